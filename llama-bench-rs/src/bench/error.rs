@@ -1,0 +1,4 @@
+/// What can go wrong here.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BenchError {}

@@ -1,0 +1,5 @@
+//! Placeholder module documentation.
+
+mod error;
+
+pub use error::GgufError;

@@ -1,0 +1,17 @@
+//! Measures llama.cpp in the caller's own process: prompt processing (pp) and token generation (tg)
+//! speed at each context depth, as typed values.
+#![deny(unsafe_code)]
+
+pub mod bench;
+pub mod error;
+pub mod gguf;
+pub mod llama;
+pub mod record;
+pub mod report;
+pub mod stats;
+pub mod units;
+
+pub use error::Error;
+
+/// The result of anything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

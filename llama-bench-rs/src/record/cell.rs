@@ -1,0 +1,171 @@
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::TokensPerSecond;
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum TestKind {
+    /// Prompt processing of this many tokens, in chunks of `n_batch`, synchronised once at the end.
+    Pp(u32),
+    /// Generation of this many tokens, one at a time, synchronised after each.
+    Tg(u32),
+}
+
+impl TestKind {
+    /// Tokens processed by one repetition.
+    pub fn n_tokens(self) -> u32 {
+        match self {
+            TestKind::Pp(n) | TestKind::Tg(n) => n,
+        }
+    }
+}
+
+/// A pg test: a prompt directly followed by a generation, reported as two cells that carry the same group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Group {
+    /// Prompt tokens of the pg test.
+    pub n_prompt: u32,
+    /// Tokens generated right after the prompt.
+    pub n_gen: u32,
+}
+
+/// One test at one depth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Test {
+    /// What is timed.
+    pub kind: TestKind,
+    /// Tokens in the context when the clock starts.
+    pub n_depth: u32,
+    /// The pg test that this is one half of, if it is.
+    pub group: Option<Group>,
+}
+
+impl fmt::Display for Test {
+    /// As llama-bench names tests: `pp2048 @ d4096`, `tg32`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            TestKind::Pp(n) => write!(f, "pp{n}")?,
+            TestKind::Tg(n) => write!(f, "tg{n}")?,
+        }
+        if self.n_depth > 0 {
+            write!(f, " @ d{}", self.n_depth)?;
+        }
+        if let Some(Group { n_prompt, n_gen }) = self.group {
+            write!(f, " (pg{n_prompt}+{n_gen})")?;
+        }
+        Ok(())
+    }
+}
+
+/// One test at one depth and what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// What was to be measured.
+    pub test: Test,
+    /// When its first repetition began, in UTC (RFC 3339, whole seconds).
+    pub started_at: String,
+    /// The samples, or why there are none.
+    pub outcome: Outcome,
+}
+
+impl Cell {
+    /// The samples, if the cell did not fail.
+    pub fn measured(&self) -> Option<&Measured> {
+        match &self.outcome {
+            Outcome::Measured(measured) => Some(measured),
+            Outcome::Failed(_) => None,
+        }
+    }
+
+    /// Why the cell has no samples, if it failed.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.outcome {
+            Outcome::Failed(failure) => Some(failure),
+            Outcome::Measured(_) => None,
+        }
+    }
+
+    /// The rate of each repetition, in the order of [`Measured::samples`].
+    pub fn rates(&self) -> Vec<TokensPerSecond> {
+        let n_tokens = u64::from(self.test.kind.n_tokens());
+        self.measured()
+            .map(|m| &m.samples[..])
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|s| TokensPerSecond::from_elapsed(n_tokens, s.elapsed))
+            .collect()
+    }
+}
+
+/// What came of a cell.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// At least one repetition was timed.
+    Measured(Measured),
+    /// No figure: the reason stands in its place, and the other cells went on.
+    Failed(Failure),
+}
+
+/// The raw result of a cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// Every repetition, in the order measured.
+    pub samples: Vec<Sample>,
+    /// A repetition straight after the live fill reached this depth, kept apart from `samples`: the state in which
+    /// a user's program generates.
+    pub live: Option<Sample>,
+    /// How the context was brought back to the depth before each repetition.
+    pub rewind: Rewind,
+    /// How the warm-up went.
+    pub warmup: Warmup,
+}
+
+/// One timed repetition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// From the first submission to the last completion.
+    pub elapsed: Duration,
+    /// For tg, the time of each token in order; empty for pp.
+    pub steps: Vec<Duration>,
+    /// When it began, counted from the start of the run: shows order and drift.
+    pub at: Duration,
+}
+
+/// How a context gets back to a depth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Rewind {
+    /// At depth 0 the memory is cleared.
+    Clear,
+    /// The positions past the depth are removed (`llama_memory_seq_rm`).
+    Remove,
+    /// A snapshot of the partial state (sliding window, recurrent) on the device is restored, the rest removed.
+    PartialOnDevice,
+    /// The same snapshot kept in host memory.
+    PartialOnHost,
+    /// The whole sequence state is restored from host memory, as llama-bench does.
+    FullOnHost,
+    /// The context is cleared and filled again.
+    Refill,
+}
+
+/// What was run before the first timed repetition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warmup {
+    /// Untimed repetitions run; 0 if the warm-up was turned off.
+    pub n_runs: u32,
+    /// Whether two successive runs agreed before the cap was reached; `None` if that was not looked for.
+    pub settled: Option<bool>,
+}
+
+/// Why a cell has no figure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// A stable word for scripts, such as `out_of_memory`, `context_too_small`, `decode`, `cancelled`.
+    pub kind: String,
+    /// The whole message, with values and remedy.
+    pub message: String,
+}

@@ -1,0 +1,241 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// What was measured, on what, and how.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Header {
+    /// The llama.cpp that was measured.
+    pub build: Build,
+    /// The machine.
+    pub host: Host,
+    /// The model.
+    pub model: ModelInfo,
+    /// What was asked for.
+    pub config: Config,
+    /// What llama.cpp made of it.
+    pub resolved: Resolved,
+    /// How loading went.
+    pub load: Load,
+    /// Wall-clock facts of the whole run.
+    pub timing: Timing,
+}
+
+/// The llama.cpp that was measured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Build {
+    /// Commit, or what stands in for it.
+    pub commit: String,
+    /// Upstream's running build number; 0 if the source does not tell.
+    pub number: u32,
+    /// Where the source came from: `package`, `vendor` or `LLAMA_CPP_DIR`.
+    pub source: String,
+    /// Version of llama.cpp and of the package that carried it.
+    pub version: String,
+    /// C++ compiler and its version.
+    pub compiler: String,
+    /// CMake options that the build set, `NAME=VALUE`, blank-separated.
+    pub cmake_options: String,
+}
+
+/// The machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Host {
+    /// CPU model names, comma-separated, as llama-bench has it.
+    pub cpu_info: String,
+    /// GPU descriptions, comma-separated, as llama-bench has it; empty without one.
+    pub gpu_info: String,
+    /// Registered backends, comma-separated, `CPU` if there is no other.
+    pub backends: String,
+    /// Every device that llama.cpp sees.
+    pub devices: Vec<DeviceInfo>,
+}
+
+/// One device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceInfo {
+    /// Name to ask for it by, such as `CUDA0`.
+    pub name: String,
+    /// Human description, such as `NVIDIA GB10`.
+    pub description: String,
+    /// `cpu`, `gpu`, `igpu`, `accel` or `meta`.
+    pub kind: String,
+    /// The backend it belongs to.
+    pub backend: String,
+    /// Bytes free before the model was loaded.
+    pub memory_free_bytes: u64,
+    /// Bytes in all.
+    pub memory_total_bytes: u64,
+}
+
+/// The model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelInfo {
+    /// Path as given.
+    pub filename: String,
+    /// llama.cpp's description, such as `gpt-oss 20B MXFP4 MoE`.
+    pub description: String,
+    /// Architecture, such as `gpt-oss`.
+    pub architecture: String,
+    /// Bytes of all tensors.
+    pub size_bytes: u64,
+    /// Number of parameters.
+    pub n_params: u64,
+    /// Number of layers.
+    pub n_layer: u32,
+    /// Context length it was trained for, in tokens.
+    pub n_ctx_train: u32,
+    /// Vocabulary size, in tokens.
+    pub n_vocab: u32,
+}
+
+/// Flash attention as asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlashAttnSetting {
+    /// llama.cpp decides (-1 in llama-bench's files).
+    #[default]
+    Auto,
+    /// Off (0).
+    Off,
+    /// On (1).
+    On,
+}
+
+/// How a sweep reaches its depths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// llama-bench's procedure: a context, a warm-up and a fill of its own for every test.
+    FreshContext,
+    /// One context for the whole sweep, filled once, rewound between repetitions.
+    #[default]
+    Rewind,
+}
+
+/// What was asked for; names and meaning as in llama-bench.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Logical batch size, in tokens.
+    pub n_batch: u32,
+    /// Physical batch size, in tokens.
+    pub n_ubatch: u32,
+    /// Threads for generation.
+    pub n_threads: u32,
+    /// Threads for prompt processing; equal to `n_threads` in llama-bench.
+    pub n_threads_batch: u32,
+    /// CPU affinity mask in hexadecimal; `0x0` for none.
+    pub cpu_mask: String,
+    /// Strict CPU placement.
+    pub cpu_strict: bool,
+    /// Polling level of the thread pool, 0 to 100.
+    pub poll: u32,
+    /// ggml type of the K cache, such as `f16`.
+    pub type_k: String,
+    /// ggml type of the V cache.
+    pub type_v: String,
+    /// GPU layers asked for; -1 for all.
+    pub n_gpu_layers: i32,
+    /// Layers whose experts stay on the CPU.
+    pub n_cpu_moe: u32,
+    /// `none`, `layer`, `row` or `tensor`.
+    pub split_mode: String,
+    /// Index of the main GPU.
+    pub main_gpu: i32,
+    /// The KV cache stays in host memory.
+    pub no_kv_offload: bool,
+    /// Flash attention as asked for.
+    pub flash_attn: FlashAttnSetting,
+    /// Devices asked for, `auto` if left to llama.cpp.
+    pub devices: String,
+    /// Share of each device, `/`-separated with two decimals.
+    pub tensor_split: String,
+    /// `pattern=buffer;…`, `none` without any.
+    pub tensor_buft_overrides: String,
+    /// `auto`, `none`, `mmap`, `mlock`, `mmap+mlock` or `dio`, as `llama_load_mode_name` has it.
+    pub load_mode: String,
+    /// `off`, `auto` or `on`.
+    pub lazy_mode: String,
+    /// Embeddings are computed.
+    pub embeddings: bool,
+    /// Host operations are not offloaded.
+    pub no_op_offload: bool,
+    /// The host buffer is bypassed.
+    pub no_host: bool,
+    /// Weights may be repacked for the CPU (extra buffer types).
+    pub repack: bool,
+    /// Sliding-window layers keep the whole context.
+    pub swa_full: bool,
+    /// Seed of the random tokens.
+    pub seed: u64,
+    /// Repetitions asked for.
+    pub n_reps: u32,
+    /// Whether a warm-up was asked for.
+    pub warmup: bool,
+    /// How depths are reached.
+    pub method: Method,
+}
+
+/// What llama.cpp made of the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Resolved {
+    /// Whether flash attention was really used; `None` if it could not be told.
+    pub flash_attn: Option<bool>,
+    /// Cells of the context, in tokens, after padding.
+    pub n_ctx: u32,
+    /// Layers (the output layer counted, as llama.cpp does) placed on devices, and how many there are.
+    pub offloaded_layers: Option<(u32, u32)>,
+    /// Memory used, by device or buffer type.
+    pub memory: BTreeMap<String, DeviceMemory>,
+}
+
+/// Bytes used on one device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceMemory {
+    /// Weights.
+    pub model_bytes: u64,
+    /// KV cache and recurrent state.
+    pub context_bytes: u64,
+    /// Compute buffers.
+    pub compute_bytes: u64,
+}
+
+/// How loading went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Load {
+    /// Wall time of the load.
+    pub elapsed: Duration,
+    /// Bytes of tensors loaded.
+    pub size_bytes: u64,
+}
+
+/// Wall-clock facts of the whole run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Timing {
+    /// When the run began, in UTC (RFC 3339, whole seconds).
+    pub started_at: String,
+    /// The whole run, without loading the model.
+    pub wall: Duration,
+    /// Spent filling contexts.
+    pub fill: Duration,
+    /// Sum of the timed repetitions.
+    pub timed: Duration,
+    /// Spent warming up.
+    pub warmup: Duration,
+    /// Smallest step seen between two readings of the clock.
+    pub clock_resolution: Duration,
+    /// Median of an empty measurement.
+    pub clock_overhead: Duration,
+    /// Tokens decoded in all: fill, warm-up and repetitions.
+    pub n_decoded_tokens: u64,
+}

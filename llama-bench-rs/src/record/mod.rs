@@ -1,0 +1,64 @@
+//! What a sweep leaves behind: raw samples and everything needed to judge them.
+//!
+//! `bench` fills these types, `report` writes them, and neither knows of the other. Nothing here is derived:
+//! means, intervals and rates are computed from the raw durations when asked for.
+
+mod cell;
+mod header;
+
+pub use cell::{Cell, Failure, Group, Measured, Outcome, Rewind, Sample, Test, TestKind, Warmup};
+pub use header::{
+    Build, Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Host, Load, Method, ModelInfo, Resolved,
+    Timing,
+};
+
+/// The version of the record schema; a file of a newer version is refused, an older one is read.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Everything measured in one call: one [`Run`] per configuration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// One entry per configuration, in the order measured.
+    pub runs: Vec<Run>,
+}
+
+/// One configuration measured over its cells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// What was measured, on what, how.
+    pub header: Header,
+    /// One entry per test and depth, failed ones included, in the order they were planned.
+    pub cells: Vec<Cell>,
+    /// Prompt processing speed while the context was filled, chunk by chunk; empty if the method does not keep it.
+    pub curve: Vec<CurvePoint>,
+}
+
+/// One chunk of the fill, timed on the way to the deepest depth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CurvePoint {
+    /// Tokens in the context before this chunk.
+    pub n_depth: u32,
+    /// Tokens in this chunk.
+    pub n_tokens: u32,
+    /// From submission to completion (synchronised).
+    pub elapsed: std::time::Duration,
+}
+
+impl Report {
+    /// All cells with the run that each belongs to.
+    pub fn cells(&self) -> impl Iterator<Item = (&Run, &Cell)> {
+        self.runs.iter().flat_map(|run| run.cells.iter().map(move |cell| (run, cell)))
+    }
+
+    /// The first cell of this test at this depth, over all runs.
+    pub fn cell(&self, kind: TestKind, n_depth: u32) -> Option<&Cell> {
+        self.cells()
+            .map(|(_, cell)| cell)
+            .find(|cell| cell.test.kind == kind && cell.test.n_depth == n_depth)
+    }
+
+    /// Whether every cell was measured.
+    pub fn is_complete(&self) -> bool {
+        self.cells().all(|(_, cell)| cell.measured().is_some())
+    }
+}

@@ -1,0 +1,1 @@
+//! Statistics over raw samples: pure functions, no clocks, no I/O.

@@ -1,0 +1,60 @@
+//! Quantities with their unit in the type, so that a latency can never be off by a thousand.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// A throughput in tokens per second, always finite and positive.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TokensPerSecond(f64);
+
+impl TokensPerSecond {
+    /// The rate of `n_tokens` processed in `elapsed`; `None` if no time passed or no token was processed.
+    pub fn from_elapsed(n_tokens: u64, elapsed: Duration) -> Option<Self> {
+        Self::new(n_tokens as f64 / elapsed.as_secs_f64())
+    }
+
+    /// A rate from a bare number of tokens per second; `None` unless finite and positive.
+    pub fn new(tokens_per_second: f64) -> Option<Self> {
+        (tokens_per_second.is_finite() && tokens_per_second > 0.0).then_some(Self(tokens_per_second))
+    }
+
+    /// The bare number, in tokens per second.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+
+    /// The time that `n_tokens` take at this rate.
+    pub fn time_for(self, n_tokens: u64) -> Duration {
+        Duration::from_secs_f64(n_tokens as f64 / self.0)
+    }
+}
+
+impl fmt::Display for TokensPerSecond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match f.precision() {
+            Some(precision) => write!(f, "{:.precision$} t/s", self.0),
+            None => write!(f, "{:.2} t/s", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_prefill_takes_half_a_second_not_half_a_millisecond() {
+        let rate = TokensPerSecond::new(3713.75).unwrap();
+        assert_eq!((rate.time_for(2048).as_secs_f64() * 1e3).round(), 551.0);
+        assert_eq!(rate.to_string(), "3713.75 t/s");
+    }
+
+    #[test]
+    fn undefined_rates_do_not_exist() {
+        assert_eq!(TokensPerSecond::from_elapsed(10, Duration::ZERO), None);
+        assert_eq!(TokensPerSecond::from_elapsed(0, Duration::from_secs(1)), None);
+        assert_eq!(TokensPerSecond::new(f64::NAN), None);
+    }
+}
