@@ -1,5 +1,9 @@
 //! First cut: the pinned package, static, CPU only.
-use std::{env, fs, path::{Path, PathBuf}, process::Command};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 fn main() {
     let out = PathBuf::from(env::var("OUT_DIR").unwrap());

@@ -8,8 +8,8 @@ mod header;
 
 pub use cell::{Cell, Failure, Group, Measured, Outcome, Rewind, Sample, Test, TestKind, Warmup};
 pub use header::{
-    Build, Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Host, Load, Method, ModelInfo, Resolved,
-    Timing,
+    Build, Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Host, Load, Method, ModelInfo,
+    Resolved, Timing,
 };
 
 /// The version of the record schema; a file of a newer version is refused, an older one is read.
@@ -52,9 +52,7 @@ impl Report {
 
     /// The first cell of this test at this depth, over all runs.
     pub fn cell(&self, kind: TestKind, n_depth: u32) -> Option<&Cell> {
-        self.cells()
-            .map(|(_, cell)| cell)
-            .find(|cell| cell.test.kind == kind && cell.test.n_depth == n_depth)
+        self.cells().map(|(_, cell)| cell).find(|cell| cell.test.kind == kind && cell.test.n_depth == n_depth)
     }
 
     /// Whether every cell was measured.
