@@ -40,6 +40,54 @@ impl fmt::Display for TokensPerSecond {
     }
 }
 
+/// A distance between two rates, or the spread of several, in tokens per second; always finite, zero or more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RateSpread(f64);
+
+impl RateSpread {
+    /// From a bare number of tokens per second; `None` unless finite and not negative.
+    pub fn new(tokens_per_second: f64) -> Option<Self> {
+        (tokens_per_second.is_finite() && tokens_per_second >= 0.0).then_some(Self(tokens_per_second))
+    }
+
+    /// The bare number, in tokens per second.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl fmt::Display for RateSpread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let precision = f.precision().unwrap_or(2);
+        write!(f, "{:.precision$} t/s", self.0)
+    }
+}
+
+/// A number without unit, such as a quotient of two rates or a probability; always finite. Printed in percent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Ratio(f64);
+
+impl Ratio {
+    /// From a bare number (0.25 for 25 %); `None` unless finite.
+    pub fn new(ratio: f64) -> Option<Self> {
+        ratio.is_finite().then_some(Self(ratio))
+    }
+
+    /// The bare number: 0.25 for 25 %.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let precision = f.precision().unwrap_or(2);
+        write!(f, "{:.precision$} %", self.0 * 100.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +104,20 @@ mod tests {
         assert_eq!(TokensPerSecond::from_elapsed(10, Duration::ZERO), None);
         assert_eq!(TokensPerSecond::from_elapsed(0, Duration::from_secs(1)), None);
         assert_eq!(TokensPerSecond::new(f64::NAN), None);
+    }
+
+    #[test]
+    fn spreads_may_be_zero_but_not_negative() {
+        assert_eq!(RateSpread::new(0.0).map(RateSpread::get), Some(0.0));
+        assert_eq!(RateSpread::new(-0.1), None);
+        assert_eq!(RateSpread::new(f64::INFINITY), None);
+        assert_eq!(RateSpread::new(9.453).unwrap().to_string(), "9.45 t/s");
+    }
+
+    #[test]
+    fn ratios_print_in_percent() {
+        assert_eq!(Ratio::new(0.00254).unwrap().to_string(), "0.25 %");
+        assert_eq!(format!("{:.0}", Ratio::new(-0.45).unwrap()), "-45 %");
+        assert_eq!(Ratio::new(f64::NAN), None);
     }
 }

@@ -2,7 +2,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::TokensPerSecond;
+use crate::units::{RateSpread, TokensPerSecond};
 
 /// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,7 +75,7 @@ impl Cell {
     pub fn measured(&self) -> Option<&Measured> {
         match &self.outcome {
             Outcome::Measured(measured) => Some(measured),
-            Outcome::Failed(_) => None,
+            Outcome::Failed(_) | Outcome::Summarised(_) => None,
         }
     }
 
@@ -83,7 +83,7 @@ impl Cell {
     pub fn failure(&self) -> Option<&Failure> {
         match &self.outcome {
             Outcome::Failed(failure) => Some(failure),
-            Outcome::Measured(_) => None,
+            Outcome::Measured(_) | Outcome::Summarised(_) => None,
         }
     }
 
@@ -104,6 +104,8 @@ impl Cell {
 pub enum Outcome {
     /// At least one repetition was timed.
     Measured(Measured),
+    /// Only another tool's summary is known: llama-bench writes no samples into CSV and SQL. Never made by a sweep.
+    Summarised(Summarised),
     /// No figure: the reason stands in its place, and the other cells went on.
     Failed(Failure),
 }
@@ -120,6 +122,19 @@ pub struct Measured {
     pub rewind: Rewind,
     /// How the warm-up went.
     pub warmup: Warmup,
+}
+
+/// A mean and a spread without their samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Summarised {
+    /// Mean of the repetitions' wall times.
+    pub mean: Duration,
+    /// Standard deviation of the wall times (n - 1); `None` if unknown or undefined.
+    pub stddev: Option<Duration>,
+    /// Mean of the repetitions' rates.
+    pub rate: Option<TokensPerSecond>,
+    /// Standard deviation of the rates (n - 1); `None` if unknown or undefined.
+    pub rate_stddev: Option<RateSpread>,
 }
 
 /// One timed repetition.

@@ -5,8 +5,9 @@
 
 mod cell;
 mod header;
+mod summary;
 
-pub use cell::{Cell, Failure, Group, Measured, Outcome, Rewind, Sample, Test, TestKind, Warmup};
+pub use cell::{Cell, Failure, Group, Measured, Outcome, Rewind, Sample, Summarised, Test, TestKind, Warmup};
 pub use header::{
     Build, Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Host, Load, Method, ModelInfo,
     Resolved, Timing,
@@ -55,8 +56,8 @@ impl Report {
         self.cells().map(|(_, cell)| cell).find(|cell| cell.test.kind == kind && cell.test.n_depth == n_depth)
     }
 
-    /// Whether every cell was measured.
+    /// Whether no cell failed.
     pub fn is_complete(&self) -> bool {
-        self.cells().all(|(_, cell)| cell.measured().is_some())
+        self.cells().all(|(_, cell)| cell.failure().is_none())
     }
 }

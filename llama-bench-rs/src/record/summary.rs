@@ -1,0 +1,92 @@
+//! Figures of a cell, computed from its raw durations whenever asked for.
+
+use std::time::Duration;
+
+use super::Cell;
+use crate::{
+    stats::{Samples, StepSummary, Summary},
+    units::TokensPerSecond,
+};
+
+impl Cell {
+    /// The repetitions' wall times as a set; `None` if the cell has no samples.
+    pub fn times(&self) -> Option<Samples<Duration>> {
+        Samples::new(self.measured()?.samples.iter().map(|sample| sample.elapsed))
+    }
+
+    /// The figures of the repetitions' wall times; `None` if the cell has no samples.
+    pub fn time_summary(&self) -> Option<Summary<Duration>> {
+        Some(self.times()?.summary())
+    }
+
+    /// The figures of the repetitions' rates, of which llama-bench's `avg_ts` is the mean; `None` if the cell has no
+    /// samples. The mean of rates weighs a short repetition as much as a long one: see [`Cell::throughput`].
+    pub fn rate_summary(&self) -> Option<Summary<TokensPerSecond>> {
+        Some(Samples::new(self.rates())?.summary())
+    }
+
+    /// Tokens over time: what all repetitions processed in all the time that they took. Never above the mean of
+    /// rates; `None` if the cell has no samples or they took no time.
+    pub fn throughput(&self) -> Option<TokensPerSecond> {
+        let samples = &self.measured()?.samples;
+        let elapsed = samples.iter().map(|sample| sample.elapsed).sum();
+        TokensPerSecond::from_elapsed(u64::from(self.test.kind.n_tokens()) * samples.len() as u64, elapsed)
+    }
+
+    /// The figures of single generated tokens; `None` for pp and for a cell without samples.
+    pub fn step_summary(&self) -> Option<StepSummary> {
+        StepSummary::new(self.measured()?.samples.iter().map(|sample| sample.steps.as_slice()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Failure, Measured, Outcome, Rewind, Sample, Test, TestKind, Warmup};
+
+    fn cell(kind: TestKind, samples: Vec<Sample>) -> Cell {
+        Cell {
+            test: Test { kind, n_depth: 0, group: None },
+            started_at: "2025-11-03T10:00:00Z".into(),
+            outcome: Outcome::Measured(Measured {
+                samples,
+                live: None,
+                rewind: Rewind::Clear,
+                warmup: Warmup::default(),
+            }),
+        }
+    }
+
+    fn sample(ms: u64, steps: &[u64]) -> Sample {
+        let steps = steps.iter().copied().map(Duration::from_millis).collect();
+        Sample { elapsed: Duration::from_millis(ms), steps, at: Duration::ZERO }
+    }
+
+    #[test]
+    fn a_mean_of_rates_is_not_the_throughput() {
+        let cell = cell(TestKind::Pp(100), vec![sample(100, &[]), sample(300, &[])]);
+        assert_eq!(cell.time_summary().unwrap().mean, Duration::from_millis(200));
+        // (1000 + 333.3) / 2 against 200 tokens in 0.4 s
+        assert!((cell.rate_summary().unwrap().mean.get() - 666.667).abs() < 1e-3);
+        assert_eq!(cell.throughput().unwrap().get(), 500.0);
+        assert_eq!(cell.step_summary(), None);
+    }
+
+    #[test]
+    fn steps_of_all_repetitions_count() {
+        let cell = cell(TestKind::Tg(2), vec![sample(30, &[20, 10]), sample(50, &[40, 10])]);
+        let steps = cell.step_summary().unwrap();
+        assert_eq!((steps.n_steps, steps.first), (4, Duration::from_millis(30)));
+        assert_eq!(steps.steady, Some(Duration::from_millis(10)));
+    }
+
+    #[test]
+    fn a_failed_cell_has_no_figures() {
+        let mut cell = cell(TestKind::Tg(1), vec![]);
+        assert!(cell.rate_summary().is_none() && cell.throughput().is_none());
+        cell.outcome = Outcome::Failed(Failure { kind: "decode".into(), message: "decode failed".into() });
+        assert!(
+            cell.time_summary().is_none() && cell.throughput().is_none() && cell.step_summary().is_none()
+        );
+    }
+}

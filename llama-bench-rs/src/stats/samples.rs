@@ -1,0 +1,127 @@
+use super::{Confidence, Interval, Quantity, Summary, quantile::quantile};
+use crate::units::Ratio;
+
+/// A set of samples of one quantity, at least one, in the order measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Samples<Q> {
+    values: Vec<Q>,
+    sorted: Vec<f64>,
+}
+
+impl<Q: Quantity> Samples<Q> {
+    /// The set of these values; `None` if there are none.
+    pub fn new(values: impl IntoIterator<Item = Q>) -> Option<Self> {
+        let values: Vec<Q> = values.into_iter().collect();
+        let mut sorted: Vec<f64> = values.iter().map(|v| v.to_f64()).collect();
+        sorted.sort_by(f64::total_cmp);
+        (!values.is_empty()).then_some(Self { values, sorted })
+    }
+
+    /// The values in the order measured.
+    pub fn values(&self) -> &[Q] {
+        &self.values
+    }
+
+    /// How many there are, at least one.
+    pub fn n(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The arithmetic mean.
+    pub fn mean(&self) -> Q {
+        self.within(self.mean_f64())
+    }
+
+    /// The value in the middle, or between the two in the middle.
+    pub fn median(&self) -> Q {
+        self.within(self.median_f64())
+    }
+
+    /// The smallest value.
+    pub fn min(&self) -> Q {
+        self.within(f64::NEG_INFINITY)
+    }
+
+    /// The largest value.
+    pub fn max(&self) -> Q {
+        self.within(f64::INFINITY)
+    }
+
+    /// The quantile at probability `p`, type 7; `None` unless 0 ≤ `p` ≤ 1.
+    pub fn quantile(&self, p: f64) -> Option<Q> {
+        quantile(&self.sorted, p).map(|value| self.within(value))
+    }
+
+    /// The standard deviation of the sample (n - 1); `None` for one value.
+    pub fn stddev(&self) -> Option<Q::Spread> {
+        Q::spread(self.stddev_f64()?)
+    }
+
+    /// The coefficient of variation, stddev / mean; `None` for one value or a mean of zero.
+    pub fn cv(&self) -> Option<Ratio> {
+        Ratio::new(self.stddev_f64()? / self.mean_f64())
+    }
+
+    /// The median absolute deviation from the median, not scaled (times 1.4826 it estimates the standard deviation
+    /// of normal noise, whatever a few outliers do).
+    pub fn mad(&self) -> Q::Spread {
+        let median = self.median_f64();
+        let mut deviations: Vec<f64> = self.sorted.iter().map(|v| (v - median).abs()).collect();
+        deviations.sort_by(f64::total_cmp);
+        quantile(&deviations, 0.5).and_then(Q::spread).unwrap_or_default()
+    }
+
+    /// Student's t interval of the mean; `None` for one value.
+    pub fn mean_interval(&self, confidence: Confidence) -> Option<Interval<Q>> {
+        Interval::student_t(self.n(), self.mean_f64(), self.stddev_f64()?, confidence)
+    }
+
+    /// Every figure at once.
+    pub fn summary(&self) -> Summary<Q> {
+        Summary {
+            n: self.n(),
+            mean: self.mean(),
+            median: self.median(),
+            stddev: self.stddev(),
+            cv: self.cv(),
+            min: self.min(),
+            max: self.max(),
+            mad: self.mad(),
+            ci95: self.mean_interval(Confidence::P95),
+        }
+    }
+
+    fn mean_f64(&self) -> f64 {
+        mean(&self.sorted)
+    }
+
+    fn stddev_f64(&self) -> Option<f64> {
+        stddev(&self.sorted)
+    }
+
+    fn median_f64(&self) -> f64 {
+        quantile(&self.sorted, 0.5).unwrap_or(f64::NAN)
+    }
+
+    /// The quantity of a bare number that lies between the extremes; rounding and overflow cannot push it out.
+    fn within(&self, value: f64) -> Q {
+        let (low, high) = (self.sorted[0], self.sorted[self.sorted.len() - 1]);
+        Q::from_f64(value.clamp(low, high)).unwrap_or(self.values[0])
+    }
+}
+
+/// The arithmetic mean; NaN of nothing.
+pub(crate) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The standard deviation of the sample, in two passes; `None` for fewer than two values.
+pub(crate) fn stddev(values: &[f64]) -> Option<f64> {
+    let degrees_of_freedom = values.len().checked_sub(1).filter(|&df| df > 0)? as f64;
+    let mean = mean(values);
+    Some((values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / degrees_of_freedom).sqrt())
+}
+
+#[cfg(test)]
+#[path = "samples_tests.rs"]
+mod tests;

@@ -1,0 +1,94 @@
+use std::time::Duration;
+
+use super::{Quantity, Samples};
+
+/// How long single generated tokens took, over all repetitions of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StepSummary {
+    /// Steps in all, at least one.
+    pub n_steps: usize,
+    /// The first step of a repetition: the median over the repetitions. It may pay for what later steps find ready.
+    pub first: Duration,
+    /// The steady step: the median of all steps but the first of each repetition; `None` if each had only one.
+    pub steady: Option<Duration>,
+    /// Half of all steps, the first ones included, took no longer.
+    pub p50: Duration,
+    /// 90 % of all steps took no longer.
+    pub p90: Duration,
+    /// 95 % of all steps took no longer.
+    pub p95: Duration,
+    /// 99 % of all steps took no longer; close to `max` unless there are hundreds of steps.
+    pub p99: Duration,
+    /// The longest step.
+    pub max: Duration,
+    /// Median of the absolute differences between neighbouring steps of a repetition, first steps left out; `None`
+    /// if no repetition had three steps.
+    pub jitter: Option<Duration>,
+}
+
+impl StepSummary {
+    /// From the steps of each repetition in order; `None` if there is no step at all.
+    pub fn new<'a>(repetitions: impl IntoIterator<Item = &'a [Duration]>) -> Option<Self> {
+        let (mut first, mut rest, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+        for steps in repetitions {
+            let Some((head, tail)) = steps.split_first() else { continue };
+            first.push(*head);
+            rest.extend_from_slice(tail);
+            changes.extend(tail.windows(2).map(|pair| pair[0].abs_diff(pair[1])));
+        }
+        let all = Samples::new(first.iter().chain(&rest).copied())?;
+        Some(Self {
+            n_steps: all.n(),
+            first: Samples::new(first)?.median(),
+            steady: Samples::new(rest).map(|steps| steps.median()),
+            p50: all.quantile(0.5)?,
+            p90: all.quantile(0.9)?,
+            p95: all.quantile(0.95)?,
+            p99: all.quantile(0.99)?,
+            max: all.max(),
+            jitter: Samples::new(changes).map(|changes| changes.median()),
+        })
+    }
+
+    /// How many times longer than the steady step the first one takes; `None` without a steady step.
+    pub fn first_over_steady(&self) -> Option<crate::units::Ratio> {
+        crate::units::Ratio::new(self.first.to_f64() / self.steady?.to_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(values: &[u64]) -> Vec<Duration> {
+        values.iter().copied().map(Duration::from_millis).collect()
+    }
+
+    #[test]
+    fn tells_the_first_step_from_the_steady_ones() {
+        let repetitions = [ms(&[30, 10, 12, 11]), ms(&[20, 10, 10, 14])];
+        let steps = StepSummary::new(repetitions.iter().map(Vec::as_slice)).unwrap();
+        assert_eq!(steps.n_steps, 8);
+        assert_eq!(steps.first, Duration::from_millis(25));
+        assert_eq!(steps.steady, Some(Duration::from_micros(10_500)));
+        // numpy.quantile([10, 10, 10, 11, 12, 14, 20, 30], [0.5, 0.9, 0.95, 0.99])
+        assert_eq!(steps.p50, Duration::from_micros(11_500));
+        assert_eq!(steps.p90, Duration::from_micros(23_000));
+        assert_eq!(steps.p95, Duration::from_micros(26_500));
+        assert_eq!(steps.p99, Duration::from_micros(29_300));
+        assert_eq!(steps.max, Duration::from_millis(30));
+        // |12-10|, |11-12|, |10-10|, |14-10|
+        assert_eq!(steps.jitter, Some(Duration::from_micros(1_500)));
+        assert!((steps.first_over_steady().unwrap().get() - 25.0 / 10.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn one_step_has_no_steady_state() {
+        let repetitions = [ms(&[7]), ms(&[])];
+        let steps = StepSummary::new(repetitions.iter().map(Vec::as_slice)).unwrap();
+        assert_eq!((steps.n_steps, steps.steady, steps.jitter), (1, None, None));
+        assert_eq!(steps.first_over_steady(), None);
+        assert_eq!(StepSummary::new([&[][..]]), None);
+    }
+}
