@@ -1,4 +1,37 @@
-/// What can go wrong here.
+/// What makes a sweep impossible before anything is measured.
+///
+/// A failure of a single cell is not an error: it becomes a [`Failure`](crate::record::Failure) in its cell.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum BenchError {}
+pub enum BenchError {
+    /// Neither a prompt nor a generation length was given.
+    #[error("nothing to measure: give a prompt length, a generation length or a pg pair")]
+    NoTests,
+    /// No depth was given.
+    #[error("no depth to measure at: give at least one, 0 for an empty context")]
+    NoDepths,
+    /// A length of zero tokens was given.
+    #[error("{what} of 0 tokens cannot be timed: give at least 1, or leave it out")]
+    ZeroLength {
+        /// Which length.
+        what: &'static str,
+    },
+    /// No repetitions were asked for.
+    #[error("0 repetitions give no figure: ask for at least 1")]
+    NoRepetitions,
+    /// A depth plus a length exceeds what a position can hold.
+    #[error(
+        "depth {n_depth} and {n_tokens} tokens go past the last position that llama.cpp can count ({max})"
+    )]
+    TooDeep {
+        /// Depth asked for, in tokens.
+        n_depth: u32,
+        /// Tokens on top of it.
+        n_tokens: u32,
+        /// Largest number of positions.
+        max: u32,
+    },
+    /// A range list could not be understood.
+    #[error(transparent)]
+    Range(#[from] super::range::RangeError),
+}

@@ -1,5 +1,41 @@
-//! Placeholder module documentation.
+//! Measuring: what to run ([`plan`]), on what ([`target`]), by which clock, and the sweep that brings them together.
 
+pub mod clock;
+mod engine;
 mod error;
+#[cfg(test)]
+mod fake;
+mod fresh;
+pub mod observe;
+pub mod plan;
+pub mod range;
+mod rewinding;
+pub mod target;
+#[cfg(test)]
+mod tests;
+mod timed;
+mod tokens;
+mod warmup;
 
 pub use error::BenchError;
+pub use observe::{Cancel, Event, Observer};
+pub use plan::{Order, Plan, Request};
+
+use clock::Clock;
+use target::Target;
+
+use crate::record::{Header, Run};
+
+/// Runs a plan on a target. [`Sweep`] does this for a model; use it directly to measure something else the same way.
+///
+/// A cell that fails carries its [`Failure`](crate::record::Failure); the others go on.
+pub fn run<T: Target, C: Clock>(
+    plan: &Plan,
+    target: &mut T,
+    clock: &C,
+    header: Header,
+    observer: &mut dyn Observer,
+    cancel: &Cancel,
+) -> Run {
+    engine::Engine::new(target, clock, plan, header, observer, cancel).run()
+}

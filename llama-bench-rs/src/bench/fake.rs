@@ -1,0 +1,141 @@
+//! A target and a clock without hardware: they count tokens, keep the exact content of the context, and fail on
+//! demand, so that order, cost and recovery are tested without time.
+
+use std::{cell::Cell, collections::HashMap, rc::Rc, time::Duration};
+
+use super::{
+    clock::Clock,
+    target::{Limits, Target, Token},
+};
+use crate::record::{Failure, Resolved, Rewind};
+
+/// A clock that only the target moves.
+#[derive(Clone, Default)]
+pub(super) struct FakeClock(Rc<Cell<Duration>>);
+
+impl Clock for FakeClock {
+    fn now(&self) -> Duration {
+        self.0.get()
+    }
+}
+
+impl FakeClock {
+    fn advance(&self, by: Duration) {
+        self.0.set(self.0.get() + by);
+    }
+}
+
+/// One decode as it reached the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    /// Content of the context before.
+    pub(super) before: Vec<Token>,
+    pub(super) tokens: Vec<Token>,
+}
+
+/// Counts and remembers everything; a token takes 1 ms plus 1 µs per token already in the context.
+#[derive(Default)]
+pub(super) struct FakeTarget {
+    pub(super) clock: FakeClock,
+    pub(super) calls: Vec<Call>,
+    pub(super) opened: Vec<u32>,
+    /// Contexts larger than this cannot be had.
+    pub(super) n_ctx_max: Option<u32>,
+    /// The decode of this number (from 0) fails.
+    pub(super) fail_call: Option<usize>,
+    /// Restoring a state always fails.
+    pub(super) broken_rewind: bool,
+    pub(super) holds_whole: bool,
+    /// Each decode takes this many milliseconds less than the one before, as while clocks ramp up.
+    pub(super) ramp: u32,
+    pub(super) content: Vec<Token>,
+    pub(super) n_ctx: u32,
+    pub(super) slots: HashMap<usize, usize>,
+    /// Positions that no later decode has overwritten.
+    pub(super) intact: Vec<Token>,
+    pub(super) whole: Option<Vec<Token>>,
+}
+
+fn failure(kind: &str) -> Failure {
+    Failure { kind: kind.into(), message: format!("fake {kind}") }
+}
+
+impl Target for FakeTarget {
+    fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure> {
+        if self.n_ctx_max.is_some_and(|max| n_ctx > max) {
+            return Err(failure("out_of_memory"));
+        }
+        self.opened.push(n_ctx);
+        self.n_ctx = n_ctx;
+        self.content.clear();
+        self.intact.clear();
+        self.slots.clear();
+        self.whole = None;
+        Ok(Resolved { n_ctx, ..Resolved::default() })
+    }
+
+    fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure> {
+        if self.fail_call == Some(self.calls.len()) {
+            self.fail_call = None;
+            return Err(failure("decode"));
+        }
+        assert!(tokens.len() <= self.limits().n_batch as usize, "a chunk is larger than n_batch");
+        assert!(self.content.len() + tokens.len() <= self.n_ctx as usize, "past the end of the context");
+        self.calls.push(Call { before: self.content.clone(), tokens: tokens.to_vec() });
+        let n = tokens.len() as u32;
+        let ramp = self.ramp.saturating_sub(self.calls.len() as u32);
+        self.clock.advance(Duration::from_millis(u64::from(n + ramp)));
+        self.clock.advance(Duration::from_micros(u64::from(n) * self.content.len() as u64));
+        self.intact.truncate(self.content.len());
+        self.content.extend_from_slice(tokens);
+        self.intact.extend_from_slice(tokens);
+        Ok(())
+    }
+
+    fn synchronize(&mut self) {}
+
+    fn clear(&mut self) {
+        self.content.clear();
+    }
+
+    fn hold(&mut self, slot: usize) -> Result<Rewind, Failure> {
+        self.slots.insert(slot, self.content.len());
+        Ok(Rewind::Remove)
+    }
+
+    fn can_hold_whole(&self) -> bool {
+        self.holds_whole
+    }
+
+    fn hold_whole(&mut self) -> Result<(), Failure> {
+        self.whole = Some(self.content.clone());
+        Ok(())
+    }
+
+    fn rewind(&mut self, slot: usize) -> Result<(), Failure> {
+        let n_depth = *self.slots.get(&slot).ok_or_else(|| failure("state"))?;
+        if self.broken_rewind {
+            return Err(failure("state"));
+        }
+        if let Some(whole) = &self.whole {
+            self.intact.clone_from(whole);
+        }
+        // Like a KV cache: what was overwritten since is not what was held.
+        self.content = self.intact.get(..n_depth).ok_or_else(|| failure("state"))?.to_vec();
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, Failure> {
+        Ok(self.content.iter().flat_map(|t| t.to_le_bytes()).collect())
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<(), Failure> {
+        self.content =
+            state.chunks_exact(4).map(|b| Token::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        Ok(())
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { n_vocab: 1000, bos: Some(1), n_batch: 16, n_ctx_train: 4096 }
+    }
+}

@@ -1,0 +1,79 @@
+//! llama-bench's own procedure: a context, a warm-up and, where no saved state of the depth is at hand, a fill
+//! for every test.
+
+use super::{
+    clock::Clock,
+    engine::Engine,
+    observe::Event,
+    plan::{Depth, Unit},
+    target::Target,
+};
+use crate::record::{Failure, Rewind, TestKind};
+
+/// The state that llama-bench keeps in host memory from one test to the next.
+#[derive(Default)]
+struct Saved {
+    n_depth: u32,
+    state: Vec<u8>,
+}
+
+impl<T: Target, C: Clock> Engine<'_, T, C> {
+    pub(super) fn run_fresh(&mut self) {
+        let mut saved = Saved::default();
+        for depth in self.plan.depths.clone() {
+            for unit in self.open_units(&depth) {
+                if let Err(failure) = self.run_test(&depth, unit, &mut saved) {
+                    self.fail(unit, &failure);
+                }
+                for cell in unit.cells() {
+                    self.report(cell);
+                }
+            }
+        }
+    }
+
+    fn run_test(&mut self, depth: &Depth, unit: Unit, saved: &mut Saved) -> Result<(), Failure> {
+        let n_ctx = self.plan.n_ctx_of(unit);
+        self.tell(&Event::Opening { n_ctx });
+        self.header.resolved = self.target.open(n_ctx)?;
+        self.set_rewind(depth, if depth.n_depth == 0 { Rewind::Clear } else { Rewind::FullOnHost });
+        if self.plan.request.warmup {
+            self.warm_up_once(unit)?;
+        }
+        for rep in 0..self.plan.request.n_reps {
+            self.go_on()?;
+            self.target.clear();
+            self.reach(depth.n_depth, saved)?;
+            self.measure(unit, rep)?;
+        }
+        Ok(())
+    }
+
+    /// Restores the saved state of this depth, or fills and saves it.
+    fn reach(&mut self, n_depth: u32, saved: &mut Saved) -> Result<(), Failure> {
+        if n_depth == 0 {
+            return Ok(());
+        }
+        if saved.n_depth == n_depth && self.target.load(&saved.state).is_ok() {
+            return Ok(());
+        }
+        self.target.clear();
+        self.fill(0, n_depth)?;
+        *saved = Saved { n_depth, state: self.target.save()? };
+        Ok(())
+    }
+
+    /// The whole prompt, or one token, at depth 0.
+    fn warm_up_once(&mut self, unit: Unit) -> Result<(), Failure> {
+        for cell in unit.cells() {
+            let kind = match self.plan.cells[cell].kind {
+                TestKind::Pp(n) => TestKind::Pp(n),
+                TestKind::Tg(_) => TestKind::Tg(1),
+            };
+            self.warm_up_run(kind)?;
+        }
+        self.warmup.n_runs = 1;
+        self.warmup.settled = None;
+        Ok(())
+    }
+}

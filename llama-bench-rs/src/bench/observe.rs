@@ -1,0 +1,80 @@
+//! What an application hears while a sweep runs, and how it stops one.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use super::plan::Plan;
+use crate::record::{Cell, Header, Test};
+
+/// Something that happened in a sweep. Events come between timed regions, never inside one.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The plan stands; nothing has been run.
+    Planned(&'a Plan),
+    /// A context for `n_ctx` tokens is being made.
+    Opening {
+        /// Tokens that it will hold.
+        n_ctx: u32,
+    },
+    /// Untimed runs.
+    WarmingUp,
+    /// The context is being filled.
+    Filling {
+        /// Tokens in the context.
+        n_done: u32,
+        /// Tokens that this fill ends at.
+        n_depth: u32,
+    },
+    /// A repetition is about to be timed.
+    Measuring {
+        /// The test.
+        test: &'a Test,
+        /// Repetitions done.
+        rep: u32,
+        /// Repetitions planned.
+        n_reps: u32,
+    },
+    /// A cell has its outcome.
+    CellDone {
+        /// The run that it belongs to, complete but for its final timing.
+        header: &'a Header,
+        /// The cell.
+        cell: &'a Cell,
+    },
+}
+
+/// Hears the events of a sweep; any `FnMut(&Event)` is one.
+pub trait Observer {
+    /// Called on the measuring thread: what takes long here delays the sweep, though never a timed region.
+    fn event(&mut self, event: &Event<'_>);
+}
+
+impl<F: FnMut(&Event<'_>)> Observer for F {
+    fn event(&mut self, event: &Event<'_>) {
+        self(event);
+    }
+}
+
+/// Asks a sweep to stop at the next chunk of work; what was measured is kept. Clones share the request.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Nothing asked for yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks; safe from any thread and from a signal handler.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked for.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,267 @@
+//! What will be run, in which order: pure data, so that cost and order are tested without a model.
+
+use rand_xoshiro::{
+    Xoshiro256PlusPlus,
+    rand_core::{Rng, SeedableRng},
+};
+
+use super::error::BenchError;
+use crate::record::{Group, Method, Test, TestKind};
+
+/// llama.cpp pads contexts to this many tokens; asking for the padded size keeps figures comparable.
+const N_CTX_PAD: u32 = 256;
+
+/// Positions are 32-bit signed in llama.cpp; the padding must fit too.
+const N_CTX_MAX: u32 = i32::MAX as u32 - N_CTX_PAD;
+
+/// In which order the repetitions of different depths are run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// [`Order::Rounds`] where the context can cheaply return to any depth, else [`Order::Blocks`].
+    #[default]
+    Auto,
+    /// One repetition of every cell per round, depths in a new seeded order each round: drift of clocks or
+    /// temperature spreads over all cells.
+    Rounds,
+    /// All repetitions of a depth, then the next depth: needs no whole snapshot.
+    Blocks,
+}
+
+/// One thing timed in one go: a test, or the two halves of a pg test. Numbers are indices of [`Plan::cells`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A test of its own.
+    Single(usize),
+    /// A prompt and the generation that directly follows it.
+    Pair {
+        /// Cell of the prompt half.
+        prompt: usize,
+        /// Cell of the generation half.
+        generation: usize,
+    },
+}
+
+impl Unit {
+    /// The cells that this unit fills.
+    pub fn cells(self) -> impl Iterator<Item = usize> {
+        match self {
+            Unit::Single(cell) => [Some(cell), None],
+            Unit::Pair { prompt, generation } => [Some(prompt), Some(generation)],
+        }
+        .into_iter()
+        .flatten()
+    }
+}
+
+/// All that is run from one depth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Tokens in the context before each repetition.
+    pub n_depth: u32,
+    /// What is timed there.
+    pub units: Vec<Unit>,
+}
+
+/// What a sweep asks for, before it is checked.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Prompt lengths, in tokens.
+    pub prompts: Vec<u32>,
+    /// Generation lengths, in tokens.
+    pub generations: Vec<u32>,
+    /// Prompt and generation in one go.
+    pub pairs: Vec<Group>,
+    /// Depths, in tokens; order and repeats do not matter.
+    pub depths: Vec<u32>,
+    /// Repetitions per cell.
+    pub n_reps: u32,
+    /// Whether to warm up.
+    pub warmup: bool,
+    /// Seed of tokens and order.
+    pub seed: u64,
+    /// How depths are reached.
+    pub method: Method,
+    /// Order of repetitions.
+    pub order: Order,
+}
+
+/// A checked request with its cells in order.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Every cell: depths ascending, at each depth pp, tg, then the halves of pg.
+    pub cells: Vec<Test>,
+    /// The same, grouped by depth, ascending.
+    pub depths: Vec<Depth>,
+    /// What was asked for.
+    pub request: Request,
+}
+
+impl Request {
+    /// Checks the request and lays out its cells.
+    ///
+    /// # Errors
+    /// Nothing to measure, a length or count of zero, or positions that llama.cpp cannot count.
+    pub fn plan(mut self) -> Result<Plan, BenchError> {
+        self.check()?;
+        self.depths.sort_unstable();
+        self.depths.dedup();
+        let mut cells = Vec::new();
+        let mut add = |kind, n_depth, group| {
+            cells.push(Test { kind, n_depth, group });
+            cells.len() - 1
+        };
+        let depths = self
+            .depths
+            .iter()
+            .map(|&n_depth| {
+                let mut units = Vec::new();
+                units.extend(self.prompts.iter().map(|&n| Unit::Single(add(TestKind::Pp(n), n_depth, None))));
+                units.extend(
+                    self.generations.iter().map(|&n| Unit::Single(add(TestKind::Tg(n), n_depth, None))),
+                );
+                units.extend(self.pairs.iter().map(|&group| Unit::Pair {
+                    prompt: add(TestKind::Pp(group.n_prompt), n_depth, Some(group)),
+                    generation: add(TestKind::Tg(group.n_gen), n_depth + group.n_prompt, Some(group)),
+                }));
+                Depth { n_depth, units }
+            })
+            .collect();
+        Ok(Plan { cells, depths, request: self })
+    }
+
+    fn check(&self) -> Result<(), BenchError> {
+        if self.prompts.is_empty() && self.generations.is_empty() && self.pairs.is_empty() {
+            return Err(BenchError::NoTests);
+        }
+        if self.n_reps == 0 {
+            return Err(BenchError::NoRepetitions);
+        }
+        let halves =
+            self.pairs.iter().flat_map(|g| [("a pg prompt", g.n_prompt), ("a pg generation", g.n_gen)]);
+        let prompts = self.prompts.iter().map(|&n| ("a prompt", n));
+        let generations = self.generations.iter().map(|&n| ("a generation", n));
+        if let Some((what, _)) = prompts.chain(generations).chain(halves).find(|&(_, n)| n == 0) {
+            return Err(BenchError::ZeroLength { what });
+        }
+        let Some(&n_depth) = self.depths.iter().max() else { return Err(BenchError::NoDepths) };
+        let longest = self.prompts.iter().chain(&self.generations).map(|&n| u64::from(n));
+        let pairs = self.pairs.iter().map(|g| u64::from(g.n_prompt) + u64::from(g.n_gen));
+        let n_tokens = longest.chain(pairs).max().unwrap_or(0);
+        if u64::from(n_depth) + n_tokens > u64::from(N_CTX_MAX) {
+            let n_tokens = n_tokens.min(u64::from(u32::MAX)) as u32;
+            return Err(BenchError::TooDeep { n_depth, n_tokens, max: N_CTX_MAX });
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// Tokens that the context must hold for this unit, before padding.
+    pub fn n_needed(&self, unit: Unit) -> u32 {
+        unit.cells()
+            .map(|cell| self.cells[cell].n_depth + self.cells[cell].kind.n_tokens())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Tokens that the context must hold for everything up to and including this depth, padded.
+    pub fn n_ctx(&self, depths: &[Depth]) -> u32 {
+        let needed = depths.iter().flat_map(|d| &d.units).map(|&unit| self.n_needed(unit)).max().unwrap_or(0);
+        needed.next_multiple_of(N_CTX_PAD)
+    }
+
+    /// Padded context for one unit alone, as llama-bench sizes the context of a test.
+    pub fn n_ctx_of(&self, unit: Unit) -> u32 {
+        self.n_needed(unit).next_multiple_of(N_CTX_PAD)
+    }
+
+    /// Tokens decoded in timed repetitions.
+    pub fn n_timed_tokens(&self) -> u64 {
+        let per_rep: u64 = self.cells.iter().map(|cell| u64::from(cell.kind.n_tokens())).sum();
+        per_rep * u64::from(self.request.n_reps)
+    }
+
+    /// Tokens decoded to reach the depths: the deepest once when rewinding, llama-bench's sum of fills otherwise.
+    pub fn n_fill_tokens(&self) -> u64 {
+        match self.request.method {
+            Method::Rewind => self.depths.last().map_or(0, |d| u64::from(d.n_depth)),
+            Method::FreshContext => self.depths.iter().map(|d| u64::from(d.n_depth)).sum(),
+        }
+    }
+
+    /// The units of a depth in the order of one round, shuffled by the seed.
+    pub(super) fn shuffled<T: Clone>(&self, items: &[T], round: u32, salt: u64) -> Vec<T> {
+        let stream = (u64::from(round) << 32) ^ salt ^ 0x0BDE_25ED;
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.request.seed.rotate_left(17) ^ stream);
+        let mut items = items.to_vec();
+        // Fisher-Yates; the bias of the remainder is far below one in a billion for lists this short.
+        for i in (1..items.len()).rev() {
+            items.swap(i, (rng.next_u64() % (i as u64 + 1)) as usize);
+        }
+        items
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::bench) fn request() -> Request {
+        Request {
+            prompts: vec![8],
+            generations: vec![4],
+            pairs: vec![],
+            depths: vec![64, 0, 32, 64],
+            n_reps: 3,
+            warmup: true,
+            seed: 1,
+            method: Method::Rewind,
+            order: Order::Blocks,
+        }
+    }
+
+    #[test]
+    fn depths_ascend_once_each_and_every_test_is_there() {
+        let plan = request().plan().unwrap();
+        let names: Vec<_> = plan.cells.iter().map(Test::to_string).collect();
+        assert_eq!(names, ["pp8", "tg4", "pp8 @ d32", "tg4 @ d32", "pp8 @ d64", "tg4 @ d64"]);
+        assert_eq!(plan.n_ctx(&plan.depths), 256);
+        assert_eq!(plan.n_timed_tokens(), 3 * 3 * 12);
+        assert_eq!(plan.n_fill_tokens(), 64);
+    }
+
+    #[test]
+    fn a_pg_pair_is_two_cells_the_second_at_the_depth_where_it_starts() {
+        let pairs = vec![Group { n_prompt: 300, n_gen: 5 }];
+        let plan = Request { prompts: vec![], generations: vec![], pairs, depths: vec![100], ..request() }
+            .plan()
+            .unwrap();
+        let names: Vec<_> = plan.cells.iter().map(Test::to_string).collect();
+        assert_eq!(names, ["pp300 @ d100 (pg300+5)", "tg5 @ d400 (pg300+5)"]);
+        assert_eq!(plan.n_ctx(&plan.depths), 512);
+    }
+
+    #[test]
+    fn impossible_requests_are_refused_by_name() {
+        let refused = |r: Request| r.plan().unwrap_err().to_string();
+        assert!(refused(Request { n_reps: 0, ..request() }).contains("0 repetitions"));
+        assert!(refused(Request { depths: vec![], ..request() }).contains("no depth"));
+        assert!(refused(Request { prompts: vec![0], ..request() }).contains("a prompt of 0 tokens"));
+        let none = Request { prompts: vec![], generations: vec![], ..request() };
+        assert!(refused(none).contains("nothing to measure"));
+        assert!(refused(Request { depths: vec![u32::MAX], ..request() }).contains("4294967295"));
+        let pairs = vec![Group { n_prompt: u32::MAX, n_gen: u32::MAX }];
+        assert!(refused(Request { pairs, ..request() }).contains("past the last position"));
+    }
+
+    #[test]
+    fn the_order_of_a_round_follows_from_the_seed() {
+        let plan = request().plan().unwrap();
+        let items: Vec<u32> = (0..20).collect();
+        assert_eq!(plan.shuffled(&items, 1, 0), plan.shuffled(&items, 1, 0));
+        assert_ne!(plan.shuffled(&items, 1, 0), plan.shuffled(&items, 2, 0));
+        let mut sorted = plan.shuffled(&items, 3, 9);
+        sorted.sort_unstable();
+        assert_eq!(sorted, items);
+    }
+}

@@ -1,0 +1,5 @@
+//! Placeholder until merged.
+/// Placeholder.
+#[derive(Debug, thiserror::Error)]
+#[error("range")]
+pub struct RangeError;

@@ -1,0 +1,80 @@
+//! What the engine needs from the thing it measures: real in [`LlamaTarget`](super::LlamaTarget), fake in tests.
+
+use crate::record::{Failure, Resolved, Rewind};
+
+/// Token id, as in llama.cpp.
+pub type Token = i32;
+
+/// A context that can be filled, timed and brought back to a depth.
+///
+/// Positions are implicit: tokens go on from the last one.
+pub trait Target {
+    /// Opens a context with room for `n_ctx` tokens in place of any that is open, empty.
+    ///
+    /// # Errors
+    /// The context cannot be had, for want of memory or because llama.cpp refuses the parameters.
+    fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure>;
+
+    /// Submits tokens, at most `n_batch` of them; may return before the work is done.
+    ///
+    /// # Errors
+    /// The tokens do not fit or the decode failed.
+    fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure>;
+
+    /// Waits until all submitted work is done.
+    fn synchronize(&mut self);
+
+    /// Forgets all tokens; held states stay.
+    fn clear(&mut self);
+
+    /// Remembers the present state as `slot` (a slot per depth, ascending), so that [`rewind`](Self::rewind) can
+    /// return to it any number of times until the next `open`; says how that will be done.
+    ///
+    /// # Errors
+    /// The state could not be saved.
+    fn hold(&mut self, slot: usize) -> Result<Rewind, Failure>;
+
+    /// Whether [`hold_whole`](Self::hold_whole) would be cheap in time and fit in memory, now.
+    fn can_hold_whole(&self) -> bool;
+
+    /// Remembers the present, deepest state whole. Without it a slot is out of reach once a shallower one was
+    /// rewound to and written past; with it every slot stays within reach.
+    ///
+    /// # Errors
+    /// The state could not be saved.
+    fn hold_whole(&mut self) -> Result<(), Failure>;
+
+    /// Returns to the state held as `slot`.
+    ///
+    /// # Errors
+    /// The state could not be restored; the target must then be cleared or opened again.
+    fn rewind(&mut self, slot: usize) -> Result<(), Failure>;
+
+    /// Copies the whole state to host memory, as llama-bench keeps it between contexts.
+    ///
+    /// # Errors
+    /// The state could not be saved.
+    fn save(&mut self) -> Result<Vec<u8>, Failure>;
+
+    /// Replaces the state by one from [`save`](Self::save), perhaps of another context of the same model.
+    ///
+    /// # Errors
+    /// The state was refused; the target must then be cleared.
+    fn load(&mut self, state: &[u8]) -> Result<(), Failure>;
+
+    /// The facts that shape a plan.
+    fn limits(&self) -> Limits;
+}
+
+/// What bounds a plan on this target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Vocabulary size, in tokens.
+    pub n_vocab: u32,
+    /// Token that begins a sequence, if the vocabulary wants one.
+    pub bos: Option<Token>,
+    /// Largest number of tokens in one decode.
+    pub n_batch: u32,
+    /// Context that the model was trained for, in tokens.
+    pub n_ctx_train: u32,
+}

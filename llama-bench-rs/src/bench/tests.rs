@@ -1,0 +1,217 @@
+//! The engine on a fake target: what is decoded, in which state, at what cost, and what failures leave behind.
+
+use std::time::Duration;
+
+use super::{Cancel, Event, Order, Plan, Request, fake::FakeTarget, plan::tests::request, target::Token};
+use crate::record::{Header, Method, Rewind, Run, Test, TestKind};
+
+fn run(plan: &Plan, target: &mut FakeTarget) -> Run {
+    let clock = target.clock.clone();
+    super::run(plan, target, &clock, Header::default(), &mut |_: &Event<'_>| {}, &Cancel::new())
+}
+
+/// The prefix that every decode at or past `n_depth` must have seen.
+fn fill_of(target: &FakeTarget, n_depth: usize) -> Vec<Token> {
+    let deepest =
+        target.calls.iter().filter(|c| c.tokens.len() == 16).max_by_key(|c| c.before.len()).unwrap();
+    let mut fill = deepest.before.clone();
+    fill.extend(&deepest.tokens);
+    fill[..n_depth].to_vec()
+}
+
+fn decoded(target: &FakeTarget) -> u64 {
+    target.calls.iter().map(|c| c.tokens.len() as u64).sum()
+}
+
+#[test]
+fn every_repetition_starts_from_the_same_filled_context() {
+    for order in [Order::Blocks, Order::Rounds] {
+        let plan = Request { warmup: false, order, depths: vec![32, 64, 96], ..request() }.plan().unwrap();
+        let mut target = FakeTarget { holds_whole: true, ..FakeTarget::default() };
+        let run = run(&plan, &mut target);
+        assert_eq!(run.cells.iter().filter(|c| c.measured().is_some()).count(), 6);
+        for n_depth in [32, 64, 96] {
+            let fill = fill_of(&target, n_depth);
+            let prompts = target.calls.iter().filter(|c| c.tokens.len() == 8 && c.before.len() == n_depth);
+            assert_eq!(prompts.clone().count(), 3, "{order:?}: one prompt per repetition at {n_depth}");
+            assert!(prompts.clone().all(|c| c.before == fill), "{order:?}: the context at {n_depth} differs");
+        }
+        let rewinds = run.cells.iter().map(|c| c.measured().unwrap().rewind);
+        assert!(rewinds.eq([Rewind::Remove; 6]));
+    }
+}
+
+#[test]
+fn depths_cost_one_fill_whatever_their_number() {
+    let cost = |depths: Vec<u32>| {
+        let plan = Request { warmup: false, depths, ..request() }.plan().unwrap();
+        let mut target = FakeTarget::default();
+        let run = run(&plan, &mut target);
+        assert_eq!(run.header.timing.n_decoded_tokens, decoded(&target));
+        // One live generation per depth past 0 stands beside the repetitions.
+        let n_live = 4 * run.cells.iter().filter(|c| c.measured().unwrap().live.is_some()).count() as u64;
+        (decoded(&target), plan.n_fill_tokens() + plan.n_timed_tokens() + n_live)
+    };
+    for depths in [vec![1024], vec![512, 1024], (0..=1024).step_by(128).collect()] {
+        let (decoded, expected) = cost(depths);
+        assert_eq!(decoded, expected);
+    }
+}
+
+#[test]
+fn rounds_visit_every_cell_once_per_round_in_a_seeded_order() {
+    let order_of = |seed| {
+        let depths = vec![16, 32, 48, 64, 80];
+        let request = Request { warmup: false, order: Order::Auto, n_reps: 4, seed, depths, ..request() };
+        let plan = request.plan().unwrap();
+        let mut target = FakeTarget { holds_whole: true, ..FakeTarget::default() };
+        let clock = target.clock.clone();
+        let mut seen = Vec::new();
+        let mut observe = |event: &Event<'_>| {
+            if let Event::Measuring { test, rep, .. } = event {
+                seen.push((*rep, **test));
+            }
+        };
+        super::run(&plan, &mut target, &clock, Header::default(), &mut observe, &Cancel::new());
+        assert!(seen.is_sorted_by_key(|&(rep, _)| rep), "a round ends before the next begins");
+        let mut sorted: Vec<(u32, Test)> = seen.clone();
+        sorted.sort_unstable_by_key(|&(rep, test)| (rep, test.n_depth, test.kind));
+        sorted.dedup();
+        assert_eq!(sorted.len(), seen.len(), "no cell twice in a round");
+        assert_eq!(seen.len(), 4 * 10);
+        seen
+    };
+    assert_eq!(order_of(5), order_of(5));
+    assert_ne!(order_of(5), order_of(6));
+}
+
+#[test]
+fn figures_are_those_of_the_clock() {
+    let plan = Request { depths: vec![0, 100], ..request() }.plan().unwrap();
+    let run = run(&plan, &mut FakeTarget::default());
+    let report = crate::record::Report { runs: vec![run] };
+    let pp = report.cell(TestKind::Pp(8), 100).unwrap().measured().unwrap();
+    assert_eq!(pp.samples.len(), 3);
+    // 8 tokens of 1 ms, each over 100 tokens of context at 1 µs.
+    assert!(pp.samples.iter().all(|s| s.elapsed == Duration::from_micros(8 * 1100) && s.steps.is_empty()));
+    let tg = report.cell(TestKind::Tg(4), 100).unwrap().measured().unwrap();
+    let steps = [1100, 1101, 1102, 1103].map(Duration::from_micros);
+    assert!(tg.samples.iter().all(|s| s.steps == steps && s.elapsed == steps.iter().sum()));
+    assert_eq!(tg.live.as_ref().unwrap().steps, steps);
+    assert!(report.cell(TestKind::Tg(4), 0).unwrap().measured().unwrap().live.is_none());
+    // The curve is the fill itself: chunks of n_batch and the rest.
+    let curve: Vec<_> = report.runs[0].curve.iter().map(|p| (p.n_depth, p.n_tokens)).collect();
+    assert_eq!(curve, [(0, 16), (16, 16), (32, 16), (48, 16), (64, 16), (80, 16), (96, 4)]);
+}
+
+#[test]
+fn a_warmup_goes_on_until_two_runs_agree() {
+    let plan = Request { depths: vec![0], generations: vec![], ..request() }.plan().unwrap();
+    let settled = run(&plan, &mut FakeTarget::default()).cells[0].measured().unwrap().warmup;
+    assert_eq!((settled.n_runs, settled.settled), (2, Some(true)));
+    // 13, 12, 11, … ms: one millisecond less is more than 5 % all the way down to the 8 ms of the work itself.
+    let slow =
+        run(&plan, &mut FakeTarget { ramp: 6, ..FakeTarget::default() }).cells[0].measured().unwrap().warmup;
+    assert_eq!((slow.n_runs, slow.settled), (7, Some(true)));
+    let never = run(&plan, &mut FakeTarget { ramp: 100, ..FakeTarget::default() });
+    assert!(never.cells[0].measured().unwrap().warmup.n_runs <= 8);
+    let off = Request { depths: vec![0], warmup: false, ..request() }.plan().unwrap();
+    assert_eq!(run(&off, &mut FakeTarget::default()).cells[0].measured().unwrap().warmup.n_runs, 0);
+}
+
+#[test]
+fn llama_benchs_procedure_opens_a_context_per_test_and_fills_each_depth_once() {
+    let plan = Request { method: Method::FreshContext, ..request() }.plan().unwrap();
+    let mut target = FakeTarget::default();
+    let run = run(&plan, &mut target);
+    assert_eq!(target.opened, [256; 6]);
+    assert!(run.cells.iter().all(|c| c.measured().unwrap().samples.len() == 3));
+    // Per depth: fill once (its state is reused by tg), warm-up of the whole prompt and of one token.
+    let timed = plan.n_timed_tokens();
+    assert_eq!(decoded(&target), timed + plan.n_fill_tokens() + 3 * (8 + 1));
+    assert_eq!(run.cells[5].measured().unwrap().rewind, Rewind::FullOnHost);
+}
+
+#[test]
+fn a_pg_pair_generates_right_after_its_prompt() {
+    let pairs = vec![crate::record::Group { n_prompt: 8, n_gen: 4 }];
+    let none = || (vec![], vec![]);
+    let (prompts, generations) = none();
+    let depths = vec![32];
+    let plan = Request { prompts, generations, pairs, depths, warmup: false, ..request() }.plan().unwrap();
+    let mut target = FakeTarget::default();
+    let run = run(&plan, &mut target);
+    let firsts: Vec<_> =
+        target.calls.iter().filter(|c| c.tokens.len() == 1).map(|c| c.before.len()).collect();
+    assert_eq!(firsts, [40, 41, 42, 43].repeat(3));
+    assert_eq!(run.cells.len(), 2);
+}
+
+#[test]
+fn a_context_that_does_not_fit_fails_its_depth_and_the_others_run() {
+    let plan = Request { depths: vec![0, 100, 1000, 2000], ..request() }.plan().unwrap();
+    let mut target = FakeTarget { n_ctx_max: Some(512), ..FakeTarget::default() };
+    let run = run(&plan, &mut target);
+    let kinds: Vec<_> = run.cells.iter().map(|c| c.failure().map(|f| f.kind.as_str())).collect();
+    let oom = Some("out_of_memory");
+    assert_eq!(kinds, [None, None, None, None, oom, oom, oom, oom]);
+    assert_eq!(target.opened, [256]);
+}
+
+#[test]
+fn a_depth_past_the_trained_context_is_a_failed_cell() {
+    let plan = Request { depths: vec![0, 4090], ..request() }.plan().unwrap();
+    let run = run(&plan, &mut FakeTarget::default());
+    let failed = run.cells[2].failure().unwrap();
+    assert_eq!(failed.kind, "context_too_long");
+    assert!(failed.message.contains("4096") && failed.message.contains("4098"), "{}", failed.message);
+    // tg4 at 4090 still fits.
+    assert!(run.cells[3].measured().is_some());
+}
+
+#[test]
+fn a_failed_decode_costs_its_cell_only() {
+    for (order, fail_call) in [(Order::Blocks, 8), (Order::Rounds, 30), (Order::Blocks, 20)] {
+        let plan = Request { warmup: false, order, depths: vec![0, 32, 64], ..request() }.plan().unwrap();
+        let mut target =
+            FakeTarget { fail_call: Some(fail_call), holds_whole: true, ..FakeTarget::default() };
+        let run = run(&plan, &mut target);
+        let failed: Vec<_> = run.cells.iter().filter_map(|c| c.failure()).collect();
+        assert_eq!(failed.len(), 1, "{order:?} {fail_call}: {failed:?}");
+        assert_eq!(failed[0].kind, "decode");
+        let measured = run.cells.iter().filter_map(|c| c.measured());
+        assert!(measured.clone().count() == 5 && measured.clone().all(|m| m.samples.len() == 3));
+    }
+}
+
+#[test]
+fn a_state_that_cannot_be_restored_is_filled_again_and_said_so() {
+    let plan = Request { warmup: false, depths: vec![0, 32], ..request() }.plan().unwrap();
+    let mut target = FakeTarget { broken_rewind: true, ..FakeTarget::default() };
+    let run = run(&plan, &mut target);
+    let rewinds: Vec<_> = run.cells.iter().map(|c| c.measured().unwrap().rewind).collect();
+    assert_eq!(rewinds, [Rewind::Clear, Rewind::Clear, Rewind::Refill, Rewind::Refill]);
+    let prompts = target.calls.iter().filter(|c| c.tokens.len() == 8 && c.before.len() == 32);
+    assert!(prompts.clone().count() == 3 && prompts.clone().all(|c| c.before == fill_of(&target, 32)));
+}
+
+#[test]
+fn cancelling_keeps_what_was_measured() {
+    let plan = Request { depths: vec![0, 32, 64], ..request() }.plan().unwrap();
+    let mut target = FakeTarget::default();
+    let clock = target.clock.clone();
+    let cancel = Cancel::new();
+    let mut done = 0;
+    let mut observe = |event: &Event<'_>| {
+        if let Event::CellDone { cell, .. } = event {
+            done += 1;
+            if cell.test.n_depth == 32 {
+                cancel.cancel();
+            }
+        }
+    };
+    let run = super::run(&plan, &mut target, &clock, Header::default(), &mut observe, &cancel);
+    assert_eq!(done, 6, "every cell is reported, measured or not");
+    assert!(run.cells[..4].iter().all(|c| c.measured().is_some()));
+    assert!(run.cells[4..].iter().all(|c| c.failure().unwrap().kind == "cancelled"));
+}
