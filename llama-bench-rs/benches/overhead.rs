@@ -1,0 +1,101 @@
+//! What the library itself costs between two decode calls: a target that does nothing is "measured", so all the
+//! time there is belongs to the library. The aim is under 1 µs per generated token.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use llama_bench_rs::{
+    bench::{
+        Cancel, Event, Order, Request,
+        clock::MonotonicClock,
+        target::{Limits, Target, Token},
+    },
+    record::{Failure, Header, Method, Resolved, Rewind},
+};
+
+const N_GEN: u32 = 10_000;
+
+struct Nothing;
+
+impl Target for Nothing {
+    fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure> {
+        Ok(Resolved { n_ctx, ..Resolved::default() })
+    }
+
+    fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure> {
+        black_box(tokens);
+        Ok(())
+    }
+
+    fn synchronize(&mut self) {}
+
+    fn clear(&mut self) {}
+
+    fn hold(&mut self, _slot: usize) -> Result<Rewind, Failure> {
+        Ok(Rewind::Clear)
+    }
+
+    fn can_hold_whole(&self) -> bool {
+        false
+    }
+
+    fn hold_whole(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn rewind(&mut self, _slot: usize) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, Failure> {
+        Ok(Vec::new())
+    }
+
+    fn load(&mut self, _state: &[u8]) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { n_vocab: 32_000, bos: None, n_batch: 512, n_ctx_train: 0 }
+    }
+}
+
+fn per_generated_token(c: &mut Criterion) {
+    let request = Request {
+        prompts: vec![],
+        generations: vec![N_GEN],
+        pairs: vec![],
+        depths: vec![0],
+        n_reps: 1,
+        warmup: false,
+        seed: 1,
+        method: Method::Rewind,
+        order: Order::Blocks,
+    };
+    let plan = request.plan().expect("a valid request");
+    let clock = MonotonicClock::start();
+    let mut group = c.benchmark_group("overhead");
+    group.throughput(Throughput::Elements(u64::from(N_GEN)));
+    group.bench_function("generation, per token", |b| {
+        // The timed region as the report has it: what the library adds to each token's own time.
+        b.iter_custom(|n| {
+            (0..n)
+                .map(|_| {
+                    let run = llama_bench_rs::bench::run(
+                        &plan,
+                        &mut Nothing,
+                        &clock,
+                        Header::default(),
+                        &mut |_: &Event<'_>| {},
+                        &Cancel::new(),
+                    );
+                    run.cells[0].measured().expect("a target that cannot fail").samples[0].elapsed
+                })
+                .sum()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, per_generated_token);
+criterion_main!(benches);
