@@ -1,5 +1,190 @@
-//! Placeholder until merged.
-/// Placeholder.
-#[derive(Debug, thiserror::Error)]
-#[error("range")]
-pub struct RangeError;
+//! llama-bench's notation for lists of numbers: `512`, `512,1024`, `0-4`, `0-32768+4096`, `1-64*2`.
+
+/// More values than this in one list are a slip of the keyboard, not a plan.
+pub const MAX_VALUES: usize = 10_000;
+
+/// Why a list of numbers was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RangeError {
+    /// Part of the list is no number and no range.
+    #[error("{part:?} in {list:?} is no number or range: write 512, 0-4, 0-32768+4096 or 1-64*2")]
+    Syntax {
+        /// The part.
+        part: String,
+        /// The whole list.
+        list: String,
+    },
+    /// A number does not fit.
+    #[error("{part:?} in {list:?} is too large: the largest value is {}", i32::MAX)]
+    TooLarge {
+        /// The part.
+        part: String,
+        /// The whole list.
+        list: String,
+    },
+    /// A range that never ends: its step is 0, or it multiplies by less than 2 or from 0.
+    #[error(
+        "the range {part:?} in {list:?} does not advance: give a step of at least 1, or a factor of at least 2 and a start above 0"
+    )]
+    Stuck {
+        /// The part.
+        part: String,
+        /// The whole list.
+        list: String,
+    },
+    /// A range whose end lies before its start.
+    #[error("the range {part:?} in {list:?} is empty: its end lies before its start")]
+    Empty {
+        /// The part.
+        part: String,
+        /// The whole list.
+        list: String,
+    },
+    /// The list is longer than [`MAX_VALUES`].
+    #[error("{list:?} has more than {MAX_VALUES} values: take a larger step")]
+    TooMany {
+        /// The whole list.
+        list: String,
+    },
+}
+
+/// Reads a list of numbers and ranges; values are at most `i32::MAX`, as llama.cpp's are.
+///
+/// # Errors
+/// Says which part of the list is wrong and what to write instead. Stricter than llama-bench in one thing: a range
+/// that ends before it starts is refused here and silently empty there.
+///
+/// ```
+/// # use llama_bench_rs::bench::range::parse;
+/// assert_eq!(parse("0-32768+8192")?, [0, 8192, 16384, 24576, 32768]);
+/// assert_eq!(parse("1-8*2,512")?, [1, 2, 4, 8, 512]);
+/// # Ok::<(), llama_bench_rs::bench::range::RangeError>(())
+/// ```
+pub fn parse(list: &str) -> Result<Vec<u32>, RangeError> {
+    let mut values = Vec::new();
+    for part in list.split(',') {
+        let range = Range::parse(part, list)?;
+        let mut next = Some(range.first);
+        while let Some(value) = next.filter(|&value| value <= range.last) {
+            if values.len() == MAX_VALUES {
+                return Err(RangeError::TooMany { list: list.into() });
+            }
+            values.push(value);
+            next = range.step.after(value);
+        }
+    }
+    Ok(values)
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Add(u32),
+    Multiply(u32),
+}
+
+impl Step {
+    fn after(self, value: u32) -> Option<u32> {
+        match self {
+            Step::Add(step) => value.checked_add(step),
+            Step::Multiply(factor) => value.checked_mul(factor),
+        }
+    }
+}
+
+struct Range {
+    first: u32,
+    last: u32,
+    step: Step,
+}
+
+impl Range {
+    fn parse(part: &str, list: &str) -> Result<Self, RangeError> {
+        let number = |text: &str| number(text, part, list);
+        let Some((first, rest)) = part.split_once('-') else {
+            let value = number(part)?;
+            return Ok(Self { first: value, last: value, step: Step::Add(1) });
+        };
+        let (last, step) = match rest.find(['+', '*']) {
+            None => (rest, Step::Add(1)),
+            Some(at) if rest[at..].starts_with('+') => (&rest[..at], Step::Add(number(&rest[at + 1..])?)),
+            Some(at) => (&rest[..at], Step::Multiply(number(&rest[at + 1..])?)),
+        };
+        let (first, last) = (number(first)?, number(last)?);
+        if last < first {
+            return Err(RangeError::Empty { part: part.into(), list: list.into() });
+        }
+        let stuck = match step {
+            Step::Add(step) => step == 0,
+            Step::Multiply(factor) => factor < 2 || first == 0,
+        };
+        if stuck {
+            return Err(RangeError::Stuck { part: part.into(), list: list.into() });
+        }
+        Ok(Self { first, last, step })
+    }
+}
+
+fn number(text: &str, part: &str, list: &str) -> Result<u32, RangeError> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(RangeError::Syntax { part: part.into(), list: list.into() });
+    }
+    match text.parse::<i32>() {
+        Ok(value) => Ok(value.unsigned_abs()),
+        // All digits, so it can only be too large.
+        Err(_) => Err(RangeError::TooLarge { part: part.into(), list: list.into() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn lists_read_as_llama_bench_reads_them() {
+        assert_eq!(parse("512"), Ok(vec![512]));
+        assert_eq!(parse("0-3"), Ok(vec![0, 1, 2, 3]));
+        assert_eq!(parse("0-10+4"), Ok(vec![0, 4, 8]));
+        assert_eq!(parse("3-50*3,7"), Ok(vec![3, 9, 27, 7]));
+        assert_eq!(parse("2147483647"), Ok(vec![2_147_483_647]));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (list, part) in
+            [("", ""), ("1,,2", ""), ("a", "a"), ("-1", "-1"), ("1-2-3", "1-2-3"), (" 1", " 1")]
+        {
+            assert_eq!(parse(list), Err(RangeError::Syntax { part: part.into(), list: list.into() }));
+        }
+        let of = |list: &str| parse(list).unwrap_err().to_string();
+        assert!(of("5,0-9+0").contains("\"0-9+0\"") && of("5,0-9+0").contains("does not advance"));
+        assert!(of("0-8*2").contains("does not advance") && of("1-8*1").contains("does not advance"));
+        assert!(of("9-1").contains("ends before") || of("9-1").contains("end lies before"));
+        assert!(of("2147483648").contains("too large") && of("99999999999999999999").contains("too large"));
+        assert!(of("0-2147483647").contains("more than 10000"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(list in "[0-9+*,-]{0,24}") {
+            let _ = parse(&list);
+        }
+
+        #[test]
+        fn ranges_ascend_and_stay_inside(first in 0u32..1000, extra in 0u32..1000, step in 1u32..50) {
+            let last = first + extra;
+            let values = parse(&format!("{first}-{last}+{step}")).unwrap();
+            prop_assert_eq!(values.len() as u32, extra / step + 1);
+            prop_assert!(values.is_sorted_by(|a, b| b - a == step));
+            prop_assert!(values[0] == first && values[values.len() - 1] <= last);
+        }
+
+        #[test]
+        fn a_list_of_numbers_is_itself(values in prop::collection::vec(0u32..=i32::MAX as u32, 1..20)) {
+            let list = values.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+            prop_assert_eq!(parse(&list).unwrap(), values);
+        }
+    }
+}
