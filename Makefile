@@ -1,0 +1,31 @@
+# The two commands of the README. Both are plain cargo underneath; `scripts/setup` installs what is missing first.
+.PHONY: sweep test setup lint docs unit examples downstream package
+
+sweep: setup
+	cargo run --release --example sweep
+
+test: setup lint docs unit examples downstream
+	@echo "all tests passed"
+
+setup:
+	@scripts/setup
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+unit:
+	cargo test --workspace
+
+# The examples as a user runs them.
+examples:
+	cargo run --example sweep -- --list-devices
+	cargo run --example sweep -- --shape tiny-llama -p 32 -n 4 -d 0,128 -r 2 -o json > target/sweep.json
+	cargo run --example sweep
+
+# A crate of its own that uses the library from its tests, as an application would.
+downstream:
+	cargo test --manifest-path tests/downstream/Cargo.toml --target-dir target/downstream
