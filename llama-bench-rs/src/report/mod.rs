@@ -1,5 +1,132 @@
-//! Placeholder module documentation.
+//! Reports in the formats that people and scripts use, written cell by cell and read back.
+//!
+//! All formats hold the same rows, [`Flat`]: llama-bench's fields first, under its names, in its order and of its
+//! types, then this crate's. Scripts made for llama-bench, such as its `compare-llama-bench.py`, read the files as
+//! they are. Everything but Markdown carries the raw samples and all of the [`Header`], and
+//! JSON, JSONL and CSV [read](read_str) back into an equal [`Report`] (durations to the nanosecond, up to 292
+//! years; a run without cells leaves no trace).
+//!
+//! ```
+//! use llama_bench_rs::{record::Report, report::{self, Format}};
+//!
+//! # fn demo(report: &Report) -> llama_bench_rs::Result<()> {
+//! let text = report::to_string(report, Format::Jsonl)?;
+//! assert_eq!(report::read_str(&text)?.report, *report);
+//! # Ok(())
+//! # }
+//! # demo(&Report::default()).unwrap_err(); // nothing was measured, so there is nothing to read back
+//! ```
+//!
+//! # Failed cells
+//! A failed cell has a row too. What was not measured is null (empty in CSV): `avg_ns`, `stddev_ns`, `avg_ts` and
+//! `stddev_ts`; the fields `outcome`, `error_kind` and `error_message` say why. Scripts that join two builds over
+//! llama-bench's key columns would divide by what is not there, so one key column, `fit_target`, which is 0 in all
+//! other rows of this crate, is null in a failed row, and null joins with nothing. CSV has no null: there it holds
+//! `failed@COMMIT`, which differs from any row of another build.
+//!
+//! # Where the files differ from llama-bench's
+//! - The standard deviation of a single repetition is null, not 0.
+//! - Floating-point numbers have all their digits.
+//! - A pg test is two rows, prompt and generation, never one blend; both carry `pg_prompt` and `pg_gen`. Blended
+//!   rows of llama-bench's own files are [left out and listed](Loaded::skipped) when read.
+//! - The SQL table has more columns than llama-bench's. A database in which llama-bench made the table refuses
+//!   the new rows; load this crate's output first, to which llama-bench can then add, or use a new database.
 
+mod csv;
 mod error;
+mod flat;
+mod json;
+mod jsonl;
+mod markdown;
+mod read;
+mod report_serde;
+mod sink;
+mod sql;
 
-pub use error::ReportError;
+use std::{fmt, io::Write, str::FromStr};
+
+use crate::record::{Header, Report};
+
+pub use error::{Place, Problem, ReportError, Skipped};
+pub use flat::{FIELDS, Field, Flat, FlatCurvePoint, FlatSample, Kind, Origin, OutcomeKind};
+pub use read::{Loaded, read_file, read_str};
+pub use sink::Sink;
+
+/// A file format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// One array of objects.
+    Json,
+    /// One object a line.
+    Jsonl,
+    /// Comma-separated values under a line of names, all quoted.
+    Csv,
+    /// Statements for SQLite that make and fill the table `llama_bench`.
+    Sql,
+    /// The table for people.
+    Markdown,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Format; 5] = [Format::Json, Format::Jsonl, Format::Csv, Format::Sql, Format::Markdown];
+
+    /// Its name, as llama-bench's `-o` takes it, and the usual extension of its files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Json => "json",
+            Format::Jsonl => "jsonl",
+            Format::Csv => "csv",
+            Format::Sql => "sql",
+            Format::Markdown => "md",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The name is none of `json`, `jsonl`, `csv`, `sql` and `md`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown format `{0}`: use json, jsonl, csv, sql or md")]
+pub struct UnknownFormat(String);
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
+        Self::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| UnknownFormat(name.into()))
+    }
+}
+
+/// Writes a whole report.
+///
+/// # Errors
+/// The output refuses the data.
+pub fn write(report: &Report, format: Format, out: impl Write) -> Result<(), ReportError> {
+    let mut sink = Sink::new(format, out);
+    let headers: Vec<&Header> = report.runs.iter().map(|run| &run.header).collect();
+    sink.announce(&headers);
+    for run in &report.runs {
+        sink.begin(&run.header)?;
+        sink.curve(&run.curve);
+        for cell in &run.cells {
+            sink.cell(&run.header, cell)?;
+        }
+    }
+    sink.finish().map(drop)
+}
+
+/// A whole report as text.
+///
+/// # Errors
+/// None that depends on the report.
+pub fn to_string(report: &Report, format: Format) -> Result<String, ReportError> {
+    let mut bytes = Vec::new();
+    write(report, format, &mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,185 @@
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Flat, FlatCurvePoint, FlatSample, OutcomeKind};
+use crate::{
+    record::{Cell, CurvePoint, FlashAttnSetting, Header, Outcome, SCHEMA_VERSION, Sample, TestKind},
+    stats::Samples,
+    units::TokensPerSecond,
+};
+
+/// Nanoseconds, cut at what a signed 64-bit integer holds (292 years).
+fn ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX).min(i64::MAX as u64)
+}
+
+impl From<&Header> for Flat {
+    /// The part of a row that all cells of a run share.
+    fn from(header: &Header) -> Self {
+        let Header { build, host, model, config, resolved, load, timing } = header;
+        Flat {
+            build_commit: build.commit.clone(),
+            build_number: build.number,
+            cpu_info: host.cpu_info.clone(),
+            gpu_info: host.gpu_info.clone(),
+            backends: host.backends.clone(),
+            model_filename: model.filename.clone(),
+            model_type: model.description.clone(),
+            model_size: model.size_bytes,
+            model_n_params: model.n_params,
+            n_batch: config.n_batch,
+            n_ubatch: config.n_ubatch,
+            n_threads: config.n_threads,
+            cpu_mask: config.cpu_mask.clone(),
+            cpu_strict: config.cpu_strict,
+            poll: config.poll,
+            type_k: config.type_k.clone(),
+            type_v: config.type_v.clone(),
+            n_gpu_layers: config.n_gpu_layers,
+            n_cpu_moe: config.n_cpu_moe,
+            split_mode: config.split_mode.clone(),
+            main_gpu: config.main_gpu,
+            no_kv_offload: config.no_kv_offload,
+            flash_attn: match config.flash_attn {
+                FlashAttnSetting::Auto => -1,
+                FlashAttnSetting::Off => 0,
+                FlashAttnSetting::On => 1,
+            },
+            devices: config.devices.clone(),
+            tensor_split: config.tensor_split.clone(),
+            tensor_buft_overrides: config.tensor_buft_overrides.clone(),
+            load_mode: config.load_mode.clone(),
+            lazy_mode: config.lazy_mode.clone(),
+            embeddings: config.embeddings,
+            no_op_offload: config.no_op_offload.into(),
+            no_host: config.no_host,
+            repack: config.repack,
+            fit_target: Some(0),
+            schema_version: Some(SCHEMA_VERSION),
+            method: Some(config.method),
+            seed: config.seed,
+            n_reps: Some(config.n_reps),
+            warmup: config.warmup,
+            n_threads_batch: Some(config.n_threads_batch),
+            swa_full: config.swa_full,
+            flash_attn_resolved: resolved.flash_attn,
+            n_ctx: resolved.n_ctx,
+            offloaded_layers: resolved.offloaded_layers.map(|(n, _)| n),
+            offloadable_layers: resolved.offloaded_layers.map(|(_, of)| of),
+            memory: resolved.memory.clone(),
+            device_list: host.devices.clone(),
+            model_architecture: model.architecture.clone(),
+            model_n_layer: model.n_layer,
+            model_n_ctx_train: model.n_ctx_train,
+            model_n_vocab: model.n_vocab,
+            build_source: build.source.clone(),
+            build_version: build.version.clone(),
+            build_compiler: build.compiler.clone(),
+            build_cmake_options: build.cmake_options.clone(),
+            load_ns: ns(load.elapsed),
+            load_bytes: load.size_bytes,
+            run_started_at: timing.started_at.clone(),
+            run_wall_ns: ns(timing.wall),
+            run_fill_ns: ns(timing.fill),
+            run_timed_ns: ns(timing.timed),
+            run_warmup_ns: ns(timing.warmup),
+            clock_resolution_ns: ns(timing.clock_resolution),
+            clock_overhead_ns: ns(timing.clock_overhead),
+            n_decoded_tokens: timing.n_decoded_tokens,
+            ..Flat::default()
+        }
+    }
+}
+
+impl From<(&Header, &Cell)> for Flat {
+    fn from((header, cell): (&Header, &Cell)) -> Self {
+        let mut row = Flat::from(header);
+        (row.n_prompt, row.n_gen) = match cell.test.kind {
+            TestKind::Pp(n) => (n, 0),
+            TestKind::Tg(n) => (0, n),
+        };
+        row.n_depth = cell.test.n_depth;
+        row.pg_prompt = cell.test.group.map(|g| g.n_prompt);
+        row.pg_gen = cell.test.group.map(|g| g.n_gen);
+        row.test_time = cell.started_at.clone();
+        row.set_outcome(cell);
+        row
+    }
+}
+
+impl Flat {
+    fn set_outcome(&mut self, cell: &Cell) {
+        match &cell.outcome {
+            Outcome::Measured(measured) => {
+                self.outcome = Some(OutcomeKind::Measured);
+                self.set_samples(cell, &measured.samples);
+                self.live = measured.live.as_ref().map(FlatSample::from);
+                self.rewind = Some(measured.rewind);
+                self.warmup_runs = Some(measured.warmup.n_runs);
+                self.warmup_settled = measured.warmup.settled;
+            }
+            Outcome::Summarised(summary) => {
+                self.outcome = Some(OutcomeKind::Summarised);
+                self.avg_ns = Some(ns(summary.mean));
+                self.stddev_ns = summary.stddev.map(ns);
+                self.avg_ts = summary.rate.map(|rate| rate.get());
+                self.stddev_ts = summary.rate_stddev.map(|spread| spread.get());
+            }
+            Outcome::Failed(failure) => {
+                self.outcome = Some(OutcomeKind::Failed);
+                self.fit_target = None;
+                self.error_kind = Some(failure.kind.clone());
+                self.error_message = Some(failure.message.clone());
+            }
+        }
+    }
+
+    fn set_samples(&mut self, cell: &Cell, samples: &[Sample]) {
+        let n_tokens = u64::from(cell.test.kind.n_tokens());
+        self.samples_ns = samples.iter().map(|s| ns(s.elapsed)).collect();
+        self.samples_ts = samples
+            .iter()
+            .map(|s| TokensPerSecond::from_elapsed(n_tokens, s.elapsed).map(TokensPerSecond::get))
+            .collect();
+        self.samples_at_ns = samples.iter().map(|s| ns(s.at)).collect();
+        if samples.iter().any(|s| !s.steps.is_empty()) {
+            self.steps_ns = samples.iter().map(|s| s.steps.iter().copied().map(ns).collect()).collect();
+        }
+        if let Some(times) = Samples::new(samples.iter().map(|s| s.elapsed)) {
+            self.avg_ns = Some(ns(times.mean()));
+            self.stddev_ns = times.stddev().map(ns);
+        }
+        if let Some(rates) = Samples::new(cell.rates()) {
+            self.avg_ts = Some(rates.mean().get());
+            self.stddev_ts = rates.stddev().map(|spread| spread.get());
+        }
+    }
+
+    /// Puts chunks of the fill onto this row.
+    pub(crate) fn set_curve(&mut self, curve: &[CurvePoint]) {
+        self.curve = curve
+            .iter()
+            .map(|p| FlatCurvePoint { n_depth: p.n_depth, n_tokens: p.n_tokens, ns: ns(p.elapsed) })
+            .collect();
+    }
+
+    /// What takes the place of null in CSV, which has none. Empty text equals empty text in a join of two failed
+    /// rows, so the one column that keeps failed rows out of joins names the build there.
+    pub(crate) fn csv_null(&self, field: &str) -> Value {
+        match (self.outcome, field) {
+            (Some(OutcomeKind::Failed), "fit_target") => format!("failed@{}", self.build_commit).into(),
+            _ => "".into(),
+        }
+    }
+}
+
+impl From<&Sample> for FlatSample {
+    fn from(sample: &Sample) -> Self {
+        Self {
+            ns: ns(sample.elapsed),
+            steps_ns: sample.steps.iter().copied().map(ns).collect(),
+            at_ns: ns(sample.at),
+        }
+    }
+}

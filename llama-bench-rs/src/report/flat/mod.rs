@@ -1,0 +1,346 @@
+//! One row per cell: the only place that knows which fields a file has, in which order and of which type.
+
+mod from_record;
+mod to_record;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::record::{DeviceInfo, DeviceMemory, Method, Rewind};
+
+/// The type of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// An integer that fits into 64 bits with sign.
+    Int,
+    /// An integer that may need all 64 bits: text in SQL, whose integers are signed.
+    Wide,
+    /// True or false in JSON, 1 or 0 in CSV and SQL, as llama-bench has it.
+    Bool,
+    /// A floating-point number.
+    Float,
+    /// An array or an object in JSON, the same as JSON text in CSV and SQL.
+    Nested,
+}
+
+/// Whose field it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// llama-bench writes it in every format.
+    LlamaBench,
+    /// llama-bench writes it in JSON and JSONL only.
+    LlamaBenchJson,
+    /// This crate added it.
+    Own,
+}
+
+/// A field of [`Flat`], a column of CSV and SQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Field {
+    /// Its name in every format.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Whose it is.
+    pub origin: Origin,
+}
+
+/// Declares the row and its table of fields in one go, so that they cannot disagree.
+macro_rules! row {
+    ($( $(#[$doc:meta])* $origin:ident $kind:ident $name:ident: $type:ty, )*) => {
+        /// A cell with everything that is known about its run, as one flat row: what every file format holds.
+        ///
+        /// Times are in nanoseconds, sizes in bytes, counts in tokens or layers. Fields that llama-bench also
+        /// writes come first, under its names, in its order and of its types.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default)]
+        #[non_exhaustive]
+        pub struct Flat { $( $(#[$doc])* pub $name: $type, )* }
+
+        /// Every field of a row in the order of the files: llama-bench's, then this crate's.
+        pub const FIELDS: &[Field] = &[
+            $( Field { name: stringify!($name), kind: Kind::$kind, origin: Origin::$origin }, )*
+        ];
+    };
+}
+
+row! {
+    /// Commit of llama.cpp, or what stands in for it.
+    LlamaBench Text build_commit: String,
+    /// Running build number of llama.cpp; 0 if unknown.
+    LlamaBench Int build_number: u32,
+    /// CPU model names, comma-separated.
+    LlamaBench Text cpu_info: String,
+    /// GPU descriptions, comma-separated.
+    LlamaBench Text gpu_info: String,
+    /// Registered backends, comma-separated.
+    LlamaBench Text backends: String,
+    /// Path of the model as given.
+    LlamaBench Text model_filename: String,
+    /// llama.cpp's description of the model.
+    LlamaBench Text model_type: String,
+    /// Bytes of all tensors.
+    LlamaBench Int model_size: u64,
+    /// Number of parameters.
+    LlamaBench Int model_n_params: u64,
+    /// Logical batch size, in tokens.
+    LlamaBench Int n_batch: u32,
+    /// Physical batch size, in tokens.
+    LlamaBench Int n_ubatch: u32,
+    /// Threads for generation.
+    LlamaBench Int n_threads: u32,
+    /// CPU affinity mask in hexadecimal.
+    LlamaBench Text cpu_mask: String,
+    /// Strict CPU placement.
+    LlamaBench Bool cpu_strict: bool,
+    /// Polling level of the thread pool, 0 to 100.
+    LlamaBench Int poll: u32,
+    /// ggml type of the K cache.
+    LlamaBench Text type_k: String,
+    /// ggml type of the V cache.
+    LlamaBench Text type_v: String,
+    /// GPU layers asked for; -1 for all.
+    LlamaBench Int n_gpu_layers: i32,
+    /// Layers whose experts stay on the CPU.
+    LlamaBench Int n_cpu_moe: u32,
+    /// How the model is split over devices.
+    LlamaBench Text split_mode: String,
+    /// Index of the main GPU.
+    LlamaBench Int main_gpu: i32,
+    /// The KV cache stays in host memory.
+    LlamaBench Bool no_kv_offload: bool,
+    /// Flash attention as asked for: -1 auto, 0 off, 1 on.
+    LlamaBench Int flash_attn: i32,
+    /// Devices asked for.
+    LlamaBench Text devices: String,
+    /// Share of each device.
+    LlamaBench Text tensor_split: String,
+    /// Tensor buffer overrides.
+    LlamaBench Text tensor_buft_overrides: String,
+    /// How the model file is loaded.
+    LlamaBench Text load_mode: String,
+    /// Lazy loading.
+    LlamaBench Text lazy_mode: String,
+    /// Embeddings are computed.
+    LlamaBench Bool embeddings: bool,
+    /// Host operations are not offloaded; an integer in llama-bench's files.
+    LlamaBench Int no_op_offload: i32,
+    /// The host buffer is bypassed.
+    LlamaBench Bool no_host: bool,
+    /// Weights may be repacked for the CPU.
+    LlamaBench Bool repack: bool,
+    /// llama-bench's fit to free memory, which this crate does not have: 0. `None` in a failed row: see
+    /// [the module](crate::report#failed-cells).
+    LlamaBench Int fit_target: Option<u64>,
+    /// The context that the fit must leave, in tokens: 0.
+    LlamaBench Int fit_min_ctx: u32,
+    /// Prompt tokens of a repetition; 0 for tg.
+    LlamaBench Int n_prompt: u32,
+    /// Generated tokens of a repetition; 0 for pp.
+    LlamaBench Int n_gen: u32,
+    /// Tokens in the context when the clock starts.
+    LlamaBench Int n_depth: u32,
+    /// When the cell began, in UTC (RFC 3339).
+    LlamaBench Text test_time: String,
+    /// Mean time of a repetition; `None` in a failed row.
+    LlamaBench Int avg_ns: Option<u64>,
+    /// Standard deviation of the times (n - 1); `None` for one sample, where llama-bench writes 0.
+    LlamaBench Int stddev_ns: Option<u64>,
+    /// Mean of the repetitions' rates, in tokens per second; `None` in a failed row.
+    LlamaBench Float avg_ts: Option<f64>,
+    /// Standard deviation of the rates (n - 1); `None` for one sample, where llama-bench writes 0.
+    LlamaBench Float stddev_ts: Option<f64>,
+    /// Time of each repetition.
+    LlamaBenchJson Nested samples_ns: Vec<u64>,
+    /// Rate of each repetition, in tokens per second; `None` where no time passed.
+    LlamaBenchJson Nested samples_ts: Vec<Option<f64>>,
+
+    /// Version of these fields; `None` in llama-bench's own files.
+    Own Int schema_version: Option<u32>,
+    /// Counts the runs of a file from 0; rows of one run follow each other.
+    Own Int run: Option<u32>,
+    /// What came of the cell.
+    Own Text outcome: Option<OutcomeKind>,
+    /// A stable word for the reason of a failure.
+    Own Text error_kind: Option<String>,
+    /// The whole message of a failure.
+    Own Text error_message: Option<String>,
+    /// Time of each token of each repetition; empty for pp.
+    Own Nested steps_ns: Vec<Vec<u64>>,
+    /// When each repetition began, counted from the start of the run.
+    Own Nested samples_at_ns: Vec<u64>,
+    /// The repetition straight after the live fill, kept apart from the samples.
+    Own Nested live: Option<FlatSample>,
+    /// How the context got back to the depth before each repetition.
+    Own Text rewind: Option<Rewind>,
+    /// Untimed repetitions before the first timed one.
+    Own Int warmup_runs: Option<u32>,
+    /// Whether the warm-up settled; `None` if that was not looked for.
+    Own Bool warmup_settled: Option<bool>,
+    /// Prompt tokens of the pg test that this cell is one half of.
+    Own Int pg_prompt: Option<u32>,
+    /// Generated tokens of that pg test.
+    Own Int pg_gen: Option<u32>,
+    /// Prompt speed while the context was filled, since the row before.
+    Own Nested curve: Vec<FlatCurvePoint>,
+    /// How depths are reached.
+    Own Text method: Option<Method>,
+    /// Seed of the random tokens.
+    Own Wide seed: u64,
+    /// Repetitions asked for.
+    Own Int n_reps: Option<u32>,
+    /// Whether a warm-up was asked for.
+    Own Bool warmup: bool,
+    /// Threads for prompt processing.
+    Own Int n_threads_batch: Option<u32>,
+    /// Sliding-window layers keep the whole context.
+    Own Bool swa_full: bool,
+    /// Whether flash attention was really used; `None` if it could not be told.
+    Own Bool flash_attn_resolved: Option<bool>,
+    /// Cells of the context, in tokens.
+    Own Int n_ctx: u32,
+    /// Layers placed on devices, the output layer counted.
+    Own Int offloaded_layers: Option<u32>,
+    /// Layers that could have been placed there.
+    Own Int offloadable_layers: Option<u32>,
+    /// Bytes used, by device or buffer type.
+    Own Nested memory: BTreeMap<String, DeviceMemory>,
+    /// Every device that llama.cpp sees.
+    Own Nested device_list: Vec<DeviceInfo>,
+    /// Architecture of the model.
+    Own Text model_architecture: String,
+    /// Layers of the model.
+    Own Int model_n_layer: u32,
+    /// Context length it was trained for, in tokens.
+    Own Int model_n_ctx_train: u32,
+    /// Vocabulary size, in tokens.
+    Own Int model_n_vocab: u32,
+    /// Where the source of llama.cpp came from.
+    Own Text build_source: String,
+    /// Version of llama.cpp and of the package that carried it.
+    Own Text build_version: String,
+    /// C++ compiler.
+    Own Text build_compiler: String,
+    /// CMake options.
+    Own Text build_cmake_options: String,
+    /// Wall time of loading the model.
+    Own Int load_ns: u64,
+    /// Bytes of tensors loaded.
+    Own Int load_bytes: u64,
+    /// When the run began, in UTC (RFC 3339).
+    Own Text run_started_at: String,
+    /// The run up to this row, without loading the model.
+    Own Int run_wall_ns: u64,
+    /// Of it, filling contexts.
+    Own Int run_fill_ns: u64,
+    /// Of it, timed repetitions.
+    Own Int run_timed_ns: u64,
+    /// Of it, warming up.
+    Own Int run_warmup_ns: u64,
+    /// Smallest step seen between two readings of the clock.
+    Own Int clock_resolution_ns: u64,
+    /// Median of an empty measurement.
+    Own Int clock_overhead_ns: u64,
+    /// Tokens decoded in all.
+    Own Int n_decoded_tokens: u64,
+}
+
+/// What came of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OutcomeKind {
+    /// There are samples.
+    Measured,
+    /// Only a mean and a spread are known.
+    Summarised,
+    /// There is a reason instead.
+    Failed,
+}
+
+/// A repetition on its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct FlatSample {
+    /// Its time.
+    pub ns: u64,
+    /// The time of each token; empty for pp.
+    pub steps_ns: Vec<u64>,
+    /// When it began, counted from the start of the run.
+    pub at_ns: u64,
+}
+
+/// One chunk of the fill.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct FlatCurvePoint {
+    /// Tokens in the context before the chunk.
+    pub n_depth: u32,
+    /// Tokens in the chunk.
+    pub n_tokens: u32,
+    /// Its time.
+    pub ns: u64,
+}
+
+impl Flat {
+    /// The values by name.
+    pub(super) fn to_map(&self) -> serde_json::Result<Map<String, Value>> {
+        match serde_json::to_value(self)? {
+            Value::Object(map) => Ok(map),
+            _ => Ok(Map::new()),
+        }
+    }
+
+    /// The values with their fields, in the order of the files.
+    pub(super) fn values(&self) -> serde_json::Result<Vec<(&'static Field, Value)>> {
+        let mut map = self.to_map()?;
+        Ok(FIELDS.iter().map(|f| (f, map.remove(f.name).unwrap_or(Value::Null))).collect())
+    }
+}
+
+/// The value as CSV and SQL have it: numbers plain, booleans 1 or 0, nested ones as JSON text; `None` for null.
+pub(super) fn to_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::Bool(flag) => Some(u8::from(*flag).to_string()),
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_lists_every_field_of_the_row_once() {
+        let map = Flat::default().to_map().unwrap();
+        let mut names: Vec<_> = FIELDS.iter().map(|f| f.name).collect();
+        names.sort_unstable();
+        let mut keys: Vec<_> = map.keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        assert_eq!(names, keys);
+    }
+
+    /// llama-bench's field list, so that a reordering of ours is noticed.
+    #[test]
+    fn llama_benchs_fields_come_first_and_in_its_order() {
+        let theirs = "build_commit build_number cpu_info gpu_info backends model_filename model_type model_size \
+            model_n_params n_batch n_ubatch n_threads cpu_mask cpu_strict poll type_k type_v n_gpu_layers n_cpu_moe \
+            split_mode main_gpu no_kv_offload flash_attn devices tensor_split tensor_buft_overrides load_mode \
+            lazy_mode embeddings no_op_offload no_host repack fit_target fit_min_ctx n_prompt n_gen n_depth \
+            test_time avg_ns stddev_ns avg_ts stddev_ts samples_ns samples_ts";
+        let ours: Vec<_> = FIELDS.iter().take_while(|f| f.origin != Origin::Own).map(|f| f.name).collect();
+        assert_eq!(ours, theirs.split_whitespace().collect::<Vec<_>>());
+        assert!(FIELDS[ours.len()..].iter().all(|f| f.origin == Origin::Own));
+    }
+}

@@ -1,0 +1,194 @@
+use std::time::Duration;
+
+use super::{Flat, FlatCurvePoint, FlatSample, OutcomeKind};
+use crate::{
+    record::{
+        Build, Cell, Config, CurvePoint, Failure, FlashAttnSetting, Group, Header, Host, Load, Measured,
+        Method, ModelInfo, Outcome, Resolved, Rewind, Sample, Summarised, Test, TestKind, Timing, Warmup,
+    },
+    report::error::Problem,
+    units::{RateSpread, TokensPerSecond},
+};
+
+impl Flat {
+    /// The run that this row belongs to.
+    ///
+    /// # Errors
+    /// A field holds a value that the record has no place for.
+    pub(crate) fn header(&self) -> Result<Header, Problem> {
+        Ok(Header {
+            build: Build {
+                commit: self.build_commit.clone(),
+                number: self.build_number,
+                source: self.build_source.clone(),
+                version: self.build_version.clone(),
+                compiler: self.build_compiler.clone(),
+                cmake_options: self.build_cmake_options.clone(),
+            },
+            host: Host {
+                cpu_info: self.cpu_info.clone(),
+                gpu_info: self.gpu_info.clone(),
+                backends: self.backends.clone(),
+                devices: self.device_list.clone(),
+            },
+            model: ModelInfo {
+                filename: self.model_filename.clone(),
+                description: self.model_type.clone(),
+                architecture: self.model_architecture.clone(),
+                size_bytes: self.model_size,
+                n_params: self.model_n_params,
+                n_layer: self.model_n_layer,
+                n_ctx_train: self.model_n_ctx_train,
+                n_vocab: self.model_n_vocab,
+            },
+            config: self.config()?,
+            resolved: Resolved {
+                flash_attn: self.flash_attn_resolved,
+                n_ctx: self.n_ctx,
+                offloaded_layers: self.offloaded_layers.zip(self.offloadable_layers),
+                memory: self.memory.clone(),
+            },
+            load: Load { elapsed: Duration::from_nanos(self.load_ns), size_bytes: self.load_bytes },
+            timing: Timing {
+                started_at: self.run_started_at.clone(),
+                wall: Duration::from_nanos(self.run_wall_ns),
+                fill: Duration::from_nanos(self.run_fill_ns),
+                timed: Duration::from_nanos(self.run_timed_ns),
+                warmup: Duration::from_nanos(self.run_warmup_ns),
+                clock_resolution: Duration::from_nanos(self.clock_resolution_ns),
+                clock_overhead: Duration::from_nanos(self.clock_overhead_ns),
+                n_decoded_tokens: self.n_decoded_tokens,
+            },
+        })
+    }
+
+    fn config(&self) -> Result<Config, Problem> {
+        Ok(Config {
+            n_batch: self.n_batch,
+            n_ubatch: self.n_ubatch,
+            n_threads: self.n_threads,
+            // llama-bench uses the same number for both.
+            n_threads_batch: self.n_threads_batch.unwrap_or(self.n_threads),
+            cpu_mask: self.cpu_mask.clone(),
+            cpu_strict: self.cpu_strict,
+            poll: self.poll,
+            type_k: self.type_k.clone(),
+            type_v: self.type_v.clone(),
+            n_gpu_layers: self.n_gpu_layers,
+            n_cpu_moe: self.n_cpu_moe,
+            split_mode: self.split_mode.clone(),
+            main_gpu: self.main_gpu,
+            no_kv_offload: self.no_kv_offload,
+            flash_attn: match self.flash_attn {
+                -1 => FlashAttnSetting::Auto,
+                0 => FlashAttnSetting::Off,
+                1 => FlashAttnSetting::On,
+                other => return Err(Problem::new("flash_attn", other, "-1 (auto), 0 (off) or 1 (on)")),
+            },
+            devices: self.devices.clone(),
+            tensor_split: self.tensor_split.clone(),
+            tensor_buft_overrides: self.tensor_buft_overrides.clone(),
+            load_mode: self.load_mode.clone(),
+            lazy_mode: self.lazy_mode.clone(),
+            embeddings: self.embeddings,
+            no_op_offload: self.no_op_offload != 0,
+            no_host: self.no_host,
+            repack: self.repack,
+            swa_full: self.swa_full,
+            seed: self.seed,
+            // llama-bench does not say; its JSON has as many samples as repetitions.
+            n_reps: self.n_reps.unwrap_or(self.samples_ns.len() as u32),
+            warmup: self.warmup,
+            method: self.method.unwrap_or(Method::FreshContext),
+        })
+    }
+
+    /// The test that was planned; `None` for llama-bench's blend of prompt and generation, which is neither.
+    pub(crate) fn test(&self) -> Option<Test> {
+        let kind = match (self.n_prompt, self.n_gen) {
+            (n, 0) => TestKind::Pp(n),
+            (0, n) => TestKind::Tg(n),
+            _ => return None,
+        };
+        let group = self.pg_prompt.zip(self.pg_gen);
+        let group = group.map(|(n_prompt, n_gen)| Group { n_prompt, n_gen });
+        Some(Test { kind, n_depth: self.n_depth, group })
+    }
+
+    /// The cell; `None` where [`Flat::test`] is.
+    ///
+    /// # Errors
+    /// The figures that the outcome asks for are not there.
+    pub(crate) fn cell(&self) -> Result<Option<Cell>, Problem> {
+        let Some(test) = self.test() else { return Ok(None) };
+        let outcome = self.outcome.unwrap_or(match self.samples_ns.is_empty() {
+            true => OutcomeKind::Summarised,
+            false => OutcomeKind::Measured,
+        });
+        let outcome = match outcome {
+            OutcomeKind::Measured => Outcome::Measured(self.measured(&test)?),
+            OutcomeKind::Summarised => Outcome::Summarised(self.summarised()?),
+            OutcomeKind::Failed => Outcome::Failed(Failure {
+                kind: self.error_kind.clone().unwrap_or_default(),
+                message: self.error_message.clone().unwrap_or_default(),
+            }),
+        };
+        Ok(Some(Cell { test, started_at: self.test_time.clone(), outcome }))
+    }
+
+    fn measured(&self, test: &Test) -> Result<Measured, Problem> {
+        let n = self.samples_ns.len();
+        for (field, len) in [("steps_ns", self.steps_ns.len()), ("samples_at_ns", self.samples_at_ns.len())] {
+            if len != 0 && len != n {
+                let found = format!("{len} entries");
+                return Err(Problem::new(field, found, format!("as many as samples_ns, {n}")));
+            }
+        }
+        let sample = |i: usize| Sample {
+            elapsed: Duration::from_nanos(self.samples_ns[i]),
+            steps: self.steps_ns.get(i).map(|steps| durations(steps)).unwrap_or_default(),
+            at: Duration::from_nanos(self.samples_at_ns.get(i).copied().unwrap_or(0)),
+        };
+        // llama-bench clears at depth 0 and restores a copy in host memory elsewhere.
+        let theirs = if test.n_depth == 0 { Rewind::Clear } else { Rewind::FullOnHost };
+        Ok(Measured {
+            samples: (0..n).map(sample).collect(),
+            live: self.live.as_ref().map(Sample::from),
+            rewind: self.rewind.unwrap_or(theirs),
+            warmup: Warmup { n_runs: self.warmup_runs.unwrap_or(0), settled: self.warmup_settled },
+        })
+    }
+
+    fn summarised(&self) -> Result<Summarised, Problem> {
+        let avg_ns =
+            self.avg_ns.ok_or_else(|| Problem::new("avg_ns", "nothing", "a number of nanoseconds"))?;
+        // llama-bench writes 0 for the spread of one sample, where there is none.
+        let known = |is_zero: bool| self.schema_version.is_some() || !is_zero;
+        Ok(Summarised {
+            mean: Duration::from_nanos(avg_ns),
+            stddev: self.stddev_ns.filter(|&ns| known(ns == 0)).map(Duration::from_nanos),
+            rate: self.avg_ts.and_then(TokensPerSecond::new),
+            rate_stddev: self.stddev_ts.filter(|&ts| known(ts == 0.0)).and_then(RateSpread::new),
+        })
+    }
+}
+
+impl From<&FlatSample> for Sample {
+    fn from(sample: &FlatSample) -> Self {
+        Self {
+            elapsed: Duration::from_nanos(sample.ns),
+            steps: durations(&sample.steps_ns),
+            at: Duration::from_nanos(sample.at_ns),
+        }
+    }
+}
+
+impl From<&FlatCurvePoint> for CurvePoint {
+    fn from(point: &FlatCurvePoint) -> Self {
+        Self { n_depth: point.n_depth, n_tokens: point.n_tokens, elapsed: Duration::from_nanos(point.ns) }
+    }
+}
+
+fn durations(ns: &[u64]) -> Vec<Duration> {
+    ns.iter().copied().map(Duration::from_nanos).collect()
+}

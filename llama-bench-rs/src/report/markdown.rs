@@ -1,0 +1,243 @@
+use std::io::Write;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Flat, OutcomeKind,
+    flat::to_text,
+    sink::{Encode, EncodeError},
+};
+
+/// The table for people: llama-bench's columns, widths and rounding.
+#[derive(Default)]
+pub(super) struct Markdown {
+    announced: Vec<Map<String, Value>>,
+    columns: Vec<&'static str>,
+    builds: Vec<String>,
+}
+
+/// A parameter that has a column only where it is worth one.
+struct Param {
+    field: &'static str,
+    heading: &'static str,
+    /// Negative: aligned left, as C's printf has it.
+    width: isize,
+    default: Value,
+}
+
+impl Encode for Markdown {
+    fn announce(&mut self, runs: &[Flat]) {
+        self.announced = runs.iter().filter_map(|run| run.to_map().ok()).collect();
+    }
+
+    fn begin(&mut self, out: &mut dyn Write, run: &Flat) -> Result<(), EncodeError> {
+        let map = run.to_map()?;
+        let wanted = columns(&[std::slice::from_ref(&map), &self.announced].concat());
+        if self.columns.is_empty() || wanted.iter().any(|column| !self.columns.contains(column)) {
+            if !self.columns.is_empty() {
+                writeln!(out)?;
+            }
+            self.columns = wanted;
+            write_line(out, self.columns.iter().map(|c| pad(heading(c), width(c))))?;
+            write_line(out, self.columns.iter().map(|c| rule(width(c))))?;
+        }
+        let build = format!("build: {} ({})", inline(&run.build_commit), run.build_number);
+        if !self.builds.contains(&build) {
+            self.builds.push(build);
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, out: &mut dyn Write, row: &Flat) -> Result<(), EncodeError> {
+        let map = row.to_map()?;
+        let cell = |column: &&'static str| pad(&inline(&value(column, row, &map)), width(column));
+        write_line(out, self.columns.iter().map(cell))?;
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut dyn Write) -> Result<(), EncodeError> {
+        for (i, build) in self.builds.iter().enumerate() {
+            writeln!(out, "{}{build}", if i == 0 { "\n" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+/// The columns that these runs need, in llama-bench's order.
+fn columns(runs: &[Map<String, Value>]) -> Vec<&'static str> {
+    let differs = |field: &str| runs.iter().any(|run| run.get(field) != runs[0].get(field));
+    let any = |test: &dyn Fn(&Map<String, Value>) -> bool| runs.iter().any(test);
+    let text = |run: &Map<String, Value>, field: &str| {
+        run.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let mut columns = vec!["model", "size", "params", "backend"];
+    for Param { field, default, .. } in params() {
+        let cpu = |run: &Map<String, Value>| {
+            ["CPU", "BLAS", "ZenDNN"].iter().any(|name| text(run, "backends").contains(name))
+        };
+        let shown = match field {
+            "n_gpu_layers" => differs(field) || any(&|run| !cpu(run)),
+            "n_threads" => differs(field) || any(&cpu),
+            "n_threads_batch" => any(&|run| run.get(field) != run.get("n_threads")),
+            // Empty text: not known.
+            _ => {
+                differs(field)
+                    || any(&|run| run.get(field) != Some(&default) && run.get(field) != Some(&json!("")))
+            }
+        };
+        if shown {
+            columns.push(field);
+        }
+    }
+    columns.extend(["test", "t/s"]);
+    columns
+}
+
+/// llama-bench's parameters in its order with its short headings, widths and defaults; the last two are ours.
+fn params() -> [Param; 26] {
+    let param = |field, heading, width, default| Param { field, heading, width, default };
+    [
+        param("n_gpu_layers", "ngl", 3, json!(-1)),
+        param("n_cpu_moe", "n_cpu_moe", 10, json!(0)),
+        param("n_threads", "threads", 7, Value::Null),
+        param("n_threads_batch", "threads_b", 9, Value::Null),
+        param("cpu_mask", "cpu_mask", -10, json!("0x0")),
+        param("cpu_strict", "cpu_strict", 10, json!(false)),
+        param("poll", "poll", 10, json!(50)),
+        param("n_batch", "n_batch", 7, json!(2048)),
+        param("n_ubatch", "n_ubatch", 8, json!(512)),
+        param("type_k", "type_k", 6, json!("f16")),
+        param("type_v", "type_v", 6, json!("f16")),
+        param("main_gpu", "main_gpu", 10, json!(0)),
+        param("split_mode", "sm", 6, json!("layer")),
+        param("no_kv_offload", "nkvo", 13, json!(false)),
+        param("flash_attn", "fa", 3, json!(-1)),
+        param("devices", "dev", -12, json!("auto")),
+        param("tensor_split", "ts", -12, json!("0.00")),
+        param("tensor_buft_overrides", "ot", -21, json!("none")),
+        param("load_mode", "lm", 10, json!("auto")),
+        param("lazy_mode", "lazy_mode", -10, json!("auto")),
+        param("embeddings", "embd", 10, json!(false)),
+        param("no_op_offload", "nopo", 4, json!(0)),
+        param("no_host", "noh", 4, json!(false)),
+        param("repack", "rpk", 3, json!(true)),
+        param("swa_full", "swa_full", 10, json!(false)),
+        param("method", "method", -13, json!("rewind")),
+    ]
+}
+
+fn heading(column: &'static str) -> &'static str {
+    params().into_iter().find(|p| p.field == column).map_or(column, |p| p.heading)
+}
+
+fn width(column: &str) -> isize {
+    match column {
+        "model" => -30,
+        "size" | "params" => 10,
+        "backend" => -10,
+        "test" => 15,
+        "t/s" => 20,
+        _ => params().iter().find(|p| p.field == column).map_or(10, |p| p.width),
+    }
+}
+
+fn value(column: &str, row: &Flat, map: &Map<String, Value>) -> String {
+    match column {
+        "model" => row.model_type.clone(),
+        "size" => size(row.model_size),
+        "params" => params_in_words(row.model_n_params),
+        "backend" => row.backends.clone(),
+        "test" => row.test().map(|test| test.to_string()).unwrap_or_default(),
+        "t/s" => rate(row),
+        field => map.get(field).and_then(to_text).unwrap_or_default(),
+    }
+}
+
+/// Bytes in binary units, as llama-bench rounds them.
+fn size(bytes: u64) -> String {
+    const MIB: f64 = 1024.0 * 1024.0;
+    match bytes {
+        0..0x4000_0000 => format!("{:.2} MiB", bytes as f64 / MIB),
+        _ => format!("{:.2} GiB", bytes as f64 / MIB / 1024.0),
+    }
+}
+
+/// A number of parameters in millions or (American) billions, as llama-bench rounds it.
+fn params_in_words(n: u64) -> String {
+    match n {
+        0..1_000_000_000 => format!("{:.2} M", n as f64 / 1e6),
+        _ => format!("{:.2} B", n as f64 / 1e9),
+    }
+}
+
+/// `mean ± stddev`, the mean alone where there is no spread, or why there is neither.
+fn rate(row: &Flat) -> String {
+    match (row.outcome, row.avg_ts, row.stddev_ts) {
+        (Some(OutcomeKind::Failed), ..) => {
+            let kind = row.error_kind.as_deref().unwrap_or("unknown");
+            format!("failed: {kind} ({})", brief(row.error_message.as_deref().unwrap_or_default()))
+        }
+        (_, Some(mean), Some(stddev)) => format!("{mean:.2} ± {stddev:.2}"),
+        (_, Some(mean), None) => format!("{mean:.2}"),
+        (_, None, _) => "no time passed".into(),
+    }
+}
+
+/// The beginning of a message.
+fn brief(message: &str) -> String {
+    const LONGEST: usize = 80;
+    match message.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message.to_owned(),
+    }
+}
+
+/// What would end a cell or a line of the table is escaped or blank.
+fn inline(text: &str) -> String {
+    text.replace(|c: char| c.is_control(), " ").replace('|', "\\|")
+}
+
+fn write_line(out: &mut dyn Write, cells: impl Iterator<Item = String>) -> std::io::Result<()> {
+    let cells: Vec<String> = cells.collect();
+    writeln!(out, "| {} |", cells.join(" | "))
+}
+
+/// C's `%*s`, counted in characters.
+fn pad(text: &str, width: isize) -> String {
+    match width {
+        0.. => format!("{text:>0$}", width.unsigned_abs()),
+        _ => format!("{text:<0$}", width.unsigned_abs()),
+    }
+}
+
+fn rule(width: isize) -> String {
+    let dashes = "-".repeat(width.unsigned_abs() - 1);
+    format!("{dashes}{}", if width > 0 { ':' } else { '-' })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_round_as_llama_bench_does() {
+        assert_eq!(size(11_607_318_528), "10.81 GiB");
+        assert_eq!(size(0x4000_0000 - 1), "1024.00 MiB");
+        assert_eq!(size(0x4000_0000), "1.00 GiB");
+        assert_eq!(params_in_words(20_914_757_184), "20.91 B");
+        assert_eq!(params_in_words(999_999_999), "1000.00 M");
+    }
+
+    #[test]
+    fn a_long_message_is_cut_between_characters() {
+        assert_eq!(brief("é").as_str(), "é");
+        let cut = brief(&"é".repeat(81));
+        assert_eq!(cut.chars().count(), 81);
+        assert!(cut.ends_with('…'));
+    }
+
+    #[test]
+    fn text_cannot_leave_its_cell() {
+        assert_eq!(inline("a|b\nc\0"), "a\\|b c ");
+    }
+}

@@ -1,0 +1,259 @@
+use std::{fs, path::Path};
+
+use serde_json::{Map, Value};
+
+use super::{FIELDS, Field, Flat, Format, Kind, Place, Problem, ReportError, Skipped};
+use crate::record::{CurvePoint, Report, Run, SCHEMA_VERSION};
+
+/// Every row of llama-bench has these, whatever its version.
+const REQUIRED: [&str; 4] = ["model_filename", "n_prompt", "n_gen", "avg_ns"];
+
+/// A report that was read, and what could not be part of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Loaded {
+    /// The report; cells of one configuration that follow each other are one run.
+    pub report: Report,
+    /// Rows left out, with the reason.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Reads a file of this crate or of llama-bench: JSON, JSONL or CSV, told apart by what they hold.
+///
+/// # Errors
+/// The file cannot be read, or its content is refused by [`read_str`].
+pub fn read_file(path: impl AsRef<Path>) -> Result<Loaded, ReportError> {
+    let path = path.as_ref();
+    let bytes = fs::read(path).map_err(|source| ReportError::Read { path: path.into(), source })?;
+    if bytes.starts_with(b"SQLite format 3\0") {
+        return Err(ReportError::Unrecognised {
+            found: "this is a SQLite database",
+            hint: "; export the table with `sqlite3 -csv -header FILE 'SELECT * FROM llama_bench'`",
+        });
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|_| ReportError::Unrecognised { found: "this is not text in UTF-8", hint: "" })?;
+    read_str(&text)
+}
+
+/// Reads the text of a file of this crate or of llama-bench: JSON, JSONL or CSV, told apart by what they hold.
+///
+/// Fields that llama-bench does not write get their defaults; its CSV has no samples, so its cells are
+/// [`Summarised`](crate::record::Outcome::Summarised). Unknown fields are ignored.
+///
+/// # Errors
+/// The text is of another format, damaged, of a newer schema version, or a field has a value that it cannot have.
+pub fn read_str(text: &str) -> Result<Loaded, ReportError> {
+    let text = text.trim_start_matches('\u{feff}');
+    let start = text.trim_start();
+    let first_line = start.lines().next().unwrap_or_default();
+    let mut assembler = Assembler::default();
+    match start.chars().next() {
+        None => Err(ReportError::Unrecognised { found: "the file is empty", hint: "" }),
+        Some('[') => read_json(text, &mut assembler),
+        Some('{') => read_jsonl(text, &mut assembler),
+        _ if REQUIRED.iter().all(|name| first_line.contains(name)) => read_csv(text, &mut assembler),
+        _ if first_line.starts_with("CREATE TABLE") || first_line.starts_with("INSERT INTO") => {
+            Err(ReportError::Unrecognised {
+                found: "this is SQL",
+                hint: "; load it into sqlite3 and export the table as CSV",
+            })
+        }
+        _ if first_line.starts_with('|') => Err(ReportError::Unrecognised {
+            found: "this is a Markdown table, which holds rounded means only",
+            hint: "; write JSON, JSONL or CSV beside it",
+        }),
+        _ => Err(ReportError::Unrecognised { found: "this is no result of a benchmark", hint: "" }),
+    }?;
+    Ok(assembler.finish())
+}
+
+fn read_json(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {
+    let rows: Vec<Map<String, Value>> =
+        serde_json::from_str(text).map_err(|e| syntax(Format::Json, 0, &e))?;
+    if rows.is_empty() {
+        return Err(ReportError::Unrecognised {
+            found: "the array is empty: nothing was measured",
+            hint: "",
+        });
+    }
+    (1..).zip(rows).try_for_each(|(n, row)| assembler.add(Place::Row(n), row))
+}
+
+fn read_jsonl(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {
+    for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let row = serde_json::from_str(line).map_err(|e| syntax(Format::Jsonl, i, &e))?;
+        assembler.add(Place::Line(i + 1), row)?;
+    }
+    Ok(())
+}
+
+fn read_csv(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {
+    // The reader takes a quoted value that never ends for one that ends with the file.
+    if !text.matches('"').count().is_multiple_of(2) {
+        let (line, message) =
+            (text.lines().count(), "a quoted value has no end: the file is cut off".to_owned());
+        return Err(ReportError::Syntax { format: Format::Csv, line, message });
+    }
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let damaged = |error: csv::Error| ReportError::Syntax {
+        format: Format::Csv,
+        line: error.position().map_or(1, |at| at.line() as usize),
+        message: match error.kind() {
+            csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+                format!("{len} values under {expected_len} names: the file is cut off or was edited")
+            }
+            _ => error.to_string(),
+        },
+    };
+    let names = reader.headers().map_err(damaged)?.clone();
+    for record in reader.records() {
+        let record = record.map_err(damaged)?;
+        let line = record.position().map_or(1, |at| at.line() as usize);
+        let row =
+            names.iter().zip(&record).map(|(name, text)| (name.to_owned(), Value::from(text))).collect();
+        assembler.add(Place::Line(line), row)?;
+    }
+    Ok(())
+}
+
+fn syntax(format: Format, lines_before: usize, error: &serde_json::Error) -> ReportError {
+    // serde_json counts lines from where it began to read.
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let (message, column) = (error.to_string().replace(&place, ""), error.column());
+    let hint = if error.is_eof() { ": the file is cut off" } else { "" };
+    ReportError::Syntax {
+        format,
+        line: lines_before + error.line().max(1),
+        message: format!("column {column}: {message}{hint}"),
+    }
+}
+
+/// Puts rows back together into runs.
+#[derive(Default)]
+pub(super) struct Assembler {
+    loaded: Loaded,
+    last: Option<Flat>,
+}
+
+impl Assembler {
+    /// Takes one row.
+    pub(super) fn add(&mut self, place: Place, row: Map<String, Value>) -> Result<(), ReportError> {
+        let flat = row_of(place, row)?;
+        let bad = |problem| ReportError::Field { place, problem };
+        let header = flat.header().map_err(bad)?;
+        let Some(cell) = flat.cell().map_err(bad)? else {
+            let skipped = Skipped { place, n_prompt: flat.n_prompt, n_gen: flat.n_gen };
+            self.loaded.skipped.push(skipped);
+            return Ok(());
+        };
+        let runs = &mut self.loaded.report.runs;
+        let run = match runs.pop_if(|_| self.last.as_ref().is_some_and(|last| last.same_run(&flat))) {
+            // Rows were written as the run went on: the last one knows most.
+            Some(run) => Run { header, ..run },
+            None => Run { header, cells: Vec::new(), curve: Vec::new() },
+        };
+        runs.push(run);
+        if let Some(run) = runs.last_mut() {
+            run.cells.push(cell);
+            run.curve.extend(flat.curve.iter().map(CurvePoint::from));
+        }
+        self.last = Some(flat);
+        Ok(())
+    }
+
+    pub(super) fn finish(self) -> Loaded {
+        self.loaded
+    }
+
+    /// The report, if it has every row.
+    pub(super) fn finish_strict(self) -> Result<Report, ReportError> {
+        match self.loaded.skipped.into_iter().next() {
+            Some(skipped) => Err(ReportError::Skipped(skipped)),
+            None => Ok(self.loaded.report),
+        }
+    }
+}
+
+impl Flat {
+    /// Whether two rows that follow each other are of one run: everything that is known before it starts is equal.
+    fn same_run(&self, other: &Flat) -> bool {
+        let (Ok(a), Ok(b)) = (self.header(), other.header()) else { return false };
+        let host = |h: &crate::record::Host| (h.cpu_info.clone(), h.gpu_info.clone(), h.backends.clone());
+        // llama-bench does not say how many repetitions it was asked for.
+        let config = |flat: &Flat, mut config: crate::record::Config| {
+            config.n_reps = flat.n_reps.unwrap_or(0);
+            config
+        };
+        (self.run, &a.timing.started_at, &a.build, &a.model)
+            == (other.run, &b.timing.started_at, &b.build, &b.model)
+            && host(&a.host) == host(&b.host)
+            && config(self, a.config) == config(other, b.config)
+    }
+}
+
+/// The row of an object whose values may be as JSON or as CSV has them.
+fn row_of(place: Place, mut row: Map<String, Value>) -> Result<Flat, ReportError> {
+    let bad = |problem| ReportError::Field { place, problem };
+    // First of all, for a newer version may have changed everything else.
+    if let Some(version) = row.get("schema_version") {
+        let version = typed("schema_version", Kind::Int, version.clone()).map_err(bad)?;
+        if let Some(found) = version.as_u64().filter(|&found| found > u64::from(SCHEMA_VERSION)) {
+            return Err(ReportError::NewerSchema { place, found });
+        }
+    }
+    if let Some(&field) = REQUIRED.iter().find(|&&name| !row.contains_key(name)) {
+        return Err(ReportError::MissingField { place, field });
+    }
+    let mut known = Map::new();
+    for Field { name, kind, .. } in FIELDS {
+        let Some(value) = row.remove(*name) else { continue };
+        if *name == "fit_target" && value.as_str().is_some_and(|text| text.starts_with("failed@")) {
+            continue;
+        }
+        let value = typed(name, *kind, value).map_err(bad)?;
+        if !value.is_null() {
+            // Alone first: serde_json does not say which field of a whole row it refused.
+            let alone = Map::from_iter([((*name).to_owned(), value.clone())]);
+            serde_json::from_value::<Flat>(alone.into())
+                .map_err(|error| bad(Problem::new(name, &value, format!("{}: {error}", expected(*kind)))))?;
+            known.insert((*name).to_owned(), value);
+        }
+    }
+    serde_json::from_value(known.into()).map_err(|error| bad(Problem::new("schema_version", "a row", error)))
+}
+
+/// A value of the type that a field has; text (from CSV) is parsed, and what older llama-bench versions wrote as a
+/// boolean or an integer is taken for the other. Empty text is null, the default of every text.
+fn typed(field: &'static str, kind: Kind, value: Value) -> Result<Value, Problem> {
+    let problem = |value: &Value, expected| Problem::new(field, value, expected);
+    match (kind, value) {
+        (_, Value::Null) => Ok(Value::Null),
+        (_, Value::String(text)) if text.is_empty() => Ok(Value::Null),
+        (Kind::Text, text @ Value::String(_)) => Ok(text),
+        (Kind::Text, other) => Err(problem(&other, "text")),
+        (Kind::Int | Kind::Wide, Value::Bool(flag)) => Ok(u8::from(flag).into()),
+        (Kind::Int | Kind::Wide | Kind::Float, number @ Value::Number(_)) => Ok(number),
+        (Kind::Bool, flag @ Value::Bool(_)) => Ok(flag),
+        (Kind::Bool, Value::Number(number)) if number.as_u64().is_some_and(|n| n <= 1) => {
+            Ok(Value::Bool(number.as_u64() == Some(1)))
+        }
+        (Kind::Nested, nested @ (Value::Array(_) | Value::Object(_))) => Ok(nested),
+        (_, Value::String(text)) => match serde_json::from_str(&text) {
+            // A text in a text would go round for ever.
+            Ok(Value::String(_)) | Err(_) => Err(Problem::new(field, text, expected(kind))),
+            Ok(value) => typed(field, kind, value),
+        },
+        (kind, other) => Err(problem(&other, expected(kind))),
+    }
+}
+
+fn expected(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "text",
+        Kind::Int | Kind::Wide => "an integer",
+        Kind::Bool => "true or false",
+        Kind::Float => "a number",
+        Kind::Nested => "an array or an object",
+    }
+}

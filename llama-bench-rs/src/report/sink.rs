@@ -1,0 +1,126 @@
+use std::io::{self, Write};
+
+use super::{Flat, Format, ReportError, csv::Csv, json::Json, jsonl::Jsonl, markdown::Markdown, sql::Sql};
+use crate::record::{Cell, CurvePoint, Header};
+
+/// What a format does with the parts of a report.
+pub(super) trait Encode: Send {
+    /// The runs to come, as far as they are known.
+    fn announce(&mut self, _runs: &[Flat]) {}
+
+    /// The beginning of a run; the first one is the beginning of the file.
+    fn begin(&mut self, out: &mut dyn Write, run: &Flat) -> Result<(), EncodeError>;
+
+    /// One cell.
+    fn row(&mut self, out: &mut dyn Write, row: &Flat) -> Result<(), EncodeError>;
+
+    /// The end of the file, which may have had no run at all.
+    fn finish(&mut self, _out: &mut dyn Write) -> Result<(), EncodeError> {
+        Ok(())
+    }
+}
+
+/// Keeps apart whose fault it is.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EncodeError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+impl From<EncodeError> for ReportError {
+    fn from(error: EncodeError) -> Self {
+        match error {
+            EncodeError::Io(error) => ReportError::Write(error),
+            EncodeError::Json(error) => ReportError::Encode(error),
+        }
+    }
+}
+
+/// Writes a report while it is being measured: every cell is written and flushed as it comes.
+///
+/// A file that was not [finished](Sink::finish) is complete up to its last cell in every format but JSON, whose
+/// closing bracket is then missing.
+///
+/// ```
+/// # fn demo(header: &llama_bench_rs::record::Header, cell: &llama_bench_rs::record::Cell)
+/// # -> llama_bench_rs::Result<()> {
+/// use llama_bench_rs::report::{Format, Sink};
+///
+/// let mut sink = Sink::new(Format::Markdown, std::io::stdout());
+/// sink.begin(header)?;
+/// sink.cell(header, cell)?;
+/// sink.finish()?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is written before a run is begun"]
+pub struct Sink<W: Write> {
+    out: W,
+    encoder: Box<dyn Encode>,
+    n_runs: u32,
+    curve: Vec<CurvePoint>,
+}
+
+impl<W: Write> Sink<W> {
+    /// Nothing is written yet.
+    pub fn new(format: Format, out: W) -> Self {
+        let encoder: Box<dyn Encode> = match format {
+            Format::Json => Box::new(Json::default()),
+            Format::Jsonl => Box::new(Jsonl),
+            Format::Csv => Box::new(Csv::default()),
+            Format::Sql => Box::new(Sql::default()),
+            Format::Markdown => Box::new(Markdown::default()),
+        };
+        Self { out, encoder, n_runs: 0, curve: Vec::new() }
+    }
+
+    /// Tells which runs are to come, before the first one begins. Markdown then shows what differs between them in
+    /// one table; without it, a run that needs another column begins a table of its own. The other formats do not
+    /// need it.
+    pub fn announce(&mut self, headers: &[&Header]) {
+        let runs: Vec<Flat> = headers.iter().map(|&header| Flat::from(header)).collect();
+        self.encoder.announce(&runs);
+    }
+
+    /// Begins a run.
+    ///
+    /// # Errors
+    /// The output refuses the data.
+    pub fn begin(&mut self, header: &Header) -> Result<(), ReportError> {
+        self.encoder.begin(&mut self.out, &Flat::from(header))?;
+        self.n_runs += 1;
+        self.curve.clear();
+        self.out.flush().map_err(ReportError::Write)
+    }
+
+    /// Adds chunks of the fill, timed since the cell before; the next cell's row carries them.
+    pub fn curve(&mut self, points: &[CurvePoint]) {
+        self.curve.extend_from_slice(points);
+    }
+
+    /// Writes and flushes one cell of the run begun last. The header may know more by now than when the run began,
+    /// such as its wall time; a reader takes the last row's.
+    ///
+    /// # Errors
+    /// No run was begun, or the output refuses the data.
+    pub fn cell(&mut self, header: &Header, cell: &Cell) -> Result<(), ReportError> {
+        let mut row = Flat::from((header, cell));
+        row.run = Some(self.n_runs.checked_sub(1).ok_or(ReportError::NotBegun)?);
+        row.set_curve(&self.curve);
+        self.encoder.row(&mut self.out, &row)?;
+        self.curve.clear();
+        self.out.flush().map_err(ReportError::Write)
+    }
+
+    /// Ends the file and gives the output back.
+    ///
+    /// # Errors
+    /// The output refuses the data.
+    pub fn finish(mut self) -> Result<W, ReportError> {
+        self.encoder.finish(&mut self.out)?;
+        self.out.flush().map_err(ReportError::Write)?;
+        Ok(self.out)
+    }
+}

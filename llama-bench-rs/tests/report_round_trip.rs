@@ -1,0 +1,288 @@
+//! Any report comes back equal from any format that keeps everything.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use llama_bench_rs::{
+    record::*,
+    report::{self, Format},
+    units::{RateSpread, TokensPerSecond},
+};
+use proptest::{collection::vec, option, prelude::*};
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        Just(String::new()),
+        Just("a\"b'c,d;e|f\\g\r\nh\ti\0j \u{feff}\u{202e}\u{1F980}".to_owned()),
+        Just("null".to_owned()),
+        Just("failed@5f4a7ef3".to_owned()),
+        Just("[1, 2]".to_owned()),
+        Just(" 007 ".to_owned()),
+    ]
+}
+
+/// Up to 292 years in nanoseconds, as far as the files reach.
+fn duration() -> impl Strategy<Value = Duration> {
+    (0..=i64::MAX as u64).prop_map(Duration::from_nanos)
+}
+
+fn device() -> impl Strategy<Value = DeviceInfo> {
+    (text(), text(), text(), text(), any::<u64>(), any::<u64>()).prop_map(
+        |(name, description, kind, backend, memory_free_bytes, memory_total_bytes)| DeviceInfo {
+            name,
+            description,
+            kind,
+            backend,
+            memory_free_bytes,
+            memory_total_bytes,
+        },
+    )
+}
+
+fn memory() -> impl Strategy<Value = BTreeMap<String, DeviceMemory>> {
+    let one =
+        (any::<u64>(), any::<u64>(), any::<u64>()).prop_map(|(model_bytes, context_bytes, compute_bytes)| {
+            DeviceMemory { model_bytes, context_bytes, compute_bytes }
+        });
+    prop::collection::btree_map(text(), one, 0..3)
+}
+
+fn flash_attn() -> impl Strategy<Value = FlashAttnSetting> {
+    prop::sample::select(vec![FlashAttnSetting::Auto, FlashAttnSetting::Off, FlashAttnSetting::On])
+}
+
+/// Takes the next value of a pool, so that one strategy can fill any number of fields.
+fn next<T>(pool: &mut Vec<T>) -> T {
+    pool.pop().expect("the pool holds enough values")
+}
+
+fn header() -> impl Strategy<Value = Header> {
+    let pools = (vec(text(), 24), vec(any::<u32>(), 20), vec(0..=i64::MAX as u64, 5), vec(any::<bool>(), 9));
+    let rest = (
+        vec(duration(), 7),
+        vec(device(), 0..3),
+        memory(),
+        option::of(any::<bool>()),
+        option::of(any::<(u32, u32)>()),
+        any::<(i32, i32, u64)>(),
+        flash_attn(),
+        prop::sample::select(vec![Method::Rewind, Method::FreshContext]),
+    );
+    (pools, rest).prop_map(|(pools, rest)| {
+        let (mut t, mut n, mut wide, mut flags) = pools;
+        let (mut times, devices, memory, resolved_fa, layers, (ngl, main_gpu, seed), flash_attn, method) =
+            rest;
+        let (t, n, wide, flags, times) = (&mut t, &mut n, &mut wide, &mut flags, &mut times);
+        Header {
+            build: Build {
+                commit: next(t),
+                number: next(n),
+                source: next(t),
+                version: next(t),
+                compiler: next(t),
+                cmake_options: next(t),
+            },
+            host: Host { cpu_info: next(t), gpu_info: next(t), backends: next(t), devices },
+            model: ModelInfo {
+                filename: next(t),
+                description: next(t),
+                architecture: next(t),
+                size_bytes: next(wide),
+                n_params: next(wide),
+                n_layer: next(n),
+                n_ctx_train: next(n),
+                n_vocab: next(n),
+            },
+            config: Config {
+                n_batch: next(n),
+                n_ubatch: next(n),
+                n_threads: next(n),
+                n_threads_batch: next(n),
+                cpu_mask: next(t),
+                cpu_strict: next(flags),
+                poll: next(n),
+                type_k: next(t),
+                type_v: next(t),
+                n_gpu_layers: ngl,
+                n_cpu_moe: next(n),
+                split_mode: next(t),
+                main_gpu,
+                no_kv_offload: next(flags),
+                flash_attn,
+                devices: next(t),
+                tensor_split: next(t),
+                tensor_buft_overrides: next(t),
+                load_mode: next(t),
+                lazy_mode: next(t),
+                embeddings: next(flags),
+                no_op_offload: next(flags),
+                no_host: next(flags),
+                repack: next(flags),
+                swa_full: next(flags),
+                seed,
+                n_reps: next(n),
+                warmup: next(flags),
+                method,
+            },
+            resolved: Resolved { flash_attn: resolved_fa, n_ctx: next(n), offloaded_layers: layers, memory },
+            load: Load { elapsed: next(times), size_bytes: next(wide) },
+            timing: Timing {
+                started_at: next(t),
+                wall: next(times),
+                fill: next(times),
+                timed: next(times),
+                warmup: next(times),
+                clock_resolution: next(times),
+                clock_overhead: next(times),
+                n_decoded_tokens: next(wide),
+            },
+        }
+    })
+}
+
+fn sample() -> impl Strategy<Value = Sample> {
+    (duration(), vec(duration(), 0..4), duration()).prop_map(|(elapsed, steps, at)| Sample {
+        elapsed,
+        steps,
+        at,
+    })
+}
+
+fn measured() -> impl Strategy<Value = Measured> {
+    let rewind = prop::sample::select(vec![
+        Rewind::Clear,
+        Rewind::Remove,
+        Rewind::PartialOnDevice,
+        Rewind::PartialOnHost,
+        Rewind::FullOnHost,
+        Rewind::Refill,
+    ]);
+    let warmup = (any::<u32>(), option::of(any::<bool>()));
+    (vec(sample(), 0..4), option::of(sample()), rewind, warmup).prop_map(|(samples, live, rewind, warmup)| {
+        Measured { samples, live, rewind, warmup: Warmup { n_runs: warmup.0, settled: warmup.1 } }
+    })
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    // Few digits: SQLite's own reading of a number is not the subject.
+    let rate = || (1..1_000_000u32).prop_map(|n| f64::from(n) / 8.0);
+    let summarised = (duration(), option::of(duration()), option::of(rate()), option::of(rate())).prop_map(
+        |(mean, stddev, rate, spread)| Summarised {
+            mean,
+            stddev,
+            rate: rate.and_then(TokensPerSecond::new),
+            rate_stddev: spread.and_then(RateSpread::new),
+        },
+    );
+    prop_oneof![
+        4 => measured().prop_map(Outcome::Measured),
+        1 => summarised.prop_map(Outcome::Summarised),
+        1 => (text(), text()).prop_map(|(kind, message)| Outcome::Failed(Failure { kind, message })),
+    ]
+}
+
+fn cell() -> impl Strategy<Value = Cell> {
+    let kind =
+        (any::<bool>(), 1..=u32::MAX).prop_map(|(pp, n)| if pp { TestKind::Pp(n) } else { TestKind::Tg(n) });
+    let group = any::<(u32, u32)>().prop_map(|(n_prompt, n_gen)| Group { n_prompt, n_gen });
+    (kind, any::<u32>(), option::of(group), text(), outcome()).prop_map(
+        |(kind, n_depth, group, started_at, outcome)| Cell {
+            test: Test { kind, n_depth, group },
+            started_at,
+            outcome,
+        },
+    )
+}
+
+fn run() -> impl Strategy<Value = Run> {
+    let point = (any::<u32>(), any::<u32>(), duration())
+        .prop_map(|(n_depth, n_tokens, elapsed)| CurvePoint { n_depth, n_tokens, elapsed });
+    (header(), vec(cell(), 1..4), vec(point, 0..3)).prop_map(|(header, cells, curve)| Run {
+        header,
+        cells,
+        curve,
+    })
+}
+
+fn any_report() -> impl Strategy<Value = Report> {
+    let repeated = run().prop_map(|run| vec![run.clone(), run]);
+    prop_oneof![4 => vec(run(), 1..3), 1 => repeated].prop_map(|runs| Report { runs })
+}
+
+/// The table of a real SQLite as the array that JSON would hold.
+fn through_sqlite(sql: &str) -> serde_json::Value {
+    let db = rusqlite::Connection::open_in_memory().unwrap();
+    db.execute_batch(sql).unwrap();
+    let mut statement = db.prepare("SELECT * FROM llama_bench ORDER BY rowid").unwrap();
+    let names: Vec<String> = statement.column_names().into_iter().map(String::from).collect();
+    let row = |row: &rusqlite::Row| {
+        let value = |i| -> rusqlite::Result<serde_json::Value> {
+            Ok(match row.get::<_, rusqlite::types::Value>(i)? {
+                rusqlite::types::Value::Null => serde_json::Value::Null,
+                rusqlite::types::Value::Integer(n) => n.into(),
+                rusqlite::types::Value::Real(x) => x.into(),
+                rusqlite::types::Value::Text(text) => text.into(),
+                rusqlite::types::Value::Blob(_) => panic!("no column holds a blob"),
+            })
+        };
+        names.iter().enumerate().map(|(i, name)| Ok((name.clone(), value(i)?))).collect()
+    };
+    let rows = statement.query_map([], row).unwrap();
+    rows.collect::<rusqlite::Result<Vec<serde_json::Map<_, _>>>>().unwrap().into_iter().collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn json_jsonl_and_csv(report in any_report()) {
+        for format in [Format::Json, Format::Jsonl, Format::Csv] {
+            let text = report::to_string(&report, format).unwrap();
+            let loaded = report::read_str(&text).unwrap();
+            prop_assert_eq!(&loaded.report, &report, "{}", format);
+            prop_assert!(loaded.skipped.is_empty());
+        }
+    }
+
+    #[test]
+    fn sql(report in any_report()) {
+        let rows = through_sqlite(&report::to_string(&report, Format::Sql).unwrap());
+        prop_assert_eq!(serde_json::from_value::<Report>(rows).unwrap(), report);
+    }
+
+    #[test]
+    fn serde(report in any_report()) {
+        let text = serde_json::to_string(&report).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
+    }
+
+    #[test]
+    fn markdown_has_a_line_per_cell(report in any_report()) {
+        let text = report::to_string(&report, Format::Markdown).unwrap();
+        let tables = text.lines().filter(|line| line.starts_with("| ---")).count();
+        let lines = text.lines().filter(|line| line.starts_with('|')).count();
+        prop_assert_eq!(lines, report.cells().count() + 2 * tables);
+    }
+
+    /// Whatever a file holds, reading it ends in a report or an error.
+    #[test]
+    fn any_text_is_read_or_refused(text in any::<String>(), start in prop::sample::select(vec!["", "[", "{", "[{"])) {
+        let _ = report::read_str(&format!("{start}{text}"));
+    }
+
+    #[test]
+    fn a_file_cut_short_is_never_taken_for_another(report in any_report(), cut in 0.0..1.0f64) {
+        for format in [Format::Json, Format::Jsonl, Format::Csv] {
+            let text = report::to_string(&report, format).unwrap();
+            let end = (text.len() as f64 * cut) as usize;
+            let end = (0..=end).rev().find(|&end| text.is_char_boundary(end)).unwrap();
+            if let Ok(loaded) = report::read_str(&text[..end]) {
+                // JSONL and CSV may end after a whole row. What is there is what was written.
+                prop_assert!(loaded.report.cells().count() <= report.cells().count(), "{}", format);
+                for ((_, got), (_, written)) in loaded.report.cells().zip(report.cells()) {
+                    prop_assert_eq!(got, written, "{}", format);
+                }
+            }
+        }
+    }
+}
