@@ -214,7 +214,7 @@ fn through_sqlite(sql: &str) -> serde_json::Value {
     let db = rusqlite::Connection::open_in_memory().unwrap();
     db.execute_batch(sql).unwrap();
     let mut statement = db.prepare("SELECT * FROM llama_bench ORDER BY rowid").unwrap();
-    let names: Vec<String> = statement.column_names().into_iter().map(String::from).collect();
+    let names: Vec<String> = statement.column_names().map(String::from).collect();
     let row = |row: &rusqlite::Row| {
         let value = |i| -> rusqlite::Result<serde_json::Value> {
             Ok(match row.get::<_, rusqlite::types::Value>(i)? {
