@@ -123,41 +123,44 @@ fn a_newer_schema_is_refused_before_anything_else_is_looked_at() {
 
 #[test]
 fn other_files_are_named() {
-    let mut messages = Vec::new();
-    messages.push(refused(" \n"));
-    messages.push(refused("[]"));
-    messages.push(refused("hello"));
-    messages.push(refused(&report::to_string(&reference(), Format::Sql).unwrap()));
-    messages.push(refused(&report::to_string(&reference(), Format::Markdown).unwrap()));
-    messages.push(refused("[{\"a\": 1}]"));
-    messages.push(refused("[1]"));
+    let messages = [
+        refused(" \n"),
+        refused("[]"),
+        refused("hello"),
+        refused(&report::to_string(&reference(), Format::Sql).unwrap()),
+        refused(&report::to_string(&reference(), Format::Markdown).unwrap()),
+        refused("[{\"a\": 1}]"),
+        refused("[1]"),
+    ];
     insta::assert_snapshot!(messages.join("\n"));
 }
 
 #[test]
 fn damage_is_found_at_its_line() {
-    let mut messages = Vec::new();
     let (first, rest) = JSONL.split_once('\n').unwrap();
-    messages.push(refused(&format!("{first}\n{}", &rest[..40])));
-    messages.push(refused(&JSON[..JSON.len() - 100]));
     let (names, rows) = CSV.split_once('\n').unwrap();
-    messages.push(refused(&format!("{names}\n{}", &rows[..80])));
-    messages.push(refused(&format!("{names}\n{}", &rows[..81])));
+    let messages = [
+        refused(&format!("{first}\n{}", &rest[..40])),
+        refused(&JSON[..JSON.len() - 100]),
+        refused(&format!("{names}\n{}", &rows[..80])),
+        refused(&format!("{names}\n{}", &rows[..81])),
+    ];
     insta::assert_snapshot!(messages.join("\n"));
 }
 
 #[test]
 fn a_bad_value_is_named_with_its_field() {
-    let mut messages = Vec::new();
-    messages.push(refused(&CSV.replace("\"2048\"", "\"lots\"")));
-    messages.push(refused(&JSONL.replace("\"n_prompt\": 64", "\"n_prompt\": -64")));
-    messages.push(refused(&JSONL.replace("\"flash_attn\": -1", "\"flash_attn\": 7")));
-    messages.push(refused(&JSONL.replace("\"poll\": 50", "\"poll\": [50]")));
-    messages.push(refused(&JSONL.replace("\"cpu_strict\": false", "\"cpu_strict\": 2")));
-    messages.push(refused(&JSONL.replace("\"type_k\": \"f16\"", "\"type_k\": 16")));
     let ours = report::to_string(&reference(), Format::Jsonl).unwrap();
-    messages.push(refused(&ours.replace("\"rewind\": \"clear\"", "\"rewind\": \"magic\"")));
-    messages.push(refused(&ours.replacen("\"samples_at_ns\": [0,", "\"samples_at_ns\": [0, 0,", 1)));
+    let messages = [
+        refused(&CSV.replace("\"2048\"", "\"lots\"")),
+        refused(&JSONL.replace("\"n_prompt\": 64", "\"n_prompt\": -64")),
+        refused(&JSONL.replace("\"flash_attn\": -1", "\"flash_attn\": 7")),
+        refused(&JSONL.replace("\"poll\": 50", "\"poll\": [50]")),
+        refused(&JSONL.replace("\"cpu_strict\": false", "\"cpu_strict\": 2")),
+        refused(&JSONL.replace("\"type_k\": \"f16\"", "\"type_k\": 16")),
+        refused(&ours.replace("\"rewind\": \"clear\"", "\"rewind\": \"magic\"")),
+        refused(&ours.replacen("\"samples_at_ns\": [0,", "\"samples_at_ns\": [0, 0,", 1)),
+    ];
     insta::assert_snapshot!(messages.join("\n"));
 }
 
