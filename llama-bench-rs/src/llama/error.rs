@@ -1,4 +1,207 @@
-/// What can go wrong here.
+use std::path::PathBuf;
+
+/// What llama.cpp refused, or what was kept from reaching it because it would have aborted the process.
+///
+/// Messages name the value and the remedy; where llama.cpp logged warnings or errors in the failing call, its last
+/// lines are part of the message.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum LlamaError {}
+pub enum LlamaError {
+    /// No CPU backend could be loaded.
+    #[error(
+        "llama.cpp has no CPU backend: with the feature dynamic-backends, put libggml-cpu*.so beside the executable \
+         or point GGML_BACKEND_PATH at it"
+    )]
+    NoCpuBackend,
+    /// A device was asked for that is not there.
+    #[error("there is no device {name:?}: the devices are {known}")]
+    UnknownDevice {
+        /// Name asked for.
+        name: String,
+        /// Names of those there are.
+        known: String,
+    },
+    /// A buffer type was asked for that no device has.
+    #[error("there is no buffer type {name:?}: the buffer types are {known}")]
+    UnknownBufferType {
+        /// Name asked for.
+        name: String,
+        /// Names of those there are.
+        known: String,
+    },
+    /// The model file is not there or cannot be opened.
+    #[error("cannot open the model {path}: {source}")]
+    Open {
+        /// The path.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The model file is malformed.
+    #[error("{path} is no model that can be loaded: {source}")]
+    File {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<crate::gguf::GgufError>,
+    },
+    /// A part of a split model is missing.
+    #[error("{path} is one of {n_parts} parts and {missing} is not beside it: put all parts into one folder")]
+    SplitMissing {
+        /// The path.
+        path: PathBuf,
+        /// Number of parts.
+        n_parts: u64,
+        /// The missing part.
+        missing: PathBuf,
+    },
+    /// llama.cpp could not load the model.
+    #[error("llama.cpp could not load {path}: {log}")]
+    Load {
+        /// The path.
+        path: PathBuf,
+        /// Its last warnings and errors.
+        log: String,
+    },
+    /// There is not enough memory.
+    #[error("out of memory while {what}: lower the depth, n_gpu_layers or the batch sizes ({log})")]
+    OutOfMemory {
+        /// What was being done.
+        what: String,
+        /// llama.cpp's last warnings and errors.
+        log: String,
+    },
+    /// llama.cpp refused to make a context.
+    #[error("llama.cpp could not make a context of {n_ctx} tokens: {log}")]
+    Context {
+        /// Tokens asked for.
+        n_ctx: u32,
+        /// Its last warnings and errors.
+        log: String,
+    },
+    /// A parameter has a value that cannot work.
+    #[error("{name} = {value} cannot be used: {remedy}")]
+    Parameter {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What to do instead.
+        remedy: String,
+    },
+    /// This model cannot do what was asked.
+    #[error("{what} is not possible: {why}")]
+    Unsupported {
+        /// What was asked.
+        what: String,
+        /// Why not, and what to do instead.
+        why: String,
+    },
+    /// The context is full.
+    #[error("the context holds {n_ctx} tokens; {n_past} are in it and {n_tokens} more do not fit: raise n_ctx")]
+    ContextFull {
+        /// Size of the context, in tokens.
+        n_ctx: u32,
+        /// Tokens in the context.
+        n_past: u32,
+        /// Tokens that were to be added.
+        n_tokens: u32,
+    },
+    /// Too many tokens, or none, in one decode.
+    #[error("a decode takes 1 to {n_batch} tokens, not {n_tokens}: split it, or raise n_batch")]
+    BatchSize {
+        /// Largest number of tokens.
+        n_batch: u32,
+        /// Tokens given.
+        n_tokens: usize,
+    },
+    /// A token that is not in the vocabulary.
+    #[error("token {token} is not in the vocabulary of {n_vocab} tokens")]
+    Token {
+        /// The token.
+        token: i32,
+        /// Size of the vocabulary.
+        n_vocab: u32,
+    },
+    /// A sequence that the context does not have.
+    #[error("sequence {seq} is not in a context of {n_seq_max} sequences: raise n_seq_max")]
+    Sequence {
+        /// The sequence.
+        seq: i32,
+        /// Sequences of the context.
+        n_seq_max: u32,
+    },
+    /// `llama_decode` failed.
+    #[error("llama_decode returned {code} ({meaning}) {log}")]
+    Decode {
+        /// What it returned.
+        code: i32,
+        /// What that means.
+        meaning: &'static str,
+        /// llama.cpp's last warnings and errors.
+        log: String,
+    },
+    /// A state could not be saved or restored.
+    #[error("the state of sequence {seq} could not be {what}: {why}")]
+    State {
+        /// The sequence.
+        seq: i32,
+        /// `saved` or `restored`.
+        what: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// Text could not be turned into tokens or back.
+    #[error("{what}: {why}")]
+    Text {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed, and what to do.
+        why: String,
+    },
+    /// The application asked to stop.
+    #[error("{what} was cancelled")]
+    Cancelled {
+        /// What was stopped.
+        what: &'static str,
+    },
+    /// A C++ exception came out of llama.cpp.
+    #[error("llama.cpp threw an exception in {what}: {exception}")]
+    Exception {
+        /// The C function.
+        what: &'static str,
+        /// The text of the exception.
+        exception: String,
+    },
+}
+
+impl LlamaError {
+    /// A stable word for scripts and for [`Failure::kind`](crate::record::Failure::kind).
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NoCpuBackend | Self::UnknownDevice { .. } | Self::UnknownBufferType { .. } => "not_found",
+            Self::Open { .. } | Self::SplitMissing { .. } => "not_found",
+            Self::File { .. } | Self::Load { .. } => "model_load",
+            Self::OutOfMemory { .. } => "out_of_memory",
+            Self::Context { .. } => "context",
+            Self::Parameter { .. } | Self::BatchSize { .. } | Self::Token { .. } | Self::Sequence { .. } => {
+                "invalid_parameter"
+            }
+            Self::Unsupported { .. } => "unsupported",
+            Self::ContextFull { .. } => "context_too_small",
+            Self::Decode { .. } => "decode",
+            Self::State { .. } => "state",
+            Self::Text { .. } => "text",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Exception { .. } => "exception",
+        }
+    }
+
+    /// `log` said that memory ran out.
+    pub(super) fn is_memory(log: &str) -> bool {
+        let log = log.to_ascii_lowercase();
+        ["out of memory", "failed to allocate", "unable to allocate", "bad_alloc", "alloc failed", "cudamalloc failed"]
+            .iter()
+            .any(|sign| log.contains(sign))
+    }
+}

@@ -1,5 +1,26 @@
-//! Placeholder module documentation.
+//! llama.cpp behind types that cannot be misused: the only module of this crate with `unsafe`.
+//!
+//! Children keep their parents alive (a [`Context`] its [`Model`], that its [`Backend`]), and what would make C abort
+//! is checked before C sees it.
+#![allow(unsafe_code)]
 
+mod backend;
+mod checks;
+mod context;
+mod context_params;
+mod device;
 mod error;
+mod log;
+mod model;
+mod model_params;
+mod state;
+mod threadpool;
 
+pub use backend::Backend;
+pub use context::Context;
+pub use context_params::{ContextParams, FlashAttn, KvType};
+pub use device::{Device, DeviceKind};
 pub use error::LlamaError;
+pub use model::{Model, Progress};
+pub use model_params::{LazyMode, LoadMode, ModelParams, SplitMode};
+pub use state::{SeqState, StateFlags};

@@ -1,0 +1,98 @@
+//! llama.cpp as a whole: initialised once, kept for the life of the process.
+
+use std::sync::OnceLock;
+
+use llama_sys as sys;
+
+use super::{
+    LlamaError,
+    device::{Device, DeviceKind, text},
+    log,
+};
+
+/// Proof that llama.cpp is initialised; cheap to clone, usable from any thread.
+///
+/// ggml's registry of devices and backends lives as long as the process, so there is nothing to free: the handle
+/// exists so that no model can be loaded before its backends are there.
+#[derive(Clone, Debug)]
+pub struct Backend(());
+
+impl Backend {
+    /// Initialises llama.cpp (`llama_backend_init`) and loads the backends that lie beside the executable, in the
+    /// folder of the shared libraries, or at `GGML_BACKEND_PATH` (`ggml_backend_load_all`). Repeated calls are free.
+    ///
+    /// # Errors
+    /// No CPU backend is there: with the feature `dynamic-backends` its library must lie beside the executable.
+    #[doc(alias = "llama_backend_init")]
+    pub fn init() -> Result<Self, LlamaError> {
+        static READY: OnceLock<bool> = OnceLock::new();
+        let ready = *READY.get_or_init(|| {
+            log::install();
+            log::capture(|| {
+                // SAFETY: called once per process, guarded by the OnceLock; no other call into llama.cpp can come
+                // before, since every handle is made from a Backend.
+                unsafe {
+                    sys::ggml_backend_load_all();
+                    sys::llama_backend_init();
+                    !sys::ggml_backend_dev_by_type(sys::GGML_BACKEND_DEVICE_TYPE_CPU).is_null()
+                }
+            })
+            .0
+        });
+        if ready { Ok(Self(())) } else { Err(LlamaError::NoCpuBackend) }
+    }
+
+    /// Every device that llama.cpp sees, in its order.
+    #[doc(alias = "ggml_backend_dev_count")]
+    pub fn devices(&self) -> Vec<Device> {
+        // SAFETY: the registry is initialised and only grows during `init`; indices are below the count.
+        unsafe { (0..sys::ggml_backend_dev_count()).filter_map(|i| Device::new(sys::ggml_backend_dev_get(i))).collect() }
+    }
+
+    /// The device of this name, such as `CUDA0`.
+    ///
+    /// # Errors
+    /// There is none; the error lists those there are.
+    #[doc(alias = "ggml_backend_dev_by_name")]
+    pub fn device(&self, name: &str) -> Result<Device, LlamaError> {
+        let devices = self.devices();
+        let known = devices.iter().map(Device::name).collect::<Vec<_>>().join(", ");
+        devices
+            .into_iter()
+            .find(|device| device.name() == name)
+            .ok_or_else(|| LlamaError::UnknownDevice { name: name.into(), known })
+    }
+
+    /// Names of the registered backends as llama-bench prints them: all but the CPU, comma-separated, or `CPU`.
+    pub fn names(&self) -> String {
+        // SAFETY: as in `devices`; names are static strings.
+        let names = unsafe {
+            (0..sys::ggml_backend_reg_count())
+                .map(|i| sys::ggml_backend_reg_get(i))
+                .map(|reg| (text(sys::ggml_backend_reg_name(reg)), sys::ggml_backend_reg_dev_count(reg)))
+                .collect::<Vec<_>>()
+        };
+        let names: Vec<String> = names
+            .into_iter()
+            .filter(|(name, n_devices)| name != "CPU" && (!name.starts_with("RPC") || *n_devices > 0))
+            .map(|(name, _)| name)
+            .collect();
+        if names.is_empty() { "CPU".into() } else { names.join(",") }
+    }
+
+    /// CPU and accelerator descriptions as llama-bench prints them.
+    pub fn cpu_info(&self) -> String {
+        self.info(|kind| matches!(kind, DeviceKind::Cpu | DeviceKind::Accel))
+    }
+
+    /// GPU descriptions as llama-bench prints them; empty without one.
+    pub fn gpu_info(&self) -> String {
+        self.info(|kind| matches!(kind, DeviceKind::Gpu | DeviceKind::Igpu))
+    }
+
+    fn info(&self, wanted: impl Fn(DeviceKind) -> bool) -> String {
+        let devices = self.devices();
+        let names = devices.iter().filter(|d| wanted(d.kind())).map(Device::description);
+        names.collect::<Vec<_>>().join(", ")
+    }
+}

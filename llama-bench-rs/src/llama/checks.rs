@@ -1,0 +1,64 @@
+//! What is looked at before llama.cpp sees it, because llama.cpp would abort the process or throw.
+
+use std::{ffi::CString, fs, path::Path};
+
+use llama_sys as sys;
+
+use super::{Backend, LlamaError, ModelParams, device::text};
+
+pub(super) fn c_string(name: &'static str, value: &str) -> Result<CString, LlamaError> {
+    CString::new(value).map_err(|_| LlamaError::Parameter {
+        name,
+        value: format!("{value:?}"),
+        remedy: "it must not contain a NUL character".into(),
+    })
+}
+
+/// The file is there, is a file, and its header is sound.
+pub(super) fn model_file(path: &Path) -> Result<(), LlamaError> {
+    let open = |source| LlamaError::Open { path: path.into(), source };
+    if fs::metadata(path).map_err(open)?.is_dir() {
+        let why = std::io::Error::new(std::io::ErrorKind::IsADirectory, "it is a folder: name the .gguf file in it");
+        return Err(open(why));
+    }
+    Ok(())
+}
+
+/// Values that llama.cpp would index with or hand to `std::regex`, which throws.
+pub(super) fn model_params(backend: &Backend, params: &ModelParams) -> Result<(), LlamaError> {
+    // SAFETY: no preconditions.
+    let max_devices = unsafe { sys::llama_max_devices() };
+    let refuse = |name, value: String, remedy: String| Err(LlamaError::Parameter { name, value, remedy });
+    if params.tensor_split.len() > max_devices {
+        let n = params.tensor_split.len().to_string();
+        return refuse("tensor_split", n, format!("it may name at most {max_devices} devices"));
+    }
+    if let Some(share) = params.tensor_split.iter().find(|share| !share.is_finite() || **share < 0.0) {
+        return refuse("tensor_split", share.to_string(), "shares are finite and not negative".into());
+    }
+    if params.main_gpu < 0 {
+        return refuse("main_gpu", params.main_gpu.to_string(), "give the index of a device, from 0".into());
+    }
+    if params.n_cpu_moe > 4096 {
+        return refuse("n_cpu_moe", params.n_cpu_moe.to_string(), "no model has that many layers".into());
+    }
+    let _ = backend;
+    Ok(())
+}
+
+/// The buffer type of this name on any device.
+pub(super) fn buffer_type(backend: &Backend, name: &str) -> Result<sys::ggml_backend_buffer_type_t, LlamaError> {
+    let mut known = Vec::new();
+    for device in backend.devices() {
+        // SAFETY: a registered device; its buffer type lives as long as it.
+        let (buffer_type, buffer_name) = unsafe {
+            let buffer_type = sys::ggml_backend_dev_buffer_type(device.as_raw());
+            (buffer_type, if buffer_type.is_null() { String::new() } else { text(sys::ggml_backend_buft_name(buffer_type)) })
+        };
+        if buffer_name == name {
+            return Ok(buffer_type);
+        }
+        known.push(buffer_name);
+    }
+    Err(LlamaError::UnknownBufferType { name: name.into(), known: known.join(", ") })
+}

@@ -1,0 +1,241 @@
+use llama_sys as sys;
+
+use super::{
+    LlamaError, Model,
+    model_params::{names, setters},
+};
+
+/// When to use flash attention (`llama_flash_attn_type`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum FlashAttn {
+    /// llama.cpp decides; ask [`Context::flash_attn_resolved`](super::Context::flash_attn_resolved) how.
+    #[default]
+    Auto,
+    /// Off.
+    Off,
+    /// On.
+    On,
+}
+
+/// Element type of a KV cache (`ggml_type`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // the names say all there is to say
+pub enum KvType {
+    F32,
+    #[default]
+    F16,
+    Bf16,
+    Q8_0,
+    Q5_1,
+    Q5_0,
+    Q4_1,
+    Q4_0,
+    Iq4Nl,
+}
+
+names!(FlashAttn { Auto = "auto", Off = "off", On = "on" });
+names!(KvType {
+    F32 = "f32",
+    F16 = "f16",
+    Bf16 = "bf16",
+    Q8_0 = "q8_0",
+    Q5_1 = "q5_1",
+    Q5_0 = "q5_0",
+    Q4_1 = "q4_1",
+    Q4_0 = "q4_0",
+    Iq4Nl = "iq4_nl",
+});
+
+impl KvType {
+    pub(super) fn as_raw(self) -> sys::ggml_type {
+        match self {
+            KvType::F32 => sys::GGML_TYPE_F32,
+            KvType::F16 => sys::GGML_TYPE_F16,
+            KvType::Bf16 => sys::GGML_TYPE_BF16,
+            KvType::Q8_0 => sys::GGML_TYPE_Q8_0,
+            KvType::Q5_1 => sys::GGML_TYPE_Q5_1,
+            KvType::Q5_0 => sys::GGML_TYPE_Q5_0,
+            KvType::Q4_1 => sys::GGML_TYPE_Q4_1,
+            KvType::Q4_0 => sys::GGML_TYPE_Q4_0,
+            KvType::Iq4Nl => sys::GGML_TYPE_IQ4_NL,
+        }
+    }
+
+    /// Whether elements are stored in quantised blocks (of 32).
+    pub fn is_quantised(self) -> bool {
+        !matches!(self, KvType::F32 | KvType::F16 | KvType::Bf16)
+    }
+}
+
+/// How to make a context and its thread pool; the defaults are llama-bench's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContextParams {
+    /// Tokens that the context can hold; llama.cpp pads it. 0 for what the model was trained for.
+    pub n_ctx: u32,
+    /// Logical batch: most tokens in one decode.
+    pub n_batch: u32,
+    /// Physical batch: most tokens computed at once.
+    pub n_ubatch: u32,
+    /// Sequences that the context can hold apart.
+    pub n_seq_max: u32,
+    /// Threads for generation.
+    pub n_threads: u32,
+    /// Threads for prompt processing.
+    pub n_threads_batch: u32,
+    /// When to use flash attention.
+    pub flash_attn: FlashAttn,
+    /// Type of the K cache.
+    pub type_k: KvType,
+    /// Type of the V cache; a quantised one needs flash attention.
+    pub type_v: KvType,
+    /// Keep the KV cache on the devices.
+    pub offload_kqv: bool,
+    /// Offload operations of host tensors to the devices.
+    pub op_offload: bool,
+    /// Sliding-window layers keep the whole context.
+    pub swa_full: bool,
+    /// One KV buffer for all sequences.
+    pub kv_unified: bool,
+    /// Compute embeddings.
+    pub embeddings: bool,
+    /// CPUs that the pool may use, bit 0 the first; empty for no restriction.
+    pub cpu_mask: Vec<bool>,
+    /// Pin each thread to one CPU of the mask.
+    pub cpu_strict: bool,
+    /// How hard idle threads of the pool poll for work, 0 (sleep) to 100 (spin).
+    pub poll: u32,
+    /// Priority of the pool's threads, -1 (low) to 3 (realtime).
+    pub prio: i32,
+}
+
+impl Default for ContextParams {
+    fn default() -> Self {
+        let n_threads = default_threads();
+        Self {
+            n_ctx: 0,
+            n_batch: 2048,
+            n_ubatch: 512,
+            n_seq_max: 1,
+            n_threads,
+            n_threads_batch: n_threads,
+            flash_attn: FlashAttn::default(),
+            type_k: KvType::default(),
+            type_v: KvType::default(),
+            offload_kqv: true,
+            op_offload: true,
+            swa_full: false,
+            kv_unified: false,
+            embeddings: false,
+            cpu_mask: Vec::new(),
+            cpu_strict: false,
+            poll: 50,
+            prio: 0,
+        }
+    }
+}
+
+setters!(ContextParams {
+    /// Tokens that the context can hold.
+    n_ctx: u32,
+    /// Most tokens in one decode.
+    n_batch: u32,
+    /// Most tokens computed at once.
+    n_ubatch: u32,
+    /// Sequences that the context can hold apart.
+    n_seq_max: u32,
+    /// Threads for generation.
+    n_threads: u32,
+    /// Threads for prompt processing.
+    n_threads_batch: u32,
+    /// When to use flash attention.
+    flash_attn: FlashAttn,
+    /// Type of the K cache.
+    type_k: KvType,
+    /// Type of the V cache.
+    type_v: KvType,
+    /// Keep the KV cache on the devices.
+    offload_kqv: bool,
+    /// Offload operations of host tensors.
+    op_offload: bool,
+    /// Sliding-window layers keep the whole context.
+    swa_full: bool,
+    /// One KV buffer for all sequences.
+    kv_unified: bool,
+    /// Compute embeddings.
+    embeddings: bool,
+    /// CPUs that the pool may use.
+    cpu_mask: Vec<bool>,
+    /// Pin each thread to one CPU.
+    cpu_strict: bool,
+    /// How hard idle threads poll.
+    poll: u32,
+    /// Priority of the pool's threads.
+    prio: i32,
+});
+
+/// Largest number of threads that ggml has room for.
+const MAX_THREADS: u32 = sys::GGML_MAX_N_THREADS;
+
+impl ContextParams {
+    /// Refuses what llama.cpp would abort on, or take and then fail in a decode.
+    pub(super) fn check(&self, model: &Model) -> Result<(), LlamaError> {
+        let refuse = |name, value: &dyn ToString, remedy: String| {
+            Err(LlamaError::Parameter { name, value: value.to_string(), remedy })
+        };
+        let positive = [("n_batch", self.n_batch), ("n_ubatch", self.n_ubatch), ("n_seq_max", self.n_seq_max)];
+        if let Some((name, _)) = positive.into_iter().find(|&(_, value)| value == 0) {
+            return refuse(name, &0, "give at least 1".into());
+        }
+        if self.n_ubatch > self.n_batch {
+            let remedy = format!("it must not exceed n_batch ({}): raise n_batch or lower n_ubatch", self.n_batch);
+            return refuse("n_ubatch", &self.n_ubatch, remedy);
+        }
+        let limits = [("n_ctx", self.n_ctx), ("n_batch", self.n_batch)];
+        if let Some((name, value)) = limits.into_iter().find(|&(_, value)| value > i32::MAX as u32 / 2) {
+            return refuse(name, &value, format!("the largest value is {}", i32::MAX / 2));
+        }
+        // SAFETY: no preconditions.
+        let max = unsafe { sys::llama_max_parallel_sequences() };
+        if self.n_seq_max as usize > max {
+            return refuse("n_seq_max", &self.n_seq_max, format!("the largest value is {max}"));
+        }
+        for (name, value) in [("n_threads", self.n_threads), ("n_threads_batch", self.n_threads_batch)] {
+            if value == 0 || value > MAX_THREADS {
+                return refuse(name, &value, format!("give 1 to {MAX_THREADS}"));
+            }
+        }
+        if self.poll > 100 {
+            return refuse("poll", &self.poll, "give 0 (sleep) to 100 (spin)".into());
+        }
+        if !(-1..=3).contains(&self.prio) {
+            return refuse("prio", &self.prio, "give -1 (low) to 3 (realtime)".into());
+        }
+        if self.cpu_mask.len() > MAX_THREADS as usize {
+            return refuse("cpu_mask", &self.cpu_mask.len(), format!("it may name at most {MAX_THREADS} CPUs"));
+        }
+        if self.type_v.is_quantised() && self.flash_attn == FlashAttn::Off {
+            return refuse("type_v", &self.type_v.name(), "a quantised V cache needs flash attention: turn it on".into());
+        }
+        if model.params().vocab_only {
+            return refuse("vocab_only", &true, "a model without weights has no context: load it whole".into());
+        }
+        Ok(())
+    }
+}
+
+/// Physical cores, as llama-bench counts its default threads: hyper-threads do not help matrix products.
+fn default_threads() -> u32 {
+    let logical = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
+    let mut siblings: Vec<String> = (0..)
+        .map_while(|cpu| {
+            std::fs::read_to_string(format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings")).ok()
+        })
+        .collect();
+    siblings.sort_unstable();
+    siblings.dedup();
+    match siblings.len() {
+        0 if logical <= 4 => logical as u32,
+        0 => logical as u32 / 2,
+        cores => cores as u32,
+    }
+}

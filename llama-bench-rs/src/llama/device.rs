@@ -1,0 +1,116 @@
+use std::{
+    ffi::{CStr, c_char},
+    fmt,
+};
+
+use llama_sys as sys;
+
+/// What a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeviceKind {
+    /// The processor, with system memory.
+    Cpu,
+    /// A GPU with memory of its own.
+    Gpu,
+    /// A GPU that shares the system's memory.
+    Igpu,
+    /// An accelerator used together with the CPU, such as BLAS or AMX.
+    Accel,
+    /// Several devices as one.
+    Meta,
+}
+
+impl DeviceKind {
+    /// `cpu`, `gpu`, `igpu`, `accel` or `meta`.
+    pub fn name(self) -> &'static str {
+        match self {
+            DeviceKind::Cpu => "cpu",
+            DeviceKind::Gpu => "gpu",
+            DeviceKind::Igpu => "igpu",
+            DeviceKind::Accel => "accel",
+            DeviceKind::Meta => "meta",
+        }
+    }
+}
+
+/// A device that models can be placed on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Device(sys::ggml_backend_dev_t);
+
+// SAFETY: devices are entries of ggml's registry, which live as long as the process and are immutable after
+// registration; their query functions are safe from any thread.
+unsafe impl Send for Device {}
+// SAFETY: as above.
+unsafe impl Sync for Device {}
+
+impl Device {
+    pub(super) fn new(raw: sys::ggml_backend_dev_t) -> Option<Self> {
+        (!raw.is_null()).then_some(Self(raw))
+    }
+
+    pub(super) fn as_raw(&self) -> sys::ggml_backend_dev_t {
+        self.0
+    }
+
+    /// Name to ask for it by, such as `CUDA0`.
+    #[doc(alias = "ggml_backend_dev_name")]
+    pub fn name(&self) -> String {
+        // SAFETY: a registered device; its name lives as long as it.
+        unsafe { text(sys::ggml_backend_dev_name(self.0)) }
+    }
+
+    /// Human description, such as `NVIDIA GB10`.
+    #[doc(alias = "ggml_backend_dev_description")]
+    pub fn description(&self) -> String {
+        // SAFETY: a registered device; its description lives as long as it.
+        unsafe { text(sys::ggml_backend_dev_description(self.0)) }
+    }
+
+    /// What it is.
+    #[doc(alias = "ggml_backend_dev_type")]
+    pub fn kind(&self) -> DeviceKind {
+        // SAFETY: a registered device.
+        match unsafe { sys::ggml_backend_dev_type(self.0) } {
+            sys::GGML_BACKEND_DEVICE_TYPE_CPU => DeviceKind::Cpu,
+            sys::GGML_BACKEND_DEVICE_TYPE_GPU => DeviceKind::Gpu,
+            sys::GGML_BACKEND_DEVICE_TYPE_IGPU => DeviceKind::Igpu,
+            sys::GGML_BACKEND_DEVICE_TYPE_META => DeviceKind::Meta,
+            _ => DeviceKind::Accel,
+        }
+    }
+
+    /// The backend it belongs to, such as `CUDA`.
+    #[doc(alias = "ggml_backend_dev_backend_reg")]
+    pub fn backend_name(&self) -> String {
+        // SAFETY: a registered device has a registry entry.
+        unsafe { text(sys::ggml_backend_reg_name(sys::ggml_backend_dev_backend_reg(self.0))) }
+    }
+
+    /// Free and total memory in bytes, now.
+    #[doc(alias = "ggml_backend_dev_memory")]
+    pub fn memory_bytes(&self) -> (u64, u64) {
+        let (mut free, mut total) = (0, 0);
+        // SAFETY: a registered device, and two places to write to.
+        unsafe { sys::ggml_backend_dev_memory(self.0, &mut free, &mut total) };
+        (free as u64, total as u64)
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Device({})", self.name())
+    }
+}
+
+/// Copies a C string; a null pointer is empty.
+///
+/// # Safety
+/// `raw` is null or points to a NUL-terminated string.
+pub(super) unsafe fn text(raw: *const c_char) -> String {
+    if raw.is_null() {
+        return String::new();
+    }
+    // SAFETY: not null, and NUL-terminated by the caller's promise.
+    unsafe { CStr::from_ptr(raw) }.to_string_lossy().into_owned()
+}

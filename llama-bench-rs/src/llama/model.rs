@@ -1,0 +1,398 @@
+use std::{
+    collections::BTreeMap,
+    ffi::{CString, c_char, c_void},
+    path::{Path, PathBuf},
+    ptr::{self, NonNull},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use llama_sys as sys;
+
+use super::{
+    Backend, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode, checks,
+    device::text,
+    log,
+};
+
+/// A loaded model; clones share it, and it is freed with the last clone, context or vocabulary that uses it.
+///
+/// `Send` and `Sync`: llama.cpp never changes a model after loading (the one exception, re-adjusting the trained
+/// context for custom YaRN scaling, cannot be asked for here), and its query functions only read.
+#[derive(Clone)]
+pub struct Model(Arc<Inner>);
+
+struct Inner {
+    raw: NonNull<sys::llama_model>,
+    path: PathBuf,
+    params: ModelParams,
+    load_time: Duration,
+    offloaded_layers: Option<(u32, u32)>,
+    metadata: BTreeMap<String, String>,
+    _backend: Backend,
+}
+
+// SAFETY: a llama_model is immutable after loading and tied to no thread (see Model).
+unsafe impl Send for Inner {}
+// SAFETY: as above.
+unsafe impl Sync for Inner {}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // SAFETY: loaded once, freed once; contexts hold an Arc of this, so none is left.
+        log::capture(|| unsafe { sys::llama_model_free(self.raw.as_ptr()) });
+    }
+}
+
+/// Hears how far loading is, from 0 to 1; `false` stops it.
+pub type Progress<'a> = &'a mut dyn FnMut(f32) -> bool;
+
+impl Model {
+    /// Loads a model from a GGUF file, or from the first part of a split one.
+    ///
+    /// # Errors
+    /// The file is missing, malformed, of an unknown architecture or incomplete; a parameter cannot be used; memory
+    /// ran out.
+    #[doc(alias = "llama_model_load_from_file")]
+    pub fn load(backend: &Backend, path: impl AsRef<Path>, params: &ModelParams) -> Result<Self, LlamaError> {
+        Self::load_with_progress(backend, path, params, &mut |_| true)
+    }
+
+    /// [`load`](Self::load), hearing how far it is.
+    ///
+    /// # Errors
+    /// As `load`; [`LlamaError::Cancelled`] if `progress` stopped it. A panic of `progress` stops the load and goes
+    /// on after it.
+    pub fn load_with_progress(
+        backend: &Backend,
+        path: impl AsRef<Path>,
+        params: &ModelParams,
+        progress: Progress<'_>,
+    ) -> Result<Self, LlamaError> {
+        let path = path.as_ref();
+        checks::model_file(path)?;
+        let arguments = Arguments::new(backend, params)?;
+        let c_path = c_path(path)?;
+        let mut watch = Watch { progress, panic: None, stopped: false };
+        let mut raw = arguments.raw(params);
+        raw.progress_callback = Some(on_progress);
+        raw.progress_callback_user_data = ptr::from_mut(&mut watch).cast();
+
+        let start = Instant::now();
+        // SAFETY: a NUL-terminated path, and parameters whose arrays live in `arguments` and whose callback data
+        // lives in `watch`, both past the call.
+        let (model, log) = log::capture(|| unsafe { sys::llama_model_load_from_file(c_path.as_ptr(), raw) });
+        let load_time = start.elapsed();
+        if let Some(panic) = watch.panic {
+            std::panic::resume_unwind(panic);
+        }
+        let Some(raw) = NonNull::new(model) else {
+            return Err(if watch.stopped {
+                LlamaError::Cancelled { what: "loading the model" }
+            } else if LlamaError::is_memory(&log.complaints()) {
+                LlamaError::OutOfMemory { what: format!("loading {}", path.display()), log: log.complaints() }
+            } else {
+                LlamaError::Load { path: path.into(), log: log.complaints() }
+            });
+        };
+        Ok(Self(Arc::new(Inner {
+            raw,
+            path: path.into(),
+            params: params.clone(),
+            load_time,
+            offloaded_layers: log.lines().find_map(offloaded),
+            // SAFETY: a model that was just loaded.
+            metadata: unsafe { metadata(raw.as_ptr()) },
+            _backend: backend.clone(),
+        })))
+    }
+
+    pub(super) fn as_raw(&self) -> *mut sys::llama_model {
+        self.0.raw.as_ptr()
+    }
+
+    /// The path it was loaded from.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// The parameters it was loaded with.
+    pub fn params(&self) -> &ModelParams {
+        &self.0.params
+    }
+
+    /// Wall time of the load.
+    pub fn load_time(&self) -> Duration {
+        self.0.load_time
+    }
+
+    /// Layers on devices and layers in all, the output layer counted, as llama.cpp logs them; `None` without a
+    /// device to offload to.
+    pub fn offloaded_layers(&self) -> Option<(u32, u32)> {
+        self.0.offloaded_layers
+    }
+
+    /// llama.cpp's description, such as `gpt-oss 20B MXFP4 MoE`.
+    #[doc(alias = "llama_model_desc")]
+    pub fn description(&self) -> String {
+        let mut buffer = [0 as c_char; 256];
+        // SAFETY: a live model, and a buffer with its size; the result is NUL-terminated.
+        unsafe {
+            sys::llama_model_desc(self.as_raw(), buffer.as_mut_ptr(), buffer.len());
+            text(buffer.as_ptr())
+        }
+    }
+
+    /// The architecture, such as `gpt-oss`.
+    pub fn architecture(&self) -> &str {
+        self.metadata("general.architecture").unwrap_or_default()
+    }
+
+    /// A metadata value as text; arrays are not among them.
+    #[doc(alias = "llama_model_meta_val_str")]
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.0.metadata.get(key).map(String::as_str)
+    }
+
+    /// All metadata but arrays, by key.
+    pub fn metadata_iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// Bytes of all tensors.
+    #[doc(alias = "llama_model_size")]
+    pub fn size_bytes(&self) -> u64 {
+        // SAFETY: a live model.
+        unsafe { sys::llama_model_size(self.as_raw()) }
+    }
+
+    /// Number of parameters.
+    #[doc(alias = "llama_model_n_params")]
+    pub fn n_params(&self) -> u64 {
+        // SAFETY: a live model.
+        unsafe { sys::llama_model_n_params(self.as_raw()) }
+    }
+
+    /// Number of layers, the output layer not counted.
+    #[doc(alias = "llama_model_n_layer")]
+    pub fn n_layer(&self) -> u32 {
+        // SAFETY: a live model.
+        unsafe { sys::llama_model_n_layer(self.as_raw()) }.max(0) as u32
+    }
+
+    /// Width of the embeddings.
+    #[doc(alias = "llama_model_n_embd")]
+    pub fn n_embd(&self) -> u32 {
+        // SAFETY: a live model.
+        unsafe { sys::llama_model_n_embd(self.as_raw()) }.max(0) as u32
+    }
+
+    /// Context that it was trained for, in tokens.
+    #[doc(alias = "llama_model_n_ctx_train")]
+    pub fn n_ctx_train(&self) -> u32 {
+        // SAFETY: a live model.
+        unsafe { sys::llama_model_n_ctx_train(self.as_raw()) }.max(0) as u32
+    }
+
+    /// Width of the sliding window in tokens, 0 without one.
+    #[doc(alias = "llama_model_n_swa")]
+    pub fn n_swa(&self) -> u32 {
+        // SAFETY: a live model.
+        unsafe { sys::llama_model_n_swa(self.as_raw()) }.max(0) as u32
+    }
+
+    /// Vocabulary size, in tokens.
+    #[doc(alias = "llama_vocab_n_tokens")]
+    pub fn n_vocab(&self) -> u32 {
+        // SAFETY: a live model and its vocabulary.
+        unsafe { sys::llama_vocab_n_tokens(sys::llama_model_get_vocab(self.as_raw())) }.max(0) as u32
+    }
+
+    /// The token that begins a sequence, if the vocabulary adds one.
+    #[doc(alias = "llama_vocab_bos")]
+    pub fn bos(&self) -> Option<i32> {
+        // SAFETY: a live model and its vocabulary.
+        let (adds, token) = unsafe {
+            let vocab = sys::llama_model_get_vocab(self.as_raw());
+            (sys::llama_vocab_get_add_bos(vocab), sys::llama_vocab_bos(vocab))
+        };
+        (adds && (0..self.n_vocab() as i32).contains(&token)).then_some(token)
+    }
+
+    /// Whether it keeps a recurrent state alone, like Mamba.
+    #[doc(alias = "llama_model_is_recurrent")]
+    pub fn is_recurrent(&self) -> bool {
+        // SAFETY: a live model.
+        unsafe { sys::llama_model_is_recurrent(self.as_raw()) }
+    }
+
+    /// Whether it mixes attention with recurrent layers, like Jamba.
+    #[doc(alias = "llama_model_is_hybrid")]
+    pub fn is_hybrid(&self) -> bool {
+        // SAFETY: a live model.
+        unsafe { sys::llama_model_is_hybrid(self.as_raw()) }
+    }
+
+    /// The file type, such as `Q4_K - Medium`.
+    #[doc(alias = "llama_ftype_name")]
+    pub fn ftype_name(&self) -> String {
+        // SAFETY: a live model; the name is a static string.
+        unsafe { text(sys::llama_ftype_name(sys::llama_model_ftype(self.as_raw()))) }
+    }
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model").field("path", &self.0.path).finish_non_exhaustive()
+    }
+}
+
+/// The arrays that raw parameters point into.
+struct Arguments {
+    devices: Vec<sys::ggml_backend_dev_t>,
+    tensor_split: Vec<f32>,
+    overrides: Vec<sys::llama_model_tensor_buft_override>,
+    _patterns: Vec<CString>,
+}
+
+impl Arguments {
+    fn new(backend: &Backend, params: &ModelParams) -> Result<Self, LlamaError> {
+        checks::model_params(backend, params)?;
+        // SAFETY: no preconditions.
+        let max_devices = unsafe { sys::llama_max_devices() };
+        let mut tensor_split = params.tensor_split.clone();
+        tensor_split.resize(max_devices, 0.0);
+
+        let mut patterns = Vec::new();
+        let mut overrides = Vec::new();
+        let experts = (0..params.n_cpu_moe)
+            .map(|layer| (format!(r"blk\.{layer}\.ffn_(up|down|gate|gate_up)_(ch|)exps"), "CPU".to_owned()));
+        for (pattern, buffer_type) in params.tensor_buft_overrides.iter().cloned().chain(experts) {
+            let pattern = checks::c_string("tensor_buft_overrides", &pattern)?;
+            overrides.push(sys::llama_model_tensor_buft_override {
+                pattern: pattern.as_ptr(),
+                buft: checks::buffer_type(backend, &buffer_type)?,
+            });
+            patterns.push(pattern);
+        }
+        if !overrides.is_empty() {
+            overrides.push(sys::llama_model_tensor_buft_override { pattern: ptr::null(), buft: ptr::null_mut() });
+        }
+        let mut devices: Vec<_> = params.devices.iter().map(|device| device.as_raw()).collect();
+        if !devices.is_empty() {
+            devices.push(ptr::null_mut());
+        }
+        Ok(Self { devices, tensor_split, overrides, _patterns: patterns })
+    }
+
+    fn raw(&self, params: &ModelParams) -> sys::llama_model_params {
+        // SAFETY: no preconditions.
+        let mut raw = unsafe { sys::llama_model_default_params() };
+        raw.n_gpu_layers = params.n_gpu_layers;
+        if !self.devices.is_empty() {
+            raw.devices = self.devices.as_ptr().cast_mut();
+        }
+        if !self.overrides.is_empty() {
+            raw.tensor_buft_overrides = self.overrides.as_ptr();
+        }
+        raw.tensor_split = self.tensor_split.as_ptr();
+        raw.main_gpu = params.main_gpu;
+        raw.split_mode = match params.split_mode {
+            SplitMode::None => sys::LLAMA_SPLIT_MODE_NONE,
+            SplitMode::Layer => sys::LLAMA_SPLIT_MODE_LAYER,
+            SplitMode::Row => sys::LLAMA_SPLIT_MODE_ROW,
+            SplitMode::Tensor => sys::LLAMA_SPLIT_MODE_TENSOR,
+        };
+        raw.load_mode = match params.load_mode {
+            LoadMode::Auto => sys::LLAMA_LOAD_MODE_AUTO,
+            LoadMode::None => sys::LLAMA_LOAD_MODE_NONE,
+            LoadMode::Mmap => sys::LLAMA_LOAD_MODE_MMAP,
+            LoadMode::Mlock => sys::LLAMA_LOAD_MODE_MLOCK,
+            LoadMode::MmapMlock => sys::LLAMA_LOAD_MODE_MMAP_MLOCK,
+            LoadMode::DirectIo => sys::LLAMA_LOAD_MODE_DIRECT_IO,
+        };
+        raw.lazy_mode = match params.lazy_mode {
+            LazyMode::Off => sys::LLAMA_LAZY_MODE_OFF,
+            LazyMode::Auto => sys::LLAMA_LAZY_MODE_AUTO,
+            LazyMode::On => sys::LLAMA_LAZY_MODE_ON,
+        };
+        raw.use_extra_bufts = params.use_extra_bufts;
+        raw.no_host = params.no_host;
+        raw.vocab_only = params.vocab_only;
+        raw.no_alloc = params.no_alloc;
+        raw.check_tensors = params.check_tensors;
+        raw
+    }
+}
+
+struct Watch<'a> {
+    progress: Progress<'a>,
+    panic: Option<Box<dyn std::any::Any + Send>>,
+    stopped: bool,
+}
+
+unsafe extern "C" fn on_progress(progress: f32, user_data: *mut c_void) -> bool {
+    // SAFETY: points to the Watch of the load that is running on this thread, which nothing else uses meanwhile.
+    let watch = unsafe { &mut *user_data.cast::<Watch<'_>>() };
+    let call = std::panic::AssertUnwindSafe(|| (watch.progress)(progress));
+    match std::panic::catch_unwind(call) {
+        Ok(go_on) => {
+            watch.stopped |= !go_on;
+            go_on
+        }
+        Err(panic) => {
+            watch.panic = Some(panic);
+            false
+        }
+    }
+}
+
+fn c_path(path: &Path) -> Result<CString, LlamaError> {
+    checks::c_string("path", &path.to_string_lossy())
+}
+
+/// Reads `offloaded 25/25 layers to GPU`.
+fn offloaded(line: &str) -> Option<(u32, u32)> {
+    let (done, all) = line.split_once("offloaded ")?.1.split_once(" layers")?.0.split_once('/')?;
+    Some((done.parse().ok()?, all.parse().ok()?))
+}
+
+/// # Safety
+/// `model` is a live model.
+unsafe fn metadata(model: *const sys::llama_model) -> BTreeMap<String, String> {
+    type Get = unsafe extern "C" fn(*const sys::llama_model, i32, *mut c_char, usize) -> i32;
+    let read = |get: Get, i: i32| -> Option<String> {
+        let mut buffer = vec![0 as c_char; 256];
+        loop {
+            // SAFETY: a live model, an index below the count, and a buffer with its size.
+            let n = unsafe { get(model, i, buffer.as_mut_ptr(), buffer.len()) };
+            let n = usize::try_from(n).ok()?;
+            if n < buffer.len() {
+                // SAFETY: the function NUL-terminates what it writes.
+                return Some(unsafe { text(buffer.as_ptr()) });
+            }
+            buffer.resize(n + 1, 0);
+        }
+    };
+    // SAFETY: a live model.
+    let count = unsafe { sys::llama_model_meta_count(model) };
+    (0..count)
+        .filter_map(|i| {
+            Some((read(sys::llama_model_meta_key_by_index, i)?, read(sys::llama_model_meta_val_str_by_index, i)?))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_offloaded_layers_is_read_from_the_log() {
+        assert_eq!(offloaded("load_tensors: offloaded 25/25 layers to GPU"), Some((25, 25)));
+        assert_eq!(offloaded("load_tensors: offloading 24 repeating layers to GPU"), None);
+    }
+
+    const fn assert_send_sync<T: Send + Sync>() {}
+    const _: () = assert_send_sync::<Model>();
+}

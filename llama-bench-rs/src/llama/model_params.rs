@@ -1,0 +1,187 @@
+use super::Device;
+
+/// How a model is spread over several devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SplitMode {
+    /// One device.
+    None,
+    /// Whole layers per device.
+    #[default]
+    Layer,
+    /// Rows of each matrix.
+    Row,
+    /// Tensor parallelism.
+    Tensor,
+}
+
+/// How the weights get into memory (`llama_load_mode`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LoadMode {
+    /// llama.cpp decides by the devices' abilities.
+    #[default]
+    Auto,
+    /// Plain reads: llama-bench's `--no-mmap`, the mode of choice on machines whose GPU shares the memory.
+    None,
+    /// Memory-mapped.
+    Mmap,
+    /// Kept from being swapped.
+    Mlock,
+    /// Memory-mapped and kept from being swapped.
+    MmapMlock,
+    /// Reads that bypass the page cache, where available.
+    DirectIo,
+}
+
+/// Whether tensors that the architecture marks are read on demand (`llama_lazy_mode`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LazyMode {
+    /// Never.
+    Off,
+    /// For very large ones.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+}
+
+macro_rules! names {
+    ($type:ident { $($variant:ident = $name:literal),+ $(,)? }) => {
+        impl $type {
+            /// Every value, in llama.cpp's order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The name that llama-bench uses.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name),+
+                }
+            }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = $crate::llama::LlamaError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::ALL.iter().copied().find(|value| value.name() == text).ok_or_else(|| {
+                    let known: Vec<_> = Self::ALL.iter().map(|value| value.name()).collect();
+                    $crate::llama::LlamaError::Parameter {
+                        name: stringify!($type),
+                        value: text.into(),
+                        remedy: format!("use one of {}", known.join(", ")),
+                    }
+                })
+            }
+        }
+    };
+}
+pub(super) use names;
+
+names!(SplitMode { None = "none", Layer = "layer", Row = "row", Tensor = "tensor" });
+names!(LoadMode {
+    Auto = "auto",
+    None = "none",
+    Mmap = "mmap",
+    Mlock = "mlock",
+    MmapMlock = "mmap+mlock",
+    DirectIo = "dio",
+});
+names!(LazyMode { Off = "off", Auto = "auto", On = "on" });
+
+/// How to load a model; the defaults are llama-bench's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelParams {
+    /// Layers to place on devices; negative for all.
+    pub n_gpu_layers: i32,
+    /// Devices to use; empty for all.
+    pub devices: Vec<Device>,
+    /// How to spread the model over several devices.
+    pub split_mode: SplitMode,
+    /// Share of each device; empty for shares by free memory.
+    pub tensor_split: Vec<f32>,
+    /// The device for everything when [`SplitMode::None`].
+    pub main_gpu: i32,
+    /// How weights get into memory.
+    pub load_mode: LoadMode,
+    /// Whether marked tensors are read on demand.
+    pub lazy_mode: LazyMode,
+    /// Regular expressions over tensor names, each with the buffer type (such as `CPU`) to keep the matches in.
+    pub tensor_buft_overrides: Vec<(String, String)>,
+    /// Layers whose experts stay on the CPU.
+    pub n_cpu_moe: u32,
+    /// Weights may be repacked for the CPU.
+    pub use_extra_bufts: bool,
+    /// Bypass the host buffer.
+    pub no_host: bool,
+    /// Load the vocabulary alone.
+    pub vocab_only: bool,
+    /// Read the metadata and pretend to allocate: for memory estimates.
+    pub no_alloc: bool,
+    /// Check every tensor's data while loading.
+    pub check_tensors: bool,
+}
+
+impl Default for ModelParams {
+    fn default() -> Self {
+        Self {
+            n_gpu_layers: -1,
+            devices: Vec::new(),
+            split_mode: SplitMode::default(),
+            tensor_split: Vec::new(),
+            main_gpu: 0,
+            load_mode: LoadMode::default(),
+            lazy_mode: LazyMode::default(),
+            tensor_buft_overrides: Vec::new(),
+            n_cpu_moe: 0,
+            use_extra_bufts: true,
+            no_host: false,
+            vocab_only: false,
+            no_alloc: false,
+            check_tensors: false,
+        }
+    }
+}
+
+macro_rules! setters {
+    ($params:ident { $($(#[$meta:meta])* $name:ident: $type:ty),+ $(,)? }) => {
+        impl $params {
+            $($(#[$meta])*
+            #[must_use]
+            pub fn $name(mut self, $name: impl Into<$type>) -> Self {
+                self.$name = $name.into();
+                self
+            })+
+        }
+    };
+}
+pub(super) use setters;
+
+setters!(ModelParams {
+    /// Layers to place on devices; negative for all.
+    n_gpu_layers: i32,
+    /// Devices to use; empty for all.
+    devices: Vec<Device>,
+    /// How to spread the model over several devices.
+    split_mode: SplitMode,
+    /// Share of each device.
+    tensor_split: Vec<f32>,
+    /// The device for everything when [`SplitMode::None`].
+    main_gpu: i32,
+    /// How weights get into memory.
+    load_mode: LoadMode,
+    /// Whether marked tensors are read on demand.
+    lazy_mode: LazyMode,
+    /// Tensor name patterns and the buffer types to keep the matches in.
+    tensor_buft_overrides: Vec<(String, String)>,
+    /// Layers whose experts stay on the CPU.
+    n_cpu_moe: u32,
+    /// Weights may be repacked for the CPU.
+    use_extra_bufts: bool,
+    /// Bypass the host buffer.
+    no_host: bool,
+    /// Load the vocabulary alone.
+    vocab_only: bool,
+    /// Read the metadata and pretend to allocate.
+    no_alloc: bool,
+    /// Check every tensor's data while loading.
+    check_tensors: bool,
+});
