@@ -46,7 +46,11 @@ impl Backend {
     #[doc(alias = "ggml_backend_dev_count")]
     pub fn devices(&self) -> Vec<Device> {
         // SAFETY: the registry is initialised and only grows during `init`; indices are below the count.
-        unsafe { (0..sys::ggml_backend_dev_count()).filter_map(|i| Device::new(sys::ggml_backend_dev_get(i))).collect() }
+        unsafe {
+            (0..sys::ggml_backend_dev_count())
+                .filter_map(|i| Device::new(sys::ggml_backend_dev_get(i)))
+                .collect()
+        }
     }
 
     /// The device of this name, such as `CUDA0`.

@@ -18,7 +18,10 @@ pub(super) fn c_string(name: &'static str, value: &str) -> Result<CString, Llama
 pub(super) fn model_file(path: &Path) -> Result<(), LlamaError> {
     let open = |source| LlamaError::Open { path: path.into(), source };
     if fs::metadata(path).map_err(open)?.is_dir() {
-        let why = std::io::Error::new(std::io::ErrorKind::IsADirectory, "it is a folder: name the .gguf file in it");
+        let why = std::io::Error::new(
+            std::io::ErrorKind::IsADirectory,
+            "it is a folder: name the .gguf file in it",
+        );
         return Err(open(why));
     }
     Ok(())
@@ -47,13 +50,23 @@ pub(super) fn model_params(backend: &Backend, params: &ModelParams) -> Result<()
 }
 
 /// The buffer type of this name on any device.
-pub(super) fn buffer_type(backend: &Backend, name: &str) -> Result<sys::ggml_backend_buffer_type_t, LlamaError> {
+pub(super) fn buffer_type(
+    backend: &Backend,
+    name: &str,
+) -> Result<sys::ggml_backend_buffer_type_t, LlamaError> {
     let mut known = Vec::new();
     for device in backend.devices() {
         // SAFETY: a registered device; its buffer type lives as long as it.
         let (buffer_type, buffer_name) = unsafe {
             let buffer_type = sys::ggml_backend_dev_buffer_type(device.as_raw());
-            (buffer_type, if buffer_type.is_null() { String::new() } else { text(sys::ggml_backend_buft_name(buffer_type)) })
+            (
+                buffer_type,
+                if buffer_type.is_null() {
+                    String::new()
+                } else {
+                    text(sys::ggml_backend_buft_name(buffer_type))
+                },
+            )
         };
         if buffer_name == name {
             return Ok(buffer_type);

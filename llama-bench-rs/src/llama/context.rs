@@ -263,7 +263,10 @@ impl Context {
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("model", &self.model).field("params", &self.params).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("model", &self.model)
+            .field("params", &self.params)
+            .finish_non_exhaustive()
     }
 }
 

@@ -182,12 +182,14 @@ impl ContextParams {
         let refuse = |name, value: &dyn ToString, remedy: String| {
             Err(LlamaError::Parameter { name, value: value.to_string(), remedy })
         };
-        let positive = [("n_batch", self.n_batch), ("n_ubatch", self.n_ubatch), ("n_seq_max", self.n_seq_max)];
+        let positive =
+            [("n_batch", self.n_batch), ("n_ubatch", self.n_ubatch), ("n_seq_max", self.n_seq_max)];
         if let Some((name, _)) = positive.into_iter().find(|&(_, value)| value == 0) {
             return refuse(name, &0, "give at least 1".into());
         }
         if self.n_ubatch > self.n_batch {
-            let remedy = format!("it must not exceed n_batch ({}): raise n_batch or lower n_ubatch", self.n_batch);
+            let remedy =
+                format!("it must not exceed n_batch ({}): raise n_batch or lower n_ubatch", self.n_batch);
             return refuse("n_ubatch", &self.n_ubatch, remedy);
         }
         let limits = [("n_ctx", self.n_ctx), ("n_batch", self.n_batch)];
@@ -211,13 +213,25 @@ impl ContextParams {
             return refuse("prio", &self.prio, "give -1 (low) to 3 (realtime)".into());
         }
         if self.cpu_mask.len() > MAX_THREADS as usize {
-            return refuse("cpu_mask", &self.cpu_mask.len(), format!("it may name at most {MAX_THREADS} CPUs"));
+            return refuse(
+                "cpu_mask",
+                &self.cpu_mask.len(),
+                format!("it may name at most {MAX_THREADS} CPUs"),
+            );
         }
         if self.type_v.is_quantised() && self.flash_attn == FlashAttn::Off {
-            return refuse("type_v", &self.type_v.name(), "a quantised V cache needs flash attention: turn it on".into());
+            return refuse(
+                "type_v",
+                &self.type_v.name(),
+                "a quantised V cache needs flash attention: turn it on".into(),
+            );
         }
         if model.params().vocab_only {
-            return refuse("vocab_only", &true, "a model without weights has no context: load it whole".into());
+            return refuse(
+                "vocab_only",
+                &true,
+                "a model without weights has no context: load it whole".into(),
+            );
         }
         Ok(())
     }

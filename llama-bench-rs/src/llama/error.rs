@@ -98,7 +98,9 @@ pub enum LlamaError {
         why: String,
     },
     /// The context is full.
-    #[error("the context holds {n_ctx} tokens; {n_past} are in it and {n_tokens} more do not fit: raise n_ctx")]
+    #[error(
+        "the context holds {n_ctx} tokens; {n_past} are in it and {n_tokens} more do not fit: raise n_ctx"
+    )]
     ContextFull {
         /// Size of the context, in tokens.
         n_ctx: u32,
@@ -200,8 +202,15 @@ impl LlamaError {
     /// `log` said that memory ran out.
     pub(super) fn is_memory(log: &str) -> bool {
         let log = log.to_ascii_lowercase();
-        ["out of memory", "failed to allocate", "unable to allocate", "bad_alloc", "alloc failed", "cudamalloc failed"]
-            .iter()
-            .any(|sign| log.contains(sign))
+        [
+            "out of memory",
+            "failed to allocate",
+            "unable to allocate",
+            "bad_alloc",
+            "alloc failed",
+            "cudamalloc failed",
+        ]
+        .iter()
+        .any(|sign| log.contains(sign))
     }
 }

@@ -9,11 +9,7 @@ use std::{
 
 use llama_sys as sys;
 
-use super::{
-    Backend, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode, checks,
-    device::text,
-    log,
-};
+use super::{Backend, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode, checks, device::text, log};
 
 /// A loaded model; clones share it, and it is freed with the last clone, context or vocabulary that uses it.
 ///
@@ -276,7 +272,8 @@ impl Arguments {
             patterns.push(pattern);
         }
         if !overrides.is_empty() {
-            overrides.push(sys::llama_model_tensor_buft_override { pattern: ptr::null(), buft: ptr::null_mut() });
+            overrides
+                .push(sys::llama_model_tensor_buft_override { pattern: ptr::null(), buft: ptr::null_mut() });
         }
         let mut devices: Vec<_> = params.devices.iter().map(|device| device.as_raw()).collect();
         if !devices.is_empty() {
@@ -378,7 +375,10 @@ unsafe fn metadata(model: *const sys::llama_model) -> BTreeMap<String, String> {
     let count = unsafe { sys::llama_model_meta_count(model) };
     (0..count)
         .filter_map(|i| {
-            Some((read(sys::llama_model_meta_key_by_index, i)?, read(sys::llama_model_meta_val_str_by_index, i)?))
+            Some((
+                read(sys::llama_model_meta_key_by_index, i)?,
+                read(sys::llama_model_meta_val_str_by_index, i)?,
+            ))
         })
         .collect()
 }

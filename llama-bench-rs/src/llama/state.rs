@@ -70,7 +70,8 @@ impl Context {
         let ctx = self.as_raw();
         let failed = |log: &log::Log| LlamaError::State { seq, what: "saved", why: log.complaints() };
         // SAFETY: a live context and a sequence below n_seq_max.
-        let (size, log) = log::capture(|| unsafe { sys::llama_state_seq_get_size_ext(ctx, seq, flags.bits()) });
+        let (size, log) =
+            log::capture(|| unsafe { sys::llama_state_seq_get_size_ext(ctx, seq, flags.bits()) });
         if size == 0 {
             return Err(failed(&log));
         }
@@ -101,7 +102,9 @@ impl Context {
         self.check_seq(seq)?;
         let refused = |why: String| Err(LlamaError::State { seq, what: "restored", why });
         if state.flags.contains(StateFlags::ON_DEVICE) && self.on_device.get(&seq) != Some(&state.stamp) {
-            return refused("it lies on the device of another context, or a later snapshot replaced it".into());
+            return refused(
+                "it lies on the device of another context, or a later snapshot replaced it".into(),
+            );
         }
         self.restore_bytes(&state.bytes, seq, state.flags)
     }
@@ -110,7 +113,12 @@ impl Context {
     ///
     /// # Errors
     /// llama.cpp refused them; the sequence should then be cleared.
-    pub fn state_restore_bytes(&mut self, bytes: &[u8], seq: i32, flags: StateFlags) -> Result<(), LlamaError> {
+    pub fn state_restore_bytes(
+        &mut self,
+        bytes: &[u8],
+        seq: i32,
+        flags: StateFlags,
+    ) -> Result<(), LlamaError> {
         self.check_seq(seq)?;
         if flags.contains(StateFlags::ON_DEVICE) {
             let why = "bytes alone do not hold a state that lies on a device".into();

@@ -27,9 +27,10 @@ impl ThreadPool {
             why: why.into(),
         };
         // The functions live in the CPU backend, which may be a library loaded at run time.
-        let new = cpu_function(c"ggml_threadpool_new").ok_or_else(|| refused("the CPU backend has no thread pools"))?;
-        let free =
-            cpu_function(c"ggml_threadpool_free").ok_or_else(|| refused("the CPU backend cannot free thread pools"))?;
+        let new = cpu_function(c"ggml_threadpool_new")
+            .ok_or_else(|| refused("the CPU backend has no thread pools"))?;
+        let free = cpu_function(c"ggml_threadpool_free")
+            .ok_or_else(|| refused("the CPU backend cannot free thread pools"))?;
         // SAFETY: the registered address of a function of exactly this type (ggml-cpu.h).
         let new: New = unsafe { std::mem::transmute::<*mut std::ffi::c_void, New>(new.as_ptr()) };
         // SAFETY: as above.
