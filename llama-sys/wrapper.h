@@ -3,3 +3,4 @@
 #include "ggml-backend.h"
 #include "ggml-cpu.h"
 #include "gguf.h"
+#include "shim/shim.h"

@@ -8,7 +8,7 @@ use llama_bench_rs::{
     bench::{
         Cancel, Event, Order, Request,
         clock::MonotonicClock,
-        target::{Limits, Target, Token},
+        target::{Keep, Limits, Target, Token},
     },
     record::{Failure, Header, Method, Resolved, Rewind},
 };
@@ -31,7 +31,7 @@ impl Target for Nothing {
 
     fn clear(&mut self) {}
 
-    fn hold(&mut self, _slot: usize) -> Result<Rewind, Failure> {
+    fn hold(&mut self, _slot: usize, _keep: Keep) -> Result<Rewind, Failure> {
         Ok(Rewind::Clear)
     }
 

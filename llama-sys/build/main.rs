@@ -28,6 +28,16 @@ fn main() {
         .define("CMAKE_CXX_COMPILER_LAUNCHER", "ccache")
         .build_target("llama");
     let built = config.build();
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .file("shim/shim.cpp")
+        .include("shim")
+        .includes(["include", "ggml/include", "src"].map(|dir| source.join(dir)))
+        .compile("llama_sys_shim");
+    for file in ["shim/shim.cpp", "shim/shim.h", "wrapper.h", "build"] {
+        println!("cargo::rerun-if-changed={file}");
+    }
     for dir in ["build/src", "build/ggml/src"] {
         println!("cargo::rustc-link-search=native={}", built.join(dir).display());
     }
@@ -40,7 +50,7 @@ fn main() {
         .header("wrapper.h")
         .clang_arg(format!("-I{}", source.join("include").display()))
         .clang_arg(format!("-I{}", source.join("ggml/include").display()))
-        .allowlist_file(r".*(llama|ggml-backend|ggml-cpu|gguf|ggml)\.h")
+        .allowlist_file(r".*(llama|ggml-backend|ggml-cpu|gguf|ggml|shim)\.h")
         .prepend_enum_name(false)
         .derive_default(true)
         .generate()

@@ -5,7 +5,7 @@ use std::{cell::Cell, collections::HashMap, rc::Rc, time::Duration};
 
 use super::{
     clock::Clock,
-    target::{Limits, Target, Token},
+    target::{Keep, Limits, Target, Token},
 };
 use crate::record::{Failure, Resolved, Rewind};
 
@@ -98,7 +98,10 @@ impl Target for FakeTarget {
         self.content.clear();
     }
 
-    fn hold(&mut self, slot: usize) -> Result<Rewind, Failure> {
+    fn hold(&mut self, slot: usize, keep: Keep) -> Result<Rewind, Failure> {
+        if keep == Keep::Latest {
+            self.slots.clear();
+        }
         self.slots.insert(slot, self.content.len());
         Ok(Rewind::Remove)
     }

@@ -1,15 +1,18 @@
 //! Measuring: what to run ([`plan`]), on what ([`target`]), by which clock, and the sweep that brings them together.
 
 pub mod clock;
+mod describe;
 mod engine;
 mod error;
 #[cfg(test)]
 mod fake;
 mod fresh;
+mod llama_target;
 pub mod observe;
 pub mod plan;
 pub mod range;
 mod rewinding;
+mod sweep;
 pub mod target;
 #[cfg(test)]
 mod tests;
@@ -18,8 +21,10 @@ mod tokens;
 mod warmup;
 
 pub use error::BenchError;
+pub use llama_target::LlamaTarget;
 pub use observe::{Cancel, Event, Observer};
 pub use plan::{Order, Plan, Request};
+pub use sweep::Sweep;
 
 use clock::Clock;
 use target::Target;

@@ -5,7 +5,7 @@ use super::{
     engine::Engine,
     observe::Event,
     plan::{Depth, Order, Unit},
-    target::Target,
+    target::{Keep, Target},
     timed,
     tokens::Purpose,
 };
@@ -56,7 +56,8 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
     fn ascend(&mut self, depths: &[Depth], measure: bool) -> usize {
         let mut n_now = 0;
         for (slot, depth) in depths.iter().enumerate() {
-            if let Err(failure) = self.arrive(slot, depth, n_now) {
+            let keep = if measure { Keep::Latest } else { Keep::All };
+            if let Err(failure) = self.arrive(slot, depth, n_now, keep) {
                 self.fail_depths(&depths[slot..], &failure);
                 return slot;
             }
@@ -73,13 +74,13 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
     }
 
     /// Goes on filling to a depth, holds it, and runs one generation straight after the live fill.
-    fn arrive(&mut self, slot: usize, depth: &Depth, n_now: u32) -> Result<(), Failure> {
+    fn arrive(&mut self, slot: usize, depth: &Depth, n_now: u32, keep: Keep) -> Result<(), Failure> {
         if self.fill(n_now, depth.n_depth).is_err() {
             // A decode that failed may have left the context half way: once more, from the start.
             self.target.clear();
             self.fill(0, depth.n_depth)?;
         }
-        let rewind = self.target.hold(slot)?;
+        let rewind = self.target.hold(slot, keep)?;
         self.set_rewind(depth, if depth.n_depth == 0 { Rewind::Clear } else { rewind });
         if depth.n_depth > 0 {
             self.run_live(depth);
@@ -156,7 +157,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         }
         self.target.clear();
         self.fill(0, depth.n_depth)?;
-        self.target.hold(slot)?;
+        self.target.hold(slot, Keep::All)?;
         self.set_rewind(depth, Rewind::Refill);
         Ok(())
     }

@@ -28,11 +28,11 @@ pub trait Target {
     fn clear(&mut self);
 
     /// Remembers the present state as `slot` (a slot per depth, ascending), so that [`rewind`](Self::rewind) can
-    /// return to it any number of times until the next `open`; says how that will be done.
+    /// return to it any number of times; says how that will be done.
     ///
     /// # Errors
     /// The state could not be saved.
-    fn hold(&mut self, slot: usize) -> Result<Rewind, Failure>;
+    fn hold(&mut self, slot: usize, keep: Keep) -> Result<Rewind, Failure>;
 
     /// Whether [`hold_whole`](Self::hold_whole) would be cheap in time and fit in memory, now.
     fn can_hold_whole(&self) -> bool;
@@ -64,6 +64,15 @@ pub trait Target {
 
     /// The facts that shape a plan.
     fn limits(&self) -> Limits;
+}
+
+/// How long a held state is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Until the next state is held: one snapshot can replace the other.
+    Latest,
+    /// Until the context is opened anew: every slot is rewound to again.
+    All,
 }
 
 /// What bounds a plan on this target.

@@ -100,3 +100,15 @@ impl Backend {
         names.collect::<Vec<_>>().join(", ")
     }
 }
+
+/// The llama.cpp that this program was built with.
+pub fn build_info() -> crate::record::Build {
+    crate::record::Build {
+        commit: sys::build_info::COMMIT.into(),
+        number: sys::build_info::NUMBER,
+        source: sys::build_info::SOURCE.into(),
+        version: sys::build_info::VERSION.into(),
+        compiler: sys::build_info::COMPILER.into(),
+        cmake_options: sys::build_info::CMAKE_OPTIONS.into(),
+    }
+}

@@ -1,8 +1,13 @@
-use std::{collections::HashMap, ptr::NonNull, slice};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ptr::NonNull,
+    slice,
+};
 
 use llama_sys as sys;
 
-use super::{ContextParams, FlashAttn, LlamaError, Model, log, threadpool::ThreadPool};
+use super::{ContextParams, FlashAttn, LlamaError, Model, device::text, log, threadpool::ThreadPool};
+use crate::record::DeviceMemory;
 
 /// A context of a model: its memory, its compute buffers and its thread pool.
 ///
@@ -43,7 +48,8 @@ impl Context {
         let threads = ThreadPool::new(params)?;
         let raw_params = raw(params);
         // SAFETY: a live model and parameters without pointers.
-        let (raw, log) = log::capture(|| unsafe { sys::llama_init_from_model(model.as_raw(), raw_params) });
+        let (raw, log) =
+            log::capture(|| unsafe { sys::llama_sys_init_from_model(model.as_raw(), raw_params) });
         let Some(raw) = NonNull::new(raw) else {
             let log = log.complaints();
             return Err(if LlamaError::is_memory(&log) {
@@ -145,7 +151,7 @@ impl Context {
         // context; count, ids and room were checked.
         let code = unsafe {
             let batch = sys::llama_batch_get_one(tokens.as_ptr().cast_mut(), n_tokens as i32);
-            sys::llama_decode(self.raw.as_ptr(), batch)
+            sys::llama_sys_decode(self.raw.as_ptr(), batch)
         };
         if code != 0 {
             self.recount();
@@ -160,7 +166,7 @@ impl Context {
     #[inline]
     pub fn synchronize(&mut self) {
         // SAFETY: a live context.
-        unsafe { sys::llama_synchronize(self.raw.as_ptr()) };
+        unsafe { sys::llama_sys_synchronize(self.raw.as_ptr()) };
     }
 
     /// Logits of an output of the last decode, one per token of the vocabulary: 0 for the first output, -1 for the
@@ -168,7 +174,8 @@ impl Context {
     #[doc(alias = "llama_get_logits_ith")]
     pub fn logits(&mut self, output: i32) -> Option<&[f32]> {
         // SAFETY: a live context; llama.cpp checks the index.
-        let (logits, _) = log::capture(|| unsafe { sys::llama_get_logits_ith(self.raw.as_ptr(), output) });
+        let (logits, _) =
+            log::capture(|| unsafe { sys::llama_sys_get_logits_ith(self.raw.as_ptr(), output) });
         // SAFETY: not null, then n_vocab floats that live until the next call that changes the context, which the
         // borrow of self rules out.
         (!logits.is_null()).then(|| unsafe { slice::from_raw_parts(logits, self.n_vocab as usize) })
@@ -193,7 +200,7 @@ impl Context {
         let to = to.map_or(-1, |to| to.min(i32::MAX as u32) as i32);
         // SAFETY: the memory of a live context and a sequence below n_seq_max.
         let removed =
-            unsafe { sys::llama_memory_seq_rm(self.memory(), seq, from.min(i32::MAX as u32) as i32, to) };
+            unsafe { sys::llama_sys_memory_seq_rm(self.memory(), seq, from.min(i32::MAX as u32) as i32, to) };
         self.recount();
         Ok(removed)
     }
@@ -237,6 +244,28 @@ impl Context {
         // SAFETY: a live context.
         unsafe { sys::llama_set_n_threads(self.raw.as_ptr(), n_threads as i32, n_threads_batch as i32) };
         Ok(())
+    }
+
+    /// Memory in use by device, weights included; buffers that belong to no device stand under their own name.
+    #[doc(alias = "llama_get_memory_breakdown")]
+    pub fn memory_breakdown(&self) -> BTreeMap<String, DeviceMemory> {
+        const MAX: usize = 64;
+        // SAFETY: plain old data, for which zeros are valid.
+        let mut entries: [sys::llama_sys_memory; MAX] = unsafe { std::mem::zeroed() };
+        // SAFETY: a live context, and room for MAX entries.
+        let n =
+            unsafe { sys::llama_sys_memory_breakdown(self.raw.as_ptr(), entries.as_mut_ptr(), MAX as i32) };
+        let mut memory = BTreeMap::<String, DeviceMemory>::new();
+        for entry in entries.iter().take(n.max(0) as usize) {
+            // SAFETY: the shim NUL-terminates both names.
+            let (device, buffer_type) =
+                unsafe { (text(entry.device.as_ptr()), text(entry.buffer_type.as_ptr())) };
+            let used = memory.entry(if device.is_empty() { buffer_type } else { device }).or_default();
+            used.model_bytes += entry.model as u64;
+            used.context_bytes += entry.context as u64;
+            used.compute_bytes += entry.compute as u64;
+        }
+        memory
     }
 
     pub(super) fn check_seq(&self, seq: i32) -> Result<(), LlamaError> {

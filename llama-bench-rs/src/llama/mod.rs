@@ -16,7 +16,7 @@ mod model_params;
 mod state;
 mod threadpool;
 
-pub use backend::Backend;
+pub use backend::{Backend, build_info};
 pub use context::Context;
 pub use context_params::{ContextParams, FlashAttn, KvType};
 pub use device::{Device, DeviceKind};

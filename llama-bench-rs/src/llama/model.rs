@@ -77,7 +77,8 @@ impl Model {
         let start = Instant::now();
         // SAFETY: a NUL-terminated path, and parameters whose arrays live in `arguments` and whose callback data
         // lives in `watch`, both past the call.
-        let (model, log) = log::capture(|| unsafe { sys::llama_model_load_from_file(c_path.as_ptr(), raw) });
+        let (model, log) =
+            log::capture(|| unsafe { sys::llama_sys_model_load_from_file(c_path.as_ptr(), raw) });
         let load_time = start.elapsed();
         if let Some(panic) = watch.panic {
             std::panic::resume_unwind(panic);

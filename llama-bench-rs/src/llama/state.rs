@@ -41,6 +41,11 @@ impl SeqState {
         self.flags
     }
 
+    /// The bytes themselves; of a state on a device, what little lies on the host.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// The raw bytes of a state kept on the host, `None` for one on a device.
     pub fn as_bytes(&self) -> Option<&[u8]> {
         (!self.flags.contains(StateFlags::ON_DEVICE)).then_some(&self.bytes)
@@ -71,14 +76,14 @@ impl Context {
         let failed = |log: &log::Log| LlamaError::State { seq, what: "saved", why: log.complaints() };
         // SAFETY: a live context and a sequence below n_seq_max.
         let (size, log) =
-            log::capture(|| unsafe { sys::llama_state_seq_get_size_ext(ctx, seq, flags.bits()) });
+            log::capture(|| unsafe { sys::llama_sys_state_seq_get_size_ext(ctx, seq, flags.bits()) });
         if size == 0 {
             return Err(failed(&log));
         }
         let mut bytes = vec![0u8; size];
         // SAFETY: as above, and a buffer of the size that llama.cpp just named.
         let (written, log) = log::capture(|| unsafe {
-            sys::llama_state_seq_get_data_ext(ctx, bytes.as_mut_ptr(), bytes.len(), seq, flags.bits())
+            sys::llama_sys_state_seq_get_data_ext(ctx, bytes.as_mut_ptr(), bytes.len(), seq, flags.bits())
         });
         if written == 0 || written > size {
             return Err(failed(&log));
@@ -132,7 +137,7 @@ impl Context {
         // SAFETY: a live context, a sequence below n_seq_max, and a readable buffer; llama.cpp checks its content
         // and a state on the device was checked to be this context's latest.
         let (read, log) = log::capture(|| unsafe {
-            sys::llama_state_seq_set_data_ext(ctx, bytes.as_ptr(), bytes.len(), seq, flags.bits())
+            sys::llama_sys_state_seq_set_data_ext(ctx, bytes.as_ptr(), bytes.len(), seq, flags.bits())
         });
         self.recount();
         if read == 0 {

@@ -1,0 +1,225 @@
+//! The real target: a context of a model.
+
+use std::collections::HashMap;
+
+use super::target::{Keep, Limits, Target, Token};
+use crate::{
+    llama::{Backend, Context, ContextParams, LlamaError, Model, SeqState, StateFlags},
+    record::{Failure, Resolved, Rewind},
+};
+
+/// A llama.cpp context that can be filled, timed and rewound. Sequence 0 is the one measured.
+#[derive(Debug)]
+pub struct LlamaTarget {
+    model: Model,
+    params: ContextParams,
+    context: Option<Context>,
+    slots: HashMap<usize, Slot>,
+    whole: Option<SeqState>,
+    /// Positions below this one still hold the fill; deeper ones were written over by a test or never filled.
+    n_intact: u32,
+}
+
+#[derive(Debug)]
+struct Slot {
+    n_depth: u32,
+    /// What removing positions cannot bring back; `None` for full attention.
+    partial: Option<SeqState>,
+}
+
+const SEQ: i32 = 0;
+
+impl LlamaTarget {
+    /// Contexts will be made of this model with these parameters; `n_ctx` is the engine's to choose.
+    pub fn new(model: &Model, params: &ContextParams) -> Self {
+        Self {
+            model: model.clone(),
+            params: params.clone(),
+            context: None,
+            slots: HashMap::new(),
+            whole: None,
+            n_intact: 0,
+        }
+    }
+
+    /// The open context.
+    ///
+    /// # Errors
+    /// None is open.
+    pub fn context(&mut self) -> Result<&mut Context, Failure> {
+        self.context.as_mut().ok_or_else(|| Failure {
+            kind: "context".into(),
+            message: "no context is open: the one before failed".into(),
+        })
+    }
+
+    /// Removing positions does not bring back what a sliding window or a recurrent state has forgotten.
+    fn needs_partial(&self) -> bool {
+        let windowed = self.model.n_swa() > 0 && !self.params.swa_full;
+        self.model.is_recurrent() || self.model.is_hybrid() || windowed
+    }
+
+    fn may_stay_on_device(&self) -> bool {
+        !self.params.type_k.is_quantised() && !self.params.type_v.is_quantised()
+    }
+
+    /// On the device where that works, else on the host.
+    fn snapshot(&mut self, flags: StateFlags, on_device: bool) -> Result<SeqState, Failure> {
+        let on_device = on_device && self.may_stay_on_device();
+        let context = self.context()?;
+        if on_device && let Ok(state) = context.state_save(SEQ, flags | StateFlags::ON_DEVICE) {
+            return Ok(state);
+        }
+        Ok(context.state_save(SEQ, flags)?)
+    }
+
+    fn bring_back(&mut self, n_depth: u32) -> Result<(), Failure> {
+        // A recurrent memory has nothing besides its partial state.
+        if n_depth <= self.n_intact || self.model.is_recurrent() {
+            return Ok(());
+        }
+        let Some(whole) = self.whole.take() else {
+            return Err(state_failure(format!(
+                "depth {n_depth} was written over and no whole snapshot was kept"
+            )));
+        };
+        let restored = self.context().and_then(|context| Ok(context.state_restore(&whole)?));
+        self.whole = Some(whole);
+        restored?;
+        self.n_intact = self.context()?.n_past();
+        Ok(())
+    }
+}
+
+impl Target for LlamaTarget {
+    fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure> {
+        self.slots.clear();
+        self.whole = None;
+        self.n_intact = 0;
+        // The old one goes first: both might not fit.
+        self.context = None;
+        let context = Context::new(&self.model, &self.params.clone().n_ctx(n_ctx))?;
+        let resolved = Resolved {
+            flash_attn: context.flash_attn_resolved(),
+            n_ctx: context.n_ctx(),
+            offloaded_layers: self.model.offloaded_layers(),
+            memory: context.memory_breakdown(),
+        };
+        self.context = Some(context);
+        Ok(resolved)
+    }
+
+    #[inline]
+    fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure> {
+        let context = self.context()?;
+        let n_past = context.n_past();
+        context.decode_tokens(tokens)?;
+        self.n_intact = self.n_intact.min(n_past);
+        Ok(())
+    }
+
+    #[inline]
+    fn synchronize(&mut self) {
+        if let Some(context) = &mut self.context {
+            context.synchronize();
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(context) = &mut self.context {
+            context.memory_clear(false);
+        }
+        self.n_intact = 0;
+    }
+
+    fn hold(&mut self, slot: usize, keep: Keep) -> Result<Rewind, Failure> {
+        if keep == Keep::Latest {
+            self.slots.clear();
+        }
+        let n_depth = self.context()?.n_past();
+        // The device keeps one snapshot per sequence, so several slots must live on the host.
+        let partial = match self.needs_partial() && n_depth > 0 {
+            true => Some(self.snapshot(StateFlags::PARTIAL_ONLY, keep == Keep::Latest)?),
+            false => None,
+        };
+        let rewind = match &partial {
+            None => Rewind::Remove,
+            Some(state) if state.flags().contains(StateFlags::ON_DEVICE) => Rewind::PartialOnDevice,
+            Some(_) => Rewind::PartialOnHost,
+        };
+        self.slots.insert(slot, Slot { n_depth, partial });
+        self.n_intact = n_depth;
+        Ok(rewind)
+    }
+
+    fn can_hold_whole(&self) -> bool {
+        self.may_stay_on_device() && self.context.as_ref().is_some_and(whole_fits)
+    }
+
+    fn hold_whole(&mut self) -> Result<(), Failure> {
+        // A recurrent memory has nothing besides the slots' own states.
+        if !self.model.is_recurrent() && self.context()?.n_past() > 0 {
+            self.whole = Some(self.snapshot(StateFlags::empty(), true)?);
+        }
+        Ok(())
+    }
+
+    fn rewind(&mut self, slot: usize) -> Result<(), Failure> {
+        let Some(Slot { n_depth, .. }) = self.slots.get(&slot) else {
+            return Err(state_failure(format!("nothing is held as slot {slot}")));
+        };
+        let n_depth = *n_depth;
+        self.bring_back(n_depth)?;
+        let (Some(context), Some(slot)) = (&mut self.context, self.slots.get(&slot)) else {
+            return Err(state_failure("no context is open".into()));
+        };
+        if let Some(partial) = &slot.partial {
+            context.state_restore(partial)?;
+        }
+        let removed = context.memory_seq_rm(SEQ, n_depth, None)?;
+        let n_past = context.n_past();
+        if !removed || n_past != n_depth {
+            return Err(state_failure(format!("rewinding to {n_depth} tokens left {n_past}")));
+        }
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, Failure> {
+        let state = self.context()?.state_save(SEQ, StateFlags::empty())?;
+        Ok(state.into_bytes())
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<(), Failure> {
+        Ok(self.context()?.state_restore_bytes(state, SEQ, StateFlags::empty())?)
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            n_vocab: self.model.n_vocab(),
+            bos: self.model.bos(),
+            n_batch: self.params.n_batch,
+            n_ctx_train: self.model.n_ctx_train(),
+        }
+    }
+}
+
+/// Whether every device still has room for what the context's memory takes on it, and a tenth more.
+fn whole_fits(context: &Context) -> bool {
+    let memory = context.memory_breakdown();
+    Backend::init().is_ok_and(|backend| {
+        backend.devices().iter().all(|device| {
+            let context_bytes = memory.get(&device.name()).map_or(0, |m| m.context_bytes);
+            context_bytes + context_bytes / 10 <= device.memory_bytes().0
+        })
+    })
+}
+
+fn state_failure(message: String) -> Failure {
+    Failure { kind: "state".into(), message }
+}
+
+impl From<LlamaError> for Failure {
+    fn from(error: LlamaError) -> Self {
+        Self { kind: error.kind().into(), message: error.to_string() }
+    }
+}

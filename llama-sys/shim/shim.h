@@ -1,0 +1,54 @@
+// What Rust needs of llama.cpp beyond its C API: C++ exceptions stopped before they reach Rust, and facts that the
+// library offers to C++ alone. Only this header and llama-ext.h of the source tree are used.
+#pragma once
+
+#include "llama.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Text of the exception that the last llama_sys_* call on this thread stopped; "" if it stopped none.
+const char * llama_sys_last_exception(void);
+
+// Each does what the function of the same name without `_sys` does. After an exception they return what that
+// function returns on failure (NULL, 0, false, INT32_MIN or -1000) and llama_sys_last_exception tells it.
+struct llama_model   * llama_sys_model_load_from_file(const char * path, struct llama_model_params params);
+struct llama_context * llama_sys_init_from_model(struct llama_model * model, struct llama_context_params params);
+int32_t     llama_sys_decode(struct llama_context * ctx, struct llama_batch batch);
+int32_t     llama_sys_encode(struct llama_context * ctx, struct llama_batch batch);
+void        llama_sys_synchronize(struct llama_context * ctx);
+float     * llama_sys_get_logits_ith(struct llama_context * ctx, int32_t i);
+size_t      llama_sys_state_seq_get_size_ext(struct llama_context * ctx, llama_seq_id seq, llama_state_seq_flags flags);
+size_t      llama_sys_state_seq_get_data_ext(struct llama_context * ctx, uint8_t * dst, size_t size, llama_seq_id seq,
+                                             llama_state_seq_flags flags);
+size_t      llama_sys_state_seq_set_data_ext(struct llama_context * ctx, const uint8_t * src, size_t size,
+                                             llama_seq_id seq, llama_state_seq_flags flags);
+bool        llama_sys_memory_seq_rm(llama_memory_t mem, llama_seq_id seq, llama_pos p0, llama_pos p1);
+bool        llama_sys_memory_seq_cp(llama_memory_t mem, llama_seq_id src, llama_seq_id dst, llama_pos p0, llama_pos p1);
+int32_t     llama_sys_tokenize(const struct llama_vocab * vocab, const char * text, int32_t text_len,
+                               llama_token * tokens, int32_t n_tokens_max, bool add_special, bool parse_special);
+int32_t     llama_sys_detokenize(const struct llama_vocab * vocab, const llama_token * tokens, int32_t n_tokens,
+                                 char * text, int32_t text_len_max, bool remove_special, bool unparse_special);
+int32_t     llama_sys_token_to_piece(const struct llama_vocab * vocab, llama_token token, char * buf, int32_t length,
+                                     int32_t lstrip, bool special);
+int32_t     llama_sys_chat_apply_template(const char * tmpl, const struct llama_chat_message * chat, size_t n_msg,
+                                          bool add_ass, char * buf, int32_t length);
+llama_token llama_sys_sampler_sample(struct llama_sampler * smpl, struct llama_context * ctx, int32_t idx);
+
+// Bytes used in one buffer type.
+struct llama_sys_memory {
+    char   device[128];      // name of the device, "" if the buffer type belongs to none
+    char   buffer_type[128]; // name of the buffer type
+    size_t model;            // weights
+    size_t context;          // KV cache and recurrent state
+    size_t compute;          // compute buffers
+};
+
+// Memory of a context by buffer type (llama_get_memory_breakdown). Writes at most `cap` entries and returns how many
+// there are, or -1 after an exception.
+int32_t llama_sys_memory_breakdown(const struct llama_context * ctx, struct llama_sys_memory * out, int32_t cap);
+
+#ifdef __cplusplus
+}
+#endif
