@@ -1,4 +1,163 @@
-/// What can go wrong here.
+use std::{io, path::PathBuf};
+
+/// A GGUF file that cannot be read or written, or a shape that is impossible.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum GgufError {}
+pub enum GgufError {
+    /// The operating system refused.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was attempted, such as "open".
+        doing: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The path is a directory, a pipe or a device.
+    #[error("{} is not a regular file: give the path of a GGUF file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file is no valid GGUF file, and llama.cpp would refuse it or worse.
+    #[error("{} is not a valid GGUF file, at byte {offset}: {problem}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where the offending value begins, in bytes from the start of the file.
+        offset: u64,
+        /// What is wrong there.
+        problem: Malformed,
+    },
+    /// No preset has this name.
+    #[error("no model shape is called {name:?}; there are: {known}")]
+    UnknownShape {
+        /// The name asked for.
+        name: String,
+        /// All names, separated by commas.
+        known: String,
+    },
+    /// No file type has this name.
+    #[error("no file type is called {name:?}; there are: {known}")]
+    UnknownFileType {
+        /// The name asked for.
+        name: String,
+        /// All names, separated by commas.
+        known: String,
+    },
+    /// The hyperparameters contradict each other or exceed what llama.cpp can hold.
+    #[error("the shape {name} is impossible: {reason}")]
+    ImpossibleShape {
+        /// The shape's name.
+        name: String,
+        /// The values in conflict, and what would do.
+        reason: String,
+    },
+    /// The disk is full; nothing was left behind.
+    #[error(
+        "no room for {} ({needed} bytes): the disk was full after {written} bytes; \
+         free some space or choose another folder (nothing was left behind)",
+        path.display()
+    )]
+    DiskFull {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// Its size in bytes.
+        needed: u64,
+        /// How many bytes went in before the disk was full.
+        written: u64,
+    },
+    /// The system names no cache folder for this user.
+    #[error("this user has no cache folder: set LLAMA_BENCH_CACHE to a folder, or give a path to write to")]
+    NoCacheFolder,
+}
+
+/// What is wrong in a malformed GGUF file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// The file ends in the middle of a value.
+    #[error("{what} needs {needed} bytes but only {left} are left; the file is cut off")]
+    CutOff {
+        /// The value that is incomplete.
+        what: String,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes left in the file.
+        left: u64,
+    },
+    /// The first four bytes are not `GGUF`.
+    #[error("it begins with {found:?} instead of \"GGUF\"")]
+    Magic {
+        /// The first bytes, made printable.
+        found: String,
+    },
+    /// A version that this reader and llama.cpp do not know.
+    #[error("version {found} is not supported (2 and 3 are); {}", version_hint(*found))]
+    Version {
+        /// The version in the file.
+        found: u32,
+    },
+    /// A count, length or size that the file cannot contain.
+    #[error("{what} is {found}, but at most {limit} is possible here")]
+    TooLarge {
+        /// Which count or length.
+        what: String,
+        /// Its value in the file.
+        found: u64,
+        /// The greatest value possible.
+        limit: u64,
+    },
+    /// A value outside the set that the format allows.
+    #[error("{what} is {found}; {allowed}")]
+    Invalid {
+        /// Which value.
+        what: String,
+        /// What the file says.
+        found: String,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// A metadata key or tensor name that occurs twice.
+    #[error("{what} {name:?} occurs twice")]
+    Duplicate {
+        /// "metadata key" or "tensor".
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A tensor that is not where the tensors before it end.
+    #[error("tensor {name:?} has data offset {found}, but the tensors before it end at {expected}")]
+    Offset {
+        /// The tensor.
+        name: String,
+        /// Its offset in the file, relative to the data section.
+        found: u64,
+        /// The offset it must have.
+        expected: u64,
+    },
+    /// A tensor that reaches beyond the end of the file.
+    #[error(
+        "tensor {name:?} ({size_bytes} bytes from byte {begin}) reaches beyond the end of the file at byte {file_bytes}; \
+         the file is cut off: fetch it again"
+    )]
+    BeyondEnd {
+        /// The tensor.
+        name: String,
+        /// Where its data begins, in bytes from the start of the file.
+        begin: u64,
+        /// Its size in bytes.
+        size_bytes: u64,
+        /// The size of the file in bytes.
+        file_bytes: u64,
+    },
+}
+
+fn version_hint(found: u32) -> &'static str {
+    match found {
+        1 => "convert the model again with a current llama.cpp",
+        v if v & 0xffff == 0 => "the file seems to be big-endian: convert it for this machine",
+        _ => "the file may be newer than this program",
+    }
+}

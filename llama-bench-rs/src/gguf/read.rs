@@ -1,0 +1,344 @@
+//! Reading the header of a GGUF file with every length checked, before llama.cpp is given the file.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs::File,
+    io::{BufReader, Read},
+    path::Path,
+};
+
+use super::{Array, GgufError, Malformed, TensorType, Value, cursor::Cursor, value::ARRAY_ID};
+
+/// The data section and each tensor in it begin at a multiple of this many bytes, unless the file says otherwise.
+pub(super) const DEFAULT_ALIGNMENT: u32 = 32;
+/// Tensor names end in a zero byte within 64 bytes in ggml.
+const MAX_NAME_BYTES: usize = 63;
+const MAX_DIMS: u32 = 4;
+/// Real vocabularies have about 2^18 entries; a metadata array beyond this is refused rather than held in memory.
+const MAX_ARRAY_ELEMENTS: u64 = 1 << 26;
+
+/// One tensor's entry in the header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TensorInfo {
+    /// The name, such as `blk.0.attn_q.weight`.
+    pub name: String,
+    /// Elements per dimension, the row length first.
+    pub dims: Vec<u64>,
+    /// The element type.
+    pub tensor_type: TensorType,
+    /// Where the data begins, in bytes from the start of the data section.
+    pub offset: u64,
+    /// The size of the data in bytes.
+    pub size_bytes: u64,
+}
+
+impl TensorInfo {
+    /// The number of elements.
+    #[doc(alias = "ggml_nelements")]
+    pub fn n_elements(&self) -> u64 {
+        self.dims.iter().product()
+    }
+}
+
+/// The header of a GGUF file, every length and offset of which has been checked against the file's size.
+#[doc(alias = "gguf_init_from_file")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct GgufFile {
+    /// The format version, 2 or 3.
+    pub version: u32,
+    /// Metadata in the order of the file.
+    pub metadata: Vec<(String, Value)>,
+    /// Tensors in the order of the file, which is also the order of their data.
+    pub tensors: Vec<TensorInfo>,
+    /// Each tensor begins at a multiple of this many bytes within the data section.
+    pub alignment: u64,
+    /// Where the data section begins, in bytes from the start of the file.
+    pub data_offset: u64,
+    /// The size of the whole file in bytes.
+    pub file_bytes: u64,
+    /// The bytes of the metadata section in the file.
+    pub(super) metadata_range: std::ops::Range<u64>,
+}
+
+impl GgufFile {
+    /// Reads and checks the header of the file at `path`. Tensor data is not read.
+    ///
+    /// # Errors
+    /// [`GgufError::Io`] and [`GgufError::NotAFile`] if it cannot be opened; [`GgufError::Malformed`], with the
+    /// place, for anything that llama.cpp would refuse or abort on.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, GgufError> {
+        let path = path.as_ref();
+        let io = |doing| move |source| GgufError::Io { path: path.to_owned(), doing, source };
+        // Asked for before opening: to open a pipe would wait for its other end.
+        if !path.metadata().map_err(io("open"))?.is_file() {
+            return Err(GgufError::NotAFile { path: path.to_owned() });
+        }
+        let file = File::open(path).map_err(io("open"))?;
+        let length = file.metadata().map_err(io("read the size of"))?.len();
+        Self::parse(BufReader::with_capacity(1 << 16, file), length, path)
+    }
+
+    /// As [`GgufFile::open`], for a file that is already in memory; `path` is for messages only.
+    ///
+    /// # Errors
+    /// [`GgufError::Malformed`], with the place.
+    pub fn from_bytes(bytes: &[u8], path: impl AsRef<Path>) -> Result<Self, GgufError> {
+        Self::parse(bytes, bytes.len() as u64, path.as_ref())
+    }
+
+    /// The metadata value of a key.
+    #[doc(alias = "gguf_find_key")]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.metadata.iter().find(|(k, _)| k == key).map(|(_, v)| v)
+    }
+
+    /// The architecture, such as `llama`; `None` if the file names none, in which case llama.cpp refuses it.
+    pub fn architecture(&self) -> Option<&str> {
+        self.get("general.architecture")?.as_str()
+    }
+
+    /// The number of parameters: the elements of all tensors.
+    #[doc(alias = "llama_model_n_params")]
+    pub fn n_params(&self) -> u64 {
+        self.tensors.iter().map(TensorInfo::n_elements).sum()
+    }
+
+    fn parse(reader: impl Read, length: u64, path: &Path) -> Result<Self, GgufError> {
+        let mut cursor = Cursor::new(reader, length, path);
+        let c = &mut cursor;
+        let magic: [u8; 4] = c.array("the magic")?;
+        if &magic != b"GGUF" {
+            let found = magic.escape_ascii().to_string();
+            return Err(c.malformed(0, Malformed::Magic { found }));
+        }
+        let version = c.u32("the version")?;
+        if !(2..=3).contains(&version) {
+            return Err(c.malformed(4, Malformed::Version { found: version }));
+        }
+        // The least that one tensor (name length, one letter, no dimension, type, offset) or one pair
+        // (key length, one letter, type, one byte) takes bounds both counts.
+        let n_tensors = c.count(25, u64::MAX, "the number of tensors")?;
+        let n_pairs = c.count(14, u64::MAX, "the number of metadata pairs")?;
+
+        let metadata_begin = c.position();
+        let metadata = read_metadata(c, n_pairs)?;
+        let metadata_range = metadata_begin..c.position();
+        let alignment = alignment(c, &metadata, metadata_begin)?;
+
+        let (tensors, entry_offsets) = read_tensors(c, n_tensors)?;
+        let header_end = c.position();
+        // An alignment may be as large as 2^31 and the header far smaller than 2^63: this cannot overflow.
+        let data_offset =
+            if tensors.is_empty() { header_end } else { header_end.next_multiple_of(alignment) };
+        check_layout(c, &tensors, &entry_offsets, alignment, data_offset, length)?;
+        Ok(Self { version, metadata, tensors, alignment, data_offset, file_bytes: length, metadata_range })
+    }
+}
+
+fn read_metadata<R: Read>(c: &mut Cursor<'_, R>, n_pairs: u64) -> Result<Vec<(String, Value)>, GgufError> {
+    let mut metadata = Vec::new();
+    let mut seen = HashSet::new();
+    for i in 0..n_pairs {
+        let at = c.position();
+        let raw = c.string(&format!("metadata key {i}"))?;
+        let key = String::from_utf8_lossy(&raw).into_owned();
+        if raw.is_empty() {
+            let problem = Malformed::Invalid {
+                what: format!("metadata key {i}"),
+                found: "empty".into(),
+                allowed: "it must have at least one letter",
+            };
+            return Err(c.malformed(at, problem));
+        }
+        if !seen.insert(raw) {
+            return Err(c.malformed(at, Malformed::Duplicate { what: "metadata key", name: key }));
+        }
+        let value = read_value(c, &key)?;
+        metadata.push((key, value));
+    }
+    Ok(metadata)
+}
+
+fn read_value<R: Read>(c: &mut Cursor<'_, R>, key: &str) -> Result<Value, GgufError> {
+    let at = c.position();
+    let what = format!("the value of {key:?}");
+    Ok(match c.u32(&format!("the type of {key:?}"))? {
+        0 => Value::U8(c.array::<1>(&what)?[0]),
+        1 => Value::I8(i8::from_le_bytes(c.array(&what)?)),
+        2 => Value::U16(u16::from_le_bytes(c.array(&what)?)),
+        3 => Value::I16(i16::from_le_bytes(c.array(&what)?)),
+        4 => Value::U32(c.u32(&what)?),
+        5 => Value::I32(i32::from_le_bytes(c.array(&what)?)),
+        6 => Value::F32(f32::from_le_bytes(c.array(&what)?)),
+        7 => Value::Bool(c.array::<1>(&what)?[0] != 0),
+        8 => Value::String(text(c.string(&what)?)),
+        ARRAY_ID => Value::Array(read_array(c, key)?),
+        10 => Value::U64(c.u64(&what)?),
+        11 => Value::I64(i64::from_le_bytes(c.array(&what)?)),
+        12 => Value::F64(f64::from_le_bytes(c.array(&what)?)),
+        other => return Err(invalid_type(c, at, format!("the type of {key:?}"), other)),
+    })
+}
+
+fn read_array<R: Read>(c: &mut Cursor<'_, R>, key: &str) -> Result<Array, GgufError> {
+    fn many<R: Read, T, const N: usize>(
+        c: &mut Cursor<'_, R>,
+        key: &str,
+        convert: impl Fn([u8; N]) -> T,
+    ) -> Result<Vec<T>, GgufError> {
+        let n = c.count(N as u64, MAX_ARRAY_ELEMENTS, &format!("the length of array {key:?}"))?;
+        (0..n).map(|_| c.array(key).map(&convert)).collect()
+    }
+    let at = c.position();
+    Ok(match c.u32(&format!("the element type of {key:?}"))? {
+        0 => Array::U8(many(c, key, |[b]: [u8; 1]| b)?),
+        1 => Array::I8(many(c, key, i8::from_le_bytes)?),
+        2 => Array::U16(many(c, key, u16::from_le_bytes)?),
+        3 => Array::I16(many(c, key, i16::from_le_bytes)?),
+        4 => Array::U32(many(c, key, u32::from_le_bytes)?),
+        5 => Array::I32(many(c, key, i32::from_le_bytes)?),
+        6 => Array::F32(many(c, key, f32::from_le_bytes)?),
+        7 => Array::Bool(many(c, key, |[b]: [u8; 1]| b != 0)?),
+        8 => {
+            let n = c.count(8, MAX_ARRAY_ELEMENTS, &format!("the length of array {key:?}"))?;
+            let mut strings = Vec::new();
+            for i in 0..n {
+                strings.push(text(c.string(&format!("element {i} of {key:?}"))?));
+            }
+            Array::String(strings)
+        }
+        10 => Array::U64(many(c, key, u64::from_le_bytes)?),
+        11 => Array::I64(many(c, key, i64::from_le_bytes)?),
+        12 => Array::F64(many(c, key, f64::from_le_bytes)?),
+        other => return Err(invalid_type(c, at, format!("the element type of {key:?}"), other)),
+    })
+}
+
+/// llama.cpp does not demand UTF-8, so a broken byte in some vocabulary entry is no reason to refuse the file.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+fn invalid_type<R: Read>(c: &Cursor<'_, R>, at: u64, what: String, found: u32) -> GgufError {
+    let allowed = "a value's type is 0 to 12, an array's element type 0 to 8 or 10 to 12";
+    c.malformed(at, Malformed::Invalid { what, found: found.to_string(), allowed })
+}
+
+fn alignment<R: Read>(c: &Cursor<'_, R>, metadata: &[(String, Value)], at: u64) -> Result<u64, GgufError> {
+    let found = match metadata.iter().find(|(k, _)| k == "general.alignment") {
+        None => return Ok(DEFAULT_ALIGNMENT.into()),
+        Some((_, Value::U32(n))) if n.is_power_of_two() => return Ok((*n).into()),
+        Some((_, other)) => format!("{other:?}"),
+    };
+    let allowed = "it must be a power of two of type uint32";
+    Err(c.malformed(at, Malformed::Invalid { what: "general.alignment".into(), found, allowed }))
+}
+
+/// The tensor entries, and where in the file each of them begins.
+fn read_tensors<R: Read>(c: &mut Cursor<'_, R>, n: u64) -> Result<(Vec<TensorInfo>, Vec<u64>), GgufError> {
+    let mut tensors = Vec::new();
+    let mut entries = Vec::new();
+    let mut seen = HashMap::new();
+    for i in 0..n {
+        let at = c.position();
+        let raw = c.string(&format!("the name of tensor {i}"))?;
+        let name = String::from_utf8_lossy(&raw).into_owned();
+        if raw.is_empty() || raw.len() > MAX_NAME_BYTES || raw.contains(&0) {
+            let problem = Malformed::Invalid {
+                what: format!("the name of tensor {i}"),
+                found: format!("{name:?} ({} bytes)", raw.len()),
+                allowed: "it must have 1 to 63 bytes, none of them zero",
+            };
+            return Err(c.malformed(at, problem));
+        }
+        if seen.insert(raw, i).is_some() {
+            return Err(c.malformed(at, Malformed::Duplicate { what: "tensor", name }));
+        }
+        tensors.push(read_tensor(c, name)?);
+        entries.push(at);
+    }
+    Ok((tensors, entries))
+}
+
+fn read_tensor<R: Read>(c: &mut Cursor<'_, R>, name: String) -> Result<TensorInfo, GgufError> {
+    let at = c.position();
+    let n_dims = c.u32(&format!("the number of dimensions of {name:?}"))?;
+    if n_dims > MAX_DIMS {
+        let what = format!("the number of dimensions of {name:?}");
+        let problem = Malformed::TooLarge { what, found: n_dims.into(), limit: MAX_DIMS.into() };
+        return Err(c.malformed(at, problem));
+    }
+    let mut dims = Vec::new();
+    let mut n_elements: u64 = 1;
+    for _ in 0..n_dims {
+        let at = c.position();
+        let dim = c.u64(&format!("a dimension of {name:?}"))?;
+        // ggml counts elements in an int64_t.
+        n_elements = match n_elements.checked_mul(dim) {
+            Some(n @ 1..=0x7fff_ffff_ffff_ffff) => n,
+            _ => {
+                let problem = Malformed::Invalid {
+                    what: format!("dimension {} of tensor {name:?}", dims.len()),
+                    found: dim.to_string(),
+                    allowed: "the product of all dimensions must be from 1 to 2^63 - 1",
+                };
+                return Err(c.malformed(at, problem));
+            }
+        };
+        dims.push(dim);
+    }
+    let at = c.position();
+    let id = c.u32(&format!("the type of tensor {name:?}"))?;
+    let invalid = |allowed| Malformed::Invalid {
+        what: format!("the type of tensor {name:?} with dimensions {dims:?}"),
+        found: id.to_string(),
+        allowed,
+    };
+    let Some(tensor_type) = TensorType::from_id(id) else {
+        return Err(c.malformed(at, invalid("ggml has no such type, or no longer has it")));
+    };
+    let row = dims.first().copied().unwrap_or(1);
+    let Some(size_bytes) = tensor_type.size_bytes(row, n_elements) else {
+        return Err(c.malformed(at, invalid("rows must be whole blocks, and the size must fit 64 bits")));
+    };
+    let offset = c.u64(&format!("the offset of tensor {name:?}"))?;
+    Ok(TensorInfo { name, dims, tensor_type, offset, size_bytes })
+}
+
+/// llama.cpp wants the tensors one behind the other in the order of the header, each padded to the alignment.
+fn check_layout<R: Read>(
+    c: &Cursor<'_, R>,
+    tensors: &[TensorInfo],
+    entries: &[u64],
+    alignment: u64,
+    data_offset: u64,
+    file_bytes: u64,
+) -> Result<(), GgufError> {
+    let mut expected: u64 = 0;
+    for (t, &at) in tensors.iter().zip(entries) {
+        if t.offset != expected {
+            let problem = Malformed::Offset { name: t.name.clone(), found: t.offset, expected };
+            return Err(c.malformed(at, problem));
+        }
+        let beyond = || Malformed::BeyondEnd {
+            name: t.name.clone(),
+            begin: data_offset.saturating_add(expected),
+            size_bytes: t.size_bytes,
+            file_bytes,
+        };
+        let end = expected.checked_add(t.size_bytes).and_then(|e| e.checked_add(data_offset));
+        match end {
+            Some(end) if end <= file_bytes => {}
+            _ => return Err(c.malformed(at, beyond())),
+        }
+        // The end lies within the file, whose size the system keeps under 2^63: padding cannot overflow.
+        expected = (expected + t.size_bytes).next_multiple_of(alignment);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "read_tests.rs"]
+mod tests;
