@@ -1,6 +1,11 @@
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::Quantity;
+use super::{
+    Bootstrap, Quantity,
+    bootstrap::{bca, tail},
+    samples::{mean, stddev},
+    trend::Line,
+};
 
 /// How often an interval that is computed in the same way holds the true value: over 0, under 1.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -23,6 +28,32 @@ impl Confidence {
     }
 }
 
+/// How an interval was computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum IntervalMethod {
+    /// Student's t with n - 1 degrees of freedom: for fewer than [`IntervalMethod::BOOTSTRAP_FROM`] samples.
+    StudentT,
+    /// Student's t with n - 2 degrees of freedom around the line through samples that plainly drift: the drift itself
+    /// is no uncertainty of the mean over the time measured. That mean is then a poor forecast: look at the
+    /// [trend](super::Trend) too.
+    Detrended,
+    /// Bias-corrected and accelerated bootstrap, seeded and widened for the number of samples.
+    Bootstrap,
+}
+
+impl IntervalMethod {
+    /// From so many samples on, the mean's interval comes from a bootstrap, which follows skewed noise.
+    pub const BOOTSTRAP_FROM: usize = 30;
+
+    /// With fewer samples drift is taken for noise, which makes the interval wider than it need be.
+    pub const DETREND_FROM: usize = 10;
+
+    /// A line whose p value is under this is drift. Stricter than what counts for a warning, because samples that
+    /// lie on a line by chance would get too narrow an interval.
+    pub const DETREND_ALPHA: f64 = 0.01;
+}
+
 /// A confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval<Q: Quantity> {
@@ -30,25 +61,47 @@ pub struct Interval<Q: Quantity> {
     upper: Q,
     half_width: Q::Spread,
     confidence: Confidence,
+    method: IntervalMethod,
 }
 
 impl<Q: Quantity> Interval<Q> {
     /// The interval between two bare numbers in the unit of [`Quantity::to_f64`]; `None` if they are out of order or
     /// the upper one is no value of the quantity.
-    pub(crate) fn between(lower: f64, upper: f64, confidence: Confidence) -> Option<Self> {
+    fn between(lower: f64, upper: f64, confidence: Confidence, method: IntervalMethod) -> Option<Self> {
         Some(Self {
             lower: if lower > 0.0 { Q::from_f64(lower) } else { None },
             upper: Q::from_f64(upper)?,
             half_width: Q::spread((upper - lower) / 2.0)?,
             confidence,
+            method,
         })
     }
 
-    /// Student's t interval around a mean of `n` values with this sample standard deviation, all bare numbers;
-    /// `None` for fewer than two values.
-    pub(crate) fn student_t(n: usize, mean: f64, stddev: f64, confidence: Confidence) -> Option<Self> {
-        let half_width = t_quantile(n.checked_sub(1)?, confidence)? * stddev / (n as f64).sqrt();
-        Self::between(mean - half_width, mean + half_width, confidence)
+    /// The interval of the mean of these bare numbers in the order measured, by the method that fits them; `None` for
+    /// fewer than two.
+    pub(crate) fn of_mean(values: &[f64], confidence: Confidence) -> Option<Self> {
+        let n = values.len();
+        let drifts = |line: &Line| line.p_value().is_some_and(|p| p < IntervalMethod::DETREND_ALPHA);
+        let line = Line::through(values).filter(|line| n >= IntervalMethod::DETREND_FROM && drifts(line));
+        let (stddev, degrees_of_freedom, method) = match line {
+            Some(line) => (line.residual_stddev, n.checked_sub(2)?, IntervalMethod::Detrended),
+            None if n >= IntervalMethod::BOOTSTRAP_FROM => {
+                return Self::bootstrapped(values, confidence, Bootstrap::default());
+            }
+            None => (stddev(values)?, n.checked_sub(1)?, IntervalMethod::StudentT),
+        };
+        let half_width = t_quantile(degrees_of_freedom as f64, confidence)? * stddev / (n as f64).sqrt();
+        Self::between(mean(values) - half_width, mean(values) + half_width, confidence, method)
+    }
+
+    /// The interval of the mean by a bootstrap; `None` for fewer than two values.
+    pub(crate) fn bootstrapped(values: &[f64], confidence: Confidence, bootstrap: Bootstrap) -> Option<Self> {
+        if values.len() < 2 {
+            return None;
+        }
+        let (lower, upper) =
+            bca(&[values], |sets| mean(&sets[0]), tail(values.len(), confidence)?, bootstrap)?;
+        Self::between(lower, upper, confidence, IntervalMethod::Bootstrap)
     }
 
     /// The lower bound; `None` if the interval reaches down to zero or below: too few samples to tell.
@@ -71,19 +124,20 @@ impl<Q: Quantity> Interval<Q> {
         self.confidence
     }
 
+    /// How it was computed.
+    pub fn method(&self) -> IntervalMethod {
+        self.method
+    }
+
     /// Whether the value lies between the bounds or on one of them.
     pub fn contains(&self, value: Q) -> bool {
         self.lower.is_none_or(|lower| lower <= value) && value <= self.upper
     }
 }
 
-/// The two-sided quantile of Student's t: the middle `confidence` of the distribution lies within ± this.
-pub(crate) fn t_quantile(degrees_of_freedom: usize, confidence: Confidence) -> Option<f64> {
-    t_quantile_real(degrees_of_freedom as f64, confidence)
-}
-
-/// [`t_quantile`] for the fractional degrees of freedom of Welch's approximation.
-pub(crate) fn t_quantile_real(degrees_of_freedom: f64, confidence: Confidence) -> Option<f64> {
+/// The two-sided quantile of Student's t: the middle `confidence` of the distribution lies within ± this; `None`
+/// unless there is a positive number of degrees of freedom (a fraction in Welch's approximation).
+pub(crate) fn t_quantile(degrees_of_freedom: f64, confidence: Confidence) -> Option<f64> {
     let t = StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()?;
     Some(t.inverse_cdf(0.5 + confidence.get() / 2.0))
 }
@@ -105,28 +159,48 @@ mod tests {
             (100, 1.984, 2.626),
         ];
         for (df, p95, p99) in table {
-            let got = t_quantile(df, Confidence::P95).unwrap();
+            let got = t_quantile(f64::from(df), Confidence::P95).unwrap();
             assert!((got - p95).abs() < 6e-4, "df {df}: {got} instead of {p95}");
-            let got = t_quantile(df, Confidence::P99).unwrap();
+            let got = t_quantile(f64::from(df), Confidence::P99).unwrap();
             assert!((got - p99).abs() < 6e-4, "df {df}: {got} instead of {p99}");
         }
-        assert_eq!(t_quantile(0, Confidence::P95), None);
+        assert_eq!(t_quantile(0.0, Confidence::P95), None);
+    }
+
+    fn of_mean(values: &[f64]) -> Option<Interval<TokensPerSecond>> {
+        Interval::of_mean(values, Confidence::P95)
     }
 
     #[test]
     fn an_interval_below_zero_has_no_lower_bound() {
-        let wide = Interval::<TokensPerSecond>::student_t(2, 10.0, 5.0, Confidence::P95).unwrap();
+        let wide = of_mean(&[5.0, 15.0]).unwrap();
         assert_eq!(wide.lower(), None);
-        assert!((wide.half_width().get() - 44.92).abs() < 0.01);
+        assert!((wide.half_width().get() - 63.531).abs() < 1e-3); // 12.7062 * 5
         assert!(wide.contains(TokensPerSecond::new(1e-9).unwrap()));
-        assert!(!wide.contains(TokensPerSecond::new(55.0).unwrap()));
+        assert!(!wide.contains(TokensPerSecond::new(74.0).unwrap()));
     }
 
     #[test]
     fn no_interval_of_one_value_or_upside_down() {
-        assert_eq!(Interval::<TokensPerSecond>::student_t(1, 10.0, 0.0, Confidence::P95), None);
-        assert_eq!(Interval::<TokensPerSecond>::student_t(0, 10.0, 0.0, Confidence::P95), None);
-        assert_eq!(Interval::<TokensPerSecond>::between(2.0, 1.0, Confidence::P95), None);
+        assert_eq!(of_mean(&[10.0]), None);
+        assert_eq!(of_mean(&[]), None);
+        assert_eq!(
+            Interval::<TokensPerSecond>::between(2.0, 1.0, Confidence::P95, IntervalMethod::StudentT),
+            None
+        );
+    }
+
+    #[test]
+    fn the_method_fits_the_samples() {
+        let steady = |n: usize| (0..n).map(|i| 100.0 + (i * 7 % 5) as f64).collect::<Vec<_>>();
+        assert_eq!(of_mean(&steady(29)).unwrap().method(), IntervalMethod::StudentT);
+        assert_eq!(of_mean(&steady(30)).unwrap().method(), IntervalMethod::Bootstrap);
+        // scipy: linregress, then t.ppf(0.975, 8) * stddev of the residuals (n - 2) / sqrt(10)
+        let climbing = [100.0, 101.1, 101.9, 103.2, 103.8, 105.0, 106.1, 106.8, 108.2, 108.9];
+        let drifting = of_mean(&climbing).unwrap();
+        assert_eq!(drifting.method(), IntervalMethod::Detrended);
+        assert!((drifting.half_width().get() - 0.1147398136164022).abs() < 1e-9);
+        assert_eq!(of_mean(&climbing[..9]).unwrap().method(), IntervalMethod::StudentT);
     }
 
     #[test]

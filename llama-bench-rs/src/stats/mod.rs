@@ -9,17 +9,38 @@
 //! | stddev | of the sample (divided by n - 1) |
 //! | median, quantiles | linear interpolation between the order statistics next to (n - 1)·p, counted from 0: Hyndman and Fan's type 7, the default of R and NumPy |
 //! | MAD | median of the absolute deviations from the median, not scaled |
-//! | interval of the mean | Student's t with n - 1 degrees of freedom |
+//! | interval of the mean | Student's t; around the line through samples that drift; from 30 samples a BCa bootstrap (see [`IntervalMethod`]) |
+//! | outliers | Tukey's fences, 1.5 and 3 interquartile ranges from the quartiles |
+//!
+//! In simulations of normal, skewed (skewness 1) and drifting noise the 95 % intervals hold the true mean in 93 to
+//! 97 % of all cases. Two cases lie outside and are known: fewer than ten drifting samples get a wide interval (98 %),
+//! and skewed samples that a [`StoppingRule`] cut short a narrow one (92 %).
 
+mod bootstrap;
+mod compare;
+mod holm;
 mod interval;
+mod outliers;
 mod quantile;
 mod quantity;
+mod rng;
 mod samples;
 mod steps;
+mod stopping;
 mod summary;
+mod trend;
 
-pub use interval::{Confidence, Interval};
+#[cfg(test)]
+mod simulation;
+
+pub use bootstrap::Bootstrap;
+pub use compare::{CompareError, Comparison, Design, Threshold, Verdict};
+pub use holm::holm;
+pub use interval::{Confidence, Interval, IntervalMethod};
+pub use outliers::{Outlier, Severity};
 pub use quantity::Quantity;
 pub use samples::Samples;
 pub use steps::StepSummary;
+pub use stopping::{Stop, StoppingRule};
 pub use summary::Summary;
+pub use trend::Trend;

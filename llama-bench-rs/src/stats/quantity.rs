@@ -10,6 +10,9 @@ pub trait Quantity: Copy + PartialOrd + fmt::Debug + sealed::Sealed {
     /// A distance between two values: finite, zero or more, zero by default.
     type Spread: Copy + PartialOrd + Default + fmt::Debug;
 
+    /// Whether a large value is the bad one: a long time, but not a high rate.
+    const SLOW_IS_HIGH: bool;
+
     /// The bare number, in the unit that statistics of this quantity are computed in.
     fn to_f64(self) -> f64;
 
@@ -25,6 +28,8 @@ pub trait Quantity: Copy + PartialOrd + fmt::Debug + sealed::Sealed {
 
 impl Quantity for Duration {
     type Spread = Duration;
+
+    const SLOW_IS_HIGH: bool = true;
 
     fn to_f64(self) -> f64 {
         self.as_nanos() as f64
@@ -46,6 +51,8 @@ impl Quantity for Duration {
 
 impl Quantity for TokensPerSecond {
     type Spread = RateSpread;
+
+    const SLOW_IS_HIGH: bool = false;
 
     fn to_f64(self) -> f64 {
         self.get()

@@ -1,4 +1,4 @@
-use super::{Confidence, Interval, Quantity, Summary, quantile::quantile};
+use super::{Bootstrap, Confidence, Interval, Quantity, Summary, quantile::quantile};
 use crate::units::Ratio;
 
 /// A set of samples of one quantity, at least one, in the order measured.
@@ -71,9 +71,15 @@ impl<Q: Quantity> Samples<Q> {
         quantile(&deviations, 0.5).and_then(Q::spread).unwrap_or_default()
     }
 
-    /// Student's t interval of the mean; `None` for one value.
+    /// The interval of the mean by the [`IntervalMethod`](super::IntervalMethod) that fits the samples; `None` for one value.
     pub fn mean_interval(&self, confidence: Confidence) -> Option<Interval<Q>> {
-        Interval::student_t(self.n(), self.mean_f64(), self.stddev_f64()?, confidence)
+        let values: Vec<f64> = self.values.iter().map(|value| value.to_f64()).collect();
+        Interval::of_mean(&values, confidence)
+    }
+
+    /// The interval of the mean by a bootstrap (bias-corrected and accelerated) of any size; `None` for one value.
+    pub fn bootstrap_interval(&self, confidence: Confidence, bootstrap: Bootstrap) -> Option<Interval<Q>> {
+        Interval::bootstrapped(&self.sorted, confidence, bootstrap)
     }
 
     /// Every figure at once.
@@ -89,6 +95,11 @@ impl<Q: Quantity> Samples<Q> {
             mad: self.mad(),
             ci95: self.mean_interval(Confidence::P95),
         }
+    }
+
+    /// The values as bare numbers, ascending.
+    pub(crate) fn sorted(&self) -> &[f64] {
+        &self.sorted
     }
 
     fn mean_f64(&self) -> f64 {

@@ -21,6 +21,6 @@ pub struct Summary<Q: Quantity> {
     pub max: Q,
     /// The median absolute deviation from the median, not scaled.
     pub mad: Q::Spread,
-    /// The 95 % interval of the mean by Student's t; `None` for one sample.
+    /// The 95 % interval of the mean; `None` for one sample.
     pub ci95: Option<Interval<Q>>,
 }

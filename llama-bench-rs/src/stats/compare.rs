@@ -1,0 +1,227 @@
+use std::time::Duration;
+
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use super::{
+    Bootstrap, Confidence, IntervalMethod, Quantity, Samples,
+    bootstrap::{bca, tail},
+    holm,
+    interval::t_quantile,
+    samples::{mean, stddev},
+};
+use crate::units::Ratio;
+
+/// How the samples of the two sides belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Design {
+    /// Measured in turn: the n-th of one side shares its conditions with the n-th of the other.
+    Paired,
+    /// Measured apart.
+    Independent,
+}
+
+/// What a difference must be to count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Threshold {
+    /// A change of speed up to this is noise of the machine, however surely it was measured.
+    pub noise: Ratio,
+    /// The chance of a false alarm that is accepted.
+    pub alpha: Ratio,
+}
+
+impl Default for Threshold {
+    /// ± 1 %, 5 %.
+    fn default() -> Self {
+        Self { noise: Ratio::new(0.01).unwrap_or_default(), alpha: Ratio::new(0.05).unwrap_or_default() }
+    }
+}
+
+/// What a comparison says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The second side is faster, by more than the noise.
+    Improved,
+    /// The second side is slower, by more than the noise.
+    Regressed,
+    /// The difference, if there is one, is within the noise.
+    NoChange,
+    /// The samples allow both a change and none: take more.
+    CannotTell,
+}
+
+/// Two sets of times of the same work.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// Speed of the second side over that of the first: over 1 is faster. The ratio of the geometric means.
+    pub speedup: Ratio,
+    /// Lower bound of its 95 % interval.
+    pub lower: Ratio,
+    /// Upper bound of its 95 % interval.
+    pub upper: Ratio,
+    /// How often equal sides differ at least as much (Student's t of the logarithms: paired, or Welch's), two-sided;
+    /// corrected by [`Comparison::correct`].
+    pub p_value: Ratio,
+    /// What it says.
+    pub verdict: Verdict,
+    /// How the samples belong together.
+    pub design: Design,
+    /// What counts.
+    pub threshold: Threshold,
+}
+
+/// Why two sets cannot be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompareError {
+    /// One sample says nothing about its spread.
+    #[error("a comparison needs at least 2 samples on each side, but there are {before} and {after}")]
+    TooFew {
+        /// Samples of the first side.
+        before: usize,
+        /// Samples of the second side.
+        after: usize,
+    },
+    /// Pairs have two sides.
+    #[error("{before} and {after} samples do not make pairs: compare them as independent")]
+    Unpaired {
+        /// Samples of the first side.
+        before: usize,
+        /// Samples of the second side.
+        after: usize,
+    },
+    /// A ratio of no time.
+    #[error("a sample took no time: its speed is not defined")]
+    NoTime,
+}
+
+impl Comparison {
+    /// Compares the times of the same work.
+    ///
+    /// The interval is Student's t of the logarithms, or from [`IntervalMethod::BOOTSTRAP_FROM`] samples on each side a
+    /// seeded bootstrap. An improvement or a regression needs a p value under alpha and an interval that lies
+    /// outside of the noise altogether; no change needs one that lies inside.
+    ///
+    /// # Errors
+    /// There are too few samples, they do not make pairs, or one took no time.
+    pub fn of_times(
+        before: &Samples<Duration>,
+        after: &Samples<Duration>,
+        design: Design,
+        threshold: Threshold,
+    ) -> Result<Self, CompareError> {
+        let counts = (before.n(), after.n());
+        if counts.0.min(counts.1) < 2 {
+            return Err(CompareError::TooFew { before: counts.0, after: counts.1 });
+        }
+        if design == Design::Paired && counts.0 != counts.1 {
+            return Err(CompareError::Unpaired { before: counts.0, after: counts.1 });
+        }
+        let logs = |side: &Samples<Duration>| -> Vec<f64> {
+            side.values().iter().map(|time| time.to_f64().ln()).collect()
+        };
+        let (before, after) = (logs(before), logs(after));
+        let difference = match design {
+            Design::Paired => Difference::paired(&before, &after),
+            Design::Independent => Difference::welch(&before, &after),
+        };
+        let difference = difference.ok_or(CompareError::NoTime)?;
+        let ratio = |log: f64| Ratio::new(log.exp()).ok_or(CompareError::NoTime);
+        let mut comparison = Self {
+            speedup: ratio(difference.mean)?,
+            lower: ratio(difference.lower)?,
+            upper: ratio(difference.upper)?,
+            p_value: Ratio::new(difference.p_value).ok_or(CompareError::NoTime)?,
+            verdict: Verdict::CannotTell,
+            design,
+            threshold,
+        };
+        comparison.judge();
+        Ok(comparison)
+    }
+
+    /// Corrects the p values and verdicts of comparisons that are looked at together (Holm), so that many cells do
+    /// not make an alarm out of chance.
+    pub fn correct(comparisons: &mut [Self]) {
+        let p_values: Vec<Ratio> = comparisons.iter().map(|c| c.p_value).collect();
+        for (comparison, p_value) in comparisons.iter_mut().zip(holm(&p_values)) {
+            comparison.p_value = p_value;
+            comparison.judge();
+        }
+    }
+
+    fn judge(&mut self) {
+        let noise = 1.0 + self.threshold.noise.get();
+        let (lower, upper) = (self.lower.get(), self.upper.get());
+        let is_sure = self.p_value.get() < self.threshold.alpha.get();
+        self.verdict = if is_sure && lower > noise {
+            Verdict::Improved
+        } else if is_sure && upper < 1.0 / noise {
+            Verdict::Regressed
+        } else if lower >= 1.0 / noise && upper <= noise {
+            Verdict::NoChange
+        } else {
+            Verdict::CannotTell
+        };
+    }
+}
+
+/// The mean of one side less that of the other, with its 95 % interval.
+struct Difference {
+    mean: f64,
+    lower: f64,
+    upper: f64,
+    p_value: f64,
+}
+
+impl Difference {
+    fn paired(a: &[f64], b: &[f64]) -> Option<Self> {
+        let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+        let n = differences.len();
+        let error = stddev(&differences)? / (n as f64).sqrt();
+        let difference = Self::student(mean(&differences), error, (n - 1) as f64)?;
+        match n >= IntervalMethod::BOOTSTRAP_FROM {
+            true => difference.bootstrapped(&[&differences], |sets| mean(&sets[0])),
+            false => Some(difference),
+        }
+    }
+
+    fn welch(a: &[f64], b: &[f64]) -> Option<Self> {
+        let part = |side: &[f64]| Some(stddev(side)?.powi(2) / side.len() as f64);
+        let (part_a, part_b) = (part(a)?, part(b)?);
+        let weight = |part: f64, side: &[f64]| part.powi(2) / (side.len() - 1) as f64;
+        let degrees_of_freedom = (part_a + part_b).powi(2) / (weight(part_a, a) + weight(part_b, b));
+        // Undefined where neither side varies; any number will do.
+        let degrees_of_freedom = if degrees_of_freedom.is_finite() { degrees_of_freedom } else { 1.0 };
+        let difference = Self::student(mean(a) - mean(b), (part_a + part_b).sqrt(), degrees_of_freedom)?;
+        match a.len().min(b.len()) >= IntervalMethod::BOOTSTRAP_FROM {
+            true => difference.bootstrapped(&[a, b], |sets| mean(&sets[0]) - mean(&sets[1])),
+            false => Some(difference),
+        }
+    }
+
+    fn student(mean: f64, error: f64, degrees_of_freedom: f64) -> Option<Self> {
+        if !(mean.is_finite() && error.is_finite()) {
+            return None;
+        }
+        let half_width = t_quantile(degrees_of_freedom, Confidence::P95)? * error;
+        let p_value = match error == 0.0 {
+            true if mean == 0.0 => 1.0,
+            true => 0.0,
+            false => 2.0 * StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()?.sf((mean / error).abs()),
+        };
+        Some(Self { mean, lower: mean - half_width, upper: mean + half_width, p_value })
+    }
+
+    fn bootstrapped(self, sets: &[&[f64]], statistic: impl Fn(&[Vec<f64>]) -> f64) -> Option<Self> {
+        let smallest = sets.iter().map(|set| set.len()).min()?;
+        let tail = tail(smallest, Confidence::P95)?;
+        let (lower, upper) = bca(sets, statistic, tail, Bootstrap::default())?;
+        Some(Self { lower, upper, ..self })
+    }
+}
+
+#[cfg(test)]
+#[path = "compare_tests.rs"]
+mod tests;

@@ -1,0 +1,169 @@
+//! Whether the intervals and verdicts keep their promises, over thousands of made-up measurements.
+
+use std::time::Duration;
+
+use super::{
+    Bootstrap, Comparison, Confidence, Design, Interval, Samples, Stop, StoppingRule, Threshold, Verdict,
+    rng::Rng,
+};
+use crate::units::Ratio;
+
+/// Noise around a mean of 100 ms.
+#[derive(Clone, Copy, Debug)]
+enum Noise {
+    Normal,
+    /// Gamma of shape 4: skewness 1, a tail towards long times.
+    Skewed,
+    /// Normal on a line that climbs by two standard deviations from the first sample to the last.
+    Drifting,
+}
+
+const KINDS: [Noise; 3] = [Noise::Normal, Noise::Skewed, Noise::Drifting];
+const MEAN: f64 = 100e6;
+
+/// `n` times in nanoseconds with the relative standard deviation `cv`.
+fn draw(noise: Noise, n: usize, cv: f64, rng: &mut Rng) -> Vec<f64> {
+    let one = |i: usize| match noise {
+        Noise::Normal => rng.normal(),
+        Noise::Skewed => (rng.gamma(4) - 4.0) / 2.0,
+        Noise::Drifting => rng.normal() + 2.0 * (i as f64 / (n - 1) as f64 - 0.5),
+    };
+    (0..n).map(one).map(|x| MEAN * (1.0 + cv * x)).collect()
+}
+
+fn set(values: &[f64]) -> Samples<Duration> {
+    Samples::new(values.iter().map(|ns| Duration::from_nanos(ns.round() as u64))).unwrap()
+}
+
+fn holds(interval: &Interval<Duration>) -> bool {
+    interval.contains(Duration::from_nanos(MEAN as u64))
+}
+
+/// The share of `trials` in which something is so.
+fn share(trials: usize, mut is_so: impl FnMut() -> bool) -> f64 {
+    (0..trials).filter(|_| is_so()).count() as f64 / trials as f64
+}
+
+#[test]
+fn intervals_hold_the_mean_as_often_as_they_say() {
+    let mut rng = Rng::new(2);
+    for noise in KINDS {
+        for n in [5, 10, 20] {
+            let coverage = share(20_000, || {
+                let times = set(&draw(noise, n, 0.02, &mut rng));
+                holds(&times.mean_interval(Confidence::P95).unwrap())
+            });
+            // Too few samples to tell drift from noise: the interval takes it for noise and is wide.
+            let most = if matches!(noise, Noise::Drifting) && n < 10 { 0.99 } else { 0.97 };
+            assert!((0.93..=most).contains(&coverage), "{noise:?}, {n} samples: {coverage}");
+        }
+    }
+}
+
+#[test]
+fn bootstrapped_intervals_hold_the_mean_as_often_as_they_say() {
+    let mut rng = Rng::new(3);
+    for noise in [Noise::Normal, Noise::Skewed] {
+        let mut seed = 0;
+        let coverage = share(1500, || {
+            let times = set(&draw(noise, 30, 0.02, &mut rng));
+            seed += 1;
+            let bootstrap = Bootstrap { n_resamples: 1000, seed };
+            holds(&times.bootstrap_interval(Confidence::P95, bootstrap).unwrap())
+        });
+        assert!((0.93..=0.97).contains(&coverage), "{noise:?}: {coverage}");
+    }
+}
+
+#[test]
+fn intervals_stay_honest_under_the_stopping_rule() {
+    let rule = StoppingRule { max: 29, ..StoppingRule::new() };
+    let mut rng = Rng::new(5);
+    for noise in KINDS {
+        for cv in [0.005, 0.01, 0.02] {
+            let mut precise = 0;
+            let coverage = share(4000, || {
+                // What drifts does so over the repetitions that are made at most.
+                let all = draw(noise, rule.max, cv, &mut rng);
+                let times = set(&all);
+                let stopped = (1..=rule.max)
+                    .find_map(|n| rule.decide(&times.values()[..n], Duration::ZERO).map(|stop| (n, stop)));
+                let (n, stop) = stopped.unwrap();
+                precise += usize::from(stop == Stop::Precise);
+                let interval = set(&all[..n]).mean_interval(Confidence::P95).unwrap();
+                match noise {
+                    // The mean over what was measured is what it tells.
+                    Noise::Drifting => {
+                        let middle = (n - 1) as f64 / 2.0 / (rule.max - 1) as f64;
+                        let mean = MEAN * (1.0 + cv * 2.0 * (middle - 0.5));
+                        interval.contains(Duration::from_nanos(mean.round() as u64))
+                    }
+                    _ => holds(&interval),
+                }
+            });
+            // Stopping when samples happen to lie close together costs a little, and more where a long tail has not
+            // shown itself yet.
+            let least = if matches!(noise, Noise::Skewed) { 0.915 } else { 0.93 };
+            assert!((least..=0.98).contains(&coverage), "{noise:?}, cv {cv}: {coverage}");
+            assert!(precise > 2000, "{noise:?}, cv {cv}: only {precise} of 4000 became precise");
+        }
+    }
+}
+
+#[test]
+fn the_rule_spends_less_than_twenty_repetitions_on_quiet_cells() {
+    let mut rng = Rng::new(6);
+    for cv in [0.0025, 0.01] {
+        let mut spent = 0;
+        for _ in 0..1000 {
+            let times = set(&draw(Noise::Normal, 100, cv, &mut rng));
+            let stop =
+                |n: &usize| StoppingRule::new().decide(&times.values()[..*n], Duration::ZERO).is_some();
+            spent += (1..=100).find(stop).unwrap();
+        }
+        assert!(spent <= 11 * 1000, "cv {cv}: {} repetitions on average", spent as f64 / 1000.0);
+    }
+}
+
+#[test]
+fn equal_sides_are_seldom_called_different_and_slow_ones_often() {
+    let mut rng = Rng::new(7);
+    let mut verdict = |slowdown: f64, cv: f64, n: usize| {
+        let before = set(&draw(Noise::Skewed, n, cv, &mut rng));
+        let after: Vec<f64> = draw(Noise::Skewed, n, cv, &mut rng).iter().map(|t| t * slowdown).collect();
+        Comparison::of_times(&before, &set(&after), Design::Independent, Threshold::default())
+            .unwrap()
+            .verdict
+    };
+    for (cv, n) in [(0.005, 5), (0.02, 5), (0.05, 10)] {
+        let changed = |v| matches!(v, Verdict::Improved | Verdict::Regressed);
+        let alarms = share(4000, || changed(verdict(1.0, cv, n)));
+        assert!(alarms < 0.05, "cv {cv}, {n} samples: {alarms}");
+    }
+    let found = share(4000, || verdict(1.05, 0.01, 8) == Verdict::Regressed);
+    assert!(found > 0.95, "a slowdown of 5 % was found in {found}");
+}
+
+#[test]
+fn ten_equal_cells_together_seldom_raise_an_alarm() {
+    let mut rng = Rng::new(8);
+    // No threshold: the correction alone is looked at.
+    let threshold = Threshold { noise: Ratio::new(0.0).unwrap(), ..Threshold::default() };
+    let mut alarms = |corrected: bool| {
+        share(2000, || {
+            let mut cells: Vec<Comparison> = (0..10)
+                .map(|_| {
+                    let mut side = || set(&draw(Noise::Normal, 6, 0.02, &mut rng));
+                    Comparison::of_times(&side(), &side(), Design::Independent, threshold).unwrap()
+                })
+                .collect();
+            if corrected {
+                Comparison::correct(&mut cells);
+            }
+            cells.iter().any(|c| matches!(c.verdict, Verdict::Improved | Verdict::Regressed))
+        })
+    };
+    assert!(alarms(false) > 0.3, "ten uncorrected tests raise alarms");
+    let corrected = alarms(true);
+    assert!(corrected < 0.06, "{corrected}");
+}

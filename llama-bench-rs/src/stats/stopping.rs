@@ -1,0 +1,159 @@
+use std::time::Duration;
+
+use super::{
+    Confidence,
+    interval::t_quantile,
+    samples::{mean, stddev},
+};
+use crate::units::Ratio;
+
+/// When to stop repeating a measurement: pure arithmetic over the times so far.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StoppingRule {
+    /// Fewest repetitions. Under 10, samples that happen to lie close together stop it too early, and the interval
+    /// holds the true mean less often than it says. With 10, in simulations a 95 % interval does so in 93 to 95 % of
+    /// all cases under normal noise, in about 92 % under skewed noise.
+    pub min: usize,
+    /// Most repetitions.
+    pub max: usize,
+    /// Half the width of the mean's interval (Student's t) that is small enough, as a part of the mean.
+    pub target: Ratio,
+    /// How sure the interval is to be.
+    pub confidence: Confidence,
+    /// Most time to spend, untimed work included; `None` for no limit.
+    pub budget: Option<Duration>,
+}
+
+/// What ended the repetitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stop {
+    /// The interval is as narrow as asked for.
+    Precise,
+    /// The noise no longer changes, and at this noise the target needs more than the most repetitions.
+    SteadyNoise,
+    /// The most repetitions were made.
+    Maximum,
+    /// The time is spent.
+    Budget,
+}
+
+impl StoppingRule {
+    /// 10 to 100 repetitions until the 95 % interval is within ± 1 % of the mean.
+    pub fn new() -> Self {
+        Self {
+            min: 10,
+            max: 100,
+            target: Ratio::new(0.01).unwrap_or_default(),
+            confidence: Confidence::P95,
+            budget: None,
+        }
+    }
+
+    /// Whether to stop after these repetitions, of which all work so far took `spent`; `None` to go on.
+    pub fn decide(&self, times: &[Duration], spent: Duration) -> Option<Stop> {
+        let times: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
+        let n = times.len();
+        if n >= self.min && self.needed(&times).is_some_and(|needed| needed <= n as f64) {
+            Some(Stop::Precise)
+        } else if n >= self.max {
+            Some(Stop::Maximum)
+        } else if n > 0 && self.budget.is_some_and(|budget| spent >= budget) {
+            Some(Stop::Budget)
+        } else if n >= self.min && self.is_hopeless(&times) {
+            Some(Stop::SteadyNoise)
+        } else {
+            None
+        }
+    }
+
+    /// How many repetitions of this noise the target needs; `None` if the noise is not known yet.
+    fn needed(&self, times: &[f64]) -> Option<f64> {
+        let t = t_quantile(times.len().checked_sub(1)? as f64, self.confidence)?;
+        let needed = (t * relative_stddev(times)? / self.target.get()).powi(2);
+        needed.is_finite().then_some(needed)
+    }
+
+    fn is_hopeless(&self, times: &[f64]) -> bool {
+        const WINDOW: usize = 8;
+        const STEADY: f64 = 0.05;
+        if times.len() < 2 * WINDOW || self.needed(times).is_none_or(|needed| needed <= self.max as f64) {
+            return false;
+        }
+        let noise: Option<Vec<f64>> =
+            (times.len() - WINDOW + 1..=times.len()).map(|n| relative_stddev(&times[..n])).collect();
+        noise.is_some_and(|noise| {
+            let (low, high) = noise.iter().fold((f64::MAX, f64::MIN), |(l, h), &x| (l.min(x), h.max(x)));
+            high - low <= STEADY * mean(&noise)
+        })
+    }
+}
+
+impl Default for StoppingRule {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn relative_stddev(values: &[f64]) -> Option<f64> {
+    Some(stddev(values)? / mean(values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(values: &[f64]) -> Vec<Duration> {
+        values.iter().map(|ms| Duration::from_secs_f64(ms / 1e3)).collect()
+    }
+
+    /// Times that swing by `percent` around 100 ms.
+    fn swinging(n: usize, percent: f64) -> Vec<Duration> {
+        ms(&(0..n).map(|i| 100.0 + if i % 2 == 0 { percent } else { -percent }).collect::<Vec<_>>())
+    }
+
+    fn first_stop(rule: StoppingRule, times: &[Duration]) -> Option<(usize, Stop)> {
+        (0..=times.len())
+            .find_map(|n| rule.decide(&times[..n], times[..n].iter().sum()).map(|stop| (n, stop)))
+    }
+
+    #[test]
+    fn quiet_samples_stop_at_the_minimum() {
+        assert_eq!(first_stop(StoppingRule::new(), &swinging(100, 0.1)), Some((10, Stop::Precise)));
+        assert_eq!(first_stop(StoppingRule::new(), &swinging(100, 0.0)), Some((10, Stop::Precise)));
+    }
+
+    #[test]
+    fn noise_of_two_percent_needs_nineteen_samples() {
+        // By hand: t(17) * 2 % * sqrt(18 / 17) / sqrt(18) = 2.1098 * 2 % / sqrt(17) = 1.023 %, not yet;
+        // an odd 19 has the stddev 2 % * sqrt(19 - 1 / 19) / sqrt(18) and gives 2.1009 * 2.052 % / 4.359 = 0.989 %.
+        assert_eq!(first_stop(StoppingRule::new(), &swinging(100, 2.0)), Some((19, Stop::Precise)));
+    }
+
+    #[test]
+    fn steady_noise_that_is_too_large_is_given_up_early() {
+        let (n, stop) = first_stop(StoppingRule::new(), &swinging(100, 20.0)).unwrap();
+        assert_eq!(stop, Stop::SteadyNoise);
+        assert!((16..30).contains(&n), "{n}");
+    }
+
+    #[test]
+    fn growing_noise_runs_to_the_maximum() {
+        let times: Vec<f64> =
+            (0..60).map(|i| 100.0 + f64::from(i * i) * if i % 2 == 0 { 1.0 } else { -0.02 }).collect();
+        let rule = StoppingRule { max: 40, ..StoppingRule::new() };
+        assert_eq!(first_stop(rule, &ms(&times)), Some((40, Stop::Maximum)));
+    }
+
+    #[test]
+    fn the_budget_ends_it_even_before_the_minimum_but_not_before_the_first() {
+        let rule = StoppingRule { budget: Some(Duration::from_millis(250)), ..StoppingRule::new() };
+        assert_eq!(first_stop(rule, &swinging(100, 5.0)), Some((3, Stop::Budget)));
+        assert_eq!(rule.decide(&[], Duration::from_secs(9)), None);
+    }
+
+    #[test]
+    fn samples_of_no_time_are_never_precise() {
+        assert_eq!(first_stop(StoppingRule::new(), &[Duration::ZERO; 120]), Some((100, Stop::Maximum)));
+    }
+}
