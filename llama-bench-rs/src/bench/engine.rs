@@ -33,6 +33,7 @@ pub(super) struct Engine<'a, T, C> {
     pub(super) n_batch: u32,
     pub(super) cells: Vec<Progress>,
     pub(super) curve: Vec<CurvePoint>,
+    n_curve_told: usize,
     pub(super) warmup: Warmup,
     observer: &'a mut dyn Observer,
     cancel: &'a Cancel,
@@ -55,6 +56,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             fill: tokens.draw(Purpose::Fill, deepest, true),
             cells: plan.cells.iter().map(|_| Progress::default()).collect(),
             curve: Vec::new(),
+            n_curve_told: 0,
             warmup: Warmup::default(),
             n_batch: limits.n_batch.max(1),
             target,
@@ -184,7 +186,9 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     pub(super) fn report(&mut self, index: usize) {
         if !std::mem::replace(&mut self.cells[index].reported, true) {
             let cell = self.cell(index);
-            self.observer.event(&Event::CellDone { header: &self.header, cell: &cell });
+            let curve = &self.curve[self.n_curve_told..];
+            self.observer.event(&Event::CellDone { header: &self.header, cell: &cell, curve });
+            self.n_curve_told = self.curve.len();
         }
     }
 

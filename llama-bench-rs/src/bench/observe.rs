@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use super::plan::Plan;
-use crate::record::{Cell, Header, Test};
+use crate::record::{Cell, CurvePoint, Header, Test};
 
 /// Something that happened in a sweep. Events come between timed regions, never inside one.
 #[derive(Debug)]
@@ -43,6 +43,8 @@ pub enum Event<'a> {
         header: &'a Header,
         /// The cell.
         cell: &'a Cell,
+        /// Chunks of the fill that were timed since the cell before.
+        curve: &'a [CurvePoint],
     },
 }
 

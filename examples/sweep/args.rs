@@ -1,0 +1,334 @@
+//! The command line: llama-bench's flags where the meaning is the same.
+
+use std::{ffi::OsString, path::PathBuf, str::FromStr};
+
+use clap::{Parser, ValueEnum};
+use llama_bench_rs::{
+    bench::{Order, range},
+    llama::{FlashAttn, KvType, LazyMode, LoadMode, SplitMode},
+    record::Method,
+    report::Format,
+};
+
+/// llama-bench writes long names behind one dash; clap knows them behind two.
+const LONG_NAMES: &[(&str, &str)] = &[
+    ("-pg", "--pg"),
+    ("-ub", "--ubatch-size"),
+    ("-ctk", "--cache-type-k"),
+    ("-ctv", "--cache-type-v"),
+    ("-ngl", "--n-gpu-layers"),
+    ("-ncmoe", "--n-cpu-moe"),
+    ("-sm", "--split-mode"),
+    ("-mg", "--main-gpu"),
+    ("-nkvo", "--no-kv-offload"),
+    ("-fa", "--flash-attn"),
+    ("-dev", "--device"),
+    ("-lm", "--load-mode"),
+    ("-lzm", "--lazy-mode"),
+    ("-ts", "--tensor-split"),
+    ("-ot", "--override-tensor"),
+    ("-nopo", "--no-op-offload"),
+];
+
+/// Measures a model at several context depths, in one process.
+///
+/// With no arguments: a weightless tiny gpt-oss, depths from 0 up, within a minute on two cores. Lists are separated
+/// by commas; numbers may be ranges: 0-32768+4096, 1-64*2. Every combination of the values of -b, -ub, -fa and the
+/// other parameters is a configuration of its own. Exit status: 0 all cells measured, 1 some failed, 2 bad usage.
+#[derive(Debug, Parser)]
+#[command(name = "sweep", disable_version_flag = true)]
+pub struct Args {
+    /// Model files (GGUF; of a split model the first part)
+    #[arg(short = 'm', long = "model", value_name = "FILE", value_delimiter = ',')]
+    pub models: Vec<PathBuf>,
+    /// Weightless models by shape, made on first use and kept in the cache folder
+    #[arg(long = "shape", value_name = "NAME", value_delimiter = ',')]
+    pub shapes: Vec<String>,
+    /// File type of weightless models, such as q4_k_m [default: the shape's own]
+    #[arg(long, value_name = "TYPE")]
+    pub file_type: Option<String>,
+    /// Prompt lengths in tokens [default: 512, or 256 without a model]
+    #[arg(short = 'p', long = "n-prompt", value_name = "N", value_parser = Numbers::from_str)]
+    pub n_prompt: Vec<Numbers>,
+    /// Generation lengths in tokens [default: 128, or 16 without a model]
+    #[arg(short = 'n', long = "n-gen", value_name = "N", value_parser = Numbers::from_str)]
+    pub n_gen: Vec<Numbers>,
+    /// A prompt directly followed by a generation, reported as two figures
+    #[arg(long = "pg", value_name = "PP,TG", value_parser = pair)]
+    pub pg: Vec<(u32, u32)>,
+    /// Depths: tokens in the context before each repetition [default: 0, or 0-2048+512 without a model]
+    #[arg(short = 'd', long = "n-depth", value_name = "N", value_parser = Numbers::from_str)]
+    pub n_depth: Vec<Numbers>,
+    /// Logical batch sizes in tokens
+    #[arg(short = 'b', long = "batch-size", value_name = "N", default_value = "2048", value_parser = Numbers::from_str)]
+    pub n_batch: Vec<Numbers>,
+    /// Physical batch sizes in tokens
+    #[arg(long = "ubatch-size", value_name = "N", default_value = "512", value_parser = Numbers::from_str)]
+    pub n_ubatch: Vec<Numbers>,
+    /// Types of the K cache
+    #[arg(long = "cache-type-k", value_name = "TYPE", default_value = "f16", value_delimiter = ',', value_parser = KvType::from_str)]
+    pub type_k: Vec<KvType>,
+    /// Types of the V cache; a quantised one needs flash attention
+    #[arg(long = "cache-type-v", value_name = "TYPE", default_value = "f16", value_delimiter = ',', value_parser = KvType::from_str)]
+    pub type_v: Vec<KvType>,
+    /// Threads [default: physical cores]
+    #[arg(short = 't', long = "threads", value_name = "N", value_parser = Numbers::from_str)]
+    pub n_threads: Vec<Numbers>,
+    /// CPUs that threads may use, in hexadecimal
+    #[arg(short = 'C', long, value_name = "HEX", default_value = "0x0", value_parser = cpu_mask)]
+    pub cpu_mask: CpuMask,
+    /// Pin each thread to one CPU of the mask
+    #[arg(long, value_name = "0|1", default_value = "0", value_parser = switch)]
+    pub cpu_strict: bool,
+    /// How hard idle threads poll for work, 0 (sleep) to 100 (spin)
+    #[arg(long, value_name = "0..100", default_value = "50", value_parser = Numbers::from_str)]
+    pub poll: Vec<Numbers>,
+    /// Priority of the threads, -1 (low) to 3 (realtime)
+    #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true)]
+    pub prio: i32,
+    /// Layers on the devices; -1 for all
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "-1",
+        allow_negative_numbers = true,
+        value_delimiter = ','
+    )]
+    pub n_gpu_layers: Vec<i32>,
+    /// Layers whose experts stay on the CPU
+    #[arg(long, value_name = "N", default_value = "0", value_parser = Numbers::from_str)]
+    pub n_cpu_moe: Vec<Numbers>,
+    /// How to spread the model over devices: none, layer, row, tensor
+    #[arg(long, value_name = "MODE", default_value = "layer", value_delimiter = ',', value_parser = SplitMode::from_str)]
+    pub split_mode: Vec<SplitMode>,
+    /// The device for everything with split mode none
+    #[arg(long, value_name = "I", default_value = "0")]
+    pub main_gpu: i32,
+    /// Keep the KV cache in host memory
+    #[arg(long, value_name = "0|1", default_value = "0", value_delimiter = ',', value_parser = switch)]
+    pub no_kv_offload: Vec<bool>,
+    /// Flash attention: on, off, auto (or 1, 0, -1)
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_delimiter = ',', allow_hyphen_values = true, value_parser = flash_attn)]
+    pub flash_attn: Vec<FlashAttn>,
+    /// Devices to use, separated by `/` [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = '/')]
+    pub device: Vec<String>,
+    /// How weights are loaded: auto, none, mmap, mlock, mmap+mlock, dio
+    #[arg(long, value_name = "MODE", default_value = "auto", value_delimiter = ',', value_parser = LoadMode::from_str)]
+    pub load_mode: Vec<LoadMode>,
+    /// The same as -lm none
+    #[arg(long, conflicts_with = "load_mode")]
+    pub no_mmap: bool,
+    /// Whether marked tensors are read on demand: off, auto, on
+    #[arg(long, value_name = "MODE", default_value = "auto", value_parser = LazyMode::from_str)]
+    pub lazy_mode: LazyMode,
+    /// Share of each device, separated by `/`
+    #[arg(long, value_name = "SHARES", value_delimiter = '/')]
+    pub tensor_split: Vec<f32>,
+    /// Tensor name patterns and the buffer types that keep the matches: `PATTERN=BUFFER;…`
+    #[arg(long, value_name = "PATTERN=BUFFER", value_delimiter = ';', value_parser = override_tensor)]
+    pub override_tensor: Vec<(String, String)>,
+    /// Do not offload operations of host tensors
+    #[arg(long, value_name = "0|1", default_value = "0", value_parser = switch)]
+    pub no_op_offload: bool,
+    /// Bypass the host buffer
+    #[arg(long, value_name = "0|1", default_value = "0", value_parser = switch)]
+    pub no_host: bool,
+    /// Allow repacking weights for the CPU
+    #[arg(long, value_name = "0|1", default_value = "1", value_parser = switch)]
+    pub repack: bool,
+    /// Sliding-window layers keep the whole context
+    #[arg(long)]
+    pub swa_full: bool,
+    /// Repetitions per cell
+    #[arg(short = 'r', long = "repetitions", value_name = "N", default_value = "5")]
+    pub n_reps: u32,
+    /// How depths are reached: rewind one context, or llama-bench's fresh context per test
+    #[arg(long, value_enum, default_value = "rewind")]
+    pub method: MethodArg,
+    /// Order of the repetitions: rounds over all cells, blocks per depth, or whichever is cheap
+    #[arg(long, value_enum, default_value = "auto")]
+    pub order: OrderArg,
+    /// Seed of the random tokens and of the order
+    #[arg(long, value_name = "N", default_value = "42")]
+    pub seed: u64,
+    /// Do not warm up
+    #[arg(long)]
+    pub no_warmup: bool,
+    /// Format on standard output: json, jsonl, csv, sql, md
+    #[arg(short = 'o', long = "output-format", value_name = "FORMAT", default_value = "md", value_parser = Format::from_str)]
+    pub format: Format,
+    /// Write the results to this file too, each as it comes, in the format of its extension
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// List the devices and stop
+    #[arg(long)]
+    pub list_devices: bool,
+    /// List the shapes of weightless models and stop
+    #[arg(long)]
+    pub list_shapes: bool,
+    /// Tell which llama.cpp was built in and stop
+    #[arg(long)]
+    pub version: bool,
+    /// Pass llama.cpp's log on to standard error
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// A list of numbers and ranges.
+#[derive(Clone, Debug)]
+pub struct Numbers(Vec<u32>);
+
+impl FromStr for Numbers {
+    type Err = range::RangeError;
+
+    fn from_str(list: &str) -> Result<Self, Self::Err> {
+        range::parse(list).map(Self)
+    }
+}
+
+/// All values of a flag that may be repeated.
+pub fn all(lists: &[Numbers]) -> Vec<u32> {
+    lists.iter().flat_map(|Numbers(values)| values.iter().copied()).collect()
+}
+
+/// CPUs, bit 0 the first. A type of its own, since clap would take a bare list for a repeated flag.
+#[derive(Clone, Debug, Default)]
+pub struct CpuMask(pub Vec<bool>);
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum MethodArg {
+    Rewind,
+    FreshContext,
+}
+
+impl From<MethodArg> for Method {
+    fn from(method: MethodArg) -> Self {
+        match method {
+            MethodArg::Rewind => Method::Rewind,
+            MethodArg::FreshContext => Method::FreshContext,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum OrderArg {
+    Auto,
+    Rounds,
+    Blocks,
+}
+
+impl From<OrderArg> for Order {
+    fn from(order: OrderArg) -> Self {
+        match order {
+            OrderArg::Auto => Order::Auto,
+            OrderArg::Rounds => Order::Rounds,
+            OrderArg::Blocks => Order::Blocks,
+        }
+    }
+}
+
+impl Args {
+    /// Reads the process's arguments; bad usage ends the process with status 2, `--help` with 0.
+    pub fn read() -> Self {
+        Self::parse_from(std::env::args_os().map(long_name))
+    }
+}
+
+fn long_name(argument: OsString) -> OsString {
+    LONG_NAMES.iter().find(|(short, _)| argument == *short).map_or(argument, |(_, long)| long.into())
+}
+
+fn pair(text: &str) -> Result<(u32, u32), String> {
+    let parse = |number: &str| number.trim().parse::<u32>().ok();
+    text.split_once(',')
+        .and_then(|(prompt, gen_)| Some((parse(prompt)?, parse(gen_)?)))
+        .ok_or_else(|| format!("{text:?} is no pair: write prompt and generation length as 512,128"))
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "0" | "off" => Ok(false),
+        "1" | "on" => Ok(true),
+        _ => Err(format!("{text:?} is neither 0 nor 1")),
+    }
+}
+
+fn flash_attn(text: &str) -> Result<FlashAttn, String> {
+    match text {
+        "1" => Ok(FlashAttn::On),
+        "0" => Ok(FlashAttn::Off),
+        "-1" => Ok(FlashAttn::Auto),
+        _ => text.parse().map_err(|e: llama_bench_rs::llama::LlamaError| e.to_string()),
+    }
+}
+
+fn override_tensor(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(pattern, buffer)| (pattern.to_owned(), buffer.to_owned()))
+        .ok_or_else(|| format!("{text:?} is no override: write PATTERN=BUFFER, such as exps=CPU"))
+}
+
+fn cpu_mask(text: &str) -> Result<CpuMask, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let nibbles: Option<Vec<u32>> = digits.chars().rev().map(|digit| digit.to_digit(16)).collect();
+    let Some(nibbles) = nibbles.filter(|nibbles| !nibbles.is_empty() && nibbles.len() <= 128) else {
+        return Err(format!(
+            "{text:?} is no mask: write hexadecimal digits, such as 0xff for the first eight CPUs"
+        ));
+    };
+    let cpus: Vec<bool> =
+        nibbles.iter().flat_map(|nibble| (0..4).map(move |bit| nibble >> bit & 1 == 1)).collect();
+    let used = cpus.iter().rposition(|&set| set).map_or(0, |last| last + 1);
+    Ok(CpuMask(cpus[..used].to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(line.split(' ').map(|word| long_name(word.into())))
+    }
+
+    #[test]
+    fn clap_agrees_with_the_definition() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_reference_command_line_reads_as_llama_bench_reads_it() {
+        let line = "sweep -m a.gguf -p 2048 -n 32 -d 0,4096,8192 -d 16384-32768+16384 -b 2048 -ub 2048 -fa 1 -lm none -ngl 99 -r 3 -pg 512,128";
+        let args = parse(line).unwrap();
+        assert_eq!(all(&args.n_depth), [0, 4096, 8192, 16384, 32768]);
+        assert_eq!((all(&args.n_ubatch), args.n_gpu_layers, args.n_reps), (vec![2048], vec![99], 3));
+        assert_eq!((args.flash_attn, args.load_mode), (vec![FlashAttn::On], vec![LoadMode::None]));
+        assert_eq!(args.pg, [(512, 128)]);
+        assert_eq!(parse("sweep -fa -1,on -ngl -1").unwrap().flash_attn, [FlashAttn::Auto, FlashAttn::On]);
+    }
+
+    #[test]
+    fn bad_usage_says_what_to_write() {
+        for (line, remedy) in [
+            ("sweep -d 9-1", "end lies before"),
+            ("sweep -pg 512", "512,128"),
+            ("sweep -fa maybe", "auto, off, on"),
+            ("sweep -ctk q9", "q8_0"),
+            ("sweep -o xml", "jsonl"),
+            ("sweep --frob", "--frob"),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(remedy), "{error}");
+        }
+    }
+
+    #[test]
+    fn masks_name_cpus_from_the_lowest_bit() {
+        assert_eq!(cpu_mask("0x0").unwrap().0, []);
+        assert_eq!(cpu_mask("0x5").unwrap().0, [true, false, true]);
+        assert!(cpu_mask("0xzz").is_err());
+    }
+}

@@ -1,0 +1,222 @@
+//! Measures a model at several context depths and prints a table: `cargo run --release --example sweep`.
+
+mod args;
+mod configs;
+mod output;
+mod progress;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use llama_bench_rs::{
+    Error,
+    bench::{Cancel, Event, Sweep},
+    gguf::{FileType, Shape, Synthetic},
+    llama::{self, Backend, ContextParams, Model},
+    record::Report,
+};
+
+use args::{Args, all};
+use output::Output;
+use progress::Progress;
+
+/// What is measured when nothing was asked for: small enough for two cores and a minute.
+const DEFAULT_SHAPE: &str = "tiny-gpt-oss";
+
+const SOME_FAILED: u8 = 1;
+const BAD_USAGE: u8 = 2;
+/// As shells report a program that was interrupted.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let args = Args::read();
+    if args.verbose {
+        tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    }
+    match run(&args) {
+        Ok(status) => ExitCode::from(status),
+        Err(Failed { message, status }) => {
+            eprintln!("sweep: {message}");
+            ExitCode::from(status)
+        }
+    }
+}
+
+/// A message and the exit status that goes with it.
+struct Failed {
+    message: String,
+    status: u8,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { message: error.to_string(), status: SOME_FAILED }
+    }
+}
+
+fn bad_usage(message: impl ToString) -> Failed {
+    Failed { message: message.to_string(), status: BAD_USAGE }
+}
+
+fn run(args: &Args) -> Result<u8, Failed> {
+    if args.version {
+        println!("{}", version());
+        return Ok(0);
+    }
+    if args.list_shapes {
+        Shape::preset_names().iter().for_each(|name| println!("{name}"));
+        return Ok(0);
+    }
+    let backend = Backend::init().map_err(Error::from)?;
+    if args.list_devices {
+        list_devices(&backend);
+        return Ok(0);
+    }
+    // Everything that can be wrong with the request is found before anything is made or loaded.
+    let models = configs::models(args, &backend).map_err(bad_usage)?;
+    let contexts = configs::contexts(args);
+    let progress = Progress::new();
+    let sources = sources(args)?;
+    let n_runs = sources.len() * models.len() * contexts.len();
+    let mut output = Output::open(args.format, n_runs, args.output.as_deref()).map_err(bad_usage)?;
+
+    let cancel = Cancel::new();
+    let on_interrupt = cancel.clone();
+    ctrlc::set_handler(move || on_interrupt.cancel()).map_err(bad_usage)?;
+
+    let mut complete = true;
+    for source in &sources {
+        let path = source.path(&progress)?;
+        for params in &models {
+            progress.say(format!("loading {}", path.display()));
+            let model = Model::load(&backend, &path, params).map_err(Error::from)?;
+            for context in &contexts {
+                let report = measure(args, &model, context, &progress, &mut output, &cancel)?;
+                complete &= report.is_complete();
+                output.run_done(report);
+                if cancel.is_cancelled() {
+                    break;
+                }
+            }
+        }
+    }
+    progress.finish();
+    output.finish()?;
+    Ok(match (cancel.is_cancelled(), complete) {
+        (true, _) => INTERRUPTED,
+        (false, true) => 0,
+        (false, false) => SOME_FAILED,
+    })
+}
+
+fn measure(
+    args: &Args,
+    model: &Model,
+    context: &ContextParams,
+    progress: &Progress,
+    output: &mut Output,
+    cancel: &Cancel,
+) -> Result<Report, Failed> {
+    output.next_run();
+    let mut unwritten = None;
+    let mut observe = |event: &Event<'_>| {
+        progress.event(event);
+        if let Err(error) = progress.suspend(|| output.event(event)) {
+            // Measuring on with nowhere to put the figures would waste the user's time.
+            unwritten = Some(error);
+            cancel.cancel();
+        }
+    };
+    let mut sweep = Sweep::new(model)
+        .depths(all(&args.n_depth))
+        .repetitions(args.n_reps)
+        .warmup(!args.no_warmup)
+        .seed(args.seed)
+        .context(context.clone())
+        .method(args.method.into())
+        .order(args.order.into())
+        .cancel(cancel.clone())
+        .observer(&mut observe);
+    let own_default = args.models.is_empty() && args.shapes.is_empty();
+    let tests_given = !(args.n_prompt.is_empty() && args.n_gen.is_empty() && args.pg.is_empty());
+    // As in llama-bench, a length of 0 means none.
+    let or = |given: Vec<u32>, default: u32| if tests_given { given } else { vec![default] };
+    for n in or(all(&args.n_prompt), if own_default { 256 } else { 512 }).into_iter().filter(|&n| n > 0) {
+        sweep = sweep.prompt(n);
+    }
+    for n in or(all(&args.n_gen), if own_default { 16 } else { 128 }).into_iter().filter(|&n| n > 0) {
+        sweep = sweep.generate(n);
+    }
+    for &(n_prompt, n_gen) in &args.pg {
+        sweep = sweep.pg(n_prompt, n_gen);
+    }
+    if args.n_depth.is_empty() {
+        sweep = if own_default { sweep.depths((0..=2048).step_by(512)) } else { sweep.depths([0]) };
+    }
+    sweep.plan().map_err(bad_usage)?;
+    let report = sweep.run()?;
+    match unwritten {
+        Some(error) => Err(error.into()),
+        None => Ok(report),
+    }
+}
+
+/// Where a model comes from.
+enum Source {
+    File(PathBuf),
+    Weightless(Synthetic),
+}
+
+impl Source {
+    fn path(&self, progress: &Progress) -> Result<PathBuf, Failed> {
+        match self {
+            Source::File(path) => Ok(path.clone()),
+            Source::Weightless(synthetic) => {
+                let show = |done, total| progress.bytes("making the weightless model", done, total);
+                Ok(synthetic.clone().progress(show).cached().map_err(Error::from)?)
+            }
+        }
+    }
+}
+
+fn sources(args: &Args) -> Result<Vec<Source>, Failed> {
+    let file_type = args.file_type.as_deref().map(str::parse::<FileType>).transpose().map_err(bad_usage)?;
+    let mut sources: Vec<Source> = args.models.iter().cloned().map(Source::File).collect();
+    let mut shapes = args.shapes.clone();
+    if sources.is_empty() && shapes.is_empty() {
+        shapes.push(DEFAULT_SHAPE.into());
+    }
+    for name in &shapes {
+        let mut synthetic = Synthetic::new(Shape::preset(name).map_err(bad_usage)?);
+        if let Some(file_type) = file_type {
+            synthetic = synthetic.file_type(file_type);
+        }
+        sources.push(Source::Weightless(synthetic));
+    }
+    Ok(sources)
+}
+
+fn list_devices(backend: &Backend) {
+    println!("Available devices:");
+    for device in backend.devices() {
+        let (free, total) = device.memory_bytes();
+        let mib = 1024 * 1024;
+        let (name, description, kind) = (device.name(), device.description(), device.kind().name());
+        println!(
+            "  {name}: {description} ({kind}, {}, {} MiB, {} MiB free)",
+            device.backend_name(),
+            total / mib,
+            free / mib
+        );
+    }
+}
+
+fn version() -> String {
+    let build = llama::build_info();
+    format!(
+        "llama-bench-rs {} with llama.cpp {} ({}, {})",
+        env!("CARGO_PKG_VERSION"),
+        build.version,
+        build.commit,
+        build.compiler
+    )
+}
