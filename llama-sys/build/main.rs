@@ -1,83 +1,52 @@
-//! First cut: the pinned package, static, CPU only.
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+//! Builds llama.cpp and generates its bindings. The steps, in order; each file beside this one is one of them.
 
-fn main() {
-    let out = PathBuf::from(env::var("OUT_DIR").unwrap());
-    let manifest_dir = PathBuf::from(env::var("CARGO_MANIFEST_DIR").unwrap());
-    let source = match env::var_os("LLAMA_CPP_DIR") {
-        Some(dir) => PathBuf::from(dir),
-        None => pinned(&manifest_dir.join("../vendor/pin/Cargo.toml"), &out),
-    };
-    println!("cargo::rerun-if-env-changed=LLAMA_CPP_DIR");
-    let mut config = cmake::Config::new(&source);
-    config
-        .profile("Release")
-        .define("BUILD_SHARED_LIBS", "OFF")
-        .define("LLAMA_BUILD_COMMON", "OFF")
-        .define("LLAMA_BUILD_TESTS", "OFF")
-        .define("LLAMA_BUILD_TOOLS", "OFF")
-        .define("LLAMA_BUILD_EXAMPLES", "OFF")
-        .define("LLAMA_BUILD_SERVER", "OFF")
-        .define("LLAMA_BUILD_APP", "OFF")
-        .define("GGML_CCACHE", "OFF")
-        .define("CMAKE_C_COMPILER_LAUNCHER", "ccache")
-        .define("CMAKE_CXX_COMPILER_LAUNCHER", "ccache")
-        .build_target("llama");
-    let built = config.build();
-    cc::Build::new()
-        .cpp(true)
-        .std("c++17")
-        .file("shim/shim.cpp")
-        .include("shim")
-        .includes(["include", "ggml/include", "src"].map(|dir| source.join(dir)))
-        .compile("llama_sys_shim");
-    for file in ["shim/shim.cpp", "shim/shim.h", "wrapper.h", "build"] {
-        println!("cargo::rerun-if-changed={file}");
+mod bindings;
+mod build_info;
+mod cache;
+mod cmake;
+mod config;
+mod cuda;
+mod env;
+mod link;
+mod shim;
+mod source;
+
+use std::{path::PathBuf, process::ExitCode};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            for line in message.lines() {
+                println!("cargo::error={line}");
+            }
+            ExitCode::FAILURE
+        }
     }
-    for dir in ["build/src", "build/ggml/src"] {
-        println!("cargo::rustc-link-search=native={}", built.join(dir).display());
-    }
-    for lib in ["llama", "ggml", "ggml-cpu", "ggml-base"] {
-        println!("cargo::rustc-link-lib=static={lib}");
-    }
-    println!("cargo::rustc-link-lib=dylib=gomp");
-    println!("cargo::rustc-link-lib=dylib=stdc++");
-    bindgen::builder()
-        .header("wrapper.h")
-        .clang_arg(format!("-I{}", source.join("include").display()))
-        .clang_arg(format!("-I{}", source.join("ggml/include").display()))
-        .allowlist_file(r".*(llama|ggml-backend|ggml-cpu|gguf|ggml|shim)\.h")
-        .prepend_enum_name(false)
-        .derive_default(true)
-        .generate()
-        .expect("bindings")
-        .write_to_file(out.join("bindings.rs"))
-        .unwrap();
 }
 
-fn pinned(manifest: &Path, out: &Path) -> PathBuf {
-    let copy = out.join("pin");
-    fs::create_dir_all(copy.join("src")).unwrap();
-    for file in ["Cargo.toml", "Cargo.lock", "src/lib.rs"] {
-        fs::copy(manifest.parent().unwrap().join(file), copy.join(file)).unwrap();
+fn run() -> Result<(), String> {
+    let manifest_dir = PathBuf::from(env::cargo("CARGO_MANIFEST_DIR"));
+    let out_dir = PathBuf::from(env::cargo("OUT_DIR"));
+    println!("cargo::rerun-if-changed=build");
+
+    // A documentation host has neither network nor CMake.
+    if env::var("DOCS_RS").is_some() {
+        bindings::prepared(&manifest_dir, &out_dir)?;
+        return build_info::unbuilt(&out_dir);
     }
-    let output = Command::new(env::var("CARGO").unwrap())
-        .args(["metadata", "--locked", "--format-version", "1"])
-        .current_dir(&copy)
-        .output()
-        .unwrap();
-    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let manifest = json["packages"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|p| p["name"] == "llama-cpp-sys-2")
-        .unwrap()["manifest_path"]
-        .as_str()
-        .unwrap();
-    Path::new(manifest).parent().unwrap().join("llama.cpp")
+
+    let config = config::Config::read()?;
+    let source = source::find(&manifest_dir, &out_dir)?;
+    // Both take a while and need each other's results not at all.
+    let (built, bindings) = std::thread::scope(|scope| {
+        let bindings = scope.spawn(|| bindings::generate(&manifest_dir, &source.dir, &out_dir));
+        let built = cmake::build(&config, &source.dir, &out_dir);
+        (built, bindings.join().unwrap_or_else(|_| Err("bindgen failed, see above".into())))
+    });
+    let built = built?;
+    bindings?;
+    shim::compile(&manifest_dir, &source.dir)?;
+    link::print(&config, &built)?;
+    build_info::write(&config, &source, &built, &out_dir)
 }

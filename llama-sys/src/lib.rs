@@ -1,4 +1,9 @@
 //! The C API of llama.cpp, generated from the headers of the source that was built. Nothing clever.
+//!
+//! Besides `llama.h`, `ggml.h`, `ggml-backend.h`, `ggml-cpu.h` and `gguf.h` there are the functions `llama_sys_*`: each
+//! does what the one of the same name without `_sys` does, and stops C++ exceptions.
+//!
+//! Which llama.cpp is built, and how, is told in `docs/building.md` of the repository; [`build_info`] says what it was.
 #![allow(
     clippy::undocumented_unsafe_blocks,
     non_upper_case_globals,
@@ -11,12 +16,7 @@
 
 include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
 
-/// Facts of the build, until the build script records them.
+/// Facts of the build.
 pub mod build_info {
-    pub const COMMIT: &str = "unknown";
-    pub const NUMBER: u32 = 0;
-    pub const SOURCE: &str = "package";
-    pub const VERSION: &str = "unknown";
-    pub const COMPILER: &str = "unknown";
-    pub const CMAKE_OPTIONS: &str = "";
+    include!(concat!(env!("OUT_DIR"), "/build_info.rs"));
 }

@@ -18,8 +18,9 @@ use super::{
 pub struct Backend(());
 
 impl Backend {
-    /// Initialises llama.cpp (`llama_backend_init`) and loads the backends that lie beside the executable, in the
-    /// folder of the shared libraries, or at `GGML_BACKEND_PATH` (`ggml_backend_load_all`). Repeated calls are free.
+    /// Initialises llama.cpp (`llama_backend_init`) and, with the feature `dynamic-backends`, loads the backends that
+    /// lie beside the executable, else in the folder that `GGML_BACKEND_PATH` names (which may also name one library
+    /// more to load), else where the build left them. Repeated calls are free.
     ///
     /// # Errors
     /// No CPU backend is there: with the feature `dynamic-backends` its library must lie beside the executable.
@@ -33,8 +34,9 @@ impl Backend {
                 // before, since every handle is made from a Backend.
                 unsafe {
                     sys::ggml_backend_load_all();
+                    load_from_folders();
                     sys::llama_backend_init();
-                    !sys::ggml_backend_dev_by_type(sys::GGML_BACKEND_DEVICE_TYPE_CPU).is_null()
+                    has_cpu()
                 }
             })
             .0
@@ -110,5 +112,25 @@ pub fn build_info() -> crate::record::Build {
         version: sys::build_info::VERSION.into(),
         compiler: sys::build_info::COMPILER.into(),
         cmake_options: sys::build_info::CMAKE_OPTIONS.into(),
+    }
+}
+
+/// A CPU backend is registered: without one, no model can run.
+fn has_cpu() -> bool {
+    // SAFETY: the registry may be asked at any time.
+    unsafe { !sys::ggml_backend_dev_by_type(sys::GGML_BACKEND_DEVICE_TYPE_CPU).is_null() }
+}
+
+/// Looks where ggml does not: it takes `GGML_BACKEND_PATH` for a library, and knows nothing of cargo's folders.
+fn load_from_folders() {
+    let asked = std::env::var("GGML_BACKEND_PATH").unwrap_or_default();
+    for dir in [asked.as_str(), sys::build_info::BACKEND_DIR] {
+        if has_cpu() || !std::path::Path::new(dir).is_dir() {
+            continue;
+        }
+        if let Ok(dir) = std::ffi::CString::new(dir) {
+            // SAFETY: a NUL-terminated path; called under the OnceLock of `init`.
+            unsafe { sys::ggml_backend_load_all_from_path(dir.as_ptr()) };
+        }
     }
 }

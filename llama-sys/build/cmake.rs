@@ -1,0 +1,94 @@
+//! Configures and compiles llama.cpp: optimised whatever the cargo profile, and only the library.
+
+use std::{
+    fs,
+    panic::{self, AssertUnwindSafe},
+    path::{Path, PathBuf},
+};
+
+use crate::{cache::Cache, config::Config, env};
+
+/// Parts of llama.cpp that are not the library.
+const OFF: &[&str] = &[
+    "LLAMA_BUILD_COMMON",
+    "LLAMA_BUILD_TESTS",
+    "LLAMA_BUILD_TOOLS",
+    "LLAMA_BUILD_EXAMPLES",
+    "LLAMA_BUILD_SERVER",
+    "LLAMA_BUILD_APP",
+    "LLAMA_CURL",
+    "LLAMA_OPENSSL",
+    // A launcher is passed by name instead, so that it can be switched off.
+    "GGML_CCACHE",
+];
+
+/// A finished build.
+pub struct Built {
+    /// CMake's build folder.
+    pub dir: PathBuf,
+    /// What CMake found out.
+    pub cache: Cache,
+}
+
+pub fn build(config: &Config, source: &Path, out_dir: &Path) -> Result<Built, String> {
+    let program = env::path("CMAKE").or_else(|| env::program("cmake")).ok_or(
+        "CMake is missing: install it (the repository's scripts/setup does, or your system's package manager), or \
+         point CMAKE at it",
+    )?;
+    let dir = out_dir.join("build");
+    let mut cmake = cmake::Config::new(source);
+    cmake.out_dir(out_dir).profile("Release").build_target("llama");
+    let generator = generator();
+    if let Some(generator) = &generator {
+        cmake.generator(generator);
+    }
+    forget_other_generator(&dir, generator.as_deref())?;
+    for name in OFF {
+        cmake.define(name, "OFF");
+    }
+    for (name, value) in config.definitions() {
+        cmake.define(name, value);
+    }
+    if let Some(launcher) = &config.launcher {
+        for language in ["C", "CXX", "CUDA", "HIP"] {
+            cmake.define(format!("CMAKE_{language}_COMPILER_LAUNCHER"), launcher);
+        }
+    }
+    if let Some(cuda) = &config.cuda {
+        cmake.define("CMAKE_CUDA_COMPILER", &cuda.nvcc).define("CUDAToolkit_ROOT", &cuda.root);
+    }
+    run(&mut cmake, &program, &dir)?;
+    Ok(Built { cache: Cache::read(&dir)?, dir })
+}
+
+/// The crate tells of a failure by a panic; CMake's own output is what helps.
+fn run(cmake: &mut cmake::Config, program: &Path, dir: &Path) -> Result<(), String> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let result = panic::catch_unwind(AssertUnwindSafe(|| cmake.build()));
+    panic::set_hook(hook);
+    result.map(drop).map_err(|panic| {
+        let why = panic.downcast::<String>().map_or_else(|_| String::new(), |why| *why);
+        let why = why.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+        format!(
+            "{} could not build llama.cpp in {}: what it printed stands above. {why}",
+            program.display(),
+            dir.display()
+        )
+    })
+}
+
+/// Ninja where it is installed, since it starts faster; the user's `CMAKE_GENERATOR` comes first.
+fn generator() -> Option<String> {
+    env::var("CMAKE_GENERATOR").or_else(|| env::program("ninja").map(|_| "Ninja".to_owned()))
+}
+
+/// CMake refuses to go on in a folder that another generator began, say because Ninja was installed since.
+fn forget_other_generator(dir: &Path, generator: Option<&str>) -> Result<(), String> {
+    let Ok(cache) = Cache::read(dir) else { return Ok(()) };
+    match (cache.get("CMAKE_GENERATOR"), generator) {
+        (Some(before), Some(now)) if before == now => Ok(()),
+        (Some("Unix Makefiles"), None) => Ok(()),
+        _ => fs::remove_dir_all(dir).map_err(|e| format!("cannot remove {}: {e}", dir.display())),
+    }
+}

@@ -1,0 +1,168 @@
+//! Where llama.cpp comes from: `LLAMA_CPP_DIR`, `vendor/llama.cpp`, the pinned package. Read, never written to.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::env;
+
+/// A source tree that was looked at and found usable.
+#[derive(Debug)]
+pub struct Source {
+    /// Its root, where `include/llama.h` is.
+    pub dir: PathBuf,
+    /// `package`, `vendor` or `LLAMA_CPP_DIR`.
+    pub kind: &'static str,
+    /// Version of llama.cpp, and of the package that carried it.
+    pub version: String,
+    /// Commit, or what stands in for it.
+    pub commit: String,
+    /// Upstream's running build number, 0 if unknown.
+    pub number: u32,
+}
+
+/// What the bindings and the shim need of a tree: header, text, what it is for.
+const NEEDED: &[(&str, &str)] = &[
+    ("include/llama.h", "llama_load_mode"),
+    ("include/llama.h", "LLAMA_STATE_SEQ_FLAGS_ON_DEVICE"),
+    ("include/llama.h", "llama_model_ftype"),
+    ("include/llama.h", "llama_state_seq_get_data_ext"),
+    ("include/llama.h", "no_alloc"),
+    ("ggml/include/ggml-backend.h", "ggml_backend_load_all"),
+    ("src/llama-ext.h", "llama_get_memory_breakdown"),
+];
+
+/// Finds the source tree.
+pub fn find(manifest_dir: &Path, out_dir: &Path) -> Result<Source, String> {
+    if let Some(dir) = env::path("LLAMA_CPP_DIR") {
+        return checkout(&dir, "LLAMA_CPP_DIR");
+    }
+    // In the package a folder, in the repository a link, which a checkout may have turned into a text file.
+    let vendor = [manifest_dir.join("vendor"), manifest_dir.join("../vendor")];
+    let vendor = vendor.iter().find(|dir| dir.is_dir()).ok_or("vendor/pin.toml is missing: restore it")?;
+    println!("cargo::rerun-if-changed={}", vendor.display());
+    let vendored = vendor.join("llama.cpp");
+    if vendored.exists() {
+        return checkout(&vendored, "vendor");
+    }
+    package(vendor, out_dir)
+}
+
+/// A tree that the user keeps; a change in it builds again.
+fn checkout(dir: &Path, kind: &'static str) -> Result<Source, String> {
+    check(dir, kind)?;
+    for part in ["CMakeLists.txt", "cmake", "include", "src", "ggml"] {
+        println!("cargo::rerun-if-changed={}", dir.join(part).display());
+    }
+    let dir = dir.canonicalize().map_err(|e| format!("cannot read {kind} ({}): {e}", dir.display()))?;
+    let version = llama_version(&dir);
+    let (commit, number) = git_facts(&dir).unwrap_or_else(|| (version.clone(), 0));
+    Ok(Source { dir, kind, version, commit, number })
+}
+
+/// The registry package that the pin names, unpacked by cargo, which also checks its checksum.
+fn package(vendor: &Path, out_dir: &Path) -> Result<Source, String> {
+    let pin = out_dir.join("pin");
+    fs::create_dir_all(pin.join("src")).map_err(|e| format!("cannot write {}: {e}", pin.display()))?;
+    // Under these names a package can carry them; a folder with a Cargo.toml would be left out of it.
+    for (from, to) in [("pin.toml", "Cargo.toml"), ("pin.lock", "Cargo.lock")] {
+        let from = vendor.join(from);
+        fs::copy(&from, pin.join(to)).map_err(|e| format!("cannot read the pin {}: {e}", from.display()))?;
+    }
+    fs::write(pin.join("src/lib.rs"), "").map_err(|e| format!("cannot write {}: {e}", pin.display()))?;
+
+    // In OUT_DIR, so that the user's own cargo configuration, mirrors and offline mode apply.
+    let metadata = |extra: &[&str]| {
+        Command::new(env::cargo("CARGO"))
+            .args(["metadata", "--locked", "--format-version", "1"])
+            .args(extra)
+            .current_dir(&pin)
+            .output()
+            .map_err(|e| format!("cannot run cargo to fetch the pinned llama.cpp: {e}"))
+    };
+    // `cargo build --offline` does not tell build scripts that it is offline, and what is cached needs no network.
+    let mut output = metadata(&["--offline"])?;
+    if !output.status.success() {
+        output = metadata(&[])?;
+    }
+    if !output.status.success() {
+        return Err(format!(
+            "cargo could not provide the package that carries llama.cpp. With no network, run `cargo fetch` once \
+             where there is one, or set LLAMA_CPP_DIR to a checkout of llama.cpp. Cargo said:\n{}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        ));
+    }
+    let (manifest, version) = pinned_manifest(&String::from_utf8_lossy(&output.stdout))
+        .ok_or("cargo metadata names no package llama-cpp-sys-2: restore vendor/pin.toml")?;
+    let dir = Path::new(&manifest).with_file_name("llama.cpp");
+    check(&dir, "the pinned package")?;
+    let llama = llama_version(&dir);
+    Ok(Source {
+        kind: "package",
+        version: format!("{llama} (llama-cpp-sys-2 {version})"),
+        commit: format!("llama-cpp-sys-2-{version}"),
+        number: 0,
+        dir,
+    })
+}
+
+/// Path of the manifest and version of the pinned package in the output of `cargo metadata`.
+pub fn pinned_manifest(metadata: &str) -> Option<(String, String)> {
+    let metadata: serde_json::Value = serde_json::from_str(metadata).ok()?;
+    let package =
+        metadata["packages"].as_array()?.iter().find(|package| package["name"] == "llama-cpp-sys-2")?;
+    Some((package["manifest_path"].as_str()?.to_owned(), package["version"].as_str()?.to_owned()))
+}
+
+/// Refuses what is no llama.cpp tree, or one too old for the bindings.
+pub fn check(dir: &Path, what: &str) -> Result<(), String> {
+    let dir_name = dir.display();
+    if !env::is_file(&dir.join("CMakeLists.txt")) || !env::is_file(&dir.join("include/llama.h")) {
+        return Err(format!(
+            "{what} ({dir_name}) is no llama.cpp source tree: it needs CMakeLists.txt and include/llama.h. Point \
+             LLAMA_CPP_DIR at the root of a checkout, or unset it to build the pinned source"
+        ));
+    }
+    let missing: Vec<_> = NEEDED
+        .iter()
+        .filter(|(file, text)| !fs::read_to_string(dir.join(file)).is_ok_and(|header| header.contains(text)))
+        .map(|(file, text)| format!("{text} in {file}"))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "{what} ({dir_name}) is too old for these bindings, or too new: it lacks {}. Use a checkout as new as the \
+         pinned source (vendor/README.md), or unset LLAMA_CPP_DIR",
+        missing.join(", ")
+    ))
+}
+
+/// `0.6.0` from `set(LLAMA_VERSION_MAJOR 0)` and its siblings.
+pub fn llama_version(dir: &Path) -> String {
+    let text = fs::read_to_string(dir.join("CMakeLists.txt")).unwrap_or_default();
+    let part = |name: &str| {
+        let (_, rest) = text.split_once(&format!("set(LLAMA_VERSION_{name} "))?;
+        rest.split_once(')').map(|(number, _)| number.trim().to_owned())
+    };
+    match (part("MAJOR"), part("MINOR"), part("PATCH")) {
+        (Some(major), Some(minor), Some(patch)) => format!("llama.cpp {major}.{minor}.{patch}"),
+        _ => "llama.cpp of unknown version".into(),
+    }
+}
+
+/// Short commit and number of commits, if the tree itself is a checkout: a tree that merely lies in another
+/// repository would give that one's commit.
+fn git_facts(dir: &Path) -> Option<(String, u32)> {
+    let git = |args: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(dir).args(args).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let top = git(&["rev-parse", "--show-toplevel"])?;
+    if Path::new(&top).canonicalize().ok()? != dir {
+        return None;
+    }
+    Some((git(&["rev-parse", "--short", "HEAD"])?, git(&["rev-list", "--count", "HEAD"])?.parse().ok()?))
+}

@@ -1,0 +1,113 @@
+//! The decisions of the build script, without building.
+#![allow(dead_code, missing_docs)]
+
+#[path = "../build/cache.rs"]
+mod cache;
+#[path = "../build/config.rs"]
+mod config;
+#[path = "../build/cuda.rs"]
+mod cuda;
+#[path = "../build/env.rs"]
+mod env;
+#[path = "../build/source.rs"]
+mod source;
+
+use std::{fs, path::Path};
+
+use cuda::{Version, choose, parse_version};
+
+fn gpus(capabilities: &[&str]) -> Vec<String> {
+    capabilities.iter().map(|&one| one.to_owned()).collect()
+}
+
+#[test]
+fn with_no_gpu_blackwell_is_built_as_far_as_the_toolkit_knows_it() {
+    assert_eq!(choose(None, &[], Version(13, 0)).unwrap(), ["120a-real", "121a-real", "100a-real"]);
+    assert_eq!(choose(None, &[], Version(12, 8)).unwrap(), ["120a-real", "100a-real"]);
+    let refused = choose(None, &[], Version(12, 4)).unwrap_err();
+    assert!(refused.contains("12.4") && refused.contains("12.8"), "{refused}");
+}
+
+#[test]
+fn a_visible_gpu_is_built_for_alone() {
+    assert_eq!(choose(None, &gpus(&["12.1", "12.1"]), Version(13, 0)).unwrap(), ["121a-real"]);
+    assert_eq!(choose(None, &gpus(&["9.0", "8.6"]), Version(12, 4)).unwrap(), ["86-real", "90-real"]);
+    assert_eq!(choose(None, &gpus(&["[N/A]"]), Version(13, 0)).unwrap().len(), 3);
+}
+
+#[test]
+fn what_is_asked_for_comes_first_and_is_checked() {
+    assert_eq!(
+        choose(Some("90-real;121a-real"), &gpus(&["8.0"]), Version(13, 0)).unwrap(),
+        ["90-real", "121a-real"]
+    );
+    assert_eq!(choose(Some("native"), &[], Version(11, 0)).unwrap(), ["native"]);
+    for (asked, toolkit, needed) in [
+        ("121a-real", Version(12, 8), "12.9"),
+        ("120a-real", Version(12, 6), "12.8"),
+        ("90", Version(11, 2), "11.8"),
+    ] {
+        let refused = choose(Some(asked), &[], toolkit).unwrap_err();
+        assert!(refused.contains(needed) && refused.contains(asked), "{refused}");
+    }
+}
+
+#[test]
+fn nvcc_tells_its_version() {
+    let text = "nvcc: NVIDIA (R) Cuda compiler driver\nCuda compilation tools, release 13.0, V13.0.88\n";
+    assert_eq!(parse_version(text), Some(Version(13, 0)));
+    assert_eq!(parse_version("gcc 12.2"), None);
+}
+
+#[test]
+fn definitions_of_the_user_are_pairs() {
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(
+        config::definitions("GGML_LTO=ON; CMAKE_CXX_FLAGS=-O2 -g").unwrap(),
+        [pair("GGML_LTO", "ON"), pair("CMAKE_CXX_FLAGS", "-O2 -g")]
+    );
+    assert!(config::definitions("").unwrap().is_empty());
+    assert!(config::definitions("GGML_LTO").unwrap_err().contains("NAME=VALUE"));
+}
+
+#[test]
+fn folders_that_are_no_usable_tree_are_named_with_a_remedy() {
+    let dir = std::env::temp_dir().join(format!("llama-sys-source-{}", std::process::id()));
+    let write = |file: &str, text: &str| {
+        let path = dir.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let none = source::check(Path::new("/nonexistent"), "LLAMA_CPP_DIR").unwrap_err();
+    assert!(none.contains("/nonexistent") && none.contains("no llama.cpp source tree"), "{none}");
+    write(
+        "CMakeLists.txt",
+        "set(LLAMA_VERSION_MAJOR 0)\nset(LLAMA_VERSION_MINOR 4)\nset(LLAMA_VERSION_PATCH 2)\n",
+    );
+    write("include/llama.h", "LLAMA_API void llama_backend_init(void);");
+    let old = source::check(&dir, "LLAMA_CPP_DIR").unwrap_err();
+    assert!(old.contains("too old") && old.contains("llama_load_mode"), "{old}");
+    assert_eq!(source::llama_version(&dir), "llama.cpp 0.4.2");
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn the_package_is_found_in_cargos_answer() {
+    let answer = r#"{"packages":[{"name":"cc","version":"1.2.0","manifest_path":"/r/cc/Cargo.toml"},
+        {"name":"llama-cpp-sys-2","version":"0.1.161","manifest_path":"/r/l/Cargo.toml"}]}"#;
+    let expected = Some(("/r/l/Cargo.toml".to_owned(), "0.1.161".to_owned()));
+    assert_eq!(source::pinned_manifest(answer), expected);
+    assert_eq!(source::pinned_manifest("{}"), None);
+    assert_eq!(source::pinned_manifest("error: no network"), None);
+}
+
+#[test]
+fn cmakes_files_are_read() {
+    let cache = cache::Cache::parse(
+        "# made by CMake\n//What\nCMAKE_GENERATOR:INTERNAL=Ninja\nOpenMP_CXX_LIB_NAMES:STRING=gomp;pthread\nEMPTY:BOOL=\n",
+    );
+    assert_eq!(cache.get("OpenMP_CXX_LIB_NAMES"), Some("gomp;pthread"));
+    assert_eq!((cache.get("EMPTY"), cache.get("What")), (None, None));
+    let text = "set(CMAKE_CXX_COMPILER_ID \"GNU\")\nset(CMAKE_CXX_COMPILER_VERSION \"12.2.0\")\n";
+    assert_eq!(cache::parse_compiler(text).as_deref(), Some("GNU 12.2.0"));
+}

@@ -1,1 +1,0 @@
-//! Empty on purpose: this package only pins a dependency.
