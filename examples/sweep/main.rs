@@ -163,7 +163,7 @@ fn measure(
 /// Where a model comes from.
 enum Source {
     File(PathBuf),
-    Weightless(Synthetic),
+    Weightless(Synthetic<'static>),
 }
 
 impl Source {

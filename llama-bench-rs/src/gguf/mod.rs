@@ -1,13 +1,25 @@
 //! Reading GGUF files with care, and writing weightless ones: files of a model's true shape, with random weights.
 
+mod arch;
 mod cursor;
 mod error;
+mod file_type;
 mod header;
+mod presets;
 mod read;
+mod shape;
+mod synthetic;
+#[cfg(test)]
+mod synthetic_tests;
 mod types;
 mod value;
+mod vocabulary;
+mod weights;
 
 pub use error::{GgufError, Malformed};
+pub use file_type::FileType;
 pub use read::{GgufFile, TensorInfo};
+pub use shape::Shape;
+pub use synthetic::Synthetic;
 pub use types::TensorType;
 pub use value::{Array, Value};

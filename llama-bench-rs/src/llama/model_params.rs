@@ -146,8 +146,8 @@ macro_rules! setters {
         impl $params {
             $($(#[$meta])*
             #[must_use]
-            pub fn $name(mut self, $name: impl Into<$type>) -> Self {
-                self.$name = $name.into();
+            pub fn $name(mut self, $name: $type) -> Self {
+                self.$name = $name;
                 self
             })+
         }

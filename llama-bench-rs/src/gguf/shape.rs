@@ -1,0 +1,149 @@
+//! The shape of a model: its metadata and its tensors, without weights.
+
+use std::path::Path;
+
+use super::{FileType, GgufError, GgufFile, TensorType, Value, presets};
+
+/// A tensor of a shape.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ShapeTensor {
+    pub(super) name: String,
+    /// Elements per dimension, the row length first.
+    pub(super) dims: Vec<u64>,
+    /// Given where the shape is that of a file; else the file type decides.
+    pub(super) tensor_type: Option<TensorType>,
+}
+
+/// The shape of a model: architecture, hyperparameters and tensors, as a GGUF file names them.
+///
+/// ```
+/// use llama_bench_rs::gguf::{FileType, Shape, Synthetic};
+///
+/// let shape = Shape::preset("gpt-oss-20b")?;
+/// assert_eq!(shape.n_params(), 20_914_757_184);
+/// println!("{} bytes", Synthetic::new(shape).file_type(FileType::Mxfp4Moe).size_bytes()?);
+/// # Ok::<(), llama_bench_rs::gguf::GgufError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shape {
+    pub(super) name: String,
+    pub(super) architecture: String,
+    /// Metadata other than the architecture, the name, the file type and the vocabulary.
+    pub(super) metadata: Vec<(String, Value)>,
+    pub(super) tensors: Vec<ShapeTensor>,
+    pub(super) file_type: FileType,
+    /// Blocks, as the quantiser counts them.
+    pub(super) n_layer: u64,
+    pub(super) n_expert: u64,
+    pub(super) n_vocab: u64,
+}
+
+impl Shape {
+    /// A shape by name: the true shapes of known models, and `tiny-*` ones of a few megabytes for tests.
+    ///
+    /// # Errors
+    /// There is none of this name; the error lists them.
+    pub fn preset(name: &str) -> Result<Self, GgufError> {
+        presets::find(name).ok_or_else(|| GgufError::UnknownShape {
+            name: name.to_owned(),
+            known: Self::preset_names().join(", "),
+        })
+    }
+
+    /// The names that [`Shape::preset`] knows.
+    pub fn preset_names() -> &'static [&'static str] {
+        presets::NAMES
+    }
+
+    /// The shape of a GGUF file: its metadata, vocabulary included, and its tensors with their types.
+    ///
+    /// # Errors
+    /// As [`GgufFile::open`]; or the file is one part of a split model.
+    pub fn like_file(path: impl AsRef<Path>) -> Result<Self, GgufError> {
+        let path = path.as_ref();
+        let file = GgufFile::open(path)?;
+        let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let impossible =
+            |reason: &str| GgufError::ImpossibleShape { name: name.clone(), reason: reason.into() };
+        if file.get("split.count").and_then(Value::as_u64).is_some_and(|parts| parts > 1) {
+            return Err(impossible(
+                "the file is one part of a split model: merge the parts with llama-gguf-split first",
+            ));
+        }
+        let architecture = file
+            .architecture()
+            .ok_or_else(|| impossible("the file names no general.architecture"))?
+            .to_owned();
+        let number =
+            |key: &str| file.get(&format!("{architecture}.{key}")).and_then(Value::as_u64).unwrap_or(0);
+        let n_vocab = file.tensors.iter().find(|t| t.name == "token_embd.weight").and_then(|t| t.dims.get(1));
+        let own = ["general.architecture", "general.name", "general.alignment", "general.file_type"];
+        Ok(Self {
+            n_layer: number("block_count"),
+            n_expert: number("expert_count"),
+            n_vocab: n_vocab.copied().unwrap_or(0),
+            file_type: FileType::from_id(file.get("general.file_type").and_then(Value::as_u64)),
+            metadata: file
+                .metadata
+                .iter()
+                .filter(|(key, _)| !own.contains(&key.as_str()) && !key.starts_with("split."))
+                .cloned()
+                .collect(),
+            tensors: file
+                .tensors
+                .iter()
+                .map(|t| ShapeTensor {
+                    name: t.name.clone(),
+                    dims: t.dims.clone(),
+                    tensor_type: Some(t.tensor_type),
+                })
+                .collect(),
+            name,
+            architecture,
+        })
+    }
+
+    /// A shape from its parts: `metadata` without `general.*` and the vocabulary, and tensors with their dimensions
+    /// (row length first) and types.
+    pub fn from_parts(
+        name: &str,
+        architecture: &str,
+        metadata: Vec<(String, Value)>,
+        tensors: Vec<(String, Vec<u64>, TensorType)>,
+    ) -> Self {
+        let n_vocab = tensors.iter().find(|t| t.0 == "token_embd.weight").and_then(|t| t.1.get(1)).copied();
+        Self {
+            name: name.into(),
+            architecture: architecture.into(),
+            metadata,
+            file_type: FileType::F16,
+            n_layer: 0,
+            n_expert: 0,
+            n_vocab: n_vocab.unwrap_or(0),
+            tensors: tensors
+                .into_iter()
+                .map(|(name, dims, tensor_type)| ShapeTensor { name, dims, tensor_type: Some(tensor_type) })
+                .collect(),
+        }
+    }
+
+    /// The name of the preset or file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The architecture, such as `gpt-oss`.
+    pub fn architecture(&self) -> &str {
+        &self.architecture
+    }
+
+    /// The number of parameters.
+    pub fn n_params(&self) -> u64 {
+        self.tensors.iter().map(|tensor| tensor.dims.iter().product::<u64>()).sum()
+    }
+
+    /// The number of tokens in the vocabulary.
+    pub fn n_vocab(&self) -> u64 {
+        self.n_vocab
+    }
+}

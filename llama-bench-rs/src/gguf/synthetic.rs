@@ -1,0 +1,298 @@
+//! Writing weightless models.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    FileType, GgufError, Shape, TensorInfo, TensorType, Value,
+    file_type::{self, Facts},
+    header, read, vocabulary, weights,
+};
+
+/// Part of a cached file's name: raise it when the same request gives other bytes.
+const FORMAT: u32 = 1;
+
+/// Random blocks are drawn up to about this many bytes per tensor and then repeated: speed does not depend on what
+/// weights say, and drawing all of them would take longer than writing them.
+const POOL_BYTES: u64 = 1 << 20;
+
+type Progress<'a> = Arc<dyn Fn(u64, u64) + 'a>;
+
+/// A model file of a shape, with random weights.
+///
+/// The same shape, file type, seed and vocabulary give the same bytes on every machine.
+///
+/// ```no_run
+/// use llama_bench_rs::gguf::{Shape, Synthetic};
+///
+/// let path = Synthetic::new(Shape::preset("tiny-llama")?).cached()?;
+/// # Ok::<(), llama_bench_rs::gguf::GgufError>(())
+/// ```
+#[derive(Clone)]
+pub struct Synthetic<'a> {
+    shape: Shape,
+    file_type: FileType,
+    seed: u64,
+    vocabulary: bool,
+    progress: Option<Progress<'a>>,
+}
+
+/// The bytes before the data, and the tensors in it.
+struct Layout {
+    header: Vec<u8>,
+    tensors: Vec<TensorInfo>,
+    size_bytes: u64,
+}
+
+impl<'a> Synthetic<'a> {
+    /// The shape's own file type, seed 42, no vocabulary.
+    pub fn new(shape: Shape) -> Self {
+        Self { file_type: shape.file_type, shape, seed: 42, vocabulary: false, progress: None }
+    }
+
+    /// Another file type; without effect on a shape that names the type of each tensor.
+    #[must_use]
+    pub fn file_type(mut self, file_type: FileType) -> Self {
+        self.file_type = file_type;
+        self
+    }
+
+    /// Seed of the weights.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Adds a small real vocabulary, so that text can be turned into tokens and back. Benchmarks need none.
+    #[must_use]
+    pub fn vocabulary(mut self, vocabulary: bool) -> Self {
+        self.vocabulary = vocabulary;
+        self
+    }
+
+    /// Hears how many bytes are written, of how many.
+    #[must_use]
+    pub fn progress<'b>(self, progress: impl Fn(u64, u64) + 'b) -> Synthetic<'b> {
+        let Self { shape, file_type, seed, vocabulary, progress: _ } = self;
+        Synthetic { shape, file_type, seed, vocabulary, progress: Some(Arc::new(progress)) }
+    }
+
+    /// The shape.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The size of the file in bytes.
+    ///
+    /// # Errors
+    /// The shape cannot be written.
+    pub fn size_bytes(&self) -> Result<u64, GgufError> {
+        Ok(self.layout()?.size_bytes)
+    }
+
+    /// Writes the file into the cache folder, unless it is there already, and returns its path. The folder is
+    /// `LLAMA_BENCH_CACHE`, or `llama-bench-rs` in the user's own cache folder.
+    ///
+    /// # Errors
+    /// There is no cache folder, the shape is impossible, or writing failed.
+    pub fn cached(&self) -> Result<PathBuf, GgufError> {
+        let folder = match std::env::var_os("LLAMA_BENCH_CACHE").filter(|dir| !dir.is_empty()) {
+            Some(dir) => PathBuf::from(dir),
+            None => dirs::cache_dir().ok_or(GgufError::NoCacheFolder)?.join("llama-bench-rs"),
+        };
+        let Self { shape, file_type, seed, vocabulary, .. } = self;
+        let with_vocabulary = if *vocabulary { "-vocab" } else { "" };
+        let name = format!("{}-{file_type}-seed{seed}{with_vocabulary}-v{FORMAT}.gguf", shape.name());
+        let path = folder.join(name);
+        let layout = self.layout()?;
+        if is_written(&path, &layout) {
+            return Ok(path);
+        }
+        self.write(&path, &layout)?;
+        Ok(path)
+    }
+
+    /// Writes the file, under a temporary name in the same folder until it is whole. Folders are made as needed.
+    ///
+    /// # Errors
+    /// The shape is impossible, or writing failed; nothing is left behind then.
+    pub fn write_to(&self, path: impl AsRef<Path>) -> Result<(), GgufError> {
+        self.write(path.as_ref(), &self.layout()?)
+    }
+
+    fn write(&self, path: &Path, layout: &Layout) -> Result<(), GgufError> {
+        let failed = |doing| move |source| GgufError::Io { path: path.to_owned(), doing, source };
+        let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(failed("make the folder of"))?;
+        // Removed when it is dropped, whatever happens.
+        let mut file = tempfile::Builder::new()
+            .prefix(".weightless-")
+            .suffix(".tmp")
+            .tempfile_in(folder)
+            .map_err(failed("write"))?;
+        self.stream(file.as_file_mut(), path, layout)?;
+        file.as_file().sync_data().map_err(failed("write"))?;
+        readable(file.as_file()).map_err(failed("write"))?;
+        file.persist(path).map_err(|e| failed("rename the finished file to")(e.error))?;
+        Ok(())
+    }
+
+    fn stream(&self, out: impl Write, path: &Path, layout: &Layout) -> Result<(), GgufError> {
+        let mut out = Counted { out, written: 0, path, total: layout.size_bytes };
+        out.put(&layout.header)?;
+        layout.tensors.iter().try_for_each(|tensor| self.write_tensor(tensor, &mut out))
+    }
+
+    #[cfg(test)]
+    pub(super) fn stream_into(&self, out: impl Write, path: &Path) -> Result<(), GgufError> {
+        self.stream(out, path, &self.layout()?)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_written_at(&self, path: &Path) -> bool {
+        self.layout().is_ok_and(|layout| is_written(path, &layout))
+    }
+
+    fn write_tensor(&self, tensor: &TensorInfo, out: &mut Counted<impl Write>) -> Result<(), GgufError> {
+        let TensorInfo { name, dims, tensor_type, size_bytes, .. } = tensor;
+        let block = tensor_type.block_bytes();
+        // Odd, so that it does not begin anew at the same place of every row.
+        let n_pool = ((POOL_BYTES / block) | 1).min(size_bytes / block);
+        let mut rng = weights::rng(self.seed, name);
+        let pool = weights::blocks(*tensor_type, weights::fill(name, dims), n_pool as usize, &mut rng)
+            .ok_or_else(|| self.impossible(no_weights(*tensor_type)))?;
+        let mut left = *size_bytes as usize;
+        while left > 0 {
+            let n = left.min(pool.len());
+            out.put(&pool[..n])?;
+            left -= n;
+            if let Some(progress) = &self.progress {
+                progress(out.written, out.total);
+            }
+        }
+        let padding = out.written.next_multiple_of(read::DEFAULT_ALIGNMENT.into()) - out.written;
+        out.put(&[0; read::DEFAULT_ALIGNMENT as usize][..padding as usize])
+    }
+
+    fn layout(&self) -> Result<Layout, GgufError> {
+        let shape = &self.shape;
+        let facts =
+            Facts { architecture: &shape.architecture, n_layer: shape.n_layer, n_expert: shape.n_expert };
+        let types = file_type::tensor_types(self.file_type, &facts, &shape.tensors);
+        let alignment = u64::from(read::DEFAULT_ALIGNMENT);
+        let mut tensors = Vec::with_capacity(types.len());
+        let mut offset = 0;
+        for (tensor, tensor_type) in shape.tensors.iter().zip(types) {
+            let (row, n) = (tensor.dims.first().copied().unwrap_or(1), tensor.dims.iter().product());
+            let size_bytes = tensor_type.size_bytes(row, n).filter(|&size| size > 0).ok_or_else(|| {
+                self.impossible(format!(
+                    "tensor {} of {:?} does not fit {tensor_type} blocks",
+                    tensor.name, tensor.dims
+                ))
+            })?;
+            if !weights::can_make(tensor_type) {
+                return Err(self.impossible(no_weights(tensor_type)));
+            }
+            let (name, dims) = (tensor.name.clone(), tensor.dims.clone());
+            tensors.push(TensorInfo { name, dims, tensor_type, offset, size_bytes });
+            offset = (offset + size_bytes).next_multiple_of(alignment);
+        }
+        let pairs = self.metadata()?;
+        let mut encoded = Vec::new();
+        pairs.iter().for_each(|(key, value)| header::pair(&mut encoded, key, value));
+        let header = header::header(pairs.len(), &encoded, &tensors, alignment);
+        Ok(Layout { size_bytes: header.len() as u64 + offset, header, tensors })
+    }
+
+    fn metadata(&self) -> Result<Vec<(String, Value)>, GgufError> {
+        let shape = &self.shape;
+        let mut pairs = vec![
+            ("general.architecture".to_owned(), Value::from(shape.architecture.as_str())),
+            ("general.name".to_owned(), Value::from(format!("{} (weightless)", shape.name))),
+            ("general.file_type".to_owned(), Value::U32(self.file_type.id())),
+            ("general.quantization_version".to_owned(), Value::U32(2)),
+        ];
+        pairs.extend(shape.metadata.iter().filter(|(key, _)| key != "general.quantization_version").cloned());
+        if pairs.iter().any(|(key, _)| key == "tokenizer.ggml.model") {
+            return Ok(pairs);
+        }
+        if !self.vocabulary {
+            pairs.extend(vocabulary::none(&shape.architecture, shape.n_vocab));
+        } else if shape.n_vocab >= vocabulary::MIN_TOKENS {
+            pairs.extend(vocabulary::pieces(shape.n_vocab));
+        } else {
+            let (n, least) = (shape.n_vocab, vocabulary::MIN_TOKENS);
+            return Err(
+                self.impossible(format!("a vocabulary needs at least {least} tokens and the model has {n}"))
+            );
+        }
+        Ok(pairs)
+    }
+
+    fn impossible(&self, reason: String) -> GgufError {
+        GgufError::ImpossibleShape { name: self.shape.name.clone(), reason }
+    }
+}
+
+impl std::fmt::Debug for Synthetic<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Synthetic")
+            .field("shape", &self.shape.name)
+            .field("file_type", &self.file_type)
+            .field("seed", &self.seed)
+            .field("vocabulary", &self.vocabulary)
+            .finish_non_exhaustive()
+    }
+}
+
+fn no_weights(tensor_type: TensorType) -> String {
+    format!("no random weights can be made for tensors of type {tensor_type}")
+}
+
+/// Temporary files are their owner's alone; a model is like any other file.
+fn readable(file: &fs::File) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
+    }
+    let _ = file;
+    Ok(())
+}
+
+/// The file is there, whole, and begins with the very header: then it was written by the same request.
+fn is_written(path: &Path, layout: &Layout) -> bool {
+    let read = || -> io::Result<bool> {
+        let mut file = fs::File::open(path)?;
+        let mut begin = vec![0; layout.header.len()];
+        io::Read::read_exact(&mut file, &mut begin)?;
+        Ok(file.metadata()?.len() == layout.size_bytes && begin == layout.header)
+    };
+    read().unwrap_or(false)
+}
+
+/// Counts what is written, and knows a full disk.
+struct Counted<'a, W> {
+    out: W,
+    written: u64,
+    path: &'a Path,
+    total: u64,
+}
+
+impl<W: Write> Counted<'_, W> {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), GgufError> {
+        self.out.write_all(bytes).map_err(|source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                GgufError::DiskFull { path: self.path.to_owned(), needed: self.total, written: self.written }
+            }
+            _ => GgufError::Io { path: self.path.to_owned(), doing: "write", source },
+        })?;
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+use std::fs;
+
+use super::*;
+
+fn written(synthetic: &Synthetic) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a/b.gguf");
+    synthetic.write_to(&path).unwrap();
+    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "only the file itself");
+    fs::read(path).unwrap()
+}
+
+fn preset(name: &str) -> Synthetic<'static> {
+    Synthetic::new(Shape::preset(name).unwrap())
+}
+
+#[test]
+fn true_shapes_have_their_published_size() {
+    // Parameters in millions and file size in GiB as published with the models' own files.
+    for (name, file_type, millions, gib) in [
+        ("gpt-oss-20b", FileType::Mxfp4Moe, 20_910.0, 11.27),
+        ("gpt-oss-120b", FileType::Mxfp4Moe, 116_830.0, 59.02),
+        ("llama-3.1-8b", FileType::Q4KM, 8_030.0, 4.58),
+        ("qwen3-30b-a3b", FileType::Q4KM, 30_530.0, 17.28),
+        ("gemma-3-1b", FileType::Q4KM, 999.9, 0.75),
+        ("mamba2-2.7b", FileType::F16, 2_700.0, 5.03),
+        ("granite-4.0-h-tiny", FileType::Q4KM, 6_940.0, 3.94),
+    ] {
+        let synthetic = preset(name).file_type(file_type);
+        let got = synthetic.shape().n_params() as f64 / 1e6;
+        assert!((got / millions - 1.0).abs() < 2e-3, "{name} has {got} million parameters");
+        let size = synthetic.size_bytes().unwrap() as f64 / f64::from(1 << 30);
+        assert!((size / gib - 1.0).abs() < 0.02, "{name} takes {size} GiB");
+    }
+}
+
+#[test]
+fn every_preset_is_known_by_its_name_and_can_be_laid_out() {
+    for name in Shape::preset_names() {
+        let synthetic = preset(name);
+        assert_eq!(synthetic.shape().name(), *name);
+        for &file_type in FileType::ALL {
+            assert!(synthetic.clone().file_type(file_type).size_bytes().unwrap() > 0);
+        }
+    }
+    let unknown = Shape::preset("gpt-4").unwrap_err().to_string();
+    assert!(unknown.contains("gpt-4") && unknown.contains("tiny-llama"), "{unknown}");
+}
+
+#[test]
+fn the_reader_finds_what_was_written() {
+    for name in Shape::preset_names().iter().filter(|name| name.starts_with("tiny-")) {
+        for vocabulary in [false, true] {
+            let synthetic = preset(name).vocabulary(vocabulary);
+            let bytes = written(&synthetic);
+            assert_eq!(bytes.len() as u64, synthetic.size_bytes().unwrap());
+            assert!(bytes.len() < 16 << 20, "{name} takes {} bytes", bytes.len());
+            let file = GgufFile::from_bytes(&bytes, name).unwrap();
+            assert_eq!(file.architecture(), Some(synthetic.shape().architecture()));
+            assert_eq!(file.n_params(), synthetic.shape().n_params());
+            let tokens = file.get("tokenizer.ggml.tokens").and_then(Value::as_array).map(Array::len);
+            assert_eq!(tokens, vocabulary.then_some(synthetic.shape().n_vocab() as usize));
+        }
+    }
+}
+
+#[test]
+fn the_seed_decides_the_bytes() {
+    let one = written(&preset("tiny-llama"));
+    assert_eq!(one, written(&preset("tiny-llama").seed(42)));
+    let other = written(&preset("tiny-llama").seed(43));
+    assert_eq!(one.len(), other.len());
+    let same = one.iter().zip(&other).filter(|(a, b)| a == b).count();
+    assert!(same < one.len() / 5, "{same} of {} bytes are equal", one.len());
+}
+
+#[test]
+fn a_file_gives_its_own_shape_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.gguf");
+    preset("tiny-gpt-oss").vocabulary(true).write_to(&path).unwrap();
+    let like = Synthetic::new(Shape::like_file(&path).unwrap()).seed(7);
+    let again = written(&like);
+    let (a, b) = (GgufFile::open(&path).unwrap(), GgufFile::from_bytes(&again, "again").unwrap());
+    assert_eq!(a.tensors, b.tensors);
+    assert_eq!(a.get("tokenizer.ggml.tokens"), b.get("tokenizer.ggml.tokens"));
+    assert_ne!(fs::read(&path).unwrap(), again);
+}
+
+#[test]
+fn cached_files_are_reused_and_damaged_ones_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.gguf");
+    let synthetic = preset("tiny-mamba2");
+    let layout_says = |path: &std::path::Path| synthetic.is_written_at(path);
+    assert!(!layout_says(&path));
+    synthetic.write_to(&path).unwrap();
+    assert!(layout_says(&path));
+    assert!(!preset("tiny-mamba2").vocabulary(true).is_written_at(&path));
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    assert!(!layout_says(&path), "cut off");
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_and_is_named() {
+    // A device that is always full; other systems have none.
+    let full = std::path::Path::new("/dev/full");
+    if !full.exists() {
+        println!("SKIPPED: there is no /dev/full");
+        return;
+    }
+    let file = fs::OpenOptions::new().write(true).open(full).unwrap();
+    let error = preset("tiny-llama").stream_into(file, full).unwrap_err();
+    assert!(matches!(error, GgufError::DiskFull { .. }), "{error}");
+    assert!(error.to_string().contains("free some space"));
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = preset("tiny-llama").write_to(file.join("model.gguf")).unwrap_err();
+    assert!(error.to_string().contains("make the folder"), "{error}");
+}
+
+#[test]
+fn progress_ends_at_the_whole() {
+    let seen = std::cell::RefCell::new(Vec::new());
+    let dir = tempfile::tempdir().unwrap();
+    let synthetic = preset("tiny-llama").progress(|done, total| seen.borrow_mut().push((done, total)));
+    synthetic.write_to(dir.path().join("m.gguf")).unwrap();
+    drop(synthetic);
+    let seen = seen.into_inner();
+    assert!(seen.is_sorted() && seen.len() > 10);
+    let &(done, total) = seen.last().unwrap();
+    assert!(done <= total && total - done < 64);
+}
+
+#[test]
+fn impossible_shapes_say_why() {
+    let tensors = vec![("blk.0.attn_q.weight".to_owned(), vec![100, 4], TensorType::Q4_K)];
+    let odd =
+        Synthetic::new(Shape::from_parts("odd", "llama", Vec::new(), tensors)).size_bytes().unwrap_err();
+    assert!(odd.to_string().contains("attn_q") && odd.to_string().contains("q4_K"), "{odd}");
+    let tensors = vec![("blk.0.attn_q.weight".to_owned(), vec![256, 4], TensorType::IQ1_M)];
+    let unmade =
+        Synthetic::new(Shape::from_parts("odd", "llama", Vec::new(), tensors)).size_bytes().unwrap_err();
+    assert!(unmade.to_string().contains("iq1_m"), "{unmade}");
+}
