@@ -27,5 +27,6 @@ examples:
 	cargo run --example sweep
 
 # A crate of its own that uses the library from its tests, as an application would.
+# A crate of its own that uses the library from its tests, as an application would: by path, then from git.
 downstream:
-	cargo test --manifest-path tests/downstream/Cargo.toml --target-dir target/downstream
+	scripts/downstream
