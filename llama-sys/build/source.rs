@@ -148,8 +148,8 @@ pub fn llama_version(dir: &Path) -> String {
         rest.split_once(')').map(|(number, _)| number.trim().to_owned())
     };
     match (part("MAJOR"), part("MINOR"), part("PATCH")) {
-        (Some(major), Some(minor), Some(patch)) => format!("llama.cpp {major}.{minor}.{patch}"),
-        _ => "llama.cpp of unknown version".into(),
+        (Some(major), Some(minor), Some(patch)) => format!("{major}.{minor}.{patch}"),
+        _ => "of unknown version".into(),
     }
 }
 

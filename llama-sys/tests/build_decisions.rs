@@ -87,7 +87,7 @@ fn folders_that_are_no_usable_tree_are_named_with_a_remedy() {
     write("include/llama.h", "LLAMA_API void llama_backend_init(void);");
     let old = source::check(&dir, "LLAMA_CPP_DIR").unwrap_err();
     assert!(old.contains("too old") && old.contains("llama_load_mode"), "{old}");
-    assert_eq!(source::llama_version(&dir), "llama.cpp 0.4.2");
+    assert_eq!(source::llama_version(&dir), "0.4.2");
     fs::remove_dir_all(dir).unwrap();
 }
 
