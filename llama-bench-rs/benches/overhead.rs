@@ -27,7 +27,9 @@ impl Target for Nothing {
         Ok(())
     }
 
-    fn synchronize(&mut self) {}
+    fn synchronize(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
 
     fn clear(&mut self) {}
 

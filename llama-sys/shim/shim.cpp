@@ -5,9 +5,13 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <stdexcept>
 #include <string>
 
 static thread_local std::string last_exception;
+
+// Calls of this thread that are inside `contained`, so that an exception would be caught.
+static thread_local int depth = 0;
 
 const char * llama_sys_last_exception(void) {
     return last_exception.c_str();
@@ -16,6 +20,10 @@ const char * llama_sys_last_exception(void) {
 // Runs `call`; an exception is remembered and `failed` returned in its place.
 template <typename F, typename R> static R contained(F call, R failed) {
     last_exception.clear();
+    struct inside {
+        inside() { depth++; }
+        ~inside() { depth--; }
+    } guard;
     try {
         return call();
     } catch (const std::exception & e) {
@@ -27,6 +35,20 @@ template <typename F, typename R> static R contained(F call, R failed) {
 }
 
 static const int32_t threw = -1000;
+
+// ggml calls this in place of printing and then ends the process. Where an exception would be caught, throwing one
+// gets out of that; elsewhere (compute threads, destructors) the process ends as it would have. The frames between
+// are C++, or C of ggml, for which every compiler of 64-bit systems writes unwind tables.
+static void on_abort(const char * message) {
+    if (depth > 0) {
+        throw std::runtime_error(message);
+    }
+    fprintf(stderr, "%s\n", message);
+}
+
+void llama_sys_throw_on_abort(void) {
+    ggml_set_abort_callback(on_abort);
+}
 
 llama_model * llama_sys_model_load_from_file(const char * path, llama_model_params params) {
     return contained([&] { return llama_model_load_from_file(path, params); }, (llama_model *) nullptr);
@@ -44,8 +66,8 @@ int32_t llama_sys_encode(llama_context * ctx, llama_batch batch) {
     return contained([&] { return llama_encode(ctx, batch); }, threw);
 }
 
-void llama_sys_synchronize(llama_context * ctx) {
-    contained([&] { llama_synchronize(ctx); return true; }, false);
+bool llama_sys_synchronize(llama_context * ctx) {
+    return contained([&] { llama_synchronize(ctx); return true; }, false);
 }
 
 float * llama_sys_get_logits_ith(llama_context * ctx, int32_t i) {

@@ -11,13 +11,17 @@ extern "C" {
 // Text of the exception that the last llama_sys_* call on this thread stopped; "" if it stopped none.
 const char * llama_sys_last_exception(void);
 
+// From now on a failed assertion (ggml_abort) inside a llama_sys_* call is an exception like any other, in place of
+// the end of the process. What the call worked on is then unusable: leak it.
+void llama_sys_throw_on_abort(void);
+
 // Each does what the function of the same name without `_sys` does. After an exception they return what that
 // function returns on failure (NULL, 0, false, INT32_MIN or -1000) and llama_sys_last_exception tells it.
 struct llama_model   * llama_sys_model_load_from_file(const char * path, struct llama_model_params params);
 struct llama_context * llama_sys_init_from_model(struct llama_model * model, struct llama_context_params params);
 int32_t     llama_sys_decode(struct llama_context * ctx, struct llama_batch batch);
 int32_t     llama_sys_encode(struct llama_context * ctx, struct llama_batch batch);
-void        llama_sys_synchronize(struct llama_context * ctx);
+bool        llama_sys_synchronize(struct llama_context * ctx); // false after an exception
 float     * llama_sys_get_logits_ith(struct llama_context * ctx, int32_t i);
 size_t      llama_sys_state_seq_get_size_ext(struct llama_context * ctx, llama_seq_id seq, llama_state_seq_flags flags);
 size_t      llama_sys_state_seq_get_data_ext(struct llama_context * ctx, uint8_t * dst, size_t size, llama_seq_id seq,

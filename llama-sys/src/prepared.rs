@@ -5620,6 +5620,9 @@ unsafe extern "C" {
     pub fn llama_sys_last_exception() -> *const ::std::os::raw::c_char;
 }
 unsafe extern "C" {
+    pub fn llama_sys_throw_on_abort();
+}
+unsafe extern "C" {
     pub fn llama_sys_model_load_from_file(
         path: *const ::std::os::raw::c_char,
         params: llama_model_params,
@@ -5638,7 +5641,7 @@ unsafe extern "C" {
     pub fn llama_sys_encode(ctx: *mut llama_context, batch: llama_batch) -> i32;
 }
 unsafe extern "C" {
-    pub fn llama_sys_synchronize(ctx: *mut llama_context);
+    pub fn llama_sys_synchronize(ctx: *mut llama_context) -> bool;
 }
 unsafe extern "C" {
     pub fn llama_sys_get_logits_ith(ctx: *mut llama_context, i: i32) -> *mut f32;

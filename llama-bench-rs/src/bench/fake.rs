@@ -92,7 +92,9 @@ impl Target for FakeTarget {
         Ok(())
     }
 
-    fn synchronize(&mut self) {}
+    fn synchronize(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
 
     fn clear(&mut self) {
         self.content.clear();

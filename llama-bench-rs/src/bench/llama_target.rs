@@ -119,10 +119,8 @@ impl Target for LlamaTarget {
     }
 
     #[inline]
-    fn synchronize(&mut self) {
-        if let Some(context) = &mut self.context {
-            context.synchronize();
-        }
+    fn synchronize(&mut self) -> Result<(), Failure> {
+        Ok(self.context()?.synchronize()?)
     }
 
     fn clear(&mut self) {

@@ -22,7 +22,10 @@ pub trait Target {
     fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure>;
 
     /// Waits until all submitted work is done.
-    fn synchronize(&mut self);
+    ///
+    /// # Errors
+    /// The work failed.
+    fn synchronize(&mut self) -> Result<(), Failure>;
 
     /// Forgets all tokens; held states stay.
     fn clear(&mut self);

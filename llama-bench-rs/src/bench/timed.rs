@@ -13,12 +13,12 @@ pub(super) fn prompt<T: Target>(
     n_batch: u32,
 ) -> Result<Sample, Failure> {
     let chunk = n_batch.max(1) as usize;
-    target.synchronize();
+    target.synchronize()?;
     let start = clock.now();
     for tokens in tokens.chunks(chunk) {
         target.decode(tokens)?;
     }
-    target.synchronize();
+    target.synchronize()?;
     let end = clock.now();
     Ok(Sample { elapsed: end - start, steps: Vec::new(), at: start })
 }
@@ -30,12 +30,12 @@ pub(super) fn generation<T: Target>(
     tokens: &[Token],
 ) -> Result<Sample, Failure> {
     let mut steps: Vec<Duration> = Vec::with_capacity(tokens.len());
-    target.synchronize();
+    target.synchronize()?;
     let start = clock.now();
     let mut last = start;
     for token in tokens {
         target.decode(slice::from_ref(token))?;
-        target.synchronize();
+        target.synchronize()?;
         let now = clock.now();
         steps.push(now - last);
         last = now;

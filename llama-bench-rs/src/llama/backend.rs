@@ -35,6 +35,7 @@ impl Backend {
                 unsafe {
                     sys::ggml_backend_load_all();
                     load_from_folders();
+                    sys::llama_sys_throw_on_abort();
                     sys::llama_backend_init();
                     has_cpu()
                 }

@@ -1,10 +1,15 @@
 //! What is looked at before llama.cpp sees it, because llama.cpp would abort the process or throw.
 
-use std::{ffi::CString, fs, path::Path};
+use std::{
+    ffi::CString,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use llama_sys as sys;
 
 use super::{Backend, LlamaError, ModelParams, device::text};
+use crate::gguf::{GgufError, GgufFile, Value};
 
 pub(super) fn c_string(name: &'static str, value: &str) -> Result<CString, LlamaError> {
     CString::new(value).map_err(|_| LlamaError::Parameter {
@@ -14,7 +19,7 @@ pub(super) fn c_string(name: &'static str, value: &str) -> Result<CString, Llama
     })
 }
 
-/// The file is there, is a file, and its header is sound.
+/// The file is there, is a file, its header is sound, and so are the other parts of a split model.
 pub(super) fn model_file(path: &Path) -> Result<(), LlamaError> {
     let open = |source| LlamaError::Open { path: path.into(), source };
     if fs::metadata(path).map_err(open)?.is_dir() {
@@ -24,7 +29,35 @@ pub(super) fn model_file(path: &Path) -> Result<(), LlamaError> {
         );
         return Err(open(why));
     }
+    let file = header(path)?;
+    let number = |key: &str| file.get(key).and_then(Value::as_u64).unwrap_or(0);
+    let (n_parts, part) = (number("split.count"), number("split.no"));
+    for i in (0..n_parts.min(MAX_PARTS)).filter(|&i| i != part) {
+        let other = part_path(path, i, n_parts).filter(|other| other.is_file()).ok_or_else(|| {
+            let missing = part_path(path, i, n_parts).unwrap_or_else(|| format!("part {}", i + 1).into());
+            LlamaError::SplitMissing { path: path.into(), n_parts, missing }
+        })?;
+        header(&other)?;
+    }
     Ok(())
+}
+
+/// No model is published in more parts; a count beyond is damage.
+const MAX_PARTS: u64 = 10_000;
+
+fn header(path: &Path) -> Result<GgufFile, LlamaError> {
+    GgufFile::open(path).map_err(|error| match error {
+        GgufError::Io { source, .. } => LlamaError::Open { path: path.into(), source },
+        error => LlamaError::File { path: path.into(), source: Box::new(error) },
+    })
+}
+
+/// The path of another part: llama.cpp finds the parts by `NAME-00001-of-00004.gguf`.
+fn part_path(path: &Path, i: u64, n_parts: u64) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let stem = name.strip_suffix(&format!("-of-{n_parts:05}.gguf"))?;
+    let (prefix, _) = stem.rsplit_once('-')?;
+    Some(path.with_file_name(format!("{prefix}-{:05}-of-{n_parts:05}.gguf", i + 1)))
 }
 
 /// Values that llama.cpp would index with or hand to `std::regex`, which throws.

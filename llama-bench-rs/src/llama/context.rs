@@ -1,13 +1,17 @@
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
+    ffi::c_void,
     ptr::NonNull,
     slice,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use llama_sys as sys;
 
-use super::{ContextParams, FlashAttn, LlamaError, Model, device::text, log, threadpool::ThreadPool};
-use crate::record::DeviceMemory;
+use super::{Batch, ContextParams, FlashAttn, LlamaError, Model, device::text, log, threadpool::ThreadPool};
 
 /// A context of a model: its memory, its compute buffers and its thread pool.
 ///
@@ -19,9 +23,12 @@ pub struct Context {
     /// Stamp of the latest on-device snapshot, by sequence.
     pub(super) on_device: HashMap<i32, u64>,
     /// Position that the next token of sequence 0 gets, kept so that decoding need not ask.
-    n_past: u32,
+    pub(super) n_past: u32,
     n_ctx: u32,
     n_vocab: u32,
+    /// An exception came out of C++ while it worked on this context: nobody knows in what state it is.
+    broken: bool,
+    abort: Option<Arc<AtomicBool>>,
     // Dropped after the context above all fields, in this order: the context is freed in `drop`.
     _threads: ThreadPool,
     model: Model,
@@ -32,6 +39,10 @@ unsafe impl Send for Context {}
 
 impl Drop for Context {
     fn drop(&mut self) {
+        if self.broken {
+            // Freeing what an exception left half done might end the process; its memory is lost instead.
+            return;
+        }
         // SAFETY: made once, freed once; the model and the thread pool are dropped after it.
         log::capture(|| unsafe { sys::llama_free(self.raw.as_ptr()) });
     }
@@ -46,12 +57,12 @@ impl Context {
     pub fn new(model: &Model, params: &ContextParams) -> Result<Self, LlamaError> {
         params.check(model)?;
         let threads = ThreadPool::new(params)?;
-        let raw_params = raw(params);
+        let raw_params = params.raw();
         // SAFETY: a live model and parameters without pointers.
         let (raw, log) =
             log::capture(|| unsafe { sys::llama_sys_init_from_model(model.as_raw(), raw_params) });
         let Some(raw) = NonNull::new(raw) else {
-            let log = log.complaints();
+            let log = with_exception(log.complaints());
             return Err(if LlamaError::is_memory(&log) {
                 LlamaError::OutOfMemory { what: format!("making a context of {} tokens", params.n_ctx), log }
             } else {
@@ -72,6 +83,8 @@ impl Context {
             n_past: 0,
             n_ctx,
             n_vocab: model.n_vocab(),
+            broken: false,
+            abort: None,
             _threads: threads,
             model: model.clone(),
         })
@@ -81,7 +94,7 @@ impl Context {
         self.raw.as_ptr()
     }
 
-    fn memory(&self) -> sys::llama_memory_t {
+    pub(super) fn memory(&self) -> sys::llama_memory_t {
         // SAFETY: a live context.
         unsafe { sys::llama_get_memory(self.raw.as_ptr()) }
     }
@@ -143,89 +156,91 @@ impl Context {
         if let Some(&token) = tokens.iter().find(|&&token| token < 0 || token as u32 >= n_vocab) {
             return Err(LlamaError::Token { token, n_vocab });
         }
+        self.check_intact("llama_decode")?;
         let n_tokens = tokens.len() as u32;
         if self.n_past + n_tokens > self.n_ctx {
             return Err(LlamaError::ContextFull { n_ctx: self.n_ctx, n_past: self.n_past, n_tokens });
         }
         // SAFETY: the batch borrows `tokens` for the call only and llama_decode does not write through it; a live
         // context; count, ids and room were checked.
-        let code = unsafe {
+        let (code, log) = log::capture(|| unsafe {
             let batch = sys::llama_batch_get_one(tokens.as_ptr().cast_mut(), n_tokens as i32);
             sys::llama_sys_decode(self.raw.as_ptr(), batch)
-        };
+        });
         if code != 0 {
-            self.recount();
-            return Err(decode_error(code));
+            return Err(self.decode_error(code, &log));
         }
         self.n_past += n_tokens;
         Ok(())
     }
 
-    /// Waits until all submitted work is done.
-    #[doc(alias = "llama_synchronize")]
-    #[inline]
-    pub fn synchronize(&mut self) {
-        // SAFETY: a live context.
-        unsafe { sys::llama_sys_synchronize(self.raw.as_ptr()) };
+    /// Submits a batch: tokens with positions and sequences of their own. May return before the work is done.
+    ///
+    /// # Errors
+    /// The batch is empty or larger than `n_batch`, names a token or a sequence that is not there, has positions that
+    /// do not follow those of its sequences, finds no room in the context, or llama.cpp failed.
+    #[doc(alias = "llama_decode")]
+    pub fn decode(&mut self, batch: &Batch) -> Result<(), LlamaError> {
+        let n_batch = self.params.n_batch;
+        if batch.is_empty() || batch.len() > n_batch as usize {
+            return Err(LlamaError::BatchSize { n_batch, n_tokens: batch.len() });
+        }
+        batch.check(self.n_vocab, self.params.n_seq_max)?;
+        self.check_intact("llama_decode")?;
+        let mut raw = batch.raw();
+        // SAFETY: a live context; the arrays in `raw` are as long as it says and outlive the call; tokens and
+        // sequences were checked, and llama.cpp checks positions and room.
+        let (code, log) =
+            log::capture(|| unsafe { sys::llama_sys_decode(self.raw.as_ptr(), raw.as_llama_batch()) });
+        if code != 0 {
+            return Err(self.decode_error(code, &log));
+        }
+        self.recount();
+        Ok(())
     }
 
-    /// Logits of an output of the last decode, one per token of the vocabulary: 0 for the first output, -1 for the
-    /// last. Waits for the work. `None` if there is no such output.
+    /// Waits until all submitted work is done.
+    ///
+    /// # Errors
+    /// The work failed; the context cannot be used any more.
+    #[doc(alias = "llama_synchronize")]
+    #[inline]
+    pub fn synchronize(&mut self) -> Result<(), LlamaError> {
+        self.check_intact("llama_synchronize")?;
+        // SAFETY: a live context.
+        if unsafe { sys::llama_sys_synchronize(self.raw.as_ptr()) } {
+            return Ok(());
+        }
+        Err(self.broken_by("llama_synchronize"))
+    }
+
+    /// A flag that stops decodes from another thread once it is set: they return [`LlamaError::Cancelled`]. Backends
+    /// that compute on a device may finish first.
+    #[doc(alias = "llama_set_abort_callback")]
+    pub fn abort_flag(&mut self) -> Arc<AtomicBool> {
+        let flag = self.abort.get_or_insert_with(Default::default).clone();
+        // SAFETY: a live context; the flag is kept alive by the context and only read by the callback.
+        unsafe {
+            let data = Arc::as_ptr(&flag).cast_mut().cast();
+            sys::llama_set_abort_callback(self.raw.as_ptr(), Some(is_set), data);
+        }
+        flag
+    }
+
+    /// Logits of the last decode, one per token of the vocabulary: of the token at this place of the batch if its
+    /// logits were asked for, or counted from the end of all outputs (-1 for the last). Waits for the work. `None` if
+    /// there are none.
     #[doc(alias = "llama_get_logits_ith")]
     pub fn logits(&mut self, output: i32) -> Option<&[f32]> {
+        if self.broken {
+            return None;
+        }
         // SAFETY: a live context; llama.cpp checks the index.
         let (logits, _) =
             log::capture(|| unsafe { sys::llama_sys_get_logits_ith(self.raw.as_ptr(), output) });
         // SAFETY: not null, then n_vocab floats that live until the next call that changes the context, which the
         // borrow of self rules out.
         (!logits.is_null()).then(|| unsafe { slice::from_raw_parts(logits, self.n_vocab as usize) })
-    }
-
-    /// Forgets everything; with `data`, the buffers are cleared too.
-    #[doc(alias = "llama_memory_clear")]
-    pub fn memory_clear(&mut self, data: bool) {
-        // SAFETY: the memory of a live context.
-        unsafe { sys::llama_memory_clear(self.memory(), data) };
-        self.n_past = 0;
-    }
-
-    /// Removes the positions from `from` up to, not including, `to` (`None`: to the end) of a sequence; `false` if
-    /// this kind of memory cannot remove a part.
-    ///
-    /// # Errors
-    /// The sequence is not there.
-    #[doc(alias = "llama_memory_seq_rm")]
-    pub fn memory_seq_rm(&mut self, seq: i32, from: u32, to: Option<u32>) -> Result<bool, LlamaError> {
-        self.check_seq(seq)?;
-        let to = to.map_or(-1, |to| to.min(i32::MAX as u32) as i32);
-        // SAFETY: the memory of a live context and a sequence below n_seq_max.
-        let removed =
-            unsafe { sys::llama_sys_memory_seq_rm(self.memory(), seq, from.min(i32::MAX as u32) as i32, to) };
-        self.recount();
-        Ok(removed)
-    }
-
-    /// Smallest position that is present in a sequence, `None` if it is empty. Above 0 where a sliding window or a
-    /// recurrent state has forgotten.
-    ///
-    /// # Errors
-    /// The sequence is not there.
-    #[doc(alias = "llama_memory_seq_pos_min")]
-    pub fn pos_min(&self, seq: i32) -> Result<Option<u32>, LlamaError> {
-        self.check_seq(seq)?;
-        // SAFETY: the memory of a live context and a sequence below n_seq_max.
-        Ok(u32::try_from(unsafe { sys::llama_memory_seq_pos_min(self.memory(), seq) }).ok())
-    }
-
-    /// Largest position that is present in a sequence, `None` if it is empty.
-    ///
-    /// # Errors
-    /// The sequence is not there.
-    #[doc(alias = "llama_memory_seq_pos_max")]
-    pub fn pos_max(&self, seq: i32) -> Result<Option<u32>, LlamaError> {
-        self.check_seq(seq)?;
-        // SAFETY: the memory of a live context and a sequence below n_seq_max.
-        Ok(u32::try_from(unsafe { sys::llama_memory_seq_pos_max(self.memory(), seq) }).ok())
     }
 
     /// Changes the threads for generation and for prompt processing; the pool has as many as it was made with.
@@ -246,47 +261,37 @@ impl Context {
         Ok(())
     }
 
-    /// Memory in use by device, weights included; buffers that belong to no device stand under their own name.
-    #[doc(alias = "llama_get_memory_breakdown")]
-    pub fn memory_breakdown(&self) -> BTreeMap<String, DeviceMemory> {
-        const MAX: usize = 64;
-        // SAFETY: plain old data, for which zeros are valid.
-        let mut entries: [sys::llama_sys_memory; MAX] = unsafe { std::mem::zeroed() };
-        // SAFETY: a live context, and room for MAX entries.
-        let n =
-            unsafe { sys::llama_sys_memory_breakdown(self.raw.as_ptr(), entries.as_mut_ptr(), MAX as i32) };
-        let mut memory = BTreeMap::<String, DeviceMemory>::new();
-        for entry in entries.iter().take(n.max(0) as usize) {
-            // SAFETY: the shim NUL-terminates both names.
-            let (device, buffer_type) =
-                unsafe { (text(entry.device.as_ptr()), text(entry.buffer_type.as_ptr())) };
-            let used = memory.entry(if device.is_empty() { buffer_type } else { device }).or_default();
-            used.model_bytes += entry.model as u64;
-            used.context_bytes += entry.context as u64;
-            used.compute_bytes += entry.compute as u64;
-        }
-        memory
-    }
-
-    pub(super) fn check_seq(&self, seq: i32) -> Result<(), LlamaError> {
-        let n_seq_max = self.params.n_seq_max;
-        if seq < 0 || seq as u32 >= n_seq_max {
-            return Err(LlamaError::Sequence { seq, n_seq_max });
-        }
-        if self.memory().is_null() {
-            return Err(LlamaError::Unsupported {
-                what: "a memory operation".into(),
-                why: "this model keeps no memory of past tokens".into(),
-            });
+    /// Refuses a context that an exception broke.
+    pub(super) fn check_intact(&self, what: &'static str) -> Result<(), LlamaError> {
+        if self.broken {
+            let exception = "an earlier one left this context unusable: make another".into();
+            return Err(LlamaError::Exception { what, exception });
         }
         Ok(())
     }
 
-    /// Asks llama.cpp where sequence 0 ends, after anything that may have moved it.
-    pub(super) fn recount(&mut self) {
-        // SAFETY: the memory of a live context; sequence 0 always exists.
-        let last = unsafe { sys::llama_memory_seq_pos_max(self.memory(), 0) };
-        self.n_past = u32::try_from(last + 1).unwrap_or(0);
+    /// Takes note of the exception that a call threw.
+    pub(super) fn broken_by(&mut self, what: &'static str) -> LlamaError {
+        self.broken = true;
+        LlamaError::Exception { what, exception: last_exception().unwrap_or_default() }
+    }
+
+    fn decode_error(&mut self, code: i32, log: &log::Log) -> LlamaError {
+        if code == THREW {
+            return self.broken_by("llama_decode");
+        }
+        self.recount();
+        let log = log.complaints();
+        let meaning = match code {
+            1 => "no room in the memory for the batch: raise n_ctx or lower n_batch",
+            2 => return LlamaError::Cancelled { what: "llama_decode" },
+            -1 => "the batch is invalid",
+            -2 if LlamaError::is_memory(&log) => {
+                return LlamaError::OutOfMemory { what: "decoding".into(), log };
+            }
+            _ => "the computation failed",
+        };
+        LlamaError::Decode { code, meaning, log }
     }
 }
 
@@ -297,30 +302,6 @@ impl std::fmt::Debug for Context {
             .field("params", &self.params)
             .finish_non_exhaustive()
     }
-}
-
-fn raw(params: &ContextParams) -> sys::llama_context_params {
-    // SAFETY: no preconditions.
-    let mut raw = unsafe { sys::llama_context_default_params() };
-    raw.n_ctx = params.n_ctx;
-    raw.n_batch = params.n_batch;
-    raw.n_ubatch = params.n_ubatch;
-    raw.n_seq_max = params.n_seq_max;
-    raw.n_threads = params.n_threads as i32;
-    raw.n_threads_batch = params.n_threads_batch as i32;
-    raw.flash_attn_type = match params.flash_attn {
-        FlashAttn::Auto => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
-        FlashAttn::Off => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
-        FlashAttn::On => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
-    };
-    raw.type_k = params.type_k.as_raw();
-    raw.type_v = params.type_v.as_raw();
-    raw.offload_kqv = params.offload_kqv;
-    raw.op_offload = params.op_offload;
-    raw.swa_full = params.swa_full;
-    raw.kv_unified = params.kv_unified;
-    raw.embeddings = params.embeddings;
-    raw
 }
 
 /// llama.cpp tells only its log how `auto` turned out; it is off for models that cannot, whatever was asked.
@@ -342,14 +323,28 @@ fn resolved_flash_attn<'a>(params: &ContextParams, log: impl Iterator<Item = &'a
     resolved
 }
 
-fn decode_error(code: i32) -> LlamaError {
-    let meaning = match code {
-        1 => "no room in the memory for the batch: raise n_ctx or lower n_batch",
-        2 => "aborted",
-        -1 => "the batch is invalid",
-        _ => "the computation failed",
-    };
-    LlamaError::Decode { code, meaning, log: String::new() }
+/// What the shim returns in place of a code after an exception.
+const THREW: i32 = -1000;
+
+/// Text of the exception that the last call through the shim stopped on this thread.
+pub(super) fn last_exception() -> Option<String> {
+    // SAFETY: a NUL-terminated string of this thread, which lives until its next call through the shim.
+    let exception = unsafe { text(sys::llama_sys_last_exception()) };
+    (!exception.is_empty()).then_some(exception)
+}
+
+/// What was logged, and the exception if there was one.
+pub(super) fn with_exception(log: String) -> String {
+    match last_exception() {
+        Some(exception) if log.is_empty() => exception,
+        Some(exception) => format!("{log}; {exception}"),
+        None => log,
+    }
+}
+
+unsafe extern "C" fn is_set(data: *mut c_void) -> bool {
+    // SAFETY: points to the AtomicBool that the context keeps alive.
+    unsafe { (*data.cast::<AtomicBool>()).load(Ordering::Relaxed) }
 }
 
 const fn assert_send<T: Send>() {}

@@ -176,7 +176,50 @@ setters!(ContextParams {
 /// Largest number of threads that ggml has room for.
 const MAX_THREADS: u32 = sys::GGML_MAX_N_THREADS;
 
+/// Bytes of account that llama.cpp keeps in host memory per token of a context, beside its keys and values.
+const CELL_BYTES: u64 = 64;
+
+/// Contexts up to this size are no burden to any machine.
+const MANY_TOKENS: u32 = 1 << 24;
+
+/// Bytes of the machine's own memory.
+fn host_memory() -> u64 {
+    // SAFETY: the registry is initialised, since there is a model; null is asked for nothing.
+    unsafe {
+        let cpu = sys::ggml_backend_dev_by_type(sys::GGML_BACKEND_DEVICE_TYPE_CPU);
+        let (mut free, mut total) = (0, 0);
+        if !cpu.is_null() {
+            sys::ggml_backend_dev_memory(cpu, &mut free, &mut total);
+        }
+        total as u64
+    }
+}
+
 impl ContextParams {
+    pub(super) fn raw(&self) -> sys::llama_context_params {
+        // SAFETY: no preconditions.
+        let mut raw = unsafe { sys::llama_context_default_params() };
+        raw.n_ctx = self.n_ctx;
+        raw.n_batch = self.n_batch;
+        raw.n_ubatch = self.n_ubatch;
+        raw.n_seq_max = self.n_seq_max;
+        raw.n_threads = self.n_threads as i32;
+        raw.n_threads_batch = self.n_threads_batch as i32;
+        raw.flash_attn_type = match self.flash_attn {
+            FlashAttn::Auto => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
+            FlashAttn::Off => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
+            FlashAttn::On => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
+        };
+        raw.type_k = self.type_k.as_raw();
+        raw.type_v = self.type_v.as_raw();
+        raw.offload_kqv = self.offload_kqv;
+        raw.op_offload = self.op_offload;
+        raw.swa_full = self.swa_full;
+        raw.kv_unified = self.kv_unified;
+        raw.embeddings = self.embeddings;
+        raw
+    }
+
     /// Refuses what llama.cpp would abort on, or take and then fail in a decode.
     pub(super) fn check(&self, model: &Model) -> Result<(), LlamaError> {
         let refuse = |name, value: &dyn ToString, remedy: String| {
@@ -195,6 +238,16 @@ impl ContextParams {
         let limits = [("n_ctx", self.n_ctx), ("n_batch", self.n_batch)];
         if let Some((name, value)) = limits.into_iter().find(|&(_, value)| value > i32::MAX as u32 / 2) {
             return refuse(name, &value, format!("the largest value is {}", i32::MAX / 2));
+        }
+        let bookkeeping = u64::from(self.n_ctx) * CELL_BYTES;
+        if self.n_ctx > MANY_TOKENS && bookkeeping > host_memory() {
+            return Err(LlamaError::OutOfMemory {
+                what: format!("making a context of {} tokens", self.n_ctx),
+                log: format!(
+                    "{bookkeeping} bytes to keep account of them, and {} in this machine",
+                    host_memory()
+                ),
+            });
         }
         // SAFETY: no preconditions.
         let max = unsafe { sys::llama_max_parallel_sequences() };

@@ -5,22 +5,31 @@
 #![allow(unsafe_code)]
 
 mod backend;
+mod batch;
+mod chat;
 mod checks;
 mod context;
 mod context_params;
 mod device;
 mod error;
 mod log;
+mod memory;
 mod model;
 mod model_params;
+mod sampler;
 mod state;
 mod threadpool;
+mod vocab;
 
 pub use backend::{Backend, build_info};
+pub use batch::Batch;
+pub use chat::ChatMessage;
 pub use context::Context;
 pub use context_params::{ContextParams, FlashAttn, KvType};
 pub use device::{Device, DeviceKind};
 pub use error::LlamaError;
 pub use model::{Model, Progress};
 pub use model_params::{LazyMode, LoadMode, ModelParams, SplitMode};
+pub use sampler::{Sampler, SamplerParams};
 pub use state::{SeqState, StateFlags};
+pub use vocab::{Token, Vocab};

@@ -9,7 +9,10 @@ use std::{
 
 use llama_sys as sys;
 
-use super::{Backend, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode, checks, device::text, log};
+use super::{
+    Backend, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode, checks, context::with_exception,
+    device::text, log,
+};
 
 /// A loaded model; clones share it, and it is freed with the last clone, context or vocabulary that uses it.
 ///
@@ -86,10 +89,12 @@ impl Model {
         let Some(raw) = NonNull::new(model) else {
             return Err(if watch.stopped {
                 LlamaError::Cancelled { what: "loading the model" }
-            } else if LlamaError::is_memory(&log.complaints()) {
-                LlamaError::OutOfMemory { what: format!("loading {}", path.display()), log: log.complaints() }
             } else {
-                LlamaError::Load { path: path.into(), log: log.complaints() }
+                let log = with_exception(log.complaints());
+                match LlamaError::is_memory(&log) {
+                    true => LlamaError::OutOfMemory { what: format!("loading {}", path.display()), log },
+                    false => LlamaError::Load { path: path.into(), log },
+                }
             });
         };
         Ok(Self(Arc::new(Inner {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bitflags::bitflags;
 use llama_sys as sys;
 
-use super::{Context, LlamaError, log};
+use super::{Context, LlamaError, context::last_exception, log};
 
 bitflags! {
     /// What part of a state to save, and where to keep it.
@@ -73,12 +73,11 @@ impl Context {
             });
         }
         let ctx = self.as_raw();
-        let failed = |log: &log::Log| LlamaError::State { seq, what: "saved", why: log.complaints() };
         // SAFETY: a live context and a sequence below n_seq_max.
         let (size, log) =
             log::capture(|| unsafe { sys::llama_sys_state_seq_get_size_ext(ctx, seq, flags.bits()) });
         if size == 0 {
-            return Err(failed(&log));
+            return Err(self.state_error(seq, "saved", &log));
         }
         let mut bytes = vec![0u8; size];
         // SAFETY: as above, and a buffer of the size that llama.cpp just named.
@@ -86,7 +85,7 @@ impl Context {
             sys::llama_sys_state_seq_get_data_ext(ctx, bytes.as_mut_ptr(), bytes.len(), seq, flags.bits())
         });
         if written == 0 || written > size {
-            return Err(failed(&log));
+            return Err(self.state_error(seq, "saved", &log));
         }
         bytes.truncate(written);
         let stamp = STAMPS.fetch_add(1, Ordering::Relaxed);
@@ -139,10 +138,19 @@ impl Context {
         let (read, log) = log::capture(|| unsafe {
             sys::llama_sys_state_seq_set_data_ext(ctx, bytes.as_ptr(), bytes.len(), seq, flags.bits())
         });
-        self.recount();
         if read == 0 {
-            return Err(LlamaError::State { seq, what: "restored", why: log.complaints() });
+            let error = self.state_error(seq, "restored", &log);
+            self.recount();
+            return Err(error);
         }
+        self.recount();
         Ok(())
+    }
+
+    fn state_error(&mut self, seq: i32, what: &'static str, log: &log::Log) -> LlamaError {
+        match last_exception() {
+            Some(_) => self.broken_by("llama_state_seq"),
+            None => LlamaError::State { seq, what, why: log.complaints() },
+        }
     }
 }

@@ -1,0 +1,127 @@
+//! The memory of a context: what it holds of its sequences, and how many bytes.
+
+use std::collections::BTreeMap;
+
+use llama_sys as sys;
+
+use super::{Context, LlamaError, context::last_exception, device::text};
+use crate::record::DeviceMemory;
+
+impl Context {
+    /// Forgets everything; with `data`, the buffers are cleared too.
+    #[doc(alias = "llama_memory_clear")]
+    pub fn memory_clear(&mut self, data: bool) {
+        // SAFETY: the memory of a live context.
+        unsafe { sys::llama_memory_clear(self.memory(), data) };
+        self.n_past = 0;
+    }
+
+    /// Removes the positions from `from` up to, not including, `to` (`None`: to the end) of a sequence; `false` if
+    /// this kind of memory cannot remove a part.
+    ///
+    /// # Errors
+    /// The sequence is not there.
+    #[doc(alias = "llama_memory_seq_rm")]
+    pub fn memory_seq_rm(&mut self, seq: i32, from: u32, to: Option<u32>) -> Result<bool, LlamaError> {
+        self.check_seq(seq)?;
+        self.check_intact("llama_memory_seq_rm")?;
+        let to = to.map_or(-1, |to| to.min(i32::MAX as u32) as i32);
+        // SAFETY: the memory of a live context and a sequence below n_seq_max.
+        let removed =
+            unsafe { sys::llama_sys_memory_seq_rm(self.memory(), seq, from.min(i32::MAX as u32) as i32, to) };
+        if !removed && last_exception().is_some() {
+            return Err(self.broken_by("llama_memory_seq_rm"));
+        }
+        self.recount();
+        Ok(removed)
+    }
+
+    /// Makes a sequence a copy of another, all of it; what the first one held is lost.
+    ///
+    /// # Errors
+    /// A sequence is not there, or llama.cpp failed.
+    #[doc(alias = "llama_memory_seq_cp")]
+    pub fn memory_seq_copy(&mut self, from: i32, to: i32) -> Result<(), LlamaError> {
+        self.check_seq(from)?;
+        self.check_seq(to)?;
+        self.check_intact("llama_memory_seq_cp")?;
+        if from == to {
+            return Ok(());
+        }
+        // SAFETY: the memory of a live context and sequences below n_seq_max.
+        let done = unsafe {
+            sys::llama_sys_memory_seq_rm(self.memory(), to, -1, -1);
+            sys::llama_sys_memory_seq_cp(self.memory(), from, to, -1, -1)
+        };
+        if !done && last_exception().is_some() {
+            return Err(self.broken_by("llama_memory_seq_cp"));
+        }
+        self.recount();
+        Ok(())
+    }
+
+    /// Smallest position that is present in a sequence, `None` if it is empty. Above 0 where a sliding window or a
+    /// recurrent state has forgotten.
+    ///
+    /// # Errors
+    /// The sequence is not there.
+    #[doc(alias = "llama_memory_seq_pos_min")]
+    pub fn pos_min(&self, seq: i32) -> Result<Option<u32>, LlamaError> {
+        self.check_seq(seq)?;
+        // SAFETY: the memory of a live context and a sequence below n_seq_max.
+        Ok(u32::try_from(unsafe { sys::llama_memory_seq_pos_min(self.memory(), seq) }).ok())
+    }
+
+    /// Largest position that is present in a sequence, `None` if it is empty.
+    ///
+    /// # Errors
+    /// The sequence is not there.
+    #[doc(alias = "llama_memory_seq_pos_max")]
+    pub fn pos_max(&self, seq: i32) -> Result<Option<u32>, LlamaError> {
+        self.check_seq(seq)?;
+        // SAFETY: the memory of a live context and a sequence below n_seq_max.
+        Ok(u32::try_from(unsafe { sys::llama_memory_seq_pos_max(self.memory(), seq) }).ok())
+    }
+
+    /// Memory in use by device, weights included; buffers that belong to no device stand under their own name.
+    #[doc(alias = "llama_get_memory_breakdown")]
+    pub fn memory_breakdown(&self) -> BTreeMap<String, DeviceMemory> {
+        const MAX: usize = 64;
+        // SAFETY: plain old data, for which zeros are valid.
+        let mut entries: [sys::llama_sys_memory; MAX] = unsafe { std::mem::zeroed() };
+        // SAFETY: a live context, and room for MAX entries.
+        let n = unsafe { sys::llama_sys_memory_breakdown(self.as_raw(), entries.as_mut_ptr(), MAX as i32) };
+        let mut memory = BTreeMap::<String, DeviceMemory>::new();
+        for entry in entries.iter().take(n.max(0) as usize) {
+            // SAFETY: the shim NUL-terminates both names.
+            let (device, buffer_type) =
+                unsafe { (text(entry.device.as_ptr()), text(entry.buffer_type.as_ptr())) };
+            let used = memory.entry(if device.is_empty() { buffer_type } else { device }).or_default();
+            used.model_bytes += entry.model as u64;
+            used.context_bytes += entry.context as u64;
+            used.compute_bytes += entry.compute as u64;
+        }
+        memory
+    }
+
+    pub(super) fn check_seq(&self, seq: i32) -> Result<(), LlamaError> {
+        let n_seq_max = self.params().n_seq_max;
+        if seq < 0 || seq as u32 >= n_seq_max {
+            return Err(LlamaError::Sequence { seq, n_seq_max });
+        }
+        if self.memory().is_null() {
+            return Err(LlamaError::Unsupported {
+                what: "a memory operation".into(),
+                why: "this model keeps no memory of past tokens".into(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Asks llama.cpp where sequence 0 ends, after anything that may have moved it.
+    pub(super) fn recount(&mut self) {
+        // SAFETY: the memory of a live context; sequence 0 always exists.
+        let last = unsafe { sys::llama_memory_seq_pos_max(self.memory(), 0) };
+        self.n_past = u32::try_from(last + 1).unwrap_or(0);
+    }
+}
