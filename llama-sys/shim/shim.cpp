@@ -1,17 +1,38 @@
 #include "shim.h"
 
+#include "ggml-cpu.h"
 #include "llama-ext.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <stdexcept>
 #include <string>
 
+// Where a failed assertion may be thrown: through frames of ggml's C code, which have unwind tables on these targets
+// whether or not exceptions are enabled for C. Elsewhere it ends the process, as llama.cpp has it.
+#if defined(__GNUC__) && (defined(__ELF__) || defined(__APPLE__)) && (defined(__x86_64__) || defined(__aarch64__))
+#define CAN_THROW_FROM_C 1
+#include <dlfcn.h>
+#include <unwind.h>
+#if defined(__ELF__)
+// Null where the CPU backend is a library loaded at run time.
+extern "C" __attribute__((weak)) enum ggml_status ggml_graph_compute(struct ggml_cgraph *, struct ggml_cplan *);
+#endif
+#endif
+
 static thread_local std::string last_exception;
+
+// The assertion that failed in the current call: llama.cpp may have caught the exception made of it and gone on.
+static thread_local std::string failed_assertion;
 
 // Calls of this thread that are inside `contained`, so that an exception would be caught.
 static thread_local int depth = 0;
+
+// The context of the current call computes with one thread, so that no other is left behind by an exception.
+static thread_local bool one_thread = false;
 
 const char * llama_sys_last_exception(void) {
     return last_exception.c_str();
@@ -20,12 +41,17 @@ const char * llama_sys_last_exception(void) {
 // Runs `call`; an exception is remembered and `failed` returned in its place.
 template <typename F, typename R> static R contained(F call, R failed) {
     last_exception.clear();
+    failed_assertion.clear();
     struct inside {
         inside() { depth++; }
         ~inside() { depth--; }
     } guard;
     try {
-        return call();
+        R result = call();
+        if (failed_assertion.empty()) {
+            return result;
+        }
+        last_exception = failed_assertion;
     } catch (const std::exception & e) {
         last_exception = e.what();
     } catch (...) {
@@ -34,20 +60,59 @@ template <typename F, typename R> static R contained(F call, R failed) {
     return failed;
 }
 
+// The same for a call that may compute.
+template <typename F, typename R> static R computed(llama_context * ctx, F call, R failed) {
+    one_thread = std::max(llama_n_threads(ctx), llama_n_threads_batch(ctx)) == 1;
+    R result = contained(call, failed);
+    one_thread = false;
+    return result;
+}
+
 static const int32_t threw = -1000;
 
-// ggml calls this in place of printing and then ends the process. Where an exception would be caught, throwing one
-// gets out of that; elsewhere (compute threads, destructors) the process ends as it would have. The frames between
-// are C++, or C of ggml, for which every compiler of 64-bit systems writes unwind tables.
+#ifdef CAN_THROW_FROM_C
+static _Unwind_Reason_Code look_for_compute(_Unwind_Context * frame, void * found) {
+    void * function = _Unwind_FindEnclosingFunction((void *) (_Unwind_GetIP(frame) - 1));
+    bool is_it = false;
+#if defined(__ELF__)
+    is_it = function != nullptr && function == (void *) &ggml_graph_compute;
+#endif
+    Dl_info info;
+    if (!is_it && function != nullptr && dladdr(function, &info) != 0 && info.dli_sname != nullptr) {
+        is_it = strcmp(info.dli_sname, "ggml_graph_compute") == 0;
+    }
+    *(bool *) found = is_it;
+    return is_it ? _URC_NORMAL_STOP : _URC_NO_REASON;
+}
+
+// The CPU backend is computing a graph further up the stack.
+static bool computing() {
+    bool found = false;
+    _Unwind_Backtrace(look_for_compute, &found);
+    return found;
+}
+
+// ggml calls this in place of printing and then ends the process. An exception gets out of that, where it is sound:
+// - It is caught: the thread is inside `contained`. Compute threads and callers of other functions are not, and an
+//   exception that meets a destructor ends the process.
+// - Nothing that runs on is left behind: the threads of a computation share its graph, its plan, which lies on the
+//   stack, and a barrier that would wait for this thread for ever. So none is thrown from within one, unless it has
+//   no other thread.
+// - Nothing half done is used again: Rust refuses the context from then on and frees neither it, nor its threads and
+//   model.
 static void on_abort(const char * message) {
-    if (depth > 0) {
+    if (depth > 0 && (one_thread || !computing())) {
+        failed_assertion = message;
         throw std::runtime_error(message);
     }
     fprintf(stderr, "%s\n", message);
 }
+#endif
 
 void llama_sys_throw_on_abort(void) {
+#ifdef CAN_THROW_FROM_C
     ggml_set_abort_callback(on_abort);
+#endif
 }
 
 llama_model * llama_sys_model_load_from_file(const char * path, llama_model_params params) {
@@ -59,15 +124,15 @@ llama_context * llama_sys_init_from_model(llama_model * model, llama_context_par
 }
 
 int32_t llama_sys_decode(llama_context * ctx, llama_batch batch) {
-    return contained([&] { return llama_decode(ctx, batch); }, threw);
+    return computed(ctx, [&] { return llama_decode(ctx, batch); }, threw);
 }
 
 int32_t llama_sys_encode(llama_context * ctx, llama_batch batch) {
-    return contained([&] { return llama_encode(ctx, batch); }, threw);
+    return computed(ctx, [&] { return llama_encode(ctx, batch); }, threw);
 }
 
 bool llama_sys_synchronize(llama_context * ctx) {
-    return contained([&] { llama_synchronize(ctx); return true; }, false);
+    return computed(ctx, [&] { llama_synchronize(ctx); return true; }, false);
 }
 
 float * llama_sys_get_logits_ith(llama_context * ctx, int32_t i) {

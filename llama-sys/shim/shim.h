@@ -12,7 +12,7 @@ extern "C" {
 const char * llama_sys_last_exception(void);
 
 // From now on a failed assertion (ggml_abort) inside a llama_sys_* call is an exception like any other, in place of
-// the end of the process. What the call worked on is then unusable: leak it.
+// the end of the process, wherever shim.cpp says that this is sound. What the call worked on is then unusable: leak it.
 void llama_sys_throw_on_abort(void);
 
 // Each does what the function of the same name without `_sys` does. After an exception they return what that

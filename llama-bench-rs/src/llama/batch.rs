@@ -25,6 +25,9 @@ pub(super) struct RawBatch<'a> {
 }
 
 impl Batch {
+    /// The largest position: llama.cpp counts on from it in 32 bits.
+    pub const MAX_POSITION: u32 = i32::MAX as u32 / 2;
+
     /// An empty batch.
     pub fn new() -> Self {
         Self::default()
@@ -33,7 +36,7 @@ impl Batch {
     /// Adds a token at a position of one or more sequences.
     ///
     /// # Errors
-    /// No sequence, a negative one, or a position beyond what llama.cpp can count.
+    /// No sequence, a negative one, or a position beyond [`MAX_POSITION`](Self::MAX_POSITION).
     pub fn add(
         &mut self,
         token: Token,
@@ -47,9 +50,10 @@ impl Batch {
         if sequences.is_empty() || sequences.iter().any(|&seq| seq < 0) {
             return refuse("sequences", format!("{sequences:?}"), "name at least one sequence, from 0");
         }
-        let Ok(position) = i32::try_from(position) else {
-            return refuse("position", position.to_string(), "positions end at 2147483647");
-        };
+        if position > Self::MAX_POSITION {
+            return refuse("position", position.to_string(), "positions end at 1073741823");
+        }
+        let position = position as i32;
         self.tokens.push(token);
         self.positions.push(position);
         self.sequences.push(sequences.to_vec());
@@ -75,13 +79,16 @@ impl Batch {
         self.logits.clear();
     }
 
-    /// Refuses what llama.cpp would index with.
-    pub(super) fn check(&self, n_vocab: u32, n_seq_max: u32) -> Result<(), LlamaError> {
+    /// Refuses what llama.cpp would index with; `positions` is the number of those that the model has a table for.
+    pub(super) fn check(&self, n_vocab: u32, n_seq_max: u32, positions: u32) -> Result<(), LlamaError> {
         if let Some(&token) = self.tokens.iter().find(|&&token| token < 0 || token as u32 >= n_vocab) {
             return Err(LlamaError::Token { token, n_vocab });
         }
         if let Some(&seq) = self.sequences.iter().flatten().find(|&&seq| seq as u32 >= n_seq_max) {
             return Err(LlamaError::Sequence { seq, n_seq_max });
+        }
+        if let Some(&position) = self.positions.iter().find(|&&position| position as u32 >= positions) {
+            return Err(LlamaError::Position { position: position as u32, positions });
         }
         Ok(())
     }
@@ -123,9 +130,10 @@ mod tests {
         assert!(batch.add(1, u32::MAX, &[0], true).is_err());
         assert!(batch.is_empty());
         batch.add(7, 0, &[0, 3], true).unwrap();
-        assert!(batch.check(8, 4).is_ok());
-        assert!(matches!(batch.check(7, 4), Err(LlamaError::Token { token: 7, n_vocab: 7 })));
-        assert!(matches!(batch.check(8, 3), Err(LlamaError::Sequence { seq: 3, n_seq_max: 3 })));
+        assert!(batch.check(8, 4, 1).is_ok());
+        assert!(matches!(batch.check(7, 4, 1), Err(LlamaError::Token { token: 7, n_vocab: 7 })));
+        assert!(matches!(batch.check(8, 3, 1), Err(LlamaError::Sequence { seq: 3, n_seq_max: 3 })));
+        assert!(matches!(batch.check(8, 4, 0), Err(LlamaError::Position { position: 0, positions: 0 })));
         batch.clear();
         assert_eq!(batch, Batch::new());
     }

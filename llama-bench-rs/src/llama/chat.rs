@@ -52,10 +52,10 @@ impl Model {
         let template = self
             .chat_template(None)
             .ok_or_else(|| failed("the model has no chat template: write the prompt yourself"))?;
-        let template = c_string("chat template", &template)?;
+        let template = c_string("chat template", template)?;
         let strings = messages
             .iter()
-            .map(|m| Ok((c_string("role", &m.role)?, c_string("content", &m.content)?)))
+            .map(|m| Ok((c_string("role", m.role.as_str())?, c_string("content", m.content.as_str())?)))
             .collect::<Result<Vec<_>, LlamaError>>()?;
         let raw: Vec<_> = strings
             .iter()

@@ -11,16 +11,18 @@ use llama_sys as sys;
 use super::{Backend, LlamaError, ModelParams, device::text};
 use crate::gguf::{GgufError, GgufFile, Value};
 
-pub(super) fn c_string(name: &'static str, value: &str) -> Result<CString, LlamaError> {
-    CString::new(value).map_err(|_| LlamaError::Parameter {
+pub(super) fn c_string(name: &'static str, value: impl Into<Vec<u8>>) -> Result<CString, LlamaError> {
+    CString::new(value).map_err(|error| LlamaError::Parameter {
         name,
-        value: format!("{value:?}"),
+        value: format!("{:?}", String::from_utf8_lossy(&error.into_vec())),
         remedy: "it must not contain a NUL character".into(),
     })
 }
 
-/// The file is there, is a file, its header is sound, and so are the other parts of a split model.
-pub(super) fn model_file(path: &Path) -> Result<(), LlamaError> {
+/// The file is there, is a file, its header is sound, and so are the other parts of a split model. Returns the number
+/// of positions that the model has learned one by one, `None` if it computes them: llama.cpp asserts that they are
+/// enough while it computes.
+pub(super) fn model_file(path: &Path) -> Result<Option<u32>, LlamaError> {
     let open = |source| LlamaError::Open { path: path.into(), source };
     if fs::metadata(path).map_err(open)?.is_dir() {
         let why = std::io::Error::new(
@@ -32,14 +34,21 @@ pub(super) fn model_file(path: &Path) -> Result<(), LlamaError> {
     let file = header(path)?;
     let number = |key: &str| file.get(key).and_then(Value::as_u64).unwrap_or(0);
     let (n_parts, part) = (number("split.count"), number("split.no"));
+    let mut positions = learned_positions(&file);
     for i in (0..n_parts.min(MAX_PARTS)).filter(|&i| i != part) {
         let other = part_path(path, i, n_parts).filter(|other| other.is_file()).ok_or_else(|| {
             let missing = part_path(path, i, n_parts).unwrap_or_else(|| format!("part {}", i + 1).into());
             LlamaError::SplitMissing { path: path.into(), n_parts, missing }
         })?;
-        header(&other)?;
+        positions = positions.or(learned_positions(&header(&other)?));
     }
-    Ok(())
+    Ok(positions)
+}
+
+/// Rows of the table of positions, as GPT-2 has one.
+fn learned_positions(file: &GgufFile) -> Option<u32> {
+    let table = file.tensors.iter().find(|tensor| tensor.name == "position_embd.weight")?;
+    Some(table.dims.get(1).map_or(1, |&rows| u32::try_from(rows).unwrap_or(u32::MAX)))
 }
 
 /// No model is published in more parts; a count beyond is damage.

@@ -25,12 +25,15 @@ pub struct Context {
     /// Position that the next token of sequence 0 gets, kept so that decoding need not ask.
     pub(super) n_past: u32,
     n_ctx: u32,
+    n_batch: u32,
     n_vocab: u32,
+    /// Positions that the model can tell apart.
+    pub(super) positions: u32,
     /// An exception came out of C++ while it worked on this context: nobody knows in what state it is.
     broken: bool,
     abort: Option<Arc<AtomicBool>>,
-    // Dropped after the context above all fields, in this order: the context is freed in `drop`.
-    _threads: ThreadPool,
+    // The context is freed in `drop`, thus before these. `None` only during it.
+    threads: Option<ThreadPool>,
     model: Model,
 }
 
@@ -40,7 +43,10 @@ unsafe impl Send for Context {}
 impl Drop for Context {
     fn drop(&mut self) {
         if self.broken {
-            // Freeing what an exception left half done might end the process; its memory is lost instead.
+            // Freeing what an exception left half done might end the process, and work on a device may still read the
+            // weights: all of it is lost instead.
+            std::mem::forget(self.threads.take());
+            std::mem::forget(self.model.clone());
             return;
         }
         // SAFETY: made once, freed once; the model and the thread pool are dropped after it.
@@ -69,12 +75,11 @@ impl Context {
                 LlamaError::Context { n_ctx: params.n_ctx, log }
             });
         };
-        let n_ctx;
         // SAFETY: a context that was just made, and a pool that outlives it.
-        unsafe {
+        let (n_ctx, n_batch) = unsafe {
             sys::llama_attach_threadpool(raw.as_ptr(), threads.as_raw(), std::ptr::null_mut());
-            n_ctx = sys::llama_n_ctx(raw.as_ptr());
-        }
+            (sys::llama_n_ctx(raw.as_ptr()), sys::llama_n_batch(raw.as_ptr()))
+        };
         Ok(Self {
             raw,
             params: params.clone(),
@@ -82,10 +87,12 @@ impl Context {
             on_device: HashMap::new(),
             n_past: 0,
             n_ctx,
+            n_batch,
             n_vocab: model.n_vocab(),
+            positions: model.learned_positions().unwrap_or(u32::MAX),
             broken: false,
             abort: None,
-            _threads: threads,
+            threads: Some(threads),
             model: model.clone(),
         })
     }
@@ -115,11 +122,10 @@ impl Context {
         self.n_ctx
     }
 
-    /// Most tokens in one decode.
+    /// Most tokens in one decode: what was asked for, or `n_ctx` if that is less.
     #[doc(alias = "llama_n_batch")]
     pub fn n_batch(&self) -> u32 {
-        // SAFETY: a live context.
-        unsafe { sys::llama_n_batch(self.raw.as_ptr()) }
+        self.n_batch
     }
 
     /// Most tokens computed at once.
@@ -143,12 +149,12 @@ impl Context {
     /// May return before the work is done. Allocates nothing on success.
     ///
     /// # Errors
-    /// None or more than `n_batch` tokens, one that is not in the vocabulary, no room in the context, or a failure
-    /// in llama.cpp.
+    /// None or more than `n_batch` tokens, one that is not in the vocabulary, no room in the context, a position that
+    /// the model has not learned, or a failure in llama.cpp.
     #[doc(alias = "llama_decode")]
     #[doc(alias = "llama_batch_get_one")]
     pub fn decode_tokens(&mut self, tokens: &[i32]) -> Result<(), LlamaError> {
-        let n_batch = self.params.n_batch;
+        let n_batch = self.n_batch;
         if tokens.is_empty() || tokens.len() > n_batch as usize {
             return Err(LlamaError::BatchSize { n_batch, n_tokens: tokens.len() });
         }
@@ -160,6 +166,12 @@ impl Context {
         let n_tokens = tokens.len() as u32;
         if self.n_past + n_tokens > self.n_ctx {
             return Err(LlamaError::ContextFull { n_ctx: self.n_ctx, n_past: self.n_past, n_tokens });
+        }
+        if self.n_past + n_tokens > self.positions {
+            return Err(LlamaError::Position {
+                position: self.n_past + n_tokens - 1,
+                positions: self.positions,
+            });
         }
         // SAFETY: the batch borrows `tokens` for the call only and llama_decode does not write through it; a live
         // context; count, ids and room were checked.
@@ -181,11 +193,11 @@ impl Context {
     /// do not follow those of its sequences, finds no room in the context, or llama.cpp failed.
     #[doc(alias = "llama_decode")]
     pub fn decode(&mut self, batch: &Batch) -> Result<(), LlamaError> {
-        let n_batch = self.params.n_batch;
+        let n_batch = self.n_batch;
         if batch.is_empty() || batch.len() > n_batch as usize {
             return Err(LlamaError::BatchSize { n_batch, n_tokens: batch.len() });
         }
-        batch.check(self.n_vocab, self.params.n_seq_max)?;
+        batch.check(self.n_vocab, self.params.n_seq_max, self.positions)?;
         self.check_intact("llama_decode")?;
         let mut raw = batch.raw();
         // SAFETY: a live context; the arrays in `raw` are as long as it says and outlive the call; tokens and
@@ -232,12 +244,15 @@ impl Context {
     /// there are none.
     #[doc(alias = "llama_get_logits_ith")]
     pub fn logits(&mut self, output: i32) -> Option<&[f32]> {
-        if self.broken {
+        if self.check_intact("llama_get_logits_ith").is_err() {
             return None;
         }
         // SAFETY: a live context; llama.cpp checks the index.
         let (logits, _) =
             log::capture(|| unsafe { sys::llama_sys_get_logits_ith(self.raw.as_ptr(), output) });
+        if logits.is_null() {
+            self.broken |= last_exception().is_some();
+        }
         // SAFETY: not null, then n_vocab floats that live until the next call that changes the context, which the
         // borrow of self rules out.
         (!logits.is_null()).then(|| unsafe { slice::from_raw_parts(logits, self.n_vocab as usize) })
@@ -261,8 +276,12 @@ impl Context {
         Ok(())
     }
 
-    /// Refuses a context that an exception broke.
+    /// Refuses a context that an exception broke, or whose model has no weights to compute with.
     pub(super) fn check_intact(&self, what: &'static str) -> Result<(), LlamaError> {
+        if self.model.params().no_alloc {
+            let why = "the model was loaded with no_alloc, to learn how much memory it takes: load it whole";
+            return Err(LlamaError::Unsupported { what: what.into(), why: why.into() });
+        }
         if self.broken {
             let exception = "an earlier one left this context unusable: make another".into();
             return Err(LlamaError::Exception { what, exception });
@@ -337,6 +356,7 @@ pub(super) fn last_exception() -> Option<String> {
 pub(super) fn with_exception(log: String) -> String {
     match last_exception() {
         Some(exception) if log.is_empty() => exception,
+        Some(exception) if log.contains(&exception) => log,
         Some(exception) => format!("{log}; {exception}"),
         None => log,
     }
@@ -346,6 +366,3 @@ unsafe extern "C" fn is_set(data: *mut c_void) -> bool {
     // SAFETY: points to the AtomicBool that the context keeps alive.
     unsafe { (*data.cast::<AtomicBool>()).load(Ordering::Relaxed) }
 }
-
-const fn assert_send<T: Send>() {}
-const _: () = assert_send::<Context>();

@@ -249,6 +249,13 @@ impl ContextParams {
                 ),
             });
         }
+        let n_ctx = if self.n_ctx == 0 { model.n_ctx_train() } else { self.n_ctx };
+        let n_batch = self.n_batch.min(n_ctx);
+        if self.n_seq_max > n_batch {
+            let remedy =
+                format!("one decode must have room for a token of each: raise n_batch or n_ctx ({n_batch})");
+            return refuse("n_seq_max", &self.n_seq_max, remedy);
+        }
         // SAFETY: no preconditions.
         let max = unsafe { sys::llama_max_parallel_sequences() };
         if self.n_seq_max as usize > max {

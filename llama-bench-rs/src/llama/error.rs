@@ -133,6 +133,14 @@ pub enum LlamaError {
         /// Sequences of the context.
         n_seq_max: u32,
     },
+    /// A position that the model's table of learned positions does not have.
+    #[error("position {position} is beyond the {positions} that this model has learned: lower the depth")]
+    Position {
+        /// The position.
+        position: u32,
+        /// Positions that the model has learned.
+        positions: u32,
+    },
     /// `llama_decode` failed.
     #[error("llama_decode returned {code} ({meaning}) {log}")]
     Decode {
@@ -190,7 +198,7 @@ impl LlamaError {
                 "invalid_parameter"
             }
             Self::Unsupported { .. } => "unsupported",
-            Self::ContextFull { .. } => "context_too_small",
+            Self::ContextFull { .. } | Self::Position { .. } => "context_too_small",
             Self::Decode { .. } => "decode",
             Self::State { .. } => "state",
             Self::Text { .. } => "text",

@@ -8,9 +8,13 @@ use super::{Context, LlamaError, context::last_exception, device::text};
 use crate::record::DeviceMemory;
 
 impl Context {
-    /// Forgets everything; with `data`, the buffers are cleared too.
+    /// Forgets everything; with `data`, the buffers are cleared too. Does nothing to a context that cannot be used any
+    /// more: the next decode says so.
     #[doc(alias = "llama_memory_clear")]
     pub fn memory_clear(&mut self, data: bool) {
+        if self.check_intact("llama_memory_clear").is_err() {
+            return;
+        }
         // SAFETY: the memory of a live context.
         unsafe { sys::llama_memory_clear(self.memory(), data) };
         self.n_past = 0;
@@ -24,7 +28,6 @@ impl Context {
     #[doc(alias = "llama_memory_seq_rm")]
     pub fn memory_seq_rm(&mut self, seq: i32, from: u32, to: Option<u32>) -> Result<bool, LlamaError> {
         self.check_seq(seq)?;
-        self.check_intact("llama_memory_seq_rm")?;
         let to = to.map_or(-1, |to| to.min(i32::MAX as u32) as i32);
         // SAFETY: the memory of a live context and a sequence below n_seq_max.
         let removed =
@@ -44,7 +47,6 @@ impl Context {
     pub fn memory_seq_copy(&mut self, from: i32, to: i32) -> Result<(), LlamaError> {
         self.check_seq(from)?;
         self.check_seq(to)?;
-        self.check_intact("llama_memory_seq_cp")?;
         if from == to {
             return Ok(());
         }
@@ -104,7 +106,9 @@ impl Context {
         memory
     }
 
+    /// Refuses a sequence that is not there, and any in a context that cannot be used or has no memory.
     pub(super) fn check_seq(&self, seq: i32) -> Result<(), LlamaError> {
+        self.check_intact("a memory operation")?;
         let n_seq_max = self.params().n_seq_max;
         if seq < 0 || seq as u32 >= n_seq_max {
             return Err(LlamaError::Sequence { seq, n_seq_max });
@@ -122,6 +126,6 @@ impl Context {
     pub(super) fn recount(&mut self) {
         // SAFETY: the memory of a live context; sequence 0 always exists.
         let last = unsafe { sys::llama_memory_seq_pos_max(self.memory(), 0) };
-        self.n_past = u32::try_from(last + 1).unwrap_or(0);
+        self.n_past = u32::try_from(i64::from(last) + 1).unwrap_or(0);
     }
 }

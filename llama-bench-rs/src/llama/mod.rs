@@ -10,15 +10,19 @@ mod chat;
 mod checks;
 mod context;
 mod context_params;
+#[cfg(test)]
+mod context_tests;
 mod device;
 mod error;
 mod log;
 mod memory;
 mod model;
+mod model_arguments;
 mod model_params;
 mod sampler;
 mod state;
 mod threadpool;
+mod traits;
 mod vocab;
 
 pub use backend::{Backend, build_info};

@@ -10,8 +10,8 @@ use std::{
 use llama_sys as sys;
 
 use super::{
-    Backend, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode, checks, context::with_exception,
-    device::text, log,
+    Backend, LlamaError, ModelParams, checks, context::with_exception, device::text, log,
+    model_arguments::Arguments,
 };
 
 /// A loaded model; clones share it, and it is freed with the last clone, context or vocabulary that uses it.
@@ -27,6 +27,7 @@ struct Inner {
     params: ModelParams,
     load_time: Duration,
     offloaded_layers: Option<(u32, u32)>,
+    learned_positions: Option<u32>,
     metadata: BTreeMap<String, String>,
     _backend: Backend,
 }
@@ -69,7 +70,7 @@ impl Model {
         progress: Progress<'_>,
     ) -> Result<Self, LlamaError> {
         let path = path.as_ref();
-        checks::model_file(path)?;
+        let learned_positions = checks::model_file(path)?;
         let arguments = Arguments::new(backend, params)?;
         let c_path = c_path(path)?;
         let mut watch = Watch { progress, panic: None, stopped: false };
@@ -103,10 +104,16 @@ impl Model {
             params: params.clone(),
             load_time,
             offloaded_layers: log.lines().find_map(offloaded),
+            learned_positions,
             // SAFETY: a model that was just loaded.
             metadata: unsafe { metadata(raw.as_ptr()) },
             _backend: backend.clone(),
         })))
+    }
+
+    /// Positions that its table has rows for; `None` if it has no such table.
+    pub(super) fn learned_positions(&self) -> Option<u32> {
+        self.0.learned_positions
     }
 
     pub(super) fn as_raw(&self) -> *mut sys::llama_model {
@@ -249,85 +256,6 @@ impl std::fmt::Debug for Model {
     }
 }
 
-/// The arrays that raw parameters point into.
-struct Arguments {
-    devices: Vec<sys::ggml_backend_dev_t>,
-    tensor_split: Vec<f32>,
-    overrides: Vec<sys::llama_model_tensor_buft_override>,
-    _patterns: Vec<CString>,
-}
-
-impl Arguments {
-    fn new(backend: &Backend, params: &ModelParams) -> Result<Self, LlamaError> {
-        checks::model_params(backend, params)?;
-        // SAFETY: no preconditions.
-        let max_devices = unsafe { sys::llama_max_devices() };
-        let mut tensor_split = params.tensor_split.clone();
-        tensor_split.resize(max_devices, 0.0);
-
-        let mut patterns = Vec::new();
-        let mut overrides = Vec::new();
-        let experts = (0..params.n_cpu_moe)
-            .map(|layer| (format!(r"blk\.{layer}\.ffn_(up|down|gate|gate_up)_(ch|)exps"), "CPU".to_owned()));
-        for (pattern, buffer_type) in params.tensor_buft_overrides.iter().cloned().chain(experts) {
-            let pattern = checks::c_string("tensor_buft_overrides", &pattern)?;
-            overrides.push(sys::llama_model_tensor_buft_override {
-                pattern: pattern.as_ptr(),
-                buft: checks::buffer_type(backend, &buffer_type)?,
-            });
-            patterns.push(pattern);
-        }
-        if !overrides.is_empty() {
-            overrides
-                .push(sys::llama_model_tensor_buft_override { pattern: ptr::null(), buft: ptr::null_mut() });
-        }
-        let mut devices: Vec<_> = params.devices.iter().map(|device| device.as_raw()).collect();
-        if !devices.is_empty() {
-            devices.push(ptr::null_mut());
-        }
-        Ok(Self { devices, tensor_split, overrides, _patterns: patterns })
-    }
-
-    fn raw(&self, params: &ModelParams) -> sys::llama_model_params {
-        // SAFETY: no preconditions.
-        let mut raw = unsafe { sys::llama_model_default_params() };
-        raw.n_gpu_layers = params.n_gpu_layers;
-        if !self.devices.is_empty() {
-            raw.devices = self.devices.as_ptr().cast_mut();
-        }
-        if !self.overrides.is_empty() {
-            raw.tensor_buft_overrides = self.overrides.as_ptr();
-        }
-        raw.tensor_split = self.tensor_split.as_ptr();
-        raw.main_gpu = params.main_gpu;
-        raw.split_mode = match params.split_mode {
-            SplitMode::None => sys::LLAMA_SPLIT_MODE_NONE,
-            SplitMode::Layer => sys::LLAMA_SPLIT_MODE_LAYER,
-            SplitMode::Row => sys::LLAMA_SPLIT_MODE_ROW,
-            SplitMode::Tensor => sys::LLAMA_SPLIT_MODE_TENSOR,
-        };
-        raw.load_mode = match params.load_mode {
-            LoadMode::Auto => sys::LLAMA_LOAD_MODE_AUTO,
-            LoadMode::None => sys::LLAMA_LOAD_MODE_NONE,
-            LoadMode::Mmap => sys::LLAMA_LOAD_MODE_MMAP,
-            LoadMode::Mlock => sys::LLAMA_LOAD_MODE_MLOCK,
-            LoadMode::MmapMlock => sys::LLAMA_LOAD_MODE_MMAP_MLOCK,
-            LoadMode::DirectIo => sys::LLAMA_LOAD_MODE_DIRECT_IO,
-        };
-        raw.lazy_mode = match params.lazy_mode {
-            LazyMode::Off => sys::LLAMA_LAZY_MODE_OFF,
-            LazyMode::Auto => sys::LLAMA_LAZY_MODE_AUTO,
-            LazyMode::On => sys::LLAMA_LAZY_MODE_ON,
-        };
-        raw.use_extra_bufts = params.use_extra_bufts;
-        raw.no_host = params.no_host;
-        raw.vocab_only = params.vocab_only;
-        raw.no_alloc = params.no_alloc;
-        raw.check_tensors = params.check_tensors;
-        raw
-    }
-}
-
 struct Watch<'a> {
     progress: Progress<'a>,
     panic: Option<Box<dyn std::any::Any + Send>>,
@@ -350,8 +278,13 @@ unsafe extern "C" fn on_progress(progress: f32, user_data: *mut c_void) -> bool 
     }
 }
 
+/// Where paths are bytes, they go to C as they are.
 fn c_path(path: &Path) -> Result<CString, LlamaError> {
-    checks::c_string("path", &path.to_string_lossy())
+    #[cfg(unix)]
+    let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec();
+    #[cfg(not(unix))]
+    let bytes = path.to_string_lossy().into_owned().into_bytes();
+    checks::c_string("path", bytes)
 }
 
 /// Reads `offloaded 25/25 layers to GPU`.
@@ -398,7 +331,4 @@ mod tests {
         assert_eq!(offloaded("load_tensors: offloaded 25/25 layers to GPU"), Some((25, 25)));
         assert_eq!(offloaded("load_tensors: offloading 24 repeating layers to GPU"), None);
     }
-
-    const fn assert_send_sync<T: Send + Sync>() {}
-    const _: () = assert_send_sync::<Model>();
 }

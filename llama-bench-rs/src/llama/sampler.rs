@@ -86,20 +86,28 @@ impl Sampler {
     /// Chooses a token by the logits of an output, counted as in [`Context::logits`], and remembers it.
     ///
     /// # Errors
-    /// There are no such logits.
+    /// There are no such logits, or they are no numbers.
     #[doc(alias = "llama_sampler_sample")]
     pub fn sample(&mut self, context: &mut Context, output: i32) -> Result<Token, LlamaError> {
-        if context.logits(output).is_none() {
+        context.check_intact("llama_sampler_sample")?;
+        let Some(logits) = context.logits(output) else {
             return Err(LlamaError::Parameter {
                 name: "output",
                 value: output.to_string(),
                 remedy: "the last decode left no logits there: decode first and ask for them".into(),
             });
+        };
+        // They have no order, and sorting them with std::sort would be undefined.
+        if logits.iter().any(|logit| logit.is_nan()) {
+            return Err(LlamaError::Unsupported {
+                what: "choosing a token".into(),
+                why: "the logits contain NaN: the weights or the state are damaged".into(),
+            });
         }
         // SAFETY: a live chain and context, and an output that was just seen to be there.
         let token = unsafe { sys::llama_sys_sampler_sample(self.chain.as_ptr(), context.as_raw(), output) };
         match last_exception() {
-            Some(exception) => Err(LlamaError::Exception { what: "llama_sampler_sample", exception }),
+            Some(_) => Err(context.broken_by("llama_sampler_sample")),
             None => Ok(token),
         }
     }
@@ -111,6 +119,3 @@ impl Sampler {
         unsafe { sys::llama_sampler_reset(self.chain.as_ptr()) };
     }
 }
-
-const fn assert_send<T: Send>() {}
-const _: () = assert_send::<Sampler>();

@@ -1,0 +1,89 @@
+//! Model parameters as llama.cpp takes them.
+
+use std::{ffi::CString, ptr};
+
+use llama_sys as sys;
+
+use super::{Backend, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode, checks};
+
+/// The arrays that raw parameters point into.
+pub(super) struct Arguments {
+    devices: Vec<sys::ggml_backend_dev_t>,
+    tensor_split: Vec<f32>,
+    overrides: Vec<sys::llama_model_tensor_buft_override>,
+    _patterns: Vec<CString>,
+}
+
+impl Arguments {
+    pub(super) fn new(backend: &Backend, params: &ModelParams) -> Result<Self, LlamaError> {
+        checks::model_params(backend, params)?;
+        // SAFETY: no preconditions.
+        let max_devices = unsafe { sys::llama_max_devices() };
+        let mut tensor_split = params.tensor_split.clone();
+        tensor_split.resize(max_devices, 0.0);
+
+        let mut patterns = Vec::new();
+        let mut overrides = Vec::new();
+        let experts = (0..params.n_cpu_moe)
+            .map(|layer| (format!(r"blk\.{layer}\.ffn_(up|down|gate|gate_up)_(ch|)exps"), "CPU".to_owned()));
+        for (pattern, buffer_type) in params.tensor_buft_overrides.iter().cloned().chain(experts) {
+            let pattern = checks::c_string("tensor_buft_overrides", pattern)?;
+            overrides.push(sys::llama_model_tensor_buft_override {
+                pattern: pattern.as_ptr(),
+                buft: checks::buffer_type(backend, &buffer_type)?,
+            });
+            patterns.push(pattern);
+        }
+        if !overrides.is_empty() {
+            overrides
+                .push(sys::llama_model_tensor_buft_override { pattern: ptr::null(), buft: ptr::null_mut() });
+        }
+        let mut devices: Vec<_> = params.devices.iter().map(|device| device.as_raw()).collect();
+        if !devices.is_empty() {
+            devices.push(ptr::null_mut());
+        }
+        Ok(Self { devices, tensor_split, overrides, _patterns: patterns })
+    }
+
+    pub(super) fn raw(&self, params: &ModelParams) -> sys::llama_model_params {
+        // SAFETY: no preconditions.
+        let mut raw = unsafe { sys::llama_model_default_params() };
+        raw.n_gpu_layers = params.n_gpu_layers;
+        if !self.devices.is_empty() {
+            raw.devices = self.devices.as_ptr().cast_mut();
+        }
+        if !self.overrides.is_empty() {
+            raw.tensor_buft_overrides = self.overrides.as_ptr();
+        }
+        raw.tensor_split = self.tensor_split.as_ptr();
+        raw.main_gpu = params.main_gpu;
+        raw.split_mode = match params.split_mode {
+            SplitMode::None => sys::LLAMA_SPLIT_MODE_NONE,
+            SplitMode::Layer => sys::LLAMA_SPLIT_MODE_LAYER,
+            SplitMode::Row => sys::LLAMA_SPLIT_MODE_ROW,
+            SplitMode::Tensor => sys::LLAMA_SPLIT_MODE_TENSOR,
+        };
+        // There is nothing to map or to read lazily without memory for it; llama.cpp asserts as much.
+        let load_mode = if params.no_alloc { LoadMode::None } else { params.load_mode };
+        let lazy_mode = if params.no_alloc { LazyMode::Off } else { params.lazy_mode };
+        raw.load_mode = match load_mode {
+            LoadMode::Auto => sys::LLAMA_LOAD_MODE_AUTO,
+            LoadMode::None => sys::LLAMA_LOAD_MODE_NONE,
+            LoadMode::Mmap => sys::LLAMA_LOAD_MODE_MMAP,
+            LoadMode::Mlock => sys::LLAMA_LOAD_MODE_MLOCK,
+            LoadMode::MmapMlock => sys::LLAMA_LOAD_MODE_MMAP_MLOCK,
+            LoadMode::DirectIo => sys::LLAMA_LOAD_MODE_DIRECT_IO,
+        };
+        raw.lazy_mode = match lazy_mode {
+            LazyMode::Off => sys::LLAMA_LAZY_MODE_OFF,
+            LazyMode::Auto => sys::LLAMA_LAZY_MODE_AUTO,
+            LazyMode::On => sys::LLAMA_LAZY_MODE_ON,
+        };
+        raw.use_extra_bufts = params.use_extra_bufts;
+        raw.no_host = params.no_host;
+        raw.vocab_only = params.vocab_only;
+        raw.no_alloc = params.no_alloc;
+        raw.check_tensors = params.check_tensors;
+        raw
+    }
+}
