@@ -24,6 +24,7 @@ unit:
 examples:
 	cargo run --example sweep -- --list-devices
 	cargo run --example sweep -- --shape tiny-llama -p 32 -n 4 -d 0,128 -r 2 -o json > target/sweep.json
+	cargo run --example generate -- --prompt hello --n-gen 16
 	cargo run --example sweep
 
 # A crate of its own that uses the library from its tests, as an application would.

@@ -4,6 +4,7 @@
 //! a conversation. Speed goes to standard error.
 
 use std::{
+    error::Error,
     io::{self, BufRead, IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
@@ -12,7 +13,6 @@ use std::{
 
 use clap::Parser;
 use llama_bench_rs::{
-    Error,
     gguf::{Shape, Synthetic},
     llama::{
         Backend, ChatMessage, Context, ContextParams, LlamaError, Model, ModelParams, Sampler, SamplerParams,
@@ -61,6 +61,8 @@ struct Args {
 fn main() -> ExitCode {
     match run(&Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
+        // A reader that went away, such as `head`, wants no more.
+        Err(error) if is_closed_pipe(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("generate: {error}");
             ExitCode::FAILURE
@@ -68,7 +70,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &Args) -> Result<(), Error> {
+fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let path = match &args.model {
         Some(path) => path.clone(),
         None => Synthetic::new(Shape::preset("tiny-llama")?).vocabulary(true).cached()?,
@@ -85,7 +91,7 @@ fn run(args: &Args) -> Result<(), Error> {
         if interactive {
             eprint!("> ");
         }
-        let Some(Ok(line)) = lines.next() else { return Ok(()) };
+        let Some(line) = lines.next().transpose()? else { return Ok(()) };
         if !line.trim().is_empty() {
             chat.answer(&line)?;
         }
@@ -101,27 +107,34 @@ struct Chat<'a> {
     sampler: Sampler,
     /// With a chat template: all that was said.
     messages: Option<Vec<ChatMessage>>,
-    /// Bytes of the conversation that the context has seen.
-    seen: usize,
+    /// The conversation as far as the context has seen it.
+    seen: String,
 }
 
 impl<'a> Chat<'a> {
-    fn new(args: &'a Args, model: &'a Model) -> Result<Self, Error> {
+    fn new(args: &'a Args, model: &'a Model) -> Result<Self, LlamaError> {
         let Args { temp, top_k, top_p, min_p, seed, .. } = *args;
         let sampler = SamplerParams { temperature: temp, top_k, top_p, min_p, seed };
-        let system = args.system.iter().map(|system| ChatMessage::new("system", system));
+        let messages = args.system.iter().map(|system| ChatMessage::new("system", system)).collect();
+        let messages = match model.apply_chat_template(&[ChatMessage::new("user", "")], true) {
+            Ok(_) => Some(messages),
+            Err(error) => {
+                eprintln!("[prompts are taken as they are: {error}]");
+                None
+            }
+        };
         Ok(Self {
             args,
             model,
             vocab: model.vocab()?,
             context: Context::new(model, &ContextParams::default().n_ctx(args.n_ctx))?,
             sampler: Sampler::new(&sampler)?,
-            messages: model.chat_template(None).map(|_| system.collect()),
-            seen: 0,
+            messages,
+            seen: String::new(),
         })
     }
 
-    fn answer(&mut self, prompt: &str) -> Result<(), Error> {
+    fn answer(&mut self, prompt: &str) -> Result<(), Box<dyn Error>> {
         let text = self.next_text(prompt)?;
         let tokens = self.vocab.tokenize(&text, self.context.n_past() == 0, true)?;
         let start = Instant::now();
@@ -134,7 +147,7 @@ impl<'a> Chat<'a> {
         let start = Instant::now();
         let (answer, n_generated) = self.generate()?;
         let generation = start.elapsed();
-        println!();
+        writeln!(io::stdout())?;
         let rate = |n: usize, time: f64| n as f64 / time.max(1e-9);
         eprintln!(
             "[{} prompt tokens at {:.1} t/s, {n_generated} generated at {:.1} t/s]",
@@ -143,22 +156,31 @@ impl<'a> Chat<'a> {
             rate(n_generated, generation.as_secs_f64())
         );
         if let Some(messages) = &mut self.messages {
+            self.seen.push_str(&answer);
             messages.push(ChatMessage::new("assistant", answer));
-            self.seen = self.model.apply_chat_template(messages, false)?.len();
         }
         Ok(())
     }
 
-    /// What the context has not seen yet: the prompt, written as the model reads a conversation.
-    fn next_text(&mut self, prompt: &str) -> Result<String, Error> {
+    /// What the context has not seen yet: the end of the last answer and the prompt, written as the model reads a
+    /// conversation. Where the template changes what was said, the context begins anew.
+    fn next_text(&mut self, prompt: &str) -> Result<String, LlamaError> {
         let Some(messages) = &mut self.messages else { return Ok(prompt.to_owned()) };
         messages.push(ChatMessage::new("user", prompt));
         let whole = self.model.apply_chat_template(messages, true)?;
-        Ok(whole.get(self.seen..).unwrap_or(&whole).to_owned())
+        let unseen = match whole.strip_prefix(&self.seen) {
+            Some(unseen) => unseen.to_owned(),
+            None => {
+                self.context.memory_clear(false);
+                whole.clone()
+            }
+        };
+        self.seen = whole;
+        Ok(unseen)
     }
 
     /// Streams tokens to standard output until the model ends, the limit or the end of the context.
-    fn generate(&mut self) -> Result<(String, usize), Error> {
+    fn generate(&mut self) -> Result<(String, usize), Box<dyn Error>> {
         let mut bytes = Vec::new();
         let mut shown = 0;
         let mut n_generated = 0;
@@ -169,7 +191,7 @@ impl<'a> Chat<'a> {
             }
             n_generated += 1;
             bytes.extend(self.vocab.piece(token, false)?);
-            shown += show(&bytes[shown..]);
+            shown += show(&bytes[shown..])?;
             match self.context.decode_tokens(&[token]) {
                 Err(LlamaError::ContextFull { n_ctx, .. }) => {
                     eprintln!("\n[the context of {n_ctx} tokens is full: raise -c]");
@@ -183,10 +205,11 @@ impl<'a> Chat<'a> {
 }
 
 /// Writes the whole characters and returns how many bytes they took: a token may end within one.
-fn show(bytes: &[u8]) -> usize {
+fn show(bytes: &[u8]) -> io::Result<usize> {
+    let mut out = io::stdout().lock();
     let mut taken = 0;
     for chunk in bytes.utf8_chunks() {
-        print!("{}", chunk.valid());
+        out.write_all(chunk.valid().as_bytes())?;
         taken += chunk.valid().len();
         // Up to three bytes at the end may be the beginning of a character.
         if chunk.invalid().is_empty()
@@ -194,10 +217,9 @@ fn show(bytes: &[u8]) -> usize {
         {
             break;
         }
-        print!("\u{FFFD}");
+        out.write_all("\u{FFFD}".as_bytes())?;
         taken += chunk.invalid().len();
     }
-    // A reader that went away is found by the next write of the runtime.
-    let _ = io::stdout().flush();
-    taken
+    out.flush()?;
+    Ok(taken)
 }
