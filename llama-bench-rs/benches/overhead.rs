@@ -69,6 +69,7 @@ fn per_generated_token(c: &mut Criterion) {
         pairs: vec![],
         depths: vec![0],
         n_reps: 1,
+        stopping: None,
         warmup: false,
         seed: 1,
         method: Method::Rewind,

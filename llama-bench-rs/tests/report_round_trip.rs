@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use llama_bench_rs::{
     record::*,
     report::{self, Format},
+    stats::{Stop, StoppingRule},
     units::{RateSpread, TokensPerSecond},
 };
 use proptest::{collection::vec, option, prelude::*};
@@ -57,9 +58,9 @@ fn next<T>(pool: &mut Vec<T>) -> T {
 }
 
 fn header() -> impl Strategy<Value = Header> {
-    let pools = (vec(text(), 24), vec(any::<u32>(), 20), vec(0..=i64::MAX as u64, 5), vec(any::<bool>(), 9));
+    let pools = (vec(text(), 25), vec(any::<u32>(), 21), vec(0..=i64::MAX as u64, 5), vec(any::<bool>(), 10));
     let rest = (
-        vec(duration(), 7),
+        vec(duration(), 9),
         vec(device(), 0..3),
         memory(),
         option::of(any::<bool>()),
@@ -82,7 +83,7 @@ fn header() -> impl Strategy<Value = Header> {
                 compiler: next(t),
                 cmake_options: next(t),
             },
-            host: Host { cpu_info: next(t), gpu_info: next(t), backends: next(t), devices },
+            host: Host { cpu_info: next(t), gpu_info: next(t), backends: next(t), driver: next(t), devices },
             model: ModelInfo {
                 filename: next(t),
                 description: next(t),
@@ -121,15 +122,24 @@ fn header() -> impl Strategy<Value = Header> {
                 swa_full: next(flags),
                 seed,
                 n_reps: next(n),
+                stopping: next(flags).then(|| StoppingRule { max: next(n) as usize, ..StoppingRule::new() }),
                 warmup: next(flags),
                 method,
             },
-            resolved: Resolved { flash_attn: resolved_fa, n_ctx: next(n), offloaded_layers: layers, memory },
+            resolved: Resolved {
+                flash_attn: resolved_fa,
+                n_ctx: next(n),
+                offloaded_layers: layers,
+                memory,
+                order: resolved_fa.map(|rounds| if rounds { Order::Rounds } else { Order::Blocks }),
+            },
             load: Load { elapsed: next(times), size_bytes: next(wide) },
             timing: Timing {
                 started_at: next(t),
                 wall: next(times),
+                open: next(times),
                 fill: next(times),
+                rewind: next(times),
                 timed: next(times),
                 warmup: next(times),
                 clock_resolution: next(times),
@@ -158,9 +168,33 @@ fn measured() -> impl Strategy<Value = Measured> {
         Rewind::Refill,
     ]);
     let warmup = (any::<u32>(), option::of(any::<bool>()));
-    (vec(sample(), 0..4), option::of(sample()), rewind, warmup).prop_map(|(samples, live, rewind, warmup)| {
-        Measured { samples, live, rewind, warmup: Warmup { n_runs: warmup.0, settled: warmup.1 } }
-    })
+    let stop =
+        option::of(prop::sample::select(vec![Stop::Precise, Stop::SteadyNoise, Stop::Maximum, Stop::Budget]));
+    let rest = (rewind, warmup, stop, vec(conditions(), 0..3));
+    (vec(sample(), 0..4), option::of(sample()), rest).prop_map(
+        |(samples, live, (rewind, warmup, stop, conditions))| Measured {
+            samples,
+            live,
+            rewind,
+            warmup: Warmup { n_runs: warmup.0, settled: warmup.1 },
+            stop,
+            conditions,
+        },
+    )
+}
+
+fn conditions() -> impl Strategy<Value = GpuConditions> {
+    (text(), vec(option::of(any::<u32>()), 5), prop::collection::btree_set(text(), 0..3)).prop_map(
+        |(name, n, throttled)| GpuConditions {
+            name,
+            sm_clock_min_mhz: n[0],
+            sm_clock_max_mhz: n[1],
+            sm_clock_limit_mhz: n[2],
+            temperature_max_c: n[3],
+            power_max_mw: n[4],
+            throttled,
+        },
+    )
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {

@@ -193,6 +193,10 @@ int32_t llama_sys_memory_breakdown(const llama_context * ctx, llama_sys_memory *
         for (const auto & [buft, data] : llama_get_memory_breakdown(ctx)) {
             if (n < cap) {
                 ggml_backend_dev_t dev = ggml_backend_buft_get_device(buft);
+                // Pinned memory names the device that it is pinned for, and lies in the host's.
+                if (ggml_backend_buft_is_host(buft)) {
+                    dev = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+                }
                 snprintf(out[n].device, sizeof(out[n].device), "%s", dev ? ggml_backend_dev_name(dev) : "");
                 snprintf(out[n].buffer_type, sizeof(out[n].buffer_type), "%s", ggml_backend_buft_name(buft));
                 out[n].model   = data.model;

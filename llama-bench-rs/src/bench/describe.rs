@@ -14,6 +14,7 @@ pub(super) fn header(backend: &Backend, model: &Model, context: &ContextParams, 
             cpu_info: backend.cpu_info(),
             gpu_info: backend.gpu_info(),
             backends: backend.names(),
+            driver: super::monitor::driver(),
             devices: backend.devices().iter().map(device).collect(),
         },
         model: ModelInfo {
@@ -80,7 +81,8 @@ fn config(model: &Model, context: &ContextParams, request: &Request) -> Config {
         repack: params.use_extra_bufts,
         swa_full: context.swa_full,
         seed: request.seed,
-        n_reps: request.n_reps,
+        n_reps: request.n_reps_max(),
+        stopping: request.stopping,
         warmup: request.warmup,
         method: request.method,
     }

@@ -1,27 +1,19 @@
 //! The state of a running sweep and the steps that both methods are made of.
 
+use std::time::Duration;
+
 use super::{
     clock::{Clock, ClockFacts},
     observe::{Cancel, Event, Observer},
     plan::{Depth, Plan, Unit},
+    progress::Progress,
     target::{Target, Token},
     timed,
     tokens::{Purpose, TokenSource},
 };
 use crate::record::{
-    Cell, CurvePoint, Failure, Header, Measured, Method, Outcome, Rewind, Run, Sample, TestKind, Warmup,
+    Cell, CurvePoint, Failure, Header, Method, Rewind, Run, TestKind, Warmup, merge_conditions,
 };
-
-/// A cell while it is being measured.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    pub(super) started_at: Option<String>,
-    pub(super) samples: Vec<Sample>,
-    pub(super) live: Option<Sample>,
-    pub(super) rewind: Option<Rewind>,
-    pub(super) failure: Option<Failure>,
-    reported: bool,
-}
 
 /// Everything a sweep needs while it runs.
 pub(super) struct Engine<'a, T, C> {
@@ -38,6 +30,9 @@ pub(super) struct Engine<'a, T, C> {
     observer: &'a mut dyn Observer,
     cancel: &'a Cancel,
     fill: Vec<Token>,
+    /// When the run began, by the clock; what an earlier run measured is taken up this much later.
+    start: Duration,
+    wall_before: Duration,
 }
 
 impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
@@ -66,28 +61,71 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             tokens,
             observer,
             cancel,
+            start: clock.now(),
+            wall_before: Duration::ZERO,
+        }
+    }
+
+    /// Takes up a run that was cut short: what it measured is not measured again, what failed is tried again.
+    pub(super) fn take_up(&mut self, run: &Run) {
+        self.header.timing = run.header.timing.clone();
+        self.wall_before = run.header.timing.wall;
+        self.curve.clone_from(&run.curve);
+        for (progress, test) in self.cells.iter_mut().zip(&self.plan.cells) {
+            if let Some(cell) = run.cells.iter().find(|cell| cell.test == *test) {
+                *progress = Progress::taken_up(cell);
+                self.warmup = cell.measured().map_or(self.warmup, |measured| measured.warmup);
+            }
+        }
+        for &unit in self.plan.depths.iter().flat_map(|depth| &depth.units) {
+            // A run that was cut short between the halves of a pair has one sample too many.
+            let n_reps = self.n_reps(unit) as usize;
+            unit.cells().for_each(|cell| self.cells[cell].samples.truncate(n_reps));
+            self.settle(unit);
         }
     }
 
     /// Runs the whole plan; what fails is in its cell.
     pub(super) fn run(mut self) -> Run {
-        let start = self.clock.now();
-        let facts = ClockFacts::measure(self.clock);
-        self.header.timing.started_at = utc_now();
-        self.header.timing.clock_resolution = facts.resolution;
-        self.header.timing.clock_overhead = facts.overhead;
-        self.tell(&Event::Planned(self.plan));
-        self.refuse_past_training();
+        self.begin();
         match self.plan.request.method {
             Method::Rewind => self.run_rewinding(),
             Method::FreshContext => self.run_fresh(),
         }
+        self.finish()
+    }
+
+    /// Before anything is run.
+    pub(super) fn begin(&mut self) {
+        self.start = self.clock.now();
+        let facts = ClockFacts::measure(self.clock);
+        if self.header.timing.started_at.is_empty() {
+            self.header.timing.started_at = utc_now();
+        }
+        self.header.timing.clock_resolution = facts.resolution;
+        self.header.timing.clock_overhead = facts.overhead;
+        self.tell(&Event::Planned(self.plan));
+        for cell in 0..self.cells.len() {
+            if self.cells[cell].is_done(self.plan.request.n_reps_max()) {
+                self.report(cell);
+            }
+        }
+        self.refuse_past_training();
+    }
+
+    /// After everything was run: the observer hears of the cells it has not heard of yet.
+    pub(super) fn finish(mut self) -> Run {
         for cell in 0..self.cells.len() {
             self.report(cell);
         }
-        self.header.timing.wall = self.clock.now() - start;
+        self.header.timing.wall = self.elapsed();
         let cells = (0..self.cells.len()).map(|cell| self.cell(cell)).collect();
         Run { header: self.header, cells, curve: self.curve }
+    }
+
+    /// Since the beginning of the run; of one that was taken up, since its own beginning, the pause left out.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.wall_before + (self.clock.now() - self.start)
     }
 
     /// Cells that would go past the trained context fail before anything is run for them.
@@ -116,7 +154,10 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             let sample = timed::prompt(self.target, self.clock, chunk, self.n_batch)?;
             self.header.timing.fill += sample.elapsed;
             self.header.timing.n_decoded_tokens += u64::from(n_tokens);
-            self.curve.push(CurvePoint { n_depth: done, n_tokens, elapsed: sample.elapsed });
+            // What is filled again is no new point.
+            if self.curve.last().is_none_or(|last| last.n_depth + last.n_tokens <= done) {
+                self.curve.push(CurvePoint { n_depth: done, n_tokens, elapsed: sample.elapsed });
+            }
             done += n_tokens;
         }
         Ok(())
@@ -131,25 +172,49 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             let tokens =
                 self.tokens.draw(Purpose::Repetition { cell, rep }, test.kind.n_tokens(), starts_sequence);
             self.cells[cell].started_at.get_or_insert_with(utc_now);
-            self.tell(&Event::Measuring { test: &test, rep, n_reps: self.plan.request.n_reps });
-            let sample = match test.kind {
+            self.tell(&Event::Measuring { test: &test, rep, n_reps: self.plan.request.n_reps_max() });
+            let mut sample = match test.kind {
                 TestKind::Pp(_) => timed::prompt(self.target, self.clock, &tokens, self.n_batch)?,
                 TestKind::Tg(_) => timed::generation(self.target, self.clock, &tokens)?,
             };
+            sample.at = self.wall_before + sample.at.saturating_sub(self.start);
             self.header.timing.timed += sample.elapsed;
             self.header.timing.n_decoded_tokens += u64::from(test.kind.n_tokens());
             self.cells[cell].samples.push(sample);
+            let reading = self.target.conditions();
+            merge_conditions(&mut self.cells[cell].conditions, &reading);
         }
         Ok(())
     }
 
-    /// Units of a depth that nothing has failed yet.
+    /// Units of a depth that have not failed and need more repetitions.
     pub(super) fn open_units(&self, depth: &Depth) -> Vec<Unit> {
-        depth.units.iter().copied().filter(|&unit| !self.has_failed(unit)).collect()
+        depth.units.iter().copied().filter(|&unit| !self.has_failed(unit) && !self.is_done(unit)).collect()
     }
 
-    pub(super) fn has_failed(&self, unit: Unit) -> bool {
+    fn has_failed(&self, unit: Unit) -> bool {
         unit.cells().any(|cell| self.cells[cell].failure.is_some())
+    }
+
+    fn is_done(&self, unit: Unit) -> bool {
+        let n_reps_max = self.plan.request.n_reps_max();
+        unit.cells().all(|cell| self.cells[cell].is_done(n_reps_max))
+    }
+
+    /// Repetitions that the unit has.
+    pub(super) fn n_reps(&self, unit: Unit) -> u32 {
+        unit.cells().map(|cell| self.cells[cell].samples.len() as u32).min().unwrap_or(0)
+    }
+
+    /// Asks the stopping rule whether the unit has enough repetitions: the halves of a pair stop together.
+    pub(super) fn settle(&mut self, unit: Unit) {
+        let Some(rule) = &self.plan.request.stopping else { return };
+        let stops: Vec<_> = unit.cells().map(|cell| (cell, self.cells[cell].decide(rule))).collect();
+        if stops.iter().all(|(_, stop)| stop.is_some()) {
+            for (cell, stop) in stops {
+                self.cells[cell].stop = stop;
+            }
+        }
     }
 
     pub(super) fn fail(&mut self, unit: Unit, failure: &Failure) {
@@ -186,27 +251,26 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     pub(super) fn report(&mut self, index: usize) {
         if !std::mem::replace(&mut self.cells[index].reported, true) {
             let cell = self.cell(index);
+            self.header.timing.wall = self.elapsed();
             let curve = &self.curve[self.n_curve_told..];
             self.observer.event(&Event::CellDone { header: &self.header, cell: &cell, curve });
             self.n_curve_told = self.curve.len();
         }
     }
 
+    /// Tells the observer how far a cell is that will go on later.
+    pub(super) fn report_so_far(&mut self, unit: Unit) {
+        for index in unit.cells() {
+            let cell = self.cell(index);
+            self.header.timing.wall = self.elapsed();
+            let curve = &self.curve[self.n_curve_told..];
+            self.observer.event(&Event::CellSoFar { header: &self.header, cell: &cell, curve });
+            self.n_curve_told = self.curve.len();
+        }
+    }
+
     fn cell(&self, index: usize) -> Cell {
-        let Progress { started_at, samples, live, rewind, failure, .. } = &self.cells[index];
-        // A sweep that was stopped keeps what it measured; a cell that failed is not to be trusted in part.
-        let stopped = failure.as_ref().is_some_and(|f| f.kind == "cancelled");
-        let outcome = match failure {
-            Some(failure) if !stopped || samples.is_empty() => Outcome::Failed(failure.clone()),
-            _ => Outcome::Measured(Measured {
-                samples: samples.clone(),
-                live: live.clone(),
-                rewind: rewind.unwrap_or(Rewind::Clear),
-                warmup: self.warmup,
-            }),
-        };
-        let started_at = started_at.clone().unwrap_or_else(|| self.header.timing.started_at.clone());
-        Cell { test: self.plan.cells[index], started_at, outcome }
+        self.cells[index].cell(self.plan.cells[index], self.warmup, &self.header.timing.started_at)
     }
 }
 

@@ -1,3 +1,5 @@
+use crate::record::{Difference, Failure};
+
 /// What makes a sweep impossible before anything is measured.
 ///
 /// A failure of a single cell is not an error: it becomes a [`Failure`](crate::record::Failure) in its cell.
@@ -31,6 +33,21 @@ pub enum BenchError {
         /// Largest number of positions.
         max: u32,
     },
+    /// A run that was to be taken up is of something else.
+    #[error(
+        "the earlier run is of another configuration and cannot be taken up: {}; measure into another file",
+        differences.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    OtherRun {
+        /// What differs, the value of now first.
+        differences: Vec<Difference>,
+    },
+    /// A context could not be verified.
+    #[error("cannot verify ({}): {}", .0.kind, .0.message)]
+    Verify(Failure),
+    /// llama.cpp cannot be used at all.
+    #[error(transparent)]
+    Llama(#[from] crate::llama::LlamaError),
     /// A range list could not be understood.
     #[error(transparent)]
     Range(#[from] super::range::RangeError),

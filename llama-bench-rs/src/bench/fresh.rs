@@ -4,11 +4,10 @@
 use super::{
     clock::Clock,
     engine::Engine,
-    observe::Event,
     plan::{Depth, Unit},
     target::Target,
 };
-use crate::record::{Failure, Rewind, TestKind};
+use crate::record::{Failure, Order, Rewind, TestKind};
 
 /// The state that llama-bench keeps in host memory from one test to the next.
 #[derive(Default)]
@@ -33,18 +32,21 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
     }
 
     fn run_test(&mut self, depth: &Depth, unit: Unit, saved: &mut Saved) -> Result<(), Failure> {
-        let n_ctx = self.plan.n_ctx_of(unit);
-        self.tell(&Event::Opening { n_ctx });
-        self.header.resolved = self.target.open(n_ctx)?;
+        self.open(self.plan.n_ctx_of(unit))?;
+        self.header.resolved.order = Some(Order::Blocks);
         self.set_rewind(depth, if depth.n_depth == 0 { Rewind::Clear } else { Rewind::FullOnHost });
         if self.plan.request.warmup {
             self.warm_up_once(unit)?;
         }
-        for rep in 0..self.plan.request.n_reps {
+        while self.open_units(depth).contains(&unit) {
             self.go_on()?;
+            let start = self.clock.now();
             self.target.clear();
             self.reach(depth.n_depth, saved)?;
-            self.measure(unit, rep)?;
+            self.measure(unit, self.n_reps(unit))?;
+            let spent = self.clock.now() - start;
+            unit.cells().for_each(|cell| self.cells[cell].spent += spent);
+            self.settle(unit);
         }
         Ok(())
     }

@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::target::{Keep, Limits, Target, Token};
+use super::{
+    monitor,
+    needs::{Needs, has_partial_state},
+    target::{Keep, Limits, Target, Token},
+};
 use crate::{
     llama::{Backend, Context, ContextParams, LlamaError, Model, SeqState, StateFlags},
-    record::{Failure, Resolved, Rewind},
+    record::{Failure, GpuConditions, Resolved, Rewind},
 };
 
 /// A llama.cpp context that can be filled, timed and rewound. Sequence 0 is the one measured.
@@ -18,6 +22,8 @@ pub struct LlamaTarget {
     whole: Option<SeqState>,
     /// Positions below this one still hold the fill; deeper ones were written over by a test or never filled.
     n_intact: u32,
+    /// Largest context that was found to fit.
+    n_ctx_fits: u32,
 }
 
 #[derive(Debug)]
@@ -39,6 +45,7 @@ impl LlamaTarget {
             slots: HashMap::new(),
             whole: None,
             n_intact: 0,
+            n_ctx_fits: 0,
         }
     }
 
@@ -51,12 +58,6 @@ impl LlamaTarget {
             kind: "context".into(),
             message: "no context is open: the one before failed".into(),
         })
-    }
-
-    /// Removing positions does not bring back what a sliding window or a recurrent state has forgotten.
-    fn needs_partial(&self) -> bool {
-        let windowed = self.model.n_swa() > 0 && !self.params.swa_full;
-        self.model.is_recurrent() || self.model.is_hybrid() || windowed
     }
 
     fn may_stay_on_device(&self) -> bool {
@@ -92,18 +93,33 @@ impl LlamaTarget {
 }
 
 impl Target for LlamaTarget {
-    fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure> {
+    fn close(&mut self) {
         self.slots.clear();
         self.whole = None;
         self.n_intact = 0;
-        // The old one goes first: both might not fit.
         self.context = None;
+    }
+
+    fn needs(&mut self, n_ctx: u32) -> Option<Needs> {
+        if n_ctx <= self.n_ctx_fits {
+            return None;
+        }
+        let needs = Needs::of(&self.model, &self.params, n_ctx)?;
+        if needs.check().is_ok() {
+            self.n_ctx_fits = n_ctx;
+        }
+        Some(needs)
+    }
+
+    fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure> {
+        self.close();
         let context = Context::new(&self.model, &self.params.clone().n_ctx(n_ctx))?;
         let resolved = Resolved {
             flash_attn: context.flash_attn_resolved(),
             n_ctx: context.n_ctx(),
             offloaded_layers: self.model.offloaded_layers(),
             memory: context.memory_breakdown(),
+            order: None,
         };
         self.context = Some(context);
         Ok(resolved)
@@ -136,7 +152,7 @@ impl Target for LlamaTarget {
         }
         let n_depth = self.context()?.n_past();
         // The device keeps one snapshot per sequence, so several slots must live on the host.
-        let partial = match self.needs_partial() && n_depth > 0 {
+        let partial = match has_partial_state(&self.model, &self.params) && n_depth > 0 {
             true => Some(self.snapshot(StateFlags::PARTIAL_ONLY, keep == Keep::Latest)?),
             false => None,
         };
@@ -189,6 +205,10 @@ impl Target for LlamaTarget {
 
     fn load(&mut self, state: &[u8]) -> Result<(), Failure> {
         Ok(self.context()?.state_restore_bytes(state, SEQ, StateFlags::empty())?)
+    }
+
+    fn conditions(&mut self) -> Vec<GpuConditions> {
+        monitor::read()
     }
 
     fn limits(&self) -> Limits {

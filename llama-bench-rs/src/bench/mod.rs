@@ -7,9 +7,13 @@ mod error;
 #[cfg(test)]
 mod fake;
 mod fresh;
+mod interleaved;
 mod llama_target;
+mod monitor;
+mod needs;
 pub mod observe;
 pub mod plan;
+mod progress;
 pub mod range;
 mod rewinding;
 mod sweep;
@@ -18,17 +22,21 @@ pub mod target;
 mod tests;
 mod timed;
 mod tokens;
+mod verify;
 mod warmup;
 
 pub use error::BenchError;
 pub use llama_target::LlamaTarget;
+pub use needs::{DeviceNeeds, Needs};
 pub use observe::{Cancel, Event, Observer};
-pub use plan::{Order, Plan, Request};
-pub use sweep::Sweep;
+pub use plan::{Plan, Request};
+pub use sweep::{Sweep, interleave};
+pub use verify::{Verification, VerifiedDepth};
 
 use clock::Clock;
 use target::Target;
 
+pub use crate::record::Order;
 use crate::record::{Header, Run};
 
 /// Runs a plan on a target. [`Sweep`] does this for a model; use it directly to measure something else the same way.

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use super::plan::Plan;
+use super::{needs::Needs, plan::Plan};
 use crate::record::{Cell, CurvePoint, Header, Test};
 
 /// Something that happened in a sweep. Events come between timed regions, never inside one.
@@ -14,6 +14,8 @@ use crate::record::{Cell, CurvePoint, Header, Test};
 pub enum Event<'a> {
     /// The plan stands; nothing has been run.
     Planned(&'a Plan),
+    /// What the next context will take, by device, and how much is free.
+    Needs(&'a Needs),
     /// A context for `n_ctx` tokens is being made.
     Opening {
         /// Tokens that it will hold.
@@ -36,6 +38,15 @@ pub enum Event<'a> {
         rep: u32,
         /// Repetitions planned.
         n_reps: u32,
+    },
+    /// A repetition of a cell is over and others will follow in later rounds: what is known of it so far.
+    CellSoFar {
+        /// The run that it belongs to, as it stands.
+        header: &'a Header,
+        /// The cell, with the samples so far.
+        cell: &'a Cell,
+        /// Chunks of the fill that were timed since the cell before.
+        curve: &'a [CurvePoint],
     },
     /// A cell has its outcome.
     CellDone {

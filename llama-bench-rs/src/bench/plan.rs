@@ -6,26 +6,16 @@ use rand_xoshiro::{
 };
 
 use super::error::BenchError;
-use crate::record::{Group, Method, Test, TestKind};
+use crate::{
+    record::{Group, Method, Order, Test, TestKind},
+    stats::StoppingRule,
+};
 
 /// llama.cpp pads contexts to this many tokens; asking for the padded size keeps figures comparable.
 const N_CTX_PAD: u32 = 256;
 
 /// Positions are 32-bit signed in llama.cpp; the padding must fit too.
 const N_CTX_MAX: u32 = i32::MAX as u32 - N_CTX_PAD;
-
-/// In which order the repetitions of different depths are run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Order {
-    /// [`Order::Rounds`] where the context can cheaply return to any depth, else [`Order::Blocks`].
-    #[default]
-    Auto,
-    /// One repetition of every cell per round, depths in a new seeded order each round: drift of clocks or
-    /// temperature spreads over all cells.
-    Rounds,
-    /// All repetitions of a depth, then the next depth: needs no whole snapshot.
-    Blocks,
-}
 
 /// One thing timed in one go: a test, or the two halves of a pg test. Numbers are indices of [`Plan::cells`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,8 +63,10 @@ pub struct Request {
     pub pairs: Vec<Group>,
     /// Depths, in tokens; order and repeats do not matter.
     pub depths: Vec<u32>,
-    /// Repetitions per cell.
+    /// Repetitions per cell, if no rule stops them.
     pub n_reps: u32,
+    /// Ends the repetitions of a cell in place of `n_reps`.
+    pub stopping: Option<StoppingRule>,
     /// Whether to warm up.
     pub warmup: bool,
     /// Seed of tokens and order.
@@ -133,7 +125,7 @@ impl Request {
         if self.prompts.is_empty() && self.generations.is_empty() && self.pairs.is_empty() {
             return Err(BenchError::NoTests);
         }
-        if self.n_reps == 0 {
+        if self.n_reps == 0 || self.stopping.is_some_and(|rule| rule.max == 0) {
             return Err(BenchError::NoRepetitions);
         }
         let halves =
@@ -155,6 +147,13 @@ impl Request {
     }
 }
 
+impl Request {
+    /// Most repetitions of a cell.
+    pub fn n_reps_max(&self) -> u32 {
+        self.stopping.map_or(self.n_reps, |rule| u32::try_from(rule.max).unwrap_or(u32::MAX))
+    }
+}
+
 impl Plan {
     /// Tokens that the context must hold for this unit, before padding.
     pub fn n_needed(&self, unit: Unit) -> u32 {
@@ -162,6 +161,11 @@ impl Plan {
             .map(|cell| self.cells[cell].n_depth + self.cells[cell].kind.n_tokens())
             .max()
             .unwrap_or(0)
+    }
+
+    /// Tokens that one repetition of this unit decodes.
+    pub(super) fn n_test(&self, unit: Unit) -> u32 {
+        unit.cells().map(|cell| self.cells[cell].kind.n_tokens()).sum()
     }
 
     /// Tokens that the context must hold for everything up to and including this depth, padded.
@@ -175,10 +179,10 @@ impl Plan {
         self.n_needed(unit).next_multiple_of(N_CTX_PAD)
     }
 
-    /// Tokens decoded in timed repetitions.
+    /// Tokens decoded in timed repetitions; with a stopping rule, at most.
     pub fn n_timed_tokens(&self) -> u64 {
         let per_rep: u64 = self.cells.iter().map(|cell| u64::from(cell.kind.n_tokens())).sum();
-        per_rep * u64::from(self.request.n_reps)
+        per_rep * u64::from(self.request.n_reps_max())
     }
 
     /// Tokens decoded to reach the depths: the deepest once when rewinding, llama-bench's sum of fills otherwise.
@@ -213,6 +217,7 @@ pub(super) mod tests {
             pairs: vec![],
             depths: vec![64, 0, 32, 64],
             n_reps: 3,
+            stopping: None,
             warmup: true,
             seed: 1,
             method: Method::Rewind,

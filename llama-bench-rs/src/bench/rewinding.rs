@@ -1,48 +1,75 @@
 //! One context for the whole sweep: filled once, in ascending order, and rewound between repetitions.
 
+use std::time::Duration;
+
 use super::{
     clock::Clock,
     engine::Engine,
     observe::Event,
-    plan::{Depth, Order, Unit},
+    plan::{Depth, Unit},
     target::{Keep, Target},
     timed,
     tokens::Purpose,
 };
-use crate::record::{Failure, Rewind, TestKind};
+use crate::record::{Failure, Order, Rewind, TestKind};
 
 impl<T: Target, C: Clock> Engine<'_, T, C> {
     pub(super) fn run_rewinding(&mut self) {
+        let depths = self.prepare();
+        let rounds = !depths.is_empty()
+            && match self.plan.request.order {
+                Order::Rounds => true,
+                Order::Blocks => false,
+                Order::Auto => self.target.can_hold_whole(),
+            };
+        self.header.resolved.order = Some(if rounds { Order::Rounds } else { Order::Blocks });
+        let mut n_now = 0;
+        for (slot, depth) in depths.iter().enumerate() {
+            let keep = if rounds { Keep::All } else { Keep::Latest };
+            if let Err(failure) = self.arrive(slot, depth, n_now, keep) {
+                self.fail_depths(&depths[slot..], &failure);
+                return self.run_rounds(&depths[..slot], rounds);
+            }
+            n_now = depth.n_depth;
+            if !rounds {
+                self.run_block(slot, depth);
+            }
+            if slot + 1 < depths.len()
+                && let Err(failure) = self.go_to(slot, depth)
+            {
+                self.fail_depths(&depths[slot + 1..], &failure);
+                return self.run_rounds(&depths[..=slot], rounds);
+            }
+        }
+        // The whole snapshot is of the deepest depth.
+        if rounds
+            && let Some((slot, depth)) = depths.iter().enumerate().next_back()
+            && let Err(failure) = self.go_to(slot, depth)
+        {
+            return self.fail_depths(&depths, &failure);
+        }
+        self.run_rounds(&depths, rounds);
+    }
+
+    /// Opens a context for the depths that have something to measure and warms it up; returns those depths.
+    pub(super) fn prepare(&mut self) -> Vec<Depth> {
         let mut depths = self.plan.depths.clone();
         depths.retain(|depth| !self.open_units(depth).is_empty());
         self.open_for(&mut depths);
-        if depths.is_empty() {
-            return;
+        if !depths.is_empty()
+            && let Err(failure) = self.warm_up()
+        {
+            self.fail_depths(&depths, &failure);
+            depths.clear();
         }
-        if let Err(failure) = self.warm_up() {
-            return self.fail_depths(&depths, &failure);
-        }
-        let rounds = match self.plan.request.order {
-            Order::Rounds => true,
-            Order::Blocks => false,
-            Order::Auto => self.target.can_hold_whole(),
-        };
-        let reached = self.ascend(&depths, !rounds);
-        if rounds {
-            self.run_rounds(&depths[..reached]);
-        }
+        depths
     }
 
     /// Opens a context for all depths; where that fails, the deepest is given up and the rest tried again.
     fn open_for(&mut self, depths: &mut Vec<Depth>) {
         while !depths.is_empty() {
-            let n_ctx = self.plan.n_ctx(depths);
-            self.tell(&Event::Opening { n_ctx });
-            match self.target.open(n_ctx) {
-                Ok(resolved) => {
-                    self.header.resolved = resolved;
-                    return;
-                }
+            match self.open(self.plan.n_ctx(depths)) {
+                Ok(()) => return,
                 Err(failure) => {
                     let deepest = depths.split_off(depths.len() - 1);
                     self.fail_depths(&deepest, &failure);
@@ -51,36 +78,36 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         }
     }
 
-    /// Fills from depth to depth, holding each; with `measure`, all repetitions of a depth are run on the way.
-    /// Returns how many depths were reached.
-    fn ascend(&mut self, depths: &[Depth], measure: bool) -> usize {
-        let mut n_now = 0;
-        for (slot, depth) in depths.iter().enumerate() {
-            let keep = if measure { Keep::Latest } else { Keep::All };
-            if let Err(failure) = self.arrive(slot, depth, n_now, keep) {
-                self.fail_depths(&depths[slot..], &failure);
-                return slot;
-            }
-            n_now = depth.n_depth;
-            if measure {
-                self.run_block(slot, depth);
-            }
-            if let Err(failure) = self.go_to(slot, depth) {
-                self.fail_depths(&depths[slot + 1..], &failure);
-                return slot + 1;
-            }
+    /// Opens a context of this size in place of the one before.
+    pub(super) fn open(&mut self, n_ctx: u32) -> Result<(), Failure> {
+        let start = self.clock.now();
+        // The old one goes first: both might not fit.
+        self.target.close();
+        if let Some(needs) = self.target.needs(n_ctx) {
+            self.tell(&Event::Needs(&needs));
+            needs.check()?;
         }
-        depths.len()
+        self.tell(&Event::Opening { n_ctx });
+        let resolved = self.target.open(n_ctx);
+        self.header.timing.open += self.clock.now() - start;
+        self.header.resolved = resolved?;
+        Ok(())
     }
 
     /// Goes on filling to a depth, holds it, and runs one generation straight after the live fill.
-    fn arrive(&mut self, slot: usize, depth: &Depth, n_now: u32, keep: Keep) -> Result<(), Failure> {
+    pub(super) fn arrive(
+        &mut self,
+        slot: usize,
+        depth: &Depth,
+        n_now: u32,
+        keep: Keep,
+    ) -> Result<(), Failure> {
         if self.fill(n_now, depth.n_depth).is_err() {
             // A decode that failed may have left the context half way: once more, from the start.
             self.target.clear();
             self.fill(0, depth.n_depth)?;
         }
-        let rewind = self.target.hold(slot, keep)?;
+        let rewind = self.rewinding(|engine| engine.target.hold(slot, keep))?;
         self.set_rewind(depth, if depth.n_depth == 0 { Rewind::Clear } else { rewind });
         if depth.n_depth > 0 {
             self.run_live(depth);
@@ -97,6 +124,9 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
             Unit::Pair { .. } => None,
         };
         let Some(cell) = self.open_units(depth).iter().find_map(is_generation) else { return };
+        if self.cells[cell].live.is_some() {
+            return;
+        }
         if let Err(failure) = self.time_live(cell) {
             self.fail(Unit::Single(cell), &failure);
         }
@@ -114,51 +144,84 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
     }
 
     fn run_block(&mut self, slot: usize, depth: &Depth) {
-        for rep in 0..self.plan.request.n_reps {
+        for rep in 0..self.plan.request.n_reps_max() {
+            if self.open_units(depth).is_empty() {
+                break;
+            }
             self.run_round(slot, depth, rep);
         }
+        self.report_depth(depth);
+    }
+
+    pub(super) fn report_depth(&mut self, depth: &Depth) {
         for cell in depth.units.iter().flat_map(|unit| unit.cells()) {
             self.report(cell);
         }
     }
 
-    fn run_rounds(&mut self, depths: &[Depth]) {
-        if let Err(failure) = self.target.hold_whole() {
+    fn run_rounds(&mut self, depths: &[Depth], rounds: bool) {
+        if !rounds || depths.is_empty() {
+            return;
+        }
+        if let Err(failure) = self.rewinding(|engine| engine.target.hold_whole()) {
             return self.fail_depths(depths, &failure);
         }
         let slots: Vec<usize> = (0..depths.len()).collect();
-        for rep in 0..self.plan.request.n_reps {
+        for rep in 0..self.plan.request.n_reps_max() {
+            if depths.iter().all(|depth| self.open_units(depth).is_empty()) {
+                break;
+            }
             for slot in self.plan.shuffled(&slots, rep, 0) {
                 self.run_round(slot, &depths[slot], rep);
+                for unit in self.open_units(&depths[slot]) {
+                    self.report_so_far(unit);
+                }
             }
         }
     }
 
-    /// One repetition of every unit of a depth, each from the held state, in an order of its own.
-    fn run_round(&mut self, slot: usize, depth: &Depth, rep: u32) {
-        let units = self.open_units(depth);
+    /// One repetition of every unit of a depth that lacks this one, each from the held state, in an order of its own.
+    pub(super) fn run_round(&mut self, slot: usize, depth: &Depth, rep: u32) {
+        let mut units = self.open_units(depth);
+        // A run that was taken up has some of them already.
+        units.retain(|&unit| self.n_reps(unit) <= rep);
         for unit in self.plan.shuffled(&units, rep, 1 + slot as u64) {
+            let start = self.clock.now();
             let result = self.go_to(slot, depth).and_then(|()| self.measure(unit, rep));
-            if let Err(failure) = result {
-                self.fail(unit, &failure);
+            let spent = self.clock.now() - start;
+            match result {
+                Ok(()) => {
+                    unit.cells().for_each(|cell| self.cells[cell].spent += spent);
+                    self.settle(unit);
+                }
+                Err(failure) => self.fail(unit, &failure),
             }
         }
     }
 
     /// Returns to a held depth; where the state cannot be restored, the context is filled again.
-    fn go_to(&mut self, slot: usize, depth: &Depth) -> Result<(), Failure> {
+    pub(super) fn go_to(&mut self, slot: usize, depth: &Depth) -> Result<(), Failure> {
         self.go_on()?;
         if depth.n_depth == 0 {
-            self.target.clear();
+            self.rewinding(|engine| engine.target.clear());
             return Ok(());
         }
-        if self.target.rewind(slot).is_ok() {
+        if self.rewinding(|engine| engine.target.rewind(slot)).is_ok() {
             return Ok(());
         }
         self.target.clear();
         self.fill(0, depth.n_depth)?;
-        self.target.hold(slot, Keep::All)?;
+        self.rewinding(|engine| engine.target.hold(slot, Keep::All))?;
         self.set_rewind(depth, Rewind::Refill);
         Ok(())
+    }
+
+    /// Does it and counts the time as spent on the way back.
+    fn rewinding<R>(&mut self, step: impl FnOnce(&mut Self) -> R) -> R {
+        let start = self.clock.now();
+        let result = step(self);
+        let elapsed: Duration = self.clock.now() - start;
+        self.header.timing.rewind += elapsed;
+        result
     }
 }

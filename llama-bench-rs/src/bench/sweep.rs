@@ -1,12 +1,13 @@
 //! The front door: measure a model at several depths.
 
 use super::{
-    Cancel, Event, Observer, Order, Plan, Request, clock::MonotonicClock, error::BenchError,
-    llama_target::LlamaTarget,
+    Cancel, Event, Needs, Observer, Order, Plan, Request, Verification, clock::MonotonicClock,
+    engine::Engine, error::BenchError, llama_target::LlamaTarget,
 };
 use crate::{
     llama::{Backend, ContextParams, Model},
-    record::{Group, Method, Report},
+    record::{Group, Header, Method, Report, Run},
+    stats::StoppingRule,
 };
 
 /// Measures prompt processing (pp) and token generation (tg) of a model at each context depth, in this process.
@@ -28,6 +29,7 @@ pub struct Sweep<'a> {
     request: Request,
     observer: Option<&'a mut dyn Observer>,
     cancel: Cancel,
+    earlier: Option<Run>,
 }
 
 impl<'a> Sweep<'a> {
@@ -42,6 +44,7 @@ impl<'a> Sweep<'a> {
                 pairs: Vec::new(),
                 depths: vec![0],
                 n_reps: 5,
+                stopping: None,
                 warmup: true,
                 seed: 42,
                 method: Method::default(),
@@ -49,6 +52,7 @@ impl<'a> Sweep<'a> {
             },
             observer: None,
             cancel: Cancel::new(),
+            earlier: None,
         }
     }
 
@@ -84,6 +88,13 @@ impl<'a> Sweep<'a> {
     #[must_use]
     pub fn repetitions(mut self, n_reps: u32) -> Self {
         self.request.n_reps = n_reps;
+        self
+    }
+
+    /// Repeats each cell until the rule stops it, in place of a fixed number of repetitions.
+    #[must_use]
+    pub fn until(mut self, rule: StoppingRule) -> Self {
+        self.request.stopping = Some(rule);
         self
     }
 
@@ -136,6 +147,39 @@ impl<'a> Sweep<'a> {
         self
     }
 
+    /// Takes up a run of the same configuration that was cut short: cells that have all their repetitions are not
+    /// measured again, others get those that they lack, and what failed is tried again.
+    ///
+    /// # Errors
+    /// The run was of another configuration, model, machine or build; the error names what differs.
+    pub fn take_up(mut self, earlier: Run) -> Result<Self, BenchError> {
+        let header = self.header()?;
+        let differences = header.differences(&earlier.header);
+        if !differences.is_empty() {
+            return Err(BenchError::OtherRun { differences });
+        }
+        self.earlier = Some(earlier);
+        Ok(self)
+    }
+
+    /// What the report will say of the run before anything is measured.
+    ///
+    /// # Errors
+    /// llama.cpp cannot be initialised.
+    pub fn header(&self) -> Result<Header, BenchError> {
+        let backend = Backend::init()?;
+        Ok(super::describe::header(&backend, self.model, &self.context, &self.request))
+    }
+
+    /// The memory that the sweep's context will take, by device; `None` where llama.cpp does not tell.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn needs(&self) -> Result<Option<Needs>, BenchError> {
+        let plan = self.plan()?;
+        Ok(Needs::of(self.model, &self.context, plan.n_ctx(&plan.depths)))
+    }
+
     /// What would be run.
     ///
     /// # Errors
@@ -144,19 +188,86 @@ impl<'a> Sweep<'a> {
         self.request.clone().plan()
     }
 
+    /// Measures nothing, and proves that coming back to each depth leaves the context as a fresh fill does: walks over
+    /// the depths as [`run`](Self::run) would, decoding as many tokens as the longest test between rewinds, and
+    /// compares logits and positions. Fills a context of its own for every depth, which takes its time.
+    ///
+    /// # Errors
+    /// As `run`; a context could not be made, filled or rewound.
+    pub fn verify(self) -> Result<Verification, BenchError> {
+        let plan = self.plan()?;
+        super::verify::verify(self.model, &self.context, &plan).map_err(BenchError::Verify)
+    }
+
     /// Runs the sweep; one run in the report. A cell that fails carries its reason and the others go on.
     ///
     /// # Errors
     /// Nothing to measure, or lengths that cannot be run. A model or context that fails later is in the cells.
     pub fn run(self) -> Result<Report, crate::Error> {
-        let plan = self.plan()?;
-        let backend = Backend::init()?;
-        let header = super::describe::header(&backend, self.model, &self.context, &plan.request);
-        let mut target = LlamaTarget::new(self.model, &self.context);
-        let mut silent = |_: &Event<'_>| {};
-        let observer = self.observer.unwrap_or(&mut silent);
+        let mut prepared = Prepared::new(self)?;
         let clock = MonotonicClock::start();
-        let run = super::run(&plan, &mut target, &clock, header, observer, &self.cancel);
+        let run = prepared.engine(&clock).run();
         Ok(Report { runs: vec![run] })
     }
+}
+
+/// Runs several sweeps in turn, repetition by repetition, each in a context of its own: what drifts on the machine
+/// drifts for all of them alike, and the n-th repetition of one is paired with the n-th of the others. One run per
+/// sweep in the report, in the order given.
+///
+/// Rewinds, whatever method was asked for, and takes the depths one after the other.
+///
+/// # Errors
+/// As [`Sweep::run`], of any of them.
+pub fn interleave(sweeps: Vec<Sweep<'_>>) -> Result<Report, crate::Error> {
+    let mut prepared =
+        sweeps.into_iter().map(Prepared::new).collect::<Result<Vec<Prepared<'_>>, BenchError>>()?;
+    let clock = MonotonicClock::start();
+    let engines = prepared.iter_mut().map(|one| one.engine(&clock)).collect();
+    Ok(Report { runs: super::interleaved::run(engines) })
+}
+
+/// A sweep with all that its engine borrows.
+struct Prepared<'a> {
+    plan: Plan,
+    header: Header,
+    target: LlamaTarget,
+    observer: Option<&'a mut dyn Observer>,
+    silent: Silent,
+    cancel: Cancel,
+    earlier: Option<Run>,
+}
+
+impl<'a> Prepared<'a> {
+    fn new(sweep: Sweep<'a>) -> Result<Self, BenchError> {
+        Ok(Self {
+            plan: sweep.plan()?,
+            header: sweep.header()?,
+            target: LlamaTarget::new(sweep.model, &sweep.context),
+            observer: sweep.observer,
+            silent: Silent,
+            cancel: sweep.cancel,
+            earlier: sweep.earlier,
+        })
+    }
+
+    fn engine<'b>(&'b mut self, clock: &'b MonotonicClock) -> Engine<'b, LlamaTarget, MonotonicClock> {
+        let observer: &mut dyn Observer = match &mut self.observer {
+            Some(observer) => *observer,
+            None => &mut self.silent,
+        };
+        let header = self.header.clone();
+        let mut engine = Engine::new(&mut self.target, clock, &self.plan, header, observer, &self.cancel);
+        if let Some(earlier) = &self.earlier {
+            engine.take_up(earlier);
+        }
+        engine
+    }
+}
+
+/// Hears nothing.
+struct Silent;
+
+impl Observer for Silent {
+    fn event(&mut self, _event: &Event<'_>) {}
 }

@@ -1,6 +1,7 @@
 //! What the engine needs from the thing it measures: real in [`LlamaTarget`](super::LlamaTarget), fake in tests.
 
-use crate::record::{Failure, Resolved, Rewind};
+use super::needs::Needs;
+use crate::record::{Failure, GpuConditions, Resolved, Rewind};
 
 /// Token id, as in llama.cpp.
 pub type Token = i32;
@@ -9,6 +10,15 @@ pub type Token = i32;
 ///
 /// Positions are implicit: tokens go on from the last one.
 pub trait Target {
+    /// Gives up the open context, if there is one.
+    fn close(&mut self) {}
+
+    /// What a context with room for `n_ctx` tokens would take; `None` if that is not known, or was looked at before and
+    /// found to fit.
+    fn needs(&mut self, _n_ctx: u32) -> Option<Needs> {
+        None
+    }
+
     /// Opens a context with room for `n_ctx` tokens in place of any that is open, empty.
     ///
     /// # Errors
@@ -64,6 +74,11 @@ pub trait Target {
     /// # Errors
     /// The state was refused; the target must then be cleared.
     fn load(&mut self, state: &[u8]) -> Result<(), Failure>;
+
+    /// What the GPUs do right now; empty where nothing can be told.
+    fn conditions(&mut self) -> Vec<GpuConditions> {
+        Vec::new()
+    }
 
     /// The facts that shape a plan.
     fn limits(&self) -> Limits;

@@ -4,6 +4,7 @@ use std::{
 };
 
 use llama_sys as sys;
+use sysinfo::System;
 
 /// What a device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,14 +88,28 @@ impl Device {
         unsafe { text(sys::ggml_backend_reg_name(sys::ggml_backend_dev_backend_reg(self.0))) }
     }
 
-    /// Free and total memory in bytes, now.
+    /// Free and total memory in bytes, now. Of the processor, free is what the system could hand out without
+    /// swapping, where it tells (ggml takes all of it for free).
     #[doc(alias = "ggml_backend_dev_memory")]
     pub fn memory_bytes(&self) -> (u64, u64) {
         let (mut free, mut total) = (0, 0);
         // SAFETY: a registered device, and two places to write to.
         unsafe { sys::ggml_backend_dev_memory(self.0, &mut free, &mut total) };
-        (free as u64, total as u64)
+        let (free, total) = (free as u64, total as u64);
+        match self.kind() {
+            DeviceKind::Cpu => (available_host_memory().map_or(free, |available| available.min(free)), total),
+            _ => (free, total),
+        }
     }
+}
+
+/// Bytes that the system has left, within what the control group may have that this process is confined to. What the
+/// group has left is not asked: its page cache counts as used there.
+fn available_host_memory() -> Option<u64> {
+    let mut system = System::new();
+    system.refresh_memory();
+    let confined = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory);
+    Some(system.available_memory().min(confined)).filter(|&bytes| bytes > 0)
 }
 
 impl fmt::Debug for Device {

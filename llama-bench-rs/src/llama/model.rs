@@ -3,16 +3,17 @@ use std::{
     ffi::{CString, c_char, c_void},
     path::{Path, PathBuf},
     ptr::{self, NonNull},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use llama_sys as sys;
 
 use super::{
-    Backend, LlamaError, ModelParams, checks, context::with_exception, device::text, log,
-    model_arguments::Arguments,
+    Backend, Context, ContextParams, LlamaError, ModelParams, checks, context::with_exception, device::text,
+    log, model_arguments::Arguments,
 };
+use crate::record::DeviceMemory;
 
 /// A loaded model; clones share it, and it is freed with the last clone, context or vocabulary that uses it.
 ///
@@ -29,7 +30,9 @@ struct Inner {
     offloaded_layers: Option<(u32, u32)>,
     learned_positions: Option<u32>,
     metadata: BTreeMap<String, String>,
-    _backend: Backend,
+    /// The same without weights, once somebody asked what a context takes.
+    weightless: OnceLock<Option<Model>>,
+    backend: Backend,
 }
 
 // SAFETY: a llama_model is immutable after loading and tied to no thread (see Model).
@@ -107,7 +110,8 @@ impl Model {
             learned_positions,
             // SAFETY: a model that was just loaded.
             metadata: unsafe { metadata(raw.as_ptr()) },
-            _backend: backend.clone(),
+            weightless: OnceLock::new(),
+            backend: backend.clone(),
         })))
     }
 
@@ -118,6 +122,22 @@ impl Model {
 
     pub(super) fn as_raw(&self) -> *mut sys::llama_model {
         self.0.raw.as_ptr()
+    }
+
+    /// The memory that a context of it would take, by device, without making one: weights are left out. `None` where
+    /// llama.cpp does not tell.
+    ///
+    /// The first call reads the file's header again; the others are cheap.
+    #[doc(alias = "llama_get_memory_breakdown")]
+    pub fn memory_of_context(&self, params: &ContextParams) -> Option<BTreeMap<String, DeviceMemory>> {
+        let weightless = self.0.weightless.get_or_init(|| {
+            Self::load(&self.0.backend, self.path(), &self.params().clone().no_alloc(true)).ok()
+        });
+        let context = Context::new(weightless.as_ref()?, params).ok()?;
+        let mut memory = context.memory_breakdown();
+        memory.values_mut().for_each(|device| device.model_bytes = 0);
+        memory.retain(|_, device| device.context_bytes + device.compute_bytes > 0);
+        Some(memory)
     }
 
     /// The path it was loaded from.

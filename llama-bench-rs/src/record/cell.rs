@@ -2,7 +2,11 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::{RateSpread, TokensPerSecond};
+use super::GpuConditions;
+use crate::{
+    stats::Stop,
+    units::{RateSpread, TokensPerSecond},
+};
 
 /// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -122,6 +126,10 @@ pub struct Measured {
     pub rewind: Rewind,
     /// How the warm-up went.
     pub warmup: Warmup,
+    /// What ended the repetitions; `None` if their number was fixed.
+    pub stop: Option<Stop>,
+    /// What each GPU did meanwhile; empty where nothing could be told.
+    pub conditions: Vec<GpuConditions>,
 }
 
 /// A mean and a spread without their samples.

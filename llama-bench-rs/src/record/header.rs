@@ -2,6 +2,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::stats::StoppingRule;
+
 /// What was measured, on what, and how.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -50,6 +52,8 @@ pub struct Host {
     pub gpu_info: String,
     /// Registered backends, comma-separated, `CPU` if there is no other.
     pub backends: String,
+    /// Driver and library versions of the GPUs; empty if they are not known.
+    pub driver: String,
     /// Every device that llama.cpp sees.
     pub devices: Vec<DeviceInfo>,
 }
@@ -118,6 +122,20 @@ pub enum Method {
     Rewind,
 }
 
+/// In which order the repetitions of different depths are run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// [`Order::Rounds`] where the context can cheaply return to any depth, else [`Order::Blocks`].
+    #[default]
+    Auto,
+    /// One repetition of every cell per round, depths in a new seeded order each round: drift of clocks or
+    /// temperature spreads over all cells.
+    Rounds,
+    /// All repetitions of a depth, then the next depth: needs no whole snapshot.
+    Blocks,
+}
+
 /// What was asked for; names and meaning as in llama-bench.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -174,8 +192,10 @@ pub struct Config {
     pub swa_full: bool,
     /// Seed of the random tokens.
     pub seed: u64,
-    /// Repetitions asked for.
+    /// Repetitions asked for; with a stopping rule, the most.
     pub n_reps: u32,
+    /// The rule that ends a cell's repetitions; `None` for a fixed number.
+    pub stopping: Option<StoppingRule>,
     /// Whether a warm-up was asked for.
     pub warmup: bool,
     /// How depths are reached.
@@ -194,6 +214,8 @@ pub struct Resolved {
     pub offloaded_layers: Option<(u32, u32)>,
     /// Memory used, by device or buffer type.
     pub memory: BTreeMap<String, DeviceMemory>,
+    /// In which order repetitions were run: rounds or blocks; `None` if it is not known.
+    pub order: Option<Order>,
 }
 
 /// Bytes used on one device.
@@ -226,8 +248,12 @@ pub struct Timing {
     pub started_at: String,
     /// The whole run, without loading the model.
     pub wall: Duration,
+    /// Spent making contexts.
+    pub open: Duration,
     /// Spent filling contexts.
     pub fill: Duration,
+    /// Spent coming back to depths: snapshots, restores, removals; what had to be filled again counts as fill.
+    pub rewind: Duration,
     /// Sum of the timed repetitions.
     pub timed: Duration,
     /// Spent warming up.

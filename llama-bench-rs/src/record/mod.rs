@@ -3,13 +3,21 @@
 //! `bench` fills these types, `report` writes them, and neither knows of the other. Nothing here is derived:
 //! means, intervals and rates are computed from the raw durations when asked for.
 
+use std::time::Duration;
+
+use crate::units::Ratio;
+
 mod cell;
+mod conditions;
+mod difference;
 mod header;
 mod summary;
 
 pub use cell::{Cell, Failure, Group, Measured, Outcome, Rewind, Sample, Summarised, Test, TestKind, Warmup};
+pub use conditions::{GpuConditions, merge_conditions};
+pub use difference::Difference;
 pub use header::{
-    Build, Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Host, Load, Method, ModelInfo,
+    Build, Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Host, Load, Method, ModelInfo, Order,
     Resolved, Timing,
 };
 
@@ -42,7 +50,26 @@ pub struct CurvePoint {
     /// Tokens in this chunk.
     pub n_tokens: u32,
     /// From submission to completion (synchronised).
-    pub elapsed: std::time::Duration,
+    pub elapsed: Duration,
+}
+
+impl Run {
+    /// The share of the run's time, loading included, that could not be avoided: loading once, filling once to the
+    /// deepest depth, and the timed repetitions. `None` if no time was taken.
+    pub fn efficiency(&self) -> Option<Ratio> {
+        let Header { load, timing, .. } = &self.header;
+        let mut n_filled = 0;
+        let mut once = Duration::ZERO;
+        for point in self.curve.iter() {
+            // What was filled again does not count.
+            if point.n_depth >= n_filled {
+                n_filled = point.n_depth + point.n_tokens;
+                once += point.elapsed;
+            }
+        }
+        let wall = load.elapsed + timing.wall;
+        Ratio::new((load.elapsed + once + timing.timed).as_secs_f64() / wall.as_secs_f64())
+    }
 }
 
 impl Report {

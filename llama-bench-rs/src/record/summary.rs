@@ -53,6 +53,8 @@ mod tests {
                 live: None,
                 rewind: Rewind::Clear,
                 warmup: Warmup::default(),
+                stop: None,
+                conditions: Vec::new(),
             }),
         }
     }

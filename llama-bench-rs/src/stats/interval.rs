@@ -1,3 +1,4 @@
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::{
@@ -8,8 +9,23 @@ use super::{
 };
 
 /// How often an interval that is computed in the same way holds the true value: over 0, under 1.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
 pub struct Confidence(f64);
+
+impl TryFrom<f64> for Confidence {
+    type Error = &'static str;
+
+    fn try_from(probability: f64) -> Result<Self, Self::Error> {
+        Self::new(probability).ok_or("a confidence lies between 0 and 1")
+    }
+}
+
+impl From<Confidence> for f64 {
+    fn from(confidence: Confidence) -> Self {
+        confidence.0
+    }
+}
 
 impl Confidence {
     /// 95 %.

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Confidence,
     interval::t_quantile,
@@ -8,7 +10,8 @@ use super::{
 use crate::units::Ratio;
 
 /// When to stop repeating a measurement: pure arithmetic over the times so far.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StoppingRule {
     /// Fewest repetitions. Under 10, samples that happen to lie close together stop it too early, and the interval
     /// holds the true mean less often than it says. With 10, in simulations a 95 % interval does so in 93 to 95 % of
@@ -25,7 +28,8 @@ pub struct StoppingRule {
 }
 
 /// What ended the repetitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Stop {
     /// The interval is as narrow as asked for.

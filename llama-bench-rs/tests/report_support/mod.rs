@@ -1,7 +1,10 @@
 //! Reports to write and read in tests.
 #![allow(dead_code)]
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use llama_bench_rs::record::*;
 
@@ -96,6 +99,16 @@ fn cell(kind: TestKind, n_depth: u32, rates: &[f64], at: &mut Duration) -> Cell 
             live: None,
             rewind: if n_depth == 0 { Rewind::Clear } else { Rewind::Remove },
             warmup: Warmup { n_runs: 2, settled: Some(true) },
+            stop: None,
+            conditions: vec![GpuConditions {
+                name: "NVIDIA GB10".into(),
+                sm_clock_min_mhz: Some(2405),
+                sm_clock_max_mhz: Some(2418),
+                sm_clock_limit_mhz: Some(3003),
+                temperature_max_c: Some(63),
+                power_max_mw: Some(58_200),
+                throttled: BTreeSet::new(),
+            }],
         }),
     }
 }
@@ -124,6 +137,7 @@ fn reference_header() -> Header {
             cpu_info: "Cortex-X925, Cortex-A725".into(),
             gpu_info: "NVIDIA GB10".into(),
             backends: "CUDA".into(),
+            driver: "NVIDIA 580.95.05, CUDA 13.0".into(),
             devices: vec![gpu],
         },
         model: ModelInfo {
@@ -164,12 +178,15 @@ fn reference_header() -> Header {
             n_ctx: 34_816,
             offloaded_layers: Some((25, 25)),
             memory: BTreeMap::from([("CUDA0".into(), memory)]),
+            order: Some(Order::Rounds),
         },
         load: Load { elapsed: Duration::from_millis(5_120), size_bytes: 11_607_318_528 },
         timing: Timing {
             started_at: "2025-11-03T10:00:00Z".into(),
             wall: Duration::from_secs(183),
+            open: Duration::from_millis(310),
             fill: Duration::from_secs(58),
+            rewind: Duration::from_millis(240),
             timed: Duration::from_secs(30),
             warmup: Duration::from_secs(4),
             clock_resolution: Duration::from_nanos(32),

@@ -60,6 +60,8 @@ impl From<&Header> for Flat {
             method: Some(config.method),
             seed: config.seed,
             n_reps: Some(config.n_reps),
+            stopping: config.stopping,
+            order: resolved.order,
             warmup: config.warmup,
             n_threads_batch: Some(config.n_threads_batch),
             swa_full: config.swa_full,
@@ -68,6 +70,7 @@ impl From<&Header> for Flat {
             offloaded_layers: resolved.offloaded_layers.map(|(n, _)| n),
             offloadable_layers: resolved.offloaded_layers.map(|(_, of)| of),
             memory: resolved.memory.clone(),
+            driver: host.driver.clone(),
             device_list: host.devices.clone(),
             model_architecture: model.architecture.clone(),
             model_n_layer: model.n_layer,
@@ -81,7 +84,9 @@ impl From<&Header> for Flat {
             load_bytes: load.size_bytes,
             run_started_at: timing.started_at.clone(),
             run_wall_ns: ns(timing.wall),
+            run_open_ns: ns(timing.open),
             run_fill_ns: ns(timing.fill),
+            run_rewind_ns: ns(timing.rewind),
             run_timed_ns: ns(timing.timed),
             run_warmup_ns: ns(timing.warmup),
             clock_resolution_ns: ns(timing.clock_resolution),
@@ -118,6 +123,12 @@ impl Flat {
                 self.rewind = Some(measured.rewind);
                 self.warmup_runs = Some(measured.warmup.n_runs);
                 self.warmup_settled = measured.warmup.settled;
+                self.stop = measured.stop;
+                self.conditions.clone_from(&measured.conditions);
+                if let Some(steps) = cell.step_summary() {
+                    self.first_step_ns = Some(ns(steps.first));
+                    self.steady_step_ns = steps.steady.map(ns);
+                }
             }
             Outcome::Summarised(summary) => {
                 self.outcome = Some(OutcomeKind::Summarised);

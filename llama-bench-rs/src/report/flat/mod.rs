@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::record::{DeviceInfo, DeviceMemory, Method, Rewind};
+use crate::{
+    record::{DeviceInfo, DeviceMemory, GpuConditions, Method, Order, Rewind},
+    stats::{Stop, StoppingRule},
+};
 
 /// The type of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +177,10 @@ row! {
     Own Text error_message: Option<String>,
     /// Time of each token of each repetition; empty for pp.
     Own Nested steps_ns: Vec<Vec<u64>>,
+    /// The first step of a repetition, median over the repetitions; `None` for pp. Derived from `steps_ns`.
+    Own Int first_step_ns: Option<u64>,
+    /// The steady step, median of all steps but the first ones; `None` for pp. Derived from `steps_ns`.
+    Own Int steady_step_ns: Option<u64>,
     /// When each repetition began, counted from the start of the run.
     Own Nested samples_at_ns: Vec<u64>,
     /// The repetition straight after the live fill, kept apart from the samples.
@@ -184,6 +191,10 @@ row! {
     Own Int warmup_runs: Option<u32>,
     /// Whether the warm-up settled; `None` if that was not looked for.
     Own Bool warmup_settled: Option<bool>,
+    /// What ended the repetitions; `None` if their number was fixed.
+    Own Text stop: Option<Stop>,
+    /// What each GPU did meanwhile.
+    Own Nested conditions: Vec<GpuConditions>,
     /// Prompt tokens of the pg test that this cell is one half of.
     Own Int pg_prompt: Option<u32>,
     /// Generated tokens of that pg test.
@@ -194,8 +205,12 @@ row! {
     Own Text method: Option<Method>,
     /// Seed of the random tokens.
     Own Wide seed: u64,
-    /// Repetitions asked for.
+    /// Repetitions asked for; with a stopping rule, the most.
     Own Int n_reps: Option<u32>,
+    /// The rule that ended the repetitions; `None` for a fixed number.
+    Own Nested stopping: Option<StoppingRule>,
+    /// In which order repetitions were run.
+    Own Text order: Option<Order>,
     /// Whether a warm-up was asked for.
     Own Bool warmup: bool,
     /// Threads for prompt processing.
@@ -212,6 +227,8 @@ row! {
     Own Int offloadable_layers: Option<u32>,
     /// Bytes used, by device or buffer type.
     Own Nested memory: BTreeMap<String, DeviceMemory>,
+    /// Driver and library versions of the GPUs.
+    Own Text driver: String,
     /// Every device that llama.cpp sees.
     Own Nested device_list: Vec<DeviceInfo>,
     /// Architecture of the model.
@@ -238,8 +255,12 @@ row! {
     Own Text run_started_at: String,
     /// The run up to this row, without loading the model.
     Own Int run_wall_ns: u64,
+    /// Of it, making contexts.
+    Own Int run_open_ns: u64,
     /// Of it, filling contexts.
     Own Int run_fill_ns: u64,
+    /// Of it, coming back to depths.
+    Own Int run_rewind_ns: u64,
     /// Of it, timed repetitions.
     Own Int run_timed_ns: u64,
     /// Of it, warming up.

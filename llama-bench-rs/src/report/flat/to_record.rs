@@ -29,6 +29,7 @@ impl Flat {
                 cpu_info: self.cpu_info.clone(),
                 gpu_info: self.gpu_info.clone(),
                 backends: self.backends.clone(),
+                driver: self.driver.clone(),
                 devices: self.device_list.clone(),
             },
             model: ModelInfo {
@@ -47,12 +48,15 @@ impl Flat {
                 n_ctx: self.n_ctx,
                 offloaded_layers: self.offloaded_layers.zip(self.offloadable_layers),
                 memory: self.memory.clone(),
+                order: self.order,
             },
             load: Load { elapsed: Duration::from_nanos(self.load_ns), size_bytes: self.load_bytes },
             timing: Timing {
                 started_at: self.run_started_at.clone(),
                 wall: Duration::from_nanos(self.run_wall_ns),
+                open: Duration::from_nanos(self.run_open_ns),
                 fill: Duration::from_nanos(self.run_fill_ns),
+                rewind: Duration::from_nanos(self.run_rewind_ns),
                 timed: Duration::from_nanos(self.run_timed_ns),
                 warmup: Duration::from_nanos(self.run_warmup_ns),
                 clock_resolution: Duration::from_nanos(self.clock_resolution_ns),
@@ -98,6 +102,7 @@ impl Flat {
             seed: self.seed,
             // llama-bench does not say; its JSON has as many samples as repetitions.
             n_reps: self.n_reps.unwrap_or(self.samples_ns.len() as u32),
+            stopping: self.stopping,
             warmup: self.warmup,
             method: self.method.unwrap_or(Method::FreshContext),
         })
@@ -156,6 +161,8 @@ impl Flat {
             live: self.live.as_ref().map(Sample::from),
             rewind: self.rewind.unwrap_or(theirs),
             warmup: Warmup { n_runs: self.warmup_runs.unwrap_or(0), settled: self.warmup_settled },
+            stop: self.stop,
+            conditions: self.conditions.clone(),
         })
     }
 

@@ -1,0 +1,87 @@
+//! Several sweeps at once, repetition by repetition in turn: what drifts on the machine drifts for all alike.
+
+use super::{
+    clock::Clock,
+    engine::Engine,
+    plan::Depth,
+    target::{Keep, Target},
+};
+use crate::record::{Order, Run};
+
+/// A sweep among others: its engine, the depths it goes to, and how deep it is.
+struct Lane<'a, T, C> {
+    engine: Engine<'a, T, C>,
+    depths: Vec<Depth>,
+    n_now: u32,
+    /// The depth that it could not reach, and all deeper ones, are given up.
+    stuck: bool,
+}
+
+/// Runs them all, a context each, depth by depth; at each depth one repetition of each sweep in turn, in an order that
+/// changes from repetition to repetition.
+pub(super) fn run<T: Target, C: Clock>(engines: Vec<Engine<'_, T, C>>) -> Vec<Run> {
+    let mut lanes: Vec<Lane<'_, T, C>> = engines
+        .into_iter()
+        .map(|mut engine| {
+            engine.begin();
+            let depths = engine.prepare();
+            engine.header.resolved.order = Some(Order::Blocks);
+            Lane { engine, depths, n_now: 0, stuck: false }
+        })
+        .collect();
+    let deepest = lanes.iter().map(|lane| lane.depths.len()).max().unwrap_or(0);
+    for slot in 0..deepest {
+        lanes.iter_mut().for_each(|lane| lane.arrive(slot));
+        let n_reps = lanes.iter().map(|lane| lane.engine.plan.request.n_reps_max()).max().unwrap_or(0);
+        for rep in 0..n_reps {
+            if lanes.iter().all(|lane| lane.is_done(slot)) {
+                break;
+            }
+            // Forth and back, so that no lane always has the machine as another one left it.
+            let mut turn: Vec<usize> = (0..lanes.len()).collect();
+            if rep % 2 == 1 {
+                turn.reverse();
+            }
+            for lane in turn {
+                lanes[lane].repeat(slot, rep);
+            }
+        }
+        lanes.iter_mut().for_each(|lane| lane.leave(slot));
+    }
+    lanes.into_iter().map(|lane| lane.engine.finish()).collect()
+}
+
+impl<T: Target, C: Clock> Lane<'_, T, C> {
+    fn depth(&self, slot: usize) -> Option<Depth> {
+        self.depths.get(slot).filter(|_| !self.stuck).cloned()
+    }
+
+    fn is_done(&self, slot: usize) -> bool {
+        self.depth(slot).is_none_or(|depth| self.engine.open_units(&depth).is_empty())
+    }
+
+    fn arrive(&mut self, slot: usize) {
+        let Some(depth) = self.depth(slot) else { return };
+        if let Err(failure) = self.engine.arrive(slot, &depth, self.n_now, Keep::Latest) {
+            self.engine.fail_depths(&self.depths[slot..], &failure);
+            self.stuck = true;
+        }
+        self.n_now = depth.n_depth;
+    }
+
+    fn repeat(&mut self, slot: usize, rep: u32) {
+        if let Some(depth) = self.depth(slot) {
+            self.engine.run_round(slot, &depth, rep);
+        }
+    }
+
+    /// Back to the depth, from where the next fill goes on.
+    fn leave(&mut self, slot: usize) {
+        let Some(depth) = self.depth(slot) else { return };
+        self.engine.report_depth(&depth);
+        if let Err(failure) = self.engine.go_to(slot, &depth) {
+            self.engine.fail_depths(&self.depths[slot + 1..], &failure);
+            self.stuck = true;
+        }
+    }
+}

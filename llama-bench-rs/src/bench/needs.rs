@@ -1,0 +1,132 @@
+//! What a context will take, known before it is made.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    llama::{Backend, ContextParams, Model},
+    record::Failure,
+};
+
+/// The memory that a sweep will take on top of the weights, by device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Needs {
+    /// Tokens that the context will hold.
+    pub n_ctx: u32,
+    /// By device name, such as `CUDA0` or `CPU`.
+    pub devices: BTreeMap<String, DeviceNeeds>,
+}
+
+/// What is needed of one device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeviceNeeds {
+    /// KV cache and recurrent state.
+    pub context_bytes: u64,
+    /// Of these, what does not grow with the context: sliding windows and recurrent states. A partial snapshot takes
+    /// at most as much, on the device where it can be kept there and on the host otherwise.
+    pub partial_bytes: u64,
+    /// Compute buffers.
+    pub compute_bytes: u64,
+    /// Free now; `None` for a device that does not tell.
+    pub free_bytes: Option<u64>,
+}
+
+impl DeviceNeeds {
+    /// Everything that the context itself takes.
+    pub fn total_bytes(&self) -> u64 {
+        self.context_bytes + self.compute_bytes
+    }
+}
+
+impl Needs {
+    /// Asks llama.cpp what a context of this size would take; `None` where it does not tell.
+    pub(super) fn of(model: &Model, params: &ContextParams, n_ctx: u32) -> Option<Self> {
+        let memory = model.memory_of_context(&params.clone().n_ctx(n_ctx))?;
+        // A window or a state is what a larger context does not have more of.
+        let grown = match has_partial_state(model, params) {
+            true => model.memory_of_context(&params.clone().n_ctx(n_ctx.checked_add(GROWTH)?))?,
+            false => BTreeMap::new(),
+        };
+        let free: BTreeMap<String, u64> = Backend::init()
+            .ok()?
+            .devices()
+            .iter()
+            .map(|device| (device.name(), device.memory_bytes().0))
+            .collect();
+        let devices = memory
+            .into_iter()
+            .map(|(name, memory)| {
+                let partial_bytes = grown.get(&name).map_or(0, |grown| {
+                    let per_token =
+                        grown.context_bytes.saturating_sub(memory.context_bytes) / u64::from(GROWTH);
+                    memory.context_bytes.saturating_sub(per_token * u64::from(n_ctx))
+                });
+                let needs = DeviceNeeds {
+                    context_bytes: memory.context_bytes,
+                    partial_bytes,
+                    compute_bytes: memory.compute_bytes,
+                    free_bytes: free.get(&name).copied(),
+                };
+                (name, needs)
+            })
+            .collect();
+        Some(Self { n_ctx, devices })
+    }
+
+    /// Refuses what does not fit into the memory that is free.
+    ///
+    /// # Errors
+    /// A device has less free than is needed; the message has both figures.
+    pub fn check(&self) -> Result<(), Failure> {
+        let short = |needs: &DeviceNeeds| needs.free_bytes.is_some_and(|free| needs.total_bytes() > free);
+        let Some((name, needs)) = self.devices.iter().find(|(_, needs)| short(needs)) else { return Ok(()) };
+        Err(Failure {
+            kind: "out_of_memory".into(),
+            message: format!(
+                "a context of {} tokens takes {} on {name} ({} for its tokens, {} to compute) and {} are free: lower \
+                 the depth or the batch, use a smaller KV type (q8_0), or free memory",
+                self.n_ctx,
+                gib(needs.total_bytes()),
+                gib(needs.context_bytes),
+                gib(needs.compute_bytes),
+                gib(needs.free_bytes.unwrap_or(0)),
+            ),
+        })
+    }
+}
+
+/// Tokens between the two sizes that are compared.
+const GROWTH: u32 = 1024;
+
+fn gib(bytes: u64) -> String {
+    format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30))
+}
+
+/// Removing positions does not bring back what a sliding window or a recurrent state has forgotten.
+pub(super) fn has_partial_state(model: &Model, params: &ContextParams) -> bool {
+    let windowed = model.n_swa() > 0 && !params.swa_full;
+    model.is_recurrent() || model.is_hybrid() || windowed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs(context_bytes: u64, compute_bytes: u64, free_bytes: Option<u64>) -> Needs {
+        let device = DeviceNeeds { context_bytes, partial_bytes: 0, compute_bytes, free_bytes };
+        Needs { n_ctx: 4096, devices: [("CUDA0".to_owned(), device)].into() }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_both_figures() {
+        let gib = 1 << 30;
+        assert!(needs(gib, gib, Some(2 * gib)).check().is_ok());
+        assert!(needs(gib, gib, None).check().is_ok());
+        let refused = needs(9 * gib, gib, Some(8 * gib)).check().unwrap_err();
+        assert_eq!(refused.kind, "out_of_memory");
+        for part in ["4096 tokens", "10.00 GiB on CUDA0", "8.00 GiB are free", "q8_0"] {
+            assert!(refused.message.contains(part), "{}", refused.message);
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Proves that a rewound context is the one it should be: its logits against those of a context that was freshly
+//! filled with the same tokens.
+
+use super::{
+    Order, Plan,
+    llama_target::LlamaTarget,
+    plan::Depth,
+    target::{Keep, Target, Token},
+    tokens::{Purpose, TokenSource},
+};
+use crate::{
+    llama::{ContextParams, Model},
+    record::{Failure, Rewind},
+    units::Ratio,
+};
+
+/// Tokens decoded after each rewind, one at a time, whose logits are compared.
+const N_PROBE: u32 = 4;
+
+/// What was found at one depth.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct VerifiedDepth {
+    /// Tokens in the context.
+    pub n_depth: u32,
+    /// How the context was brought back to it.
+    pub rewind: Rewind,
+    /// How often it was brought back, something else having been decoded in between.
+    pub n_rewinds: u32,
+    /// Largest difference of a logit from that of the freshly filled context, as a part of the distance between the
+    /// smallest and the largest logit there; 0 if all are equal to the bit.
+    pub difference: Ratio,
+    /// The same for a generation straight after the live fill, before any rewind.
+    pub live_difference: Ratio,
+    /// Last position after each rewind, where all agree; `None` if they do not.
+    pub last_position: Option<u32>,
+}
+
+/// What was found at every depth.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Verification {
+    /// One entry per depth, ascending.
+    pub depths: Vec<VerifiedDepth>,
+    /// In which order the depths were visited: rounds or blocks.
+    pub order: Order,
+}
+
+impl Verification {
+    /// Whether every logit after every rewind was equal to the bit, and every position right.
+    pub fn is_exact(&self) -> bool {
+        self.is_within(Ratio::default())
+    }
+
+    /// Whether no logit was off by more than this, and every position right. Backends that add in another order
+    /// where cells lie elsewhere cannot be exact: 1 % is far below what a wrong state does.
+    pub fn is_within(&self, tolerance: Ratio) -> bool {
+        self.depths.iter().all(|depth| {
+            depth.difference <= tolerance && depth.last_position.map_or(0, |last| last + 1) == depth.n_depth
+        })
+    }
+}
+
+/// The tokens of a depth's probe, and what the freshly filled context says to them.
+struct Expected {
+    probe: Vec<Token>,
+    logits: Vec<Vec<f32>>,
+}
+
+/// Walks over the depths as a sweep does, in the order that it would take, and compares at each.
+pub(super) fn verify(model: &Model, params: &ContextParams, plan: &Plan) -> Result<Verification, Failure> {
+    let mut target = LlamaTarget::new(model, params);
+    let tokens = TokenSource::new(plan.request.seed, target.limits());
+    let deepest = plan.depths.last().map_or(0, |depth| depth.n_depth);
+    let n_longest =
+        plan.depths.iter().flat_map(|d| &d.units).map(|&unit| plan.n_test(unit)).max().unwrap_or(0);
+    let n_ctx = (deepest + n_longest.max(N_PROBE)).next_multiple_of(256);
+    let mut walk = Walk {
+        fill: tokens.draw(Purpose::Fill, deepest, true),
+        noise: tokens.draw(Purpose::Warmup, n_longest, false),
+        plan,
+        n_ctx,
+    };
+    let expected = walk.expected(&mut target, &tokens)?;
+    if let Some(needs) = target.needs(n_ctx) {
+        needs.check()?;
+    }
+    target.open(n_ctx)?;
+    let rounds = match plan.request.order {
+        Order::Rounds => true,
+        Order::Blocks => false,
+        Order::Auto => target.can_hold_whole(),
+    };
+    let mut found: Vec<VerifiedDepth> = Vec::new();
+    let mut n_now = 0;
+    for (slot, depth) in plan.depths.iter().enumerate() {
+        walk.fill(&mut target, n_now, depth.n_depth)?;
+        n_now = depth.n_depth;
+        let rewind = target.hold(slot, if rounds { Keep::All } else { Keep::Latest })?;
+        found.push(VerifiedDepth {
+            n_depth: depth.n_depth,
+            rewind: if depth.n_depth == 0 { Rewind::Clear } else { rewind },
+            n_rewinds: 0,
+            difference: Ratio::default(),
+            live_difference: expected[slot].difference(&mut target)?,
+            last_position: depth.n_depth.checked_sub(1),
+        });
+        if !rounds {
+            for _ in 0..plan.request.n_reps.max(2) {
+                walk.visit(&mut target, slot, &expected[slot], &mut found[slot])?;
+            }
+        }
+        back(&mut target, slot, depth)?;
+    }
+    if rounds {
+        target.hold_whole()?;
+        let slots: Vec<usize> = (0..found.len()).collect();
+        for round in 0..plan.request.n_reps.max(2) {
+            for slot in plan.shuffled(&slots, round, 0) {
+                walk.visit(&mut target, slot, &expected[slot], &mut found[slot])?;
+            }
+        }
+    }
+    Ok(Verification { depths: found, order: if rounds { Order::Rounds } else { Order::Blocks } })
+}
+
+struct Walk<'a> {
+    fill: Vec<Token>,
+    /// Decoded between rewinds, as a test would.
+    noise: Vec<Token>,
+    plan: &'a Plan,
+    n_ctx: u32,
+}
+
+impl Walk<'_> {
+    fn fill(&mut self, target: &mut LlamaTarget, from: u32, to: u32) -> Result<(), Failure> {
+        decode(target, &self.fill[from as usize..to as usize])
+    }
+
+    /// Fills a context of its own for every depth, in the very chunks in which a sweep reaches it.
+    fn expected(&mut self, target: &mut LlamaTarget, tokens: &TokenSource) -> Result<Vec<Expected>, Failure> {
+        let plan = self.plan;
+        let probe = |(slot, depth): (usize, &Depth)| {
+            let purpose = Purpose::Repetition { cell: slot, rep: u32::MAX };
+            tokens.draw(purpose, N_PROBE, depth.n_depth == 0)
+        };
+        let mut expected = Vec::new();
+        for (slot, probe) in plan.depths.iter().enumerate().map(probe).enumerate() {
+            target.open(self.n_ctx)?;
+            let mut n_now = 0;
+            for depth in &plan.depths[..=slot] {
+                self.fill(target, n_now, depth.n_depth)?;
+                n_now = depth.n_depth;
+            }
+            expected.push(Expected { logits: logits(target, &probe)?, probe });
+        }
+        Ok(expected)
+    }
+
+    /// Decodes something, comes back, and compares.
+    fn visit(
+        &mut self,
+        target: &mut LlamaTarget,
+        slot: usize,
+        expected: &Expected,
+        found: &mut VerifiedDepth,
+    ) -> Result<(), Failure> {
+        let depth = &self.plan.depths[slot];
+        back(target, slot, depth)?;
+        decode(target, &self.noise)?;
+        back(target, slot, depth)?;
+        let last = target.context()?.pos_max(0)?;
+        if last != depth.n_depth.checked_sub(1) {
+            found.last_position = None;
+        }
+        let difference = expected.difference(target)?;
+        if difference > found.difference {
+            found.difference = difference;
+        }
+        found.n_rewinds += 1;
+        Ok(())
+    }
+}
+
+impl Expected {
+    /// How far the context is from what is expected of it.
+    fn difference(&self, target: &mut LlamaTarget) -> Result<Ratio, Failure> {
+        let mut largest: f32 = 0.0;
+        let mut exact = true;
+        for (found, expected) in logits(target, &self.probe)?.iter().zip(&self.logits) {
+            exact &= found == expected;
+            let (low, high) = expected.iter().fold((f32::MAX, f32::MIN), |(l, h), &x| (l.min(x), h.max(x)));
+            let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            largest = largest.max(off / (high - low).max(f32::MIN_POSITIVE));
+        }
+        match Ratio::new(f64::from(largest)) {
+            Some(difference) if exact || difference > Ratio::default() => Ok(difference),
+            _ => Err(Failure { kind: "state".into(), message: "the logits are no numbers".into() }),
+        }
+    }
+}
+
+fn back(target: &mut LlamaTarget, slot: usize, depth: &Depth) -> Result<(), Failure> {
+    match depth.n_depth {
+        0 => target.clear(),
+        _ => target.rewind(slot)?,
+    }
+    Ok(())
+}
+
+fn decode(target: &mut LlamaTarget, tokens: &[Token]) -> Result<(), Failure> {
+    let n_batch = target.limits().n_batch.max(1) as usize;
+    for chunk in tokens.chunks(n_batch) {
+        target.decode(chunk)?;
+    }
+    target.synchronize()
+}
+
+/// The logits after each of these tokens.
+fn logits(target: &mut LlamaTarget, tokens: &[Token]) -> Result<Vec<Vec<f32>>, Failure> {
+    let mut all = Vec::new();
+    for token in tokens {
+        target.decode(std::slice::from_ref(token))?;
+        let logits = target.context()?.logits(-1).ok_or_else(|| Failure {
+            kind: "state".into(),
+            message: "llama.cpp has no logits of the token that it decoded last".into(),
+        })?;
+        all.push(logits.to_vec());
+    }
+    Ok(all)
+}
