@@ -1,6 +1,6 @@
 //! The command line: llama-bench's flags where the meaning is the same.
 
-use std::{ffi::OsString, path::PathBuf, str::FromStr};
+use std::{ffi::OsString, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Parser, ValueEnum};
 use llama_bench_rs::{
@@ -8,6 +8,8 @@ use llama_bench_rs::{
     llama::{FlashAttn, KvType, LazyMode, LoadMode, SplitMode},
     record::Method,
     report::Format,
+    stats::StoppingRule,
+    units::Ratio,
 };
 
 /// llama-bench writes long names behind one dash; clap knows them behind two.
@@ -143,6 +145,18 @@ pub struct Args {
     /// Repetitions per cell
     #[arg(short = 'r', long = "repetitions", value_name = "N", default_value = "5")]
     pub n_reps: u32,
+    /// Repeat each cell until the 95 % interval of its mean is within this many percent, in place of -r
+    #[arg(long, value_name = "PERCENT", conflicts_with = "n_reps")]
+    pub until: Option<f64>,
+    /// With --until: fewest repetitions
+    #[arg(long, value_name = "N", default_value = "10", requires = "until")]
+    pub min_reps: usize,
+    /// With --until: most repetitions
+    #[arg(long, value_name = "N", default_value = "100", requires = "until")]
+    pub max_reps: usize,
+    /// With --until: most seconds to spend on a cell
+    #[arg(long, value_name = "SECONDS", requires = "until")]
+    pub cell_time: Option<f64>,
     /// How depths are reached: rewind one context, or llama-bench's fresh context per test
     #[arg(long, value_enum, default_value = "rewind")]
     pub method: MethodArg,
@@ -161,6 +175,15 @@ pub struct Args {
     /// Write the results to this file too, each as it comes, in the format of its extension
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Go on with the file of --output (JSONL) where an earlier sweep ended: what is in it is not measured again
+    #[arg(long, requires = "output")]
+    pub resume: bool,
+    /// Tell what would be run, how many tokens and how much memory it takes, and stop
+    #[arg(long)]
+    pub plan: bool,
+    /// Measure nothing: prove that coming back to each depth leaves the context as a fresh fill does
+    #[arg(long, conflicts_with_all = ["plan", "resume"])]
+    pub verify: bool,
     /// List the devices and stop
     #[arg(long)]
     pub list_devices: bool,
@@ -229,6 +252,23 @@ impl From<OrderArg> for Order {
 }
 
 impl Args {
+    /// The rule that ends a cell's repetitions, if there is to be one.
+    pub fn stopping(&self) -> Result<Option<StoppingRule>, String> {
+        let Some(percent) = self.until else { return Ok(None) };
+        let target = Ratio::new(percent / 100.0).filter(|target| target.get() > 0.0);
+        let target =
+            target.ok_or_else(|| format!("--until {percent}: give a percentage over 0, such as 1"))?;
+        let (min, max) = (self.min_reps, self.max_reps);
+        if min < 2 || max < min {
+            return Err(format!(
+                "--min-reps {min} --max-reps {max}: an interval needs at least 2 repetitions, and no more than the most"
+            ));
+        }
+        let budget = self.cell_time.map(Duration::try_from_secs_f64).transpose();
+        let budget = budget.map_err(|e| format!("--cell-time: {e}"))?;
+        Ok(Some(StoppingRule { min, max, target, budget, ..StoppingRule::new() }))
+    }
+
     /// Reads the process's arguments; bad usage ends the process with status 2, `--help` with 0.
     pub fn read() -> Self {
         Self::parse_from(std::env::args_os().map(long_name))

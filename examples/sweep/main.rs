@@ -2,6 +2,7 @@
 
 mod args;
 mod configs;
+mod job;
 mod output;
 mod progress;
 
@@ -9,13 +10,13 @@ use std::{path::PathBuf, process::ExitCode};
 
 use llama_bench_rs::{
     Error,
-    bench::{Cancel, Event, Sweep},
+    bench::Cancel,
     gguf::{FileType, Shape, Synthetic},
-    llama::{self, Backend, ContextParams, Model},
-    record::Report,
+    llama::{self, Backend, Model},
 };
 
-use args::{Args, all};
+use args::Args;
+use job::Job;
 use output::Output;
 use progress::Progress;
 
@@ -77,7 +78,10 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let progress = Progress::new();
     let sources = sources(args)?;
     let n_runs = sources.len() * models.len() * contexts.len();
-    let mut output = Output::open(args.format, n_runs, args.output.as_deref()).map_err(bad_usage)?;
+    let stopping = args.stopping().map_err(bad_usage)?;
+    // What measures nothing must not touch a file with figures in it.
+    let file = args.output.as_deref().filter(|_| !args.plan && !args.verify);
+    let mut output = Output::open(args.format, n_runs, file, args.resume).map_err(bad_usage)?;
 
     let cancel = Cancel::new();
     let on_interrupt = cancel.clone();
@@ -90,9 +94,17 @@ fn run(args: &Args) -> Result<u8, Failed> {
             progress.say(format!("loading {}", path.display()));
             let model = Model::load(&backend, &path, params).map_err(Error::from)?;
             for context in &contexts {
-                let report = measure(args, &model, context, &progress, &mut output, &cancel)?;
-                complete &= report.is_complete();
-                output.run_done(report);
+                let job = Job { args, model: &model, context, stopping };
+                complete &= if args.plan {
+                    job.tell_plan()?
+                } else if args.verify {
+                    job.verify(&progress)?
+                } else {
+                    let report = job.measure(&progress, &mut output, &cancel)?;
+                    let is_complete = report.is_complete();
+                    output.run_done(report);
+                    is_complete
+                };
                 if cancel.is_cancelled() {
                     break;
                 }
@@ -100,64 +112,14 @@ fn run(args: &Args) -> Result<u8, Failed> {
         }
     }
     progress.finish();
-    output.finish()?;
+    if !args.plan && !args.verify {
+        output.finish()?;
+    }
     Ok(match (cancel.is_cancelled(), complete) {
         (true, _) => INTERRUPTED,
         (false, true) => 0,
         (false, false) => SOME_FAILED,
     })
-}
-
-fn measure(
-    args: &Args,
-    model: &Model,
-    context: &ContextParams,
-    progress: &Progress,
-    output: &mut Output,
-    cancel: &Cancel,
-) -> Result<Report, Failed> {
-    output.next_run();
-    let mut unwritten = None;
-    let mut observe = |event: &Event<'_>| {
-        progress.event(event);
-        if let Err(error) = progress.suspend(|| output.event(event)) {
-            // Measuring on with nowhere to put the figures would waste the user's time.
-            unwritten = Some(error);
-            cancel.cancel();
-        }
-    };
-    let mut sweep = Sweep::new(model)
-        .depths(all(&args.n_depth))
-        .repetitions(args.n_reps)
-        .warmup(!args.no_warmup)
-        .seed(args.seed)
-        .context(context.clone())
-        .method(args.method.into())
-        .order(args.order.into())
-        .cancel(cancel.clone())
-        .observer(&mut observe);
-    let own_default = args.models.is_empty() && args.shapes.is_empty();
-    let tests_given = !(args.n_prompt.is_empty() && args.n_gen.is_empty() && args.pg.is_empty());
-    // As in llama-bench, a length of 0 means none.
-    let or = |given: Vec<u32>, default: u32| if tests_given { given } else { vec![default] };
-    for n in or(all(&args.n_prompt), if own_default { 256 } else { 512 }).into_iter().filter(|&n| n > 0) {
-        sweep = sweep.prompt(n);
-    }
-    for n in or(all(&args.n_gen), if own_default { 16 } else { 128 }).into_iter().filter(|&n| n > 0) {
-        sweep = sweep.generate(n);
-    }
-    for &(n_prompt, n_gen) in &args.pg {
-        sweep = sweep.pg(n_prompt, n_gen);
-    }
-    if args.n_depth.is_empty() {
-        sweep = if own_default { sweep.depths((0..=2048).step_by(512)) } else { sweep.depths([0]) };
-    }
-    sweep.plan().map_err(bad_usage)?;
-    let report = sweep.run()?;
-    match unwritten {
-        Some(error) => Err(error.into()),
-        None => Ok(report),
-    }
 }
 
 /// Where a model comes from.

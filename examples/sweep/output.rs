@@ -9,51 +9,100 @@ use std::{
 use llama_bench_rs::{
     Error,
     bench::Event,
-    record::Report,
-    report::{self, Format, Sink},
+    record::{Header, Report, Run},
+    report::{self, Format, Journal, Sink},
 };
 
 /// The sinks, and whether each knows of the run that is going on.
 pub struct Output {
     sinks: Vec<Sink<Box<dyn Write>>>,
+    /// The file, if its format can be taken up again.
+    journal: Option<Journal>,
     begun: bool,
+    /// What an earlier sweep left in the file, by run.
+    earlier: std::vec::IntoIter<Run>,
     /// Kept whole where a format reads better in one piece.
     at_end: Option<(Format, Report)>,
 }
 
 impl Output {
-    /// Opens the file before anything is measured.
-    pub fn open(format: Format, n_runs: usize, file: Option<&Path>) -> Result<Self, String> {
+    /// Opens the file before anything is measured; with `resume`, one that an earlier sweep left is gone on with.
+    pub fn open(format: Format, n_runs: usize, file: Option<&Path>, resume: bool) -> Result<Self, String> {
         let mut sinks = Vec::new();
         // One table over several configurations needs them all, to know which columns differ.
         let at_end = (format == Format::Markdown && n_runs > 1).then(|| (format, Report::default()));
         if at_end.is_none() {
             sinks.push(Sink::new(format, Box::new(io::stdout()) as Box<dyn Write>));
         }
+        let (mut journal, mut earlier) = (None, Report::default());
         if let Some(path) = file {
-            let extension = path.extension().unwrap_or_default().to_string_lossy();
-            let format = extension.parse::<Format>().map_err(|e| format!("{}: {e}", path.display()))?;
-            let file = File::create(path).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-            sinks.push(Sink::new(format, Box::new(BufWriter::new(file))));
+            let format = format_of(path)?;
+            if resume && format != Format::Jsonl {
+                return Err(format!("{}: only a JSONL file can be gone on with (--resume)", path.display()));
+            }
+            // What is no ordinary file, such as a pipe, cannot be replaced.
+            if format == Format::Jsonl && (path.is_file() || !path.exists()) {
+                let opened = match resume {
+                    true => Journal::take_up(path),
+                    false => Journal::create(path).map(|journal| (journal, Report::default())),
+                };
+                let (opened, found) = opened.map_err(|e| format!("{}: {e}", path.display()))?;
+                (journal, earlier) = (Some(opened), found);
+            } else {
+                let file = File::create(path).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+                sinks.push(Sink::new(format, Box::new(BufWriter::new(file))));
+            }
         }
-        Ok(Self { sinks, begun: false, at_end })
+        if earlier.runs.len() > n_runs {
+            let n = earlier.runs.len();
+            return Err(format!(
+                "the file to go on with holds {n} configurations and {n_runs} are asked for: ask for the same, or \
+                 write another file"
+            ));
+        }
+        Ok(Self { sinks, journal, begun: false, earlier: earlier.runs.into_iter(), at_end })
     }
 
-    /// The next cell belongs to another run.
-    pub fn next_run(&mut self) {
+    /// The next cell belongs to another run; returns what an earlier sweep measured of it.
+    pub fn next_run(&mut self) -> Option<Run> {
         self.begun = false;
+        if let Some(journal) = &mut self.journal {
+            journal.begin();
+        }
+        self.earlier.next()
     }
 
     pub fn event(&mut self, event: &Event<'_>) -> Result<(), Error> {
-        let Event::CellDone { header, cell, curve } = event else { return Ok(()) };
-        for sink in &mut self.sinks {
-            if !self.begun {
+        match event {
+            Event::CellDone { header, cell, curve } => {
+                self.begin(header)?;
+                for sink in &mut self.sinks {
+                    sink.curve(curve);
+                    sink.cell(header, cell)?;
+                }
+                if let Some(journal) = &mut self.journal {
+                    journal.cell(header, cell, curve)?;
+                }
+            }
+            Event::CellSoFar { header, cell, curve } => {
+                // Only the journal writes it; the others get this part of the curve with the next cell.
+                self.begin(header)?;
+                self.sinks.iter_mut().for_each(|sink| sink.curve(curve));
+                if let Some(journal) = &mut self.journal {
+                    journal.cell_so_far(header, cell, curve)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, header: &Header) -> Result<(), Error> {
+        if !std::mem::replace(&mut self.begun, true) {
+            for sink in &mut self.sinks {
                 sink.begin(header)?;
             }
-            sink.curve(curve);
-            sink.cell(header, cell)?;
         }
-        self.begun = true;
         Ok(())
     }
 
@@ -67,9 +116,18 @@ impl Output {
         for sink in self.sinks {
             sink.finish()?;
         }
+        if let Some(journal) = self.journal {
+            journal.finish()?;
+        }
         if let Some((format, report)) = self.at_end {
             report::write(&report, format, io::stdout())?;
         }
         Ok(())
     }
+}
+
+/// The format that the extension names.
+fn format_of(path: &Path) -> Result<Format, String> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    extension.parse::<Format>().map_err(|e| format!("{}: {e}", path.display()))
 }

@@ -8,6 +8,8 @@ mod error;
 mod fake;
 mod fresh;
 mod interleaved;
+#[cfg(test)]
+mod lanes_tests;
 mod llama_target;
 mod monitor;
 mod needs;

@@ -25,6 +25,15 @@ pub enum ReportError {
         #[source]
         source: io::Error,
     },
+    /// The file could not be made or written.
+    #[error("cannot write {}: {source}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// The file does not look like any format that can be read.
     #[error("{found}; JSON, JSONL and CSV of this crate or of llama-bench can be read{hint}")]
     Unrecognised {

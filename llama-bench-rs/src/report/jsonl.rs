@@ -15,13 +15,19 @@ impl Encode for Jsonl {
 
     fn row(&mut self, out: &mut dyn Write, row: &Flat) -> Result<(), EncodeError> {
         // One write for the whole line: a process killed in between leaves a whole line or none.
-        let mut line = String::from("{");
-        for (i, (field, value)) in row.values()?.into_iter().enumerate() {
-            let separator = if i == 0 { "" } else { ", " };
-            line.push_str(&format!("{separator}\"{}\": {value}", field.name));
-        }
-        line.push_str("}\n");
-        out.write_all(line.as_bytes())?;
+        let mut text = Vec::new();
+        line(&mut text, row)?;
+        out.write_all(&text)?;
         Ok(())
     }
+}
+
+/// Adds a row as one line.
+pub(super) fn line(text: &mut Vec<u8>, row: &Flat) -> Result<(), EncodeError> {
+    for (i, (field, value)) in row.values()?.into_iter().enumerate() {
+        let separator = if i == 0 { "{" } else { ", " };
+        write!(text, "{separator}\"{}\": {value}", field.name)?;
+    }
+    writeln!(text, "}}")?;
+    Ok(())
 }

@@ -35,6 +35,7 @@
 mod csv;
 mod error;
 mod flat;
+mod journal;
 mod json;
 mod jsonl;
 mod markdown;
@@ -49,6 +50,7 @@ use crate::record::{Header, Report};
 
 pub use error::{Place, Problem, ReportError, Skipped};
 pub use flat::{FIELDS, Field, Flat, FlatCurvePoint, FlatSample, Kind, Origin, OutcomeKind};
+pub use journal::Journal;
 pub use read::{Loaded, read_file, read_str};
 pub use sink::Sink;
 

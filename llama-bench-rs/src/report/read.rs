@@ -81,11 +81,8 @@ fn read_json(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {
 }
 
 fn read_jsonl(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {
-    for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let row = serde_json::from_str(line).map_err(|e| syntax(Format::Jsonl, i, &e))?;
-        assembler.add(Place::Line(i + 1), row)?;
-    }
-    Ok(())
+    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines.try_for_each(|(i, line)| assembler.add_line(i, line).map(drop))
 }
 
 fn read_csv(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {
@@ -137,9 +134,21 @@ pub(super) struct Assembler {
 }
 
 impl Assembler {
+    /// Takes a line of JSONL, counted from 0, and returns its row.
+    pub(super) fn add_line(&mut self, i: usize, line: &str) -> Result<Flat, ReportError> {
+        let row = serde_json::from_str(line).map_err(|e| syntax(Format::Jsonl, i, &e))?;
+        let place = Place::Line(i + 1);
+        let flat = row_of(place, row)?;
+        self.add_flat(place, flat.clone())?;
+        Ok(flat)
+    }
+
     /// Takes one row.
     pub(super) fn add(&mut self, place: Place, row: Map<String, Value>) -> Result<(), ReportError> {
-        let flat = row_of(place, row)?;
+        self.add_flat(place, row_of(place, row)?)
+    }
+
+    fn add_flat(&mut self, place: Place, flat: Flat) -> Result<(), ReportError> {
         let bad = |problem| ReportError::Field { place, problem };
         let header = flat.header().map_err(bad)?;
         let Some(cell) = flat.cell().map_err(bad)? else {

@@ -1,0 +1,173 @@
+//! Sweeps that stop by a rule, that take up an earlier one, and that run beside each other, on fake targets.
+
+use std::{cell::RefCell, rc::Rc, time::Duration};
+
+use super::{
+    Cancel, Event, Order, Plan, Request,
+    engine::Engine,
+    fake::{FakeClock, FakeTarget},
+    interleaved,
+    plan::tests::request,
+};
+use crate::{
+    record::{Header, Method, Run},
+    stats::{Stop, StoppingRule},
+    units::Ratio,
+};
+
+fn run(plan: &Plan, target: &mut FakeTarget, earlier: Option<&Run>) -> Run {
+    let clock = target.clock.clone();
+    let (mut silent, cancel) = (|_: &Event<'_>| {}, Cancel::new());
+    let mut engine = Engine::new(target, &clock, plan, Header::default(), &mut silent, &cancel);
+    if let Some(earlier) = earlier {
+        engine.take_up(earlier);
+    }
+    engine.run()
+}
+
+/// Runs until so many repetitions were begun.
+fn run_until(plan: &Plan, target: &mut FakeTarget, n_begun: usize) -> Run {
+    let clock = target.clock.clone();
+    let cancel = Cancel::new();
+    let mut begun = 0;
+    let mut stop = |event: &Event<'_>| {
+        if let Event::Measuring { .. } = event {
+            begun += 1;
+            if begun == n_begun {
+                cancel.cancel();
+            }
+        }
+    };
+    super::run(plan, target, &clock, Header::default(), &mut stop, &cancel)
+}
+
+fn n_samples(run: &Run) -> Vec<usize> {
+    run.cells.iter().map(|cell| cell.measured().map_or(0, |measured| measured.samples.len())).collect()
+}
+
+#[test]
+fn a_sweep_that_was_cut_short_gets_the_repetitions_that_it_lacks() {
+    for (method, order) in [
+        (Method::Rewind, Order::Blocks),
+        (Method::Rewind, Order::Rounds),
+        (Method::FreshContext, Order::Blocks),
+    ] {
+        let plan = Request { depths: vec![0, 32, 64], method, order, ..request() }.plan().unwrap();
+        let whole = run(&plan, &mut FakeTarget { holds_whole: true, ..FakeTarget::default() }, None);
+        for n_begun in [1, 4, 9, 17] {
+            let mut target = FakeTarget { holds_whole: true, ..FakeTarget::default() };
+            let part = run_until(&plan, &mut target, n_begun);
+            let n_before: usize = n_samples(&part).iter().sum();
+            assert!(n_before <= n_begun && n_before + 1 >= n_begun, "{method:?} {order:?} {n_begun}");
+
+            let mut again = FakeTarget { holds_whole: true, ..FakeTarget::default() };
+            let taken_up = run(&plan, &mut again, Some(&part));
+            assert_eq!(n_samples(&taken_up), [3; 6], "{method:?} {order:?} {n_begun}");
+            // The very repetitions of an unbroken run, no more and no fewer.
+            let times = |run: &Run| -> Vec<Duration> {
+                let samples = run.cells.iter().flat_map(|cell| &cell.measured().unwrap().samples);
+                samples.map(|sample| sample.elapsed).collect()
+            };
+            assert_eq!(times(&taken_up), times(&whole));
+            assert_eq!(taken_up.header.timing.started_at, part.header.timing.started_at);
+            assert!(taken_up.header.timing.wall > part.header.timing.wall);
+            let starts: Vec<Duration> =
+                taken_up.cells[5].measured().unwrap().samples.iter().map(|sample| sample.at).collect();
+            assert!(starts.is_sorted(), "{starts:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_run_for_a_sweep_that_was_whole() {
+    let plan = request().plan().unwrap();
+    let whole = run(&plan, &mut FakeTarget::default(), None);
+    let mut target = FakeTarget::default();
+    let again = run(&plan, &mut target, Some(&whole));
+    assert!(target.calls.is_empty() && target.opened.is_empty());
+    assert_eq!((&again.cells, &again.curve), (&whole.cells, &whole.curve));
+}
+
+#[test]
+fn a_failed_cell_is_tried_again() {
+    let plan = Request { warmup: false, depths: vec![0, 32], ..request() }.plan().unwrap();
+    let part = run(&plan, &mut FakeTarget { fail_call: Some(0), ..FakeTarget::default() }, None);
+    assert_eq!(part.cells.iter().filter(|cell| cell.failure().is_some()).count(), 1);
+    let whole = run(&plan, &mut FakeTarget::default(), Some(&part));
+    assert_eq!(n_samples(&whole), [3; 4]);
+}
+
+fn rule(min: usize, max: usize) -> StoppingRule {
+    StoppingRule { min, max, target: Ratio::new(0.01).unwrap(), ..StoppingRule::new() }
+}
+
+#[test]
+fn a_rule_ends_the_repetitions_and_the_cell_says_why() {
+    for order in [Order::Blocks, Order::Rounds] {
+        // The fake takes the same time each time: precise as soon as the rule may say so.
+        let steady = Request { order, stopping: Some(rule(4, 50)), ..request() }.plan().unwrap();
+        let run_of =
+            |plan: &Plan| run(plan, &mut FakeTarget { holds_whole: true, ..FakeTarget::default() }, None);
+        let found = run_of(&steady);
+        assert_eq!(n_samples(&found), [4; 6]);
+        assert!(found.cells.iter().all(|cell| cell.measured().unwrap().stop == Some(Stop::Precise)));
+
+        let short = StoppingRule { budget: Some(Duration::from_nanos(1)), ..rule(4, 50) };
+        let found = run_of(&Request { order, stopping: Some(short), ..request() }.plan().unwrap());
+        assert_eq!(n_samples(&found), [1; 6]);
+        assert!(found.cells.iter().all(|cell| cell.measured().unwrap().stop == Some(Stop::Budget)));
+    }
+    let fixed = run(&request().plan().unwrap(), &mut FakeTarget::default(), None);
+    assert!(fixed.cells.iter().all(|cell| cell.measured().unwrap().stop.is_none()));
+}
+
+#[test]
+fn lanes_take_turns_forth_and_back() {
+    let plan = Request { generations: vec![], depths: vec![0, 32], n_reps: 4, ..request() }.plan().unwrap();
+    let clock = FakeClock::default();
+    let mut targets = [0, 1].map(|_| FakeTarget { clock: clock.clone(), ..FakeTarget::default() });
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let cancel = Cancel::new();
+    let mut observers = [0, 1].map(|lane| {
+        let seen = seen.clone();
+        move |event: &Event<'_>| {
+            if let Event::Measuring { test, rep, .. } = event {
+                seen.borrow_mut().push((test.n_depth, *rep, lane));
+            }
+        }
+    });
+    let engines = targets
+        .iter_mut()
+        .zip(&mut observers)
+        .map(|(target, observer)| Engine::new(target, &clock, &plan, Header::default(), observer, &cancel))
+        .collect();
+    let runs = interleaved::run(engines);
+    assert!(runs.iter().all(|run| n_samples(run) == [4, 4]));
+    let expected: Vec<(u32, u32, i32)> = [0, 32]
+        .into_iter()
+        .flat_map(|depth| (0..4).map(move |rep| (depth, rep)))
+        .flat_map(|(depth, rep)| {
+            let turn = if rep % 2 == 0 { [0, 1] } else { [1, 0] };
+            turn.map(|lane| (depth, rep, lane))
+        })
+        .collect();
+    assert_eq!(*seen.borrow(), expected);
+}
+
+#[test]
+fn a_lane_that_fails_leaves_the_other_running() {
+    let plan = Request { depths: vec![0, 1000], ..request() }.plan().unwrap();
+    let clock = FakeClock::default();
+    let small = FakeTarget { clock: clock.clone(), n_ctx_max: Some(512), ..FakeTarget::default() };
+    let mut targets = [small, FakeTarget { clock: clock.clone(), ..FakeTarget::default() }];
+    let cancel = Cancel::new();
+    let mut silent = [0, 1].map(|_| |_: &Event<'_>| {});
+    let engines = targets
+        .iter_mut()
+        .zip(&mut silent)
+        .map(|(target, observer)| Engine::new(target, &clock, &plan, Header::default(), observer, &cancel))
+        .collect();
+    let runs = interleaved::run(engines);
+    assert_eq!((n_samples(&runs[0]), n_samples(&runs[1])), (vec![3, 3, 0, 0], vec![3; 4]));
+    assert_eq!(runs[0].cells[2].failure().unwrap().kind, "out_of_memory");
+}

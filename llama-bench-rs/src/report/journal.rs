@@ -1,0 +1,207 @@
+//! A JSONL file that is whole at any moment, so that a sweep can be killed and taken up again.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use super::{Flat, ReportError, jsonl, read::Assembler};
+use crate::record::{Cell, CurvePoint, Header, Report, Test};
+
+/// Time between two rewrites for the sake of a cell that is not done, as a multiple of what a rewrite takes: they cost
+/// at most a twentieth of the sweep.
+const PAUSE: u32 = 20;
+
+/// Writes a report to a JSONL file while it is being measured, and goes on with one that an earlier process left.
+///
+/// Every finished cell is appended and brought to the disk at once. Cells of which only some repetitions are there, as
+/// while repetitions go in rounds, are kept up to date by replacing the file as a whole, under a temporary name until
+/// it is complete. So whenever the process ends, the file holds each cell once, with what was measured of it.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    rows: Vec<Row>,
+    /// Runs that the file had before, in which no cell was written yet.
+    n_earlier: u32,
+    /// The run begun last.
+    run: Option<u32>,
+    /// Whether the file holds exactly the finished rows, so that the next one may be appended.
+    appendable: bool,
+    /// When the last rewrite ended, and what it took.
+    rewritten: (Instant, Duration),
+}
+
+#[derive(Debug)]
+struct Row {
+    run: u32,
+    test: Test,
+    flat: Flat,
+    done: bool,
+}
+
+impl Journal {
+    /// Begins an empty file in place of any that is there.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, ReportError> {
+        let path = path.as_ref();
+        let file = File::create(path).map_err(|e| unwritable(path, e))?;
+        // A rename must replace the file itself, not a link to it.
+        let path = path.canonicalize().map_err(|e| unwritable(path, e))?;
+        let rewritten = (Instant::now(), Duration::ZERO);
+        Ok(Self { path, file, rows: Vec::new(), n_earlier: 0, run: None, appendable: true, rewritten })
+    }
+
+    /// Goes on with a file and returns what it holds: nothing if there is none. A last line that was cut off when a
+    /// process ended is dropped.
+    ///
+    /// # Errors
+    /// The file cannot be read or written, or is damaged elsewhere than in its last line.
+    pub fn take_up(path: impl AsRef<Path>) -> Result<(Self, Report), ReportError> {
+        let path = path.as_ref();
+        if !path.exists() {
+            return Ok((Self::create(path)?, Report::default()));
+        }
+        let text =
+            fs::read_to_string(path).map_err(|source| ReportError::Read { path: path.to_owned(), source })?;
+        let (rows, report) = read(&text)?;
+        let file = OpenOptions::new().append(true).open(path).map_err(|e| unwritable(path, e))?;
+        let path = path.canonicalize().map_err(|e| unwritable(path, e))?;
+        let n_earlier = u32::try_from(report.runs.len()).unwrap_or(u32::MAX);
+        let rewritten = (Instant::now(), Duration::ZERO);
+        Ok((Self { path, file, rows, n_earlier, run: None, appendable: false, rewritten }, report))
+    }
+
+    /// Begins the next run: of a file that was taken up, first its own runs in their order.
+    pub fn begin(&mut self) {
+        let run = self.run.map_or(0, |run| run + 1);
+        self.run = Some(run);
+        if run < self.n_earlier {
+            // The run that is taken up tells its curve anew.
+            self.rows.iter_mut().filter(|row| row.run == run).for_each(|row| row.flat.curve.clear());
+        }
+    }
+
+    /// Takes what is known so far of a cell that will go on later.
+    ///
+    /// # Errors
+    /// No run was begun, or the file cannot be written.
+    pub fn cell_so_far(
+        &mut self,
+        header: &Header,
+        cell: &Cell,
+        curve: &[CurvePoint],
+    ) -> Result<(), ReportError> {
+        self.put(header, cell, curve, false)?;
+        let (at, took) = self.rewritten;
+        match at.elapsed() >= took * PAUSE {
+            true => self.rewrite(false),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes a finished cell; when this returns, it is on the disk.
+    ///
+    /// # Errors
+    /// No run was begun, or the file cannot be written.
+    pub fn cell(&mut self, header: &Header, cell: &Cell, curve: &[CurvePoint]) -> Result<(), ReportError> {
+        self.put(header, cell, curve, true)?;
+        if !self.appendable {
+            return self.rewrite(true);
+        }
+        let Some(row) = self.rows.iter().rfind(|row| row.done) else { return Ok(()) };
+        let mut line = Vec::new();
+        jsonl::line(&mut line, &row.flat)?;
+        self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(ReportError::Write)
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn finish(mut self) -> Result<(), ReportError> {
+        if self.appendable { Ok(()) } else { self.rewrite(true) }
+    }
+
+    /// Puts a row in its place: finished ones in the order in which they were finished, then the others.
+    fn put(
+        &mut self,
+        header: &Header,
+        cell: &Cell,
+        curve: &[CurvePoint],
+        done: bool,
+    ) -> Result<(), ReportError> {
+        let run = self.run.ok_or(ReportError::NotBegun)?;
+        let mut flat = Flat::from((header, cell));
+        flat.run = Some(run);
+        flat.set_curve(curve);
+        let known = self.rows.iter().position(|row| (row.run, row.test) == (run, cell.test));
+        if let Some(known) = known.map(|known| self.rows.remove(known)) {
+            flat.curve.splice(0..0, known.flat.curve);
+            // The file has it, or a part of it, elsewhere.
+            self.appendable = false;
+        }
+        self.appendable &= done;
+        let row = Row { run, test: cell.test, flat, done };
+        let n_before = self.rows.iter().take_while(|row| row.done || row.run < run).count();
+        let place = if done { n_before } else { self.rows.len() };
+        self.rows.insert(place, row);
+        Ok(())
+    }
+
+    fn rewrite(&mut self, durable: bool) -> Result<(), ReportError> {
+        let start = Instant::now();
+        let mut text = Vec::new();
+        for row in &self.rows {
+            jsonl::line(&mut text, &row.flat)?;
+        }
+        self.file = replace(&self.path, &text, durable).map_err(ReportError::Write)?;
+        self.appendable = self.rows.iter().all(|row| row.done);
+        self.rewritten = (Instant::now(), start.elapsed());
+        Ok(())
+    }
+}
+
+/// Replaces a file as a whole and returns it, open at its end.
+fn replace(path: &Path, text: &[u8], durable: bool) -> io::Result<File> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".results-").suffix(".tmp");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(text)?;
+    if durable {
+        file.as_file().sync_data()?;
+    }
+    Ok(file.persist(path)?)
+}
+
+/// The rows of a file, and the report that they make.
+fn read(text: &str) -> Result<(Vec<Row>, Report), ReportError> {
+    let mut assembler = Assembler::default();
+    let mut rows = Vec::new();
+    let mut lines = text.split_inclusive('\n').enumerate().peekable();
+    while let Some((i, line)) = lines.next() {
+        // What is cut off has no end of line, or blocks of zeros where a disk lost power.
+        let is_last = lines.peek().is_none();
+        let whole = line.ends_with('\n') || serde_json::from_str::<serde_json::Value>(line).is_ok();
+        if line.trim().is_empty() || (is_last && !whole) {
+            continue;
+        }
+        let row = assembler.add_line(i, line)?;
+        if let Some(test) = row.test() {
+            let run = row.run.unwrap_or(0);
+            rows.push(Row { run, test, flat: row, done: true });
+        }
+    }
+    Ok((rows, assembler.finish().report))
+}
+
+fn unwritable(path: &Path, source: io::Error) -> ReportError {
+    ReportError::Unwritable { path: path.to_owned(), source }
+}
