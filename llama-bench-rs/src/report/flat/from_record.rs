@@ -61,7 +61,7 @@ impl From<&Header> for Flat {
             seed: config.seed,
             n_reps: Some(config.n_reps),
             stopping: config.stopping,
-            order: resolved.order,
+            rep_order: resolved.order,
             warmup: config.warmup,
             n_threads_batch: Some(config.n_threads_batch),
             swa_full: config.swa_full,

@@ -210,7 +210,7 @@ row! {
     /// The rule that ended the repetitions; `None` for a fixed number.
     Own Nested stopping: Option<StoppingRule>,
     /// In which order repetitions were run.
-    Own Text order: Option<Order>,
+    Own Text rep_order: Option<Order>,
     /// Whether a warm-up was asked for.
     Own Bool warmup: bool,
     /// Threads for prompt processing.

@@ -48,7 +48,7 @@ impl Flat {
                 n_ctx: self.n_ctx,
                 offloaded_layers: self.offloaded_layers.zip(self.offloadable_layers),
                 memory: self.memory.clone(),
-                order: self.order,
+                order: self.rep_order,
             },
             load: Load { elapsed: Duration::from_nanos(self.load_ns), size_bytes: self.load_bytes },
             timing: Timing {
