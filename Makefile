@@ -27,7 +27,10 @@ examples:
 	cargo run --example generate -- --prompt hello --n-gen 16
 	cargo run --example sweep
 
-# A crate of its own that uses the library from its tests, as an application would.
 # A crate of its own that uses the library from its tests, as an application would: by path, then from git.
 downstream:
 	scripts/downstream
+
+# The crates as a registry gets them, built and documented outside the repository.
+package:
+	scripts/package

@@ -35,6 +35,9 @@ struct Args {
     /// Tokens that the context holds
     #[arg(short = 'c', long, default_value_t = 4096)]
     n_ctx: u32,
+    /// Threads [default: physical cores]
+    #[arg(short, long)]
+    threads: Option<u32>,
     /// Layers on the devices; -1 for all
     #[arg(long, default_value_t = -1, allow_negative_numbers = true)]
     n_gpu_layers: i32,
@@ -123,11 +126,15 @@ impl<'a> Chat<'a> {
                 None
             }
         };
+        let mut context = ContextParams::default().n_ctx(args.n_ctx);
+        if let Some(n_threads) = args.threads {
+            context = context.n_threads(n_threads).n_threads_batch(n_threads);
+        }
         Ok(Self {
             args,
             model,
             vocab: model.vocab()?,
-            context: Context::new(model, &ContextParams::default().n_ctx(args.n_ctx))?,
+            context: Context::new(model, &context)?,
             sampler: Sampler::new(&sampler)?,
             messages,
             seen: String::new(),

@@ -3,10 +3,10 @@
 
 mod llama_support;
 
-use std::fs;
+use std::{cell::RefCell, fs, thread};
 
 use llama_bench_rs::{
-    gguf::GgufFile,
+    gguf::{GgufFile, Shape, Synthetic, Value},
     llama::{
         Batch, Context, ContextParams, FlashAttn, KvType, LlamaError, LoadMode, Model, ModelParams, Sampler,
         SamplerParams, StateFlags,
@@ -180,4 +180,104 @@ fn paths_need_not_be_utf8() {
     let path = folder().join(std::ffi::OsStr::from_bytes(b"caf\xe9.gguf"));
     fs::copy(file("tiny-llama", false), &path).unwrap();
     assert_eq!(load(&path).unwrap().path(), path);
+}
+
+/// A tiny llama that reads text as gpt-oss does: by byte pairs, split with `std::regex`.
+fn with_byte_pairs() -> Model {
+    let file = GgufFile::open(file("tiny-llama", false)).unwrap();
+    let own = |key: &str| key.starts_with("general.") || key.starts_with("tokenizer.");
+    let mut metadata: Vec<_> = file.metadata.iter().filter(|(key, _)| !own(key)).cloned().collect();
+    // Every byte as a visible character.
+    let visible = |byte: u32| matches!(byte, 33..=126 | 161..=172 | 174..=255);
+    let mut hidden = 256..;
+    let mut tokens: Vec<String> = (0..256)
+        .map(|byte| if visible(byte) { byte } else { hidden.next().unwrap() })
+        .map(|c| char::from_u32(c).unwrap().to_string())
+        .collect();
+    tokens.extend(["aa".to_owned(), "aaaa".to_owned()]);
+    tokens.extend((tokens.len()..1024).map(|i| format!("<unused{i}>")));
+    let mut set = |name: &str, value: Value| metadata.push((format!("tokenizer.ggml.{name}"), value));
+    set("model", "gpt2".into());
+    set("pre", "gpt-4o".into());
+    set("tokens", tokens.into());
+    set("merges", vec!["a a".to_owned(), "aa aa".to_owned()].into());
+    let tensors = file.tensors.iter().map(|t| (t.name.clone(), t.dims.clone(), t.tensor_type)).collect();
+    let path = folder().join("byte-pairs.gguf");
+    Synthetic::new(Shape::from_parts("byte-pairs", "llama", metadata, tensors)).write_to(&path).unwrap();
+    load(&path).unwrap()
+}
+
+/// `std::regex` calls itself for every character of a word: on the stack of a thread there is room for some thousands.
+#[test]
+fn long_words_overrun_no_stack() {
+    let vocab = with_byte_pairs().vocab().unwrap();
+    assert_eq!(vocab.tokenize("aaaa aa", false, false).unwrap(), [257, 32, 256]);
+    const N: usize = 100_000;
+    for (text, n_tokens) in [
+        ("a".repeat(N), N / 4),
+        (format!("short {}", "Aa".repeat(N)), 6 + 2 * N),
+        (" ".repeat(N), N),
+        ("!".repeat(N), N),
+        ("\r\n".repeat(N), 2 * N),
+        ("\u{4e16}".repeat(N), 3 * N),
+    ] {
+        let tokens = vocab.tokenize(&text, false, false).unwrap();
+        assert_eq!(tokens.len(), n_tokens, "{:?}", text.chars().next());
+        assert_eq!(vocab.detokenize(&tokens, false).unwrap(), text);
+    }
+}
+
+/// Thread-local variables are destroyed one after the other: the log's may be gone when a context goes.
+#[test]
+fn handles_may_live_in_thread_local_variables() {
+    thread_local! {
+        static KEPT: RefCell<Option<Context>> = const { RefCell::new(None) };
+    }
+    let model = tiny("tiny-llama");
+    for first in [true, false] {
+        let model = model.clone();
+        let keep = move || {
+            if first {
+                KEPT.with(|kept| kept.borrow_mut().take());
+            }
+            let mut context = Context::new(&model, &params(64)).unwrap();
+            // An exception leaves its text with the thread.
+            assert!(context.state_restore_bytes(&[1; 64], 0, StateFlags::empty()).is_err());
+            KEPT.with(|kept| *kept.borrow_mut() = Some(context));
+        };
+        thread::spawn(keep).join().unwrap();
+    }
+}
+
+#[test]
+fn a_state_that_could_not_be_saved_on_the_device_gives_no_older_one() {
+    let mut context = Context::new(&tiny("tiny-mamba2"), &params(64)).unwrap();
+    let flags = StateFlags::ON_DEVICE;
+    context.decode_tokens(&[1, 2, 3]).unwrap();
+    let state = context.state_save(0, flags).unwrap();
+    context.decode_tokens(&[4]).unwrap();
+    context.state_restore(&state).unwrap();
+    assert_eq!(context.n_past(), 3);
+    context.memory_clear(false);
+    // Empty: whatever llama.cpp makes of that, the older state is restored right or refused.
+    let _ = context.state_save(0, flags);
+    if context.state_restore(&state).is_ok() {
+        assert_eq!(context.n_past(), 3);
+    }
+    context.memory_clear(true);
+    context.decode_tokens(&[1]).unwrap();
+}
+
+#[test]
+fn temperatures_too_low_to_divide_by_are_refused() {
+    for temperature in [f32::MIN_POSITIVE, 1e-45, 1e-7] {
+        let params = SamplerParams { temperature, ..SamplerParams::default() };
+        assert!(matches!(Sampler::new(&params), Err(LlamaError::Parameter { name: "temperature", .. })));
+    }
+    let mut context = Context::new(&tiny("tiny-llama"), &params(64)).unwrap();
+    context.decode_tokens(&[1, 2, 3]).unwrap();
+    let greedy = Sampler::new(&SamplerParams::default()).unwrap().sample(&mut context, -1).unwrap();
+    let sharp =
+        SamplerParams { temperature: 1e-6, top_k: 40, top_p: 0.9, min_p: 0.1, ..SamplerParams::default() };
+    assert_eq!(Sampler::new(&sharp).unwrap().sample(&mut context, -1).unwrap(), greedy);
 }

@@ -88,11 +88,7 @@ fn package(vendor: &Path, out_dir: &Path) -> Result<Source, String> {
         output = metadata(&[])?;
     }
     if !output.status.success() {
-        return Err(format!(
-            "cargo could not provide the package that carries llama.cpp. With no network, run `cargo fetch` once \
-             where there is one, or set LLAMA_CPP_DIR to a checkout of llama.cpp. Cargo said:\n{}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ));
+        return Err(unfetched(&pin, &String::from_utf8_lossy(&output.stderr)));
     }
     let (manifest, version) = pinned_manifest(&String::from_utf8_lossy(&output.stdout))
         .ok_or("cargo metadata names no package llama-cpp-sys-2: restore vendor/pin.toml")?;
@@ -116,13 +112,39 @@ pub fn pinned_manifest(metadata: &str) -> Option<(String, String)> {
     Some((package["manifest_path"].as_str()?.to_owned(), package["version"].as_str()?.to_owned()))
 }
 
+/// The pinned package is no dependency of any crate, so fetching those does not bring it.
+pub fn unfetched(pin: &Path, cargo_said: &str) -> String {
+    format!(
+        "the package that carries llama.cpp is not here and cargo could not fetch it. Where there is a network, run\n  \
+         cargo fetch --locked --manifest-path {}\n\
+         once (`cargo fetch` of your own crate does not bring it; in the repository scripts/fetch brings all), or set \
+         LLAMA_CPP_DIR to a checkout of llama.cpp. Cargo said:\n{}",
+        pin.join("Cargo.toml").display(),
+        cargo_said.trim()
+    )
+}
+
 /// Refuses what is no llama.cpp tree, or one too old for the bindings.
 pub fn check(dir: &Path, what: &str) -> Result<(), String> {
-    let dir_name = dir.display();
+    let named = match what {
+        "vendor" => format!("vendor/llama.cpp ({})", dir.display()),
+        what => format!("{what} ({})", dir.display()),
+    };
+    let remedy = match what {
+        "LLAMA_CPP_DIR" => {
+            "Point LLAMA_CPP_DIR at the root of a checkout, or unset it to build the pinned source"
+        }
+        "vendor" => "Put a whole checkout there, or remove it to build the pinned source",
+        _ => "Remove that package's folder, so that cargo unpacks it again",
+    };
     if !env::is_file(&dir.join("CMakeLists.txt")) || !env::is_file(&dir.join("include/llama.h")) {
+        // Build scripts run in the folder of their crate, which is not where the user stands.
+        let from = match std::env::current_dir() {
+            Ok(from) if dir.is_relative() => format!(" A relative path counts from {}.", from.display()),
+            _ => String::new(),
+        };
         return Err(format!(
-            "{what} ({dir_name}) is no llama.cpp source tree: it needs CMakeLists.txt and include/llama.h. Point \
-             LLAMA_CPP_DIR at the root of a checkout, or unset it to build the pinned source"
+            "{named} is no llama.cpp source tree: it needs CMakeLists.txt and include/llama.h.{from} {remedy}"
         ));
     }
     let missing: Vec<_> = NEEDED
@@ -134,8 +156,8 @@ pub fn check(dir: &Path, what: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{what} ({dir_name}) is too old for these bindings, or too new: it lacks {}. Use a checkout as new as the \
-         pinned source (vendor/README.md), or unset LLAMA_CPP_DIR",
+        "{named} is too old for these bindings, or too new: it lacks {}. Use a checkout as new as the pinned source \
+         (vendor/README.md). {remedy}",
         missing.join(", ")
     ))
 }

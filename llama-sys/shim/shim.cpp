@@ -8,8 +8,8 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <regex>
 #include <stdexcept>
-#include <string>
 
 // Where a failed assertion may be thrown: through frames of ggml's C code, which have unwind tables on these targets
 // whether or not exceptions are enabled for C. Elsewhere it ends the process, as llama.cpp has it.
@@ -23,10 +23,19 @@ extern "C" __attribute__((weak)) enum ggml_status ggml_graph_compute(struct ggml
 #endif
 #endif
 
-static thread_local std::string last_exception;
+// Text of this thread, without a destructor: handles may still be used while a thread's other variables are destroyed.
+struct text {
+    char chars[2048];
+
+    bool empty() const { return chars[0] == '\0'; }
+    void clear() { chars[0] = '\0'; }
+    void set(const char * from) { snprintf(chars, sizeof(chars), "%s", from); }
+};
+
+static thread_local text last_exception;
 
 // The assertion that failed in the current call: llama.cpp may have caught the exception made of it and gone on.
-static thread_local std::string failed_assertion;
+static thread_local text failed_assertion;
 
 // Calls of this thread that are inside `contained`, so that an exception would be caught.
 static thread_local int depth = 0;
@@ -35,7 +44,7 @@ static thread_local int depth = 0;
 static thread_local bool one_thread = false;
 
 const char * llama_sys_last_exception(void) {
-    return last_exception.c_str();
+    return last_exception.chars;
 }
 
 // Runs `call`; an exception is remembered and `failed` returned in its place.
@@ -51,11 +60,11 @@ template <typename F, typename R> static R contained(F call, R failed) {
         if (failed_assertion.empty()) {
             return result;
         }
-        last_exception = failed_assertion;
+        last_exception.set(failed_assertion.chars);
     } catch (const std::exception & e) {
-        last_exception = e.what();
+        last_exception.set(e.what());
     } catch (...) {
-        last_exception = "an exception that is no std::exception";
+        last_exception.set("an exception that is no std::exception");
     }
     return failed;
 }
@@ -102,7 +111,7 @@ static bool computing() {
 //   model.
 static void on_abort(const char * message) {
     if (depth > 0 && (one_thread || !computing())) {
-        failed_assertion = message;
+        failed_assertion.set(message);
         throw std::runtime_error(message);
     }
     fprintf(stderr, "%s\n", message);
@@ -185,6 +194,10 @@ int32_t llama_sys_chat_apply_template(const char * tmpl, const llama_chat_messag
 
 llama_token llama_sys_sampler_sample(llama_sampler * smpl, llama_context * ctx, int32_t idx) {
     return contained([&] { return llama_sampler_sample(smpl, ctx, idx); }, (llama_token) LLAMA_TOKEN_NULL);
+}
+
+bool llama_sys_is_regex(const char * pattern) {
+    return contained([&] { std::regex parsed(pattern); return true; }, false);
 }
 
 int32_t llama_sys_memory_breakdown(const llama_context * ctx, llama_sys_memory * out, int32_t cap) {

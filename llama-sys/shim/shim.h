@@ -40,6 +40,9 @@ int32_t     llama_sys_chat_apply_template(const char * tmpl, const struct llama_
                                           bool add_ass, char * buf, int32_t length);
 llama_token llama_sys_sampler_sample(struct llama_sampler * smpl, struct llama_context * ctx, int32_t idx);
 
+// Whether std::regex, which patterns of tensor_buft_overrides are handed to, takes this one; if not, the exception says why.
+bool llama_sys_is_regex(const char * pattern);
+
 // Bytes used in one buffer type.
 struct llama_sys_memory {
     char   device[128];      // name of the device, "" if the buffer type belongs to none

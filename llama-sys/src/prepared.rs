@@ -5737,6 +5737,9 @@ unsafe extern "C" {
         idx: i32,
     ) -> llama_token;
 }
+unsafe extern "C" {
+    pub fn llama_sys_is_regex(pattern: *const ::std::os::raw::c_char) -> bool;
+}
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct llama_sys_memory {

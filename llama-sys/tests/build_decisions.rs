@@ -80,6 +80,12 @@ fn folders_that_are_no_usable_tree_are_named_with_a_remedy() {
     };
     let none = source::check(Path::new("/nonexistent"), "LLAMA_CPP_DIR").unwrap_err();
     assert!(none.contains("/nonexistent") && none.contains("no llama.cpp source tree"), "{none}");
+    assert!(none.contains("unset it") && !none.contains("relative"), "{none}");
+    let relative = source::check(Path::new("no/such/tree"), "LLAMA_CPP_DIR").unwrap_err();
+    let here = std::env::current_dir().unwrap().display().to_string();
+    assert!(relative.contains(&format!("counts from {here}")), "{relative}");
+    let vendored = source::check(Path::new("/nonexistent"), "vendor").unwrap_err();
+    assert!(vendored.contains("vendor/llama.cpp") && vendored.contains("remove it"), "{vendored}");
     write(
         "CMakeLists.txt",
         "set(LLAMA_VERSION_MAJOR 0)\nset(LLAMA_VERSION_MINOR 4)\nset(LLAMA_VERSION_PATCH 2)\n",
@@ -99,6 +105,13 @@ fn the_package_is_found_in_cargos_answer() {
     assert_eq!(source::pinned_manifest(answer), expected);
     assert_eq!(source::pinned_manifest("{}"), None);
     assert_eq!(source::pinned_manifest("error: no network"), None);
+}
+
+#[test]
+fn a_package_that_is_not_there_is_named_with_what_brings_it() {
+    let message = source::unfetched(Path::new("/out/pin"), "error: no network\n");
+    assert!(message.contains("cargo fetch --locked --manifest-path /out/pin/Cargo.toml"), "{message}");
+    assert!(message.ends_with("error: no network") && message.contains("LLAMA_CPP_DIR"), "{message}");
 }
 
 #[test]

@@ -156,6 +156,16 @@ fn read_metadata<R: Read>(c: &mut Cursor<'_, R>, n_pairs: u64) -> Result<Vec<(St
             return Err(c.malformed(at, Malformed::Duplicate { what: "metadata key", name: key }));
         }
         let value = read_value(c, &key)?;
+        // ggml asserts it while it computes, in threads where no assertion can be caught. NaN is not above 0 either.
+        let epsilon = value.as_f64().filter(|_| key.ends_with("_epsilon"));
+        if let Some(epsilon) = epsilon.filter(|epsilon| !(0.0..).contains(epsilon)) {
+            let problem = Malformed::Invalid {
+                what: format!("metadata key {key:?}"),
+                found: epsilon.to_string(),
+                allowed: "it is added before a root is taken and must be 0 or more",
+            };
+            return Err(c.malformed(at, problem));
+        }
         metadata.push((key, value));
     }
     Ok(metadata)

@@ -8,7 +8,7 @@ use std::{
 
 use llama_sys as sys;
 
-use super::{Backend, LlamaError, ModelParams, device::text};
+use super::{Backend, DeviceKind, LlamaError, ModelParams, SplitMode, context::last_exception, device::text};
 use crate::gguf::{GgufError, GgufFile, Value};
 
 pub(super) fn c_string(name: &'static str, value: impl Into<Vec<u8>>) -> Result<CString, LlamaError> {
@@ -70,7 +70,7 @@ fn part_path(path: &Path, i: u64, n_parts: u64) -> Option<PathBuf> {
 }
 
 /// Values that llama.cpp would index with or hand to `std::regex`, which throws.
-pub(super) fn model_params(backend: &Backend, params: &ModelParams) -> Result<(), LlamaError> {
+pub(super) fn model_params(params: &ModelParams) -> Result<(), LlamaError> {
     // SAFETY: no preconditions.
     let max_devices = unsafe { sys::llama_max_devices() };
     let refuse = |name, value: String, remedy: String| Err(LlamaError::Parameter { name, value, remedy });
@@ -84,11 +84,39 @@ pub(super) fn model_params(backend: &Backend, params: &ModelParams) -> Result<()
     if params.main_gpu < 0 {
         return refuse("main_gpu", params.main_gpu.to_string(), "give the index of a device, from 0".into());
     }
+    if params.devices.len() > max_devices {
+        let n = params.devices.len().to_string();
+        return refuse("devices", n, format!("llama.cpp was built for at most {max_devices}"));
+    }
+    for (i, device) in params.devices.iter().enumerate() {
+        if params.devices[..i].contains(device) {
+            return refuse("devices", device.name(), "name each device once".into());
+        }
+        // llama.cpp leaves these out of its own choice, but not out of a list, and then computes with null pointers.
+        let on_host = matches!(device.kind(), DeviceKind::Cpu | DeviceKind::Accel);
+        if on_host && params.split_mode == SplitMode::Tensor {
+            let remedy =
+                "split mode tensor spreads a model over GPUs: name those, or take another split mode";
+            return refuse("devices", device.name(), remedy.into());
+        }
+    }
     if params.n_cpu_moe > 4096 {
         return refuse("n_cpu_moe", params.n_cpu_moe.to_string(), "no model has that many layers".into());
     }
-    let _ = backend;
     Ok(())
+}
+
+/// A regular expression over tensor names, as llama.cpp reads it.
+pub(super) fn pattern(pattern: &str) -> Result<CString, LlamaError> {
+    let name = "tensor_buft_overrides";
+    let c_pattern = c_string(name, pattern)?;
+    // SAFETY: a NUL-terminated string.
+    if unsafe { sys::llama_sys_is_regex(c_pattern.as_ptr()) } {
+        return Ok(c_pattern);
+    }
+    let why = last_exception().unwrap_or_default();
+    let remedy = format!("it is no regular expression that C++ knows ({why}): mend it");
+    Err(LlamaError::Parameter { name, value: format!("{pattern:?}"), remedy })
 }
 
 /// The buffer type of this name on any device.

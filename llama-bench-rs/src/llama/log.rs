@@ -49,10 +49,19 @@ pub(super) fn install() {
 
 /// Runs a call into llama.cpp and returns what it logged on this thread beside its result.
 pub(super) fn capture<R>(call: impl FnOnce() -> R) -> (R, Log) {
-    let outer = CAPTURE.with(|c| std::mem::take(&mut *c.borrow_mut()));
+    let outer = exchange(Capture::default());
     let result = call();
-    let captured = CAPTURE.with(|c| std::mem::replace(&mut *c.borrow_mut(), outer));
+    let captured = exchange(outer);
     (result, Log(captured.finish()))
+}
+
+/// Puts another capture in the place of this thread's. Nothing is captured where there is none to be had: at the end of
+/// a thread, when handles kept in its thread-local variables are dropped, and within a subscriber that is told a line.
+fn exchange(new: Capture) -> Capture {
+    let exchanged = CAPTURE.try_with(|capture| {
+        capture.try_borrow_mut().map(|mut capture| std::mem::replace(&mut *capture, new)).unwrap_or_default()
+    });
+    exchanged.unwrap_or_default()
 }
 
 /// The lines of one call.

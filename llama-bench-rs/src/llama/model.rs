@@ -53,6 +53,10 @@ pub type Progress<'a> = &'a mut dyn FnMut(f32) -> bool;
 impl Model {
     /// Loads a model from a GGUF file, or from the first part of a split one.
     ///
+    /// Where weights are memory-mapped ([`LoadMode`](super::LoadMode)) the file must not be cut off or written over
+    /// while the model lives: the operating system ends a process that reads a page that is gone. Put a new file in
+    /// its place under the same name instead.
+    ///
     /// # Errors
     /// The file is missing, malformed, of an unknown architecture or incomplete; a parameter cannot be used; memory
     /// ran out.

@@ -16,7 +16,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn new(backend: &Backend, params: &ModelParams) -> Result<Self, LlamaError> {
-        checks::model_params(backend, params)?;
+        checks::model_params(params)?;
         // SAFETY: no preconditions.
         let max_devices = unsafe { sys::llama_max_devices() };
         let mut tensor_split = params.tensor_split.clone();
@@ -27,7 +27,7 @@ impl Arguments {
         let experts = (0..params.n_cpu_moe)
             .map(|layer| (format!(r"blk\.{layer}\.ffn_(up|down|gate|gate_up)_(ch|)exps"), "CPU".to_owned()));
         for (pattern, buffer_type) in params.tensor_buft_overrides.iter().cloned().chain(experts) {
-            let pattern = checks::c_string("tensor_buft_overrides", pattern)?;
+            let pattern = checks::pattern(&pattern)?;
             overrides.push(sys::llama_model_tensor_buft_override {
                 pattern: pattern.as_ptr(),
                 buft: checks::buffer_type(backend, &buffer_type)?,

@@ -7,7 +7,7 @@ use super::{Context, LlamaError, Token, context::last_exception};
 /// How the next token is chosen. The default takes the most likely one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SamplerParams {
-    /// Flattens (above 1) or sharpens (below 1) the distribution; 0 takes the most likely token always.
+    /// Flattens (above 1) or sharpens (below 1) the distribution, from 0.000001; 0 takes the most likely token always.
     pub temperature: f32,
     /// Only the most likely so many tokens; 0 for all.
     pub top_k: u32,
@@ -15,9 +15,13 @@ pub struct SamplerParams {
     pub top_p: f32,
     /// Only tokens at least this share as likely as the most likely one, 0 to 1; 0 for all.
     pub min_p: f32,
-    /// Seed of the draws.
+    /// Seed of the draws; `u32::MAX` is another one each time.
+    #[doc(alias = "LLAMA_DEFAULT_SEED")]
     pub seed: u32,
 }
+
+/// Below this, logits divided by it would be infinite, and their differences no numbers.
+const MIN_TEMPERATURE: f32 = 1e-6;
 
 impl Default for SamplerParams {
     fn default() -> Self {
@@ -55,8 +59,8 @@ impl Sampler {
         let refuse = |name, value: f32, remedy: &str| {
             Err(LlamaError::Parameter { name, value: value.to_string(), remedy: remedy.into() })
         };
-        if !(temperature.is_finite() && temperature >= 0.0) {
-            return refuse("temperature", temperature, "give 0 (greedy) or more");
+        if !(temperature == 0.0 || (temperature.is_finite() && temperature >= MIN_TEMPERATURE)) {
+            return refuse("temperature", temperature, "give 0 (greedy), or 0.000001 or more");
         }
         if !(top_p > 0.0 && top_p <= 1.0) {
             return refuse("top_p", top_p, "give more than 0, up to 1");
@@ -97,11 +101,11 @@ impl Sampler {
                 remedy: "the last decode left no logits there: decode first and ask for them".into(),
             });
         };
-        // They have no order, and sorting them with std::sort would be undefined.
-        if logits.iter().any(|logit| logit.is_nan()) {
+        // NaN has no order, and sorting with it is undefined; infinity less itself is NaN.
+        if let Some(logit) = logits.iter().find(|logit| !(**logit < f32::INFINITY)) {
             return Err(LlamaError::Unsupported {
                 what: "choosing a token".into(),
-                why: "the logits contain NaN: the weights or the state are damaged".into(),
+                why: format!("the logits contain {logit}: the weights or the state are damaged"),
             });
         }
         // SAFETY: a live chain and context, and an output that was just seen to be there.

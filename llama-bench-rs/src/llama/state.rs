@@ -80,6 +80,10 @@ impl Context {
             return Err(self.state_error(seq, "saved", &log));
         }
         let mut bytes = vec![0u8; size];
+        if flags.contains(StateFlags::ON_DEVICE) {
+            // From here on the device no longer holds the snapshot before, even if this one fails.
+            self.on_device.remove(&seq);
+        }
         // SAFETY: as above, and a buffer of the size that llama.cpp just named.
         let (written, log) = log::capture(|| unsafe {
             sys::llama_sys_state_seq_get_data_ext(ctx, bytes.as_mut_ptr(), bytes.len(), seq, flags.bits())

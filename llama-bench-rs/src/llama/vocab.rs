@@ -1,4 +1,4 @@
-use std::ffi::c_char;
+use std::{ffi::c_char, panic, thread};
 
 use llama_sys as sys;
 
@@ -6,6 +6,13 @@ use super::{LlamaError, Model, context::last_exception};
 
 /// Token id, as in llama.cpp.
 pub type Token = i32;
+
+/// Stack that llama.cpp takes per byte of a line while it splits text into words: for many vocabularies (gpt-oss's is
+/// one) with `std::regex`, which calls itself for every character of a match. 400 were seen.
+const STACK_PER_BYTE: usize = 1024;
+
+/// What any thread has left of its stack.
+const SMALL_STACK: usize = 256 << 10;
 
 /// The vocabulary of a model: text to tokens and back.
 #[doc(alias = "llama_vocab")]
@@ -81,7 +88,8 @@ impl Vocab {
     /// control tokens that the text names, such as `<|im_start|>`, become themselves.
     ///
     /// # Errors
-    /// The text is longer than 2 GiB, or the tokenizer failed.
+    /// The text is longer than 2 GiB or has a line that this machine's memory cannot hold a stack for, or the tokenizer
+    /// failed.
     #[doc(alias = "llama_tokenize")]
     pub fn tokenize(
         &self,
@@ -89,9 +97,46 @@ impl Vocab {
         add_special: bool,
         parse_special: bool,
     ) -> Result<Vec<Token>, LlamaError> {
-        let failed = |why: String| LlamaError::Text { what: "the text cannot be turned into tokens", why };
+        let tokenize = || self.tokenize_here(content, add_special, parse_special);
+        let stack = self.stack_to_split(content);
+        if stack <= SMALL_STACK {
+            return tokenize();
+        }
+        // An overrun stack ends the process, so such a text gets one that is long enough.
+        thread::scope(|scope| {
+            let thread = thread::Builder::new()
+                .stack_size(stack.saturating_add(SMALL_STACK))
+                .spawn_scoped(scope, tokenize);
+            let thread = thread.map_err(|error| {
+                not_tokenized(format!(
+                    "llama.cpp may need {stack} bytes of stack for its longest line, and there are none ({error}): \
+                     break the line"
+                ))
+            })?;
+            thread.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))
+        })
+    }
+
+    /// Bytes of stack that splitting a text into words may take. No vocabulary has words with line breaks in them,
+    /// other than runs of blanks.
+    fn stack_to_split(&self, content: &str) -> usize {
+        // SAFETY: the vocabulary of a live model.
+        if unsafe { sys::llama_vocab_type(self.as_raw()) } != sys::LLAMA_VOCAB_TYPE_BPE {
+            return 0;
+        }
+        let line = content.split(['\n', '\r']).map(str::len).max().unwrap_or(0);
+        let blanks = content.split(|c: char| !c.is_whitespace()).map(str::len).max().unwrap_or(0);
+        (line + blanks).saturating_mul(STACK_PER_BYTE)
+    }
+
+    fn tokenize_here(
+        &self,
+        content: &str,
+        add_special: bool,
+        parse_special: bool,
+    ) -> Result<Vec<Token>, LlamaError> {
         let Ok(length) = i32::try_from(content.len()) else {
-            return Err(failed(format!("it has {} bytes: split it below 2 GiB", content.len())));
+            return Err(not_tokenized(format!("it has {} bytes: split it below 2 GiB", content.len())));
         };
         let mut tokens: Vec<Token> = vec![0; content.len() + 4];
         loop {
@@ -120,7 +165,11 @@ impl Vocab {
                 {
                     tokens.resize(n.unsigned_abs() as usize, 0);
                 }
-                _ => return Err(failed(last_exception().unwrap_or_else(|| "there are too many".into()))),
+                _ => {
+                    return Err(not_tokenized(
+                        last_exception().unwrap_or_else(|| "there are too many".into()),
+                    ));
+                }
             }
         }
     }
@@ -185,4 +234,8 @@ impl Vocab {
             }
         }
     }
+}
+
+fn not_tokenized(why: String) -> LlamaError {
+    LlamaError::Text { what: "the text cannot be turned into tokens", why }
 }

@@ -1,0 +1,68 @@
+//! Running the examples as a user does: another process, its output, its exit status.
+#![allow(dead_code)]
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+/// A built example. Tests lie in `deps/` and examples in `examples/` beside it, wherever the target folder is.
+pub fn example(name: &str) -> Command {
+    let test = std::env::current_exe().unwrap();
+    let path = test
+        .ancestors()
+        .skip(1)
+        .map(|folder| folder.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| {
+            panic!("the example {name} is not built: `cargo test --test NAME` builds none; run `cargo build --examples`")
+        });
+    let mut command = Command::new(path);
+    // Weightless models are made once for all tests, and not in the user's own cache.
+    command.env("LLAMA_BENCH_CACHE", env!("CARGO_TARGET_TMPDIR"));
+    command
+}
+
+/// What a run printed and how it ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub status: i32,
+    pub out: String,
+    pub err: String,
+}
+
+/// Runs to the end. A program that a signal ended, as an assertion in C does, has no status and fails the test.
+pub fn run(command: &mut Command) -> Ran {
+    read(command.output().unwrap())
+}
+
+/// The same of a process that was watched while it ran.
+pub fn read(output: Output) -> Ran {
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    let (out, err) = (text(output.stdout), text(output.stderr));
+    let Some(status) = output.status.code() else { panic!("ended by {}: {err}", output.status) };
+    Ran { status, out, err }
+}
+
+/// The sweep example with these arguments.
+pub fn sweep<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ran {
+    run(example("sweep").args(arguments))
+}
+
+/// What makes a sweep of the tiny model a matter of a second or less.
+pub const SMALL: [&str; 12] =
+    ["--shape", "tiny-llama", "-p", "16", "-n", "4", "-d", "0,32", "-r", "2", "-t", "1"];
+
+/// The small sweep and more arguments.
+pub fn small_sweep(more: &[&str]) -> Ran {
+    sweep(SMALL.iter().chain(more))
+}
+
+/// The file of a tiny model, made by the library.
+pub fn tiny_model(folder: &Path) -> PathBuf {
+    use llama_bench_rs::gguf::{Shape, Synthetic};
+    let path = folder.join("tiny.gguf");
+    Synthetic::new(Shape::preset("tiny-llama").unwrap()).write_to(&path).unwrap();
+    path
+}

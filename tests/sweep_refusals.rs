@@ -1,0 +1,184 @@
+//! What the sweep example refuses: a message that names the value, a status, and never a signal.
+//!
+//! Status 2 is for requests that cannot be meant (bad usage); status 1 for those that failed, as a model that cannot be
+//! loaded does: other models might.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::fs;
+
+use support::{Ran, small_sweep, sweep};
+
+/// Ended with this status, printed no result, and the message holds all of `says`.
+fn refused(ran: &Ran, status: i32, says: &[&str]) {
+    assert_eq!(ran.status, status, "{} {}", ran.out, ran.err);
+    assert_eq!(ran.out, "", "nothing was measured");
+    for word in says {
+        assert!(ran.err.contains(word), "no {word:?} in: {}", ran.err);
+    }
+}
+
+#[test]
+fn models_that_cannot_be_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let with = |path: &str| sweep(["-m", path, "-p", "16", "-n", "0"]);
+    refused(&with("no/such/model.gguf"), 1, &["no/such/model.gguf"]);
+    let directory = folder.path().to_str().unwrap();
+    refused(&with(directory), 1, &[directory, "folder"]);
+    let empty = write("empty.gguf", b"");
+    refused(&with(&empty), 1, &[&empty, "cut off"]);
+    let text = write("notes.txt", b"Dear diary, this is no model.\n");
+    refused(&with(&text), 1, &[&text, "Dear"]);
+    let magic = write("magic.gguf", b"GGUF");
+    refused(&with(&magic), 1, &[&magic, "cut off"]);
+}
+
+#[test]
+fn names_that_nothing_has() {
+    refused(&small_sweep(&["-dev", "CUDA99"]), 2, &["CUDA99", "CPU"]);
+    refused(&sweep(["--shape", "gpt-9"]), 2, &["gpt-9", "tiny-llama"]);
+    refused(&small_sweep(&["--file-type", "q99"]), 2, &["q99", "mxfp4"]);
+    refused(&small_sweep(&["-ctk", "q9"]), 2, &["q9", "q8_0"]);
+    refused(&small_sweep(&["-fa", "maybe"]), 2, &["maybe", "auto"]);
+    refused(&small_sweep(&["-sm", "diagonal"]), 2, &["diagonal", "layer"]);
+    refused(&small_sweep(&["-lm", "tape"]), 2, &["tape", "mmap"]);
+    refused(&small_sweep(&["-o", "xml"]), 2, &["xml", "jsonl"]);
+    refused(&small_sweep(&["--frobnicate"]), 2, &["--frobnicate"]);
+    refused(&small_sweep(&["stray"]), 2, &["stray"]);
+}
+
+#[test]
+fn numbers_that_cannot_be_meant() {
+    let nothing = ["--shape", "tiny-llama", "-p", "0", "-n", "0"];
+    refused(&sweep(nothing), 2, &["nothing to measure"]);
+    refused(&small_sweep(&["-pg", "0,8"]), 2, &["0 tokens"]);
+    refused(&sweep(["--shape", "tiny-llama", "-r", "0"]), 2, &["0 repetitions"]);
+    for flag in ["-p", "-n", "-d", "-b", "-ub", "-t", "-r"] {
+        refused(&sweep(["--shape", "tiny-llama", flag, "-5"]), 2, &["-5"]);
+        refused(&sweep(["--shape", "tiny-llama", flag, "many"]), 2, &["many"]);
+        refused(&sweep(["--shape", "tiny-llama", flag, "99999999999"]), 2, &["99999999999"]);
+    }
+    for (range, says) in [
+        ("9-1", "end lies before"),
+        ("0-9+0", "does not advance"),
+        ("1-9*1", "does not advance"),
+        ("0-8*2", "does not advance"),
+        ("0-2147483647", "10000 values"),
+        ("1,,2", "no number or range"),
+        ("1-", "no number or range"),
+    ] {
+        refused(&sweep(["--shape", "tiny-llama", "-d", range]), 2, &[range, says]);
+    }
+    refused(&small_sweep(&["-pg", "512"]), 2, &["512,128"]);
+    refused(&small_sweep(&["-C", "0xzz"]), 2, &["0xzz"]);
+    refused(&small_sweep(&["-ts", "1/x"]), 2, &["x"]);
+    refused(&small_sweep(&["-ot", "exps"]), 2, &["exps", "PATTERN=BUFFER"]);
+    refused(&sweep(["--shape", "tiny-llama", "-p", "16", "-d", "2147483647"]), 2, &["2147483647"]);
+}
+
+/// What only the making of a context finds out is a failed cell: other configurations go on.
+#[test]
+fn context_parameters_that_cannot_be_are_failed_cells() {
+    for (flag, name) in [("-b", "n_batch"), ("-ub", "n_ubatch"), ("-t", "n_threads")] {
+        let ran = sweep(["--shape", "tiny-llama", "-p", "16", "-n", "0", "-r", "1", flag, "0"]);
+        assert_eq!(ran.status, 1, "{}", ran.err);
+        assert!(ran.out.contains(&format!("{name} = 0")), "{}", ran.out);
+    }
+    let ran = sweep([
+        "--shape",
+        "tiny-llama",
+        "-p",
+        "16",
+        "-n",
+        "0",
+        "-r",
+        "1",
+        "-t",
+        "1",
+        "-ctv",
+        "q8_0,f16",
+        "-fa",
+        "0",
+        "-o",
+        "json",
+    ]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&ran.out).unwrap();
+    assert!(rows[0]["error_message"].as_str().unwrap().contains("flash attention"), "{}", rows[0]);
+    assert!(rows[1]["avg_ts"].as_f64().unwrap() > 0.0, "{}", rows[1]);
+}
+
+#[test]
+fn model_parameters_that_cannot_be() {
+    refused(&small_sweep(&["-ot", "exps=NoSuchBuffer"]), 1, &["NoSuchBuffer", "CPU"]);
+    refused(&small_sweep(&["-ot", "ffn_(=CPU"]), 1, &["ffn_("]);
+    refused(&small_sweep(&["-mg", "77", "-sm", "none"]), 1, &["77"]);
+}
+
+#[test]
+fn files_that_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (nowhere, odd, bare) = (path("no/such/folder/results.json"), path("results.xml"), path("results"));
+    refused(&small_sweep(&["--output", &nowhere]), 2, &[&nowhere]);
+    refused(&small_sweep(&["--output", &odd]), 2, &[&odd, "jsonl"]);
+    refused(&small_sweep(&["--output", &bare]), 2, &[&bare, "jsonl"]);
+    let directory = path("folder.json");
+    fs::create_dir(&directory).unwrap();
+    refused(&small_sweep(&["--output", &directory]), 2, &[&directory]);
+}
+
+/// Runs the sweep, by its path as `$0`, in a shell that first makes room for its model of 5 MB scarce.
+#[cfg(unix)]
+fn in_scarce_room(folder: &std::path::Path, shell: &[&str], script: &str) -> Ran {
+    let output = std::process::Command::new(shell[0])
+        .args(&shell[1..])
+        .args(["-c", script])
+        .arg(support::example("sweep").get_program())
+        .env("LLAMA_BENCH_CACHE", folder)
+        .output()
+        .unwrap();
+    support::read(output)
+}
+
+#[cfg(unix)]
+const NO_ROOM: [&str; 3] = ["no room for", "free some space", "nothing was left behind"];
+
+/// A limit on the size of this one process's files: for the writer it is as good as a full disk.
+#[test]
+#[cfg(unix)]
+fn a_model_larger_than_files_may_be_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    // 2048 blocks of 512 bytes. The signal that comes with the error is ignored.
+    let script = r#"trap '' XFSZ; ulimit -f 2048; exec "$0" --shape tiny-llama -p 16 -n 0 -r 1"#;
+    refused(&in_scarce_room(folder.path(), &["sh"], script), 1, &NO_ROOM);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// A disk of one megabyte, mounted where only this process and its children see it.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_leaves_nothing() {
+    let shell = ["unshare", "--map-root-user", "--mount", "sh"];
+    let mount = r#"mount -t tmpfs -o size=1m tmpfs "$LLAMA_BENCH_CACHE""#;
+    let folder = tempfile::tempdir().unwrap();
+    let trial = std::process::Command::new(shell[0])
+        .args(&shell[1..])
+        .args(["-c", mount])
+        .env("LLAMA_BENCH_CACHE", folder.path())
+        .output();
+    if !trial.is_ok_and(|output| output.status.success()) {
+        println!("SKIPPED: this user cannot mount a small disk here");
+        return;
+    }
+    // The disk goes with the process: what is left on it is listed before, on standard output, which must stay empty.
+    let list = r#"status=$?; ls -A "$LLAMA_BENCH_CACHE"; exit $status"#;
+    let script = format!(r#"{mount} || exit 99; "$0" --shape tiny-llama -p 16 -n 0 -r 1; {list}"#);
+    refused(&in_scarce_room(folder.path(), &shell, &script), 1, &NO_ROOM);
+}
