@@ -66,7 +66,10 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
     facts.join(
         "Loading",
         [
-            known(&config.load_mode).map(|mode| format!("mode {mode}")),
+            known(&config.load_mode).map(|mode| match mode.as_str() {
+                "none" => "copied, not memory-mapped (mode none)".into(),
+                mode => format!("mode {mode}"),
+            }),
             (!load.elapsed.is_zero()).then(|| duration(load.elapsed)),
             bytes_per_second(load.size_bytes, load.elapsed),
         ],

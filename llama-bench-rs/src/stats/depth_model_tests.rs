@@ -85,7 +85,7 @@ fn a_bent_line_is_wrong_and_widens_every_interval() {
 fn a_sure_but_small_bend_is_good_enough() {
     let ms: [&[f64]; 4] = [&[10.0, 10.001], &[11.02, 11.021], &[12.02, 12.021], &[14.0, 14.001]];
     let linearity = DepthModel::fit(&points(10, &DEPTHS, &ms)).unwrap().linearity().unwrap();
-    assert!(linearity.p_value.get() < 1e-6 && !linearity.is_wrong());
+    assert!(linearity.p_value.get() < 1e-4 && !linearity.is_wrong());
 }
 
 #[test]
@@ -98,9 +98,9 @@ fn without_repetitions_a_quadratic_term_tells() {
     close(linearity.largest_deviation.get(), 0.037_788_828);
     assert!(!linearity.is_wrong());
     close(model.intercept().ns, 11_539_783.5);
-    // numpy: y = 100 + x + x²/4 at 0, 1, 2, 3, 4, 5 with errors of up to 0.02
+    // 10 + x + x²/4 with errors of up to 0.02
     let depths = [0, 1, 2, 3, 4, 5];
-    let ms: [&[f64]; 6] = [&[100.01], &[101.24], &[103.0], &[105.26], &[108.0], &[111.24]];
+    let ms: [&[f64]; 6] = [&[10.01], &[11.24], &[13.0], &[15.26], &[18.0], &[21.24]];
     assert!(DepthModel::fit(&points(1, &depths, &ms)).unwrap().linearity().unwrap().is_wrong());
 }
 

@@ -51,7 +51,7 @@ pub use outliers::{Outlier, Severity};
 pub use quantity::Quantity;
 pub use samples::Samples;
 pub use steps::StepSummary;
-pub use stopping::{Stop, StoppingRule};
+pub use stopping::{Stop, StoppingRule, repetitions_for};
 pub use summary::Summary;
 pub use time_sum::{TimePart, TimeSum};
 pub use trend::Trend;

@@ -95,6 +95,29 @@ impl Default for StoppingRule {
     }
 }
 
+/// How many samples of this coefficient of variation it takes until half the width of the mean's interval (Student's t)
+/// is at most `target` of the mean; `None` if that is never, or more than a million.
+pub fn repetitions_for(cv: Ratio, target: Ratio, confidence: Confidence) -> Option<usize> {
+    const MOST: usize = 1_000_000;
+    let enough = |n: usize| {
+        let t = t_quantile((n - 1) as f64, confidence)?;
+        Some(t * cv.get() <= target.get() * (n as f64).sqrt())
+    };
+    if !enough(MOST)? {
+        return None;
+    }
+    // The half width shrinks as n grows.
+    let (mut too_few, mut many) = (1, MOST);
+    while many - too_few > 1 {
+        let middle = too_few + (many - too_few) / 2;
+        match enough(middle)? {
+            true => many = middle,
+            false => too_few = middle,
+        }
+    }
+    Some(many)
+}
+
 fn relative_stddev(values: &[f64]) -> Option<f64> {
     Some(stddev(values)? / mean(values))
 }
@@ -150,6 +173,20 @@ mod tests {
         let rule = StoppingRule { budget: Some(Duration::from_millis(250)), ..StoppingRule::new() };
         assert_eq!(first_stop(rule, &swinging(100, 5.0)), Some((3, Stop::Budget)));
         assert_eq!(rule.decide(&[], Duration::from_secs(9)), None);
+    }
+
+    #[test]
+    fn repetitions_for_a_target_agree_with_the_table_of_students_t() {
+        let needed = |percent: f64| {
+            let (cv, target) = (Ratio::new(percent / 100.0).unwrap(), Ratio::new(0.01).unwrap());
+            repetitions_for(cv, target, Confidence::P95)
+        };
+        // t(17) * 2 % / sqrt(18) = 0.9946 %, t(16) * 2 % / sqrt(17) = 1.028 %
+        assert_eq!(needed(2.0), Some(18));
+        // t(5) * 0.9 % / sqrt(6) = 0.9445 %, t(4) * 0.9 % / sqrt(5) = 1.118 %
+        assert_eq!(needed(0.9), Some(6));
+        assert_eq!(needed(0.0), Some(2));
+        assert_eq!(needed(1000.0), None);
     }
 
     #[test]

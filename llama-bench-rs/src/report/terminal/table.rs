@@ -26,8 +26,6 @@ struct Row<'a> {
 /// The cells by test, depths ascending.
 pub(super) fn table(run: &Run, paint: &Paint) -> String {
     let rows = rows(run);
-    let measured: Vec<(&Row, &Figures)> =
-        rows.iter().filter_map(|row| Some((row, &row.outcome.as_ref().ok()?.0))).collect();
     let column = |heading: &str, cells: Vec<String>| Column::new(paint, heading, cells);
     let all = |value: fn(&Row) -> String| rows.iter().map(value).collect::<Vec<_>>();
     let figures = |value: fn(&Row, &Figures) -> String| {
@@ -56,8 +54,8 @@ pub(super) fn table(run: &Run, paint: &Paint) -> String {
     };
     let with_time = take(time.width);
     let with_bar = take(*BAR.start());
-    let with_token = take(token.width) && measured.iter().any(|(_, f)| f.rate.get() > 0.0);
-    let with_count = take(count.width);
+    let with_token = !token.is_empty() && take(token.width);
+    let with_count = !count.is_empty() && take(count.width);
     let bar_width = if with_bar { (*BAR.start() + room.max(0) as usize).min(*BAR.end()) } else { 0 };
 
     let mut text = String::new();
@@ -175,6 +173,10 @@ impl Column {
         let cells: Vec<String> = cells.iter().map(|cell| paint.text(cell)).collect();
         let width = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
         Self { heading: heading.into(), cells, width: width.max(heading.len()) }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.cells.iter().all(String::is_empty)
     }
 
     fn left(&self, text: &str) -> String {
