@@ -226,7 +226,8 @@ fn steps_are_told_apart() {
     live.steps = vec![us(12_600); 32];
     let sentence = saying(&report, "straight after the context was filled");
     assert!(
-        sentence.contains("takes 12.6 ms straight") && sentence.contains("12.0 ms after it was brought back")
+        sentence.contains("of tg32 @ d4096 takes 12.6 ms straight")
+            && sentence.contains("12.0 ms after it was brought back")
     );
     assert!(insights(&report).iter().any(|i| i.to_string() == sentence && i.level() == Level::Warning));
 }

@@ -82,7 +82,7 @@ fn quick_interval(values: &[f64], seed: u64) -> Interval<Duration> {
         .and_then(|line| line.p_value())
         .is_some_and(|p| p < IntervalMethod::DETREND_ALPHA);
     match values.len() >= IntervalMethod::BOOTSTRAP_FROM && !drifts {
-        true => times.bootstrap_interval(Confidence::P95, Bootstrap { n_resamples: 1000, seed }),
+        true => times.bootstrap_interval(Confidence::P95, Bootstrap { n_resamples: 500, seed }),
         false => times.mean_interval(Confidence::P95),
     }
     .unwrap()
@@ -93,7 +93,7 @@ fn intervals_stay_honest_under_the_stopping_rule() {
     let rule = StoppingRule { max: 60, ..StoppingRule::new() };
     let mut rng = Rng::new(5);
     for noise in KINDS {
-        for (cv, trials) in [(0.005, 4000), (0.01, 4000), (0.02, 4000), (0.025, 2000)] {
+        for (cv, trials) in [(0.005, 4000), (0.01, 4000), (0.02, 2000), (0.025, 1500)] {
             let (mut precise, mut seed) = (0, 0);
             let coverage = share(trials, || {
                 // What drifts does so over the repetitions that are made at most.
