@@ -35,6 +35,7 @@
 mod csv;
 mod error;
 mod flat;
+pub mod html;
 mod json;
 mod jsonl;
 mod markdown;
@@ -42,6 +43,7 @@ mod read;
 mod report_serde;
 mod sink;
 mod sql;
+pub mod svg;
 
 use std::{fmt, io::Write, str::FromStr};
 
