@@ -70,6 +70,9 @@ impl fmt::Display for RateSpread {
 pub struct Ratio(f64);
 
 impl Ratio {
+    /// One: no difference between two quantities.
+    pub const ONE: Self = Self(1.0);
+
     /// From a bare number (0.25 for 25 %); `None` unless finite.
     pub fn new(ratio: f64) -> Option<Self> {
         ratio.is_finite().then_some(Self(ratio))
@@ -78,6 +81,12 @@ impl Ratio {
     /// The bare number: 0.25 for 25 %.
     pub fn get(self) -> f64 {
         self.0
+    }
+
+    /// Its size without its sign.
+    #[must_use]
+    pub fn abs(self) -> Self {
+        Self(self.0.abs())
     }
 }
 

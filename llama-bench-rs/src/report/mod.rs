@@ -34,8 +34,12 @@
 
 mod csv;
 mod error;
+mod explain;
+mod figures;
 mod flat;
 pub mod html;
+pub mod in_words;
+pub mod insights;
 mod json;
 mod jsonl;
 mod markdown;
@@ -43,16 +47,20 @@ mod read;
 mod report_serde;
 mod sink;
 mod sql;
+mod summary_text;
 pub mod svg;
+pub mod terminal;
 
 use std::{fmt, io::Write, str::FromStr};
 
 use crate::record::{Header, Report};
 
 pub use error::{Place, Problem, ReportError, Skipped};
+pub use explain::explain_markdown;
 pub use flat::{FIELDS, Field, Flat, FlatCurvePoint, FlatSample, Kind, Origin, OutcomeKind};
 pub use read::{Loaded, read_file, read_str};
 pub use sink::Sink;
+pub use summary_text::{Fact, header_facts, header_text};
 
 /// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -40,6 +40,10 @@ pub enum IntervalMethod {
     Detrended,
     /// Bias-corrected and accelerated bootstrap, seeded and widened for the number of samples.
     Bootstrap,
+    /// Student's t with Welch's and Satterthwaite's degrees of freedom: for sums of means measured apart.
+    Welch,
+    /// Student's t of a line fitted by least squares: for a value that was not measured.
+    Regression,
 }
 
 impl IntervalMethod {
@@ -67,7 +71,12 @@ pub struct Interval<Q: Quantity> {
 impl<Q: Quantity> Interval<Q> {
     /// The interval between two bare numbers in the unit of [`Quantity::to_f64`]; `None` if they are out of order or
     /// the upper one is no value of the quantity.
-    fn between(lower: f64, upper: f64, confidence: Confidence, method: IntervalMethod) -> Option<Self> {
+    pub(crate) fn between(
+        lower: f64,
+        upper: f64,
+        confidence: Confidence,
+        method: IntervalMethod,
+    ) -> Option<Self> {
         Some(Self {
             lower: if lower > 0.0 { Q::from_f64(lower) } else { None },
             upper: Q::from_f64(upper)?,

@@ -18,8 +18,13 @@
 
 mod bootstrap;
 mod compare;
+mod depth_model;
+mod estimate;
+mod fall;
+mod histogram;
 mod holm;
 mod interval;
+mod linearity;
 mod outliers;
 mod quantile;
 mod quantity;
@@ -28,6 +33,7 @@ mod samples;
 mod steps;
 mod stopping;
 mod summary;
+mod time_sum;
 mod trend;
 
 #[cfg(test)]
@@ -35,12 +41,17 @@ mod simulation;
 
 pub use bootstrap::Bootstrap;
 pub use compare::{CompareError, Comparison, Design, Threshold, Verdict};
+pub use depth_model::{Coefficient, DepthModel, DepthSamples, Predicted};
+pub use fall::{Fall, FallRatio, RatioInterval};
+pub use histogram::{Bin, BinRule, Histogram};
 pub use holm::holm;
 pub use interval::{Confidence, Interval, IntervalMethod};
+pub use linearity::{Linearity, LinearityTest};
 pub use outliers::{Outlier, Severity};
 pub use quantity::Quantity;
 pub use samples::Samples;
 pub use steps::StepSummary;
 pub use stopping::{Stop, StoppingRule};
 pub use summary::Summary;
+pub use time_sum::{TimePart, TimeSum};
 pub use trend::Trend;

@@ -4,33 +4,18 @@
 
 mod data;
 mod facts;
-mod human;
 mod tables;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
     Format, ReportError,
+    insights::{self, Insight, Level},
     svg::{self, DrawError, Picture},
 };
-use crate::record::{Report, Run};
+use crate::record::Report;
 
 pub use data::embedded_json;
-
-/// How a statement is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Level {
-    Good,
-    Note,
-    Warning,
-}
-
-/// A sentence about the report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Statement {
-    level: Level,
-    text: String,
-}
 
 /// The page: what was measured, what it says, the pictures, the tables, every repetition, and the report as JSON.
 ///
@@ -44,11 +29,8 @@ struct Statement {
 /// # Errors
 /// The report cannot be encoded as JSON.
 pub fn page(report: &Report) -> Result<String, ReportError> {
-    render(report, &[])
-}
-
-fn render(report: &Report, statements: &[Statement]) -> Result<String, ReportError> {
     let json = super::to_string(report, Format::Json)?;
+    let insights = insights::insights(report);
     let labels = svg::run_labels(report);
     let title = title(report);
     let several = report.runs.len() > 1;
@@ -72,10 +54,17 @@ fn render(report: &Report, statements: &[Statement]) -> Result<String, ReportErr
                         @if let [run] = &report.runs[..] { p class="lede" { (facts::lede(&run.header)) } }
                         @if several { p class="lede" { (report.runs.len()) " runs side by side" } }
                     }
-                    (said(statements))
+                    @if !several { (said(&insights, 0)) }
                     @for picture in Picture::ALL { (drawn(report, picture)) }
-                    @for (run, label) in report.runs.iter().zip(&labels) {
-                        (run_section(run, label))
+                    @for (n, (run, label)) in report.runs.iter().zip(&labels).enumerate() {
+                        section {
+                            h2 { @if label.is_empty() { "Results" } @else { (label) } }
+                            @if several { (said(&insights, n)) }
+                            (tables::cells(run))
+                            (tables::steps(run))
+                            (facts::facts(run))
+                            (tables::repetitions(run))
+                        }
                     }
                     footer {
                         p {
@@ -107,19 +96,21 @@ fn title(report: &Report) -> String {
     }
 }
 
-fn said(statements: &[Statement]) -> Markup {
+/// What is to say about one run.
+fn said(insights: &[Insight], n_run: usize) -> Markup {
+    let of_run = || insights.iter().filter(|insight| insight.run == n_run);
     html! {
-        @if !statements.is_empty() {
+        @if of_run().next().is_some() {
             section {
-                h2 { "What it says" }
+                h3 { "What it says" }
                 ul class="statements" {
-                    @for Statement { level, text } in statements {
-                        @let (class, word) = match level {
+                    @for insight in of_run() {
+                        @let (class, word) = match insight.level() {
                             Level::Good => ("good", "Good"),
-                            Level::Note => ("note", "Note"),
+                            Level::Note => ("note", ""),
                             Level::Warning => ("warning", "Warning"),
                         };
-                        li class=(class) { strong { (word) } " " (text) }
+                        li class=(class) { @if !word.is_empty() { strong { (word) ": " } } (insight) }
                     }
                 }
             }
@@ -134,18 +125,6 @@ fn drawn(report: &Report, picture: Picture) -> Markup {
             // The tables say as much.
             Err(DrawError::Nothing { .. }) => {},
             Err(error) => p class="failed" { (error) },
-        }
-    }
-}
-
-fn run_section(run: &Run, label: &str) -> Markup {
-    html! {
-        section {
-            h2 { @if label.is_empty() { "Results" } @else { (label) } }
-            (tables::cells(run))
-            (tables::steps(run))
-            (facts::facts(&run.header))
-            (tables::repetitions(run))
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::human;
-use crate::record::{Cell, Outcome, Run, Sample};
-use crate::units::TokensPerSecond;
+use crate::{
+    record::{Cell, Outcome, Run, Sample},
+    report::in_words::duration,
+    units::TokensPerSecond,
+};
 
 /// One line per cell: speed with its uncertainty, and the time that it means.
 pub(super) fn cells(run: &Run) -> Markup {
@@ -55,7 +57,7 @@ fn cell_row(cell: &Cell) -> Markup {
                 (value(None))
                 (value(summary.rate.zip(summary.rate_stddev).map(|(rate, s)| percent(s.get() / rate.get()))))
                 (value(None))
-                (value(Some(human::time(summary.mean))))
+                (value(Some(duration(summary.mean))))
             },
             Outcome::Measured(_) => {
                 @let speed = cell.rate_summary();
@@ -64,7 +66,7 @@ fn cell_row(cell: &Cell) -> Markup {
                 (value(speed.as_ref().map(|speed| rate(speed.median))))
                 (value(speed.as_ref().and_then(|speed| Some(percent(speed.cv?.get())))))
                 (value(speed.as_ref().map(|speed| speed.n.to_string())))
-                (value(cell.time_summary().map(|time| human::time(time.mean))))
+                (value(cell.time_summary().map(|time| duration(time.mean))))
             },
         }
     }
@@ -98,13 +100,13 @@ pub(super) fn steps(run: &Run) -> Markup {
                         @for (cell, steps) in &timed {
                             tr {
                                 th scope="row" { (cell.test) }
-                                (value(Some(human::time(steps.first))))
-                                (value(steps.steady.map(human::time)))
-                                (value(Some(human::time(steps.p50))))
-                                (value(Some(human::time(steps.p90))))
-                                (value(Some(human::time(steps.p99))))
-                                (value(Some(human::time(steps.max))))
-                                (value(steps.jitter.map(human::time)))
+                                (value(Some(duration(steps.first))))
+                                (value(steps.steady.map(duration)))
+                                (value(Some(duration(steps.p50))))
+                                (value(Some(duration(steps.p90))))
+                                (value(Some(duration(steps.p99))))
+                                (value(Some(duration(steps.max))))
+                                (value(steps.jitter.map(duration)))
                                 (value(Some(steps.n_steps.to_string())))
                             }
                         }
@@ -156,7 +158,7 @@ fn repetition(cell: &Cell, name: &str, sample: &Sample) -> Markup {
         tr {
             th scope="row" { (cell.test) }
             td { (name) }
-            (value(Some(human::time(sample.at))))
+            (value(Some(duration(sample.at))))
             (value(Some(format!("{:.3}", sample.elapsed.as_secs_f64() * 1e3))))
             (value(speed.map(rate)))
         }

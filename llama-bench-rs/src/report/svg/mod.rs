@@ -30,7 +30,7 @@ use panel::{Panel, Shape};
 use series::{series, shared};
 use theme::Ink;
 
-pub(crate) use series::{device, file_name, run_labels};
+pub(crate) use series::{device, run_labels};
 pub(crate) use theme::{classes, properties};
 
 /// What a picture shows.

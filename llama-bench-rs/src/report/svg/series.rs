@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 use super::{panel::Shape, theme::Ink};
-use crate::record::{Cell, Group, Header, Report, Run, TestKind};
+use crate::{
+    record::{Cell, Group, Header, Report, Run, TestKind},
+    report::in_words,
+};
 
 /// A test of a run over its depths.
 #[derive(Clone, Debug)]
@@ -31,15 +34,6 @@ impl Series<'_> {
 
 type Key = (TestKind, Option<Group>);
 
-fn test_name((kind, group): Key) -> String {
-    let (TestKind::Pp(n) | TestKind::Tg(n)) = kind;
-    let name = if is_prompt(kind) { "pp" } else { "tg" };
-    match group {
-        None => format!("{name}{n}"),
-        Some(Group { n_prompt, n_gen }) => format!("{name}{n} of pg{n_prompt}+{n_gen}"),
-    }
-}
-
 fn is_prompt(kind: TestKind) -> bool {
     matches!(kind, TestKind::Pp(_))
 }
@@ -64,14 +58,17 @@ pub(super) fn series(report: &Report) -> Vec<Series<'_>> {
                 if cells.is_empty() {
                     continue;
                 }
-                let parts = [label.clone(), if keys.len() > 1 { test_name(key) } else { String::new() }];
+                let parts = [
+                    label.clone(),
+                    if keys.len() > 1 { in_words::test(key.0, key.1) } else { String::new() },
+                ];
                 let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
                 // One colour per run; of a single run, one per test.
                 let (colour, shape) = if report.runs.len() > 1 { (n_run, n_key) } else { (n_key, n_key) };
                 all.push(Series {
                     name: parts.join(", "),
                     run,
-                    test: test_name(key),
+                    test: in_words::test(key.0, key.1),
                     is_prompt: want_prompt,
                     cells,
                     ink: Ink::Series(colour % Ink::N_SERIES),
@@ -166,7 +163,7 @@ pub(crate) fn device(header: &Header) -> String {
 }
 
 /// The last part of a path of any system.
-pub(crate) fn file_name(path: &str) -> String {
+fn file_name(path: &str) -> String {
     path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned()
 }
 

@@ -1,0 +1,101 @@
+//! What is known of a cell, whatever kind of file it comes from.
+
+use std::time::Duration;
+
+use crate::{
+    record::{Cell, Group, Outcome, Run, TestKind},
+    stats::{Samples, TimePart},
+    units::{RateSpread, Ratio, TokensPerSecond},
+};
+
+/// The figures of a cell that has any.
+#[derive(Clone, Debug)]
+pub(super) struct Figures {
+    /// Mean of the repetitions' rates, llama-bench's `avg_ts`.
+    pub(super) rate: TokensPerSecond,
+    /// Half the 95 % interval of that mean; `None` for one repetition and where the samples are not known.
+    pub(super) half_width: Option<RateSpread>,
+    /// Standard deviation of the rates over their mean.
+    pub(super) cv: Option<Ratio>,
+    /// Mean of the repetitions' wall times.
+    pub(super) time: Duration,
+    /// Every repetition's wall time; `None` where only a summary is known.
+    pub(super) times: Option<Samples<Duration>>,
+}
+
+impl Figures {
+    /// `None` for a cell that failed or took no time.
+    pub(super) fn of(cell: &Cell) -> Option<Self> {
+        match &cell.outcome {
+            Outcome::Measured(_) => {
+                let (rates, times) = (cell.rate_summary()?, cell.times()?);
+                let half_width = rates.ci95.map(|interval| interval.half_width());
+                Some(Self {
+                    rate: rates.mean,
+                    half_width,
+                    cv: rates.cv,
+                    time: times.mean(),
+                    times: Some(times),
+                })
+            }
+            Outcome::Summarised(summary) => {
+                let n_tokens = u64::from(cell.test.kind.n_tokens());
+                let rate = summary.rate.or_else(|| TokensPerSecond::from_elapsed(n_tokens, summary.mean))?;
+                let cv = summary.rate_stddev.and_then(|stddev| Ratio::new(stddev.get() / rate.get()));
+                Some(Self { rate, half_width: None, cv, time: summary.mean, times: None })
+            }
+            Outcome::Failed(_) => None,
+        }
+    }
+
+    /// Half the 95 % interval over the mean.
+    pub(super) fn relative_half_width(&self) -> Option<Ratio> {
+        Ratio::new(self.half_width?.get() / self.rate.get())
+    }
+
+    /// The time of a repetition, to add to others.
+    pub(super) fn time_part(&self) -> TimePart<'_> {
+        self.times.as_ref().map_or(TimePart::Mean(self.time), TimePart::Samples)
+    }
+}
+
+/// The cells of one test over the depths, ascending, those without a figure left out.
+#[derive(Clone, Debug)]
+pub(super) struct Series<'a> {
+    pub(super) kind: TestKind,
+    pub(super) group: Option<Group>,
+    pub(super) cells: Vec<(&'a Cell, Figures)>,
+}
+
+impl<'a> Series<'a> {
+    /// Every series of a run in the order in which its test first occurs.
+    pub(super) fn all(run: &'a Run) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for cell in &run.cells {
+            let Some(figures) = Figures::of(cell) else { continue };
+            let (kind, group) = (cell.test.kind, cell.test.group);
+            match all.iter_mut().find(|series| (series.kind, series.group) == (kind, group)) {
+                Some(series) => series.cells.push((cell, figures)),
+                None => all.push(Self { kind, group, cells: vec![(cell, figures)] }),
+            }
+        }
+        for series in &mut all {
+            series.cells.sort_by_key(|(cell, _)| cell.test.n_depth);
+        }
+        all
+    }
+
+    /// The shallowest and the deepest cell; `None` if there is but one depth.
+    pub(super) fn ends(&self) -> Option<(&(&'a Cell, Figures), &(&'a Cell, Figures))> {
+        let (first, last) = (self.cells.first()?, self.cells.last()?);
+        (first.0.test.n_depth < last.0.test.n_depth).then_some((first, last))
+    }
+
+    /// The series that stands for all of its kind: tests of their own before the halves of a pg test, more depths
+    /// before fewer, more tokens before fewer.
+    pub(super) fn main(all: &[Self], is_kind: impl Fn(TestKind) -> bool) -> Option<&Self> {
+        all.iter()
+            .filter(|series| is_kind(series.kind))
+            .max_by_key(|s| (s.group.is_none(), s.cells.len(), s.kind.n_tokens()))
+    }
+}

@@ -1,0 +1,174 @@
+use std::{fmt, time::Duration};
+
+use super::{Level, Say};
+use crate::{
+    record::{Cell, Group, Run, TestKind},
+    report::{
+        figures::Figures,
+        in_words::{context, duration},
+    },
+    stats::{Quantity as _, Samples, TimePart, TimeSum},
+    units::TokensPerSecond,
+};
+
+/// What the figures at a depth mean for somebody who waits: a prompt of the length measured comes in at this depth and
+/// is answered. Sampling, templates and the network are not part of it, and the answer's own tokens are not counted
+/// into the depth that its later tokens see.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChatTimes {
+    /// Tokens in the context before the prompt.
+    pub n_depth: u32,
+    /// Tokens of the prompt.
+    pub n_prompt: u32,
+    /// Time to process the prompt.
+    pub prompt: Duration,
+    /// Tokens generated in a repetition.
+    pub n_gen: u32,
+    /// Time to generate them.
+    pub generation: Duration,
+    /// Time of one of them, on average.
+    pub token: Duration,
+    /// From the prompt's arrival to the first generated token.
+    pub first_token: TimeSum,
+    /// Answers of 100 and of 500 tokens.
+    pub answers: [Answer; 2],
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Answer {
+    /// Tokens in it.
+    pub n_tokens: u32,
+    /// From the prompt's arrival to its last token.
+    pub complete: TimeSum,
+    /// The generation alone.
+    pub generation: Duration,
+}
+
+const ANSWERS: [u32; 2] = [100, 500];
+
+/// The times at every depth where both a prompt and a generation were measured, ascending. Of several tests of a kind
+/// the longest counts.
+pub fn chat_times(run: &Run) -> Vec<ChatTimes> {
+    let mut pairs: Vec<(&Cell, &Cell)> = run.cells.iter().filter_map(|cell| pair(run, cell)).collect();
+    pairs.sort_by_key(|(prompt, generation)| {
+        let is_half = prompt.test.group.is_some();
+        let longest = |n: u32| u32::MAX - n;
+        let n = |cell: &Cell| longest(cell.test.kind.n_tokens());
+        (prompt.test.n_depth, is_half, n(prompt), n(generation))
+    });
+    pairs.dedup_by_key(|(prompt, _)| prompt.test.n_depth);
+    pairs.into_iter().filter_map(|(prompt, generation)| times(prompt, generation)).collect()
+}
+
+/// At the shallowest and at the deepest context.
+pub(super) fn at_the_ends(run: &Run) -> Vec<ChatTimes> {
+    let mut all = chat_times(run);
+    if all.len() > 2 {
+        all.drain(1..all.len() - 1);
+    }
+    all
+}
+
+/// This prompt with the generation that goes with it: of a pg test its other half, else the longest at this depth.
+fn pair<'a>(run: &'a Run, prompt: &'a Cell) -> Option<(&'a Cell, &'a Cell)> {
+    let TestKind::Pp(_) = prompt.test.kind else { return None };
+    Figures::of(prompt)?;
+    let starts_at = match prompt.test.group {
+        Some(Group { n_prompt, .. }) => prompt.test.n_depth.checked_add(n_prompt)?,
+        None => prompt.test.n_depth,
+    };
+    let goes_with = |cell: &&Cell| {
+        matches!(cell.test.kind, TestKind::Tg(_))
+            && (cell.test.n_depth, cell.test.group) == (starts_at, prompt.test.group)
+            && Figures::of(cell).is_some()
+    };
+    let generation = run.cells.iter().filter(goes_with).max_by_key(|cell| cell.test.kind.n_tokens())?;
+    Some((prompt, generation))
+}
+
+fn times(prompt: &Cell, generation: &Cell) -> Option<ChatTimes> {
+    let (prompt_figures, figures) = (Figures::of(prompt)?, Figures::of(generation)?);
+    let complete = |n_tokens| {
+        let answer = generated(generation, n_tokens);
+        let answer_part = match &answer {
+            Some(samples) => TimePart::Samples(samples),
+            None => TimePart::Mean(scaled(figures.rate, n_tokens)?),
+        };
+        let generation = TimeSum::of([answer_part])?.mean;
+        Some((TimeSum::of([prompt_figures.time_part(), answer_part])?, generation))
+    };
+    let answer =
+        |n_tokens| complete(n_tokens).map(|(complete, generation)| Answer { n_tokens, complete, generation });
+    Some(ChatTimes {
+        n_depth: prompt.test.n_depth,
+        n_prompt: prompt.test.kind.n_tokens(),
+        prompt: prompt_figures.time,
+        n_gen: generation.test.kind.n_tokens(),
+        generation: figures.time,
+        token: scaled(figures.rate, 1)?,
+        first_token: complete(1)?.0,
+        answers: [answer(ANSWERS[0])?, answer(ANSWERS[1])?],
+    })
+}
+
+/// The time of so many tokens at a mean rate; `None` if it is too long to be told.
+fn scaled(rate: TokensPerSecond, n_tokens: u32) -> Option<Duration> {
+    Duration::from_f64(f64::from(n_tokens) / rate.get() * 1e9)
+}
+
+/// What each repetition says of the time to generate so many tokens: its first step and as many of its other steps,
+/// on average. `None` where there are no samples.
+fn generated(cell: &Cell, n_tokens: u32) -> Option<Samples<Duration>> {
+    let n_measured = f64::from(cell.test.kind.n_tokens());
+    let times = cell.measured()?.samples.iter().map(|sample| {
+        let whole = sample.elapsed.to_f64();
+        let ns = match (sample.steps.first(), n_measured > 1.0) {
+            (Some(first), true) => {
+                let rest = (whole - first.to_f64()).max(0.0) / (n_measured - 1.0);
+                first.to_f64() + rest * f64::from(n_tokens - 1)
+            }
+            _ => whole / n_measured * f64::from(n_tokens),
+        };
+        Duration::from_f64(ns)
+    });
+    Samples::new(times.collect::<Option<Vec<_>>>()?)
+}
+
+impl Say for ChatTimes {
+    fn level(&self) -> Level {
+        Level::Note
+    }
+}
+
+impl fmt::Display for ChatTimes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [short, long] = &self.answers;
+        write!(
+            f,
+            "In {}, a prompt of {} tokens takes {}, and {} generated tokens take {}, {} each: the first token comes \
+             after {}",
+            context(self.n_depth),
+            self.n_prompt,
+            duration(self.prompt),
+            self.n_gen,
+            duration(self.generation),
+            duration(self.token),
+            duration(self.first_token.mean),
+        )?;
+        if let Some(interval) = self.first_token.ci95 {
+            write!(f, " (± {})", duration(interval.half_width()))?;
+        }
+        write!(
+            f,
+            ", an answer of {} tokens is complete after {}, one of {} after {} (as if the context did not grow while it \
+             is written).",
+            short.n_tokens,
+            duration(short.complete.mean),
+            long.n_tokens,
+            duration(long.complete.mean),
+        )
+    }
+}

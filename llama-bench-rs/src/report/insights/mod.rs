@@ -1,0 +1,160 @@
+//! What the figures of a report mean, in sentences whose numbers carry their units.
+//!
+//! ```
+//! use llama_bench_rs::{record::{Report, TestKind}, report::insights::{Expectation, Level, insights_with}};
+//!
+//! # fn demo(report: &Report) {
+//! let expected = [Expectation::new(TestKind::Pp(2048), 2000.0..3000.0)];
+//! for insight in insights_with(report, &expected) {
+//!     let mark = if insight.level() == Level::Warning { "!" } else { "-" };
+//!     println!("{mark} {insight}");
+//! }
+//! # }
+//! # demo(&Report::default());
+//! ```
+//!
+//! What is not known is left out: files of llama-bench say nothing of single tokens or of offloaded layers.
+
+mod chat;
+mod expectation;
+mod failures;
+mod fall;
+mod next;
+mod noise;
+mod precision;
+mod prediction;
+mod setup;
+mod steps;
+
+use std::fmt;
+
+pub use chat::{Answer, ChatTimes, chat_times};
+pub use expectation::{Expectation, Expected, Verdict};
+pub use failures::FailedCells;
+pub use fall::{DepthFall, FasterFall};
+pub use next::NextStep;
+pub use noise::Noise;
+pub use precision::Precision;
+pub use prediction::{Prediction, predict};
+pub use setup::Setup;
+pub use steps::Steps;
+
+use super::figures::Series;
+use crate::record::{Report, Run};
+
+/// How to take an insight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// A fact, neither good nor bad.
+    Note,
+    /// A reason to believe the figures.
+    Good,
+    /// A reason to look again.
+    Warning,
+}
+
+/// One statement about one run of a report. Its `Display` is one or two plain sentences.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Insight {
+    /// Index in [`Report::runs`] of the run that it is about.
+    pub run: usize,
+    /// What it says.
+    pub statement: Statement,
+}
+
+/// What an insight says, with its figures.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Statement {
+    /// Cells without a figure.
+    Failed(FailedCells),
+    /// How the speed changes from the shallowest to the deepest context.
+    Fall(DepthFall),
+    /// Which of two speeds falls more.
+    Faster(FasterFall),
+    /// What the figures at a depth mean for somebody who waits for an answer.
+    Chat(ChatTimes),
+    /// How far the means can be trusted.
+    Precision(Precision),
+    /// What disturbed the repetitions.
+    Noise(Noise),
+    /// What llama.cpp made of the configuration.
+    Setup(Setup),
+    /// What single tokens tell.
+    Steps(Steps),
+    /// What was expected against what was measured.
+    Expected(Expected),
+    /// A speed that was not measured.
+    Prediction(Prediction),
+    /// What to measure next.
+    Next(NextStep),
+}
+
+/// What every kind of statement can do.
+trait Say: fmt::Display {
+    fn level(&self) -> Level;
+}
+
+impl Statement {
+    fn said(&self) -> &dyn Say {
+        match self {
+            Statement::Failed(it) => it,
+            Statement::Fall(it) => it,
+            Statement::Faster(it) => it,
+            Statement::Chat(it) => it,
+            Statement::Precision(it) => it,
+            Statement::Noise(it) => it,
+            Statement::Setup(it) => it,
+            Statement::Steps(it) => it,
+            Statement::Expected(it) => it,
+            Statement::Prediction(it) => it,
+            Statement::Next(it) => it,
+        }
+    }
+}
+
+impl Insight {
+    /// How to take it.
+    pub fn level(&self) -> Level {
+        self.statement.said().level()
+    }
+}
+
+impl fmt::Display for Insight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.statement.said().fmt(f)
+    }
+}
+
+/// What a report says, run by run: failures first, then what the figures mean, how far to trust them, and what to do
+/// next.
+pub fn insights(report: &Report) -> Vec<Insight> {
+    insights_with(report, &[])
+}
+
+/// The same, with each run held against what was expected of it.
+pub fn insights_with(report: &Report, expectations: &[Expectation]) -> Vec<Insight> {
+    let of = |(run, record)| {
+        of_run(record, expectations).into_iter().map(move |statement| Insight { run, statement })
+    };
+    report.runs.iter().enumerate().flat_map(of).collect()
+}
+
+fn of_run(run: &Run, expectations: &[Expectation]) -> Vec<Statement> {
+    let all = Series::all(run);
+    let mut said = Vec::new();
+    said.extend(failures::failed(run).map(Statement::Failed));
+    said.extend(expectations.iter().map(|e| Statement::Expected(e.check(run))));
+    let falls = fall::falls(&all);
+    said.extend(fall::faster(&all, &falls).into_iter().map(Statement::Faster));
+    said.extend(falls.into_iter().map(Statement::Fall));
+    said.extend(chat::at_the_ends(run).into_iter().map(Statement::Chat));
+    said.extend(steps::steps(run).into_iter().map(Statement::Steps));
+    said.extend(prediction::predictions(run, &all).into_iter().map(Statement::Prediction));
+    said.extend(precision::precision(run).into_iter().map(Statement::Precision));
+    said.extend(noise::noise(run).into_iter().map(Statement::Noise));
+    said.extend(setup::setup(run).into_iter().map(Statement::Setup));
+    said.extend(next::next(run, &all).into_iter().map(Statement::Next));
+    said
+}

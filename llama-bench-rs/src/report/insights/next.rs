@@ -1,0 +1,98 @@
+use std::fmt;
+
+use super::{Level, Say};
+use crate::{
+    record::{Run, Test},
+    report::figures::{Figures, Series},
+};
+
+/// What to measure next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum NextStep {
+    /// More repetitions of the same.
+    Repeat {
+        /// The cell whose mean is known worst.
+        test: Test,
+        /// How many repetitions bring it within ± 1 %, at the same noise; `None` if its noise is not known.
+        n_needed: Option<u32>,
+        /// How many it has.
+        n_made: usize,
+    },
+    /// Only one depth was measured.
+    Depths,
+    /// Several sequences at once, and a conversation.
+    Parallel,
+}
+
+/// How well a mean should be known.
+const TARGET: f64 = 0.01;
+
+/// More repetitions than this are not the remedy.
+const MANY: u32 = 200;
+
+pub(super) fn next(run: &Run, all: &[Series]) -> Vec<NextStep> {
+    let mut steps: Vec<NextStep> = repeat(run).into_iter().collect();
+    if !all.is_empty() && all.iter().all(|series| series.ends().is_none()) {
+        steps.push(NextStep::Depths);
+    }
+    if !all.is_empty() {
+        steps.push(NextStep::Parallel);
+    }
+    steps
+}
+
+/// The cell that needs most repetitions, if one needs more than it has.
+fn repeat(run: &Run) -> Option<NextStep> {
+    let needs = |cell: &crate::record::Cell| {
+        let figures = Figures::of(cell)?;
+        let n_made = figures.times.as_ref()?.n();
+        match figures.relative_half_width() {
+            None => Some(NextStep::Repeat { test: cell.test, n_needed: None, n_made }),
+            Some(width) if width.get() > TARGET => {
+                let n_needed = (n_made as f64 * (width.get() / TARGET).powi(2)).ceil() as u32;
+                Some(NextStep::Repeat { test: cell.test, n_needed: Some(n_needed), n_made })
+            }
+            Some(_) => None,
+        }
+    };
+    run.cells.iter().filter_map(needs).max_by_key(|step| match step {
+        NextStep::Repeat { n_needed, .. } => n_needed.unwrap_or(0),
+        _ => 0,
+    })
+}
+
+impl Say for NextStep {
+    fn level(&self) -> Level {
+        Level::Note
+    }
+}
+
+impl fmt::Display for NextStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            NextStep::Repeat { test, n_needed: Some(n), n_made } if n <= MANY => write!(
+                f,
+                "Next: measure again with about {n} repetitions instead of {n_made}, which would bring {test}, the \
+                 least certain cell, within ± 1 %."
+            ),
+            NextStep::Repeat { test, n_needed: Some(_), .. } => write!(
+                f,
+                "Next: measure again on a quieter machine. {test} varies so much that more repetitions alone would not \
+                 bring it within ± 1 %."
+            ),
+            NextStep::Repeat { n_needed: None, .. } => {
+                write!(f, "Next: measure again with 5 repetitions or more, so that the spread is known.")
+            }
+            NextStep::Depths => write!(
+                f,
+                "Next: measure at several depths (such as 0, 4096 and 16384), since speed falls as a context fills."
+            ),
+            NextStep::Parallel => write!(
+                f,
+                "Next: this was one sequence at a time. Run a parallel (batched) benchmark for what a server reaches, \
+                 and an interactive generation for how it feels."
+            ),
+        }
+    }
+}

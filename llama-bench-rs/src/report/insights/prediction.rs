@@ -1,0 +1,96 @@
+use std::fmt;
+
+use super::{Level, Say};
+use crate::{
+    record::{Outcome, Run, Test, TestKind},
+    report::{figures::Series, in_words::percent},
+    stats::{DepthModel, DepthSamples, Linearity, Predicted},
+};
+
+/// A speed at a depth that was not measured, from a line through those that were.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Prediction {
+    /// The test.
+    pub kind: TestKind,
+    /// What is predicted.
+    pub predicted: Predicted,
+    /// Whether a line is the right shape; `None` where that cannot be told.
+    pub linearity: Option<Linearity>,
+}
+
+/// The speed of a test of this kind at any depth, as the line through the run's measurements has it; `None` for fewer
+/// than three depths.
+pub fn predict(run: &Run, kind: TestKind, n_depth: u32) -> Option<Prediction> {
+    let all = Series::all(run);
+    prediction(all.iter().find(|series| series.kind == kind && series.group.is_none())?, n_depth)
+}
+
+/// The main tests at twice the deepest depth, as far as the model was trained for.
+pub(super) fn predictions(run: &Run, all: &[Series]) -> Vec<Prediction> {
+    let is_prompt = |kind| matches!(kind, TestKind::Pp(_));
+    let main = [Series::main(all, is_prompt), Series::main(all, |kind| !is_prompt(kind))];
+    let of_series = |series: &Series| {
+        let deepest = series.cells.last()?.0.test.n_depth;
+        let n_trained = run.header.model.n_ctx_train;
+        let limit = if n_trained == 0 { u32::MAX } else { n_trained.saturating_sub(series.kind.n_tokens()) };
+        let n_depth = deepest.saturating_mul(2).min(limit);
+        (n_depth > deepest).then(|| prediction(series, n_depth)).flatten()
+    };
+    main.into_iter().flatten().filter_map(of_series).collect()
+}
+
+fn prediction(series: &Series, n_depth: u32) -> Option<Prediction> {
+    const FEWEST_DEPTHS: usize = 3;
+    if series.cells.len() < FEWEST_DEPTHS {
+        return None;
+    }
+    // A cell with samples must not outweigh one whose mean alone is known.
+    let means_only = series.cells.iter().any(|(cell, _)| matches!(cell.outcome, Outcome::Summarised(_)));
+    let points: Vec<DepthSamples> = series
+        .cells
+        .iter()
+        .map(|(cell, figures)| DepthSamples {
+            n_depth: cell.test.n_depth,
+            n_tokens: cell.test.kind.n_tokens(),
+            times: match &figures.times {
+                Some(times) if !means_only => times.values().to_vec(),
+                _ => vec![figures.time],
+            },
+        })
+        .collect();
+    let model = DepthModel::fit(&points)?;
+    Some(Prediction { kind: series.kind, predicted: model.predict(n_depth)?, linearity: model.linearity() })
+}
+
+impl Say for Prediction {
+    fn level(&self) -> Level {
+        Level::Note
+    }
+}
+
+impl fmt::Display for Prediction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Predicted { n_depth, rate, interval, is_extrapolated } = self.predicted;
+        let test = Test { kind: self.kind, n_depth, group: None };
+        write!(f, "Predicted, not measured: {test} would run at {rate}")?;
+        match interval.and_then(|interval| Some((interval.lower()?, interval.upper()))) {
+            Some((lower, upper)) => {
+                write!(f, " (95 % interval: {:.2} to {:.2} t/s)", lower.get(), upper.get())?;
+            }
+            None => write!(f, " (how far off that may be cannot be told)")?,
+        }
+        if is_extrapolated {
+            write!(f, ", if the line through the depths measured goes on like that")?;
+        }
+        write!(f, ".")?;
+        match self.linearity {
+            Some(linearity) if linearity.is_wrong() => write!(
+                f,
+                " They do not lie on a line, but up to {} off: take it as a rough guide.",
+                percent(linearity.largest_deviation)
+            ),
+            _ => Ok(()),
+        }
+    }
+}

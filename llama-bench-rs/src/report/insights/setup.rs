@@ -1,0 +1,129 @@
+use std::fmt;
+
+use super::{Level, Say};
+use crate::{
+    record::{FlashAttnSetting, Rewind, Run, Test},
+    report::in_words::count,
+};
+
+/// What llama.cpp made of the configuration, and how the depths were reached.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Setup {
+    /// Layers on devices.
+    Offload {
+        /// How many are there, the output layer counted.
+        n_offloaded: u32,
+        /// How many there are.
+        n_layers: u32,
+        /// How many were asked for; negative for all.
+        n_asked: i32,
+        /// Whether llama.cpp saw a GPU.
+        has_gpu: bool,
+    },
+    /// Flash attention.
+    FlashAttention {
+        /// What was asked for.
+        asked: FlashAttnSetting,
+        /// Whether it was really used.
+        used: bool,
+    },
+    /// Cells whose context could not come back to its depth and was filled again before each repetition.
+    Refilled {
+        /// How many there are.
+        n_cells: usize,
+        /// The first of them.
+        test: Test,
+    },
+}
+
+pub(super) fn setup(run: &Run) -> Vec<Setup> {
+    let (config, resolved) = (&run.header.config, &run.header.resolved);
+    let is_gpu = |kind: &str| matches!(kind, "gpu" | "igpu" | "meta");
+    let offload = resolved.offloaded_layers.map(|(n_offloaded, n_layers)| Setup::Offload {
+        n_offloaded,
+        n_layers,
+        n_asked: config.n_gpu_layers,
+        has_gpu: run.header.host.devices.iter().any(|device| is_gpu(&device.kind)),
+    });
+    let flash_attention =
+        resolved.flash_attn.map(|used| Setup::FlashAttention { asked: config.flash_attn, used });
+    [offload, flash_attention, refilled(run)].into_iter().flatten().collect()
+}
+
+fn refilled(run: &Run) -> Option<Setup> {
+    let is_refilled =
+        |cell: &&crate::record::Cell| cell.measured().is_some_and(|m| m.rewind == Rewind::Refill);
+    let mut refilled = run.cells.iter().filter(is_refilled);
+    let test = refilled.next()?.test;
+    Some(Setup::Refilled { n_cells: 1 + refilled.count(), test })
+}
+
+impl Setup {
+    /// Whether more layers were asked for than are on devices, though the model has them.
+    fn is_short(n_offloaded: u32, n_layers: u32, n_asked: i32) -> bool {
+        let wanted = u32::try_from(n_asked).unwrap_or(n_layers).min(n_layers);
+        n_offloaded < wanted
+    }
+}
+
+impl Say for Setup {
+    fn level(&self) -> Level {
+        match *self {
+            Setup::Offload { has_gpu: false, .. } => Level::Note,
+            Setup::Offload { n_offloaded, n_layers, n_asked, .. } => match n_offloaded == n_layers {
+                true => Level::Good,
+                false if Self::is_short(n_offloaded, n_layers, n_asked) => Level::Warning,
+                false => Level::Note,
+            },
+            Setup::FlashAttention { asked: FlashAttnSetting::On, used: false }
+            | Setup::FlashAttention { asked: FlashAttnSetting::Off, used: true } => Level::Warning,
+            Setup::FlashAttention { .. } => Level::Note,
+            Setup::Refilled { .. } => Level::Note,
+        }
+    }
+}
+
+impl fmt::Display for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Setup::Offload { n_layers, n_offloaded: 0, has_gpu: false, .. } => {
+                write!(f, "All {n_layers} layers ran on the CPU: llama.cpp saw no GPU.")
+            }
+            Setup::Offload { n_offloaded, n_layers, n_asked, .. } => {
+                let asked = if n_asked < 0 { "all".into() } else { n_asked.to_string() };
+                write!(
+                    f,
+                    "{n_offloaded} of {n_layers} layers (output layer counted) are on devices, {asked} asked for"
+                )?;
+                match Self::is_short(n_offloaded, n_layers, n_asked) {
+                    true => write!(f, ": the rest runs on the CPU and sets the pace."),
+                    false => write!(f, "."),
+                }
+            }
+            Setup::FlashAttention { asked, used } => {
+                let used_word = if used { "was used" } else { "was not used" };
+                let asked_word = match asked {
+                    FlashAttnSetting::Auto => "llama.cpp was to decide",
+                    FlashAttnSetting::On => "as asked for",
+                    FlashAttnSetting::Off => "as asked for",
+                };
+                match asked {
+                    FlashAttnSetting::On if !used => {
+                        write!(f, "Flash attention was asked for but {used_word}.")
+                    }
+                    FlashAttnSetting::Off if used => {
+                        write!(f, "Flash attention was to be off but {used_word}.")
+                    }
+                    _ => write!(f, "Flash attention {used_word}, {asked_word}."),
+                }
+            }
+            Setup::Refilled { n_cells, test } => write!(
+                f,
+                "The context was filled again before each repetition of {}, first in {test}: this model's memory cannot \
+                 be brought back otherwise. The figures are right, only the run takes longer.",
+                count(n_cells, "cell")
+            ),
+        }
+    }
+}

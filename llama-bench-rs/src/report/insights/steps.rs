@@ -1,0 +1,157 @@
+use std::{fmt, time::Duration};
+
+use super::{Level, Say};
+use crate::{
+    record::{Cell, Run, Test},
+    report::in_words::{duration, percent},
+    stats::{Quantity as _, StepSummary},
+    units::Ratio,
+};
+
+/// What the times of single generated tokens tell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Steps {
+    /// The first token of a repetition against the steady ones, in the cell where they differ most.
+    First {
+        /// The cell.
+        test: Test,
+        /// The first step: the median over the repetitions.
+        first: Duration,
+        /// The steady step: the median of the others.
+        steady: Duration,
+    },
+    /// A generation straight after the fill against those after a rewind, in the cell where they differ most.
+    Live {
+        /// The cell.
+        test: Test,
+        /// Median of the steps but the first after the fill.
+        live: Duration,
+        /// Median of the steps but the first after a rewind.
+        rewound: Duration,
+    },
+    /// How long the slow tokens take, in the cell where they are slowest against the median.
+    Tail {
+        /// The cell.
+        test: Test,
+        /// Half of the steps took no longer.
+        p50: Duration,
+        /// 99 % of the steps took no longer.
+        p99: Duration,
+        /// The longest step.
+        max: Duration,
+        /// Steps in all.
+        n_steps: usize,
+    },
+}
+
+/// A first step that takes so many times the steady one is worth a word.
+const SLOW_FIRST: f64 = 1.1;
+
+/// A rewound context whose steps differ by more from the live one's is not what a program sees.
+const LIVE_TOLERANCE: f64 = 0.02;
+
+/// A p99 over so many medians is a stutter that a reader notices.
+const STUTTER: f64 = 2.0;
+
+pub(super) fn steps(run: &Run) -> Vec<Steps> {
+    let cells: Vec<(&Cell, StepSummary)> =
+        run.cells.iter().filter_map(|cell| Some((cell, cell.step_summary()?))).collect();
+    [first(&cells), live(&cells), tail(&cells)].into_iter().flatten().collect()
+}
+
+fn first(cells: &[(&Cell, StepSummary)]) -> Option<Steps> {
+    let of_cell = |(cell, steps): &(&Cell, StepSummary)| {
+        let (first, steady) = (steps.first, steps.steady?);
+        (ratio(first, steady)? > SLOW_FIRST).then_some((cell.test, first, steady))
+    };
+    let slowness = |&(_, first, steady): &(Test, Duration, Duration)| ratio(first, steady).unwrap_or(0.0);
+    let slowest = cells.iter().filter_map(of_cell).max_by(|a, b| slowness(a).total_cmp(&slowness(b)));
+    let (test, first, steady) = slowest?;
+    Some(Steps::First { test, first, steady })
+}
+
+fn live(cells: &[(&Cell, StepSummary)]) -> Option<Steps> {
+    let of_cell = |(cell, steps): &(&Cell, StepSummary)| {
+        let live = cell.measured()?.live.as_ref()?;
+        let live = StepSummary::new([live.steps.as_slice()])?.steady?;
+        Some((cell.test, live, steps.steady.filter(|steady| !steady.is_zero())?))
+    };
+    let distance = |&(_, live, rewound): &(Test, Duration, Duration)| difference(live, rewound).abs().get();
+    let worst = cells.iter().filter_map(of_cell).max_by(|a, b| distance(a).total_cmp(&distance(b)));
+    let (test, live, rewound) = worst?;
+    Some(Steps::Live { test, live, rewound })
+}
+
+fn tail(cells: &[(&Cell, StepSummary)]) -> Option<Steps> {
+    /// With fewer the 99 % quantile is the longest step or next to it.
+    const ENOUGH: usize = 100;
+    let stutter = |steps: &StepSummary| ratio(steps.p99, steps.p50).unwrap_or(0.0);
+    let (cell, steps) = cells
+        .iter()
+        .filter(|(_, steps)| steps.n_steps >= ENOUGH)
+        .max_by(|(_, a), (_, b)| stutter(a).total_cmp(&stutter(b)))?;
+    let StepSummary { p50, p99, max, n_steps, .. } = *steps;
+    Some(Steps::Tail { test: cell.test, p50, p99, max, n_steps })
+}
+
+fn ratio(a: Duration, b: Duration) -> Option<f64> {
+    Some(a.to_f64() / b.to_f64()).filter(|ratio| ratio.is_finite())
+}
+
+/// How much longer `a` is than `b`, as a part of `b`.
+fn difference(a: Duration, b: Duration) -> Ratio {
+    ratio(a, b).and_then(|ratio| Ratio::new(ratio - 1.0)).unwrap_or_default()
+}
+
+impl Say for Steps {
+    fn level(&self) -> Level {
+        match *self {
+            Steps::First { .. } => Level::Note,
+            Steps::Live { live, rewound, .. } => match difference(live, rewound).abs().get() {
+                d if d <= LIVE_TOLERANCE => Level::Good,
+                _ => Level::Warning,
+            },
+            Steps::Tail { p50, p99, .. } => match ratio(p99, p50) {
+                Some(r) if r > STUTTER => Level::Warning,
+                _ => Level::Note,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Steps::First { test, first, steady } => write!(
+                f,
+                "The first token takes {:.1} times as long as a later one in {test}: {} against {}.",
+                ratio(first, steady).unwrap_or(1.0),
+                duration(first),
+                duration(steady)
+            ),
+            Steps::Live { test, live, rewound } => {
+                let difference = difference(live, rewound);
+                write!(
+                    f,
+                    "A token takes {} straight after the context was filled and {} after it was brought back, {} apart \
+                     at most ({test})",
+                    duration(live),
+                    duration(rewound),
+                    percent(difference.abs()),
+                )?;
+                f.write_str(match self.level() {
+                    Level::Good => ": the repetitions measure what a program sees.",
+                    _ => ": a program sees the former.",
+                })
+            }
+            Steps::Tail { test, p50, p99, max, n_steps } => write!(
+                f,
+                "Of {n_steps} tokens of {test}, half took at most {}, 99 % at most {}, the slowest {}.",
+                duration(p50),
+                duration(p99),
+                duration(max)
+            ),
+        }
+    }
+}

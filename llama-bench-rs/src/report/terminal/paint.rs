@@ -1,0 +1,123 @@
+use anstyle::{AnsiColor, Style as Sgr};
+
+use super::Style;
+
+/// What a piece of text is, for its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ink {
+    Strong,
+    Faint,
+    Bar,
+    Good,
+    Warning,
+    Bad,
+}
+
+/// Turns text into what this terminal can show.
+pub(super) struct Paint {
+    style: Style,
+}
+
+impl Paint {
+    /// Narrower than this nothing can be wrapped to.
+    const NARROWEST: usize = 20;
+
+    pub(super) fn new(style: Style) -> Self {
+        Self { style: Style { width: style.width.max(Self::NARROWEST), ..style } }
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.style.width
+    }
+
+    /// Coloured text, or plain text as it is.
+    pub(super) fn ink(&self, ink: Ink, text: &str) -> String {
+        if !self.style.colour || text.trim().is_empty() {
+            return text.into();
+        }
+        let sgr = match ink {
+            Ink::Strong => Sgr::new().bold(),
+            Ink::Faint => Sgr::new().dimmed(),
+            Ink::Bar => AnsiColor::Cyan.on_default(),
+            Ink::Good => AnsiColor::Green.on_default(),
+            Ink::Warning => AnsiColor::Yellow.on_default(),
+            Ink::Bad => AnsiColor::Red.on_default(),
+        };
+        format!("{sgr}{text}{sgr:#}")
+    }
+
+    /// Text in the characters that the terminal has.
+    pub(super) fn text(&self, text: &str) -> String {
+        if self.style.unicode || text.is_ascii() {
+            return text.into();
+        }
+        let mut ascii = String::with_capacity(text.len());
+        for c in text.chars() {
+            match c {
+                '±' => ascii.push_str("+/-"),
+                'µ' => ascii.push('u'),
+                '…' => ascii.push_str("..."),
+                c if c.is_ascii() => ascii.push(c),
+                _ => ascii.push('?'),
+            }
+        }
+        ascii
+    }
+
+    /// Text behind a label of this width, wrapped so that it stays behind it, with a line break at its end.
+    pub(super) fn wrapped(&self, label: &str, width: usize, text: &str) -> String {
+        let room = self.style.width.saturating_sub(width).max(Self::NARROWEST);
+        let text = self.text(text);
+        let lines = textwrap::wrap(&text, room);
+        let mut wrapped = String::new();
+        for (i, line) in lines.iter().enumerate() {
+            match i {
+                0 => wrapped += label,
+                _ => wrapped.extend(std::iter::repeat_n(' ', width)),
+            }
+            wrapped += line;
+            wrapped.push('\n');
+        }
+        wrapped
+    }
+
+    /// A bar of this share of `width` columns.
+    pub(super) fn bar(&self, share: f64, width: usize) -> String {
+        const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+        let share = share.clamp(0.0, 1.0);
+        let bar: String = match self.style.unicode {
+            true => {
+                let eighths = (share * width as f64 * 8.0).round() as usize;
+                let part = EIGHTHS[eighths % 8];
+                std::iter::repeat_n('█', eighths / 8).chain((part != ' ').then_some(part)).collect()
+            }
+            false => "#".repeat((share * width as f64).round() as usize),
+        };
+        let gap = width.saturating_sub(bar.chars().count());
+        format!("{}{}", self.ink(Ink::Bar, &bar), " ".repeat(gap))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paint(unicode: bool) -> Paint {
+        Paint::new(Style { unicode, ..Style::default() })
+    }
+
+    #[test]
+    fn bars_are_true_to_an_eighth_of_a_column() {
+        assert_eq!(paint(true).bar(0.5, 5), "██▌  ");
+        assert_eq!(paint(true).bar(1.0, 3), "███");
+        assert_eq!(paint(true).bar(7.0, 3), "███");
+        assert_eq!(paint(false).bar(0.66, 3), "## ");
+        assert_eq!(paint(true).bar(f64::NAN, 2).trim(), "");
+    }
+
+    #[test]
+    fn ascii_is_ascii() {
+        assert_eq!(paint(false).text("5 ± 1 µs, é…"), "5 +/- 1 us, ?...");
+        assert_eq!(paint(true).text("5 ± 1 µs"), "5 ± 1 µs");
+    }
+}

@@ -1,0 +1,99 @@
+use super::{
+    Confidence,
+    interval::t_quantile,
+    samples::{mean, stddev},
+};
+
+/// A mean and what is known of its error: arithmetic that carries the uncertainty along.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Estimate {
+    pub(crate) mean: f64,
+    /// `None` where only the mean is known.
+    pub(crate) error: Option<StandardError>,
+}
+
+/// How far a mean may be off.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct StandardError {
+    /// The variance of the mean: that of the samples over their number.
+    pub(crate) variance: f64,
+    pub(crate) degrees_of_freedom: f64,
+}
+
+impl StandardError {
+    /// That of the mean times a factor.
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        Self { variance: self.variance * factor.powi(2), ..self }
+    }
+}
+
+impl Estimate {
+    /// The mean of these values; `None` of nothing, without error of one.
+    pub(crate) fn of(values: &[f64]) -> Option<Self> {
+        let mean = Some(mean(values)).filter(|mean| mean.is_finite())?;
+        let error = stddev(values).map(|stddev| StandardError {
+            variance: stddev.powi(2) / values.len() as f64,
+            degrees_of_freedom: (values.len() - 1) as f64,
+        });
+        Some(Self { mean, error })
+    }
+
+    /// A value of which nothing else is known.
+    pub(crate) fn bare(mean: f64) -> Self {
+        Self { mean, error: None }
+    }
+
+    /// The sum of two independent estimates times a factor each; the degrees of freedom are Welch's and
+    /// Satterthwaite's.
+    pub(crate) fn combine(self, factor: f64, other: Self, other_factor: f64) -> Self {
+        let error = self.error.zip(other.error).map(|(a, b)| {
+            let (part_a, part_b) = (a.scaled(factor).variance, b.scaled(other_factor).variance);
+            let weights = part_a.powi(2) / a.degrees_of_freedom + part_b.powi(2) / b.degrees_of_freedom;
+            let degrees_of_freedom = (part_a + part_b).powi(2) / weights;
+            StandardError {
+                variance: part_a + part_b,
+                // Undefined where neither side varies; any number will do.
+                degrees_of_freedom: if degrees_of_freedom.is_finite() { degrees_of_freedom } else { 1.0 },
+            }
+        });
+        Self { mean: self.mean * factor + other.mean * other_factor, error }
+    }
+
+    /// Half the width of the mean's interval; `None` where nothing is known of the error.
+    pub(crate) fn half_width(&self, confidence: Confidence) -> Option<f64> {
+        let error = self.error?;
+        let half_width = t_quantile(error.degrees_of_freedom, confidence)? * error.variance.sqrt();
+        half_width.is_finite().then_some(half_width)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_carries_both_errors() {
+        let (a, b) = (Estimate::of(&[1.0, 2.0, 3.0]).unwrap(), Estimate::of(&[10.0, 14.0]).unwrap());
+        let sum = a.combine(1.0, b, 2.0);
+        assert_eq!(sum.mean, 26.0);
+        // Variances of the means 1/3 and 4, the second times 4; Welch: (1/3 + 16)^2 / ((1/3)^2 / 2 + 16^2 / 1)
+        let error = sum.error.unwrap();
+        assert!((error.variance - (1.0 / 3.0 + 16.0)).abs() < 1e-12);
+        assert!((error.degrees_of_freedom - 1.041_874_593).abs() < 1e-6, "{}", error.degrees_of_freedom);
+    }
+
+    #[test]
+    fn what_is_not_known_stays_unknown() {
+        assert_eq!(Estimate::of(&[]), None);
+        let one = Estimate::of(&[5.0]).unwrap();
+        assert_eq!(one, Estimate::bare(5.0));
+        let sum = one.combine(1.0, Estimate::of(&[1.0, 1.0]).unwrap(), 1.0);
+        assert_eq!((sum.mean, sum.error, sum.half_width(Confidence::P95)), (6.0, None, None));
+    }
+
+    #[test]
+    fn values_that_do_not_vary_are_sure() {
+        let still = Estimate::of(&[4.0; 3]).unwrap();
+        assert_eq!(still.combine(1.0, still, -1.0).half_width(Confidence::P95), Some(0.0));
+    }
+}

@@ -1,0 +1,149 @@
+use statrs::distribution::{ContinuousCDF, FisherSnedecor, StudentsT};
+
+use super::{DepthSamples, samples::mean};
+use crate::units::Ratio;
+
+/// Whether a straight line fits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Linearity {
+    /// How that was tested.
+    pub test: LinearityTest,
+    /// How often noise alone makes points lie at least as far off a true line.
+    pub p_value: Ratio,
+    /// The largest distance of a depth's mean from the line, as a part of the line's height there.
+    pub largest_deviation: Ratio,
+    misfit: Option<Misfit>,
+}
+
+/// How a line is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LinearityTest {
+    /// F test of the lack of fit against the spread of the repetitions at each depth (pure error).
+    LackOfFit,
+    /// Student's t test of a quadratic term, where nothing was repeated.
+    QuadraticTerm,
+}
+
+/// The variances to go by where the points lie off the line by more than their repetitions allow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Misfit {
+    pub(super) variance: f64,
+    pub(super) variance_of_one: f64,
+    pub(super) degrees_of_freedom: f64,
+}
+
+impl Linearity {
+    /// A p value under this is no chance.
+    pub const ALPHA: f64 = 0.05;
+
+    /// Up to this deviation a line is good enough, however surely it is not quite one.
+    pub const TOLERANCE: f64 = 0.01;
+
+    /// Whether the line is wrong: surely (p under [`Linearity::ALPHA`]) and by more than [`Linearity::TOLERANCE`].
+    pub fn is_wrong(&self) -> bool {
+        self.p_value.get() < Self::ALPHA && self.largest_deviation.get() > Self::TOLERANCE
+    }
+
+    pub(super) fn misfit(&self) -> Option<Misfit> {
+        self.misfit.filter(|_| self.p_value.get() < Self::ALPHA)
+    }
+}
+
+/// Times per token in nanoseconds, by depth.
+pub(super) struct Groups(Vec<(f64, Vec<f64>)>);
+
+impl Groups {
+    /// Depths that occur more than once are put together; `None` if nothing was measured.
+    pub(super) fn new(points: &[DepthSamples]) -> Option<Self> {
+        let mut groups: Vec<(f64, Vec<f64>)> = Vec::new();
+        for point in points.iter().filter(|point| point.n_tokens > 0 && !point.times.is_empty()) {
+            let depth = f64::from(point.n_depth);
+            let times = point.times.iter().map(|t| t.as_secs_f64() * 1e9 / f64::from(point.n_tokens));
+            match groups.iter_mut().find(|(x, _)| *x == depth) {
+                Some((_, group)) => group.extend(times),
+                None => groups.push((depth, times.collect())),
+            }
+        }
+        (!groups.is_empty()).then_some(Self(groups))
+    }
+
+    pub(super) fn each(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.0.iter().flat_map(|(x, group)| group.iter().map(|y| (*x, *y)))
+    }
+
+    pub(super) fn n(&self) -> usize {
+        self.0.iter().map(|(_, group)| group.len()).sum()
+    }
+
+    pub(super) fn n_depths(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Tests the line `at`, around which the points have this sum of squares; `None` where the points cannot tell.
+pub(super) fn test(groups: &Groups, at: impl Fn(f64) -> f64, squares: f64) -> Option<Linearity> {
+    let (p_value, test, misfit) = match groups.n() > groups.n_depths() {
+        true => {
+            let (p_value, misfit) = lack_of_fit(groups, squares)?;
+            (p_value, LinearityTest::LackOfFit, Some(misfit))
+        }
+        false => (quadratic_term(groups, &at, squares)?, LinearityTest::QuadraticTerm, None),
+    };
+    let deviation = |(x, group): &(f64, Vec<f64>)| (mean(group) / at(*x) - 1.0).abs();
+    let largest_deviation = Ratio::new(groups.0.iter().map(deviation).fold(0.0, f64::max))?;
+    Some(Linearity { test, p_value: Ratio::new(p_value)?, largest_deviation, misfit })
+}
+
+fn lack_of_fit(groups: &Groups, squares: f64) -> Option<(f64, Misfit)> {
+    let (n, k) = (groups.n() as f64, groups.n_depths() as f64);
+    if k < 3.0 {
+        return None;
+    }
+    let pure: f64 = groups.0.iter().map(|(_, g)| g.iter().map(|y| (y - mean(g)).powi(2)).sum::<f64>()).sum();
+    let lack = (squares - pure).max(0.0);
+    let (pure_variance, lack_variance) = (pure / (n - k), lack / (k - 2.0));
+    let p_value = match pure_variance == 0.0 {
+        // Rounding alone leaves some 1e-16 of the squares.
+        true if lack <= 1e-12 * groups.each().map(|(_, y)| y * y).sum::<f64>() => 1.0,
+        true => 0.0,
+        false => FisherSnedecor::new(k - 2.0, n - k).ok()?.sf(lack_variance / pure_variance),
+    };
+    // Repetitions per depth; for unequal numbers what stands for them in the analysis of variance.
+    let per_depth = (n - groups.0.iter().map(|(_, g)| (g.len() as f64).powi(2)).sum::<f64>() / n) / (k - 1.0);
+    let between_depths = ((lack_variance - pure_variance) / per_depth).max(0.0);
+    let misfit = Misfit {
+        variance: lack_variance,
+        variance_of_one: pure_variance + between_depths,
+        degrees_of_freedom: k - 2.0,
+    };
+    Some((p_value, misfit))
+}
+
+/// Two-sided p value of a quadratic term beside the line; `None` for fewer than four points.
+fn quadratic_term(groups: &Groups, at: impl Fn(f64) -> f64, squares: f64) -> Option<f64> {
+    let n = groups.n() as f64;
+    if n < 4.0 {
+        return None;
+    }
+    // What of x² no line can be: the residual of its own regression on x. Depths in parts of the largest, lest their
+    // powers lose digits.
+    let scale = groups.each().map(|(x, _)| x).fold(1.0, f64::max);
+    let points: Vec<(f64, f64)> = groups.each().map(|(x, y)| (x / scale, y - at(x))).collect();
+    let average = |value: &dyn Fn(f64) -> f64| points.iter().map(|&(x, _)| value(x)).sum::<f64>() / n;
+    let (mean_x, mean_square) = (average(&|x| x), average(&|x| x * x));
+    let slope = average(&|x| (x - mean_x) * x * x) / average(&|x| (x - mean_x).powi(2));
+    let curve = |x: f64| x * x - mean_square - slope * (x - mean_x);
+    let spread: f64 = points.iter().map(|&(x, _)| curve(x).powi(2)).sum();
+    let coefficient = points.iter().map(|&(x, residual)| curve(x) * residual).sum::<f64>() / spread;
+    let rest = (squares - coefficient.powi(2) * spread).max(0.0);
+    if rest <= 1e-20 * groups.each().map(|(_, y)| y * y).sum::<f64>() {
+        return Some(if squares <= 1e-20 * groups.each().map(|(_, y)| y * y).sum::<f64>() {
+            1.0
+        } else {
+            0.0
+        });
+    }
+    let error = (rest / (n - 3.0) / spread).sqrt();
+    Some(2.0 * StudentsT::new(0.0, 1.0, n - 3.0).ok()?.sf((coefficient / error).abs()))
+}
