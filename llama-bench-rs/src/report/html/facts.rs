@@ -22,31 +22,30 @@ pub(super) fn lede(header: &Header) -> String {
 
 /// All facts; those that are not known are left out.
 pub(super) fn facts(run: &Run) -> Markup {
-    let Header { build, model, .. } = &run.header;
     html! {
-        h3 { "What was measured, and how" }
-        dl {
+        dl class="facts" {
             @for fact in header_facts(run) {
-                dt { (fact.label) }
-                dd { (fact.value) }
+                (pair(fact.label, &fact.value))
                 @if fact.label == "Model" {
-                    @if let Some(quantisation) = quantisation(model) {
-                        dt { "Quantisation" }
-                        dd { (quantisation) }
+                    @if let Some(quantisation) = quantisation(&run.header.model) {
+                        (pair("Quantisation", &quantisation))
                     }
                 }
             }
         }
         details {
             summary { "The whole configuration" }
-            dl {
-                @for (name, value) in fields(&run.header.config).into_iter().chain(fields(build)) {
-                    dt { code { (name) } }
-                    dd { (value) }
+            dl class="facts" {
+                @for (name, value) in fields(&run.header.config).iter().chain(&fields(&run.header.build)) {
+                    (pair(name, value))
                 }
             }
         }
     }
+}
+
+fn pair(name: &str, value: &str) -> Markup {
+    html! { div { dt { (name) } dd { (value) } } }
 }
 
 /// The file type and what it comes to.

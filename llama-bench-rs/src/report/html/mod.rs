@@ -2,6 +2,7 @@
 //!
 //! The page is also the data: it holds the report as JSON, which [`read_str`](super::read_str) finds in it.
 
+mod compare;
 mod data;
 mod facts;
 mod tables;
@@ -51,18 +52,25 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
                 main {
                     header {
                         h1 { (title) }
-                        @if let [run] = &report.runs[..] { p class="lede" { (facts::lede(&run.header)) } }
+                        @if let [run] = &report.runs[..] {
+                            p class="lede" { (facts::lede(&run.header)) }
+                            (facts::facts(run))
+                        }
                         @if several { p class="lede" { (report.runs.len()) " runs side by side" } }
                     }
                     @if !several { (said(&insights, 0)) }
                     @for picture in Picture::ALL { (drawn(report, picture)) }
+                    (compare::side_by_side(report, &labels))
                     @for (n, (run, label)) in report.runs.iter().zip(&labels).enumerate() {
                         section {
                             h2 { @if label.is_empty() { "Results" } @else { (label) } }
-                            @if several { (said(&insights, n)) }
+                            @if several {
+                                details { summary { "What was measured, and how" } (facts::facts(run)) }
+                                (said(&insights, n))
+                                h3 { "Speed" }
+                            }
                             (tables::cells(run))
                             (tables::steps(run))
-                            (facts::facts(run))
                             (tables::repetitions(run))
                         }
                     }

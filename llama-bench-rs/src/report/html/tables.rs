@@ -11,12 +11,12 @@ use crate::{
 /// One line per cell: speed with its uncertainty, and the time that it means.
 pub(super) fn cells(run: &Run) -> Markup {
     html! {
+        p class="caption" {
+            "Speed of each test at each depth. The interval holds the true mean in 95 of 100 such measurements; cv is "
+            "the standard deviation over the mean."
+        }
         div class="scroll" {
             table {
-                caption {
-                    "Speed of each test at each depth. The interval holds the true mean in 95 of 100 such measurements; "
-                    "cv is the standard deviation over the mean."
-                }
                 thead {
                     tr {
                         th scope="col" { "test" }
@@ -34,7 +34,7 @@ pub(super) fn cells(run: &Run) -> Markup {
     }
 }
 
-fn heading(name: &str, unit: &str) -> Markup {
+pub(super) fn heading(name: &str, unit: &str) -> Markup {
     html! { th scope="col" { (name) @if !unit.is_empty() { " " span class="unit" { (unit) } } } }
 }
 
@@ -82,12 +82,12 @@ pub(super) fn steps(run: &Run) -> Markup {
     html! {
         @if !timed.is_empty() {
             h3 { "Time per generated token" }
+            p class="caption" {
+                "First: the first step of a repetition; steady: the median of the others; p50, p90, p99: so many "
+                "percent of all steps took no longer."
+            }
             div class="scroll" {
                 table {
-                    caption {
-                        "First: the first step of a repetition; steady: the median of the others; "
-                        "p50, p90, p99: so many percent of all steps took no longer."
-                    }
                     thead {
                         tr {
                             th scope="col" { "test" }
@@ -125,9 +125,9 @@ pub(super) fn repetitions(run: &Run) -> Markup {
         @if n > 0 {
             details {
                 summary { "All " (n) " repetitions" }
+                p class="caption" { "In the order of each test; began: counted from the start of the run." }
                 div class="scroll" {
                     table {
-                        caption { "In the order of each test; began: counted from the start of the run." }
                         thead {
                             tr {
                                 th scope="col" { "test" }

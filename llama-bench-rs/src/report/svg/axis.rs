@@ -22,7 +22,7 @@ pub(super) struct Axis {
 }
 
 /// More steps than this between ticks are clutter.
-const MOST_STEPS: f64 = 5.0;
+const MOST_STEPS: f64 = 6.0;
 /// Values that are so many times apart need a logarithmic scale, or the small ones lie on the axis.
 const LOG_FROM: f64 = 25.0;
 
@@ -117,7 +117,6 @@ impl Axis {
     }
 
     /// The ticks with their labels, ascending.
-    #[cfg(test)]
     pub fn ticks(&self) -> &[(f64, String)] {
         &self.ticks
     }

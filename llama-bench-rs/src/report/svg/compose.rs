@@ -10,19 +10,26 @@ use super::{
 
 const MARGIN: u32 = 14;
 const GAP: u32 = 10;
-/// Height of the title, of the line below it and of a line of the legend.
+/// Height of the title and of a line of small text.
 const TITLE: u32 = 26;
-const SUBTITLE: u32 = 20;
-const ENTRY: u32 = 18;
+const LINE: u32 = 16;
+const SMALL: f64 = 12.0;
 
 impl Drawing {
     /// A file of its own: readable on any background, light or dark as the reader's system is.
     pub fn to_svg(&self) -> String {
         let n_columns = self.panels.len().clamp(1, 2) as u32;
         let n_rows = (self.panels.len() as u32).div_ceil(n_columns);
-        let legend_top = MARGIN + TITLE + if self.subtitle.is_empty() { 0 } else { SUBTITLE };
-        let panels_top = legend_top + ENTRY * self.legend.len() as u32 + GAP;
         let width = 2 * MARGIN + n_columns * (SIZE.0 + GAP) - GAP;
+        let wrap = |text: &str| wrap(text, f64::from(width - 2 * MARGIN - 20));
+        let subtitle = wrap(&self.subtitle);
+        let legend: Vec<_> = self.legend.iter().map(|entry| (entry, wrap(&entry.name))).collect();
+        let legend_top = MARGIN + TITLE + LINE * subtitle.len() as u32 + 6;
+        let heights = legend.iter().map(|(_, lines)| LINE * lines.len() as u32 + 3);
+        let tops: Vec<u32> =
+            heights.scan(legend_top, |top, height| Some(std::mem::replace(top, *top + height))).collect();
+        let n_lines: usize = legend.iter().map(|(_, lines)| lines.len()).sum();
+        let panels_top = legend_top + LINE * n_lines as u32 + 3 * legend.len() as u32 + GAP;
         let height = panels_top + n_rows * (SIZE.1 + GAP) + MARGIN - GAP;
         let place = |i: usize| {
             let (row, column) = (i as u32 / n_columns, i as u32 % n_columns);
@@ -38,14 +45,10 @@ impl Drawing {
                 text class="f-text" fill="#1f2328" x=(MARGIN + 6) y=(MARGIN + 15) font-size="18" font-weight="bold" {
                     (self.title)
                 }
-                text class="f-muted" fill="#59636e" x=(MARGIN + 6) y=(MARGIN + TITLE + 11) font-size="12" {
-                    (self.subtitle)
-                }
-                @for (i, entry) in (0..).zip(&self.legend) {
-                    g transform={ "translate(" (MARGIN + 14) " " (legend_top + ENTRY * i + ENTRY / 2) ")" } {
-                        (entry.swatch())
-                        text class="f-text" fill="#1f2328" x="14" y="4" font-size="12" { (entry.name) }
-                    }
+                (lines(&subtitle, "f-muted", "#59636e", (MARGIN + 6, MARGIN + TITLE + 8)))
+                @for ((entry, names), top) in legend.iter().zip(&tops) {
+                    g transform={ "translate(" (MARGIN + 14) " " (top + 6) ")" } { (entry.swatch()) }
+                    (lines(names, "f-text", "#1f2328", (MARGIN + 28, top + 10)))
                 }
                 @for (i, panel) in self.panels.iter().enumerate() {
                     (panel.svg(Some(place(i))))
@@ -81,6 +84,21 @@ impl Drawing {
             }
         };
         figure.into_string()
+    }
+}
+
+/// Small text in lines that are no wider than so many units, as far as can be told without a font.
+fn wrap(text: &str, width: f64) -> Vec<String> {
+    let n_characters = (width / (0.56 * SMALL)) as usize;
+    let options = textwrap::Options::new(n_characters).word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::wrap(text, options).into_iter().map(|line| line.into_owned()).collect()
+}
+
+fn lines(lines: &[String], class: &str, fill: &str, (x, y): (u32, u32)) -> Markup {
+    html! {
+        @for (i, line) in (0..).zip(lines) {
+            text class=(class) fill=(fill) x=(x) y=(y + LINE * i) font-size=(SMALL) { (line) }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     axis::Axis,
-    panel::{Anchor, LINE, Mark, Panel, Point, width_of},
+    panel::{Anchor, LINE, Mark, Panel, Point, RIGHT, RIGHT_WITH_FIGURES, width_of},
     series::{Series, clean},
     theme::Ink,
 };
@@ -24,14 +24,20 @@ pub(super) struct Speed {
     pub n: Option<usize>,
 }
 
-/// The speed of a cell; `None` if it failed or no time passed.
-pub(super) fn speed(cell: &Cell) -> Option<Speed> {
-    if let Outcome::Summarised(summary) = &cell.outcome {
-        return Some(Speed { mean: summary.rate?.get(), interval: None, n: None });
+/// The mean rate of a cell, however it is known; `None` if it failed or no time passed.
+pub(crate) fn mean_rate(cell: &Cell) -> Option<TokensPerSecond> {
+    match &cell.outcome {
+        Outcome::Summarised(summary) => summary.rate,
+        _ => Some(cell.rate_summary()?.mean),
     }
-    let summary = cell.rate_summary()?;
+}
+
+/// The speed of a cell; `None` where there is no [`mean_rate`].
+pub(super) fn speed(cell: &Cell) -> Option<Speed> {
+    let mean = mean_rate(cell)?.get();
+    let Some(summary) = cell.rate_summary() else { return Some(Speed { mean, interval: None, n: None }) };
     let interval = summary.ci95.map(|i| (i.lower().map_or(0.0, TokensPerSecond::get), i.upper().get()));
-    Some(Speed { mean: summary.mean.get(), interval, n: Some(summary.n) })
+    Some(Speed { mean, interval, n: Some(summary.n) })
 }
 
 /// A number of three or four digits that matter.
@@ -77,11 +83,17 @@ fn panel(lines: &[&Series<'_>], is_prompt: bool) -> Option<Panel> {
     for (i, line) in lines.iter().enumerate() {
         push_line(&mut marks, line, i);
     }
-    match lines {
-        [line] => label_points(&mut marks, line, &x, &y),
-        [..] if lines.len() <= MOST_LABELLED => label_ends(&mut marks, lines, &y),
-        _ => {}
-    }
+    let right = match lines {
+        [line] => {
+            label_points(&mut marks, line, &x, &y);
+            RIGHT
+        }
+        [..] if lines.len() <= MOST_LABELLED => {
+            label_ends(&mut marks, lines, &y);
+            RIGHT_WITH_FIGURES
+        }
+        _ => RIGHT,
+    };
     label_failures(&mut marks, lines, &x);
 
     let what = if is_prompt { "Prompt processing" } else { "Token generation" };
@@ -97,6 +109,7 @@ fn panel(lines: &[&Series<'_>], is_prompt: bool) -> Option<Panel> {
         x,
         x_name: "tokens in the context",
         y,
+        right,
         marks,
     })
 }
@@ -156,12 +169,19 @@ fn push_fill(marks: &mut Vec<Mark>, line: &Series<'_>) -> bool {
     is_new
 }
 
+/// The depths and speeds of a line, apart where a cell has none.
+fn stretches(line: &Series<'_>) -> Vec<Vec<(f64, Speed)>> {
+    let points: Vec<(f64, Option<Speed>)> =
+        line.cells.iter().map(|cell| (cell.test.n_depth.into(), speed(cell))).collect();
+    points
+        .split(|(_, speed)| speed.is_none())
+        .map(|stretch| stretch.iter().filter_map(|&(x, speed)| Some((x, speed?))).collect())
+        .collect()
+}
+
 /// Band, line and markers, broken where a cell failed; a cross for that cell.
 fn push_line(marks: &mut Vec<Mark>, line: &Series<'_>, n: usize) {
-    let points: Vec<(f64, Option<Speed>)> =
-        line.cells.iter().map(|cell| (f64::from(cell.test.n_depth), speed(cell))).collect();
-    for stretch in points.split(|(_, speed)| speed.is_none()) {
-        let known: Vec<(f64, Speed)> = stretch.iter().filter_map(|&(x, speed)| Some((x, speed?))).collect();
+    for known in stretches(line) {
         push_band(marks, &known, line.ink);
         let points: Vec<Point> = known.iter().map(|(x, speed)| (*x, speed.mean)).collect();
         if points.len() > 1 {
@@ -198,77 +218,103 @@ fn push_band(marks: &mut Vec<Mark>, known: &[(f64, Speed)], ink: Ink) {
 /// Figures above the points of a line on its own: the first, the last with the change from the first, and those
 /// between that have room.
 fn label_points(marks: &mut Vec<Mark>, line: &Series<'_>, x: &Axis, y: &Axis) {
-    let (width, height) = Panel::inner_size();
-    let known: Vec<(f64, Speed)> =
-        line.cells.iter().filter_map(|cell| Some((f64::from(cell.test.n_depth), speed(cell)?))).collect();
-    let (Some(first), Some(last)) = (known.first(), known.last()) else { return };
-    let text = |(depth, speed): &(f64, Speed)| {
-        let change = Ratio::new(speed.mean / first.1.mean - 1.0);
-        match change {
-            Some(change) if *depth == last.0 && *depth > first.0 => {
-                format!("{} ({change:+.0})", figure(speed.mean))
-            }
-            _ => figure(speed.mean),
-        }
-    };
-    // Above the whisker, if that is not far away.
-    let rise = |speed: &Speed| {
-        let upper = speed.interval.map_or(speed.mean, |(_, upper)| upper);
-        let whisker = (y.fraction(upper) - y.fraction(speed.mean)) * height;
-        if whisker < 2.0 * LINE { -whisker - 11.0 } else { -11.0 }
-    };
-    let extent = |entry: &(f64, Speed)| {
-        let (at, wide) = (x.fraction(entry.0) * width, width_of(&text(entry)));
-        match entry.0 {
-            _ if known.len() == 1 => (at - wide / 2.0, at + wide / 2.0),
-            depth if depth == first.0 => (at - 4.0, at - 4.0 + wide),
-            depth if depth == last.0 => (at + 8.0 - wide, at + 8.0),
-            _ => (at - wide / 2.0, at + wide / 2.0),
-        }
-    };
+    let (width, height) = Panel::inner_size(RIGHT);
+    let known: Vec<(f64, Speed)> = stretches(line).concat();
+    let (Some(&first), Some(&last)) = (known.first(), known.last()) else { return };
+    // Distances from the left and the upper end of the axes, in units.
+    let across = |depth: f64| x.fraction(depth) * width;
+    let down = |value: f64| (1.0 - y.fraction(value)) * height;
+    let drawn: Vec<Vec<Point>> = stretches(line)
+        .iter()
+        .map(|stretch| stretch.iter().map(|&(depth, speed)| (across(depth), down(speed.mean))).collect())
+        .collect();
+    let labels = known.iter().enumerate().map(|(i, &(depth, speed))| {
+        let (is_first, is_last) = (i == 0, i + 1 == known.len());
+        let change = Ratio::new(speed.mean / first.1.mean - 1.0).filter(|_| is_last && depth > first.0);
+        let text = match change {
+            Some(change) => format!("{} ({})", figure(speed.mean), signed(change)),
+            None => figure(speed.mean),
+        };
+        let wide = width_of(&text);
+        let (anchor, dx, from) = match (is_first, is_last) {
+            (true, false) => (Anchor::Start, -4.0, across(depth) - 4.0),
+            (false, true) => (Anchor::End, 8.0, across(depth) + 8.0 - wide),
+            _ => (Anchor::Middle, 0.0, across(depth) - wide / 2.0),
+        };
+        (i, depth, speed, text, anchor, dx, from..from + wide)
+    });
+    let labels: Vec<_> = labels.collect();
+    let last_from = labels.last().map_or(width, |label| label.6.start);
     let mut free_from = f64::NEG_INFINITY;
-    for (i, entry) in known.iter().enumerate() {
-        let (from, to) = extent(entry);
-        let is_last = i + 1 == known.len();
-        if !is_last && (from < free_from || to + 6.0 > extent(last).0) && i > 0 {
+    for (i, depth, speed, text, anchor, dx, extent) in labels {
+        let is_between = i > 0 && depth < last.0;
+        if is_between && (extent.start < free_from || extent.end + 6.0 > last_from) {
             continue;
         }
-        free_from = to + 6.0;
-        let (anchor, dx) = match (i, is_last) {
-            (0, true) => (Anchor::Middle, 0.0),
-            (0, false) => (Anchor::Start, -4.0),
-            (_, true) => (Anchor::End, 8.0),
-            _ => (Anchor::Middle, 0.0),
-        };
-        marks.push(Mark::Label {
-            at: (entry.0, entry.1.mean),
-            by: (dx, rise(&entry.1)),
-            anchor,
-            text: text(entry),
-            ink: Ink::Text,
-        });
+        free_from = extent.end + 6.0;
+        // Above the line wherever the text is, and above the whisker if that is not far away.
+        let tops = drawn.iter().map(|stretch| highest(stretch, extent.start, extent.end));
+        let line_top = tops.fold(down(speed.mean), f64::min);
+        let whisker_top = speed.interval.map_or(line_top, |(_, upper)| down(upper));
+        let top = if line_top - whisker_top < 2.0 * LINE { line_top.min(whisker_top) } else { line_top };
+        let by = (dx, top - 11.0 - down(speed.mean));
+        marks.push(Mark::Label { at: (depth, speed.mean), by, anchor, text, ink: Ink::Text });
     }
 }
 
-/// The last figure of each of several lines, above its point or moved away from the others.
+/// The least distance from the top of a line between two places; infinite where there is no line.
+fn highest(points: &[Point], from: f64, to: f64) -> f64 {
+    let at = |x: f64, a: Point, b: Point| a.1 + (b.1 - a.1) * (x - a.0) / (b.0 - a.0);
+    let crossed = points
+        .windows(2)
+        .filter(|pair| pair[0].0 < to && pair[1].0 > from)
+        .flat_map(|pair| [from.max(pair[0].0), to.min(pair[1].0)].map(|x| at(x, pair[0], pair[1])));
+    crossed.fold(f64::INFINITY, f64::min)
+}
+
+/// In percent with its sign.
+fn signed(change: Ratio) -> String {
+    format!("{}{change:.0}", if change.get() > 0.0 { "+" } else { "" })
+}
+
+/// The last figure of each of several lines, on the right of its point and clear of the others.
 fn label_ends(marks: &mut Vec<Mark>, lines: &[&Series<'_>], y: &Axis) {
-    let height = Panel::inner_size().1;
+    let height = Panel::inner_size(RIGHT_WITH_FIGURES).1;
     let last = |line: &&Series<'_>| {
-        let known =
-            line.cells.iter().rev().find_map(|cell| Some((f64::from(cell.test.n_depth), speed(cell)?.mean)));
-        known.map(|at| (at, line.ink))
+        let cells = line.cells.iter().rev();
+        let known = cells.filter_map(|cell| Some((f64::from(cell.test.n_depth), speed(cell)?.mean)));
+        known.map(|at| (at, line.ink)).next()
     };
     let mut ends: Vec<(Point, Ink)> = lines.iter().filter_map(last).collect();
     ends.sort_by(|a, b| b.0.1.total_cmp(&a.0.1));
-    // From the top down, each label at least a line below the one before; distances from the upper end.
-    let mut free_from = f64::NEG_INFINITY;
-    for (at, ink) in ends {
-        let down = (1.0 - y.fraction(at.1)) * height;
-        let label = (down - 11.0).max(free_from);
-        free_from = label + LINE;
-        let by = (8.0, label - down);
-        marks.push(Mark::Label { at, by, anchor: Anchor::End, text: figure(at.1), ink });
+    // Where labels would lie over each other, a heap of them is centred on its points.
+    let wanted: Vec<f64> = ends.iter().map(|(at, _)| (1.0 - y.fraction(at.1)) * height).collect();
+    for (((at, ink), wanted), placed) in ends.into_iter().zip(&wanted).zip(spread(&wanted, LINE)) {
+        let by = (8.0, placed - wanted);
+        marks.push(Mark::Label { at, by, anchor: Anchor::Start, text: figure(at.1), ink });
     }
+}
+
+/// Ascending places moved as little as needed to be so far apart.
+fn spread(wanted: &[f64], distance: f64) -> Vec<f64> {
+    // Heaps of neighbours: first place, number.
+    let mut heaps: Vec<(f64, usize)> = Vec::new();
+    for &place in wanted {
+        let mut heap = (place, 1);
+        while let Some(&(start, n)) = heaps.last() {
+            let end = start + n as f64 * distance;
+            if end <= heap.0 {
+                break;
+            }
+            heaps.pop();
+            // The middle of both, each weighed by its labels.
+            let start =
+                (start * n as f64 + (heap.0 - n as f64 * distance) * heap.1 as f64) / (n + heap.1) as f64;
+            heap = (start, n + heap.1);
+        }
+        heaps.push(heap);
+    }
+    heaps.iter().flat_map(|&(start, n)| (0..n).map(move |i| start + i as f64 * distance)).collect()
 }
 
 /// Why cells failed, above the first cross of each reason.
@@ -295,6 +341,28 @@ fn label_failures(marks: &mut Vec<Mark>, lines: &[&Series<'_>], x: &Axis) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_that_would_meet_make_room() {
+        assert_eq!(spread(&[10.0, 50.0], 13.0), [10.0, 50.0]);
+        assert_eq!(spread(&[10.0, 10.0, 50.0], 10.0), [5.0, 15.0, 50.0]);
+        assert_eq!(spread(&[0.0, 2.0, 12.0], 10.0), [-16.0 / 3.0, 14.0 / 3.0, 44.0 / 3.0]);
+        assert!(spread(&[], 10.0).is_empty());
+    }
+
+    #[test]
+    fn a_label_clears_the_line_over_its_whole_width() {
+        let line = [(0.0, 10.0), (100.0, 60.0)];
+        assert_eq!(highest(&line, 60.0, 100.0), 40.0);
+        assert_eq!(highest(&line, 200.0, 300.0), f64::INFINITY);
+        assert_eq!(highest(&line[..1], 0.0, 10.0), f64::INFINITY);
+    }
+
+    #[test]
+    fn changes_have_their_sign() {
+        assert_eq!(signed(Ratio::new(0.157).unwrap()), "+16 %");
+        assert_eq!(signed(Ratio::new(-0.453).unwrap()), "-45 %");
+    }
 
     #[test]
     fn figures_have_the_digits_that_matter() {

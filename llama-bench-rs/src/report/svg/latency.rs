@@ -6,7 +6,7 @@ use super::{
     axis::Axis,
     density::density,
     depth::figure,
-    panel::{Anchor, LINE, Mark, Panel, Point, width_of},
+    panel::{Anchor, LINE, Mark, Panel, Point, RIGHT, width_of},
     series::{Series, clean},
     theme::Ink,
 };
@@ -16,6 +16,8 @@ use crate::{record::Cell, stats::StepSummary};
 const DENSITY_FROM: usize = 20;
 /// Where the longest step takes so many times the shortest, the scale is logarithmic.
 const LOG_FROM: f64 = 6.0;
+/// Room for a figure, in units.
+const FIGURE: f64 = 34.0;
 /// What share of the axis can be told apart.
 const RESOLUTION: f64 = 0.004;
 
@@ -56,17 +58,24 @@ fn panel(lines: &[&Series<'_>], test: &str) -> Option<Panel> {
         lines.iter().flat_map(|line| &line.cells).map(|cell| cell.test.n_depth).collect();
     depths.sort_unstable();
     depths.dedup();
+    let slot = Panel::inner_size(RIGHT).0 / depths.len() as f64;
+    // Room for figures on the right of each column, or none.
+    let with_figures = lines.len() == 1 && slot > 2.0 * FIGURE;
+    let (shift, half_width) = match with_figures {
+        true => (-0.45 * FIGURE / slot, (0.45 - 0.5 * FIGURE / slot).min(0.2)),
+        false => (0.0, 0.39 / lines.len() as f64),
+    };
     let share = 0.84 / lines.len() as f64;
     let place = |depth: u32, n_line: usize| {
         let slot = depths.binary_search(&depth).unwrap_or_default() as f64;
-        slot + share * (n_line as f64 - (lines.len() - 1) as f64 / 2.0)
+        slot + share * (n_line as f64 - (lines.len() - 1) as f64 / 2.0) + shift
     };
     let mut columns = Vec::new();
     for (n_line, line) in lines.iter().enumerate() {
         for cell in &line.cells {
             let Some((steps, summary)) = steps(cell) else { continue };
             let at = place(cell.test.n_depth, n_line);
-            columns.push(Column { at, half_width: share * 0.46, steps, summary, series: line });
+            columns.push(Column { at, half_width, steps, summary, series: line });
         }
     }
     let ends =
@@ -74,16 +83,15 @@ fn panel(lines: &[&Series<'_>], test: &str) -> Option<Panel> {
     let (least, most) = (ends().fold(f64::INFINITY, f64::min), ends().fold(0.0, f64::max));
     let y = Axis::zoomed(ends(), most > LOG_FROM * least)?;
     let names: Vec<String> = depths.iter().map(u32::to_string).collect();
-    let slot = Panel::inner_size().0 / names.len() as f64;
     let widest = names.iter().map(|name| width_of(name)).fold(0.0, f64::max) + 8.0;
-    let x = Axis::places(&names, (Panel::inner_size().0 / widest) as usize);
+    let x = Axis::places(&names, (Panel::inner_size(RIGHT).0 / widest) as usize);
 
     let mut marks = Vec::new();
     for column in &columns {
         push_column(&mut marks, column, &y, slot);
     }
-    if lines.len() == 1 {
-        label(&mut marks, &columns, &y, slot);
+    if with_figures {
+        label(&mut marks, &columns, &y);
     }
     for (n_line, line) in lines.iter().enumerate() {
         for cell in &line.cells {
@@ -111,6 +119,7 @@ fn panel(lines: &[&Series<'_>], test: &str) -> Option<Panel> {
         x,
         x_name: "tokens in the context",
         y,
+        right: RIGHT,
         marks,
     })
 }
@@ -168,26 +177,18 @@ fn outline(steps: &[f64], y: &Axis) -> Vec<(f64, f64)> {
     outline.into_iter().map(|(value, share)| (value.exp(), share)).collect()
 }
 
-/// The two figures beside their bars, if there is room beside all of them.
-fn label(marks: &mut Vec<Mark>, columns: &[Column<'_>], y: &Axis, slot: f64) {
-    let half = |column: &Column<'_>| bar(column.half_width, slot);
-    let has_room = |column: &Column<'_>| {
-        let widest = width_of(&figure(ms(column.summary.p50))).max(width_of(&figure(ms(column.summary.p99))));
-        (0.5 - half(column)) * slot > widest - 2.0
-    };
-    if !columns.iter().all(has_room) {
-        return;
-    }
+/// The two figures on the right of each column.
+fn label(marks: &mut Vec<Mark>, columns: &[Column<'_>], y: &Axis) {
     for column in columns {
         let (p50, p99) = (ms(column.summary.p50), ms(column.summary.p99));
         let mut push = |value: f64, dy: f64, ink| {
-            let (at, by) = ((column.at + half(column), value), (4.0, dy));
+            let (at, by) = ((column.at + column.half_width, value), (4.0, dy));
             marks.push(Mark::Label { at, by, anchor: Anchor::Start, text: figure(value), ink });
         };
         push(p50, 0.0, Ink::Text);
         if figure(p99) != figure(p50) {
             // A line above the median at least.
-            let above = (y.fraction(p99) - y.fraction(p50)) * Panel::inner_size().1;
+            let above = (y.fraction(p99) - y.fraction(p50)) * Panel::inner_size(RIGHT).1;
             push(p99, (above - LINE).min(0.0), Ink::Muted);
         }
     }

@@ -30,6 +30,7 @@ use panel::{Panel, Shape};
 use series::{series, shared};
 use theme::Ink;
 
+pub(crate) use depth::mean_rate;
 pub(crate) use series::{device, run_labels};
 pub(crate) use theme::{classes, properties};
 
@@ -58,7 +59,7 @@ impl Picture {
     fn title(self) -> &'static str {
         match self {
             Picture::Depth => "Speed by context depth",
-            Picture::Latency => "Time per generated token by context depth",
+            Picture::Latency => "Time per token by context depth",
         }
     }
 }

@@ -22,10 +22,12 @@ pub(super) const SIZE: (u32, u32) = (460, 300);
 /// plotters draws at whole numbers; so many of them are a unit.
 pub(super) const FINE: u32 = 4;
 
-const LEFT: u32 = 46;
-const RIGHT: u32 = 14;
-const TOP: u32 = 52;
-const BOTTOM: u32 = 40;
+const LEFT: f64 = 46.0;
+const TOP: f64 = 52.0;
+const BOTTOM: f64 = 40.0;
+/// Room on the right of the axes: for the end of the last tick's label, or for figures beside the lines.
+pub(super) const RIGHT: f64 = 14.0;
+pub(super) const RIGHT_WITH_FIGURES: f64 = 48.0;
 /// Half the size of a marker.
 pub(super) const MARKER: f64 = 3.5;
 /// Height of a line of small text.
@@ -93,6 +95,8 @@ pub(super) struct Panel {
     /// What the lower axis counts.
     pub x_name: &'static str,
     pub y: Axis,
+    /// Room on the right of the axes.
+    pub right: f64,
     pub marks: Vec<Mark>,
 }
 
@@ -129,8 +133,8 @@ fn message(error: impl std::fmt::Display) -> BackendError {
 
 impl Panel {
     /// Width and height between the axes, in units.
-    pub fn inner_size() -> (f64, f64) {
-        (f64::from(SIZE.0 - LEFT - RIGHT), f64::from(SIZE.1 - TOP - BOTTOM))
+    pub fn inner_size(right: f64) -> (f64, f64) {
+        (f64::from(SIZE.0) - LEFT - right, f64::from(SIZE.1) - TOP - BOTTOM)
     }
 
     /// The elements of an SVG picture of [`SIZE`] times [`FINE`], without the `svg` element around them.
@@ -156,10 +160,10 @@ impl Panel {
         line(&self.note, 33.0, text(11.0, Ink::Muted, HPos::Left))?;
 
         let mut chart = ChartBuilder::on(root)
-            .margin_top(fine(f64::from(TOP)))
-            .margin_right(fine(f64::from(RIGHT)))
-            .x_label_area_size(fine(f64::from(BOTTOM)))
-            .y_label_area_size(fine(f64::from(LEFT)))
+            .margin_top(fine(TOP))
+            .margin_right(fine(self.right))
+            .x_label_area_size(fine(BOTTOM))
+            .y_label_area_size(fine(LEFT))
             .build_cartesian_2d(self.x.clone(), self.y.clone())
             .map_err(message)?;
         chart
@@ -175,6 +179,12 @@ impl Panel {
             .x_desc(self.x_name)
             .draw()
             .map_err(message)?;
+        // plotters has no labels without an axis line.
+        for (tick, label) in self.y.ticks() {
+            let (x, y) = chart.backend_coord(&(self.x.low(), *tick));
+            let style = text(11.0, Ink::Muted, HPos::Right);
+            root.draw(&Text::new(label.clone(), (x - fine(6.0), y), style)).map_err(message)?;
+        }
         for mark in &self.marks {
             draw_mark(mark, root, |point| chart.backend_coord(&point), self.y.low())?;
         }
