@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -28,7 +28,7 @@ const BAD_USAGE: u8 = 2;
 #[command(name = "report", disable_version_flag = true)]
 struct Args {
     /// Result files: JSON, JSONL or CSV, or a page made from them; - for standard input
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "json_schema", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Write one self-contained web page
     #[arg(long, value_name = "FILE")]
@@ -42,6 +42,9 @@ struct Args {
     /// Convert to standard output: json, jsonl, csv, sql, md
     #[arg(short = 'o', long = "output-format", value_name = "FORMAT")]
     format: Option<Format>,
+    /// Print the JSON Schema of this project's JSON and stop
+    #[arg(long)]
+    json_schema: bool,
 }
 
 fn main() -> ExitCode {
@@ -64,6 +67,10 @@ fn failed(message: impl ToString) -> Failed {
 
 /// Whether no cell failed.
 fn run(args: &Args) -> Result<bool, Failed> {
+    if args.json_schema {
+        println!("{:#}", report::json_schema());
+        return Ok(true);
+    }
     let mut report = Report::default();
     for file in &args.files {
         report.runs.extend(read(file)?.runs);
@@ -104,11 +111,6 @@ fn read(file: &Path) -> Result<Report, Failed> {
     Ok(loaded.report)
 }
 
-/// Writes a file as a whole: beside its place first, so that a page that is there is replaced or stays.
 fn write(path: &Path, text: &str) -> Result<(), Failed> {
-    let cannot = |error: &dyn std::fmt::Display| failed(format!("cannot write {}: {error}", path.display()));
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(|e| cannot(&e))?;
-    let mut file = fs::File::create(path).map_err(|e| cannot(&e))?;
-    file.write_all(text.as_bytes()).map_err(|e| cannot(&e))
+    fs::write(path, text).map_err(|error| failed(format!("cannot write {}: {error}", path.display())))
 }

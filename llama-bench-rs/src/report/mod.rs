@@ -45,6 +45,7 @@ mod jsonl;
 mod markdown;
 mod read;
 mod report_serde;
+mod schema;
 mod sink;
 mod sql;
 mod summary_text;
@@ -59,6 +60,7 @@ pub use error::{Place, Problem, ReportError, Skipped};
 pub use explain::explain_markdown;
 pub use flat::{FIELDS, Field, Flat, FlatCurvePoint, FlatSample, Kind, Origin, OutcomeKind};
 pub use read::{Loaded, read_file, read_str};
+pub use schema::json_schema;
 pub use sink::Sink;
 pub use summary_text::{Fact, header_facts, header_text};
 

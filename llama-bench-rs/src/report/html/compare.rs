@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// One line per test and depth, two columns per run after the first; nothing for a run on its own.
-pub(super) fn side_by_side(report: &Report, labels: &[String]) -> Markup {
+pub(super) fn side_by_side(report: &Report) -> Markup {
     let [first, others @ ..] = &report.runs[..] else { return html! {} };
     let mut tests: Vec<Test> = Vec::new();
     for (_, cell) in report.cells() {
@@ -25,18 +25,18 @@ pub(super) fn side_by_side(report: &Report, labels: &[String]) -> Markup {
         @if !others.is_empty() {
             h3 { "Side by side" }
             p class="caption" {
-                "Speed in t/s, and the change from the first run with its 95 % interval. A change up to "
-                (Threshold::default().noise) " is noise; the chance of a false alarm is "
+                "Mean speed, and the change from run 1. A change up to "
+                (format!("{:.0}", Threshold::default().noise)) " is noise; the chance of a false alarm is "
                 (format!("{:.0}", Threshold::default().alpha)) " over all cells of a run together."
             }
             div class="scroll" {
-                table class="compare" {
+                table {
                     thead {
                         tr {
                             th scope="col" { "test" }
-                            @for (n, label) in labels.iter().enumerate() {
-                                (heading(label, ""))
-                                @if n > 0 { (heading("change", "")) }
+                            @for n in 1..=report.runs.len() {
+                                (heading(&format!("run {n}"), "t/s"))
+                                @if n > 1 { (heading("change", "95 % interval")) }
                             }
                         }
                     }
@@ -101,12 +101,16 @@ fn change(comparison: Option<&Comparison>, before: Option<&Cell>, after: Option<
         Verdict::CannotTell => ("unit", "cannot tell"),
     };
     html! {
-        (signed(speedup)) " (" (signed(lower)) " to " (signed(upper)) ") "
+        (signed(speedup)) " (" (points(lower)) " to " (points(upper)) ") "
         span class=(class) { (word) }
     }
 }
 
 /// What lies beyond 1, in percent with its sign.
 fn signed(ratio: Ratio) -> String {
-    format!("{:+.1} %", (ratio.get() - 1.0) * 100.0)
+    format!("{} %", points(ratio))
+}
+
+fn points(ratio: Ratio) -> String {
+    format!("{:+.1}", (ratio.get() - 1.0) * 100.0)
 }

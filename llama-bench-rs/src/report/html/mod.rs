@@ -60,10 +60,10 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
                     }
                     @if !several { (said(&insights, 0)) }
                     @for picture in Picture::ALL { (drawn(report, picture)) }
-                    (compare::side_by_side(report, &labels))
+                    (compare::side_by_side(report))
                     @for (n, (run, label)) in report.runs.iter().zip(&labels).enumerate() {
                         section {
-                            h2 { @if label.is_empty() { "Results" } @else { (label) } }
+                            h2 { @if several { "Run " (n + 1) ": " (label) } @else { "Results" } }
                             @if several {
                                 details { summary { "What was measured, and how" } (facts::facts(run)) }
                                 (said(&insights, n))
