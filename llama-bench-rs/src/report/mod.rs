@@ -37,6 +37,7 @@ mod error;
 mod explain;
 mod figures;
 mod flat;
+pub mod html;
 pub mod in_words;
 pub mod insights;
 mod journal;
@@ -45,9 +46,11 @@ mod jsonl;
 mod markdown;
 mod read;
 mod report_serde;
+mod schema;
 mod sink;
 mod sql;
 mod summary_text;
+pub mod svg;
 pub mod terminal;
 
 use std::{fmt, io::Write, str::FromStr};
@@ -59,6 +62,7 @@ pub use explain::explain_markdown;
 pub use flat::{FIELDS, Field, Flat, FlatCurvePoint, FlatSample, Kind, Origin, OutcomeKind};
 pub use journal::Journal;
 pub use read::{Loaded, read_file, read_str};
+pub use schema::json_schema;
 pub use sink::Sink;
 pub use summary_text::{Fact, header_facts, header_text};
 

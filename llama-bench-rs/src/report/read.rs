@@ -2,7 +2,7 @@ use std::{fs, path::Path};
 
 use serde_json::{Map, Value};
 
-use super::{FIELDS, Field, Flat, Format, Kind, Place, Problem, ReportError, Skipped};
+use super::{FIELDS, Field, Flat, Format, Kind, Place, Problem, ReportError, Skipped, html};
 use crate::record::{CurvePoint, Report, Run, SCHEMA_VERSION};
 
 /// Every row of llama-bench has these, whatever its version.
@@ -52,6 +52,10 @@ pub fn read_str(text: &str) -> Result<Loaded, ReportError> {
         None => Err(ReportError::Unrecognised { found: "the file is empty", hint: "" }),
         Some('[') => read_json(text, &mut assembler),
         Some('{') => read_jsonl(text, &mut assembler),
+        Some('<') => match html::embedded_json(text) {
+            Some(json) => read_json(&json, &mut assembler),
+            None => Err(ReportError::Unrecognised { found: "this is a web page without a report", hint: "" }),
+        },
         _ if REQUIRED.iter().all(|name| first_line.contains(name)) => read_csv(text, &mut assembler),
         _ if first_line.starts_with("CREATE TABLE") || first_line.starts_with("INSERT INTO") => {
             Err(ReportError::Unrecognised {

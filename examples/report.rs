@@ -1,0 +1,116 @@
+//! Turns result files into a page, pictures or another format:
+//! `cargo run --example report -- results.json --html report.html`.
+
+use std::{
+    fs,
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use llama_bench_rs::{
+    record::Report,
+    report::{
+        self, Format, ReportError, html,
+        svg::{self, Picture},
+    },
+};
+
+const SOME_FAILED: u8 = 1;
+const BAD_USAGE: u8 = 2;
+
+/// Reads results of this project or of llama-bench and shows them: as a page, as a picture, or in another format.
+///
+/// Several files are put side by side, one colour each. With neither --html nor --svg nor -o: the table on standard
+/// output. Exit status: 0 all cells measured, 1 some failed or something could not be read or written, 2 bad usage.
+#[derive(Debug, Parser)]
+#[command(name = "report", disable_version_flag = true)]
+struct Args {
+    /// Result files: JSON, JSONL or CSV, or a page made from them; - for standard input
+    #[arg(required_unless_present = "json_schema", value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Write one self-contained web page
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write one picture
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Which picture: depth (speed by context depth) or latency (time per generated token)
+    #[arg(long, value_name = "PICTURE", default_value = "depth", requires = "svg")]
+    picture: Picture,
+    /// Convert to standard output: json, jsonl, csv, sql, md
+    #[arg(short = 'o', long = "output-format", value_name = "FORMAT")]
+    format: Option<Format>,
+    /// Print the JSON Schema of this project's JSON and stop
+    #[arg(long)]
+    json_schema: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(&args) {
+        Ok(complete) => ExitCode::from(if complete { 0 } else { SOME_FAILED }),
+        Err((status, message)) => {
+            eprintln!("report: {message}");
+            ExitCode::from(status)
+        }
+    }
+}
+
+/// An exit status and the message that goes with it.
+type Failed = (u8, String);
+
+fn failed(message: impl ToString) -> Failed {
+    (SOME_FAILED, message.to_string())
+}
+
+/// Whether no cell failed.
+fn run(args: &Args) -> Result<bool, Failed> {
+    if args.json_schema {
+        println!("{:#}", report::json_schema());
+        return Ok(true);
+    }
+    let mut report = Report::default();
+    for file in &args.files {
+        report.runs.extend(read(file)?.runs);
+    }
+    if let Some(path) = &args.html {
+        write(path, &html::page(&report).map_err(failed)?)?;
+    }
+    if let Some(path) = &args.svg {
+        write(path, &svg::draw(&report, args.picture).map_err(failed)?.to_svg())?;
+    }
+    let nothing_asked = args.html.is_none() && args.svg.is_none();
+    if let Some(format) = args.format.or(nothing_asked.then_some(Format::Markdown)) {
+        match report::write(&report, format, io::stdout().lock()) {
+            // Whoever reads has seen enough.
+            Err(ReportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            written => written.map_err(failed)?,
+        }
+    }
+    Ok(report.is_complete())
+}
+
+fn read(file: &Path) -> Result<Report, Failed> {
+    let named = |error: ReportError| match error {
+        // It names the file itself.
+        ReportError::Read { .. } => (BAD_USAGE, error.to_string()),
+        error => failed(format!("{}: {error}", file.display())),
+    };
+    let loaded = if file == Path::new("-") {
+        let text = io::read_to_string(io::stdin()).map_err(|e| failed(format!("standard input: {e}")))?;
+        report::read_str(&text)
+    } else {
+        report::read_file(file)
+    };
+    let loaded = loaded.map_err(named)?;
+    for skipped in &loaded.skipped {
+        eprintln!("report: {}: left out: {skipped}", file.display());
+    }
+    Ok(loaded.report)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failed> {
+    fs::write(path, text).map_err(|error| failed(format!("cannot write {}: {error}", path.display())))
+}

@@ -1,0 +1,206 @@
+//! The JSON Schema of the JSON that this crate writes, made from the table of fields.
+
+use serde_json::{Map, Value, json};
+
+use super::{FIELDS, Field, Flat, Kind, Origin};
+use crate::record::SCHEMA_VERSION;
+
+/// Fields of this crate that every row has had since the first version; those added later may be missing in a file.
+const OWN_REQUIRED: [&str; 3] = ["schema_version", "run", "outcome"];
+
+/// The JSON Schema (draft 2020-12) of [`Format::Json`](super::Format::Json): an array of rows. `$defs/row` is the
+/// schema of one line of JSONL.
+///
+/// Each field has its type, its description, its unit (`x-unit`) and whose field it is (`x-origin`). Fields that the
+/// schema does not name are allowed: a later version may add some without a new schema version.
+pub fn json_schema() -> Value {
+    let defaults = Flat::default().to_map().unwrap_or_default();
+    let properties = FIELDS.iter().map(|field| (field.name.to_owned(), property(field, &defaults)));
+    let required: Vec<&str> = FIELDS
+        .iter()
+        .filter(|field| field.origin != Origin::Own || OWN_REQUIRED.contains(&field.name))
+        .map(|field| field.name)
+        .collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": format!("urn:llama-bench-rs:report:v{SCHEMA_VERSION}"),
+        "title": format!("Report of llama-bench-rs, version {SCHEMA_VERSION}"),
+        "description": "One row per test and depth, with llama-bench's fields first. Times are in nanoseconds, sizes \
+            in bytes, counts in tokens or layers; what is unknown or undefined is null.",
+        "type": "array",
+        "items": { "$ref": "#/$defs/row" },
+        "$defs": {
+            "row": {
+                "type": "object",
+                "properties": Value::Object(properties.collect()),
+                "required": required,
+                "allOf": [
+                    when("measured", json!({
+                        "avg_ns": { "type": "integer" },
+                        "samples_ns": { "minItems": 1 },
+                        "rewind": { "type": "string" },
+                    })),
+                    when("summarised", json!({ "avg_ns": { "type": "integer" } })),
+                    when("failed", json!({
+                        "avg_ns": { "type": "null" },
+                        "avg_ts": { "type": "null" },
+                        "error_kind": { "type": "string", "minLength": 1 },
+                        "error_message": { "type": "string" },
+                    })),
+                ],
+            },
+            "nanoseconds": { "type": "integer", "minimum": 0 },
+        },
+    })
+}
+
+/// What must hold besides in a row with this outcome.
+fn when(outcome: &str, properties: Value) -> Value {
+    json!({
+        "if": { "properties": { "outcome": { "const": outcome } } },
+        "then": { "properties": properties },
+    })
+}
+
+fn property(field: &Field, defaults: &Map<String, Value>) -> Value {
+    let description = description(field.name);
+    let mut schema = match field.kind {
+        _ if field.name == "schema_version" => json!({ "const": SCHEMA_VERSION }),
+        _ if field.name == "outcome" => json!({ "enum": ["measured", "summarised", "failed"] }),
+        Kind::Text => json!({ "type": "string" }),
+        Kind::Int => json!({ "type": "integer", "minimum": i64::MIN, "maximum": i64::MAX }),
+        Kind::Wide => json!({ "type": "integer", "minimum": 0, "maximum": u64::MAX }),
+        Kind::Bool => json!({ "type": "boolean" }),
+        Kind::Float => json!({ "type": "number" }),
+        Kind::Nested => nested(field.name),
+    };
+    // A field is an option where its default is none.
+    let is_optional = defaults.get(field.name).is_some_and(Value::is_null);
+    if let (true, Some(kind)) = (is_optional, schema.get_mut("type")) {
+        *kind = json!([kind.take(), "null"]);
+    }
+    if let Value::Object(schema) = &mut schema {
+        if let Some(unit) = unit(field, &description) {
+            schema.insert("x-unit".into(), unit.into());
+        }
+        schema.insert("description".into(), description.into());
+        let origin = match field.origin {
+            Origin::LlamaBench => "llama-bench",
+            Origin::LlamaBenchJson => "llama-bench, in JSON and JSONL",
+            Origin::Own => "llama-bench-rs",
+        };
+        schema.insert("x-origin".into(), origin.into());
+    }
+    schema
+}
+
+/// What the nested fields hold; of one that is not listed here, only that it is nested.
+fn nested(name: &str) -> Value {
+    let ns = || json!({ "$ref": "#/$defs/nanoseconds" });
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let list = |items: Value| json!({ "type": "array", "items": items });
+    match name {
+        "samples_ns" | "samples_at_ns" => list(ns()),
+        "samples_ts" => list(json!({ "type": ["number", "null"], "exclusiveMinimum": 0 })),
+        "steps_ns" => list(list(ns())),
+        "live" => object(&[("ns", ns()), ("steps_ns", list(ns())), ("at_ns", ns())]),
+        "curve" => list(object(&[("n_depth", count()), ("n_tokens", count()), ("ns", ns())])),
+        "memory" => {
+            let bytes = ["model_bytes", "context_bytes", "compute_bytes"].map(|name| (name, count()));
+            json!({ "type": "object", "additionalProperties": object(&bytes) })
+        }
+        "device_list" => {
+            let text = ["name", "description", "kind", "backend"];
+            let text = text.map(|name| (name, json!({ "type": "string" })));
+            let bytes = ["memory_free_bytes", "memory_total_bytes"].map(|name| (name, count()));
+            list(object(&[&text[..], &bytes[..]].concat()))
+        }
+        _ => json!({ "type": ["array", "object", "null"] }),
+    }
+}
+
+fn object(properties: &[(&str, Value)]) -> Value {
+    let names: Vec<&str> = properties.iter().map(|(name, _)| *name).collect();
+    let properties: Map<String, Value> =
+        properties.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    json!({ "type": "object", "properties": properties, "required": names })
+}
+
+/// The unit that a field's name or description tells.
+fn unit(field: &Field, description: &str) -> Option<&'static str> {
+    let is_number = matches!(field.kind, Kind::Int | Kind::Wide | Kind::Float | Kind::Nested);
+    let says = |word: &str| description.contains(word);
+    match field.name {
+        name if name.ends_with("_ns") => Some("ns"),
+        name if name.ends_with("_ts") => Some("tokens per second"),
+        _ if !is_number || field.kind == Kind::Nested => None,
+        _ if says("Bytes") || says("bytes") => Some("bytes"),
+        _ if says("tokens") || says("Tokens") => Some("tokens").filter(|_| !says("Seed")),
+        name if name.starts_with("n_threads") => Some("threads"),
+        _ if says("ayers") => Some("layers"),
+        _ => None,
+    }
+}
+
+/// The comment above a field where it is declared, which is all the documentation there is of it.
+fn description(name: &str) -> String {
+    let declaration = format!(" {name}: ");
+    let mut comment: Vec<&str> = Vec::new();
+    for line in include_str!("flat/mod.rs").lines().map(str::trim) {
+        match line.strip_prefix("///") {
+            Some(text) => comment.push(text.trim()),
+            // `Own Int run: Option<u32>,` has two words before the name.
+            None if line.contains(&declaration) && line.split(' ').nth(2) == Some(&format!("{name}:")) => {
+                return comment
+                    .join(" ")
+                    .replace("`None`", "null")
+                    .replace("[the module](crate::report#failed-cells)", "the documentation");
+            }
+            None => comment.clear(),
+        }
+    }
+    String::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn properties() -> Map<String, Value> {
+        json_schema()["$defs"]["row"]["properties"].as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn every_field_has_a_type_and_a_description() {
+        let properties = properties();
+        assert_eq!(properties.len(), FIELDS.len());
+        for field in FIELDS {
+            let property = &properties[field.name];
+            assert!(["type", "const", "enum"].iter().any(|key| property.get(key).is_some()), "{property}");
+            let description = property["description"].as_str().unwrap();
+            assert!(description.len() > 5 && description.ends_with('.'), "{}: {description:?}", field.name);
+        }
+    }
+
+    #[test]
+    fn units_are_told() {
+        let properties = properties();
+        let unit = |name: &str| properties[name].get("x-unit").and_then(Value::as_str);
+        assert_eq!(unit("avg_ns"), Some("ns"));
+        assert_eq!(unit("avg_ts"), Some("tokens per second"));
+        assert_eq!(unit("model_size"), Some("bytes"));
+        assert_eq!(unit("n_depth"), Some("tokens"));
+        assert_eq!(unit("n_threads"), Some("threads"));
+        assert_eq!(unit("n_gpu_layers"), Some("layers"));
+        assert_eq!((unit("poll"), unit("seed"), unit("model_type")), (None, None, None));
+    }
+
+    #[test]
+    fn what_may_be_unknown_may_be_null() {
+        let properties = properties();
+        assert_eq!(properties["avg_ns"]["type"], json!(["integer", "null"]));
+        assert_eq!(properties["n_batch"]["type"], json!("integer"));
+        assert_eq!(properties["live"]["type"], json!(["object", "null"]));
+        assert_eq!(properties["memory"]["additionalProperties"]["type"], json!("object"));
+    }
+}

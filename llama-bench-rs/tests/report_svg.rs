@@ -1,0 +1,183 @@
+//! What pictures hold and look like.
+
+mod report_support;
+
+use llama_bench_rs::{
+    record::{Report, TestKind},
+    report::svg::{DrawError, Picture, draw},
+};
+use report_support::{assorted, failed, reference};
+use roxmltree::{Document, Node};
+
+fn svg(report: &Report, picture: Picture) -> String {
+    draw(report, picture).unwrap().to_svg()
+}
+
+/// All texts of a picture that a reader sees.
+fn texts(svg: &str) -> Vec<String> {
+    let document = Document::parse(svg).unwrap();
+    let texts =
+        document.descendants().filter(|node| node.has_tag_name(("http://www.w3.org/2000/svg", "text")));
+    texts.filter_map(|node| node.text()).map(|text| text.trim().to_owned()).collect()
+}
+
+fn child<'a>(node: Node<'a, 'a>, name: &str) -> &'a str {
+    node.children()
+        .find(|child| child.tag_name().name() == name)
+        .and_then(|child| child.text())
+        .unwrap_or_default()
+}
+
+/// Two runs of the reference that differ in one setting.
+fn two_runs() -> Report {
+    let mut report = reference();
+    let mut second = report.runs[0].clone();
+    second.header.config.n_ubatch = 512;
+    second.cells.truncate(6);
+    report.runs.push(second);
+    report
+}
+
+#[test]
+fn depth() {
+    insta::assert_snapshot!(svg(&reference(), Picture::Depth));
+}
+
+#[test]
+fn latency() {
+    insta::assert_snapshot!(svg(&reference(), Picture::Latency));
+}
+
+#[test]
+fn two_runs_with_a_failed_cell() {
+    let mut report = two_runs();
+    report.runs[1].cells.push(failed(TestKind::Pp(2048), 32_768));
+    insta::assert_snapshot!(svg(&report, Picture::Depth));
+}
+
+#[test]
+fn figures_stand_at_their_points() {
+    let texts = texts(&svg(&reference(), Picture::Depth));
+    for expected in [
+        "Prompt processing, pp2048",
+        "tokens per second, mean of 5; band: 95 % interval; faint: while filling",
+        "3714",
+        "2029 (-45 %)",
+        "90.1",
+        "60.3 (-33 %)",
+        "tokens in the context",
+        "32768",
+        "gpt-oss 20B Q4_K - Medium · NVIDIA GB10 · llama.cpp b6924 (5f4a7ef3)",
+    ] {
+        assert!(texts.iter().any(|text| text == expected), "{expected} is not among {texts:?}");
+    }
+}
+
+#[test]
+fn a_picture_scales_and_speaks() {
+    for picture in Picture::ALL {
+        let drawing = draw(&reference(), picture).unwrap();
+        let svg = drawing.to_svg();
+        let document = Document::parse(&svg).unwrap();
+        let root = document.root_element();
+        assert!(root.has_attribute("viewBox"));
+        assert_eq!((root.attribute("width"), root.attribute("height")), (None, None));
+        assert_eq!(child(root, "title"), drawing.title());
+        assert_eq!(child(root, "desc"), drawing.description());
+        assert!(child(root, "style").contains("prefers-color-scheme:dark"));
+    }
+    let description = draw(&reference(), Picture::Depth).unwrap().description();
+    assert!(description.starts_with("pp2048: 3714 t/s at depth 0, 3442 t/s at depth 4096,"), "{description}");
+    let description = draw(&reference(), Picture::Latency).unwrap().description();
+    assert!(
+        description.starts_with("tg32: median 11.1 ms and 99th percentile 11.1 ms at depth 0,"),
+        "{description}"
+    );
+}
+
+/// Every colour is a class that a style sheet can choose, so nothing is left that only suits one background.
+#[test]
+fn every_shape_has_a_class() {
+    let svg = svg(&two_runs(), Picture::Depth);
+    let document = Document::parse(&svg).unwrap();
+    for node in document.descendants().filter(Node::is_element) {
+        let painted =
+            ["fill", "stroke"].iter().any(|name| node.attribute(*name).is_some_and(|value| value != "none"));
+        assert!(!painted || node.has_attribute("class"), "{node:?}");
+    }
+    assert!(!svg.contains("#0102"), "a stand-in colour is left");
+}
+
+#[test]
+fn the_legend_names_what_differs() {
+    let texts = texts(&svg(&two_runs(), Picture::Depth));
+    let legend: Vec<_> = texts.iter().filter(|text| text.contains("ubatch")).collect();
+    assert_eq!(legend, ["n_ubatch 2048", "n_ubatch 512"]);
+}
+
+#[test]
+fn runs_that_do_not_differ_are_told_apart_by_their_time() {
+    let mut report = reference();
+    let mut second = report.runs[0].clone();
+    second.header.timing.started_at = "2025-11-04T10:00:00Z".into();
+    report.runs.push(second);
+    let texts = texts(&svg(&report, Picture::Depth));
+    let legend: Vec<_> = texts.iter().filter(|text| text.starts_with("run ")).collect();
+    assert_eq!(legend, ["run 1, 2025-11-03T10:00:00Z", "run 2, 2025-11-04T10:00:00Z"]);
+}
+
+#[test]
+fn a_failed_cell_is_marked_with_its_reason() {
+    let mut report = reference();
+    report.runs[0].cells.push(failed(TestKind::Pp(2048), 131_072));
+    let texts = texts(&svg(&report, Picture::Depth));
+    assert!(texts.contains(&"failed: out_of_memory".to_owned()), "{texts:?}");
+    assert!(
+        draw(&report, Picture::Depth)
+            .unwrap()
+            .description()
+            .contains("failed (out_of_memory) at depth 131072")
+    );
+}
+
+#[test]
+fn odd_reports_are_drawn_too() {
+    for picture in Picture::ALL {
+        Document::parse(&svg(&assorted(), picture)).unwrap();
+    }
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    let mut report = two_runs();
+    report.runs[0].header.model.description =
+        "</svg><script>alert(1)</script>\u{0}\u{1b}[2J fill=\"#010204\" & co".into();
+    let svg = svg(&report, Picture::Depth);
+    let document = Document::parse(&svg).unwrap();
+    assert!(document.descendants().all(|node| node.tag_name().name() != "script"));
+    assert!(
+        texts(&svg).iter().any(|text| text.contains("<script>alert(1)</script>") && text.contains("& co"))
+    );
+}
+
+#[test]
+fn nothing_to_draw_is_said() {
+    let error = draw(&Report::default(), Picture::Depth).unwrap_err();
+    assert_eq!(error.to_string(), "there is nothing to draw: no cell has a speed");
+    let mut report = reference();
+    report.runs[0].cells.retain(|cell| matches!(cell.test.kind, TestKind::Pp(_)));
+    assert!(matches!(draw(&report, Picture::Latency), Err(DrawError::Nothing { .. })));
+    report.runs[0].cells = vec![failed(TestKind::Pp(2048), 0)];
+    assert!(matches!(draw(&report, Picture::Depth), Err(DrawError::Nothing { .. })));
+}
+
+#[test]
+fn pictures_are_named() {
+    for picture in Picture::ALL {
+        assert_eq!(picture.to_string().parse::<Picture>().unwrap(), picture);
+    }
+    assert_eq!(
+        "pie".parse::<Picture>().unwrap_err().to_string(),
+        "unknown picture `pie`: use depth or latency"
+    );
+}

@@ -1,0 +1,100 @@
+//! The report example as a user runs it: what it writes, what it says, and its exit status.
+#![allow(missing_docs)]
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use llama_bench_rs::report;
+
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/llama-bench-rs/tests/fixtures");
+
+/// The example, which cargo builds beside the tests.
+fn example() -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let examples = test.ancestors().skip(1).map(|folder| folder.join("examples"));
+    let mut files = examples.map(|folder| folder.join(format!("report{}", env::consts::EXE_SUFFIX)));
+    files.find(|file| file.is_file()).expect("`cargo test` builds the examples unless told `--test`")
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(example()).args(arguments).current_dir(folder).output().unwrap()
+}
+
+/// Exit status, standard output and standard error.
+fn said(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_file_of_llama_bench_becomes_a_page_a_picture_and_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!("{FIXTURES}/llama-bench.jsonl");
+    let output = run(folder.path(), &[&file, "--html", "a.html", "--svg", "a.svg", "-o", "md"]);
+    let (status, out, err) = said(&output);
+    assert_eq!(status, Some(0), "{err}");
+    assert!(out.starts_with("| model"), "{out}");
+    // Its blend of prompt and generation is no cell.
+    assert!(err.contains("left out: line 4 is llama-bench's pg test"), "{err}");
+    let expected = report::read_file(&file).unwrap().report;
+    assert_eq!(report::read_file(folder.path().join("a.html")).unwrap().report, expected);
+    let svg = fs::read_to_string(folder.path().join("a.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("Speed by context depth"), "{svg}");
+}
+
+#[test]
+fn files_are_put_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let (json, csv) = (format!("{FIXTURES}/llama-bench.json"), format!("{FIXTURES}/llama-bench.csv"));
+    let (status, out, err) = said(&run(folder.path(), &[&json, &csv, "-o", "jsonl"]));
+    assert_eq!(status, Some(0), "{err}");
+    let both = report::read_str(&out).unwrap().report.cells().count();
+    let each = [json, csv].map(|file| report::read_file(file).unwrap().report.cells().count());
+    assert_eq!(both, each.iter().sum::<usize>());
+}
+
+#[test]
+fn damage_is_named_with_file_and_line() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("cut.jsonl"), "{\"model_filename\": \"a\"\n").unwrap();
+    let (status, out, err) = said(&run(folder.path(), &["cut.jsonl"]));
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    assert!(err.starts_with("report: cut.jsonl: damaged jsonl, line 1:"), "{err}");
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let (status, _, err) = said(&run(folder.path(), &["missing.json"]));
+    assert_eq!(status, Some(2));
+    assert!(err.starts_with("report: cannot read missing.json:"), "{err}");
+    // llama-bench times no single token.
+    let file = format!("{FIXTURES}/llama-bench.json");
+    let (status, _, err) = said(&run(folder.path(), &[&file, "--svg", "a.svg", "--picture", "latency"]));
+    assert_eq!(status, Some(1));
+    assert!(err.starts_with("report: there is nothing to draw:"), "{err}");
+}
+
+#[test]
+fn bad_usage_says_what_to_write() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, remedy) in [
+        (&[][..], "<FILE>"),
+        (&["a.json", "-o", "xml"][..], "jsonl"),
+        (&["a.json", "--svg", "a.svg", "--picture", "pie"][..], "depth or latency"),
+        (&["a.json", "--picture", "depth"][..], "--svg"),
+    ] {
+        let (status, _, err) = said(&run(folder.path(), arguments));
+        assert!(status == Some(2) && err.contains(remedy), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn the_schema_is_printed() {
+    let (status, out, _) = said(&run(Path::new("."), &["--json-schema"]));
+    assert_eq!(status, Some(0));
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&out).unwrap(), report::json_schema());
+}
