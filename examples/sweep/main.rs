@@ -1,6 +1,7 @@
 //! Measures a model at several context depths and prints a table: `cargo run --release --example sweep`.
 
 mod args;
+mod baseline;
 mod configs;
 mod output;
 mod progress;
@@ -16,6 +17,7 @@ use llama_bench_rs::{
 };
 
 use args::{Args, all};
+use baseline::Baselining;
 use output::Output;
 use progress::Progress;
 
@@ -24,6 +26,7 @@ const DEFAULT_SHAPE: &str = "tiny-gpt-oss";
 
 const SOME_FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
+const REGRESSED: u8 = 3;
 /// As shells report a program that was interrupted.
 const INTERRUPTED: u8 = 130;
 
@@ -74,6 +77,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     // Everything that can be wrong with the request is found before anything is made or loaded.
     let models = configs::models(args, &backend).map_err(bad_usage)?;
     let contexts = configs::contexts(args);
+    let mut baselines = Baselining::new(&args.baseline)?;
     let progress = Progress::new();
     let sources = sources(args)?;
     let n_runs = sources.len() * models.len() * contexts.len();
@@ -92,6 +96,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
             for context in &contexts {
                 let report = measure(args, &model, context, &progress, &mut output, &cancel)?;
                 complete &= report.is_complete();
+                baselines.add(&report);
                 output.run_done(report);
                 if cancel.is_cancelled() {
                     break;
@@ -101,11 +106,11 @@ fn run(args: &Args) -> Result<u8, Failed> {
     }
     progress.finish();
     output.finish()?;
-    Ok(match (cancel.is_cancelled(), complete) {
-        (true, _) => INTERRUPTED,
-        (false, true) => 0,
-        (false, false) => SOME_FAILED,
-    })
+    match (cancel.is_cancelled(), complete) {
+        (true, _) => Ok(INTERRUPTED),
+        (false, true) => baselines.finish(args.format, 0),
+        (false, false) => baselines.finish(args.format, SOME_FAILED),
+    }
 }
 
 fn measure(
