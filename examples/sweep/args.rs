@@ -36,7 +36,8 @@ const LONG_NAMES: &[(&str, &str)] = &[
 ///
 /// With no arguments: a weightless tiny gpt-oss, depths from 0 up, within a minute on two cores. Lists are separated
 /// by commas; numbers may be ranges: 0-32768+4096, 1-64*2. Every combination of the values of -b, -ub, -fa and the
-/// other parameters is a configuration of its own. Exit status: 0 all cells measured, 1 some failed, 2 bad usage.
+/// other parameters is a configuration of its own. Exit status: 0 all cells measured, 1 some failed, 2 bad usage,
+/// 3 slower than the baseline.
 #[derive(Debug, Parser)]
 #[command(name = "sweep", disable_version_flag = true)]
 pub struct Args {
@@ -184,6 +185,8 @@ pub struct Args {
     /// Measure nothing: prove that coming back to each depth leaves the context as a fresh fill does
     #[arg(long, conflicts_with_all = ["plan", "resume"])]
     pub verify: bool,
+    #[command(flatten)]
+    pub baseline: crate::baseline::BaselineArgs,
     /// List the devices and stop
     #[arg(long)]
     pub list_devices: bool,
@@ -367,7 +370,7 @@ mod tests {
 
     #[test]
     fn masks_name_cpus_from_the_lowest_bit() {
-        assert_eq!(cpu_mask("0x0").unwrap().0, []);
+        assert!(cpu_mask("0x0").unwrap().0.is_empty());
         assert_eq!(cpu_mask("0x5").unwrap().0, [true, false, true]);
         assert!(cpu_mask("0xzz").is_err());
     }

@@ -1,6 +1,7 @@
 //! Measures a model at several context depths and prints a table: `cargo run --release --example sweep`.
 
 mod args;
+mod baseline;
 mod configs;
 mod job;
 mod output;
@@ -16,6 +17,7 @@ use llama_bench_rs::{
 };
 
 use args::Args;
+use baseline::Baselining;
 use job::Job;
 use output::Output;
 use progress::Progress;
@@ -25,6 +27,7 @@ const DEFAULT_SHAPE: &str = "tiny-gpt-oss";
 
 const SOME_FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
+const REGRESSED: u8 = 3;
 /// As shells report a program that was interrupted.
 const INTERRUPTED: u8 = 130;
 
@@ -75,6 +78,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     // Everything that can be wrong with the request is found before anything is made or loaded.
     let models = configs::models(args, &backend).map_err(bad_usage)?;
     let contexts = configs::contexts(args);
+    let mut baselines = Baselining::new(&args.baseline)?;
     let progress = Progress::new();
     let sources = sources(args)?;
     let n_runs = sources.len() * models.len() * contexts.len();
@@ -102,6 +106,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
                 } else {
                     let report = job.measure(&progress, &mut output, &cancel)?;
                     let is_complete = report.is_complete();
+                    baselines.add(&report);
                     output.run_done(report);
                     is_complete
                 };
@@ -112,14 +117,15 @@ fn run(args: &Args) -> Result<u8, Failed> {
         }
     }
     progress.finish();
-    if !args.plan && !args.verify {
-        output.finish()?;
+    if args.plan || args.verify {
+        return Ok(if complete { 0 } else { SOME_FAILED });
     }
-    Ok(match (cancel.is_cancelled(), complete) {
-        (true, _) => INTERRUPTED,
-        (false, true) => 0,
-        (false, false) => SOME_FAILED,
-    })
+    output.finish()?;
+    match (cancel.is_cancelled(), complete) {
+        (true, _) => Ok(INTERRUPTED),
+        (false, true) => baselines.finish(args.format, 0),
+        (false, false) => baselines.finish(args.format, SOME_FAILED),
+    }
 }
 
 /// Where a model comes from.

@@ -16,4 +16,10 @@ pub enum Error {
     /// A report could not be written or read.
     #[error(transparent)]
     Report(#[from] crate::report::ReportError),
+    /// A baseline could not be saved or loaded.
+    #[error(transparent)]
+    Baseline(#[from] crate::baseline::BaselineError),
+    /// A report does not pass an assertion.
+    #[error(transparent)]
+    Regression(#[from] crate::testing::RegressionError),
 }

@@ -2,6 +2,7 @@
 //! speed at each context depth, as typed values.
 #![deny(unsafe_code)]
 
+pub mod baseline;
 pub mod bench;
 pub mod error;
 pub mod gguf;
@@ -9,6 +10,7 @@ pub mod llama;
 pub mod record;
 pub mod report;
 pub mod stats;
+pub mod testing;
 pub mod units;
 
 pub use error::Error;

@@ -42,6 +42,14 @@ pub enum ReportError {
         /// What to do about it; empty if nothing is known.
         hint: &'static str,
     },
+    /// SQLite refused the database.
+    #[error("cannot read the database {}: {message}", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        message: String,
+    },
     /// The file breaks the rules of its format.
     #[error("damaged {format}, line {line}: {message}")]
     Syntax {

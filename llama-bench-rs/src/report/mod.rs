@@ -4,7 +4,8 @@
 //! types, then this crate's. Scripts made for llama-bench, such as its `compare-llama-bench.py`, read the files as
 //! they are. Everything but Markdown carries the raw samples and all of the [`Header`], and
 //! JSON, JSONL and CSV [read](read_str) back into an equal [`Report`] (durations to the nanosecond, up to 292
-//! years; a run without cells leaves no trace).
+//! years; a run without cells leaves no trace). So does the SQL, from the database that it was loaded into, with the
+//! feature `sqlite`: see [`read_file`].
 //!
 //! ```
 //! use llama_bench_rs::{record::Report, report::{self, Format}};
@@ -49,6 +50,8 @@ mod report_serde;
 mod schema;
 mod sink;
 mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod summary_text;
 pub mod svg;
 pub mod terminal;

@@ -18,7 +18,8 @@ pub struct Loaded {
     pub skipped: Vec<Skipped>,
 }
 
-/// Reads a file of this crate or of llama-bench: JSON, JSONL or CSV, told apart by what they hold.
+/// Reads a file of this crate or of llama-bench: JSON, JSONL, CSV or, with the feature `sqlite`, a SQLite database with
+/// the table `llama_bench`, told apart by what they hold.
 ///
 /// # Errors
 /// The file cannot be read, or its content is refused by [`read_str`].
@@ -26,14 +27,26 @@ pub fn read_file(path: impl AsRef<Path>) -> Result<Loaded, ReportError> {
     let path = path.as_ref();
     let bytes = fs::read(path).map_err(|source| ReportError::Read { path: path.into(), source })?;
     if bytes.starts_with(b"SQLite format 3\0") {
-        return Err(ReportError::Unrecognised {
-            found: "this is a SQLite database",
-            hint: "; export the table with `sqlite3 -csv -header FILE 'SELECT * FROM llama_bench'`",
-        });
+        return read_database(path);
     }
     let text = String::from_utf8(bytes)
         .map_err(|_| ReportError::Unrecognised { found: "this is not text in UTF-8", hint: "" })?;
     read_str(&text)
+}
+
+#[cfg(feature = "sqlite")]
+fn read_database(path: &Path) -> Result<Loaded, ReportError> {
+    let mut assembler = Assembler::default();
+    super::sqlite::read(path, &mut assembler)?;
+    Ok(assembler.finish())
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn read_database(_: &Path) -> Result<Loaded, ReportError> {
+    Err(ReportError::Unrecognised {
+        found: "this is a SQLite database, and this program was built without the feature `sqlite` of llama-bench-rs",
+        hint: "; build it with the feature, or export the table with `sqlite3 -csv -header FILE 'SELECT * FROM llama_bench'`",
+    })
 }
 
 /// Reads the text of a file of this crate or of llama-bench: JSON, JSONL or CSV, told apart by what they hold.

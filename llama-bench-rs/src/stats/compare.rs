@@ -91,6 +91,9 @@ pub enum CompareError {
         /// Samples of the second side.
         after: usize,
     },
+    /// A side was not measured.
+    #[error("a comparison of runs needs at least one run on each side")]
+    NoRuns,
     /// A ratio of no time.
     #[error("a sample took no time: its speed is not defined")]
     NoTime,
@@ -126,7 +129,14 @@ impl Comparison {
             Design::Paired => Difference::paired(&before, &after),
             Design::Independent => Difference::welch(&before, &after),
         };
-        let difference = difference.ok_or(CompareError::NoTime)?;
+        Self::of_difference(&difference.ok_or(CompareError::NoTime)?, design, threshold)
+    }
+
+    pub(super) fn of_difference(
+        difference: &Difference,
+        design: Design,
+        threshold: Threshold,
+    ) -> Result<Self, CompareError> {
         let ratio = |log: f64| Ratio::new(log.exp()).ok_or(CompareError::NoTime);
         let mut comparison = Self {
             speedup: ratio(difference.mean)?,
@@ -168,7 +178,7 @@ impl Comparison {
 }
 
 /// The mean of one side less that of the other, with its 95 % interval.
-struct Difference {
+pub(super) struct Difference {
     mean: f64,
     lower: f64,
     upper: f64,
@@ -201,7 +211,7 @@ impl Difference {
         }
     }
 
-    fn student(mean: f64, error: f64, degrees_of_freedom: f64) -> Option<Self> {
+    pub(super) fn student(mean: f64, error: f64, degrees_of_freedom: f64) -> Option<Self> {
         if !(mean.is_finite() && error.is_finite()) {
             return None;
         }

@@ -1,0 +1,126 @@
+//! Keeping results as a baseline, and holding them against one.
+
+use std::path::PathBuf;
+
+use llama_bench_rs::{
+    Error,
+    baseline::{BaselineError, Baselines},
+    record::Report,
+    report::Format,
+    testing::{RegressionError, Tolerance, check_no_regression},
+    units::Ratio,
+};
+
+use crate::{BAD_USAGE, Failed, REGRESSED, SOME_FAILED, bad_usage};
+
+#[derive(Debug, clap::Args)]
+pub struct BaselineArgs {
+    /// Keep the results as a run of the baseline of this name
+    #[arg(long, value_name = "NAME")]
+    save_baseline: Option<String>,
+    /// Hold the results against the baseline of this name; a cell that got slower makes exit status 3
+    #[arg(long, value_name = "NAME")]
+    baseline: Option<String>,
+    /// Folder of the baselines [default: llama-bench-baselines in cargo's target folder]
+    #[arg(long, value_name = "DIR")]
+    baseline_dir: Option<PathBuf>,
+    /// The slowdown that is too much, in percent of the time; half of it always passes
+    #[arg(long, value_name = "PERCENT", default_value = "5", allow_negative_numbers = true, value_parser = tolerance)]
+    tolerance: Tolerance,
+    /// A cell that is too noisy to tell counts as slower
+    #[arg(long)]
+    strict: bool,
+}
+
+fn tolerance(text: &str) -> Result<Tolerance, String> {
+    let percent = text.trim_end_matches('%').trim().parse::<f64>().ok();
+    percent
+        .and_then(|percent| Tolerance::new(Ratio::new(percent / 100.0)?))
+        .ok_or_else(|| format!("{text:?} is no tolerance: write a number of percent, 0 or more"))
+}
+
+/// The results so far, and what will become of them.
+pub struct Baselining<'a> {
+    args: &'a BaselineArgs,
+    baselines: Baselines,
+    report: Report,
+}
+
+impl<'a> Baselining<'a> {
+    /// Finds bad names and missing baselines before anything is measured.
+    pub fn new(args: &'a BaselineArgs) -> Result<Self, Failed> {
+        let baselines = args.baseline_dir.as_ref().map_or_else(Baselines::default, Baselines::new);
+        if let Some(name) = &args.save_baseline {
+            baselines.contains(name).map_err(bad_usage)?;
+        }
+        if let Some(name) = &args.baseline
+            && !baselines.contains(name).map_err(bad_usage)?
+        {
+            let names = baselines.names();
+            let known = if names.is_empty() { "none".into() } else { names.join(", ") };
+            let folder = baselines.folder().display();
+            return Err(bad_usage(format!("there is no baseline {name:?} in {folder} (there are: {known})")));
+        }
+        Ok(Self { args, baselines, report: Report::default() })
+    }
+
+    pub fn add(&mut self, report: &Report) {
+        if self.args.save_baseline.is_some() || self.args.baseline.is_some() {
+            self.report.runs.extend(report.runs.iter().cloned());
+        }
+    }
+
+    /// Compares, prints, saves; the exit status is `status` unless something got slower.
+    pub fn finish(self, format: Format, status: u8) -> Result<u8, Failed> {
+        let mut status = status;
+        if let Some(name) = &self.args.baseline {
+            match self.compare(name) {
+                Ok(table) => print(format, &format!("\nAgainst the baseline {name}:\n{table}")),
+                Err(Failed { message, status: REGRESSED }) => {
+                    print(format, &format!("\nAgainst the baseline {name}: {message}"));
+                    status = REGRESSED;
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        if let Some(name) = &self.args.save_baseline {
+            if status == REGRESSED && self.args.baseline == self.args.save_baseline {
+                eprintln!("sweep: not saved as {name}: a baseline of slower runs would hide the regression");
+                return Ok(status);
+            }
+            let saved = self.baselines.save(name, &self.report).map_err(failed)?;
+            for file in saved.files() {
+                eprintln!("sweep: saved as {name} in {}", file.display());
+            }
+        }
+        Ok(status)
+    }
+
+    fn compare(&self, name: &str) -> Result<String, Failed> {
+        let baseline = self.baselines.load(name, &self.report).map_err(failed)?;
+        let tolerance = self.args.tolerance.strict(self.args.strict);
+        match check_no_regression(&baseline, &self.report, tolerance) {
+            Ok(outcome) => Ok(outcome.warning().unwrap_or_else(|| outcome.to_string())),
+            Err(error @ (RegressionError::Regressed(_) | RegressionError::Unsure(_))) => {
+                Err(Failed { message: error.to_string(), status: REGRESSED })
+            }
+            Err(error) => Err(Error::from(error).into()),
+        }
+    }
+}
+
+/// Beside a table for people on standard output; elsewhere scripts read that.
+fn print(format: Format, text: &str) {
+    match format {
+        Format::Markdown => println!("{text}"),
+        _ => eprintln!("{}", text.trim_start()),
+    }
+}
+
+fn failed(error: BaselineError) -> Failed {
+    let status = match error {
+        BaselineError::Differs { .. } | BaselineError::NotFound { .. } => BAD_USAGE,
+        _ => SOME_FAILED,
+    };
+    Failed { message: error.to_string(), status }
+}

@@ -1,0 +1,85 @@
+use std::{io, path::PathBuf};
+
+use super::Difference;
+
+/// What can go wrong with a baseline.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BaselineError {
+    /// The name cannot be the name of a folder.
+    #[error(
+        "{name:?} cannot be a baseline's name: {reason}; use ASCII letters and digits, with `-`, `_` and `.` in between"
+    )]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// There is no baseline of this name.
+    #[error("there is no baseline {name:?} in {}{known}: save one first", folder.display())]
+    NotFound {
+        /// The name.
+        name: String,
+        /// The folder looked into.
+        folder: PathBuf,
+        /// The names there are, as a clause; empty if there are none.
+        known: String,
+    },
+    /// The baseline is of another machine, model or configuration.
+    #[error(
+        "the baseline {name:?} is not of what was measured now:\n{}\nmeasure that again, or save a baseline of this",
+        lines(differences)
+    )]
+    Differs {
+        /// The name.
+        name: String,
+        /// The file that comes closest.
+        path: PathBuf,
+        /// Where it differs.
+        differences: Vec<Difference>,
+    },
+    /// The report has nothing to compare with.
+    #[error("the report has no cell with samples: {hint}")]
+    NothingMeasured {
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// The file is no baseline, or no whole one.
+    #[error("{} is damaged: {reason}; delete it and save the baseline again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A newer version of this crate wrote the file.
+    #[error(
+        "{} has version {found}, but this version of llama-bench-rs reads up to {newest}: update llama-bench-rs, or \
+         delete the file and save the baseline again",
+        path.display()
+    )]
+    NewerVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version found.
+        found: u64,
+        /// The newest version that can be read.
+        newest: u64,
+    },
+    /// The operating system refused.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was attempted, such as "write".
+        doing: &'static str,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+}
+
+fn lines(differences: &[Difference]) -> String {
+    differences.iter().map(|difference| format!("  {difference}")).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,248 @@
+use std::{collections::BTreeMap, fmt, hash::Hasher};
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Config, FlashAttnSetting, Header, Host, Method, ModelInfo};
+
+/// What two reports must have in common for their figures to be comparable: machine, model and configuration, as
+/// plain words by field name. A field that a report does not tell (llama-bench's files lack some) is not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Key {
+    /// Processor, GPUs, backends and devices.
+    pub machine: BTreeMap<String, String>,
+    /// Architecture, size and type of the model; not its path.
+    pub model: BTreeMap<String, String>,
+    /// Everything asked for that changes speed; not the seed nor the number of repetitions.
+    pub config: BTreeMap<String, String>,
+}
+
+/// The part of a [`Key`] that a field belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // the names say all there is to say
+pub enum Part {
+    Machine,
+    Model,
+    Config,
+}
+
+/// A field in which two keys differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Difference {
+    /// The part that the field belongs to.
+    pub part: Part,
+    /// The field.
+    pub field: String,
+    /// Its value in the baseline.
+    pub baseline: String,
+    /// Its value now.
+    pub now: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = match self.part {
+            Part::Machine => "machine",
+            Part::Model => "model",
+            Part::Config => "configuration",
+        };
+        write!(f, "{part}, {}: {} in the baseline, {} now", self.field, self.baseline, self.now)
+    }
+}
+
+impl Key {
+    /// The key of a run.
+    pub fn of(header: &Header) -> Self {
+        Self { machine: machine(&header.host), model: model(&header.model), config: config(&header.config) }
+    }
+
+    /// A short name of the key, equal on every machine and in every version of this crate.
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = fnv::FnvHasher::default();
+        for (part, fields) in [("machine", &self.machine), ("model", &self.model), ("config", &self.config)] {
+            for (field, value) in fields {
+                // Text cannot hold a byte of 0xff, so that no two keys give the same bytes.
+                for text in [part, field, value] {
+                    hasher.write(text.as_bytes());
+                    hasher.write(&[0xff]);
+                }
+            }
+        }
+        format!("{:016x}", hasher.finish())
+    }
+
+    /// Where a key of `now` differs from this one; a field that only one of them has is no difference.
+    pub fn differences(&self, now: &Self) -> Vec<Difference> {
+        let parts = [
+            (Part::Machine, &self.machine, &now.machine),
+            (Part::Model, &self.model, &now.model),
+            (Part::Config, &self.config, &now.config),
+        ];
+        let mut differences = Vec::new();
+        for (part, before, now) in parts {
+            for (field, baseline) in before {
+                if let Some(now) = now.get(field).filter(|&now| now != baseline) {
+                    let (field, baseline, now) = (field.clone(), baseline.clone(), now.clone());
+                    differences.push(Difference { part, field, baseline, now });
+                }
+            }
+        }
+        differences
+    }
+}
+
+/// Collects the fields that are known.
+fn known<const N: usize>(fields: [(&str, String); N]) -> BTreeMap<String, String> {
+    fields.into_iter().filter(|(_, v)| !v.is_empty()).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A count of which 0 says that it is not known.
+fn count(n: impl Into<u64>) -> String {
+    let n = n.into();
+    if n == 0 { String::new() } else { n.to_string() }
+}
+
+fn machine(host: &Host) -> BTreeMap<String, String> {
+    // Memory sizes vary with the driver and the day, and the free part always does.
+    let devices: Vec<String> =
+        host.devices.iter().map(|d| format!("{}: {}", d.name, d.description)).collect();
+    known([
+        ("cpu_info", host.cpu_info.clone()),
+        ("gpu_info", if host.devices.is_empty() { host.gpu_info.clone() } else { or_none(&host.gpu_info) }),
+        ("backends", host.backends.clone()),
+        ("devices", devices.join("; ")),
+    ])
+}
+
+/// An empty list that is known to be empty.
+fn or_none(list: &str) -> String {
+    if list.is_empty() { "none".into() } else { list.into() }
+}
+
+fn model(model: &ModelInfo) -> BTreeMap<String, String> {
+    known([
+        ("architecture", model.architecture.clone()),
+        ("description", model.description.clone()),
+        ("size_bytes", count(model.size_bytes)),
+        ("n_params", count(model.n_params)),
+        ("n_layer", count(model.n_layer)),
+        ("n_vocab", count(model.n_vocab)),
+    ])
+}
+
+fn config(config: &Config) -> BTreeMap<String, String> {
+    let flash_attn = match config.flash_attn {
+        FlashAttnSetting::Auto => "auto",
+        FlashAttnSetting::Off => "off",
+        FlashAttnSetting::On => "on",
+    };
+    let method = match config.method {
+        Method::FreshContext => "fresh_context",
+        Method::Rewind => "rewind",
+    };
+    known([
+        ("n_batch", config.n_batch.to_string()),
+        ("n_ubatch", config.n_ubatch.to_string()),
+        ("n_threads", config.n_threads.to_string()),
+        ("n_threads_batch", config.n_threads_batch.to_string()),
+        ("cpu_mask", config.cpu_mask.clone()),
+        ("cpu_strict", config.cpu_strict.to_string()),
+        ("poll", config.poll.to_string()),
+        ("type_k", config.type_k.clone()),
+        ("type_v", config.type_v.clone()),
+        ("n_gpu_layers", config.n_gpu_layers.to_string()),
+        ("n_cpu_moe", config.n_cpu_moe.to_string()),
+        ("split_mode", config.split_mode.clone()),
+        ("main_gpu", config.main_gpu.to_string()),
+        ("no_kv_offload", config.no_kv_offload.to_string()),
+        ("flash_attn", flash_attn.into()),
+        ("devices", config.devices.clone()),
+        ("tensor_split", config.tensor_split.clone()),
+        ("tensor_buft_overrides", config.tensor_buft_overrides.clone()),
+        ("load_mode", config.load_mode.clone()),
+        ("lazy_mode", config.lazy_mode.clone()),
+        ("embeddings", config.embeddings.to_string()),
+        ("no_op_offload", config.no_op_offload.to_string()),
+        ("no_host", config.no_host.to_string()),
+        ("repack", config.repack.to_string()),
+        ("swa_full", config.swa_full.to_string()),
+        ("method", method.into()),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::DeviceInfo;
+
+    fn header() -> Header {
+        let mut header = Header::default();
+        header.host.cpu_info = "EPYC".into();
+        header.host.devices = vec![DeviceInfo { name: "CPU".into(), ..DeviceInfo::default() }];
+        header.config.n_threads = 4;
+        header
+    }
+
+    #[test]
+    fn a_fingerprint_never_changes() {
+        let mut key = Key::default();
+        // FNV-1a of nothing: its offset basis.
+        assert_eq!(key.fingerprint(), "cbf29ce484222325");
+        key.machine.insert("cpu_info".into(), "EPYC".into());
+        assert_eq!(key.fingerprint(), fnv_of(b"machine\xffcpu_info\xffEPYC\xff"));
+        key.config.insert("n_threads".into(), "4".into());
+        assert_eq!(key.fingerprint(), fnv_of(b"machine\xffcpu_info\xffEPYC\xffconfig\xffn_threads\xff4\xff"));
+    }
+
+    /// The definition, from draft-eastlake-fnv.
+    fn fnv_of(bytes: &[u8]) -> String {
+        let hash = bytes
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325u64, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        format!("{hash:016x}")
+    }
+
+    #[test]
+    fn what_does_not_change_speed_is_no_part() {
+        let mut other = header();
+        other.build.commit = "another".into();
+        other.model.filename = "/elsewhere/model.gguf".into();
+        other.config.seed = 7;
+        other.config.n_reps = 100;
+        other.host.devices[0].memory_free_bytes = 1;
+        other.timing.started_at = "later".into();
+        assert_eq!(Key::of(&header()), Key::of(&other));
+    }
+
+    #[test]
+    fn what_changes_speed_is_named() {
+        let mut other = header();
+        other.config.n_threads = 8;
+        other.host.cpu_info = "Xeon".into();
+        other.host.gpu_info = "GB10".into();
+        let differences = Key::of(&header()).differences(&Key::of(&other));
+        let lines: Vec<_> = differences.iter().map(Difference::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "machine, cpu_info: EPYC in the baseline, Xeon now",
+                "machine, gpu_info: none in the baseline, GB10 now",
+                "configuration, n_threads: 4 in the baseline, 8 now",
+            ]
+        );
+        assert_ne!(Key::of(&header()).fingerprint(), Key::of(&other).fingerprint());
+    }
+
+    #[test]
+    fn what_is_not_told_is_no_difference() {
+        let mut theirs = header();
+        theirs.host.devices.clear();
+        theirs.model.architecture.clear();
+        let mut ours = header();
+        ours.model.architecture = "llama".into();
+        assert!(Key::of(&ours).differences(&Key::of(&theirs)).is_empty());
+        assert!(Key::of(&theirs).differences(&Key::of(&ours)).is_empty());
+    }
+}

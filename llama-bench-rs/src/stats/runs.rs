@@ -1,0 +1,144 @@
+//! Work measured in several runs, at different times: what one run's repetitions cannot know is how far runs lie apart.
+
+use std::time::Duration;
+
+use super::{
+    CompareError, Comparison, Confidence, Design, Quantity, Samples, Threshold, compare::Difference,
+    interval::t_quantile, samples::mean,
+};
+
+/// How far runs of the same work lie apart, as a share of their time, for as long as nothing better is known.
+const ASSUMED_SPREAD: f64 = 0.01;
+
+/// How many runs' worth of knowledge the assumption is. With one, it soon fades; an interval around a single run is so
+/// wide (Student's t of one degree of freedom) that machines whose runs lie much further apart raise no false alarms;
+/// and an interval around two or three runs that agree by luck is not taken for a narrow one. In simulations equal runs
+/// that lie up to 5 % apart differ in under 5 % of all cases, from one run on; two and more would not keep that.
+const ASSUMED_WEIGHT: f64 = 1.0;
+
+/// Scales a median absolute deviation to the standard deviation of normal noise.
+const MAD_TO_STDDEV: f64 = 1.4826;
+
+impl Comparison {
+    /// Compares the times of the same work in runs that were made apart: each run is one set of repetitions.
+    ///
+    /// What counts of a run is the median of its repetitions, one figure. How much that figure varies from run to run
+    /// is estimated from both sides together (they are taken to vary alike), blended with an assumption: one
+    /// run on each side is enough to see a change of a fifth, two and one to see 8 %, five and one to see 4 to 5 %. A side whose
+    /// repetitions scatter more than the runs do (the machine is busy just now) counts with that scatter instead. The
+    /// interval is Student's t of the logarithms.
+    ///
+    /// # Errors
+    /// A side has no runs, or one took no time.
+    pub fn of_runs(
+        before: &[Samples<Duration>],
+        after: &[Samples<Duration>],
+        threshold: Threshold,
+    ) -> Result<Self, CompareError> {
+        let (Some(before), Some(after)) = (Side::of(before), Side::of(after)) else {
+            return Err(CompareError::NoRuns);
+        };
+        let between = Between::of(&[&before, &after]);
+        let error = Uncertainty::of(&between, &[&before, &after]);
+        let difference =
+            Difference::student(before.mean() - after.mean(), error.stddev, error.degrees_of_freedom)
+                .ok_or(CompareError::NoTime)?;
+        Self::of_difference(&difference, Design::Independent, threshold)
+    }
+}
+
+/// What a repetition of some work takes, from several runs that were made apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RunEstimate {
+    /// The geometric mean of the runs' median times.
+    pub time: Duration,
+    /// Lower bound of its 95 % interval.
+    pub shortest: Duration,
+    /// Upper bound of its 95 % interval.
+    pub longest: Duration,
+    /// How many runs there are, at least one.
+    pub n_runs: usize,
+}
+
+impl RunEstimate {
+    /// The estimate, with an interval that knows of the spread between runs as [`Comparison::of_runs`] does; `None`
+    /// if there are no runs or one took no time.
+    pub fn of(runs: &[Samples<Duration>]) -> Option<Self> {
+        let side = Side::of(runs)?;
+        let error = Uncertainty::of(&Between::of(&[&side]), &[&side]);
+        let half_width = t_quantile(error.degrees_of_freedom, Confidence::P95)? * error.stddev;
+        let time = |log: f64| <Duration as Quantity>::from_f64(log.exp()).filter(|time| !time.is_zero());
+        Some(Self {
+            time: time(side.mean())?,
+            shortest: time(side.mean() - half_width)?,
+            longest: time(side.mean() + half_width)?,
+            n_runs: side.medians.len(),
+        })
+    }
+}
+
+/// One side: the logarithm of each run's median, and what its repetitions say of how well it is known.
+struct Side {
+    medians: Vec<f64>,
+    /// Variance of one run's median by its own repetitions, averaged over the runs.
+    within: f64,
+}
+
+impl Side {
+    /// `None` without a run.
+    fn of(runs: &[Samples<Duration>]) -> Option<Self> {
+        let mut side = Self { medians: Vec::new(), within: 0.0 };
+        for run in runs {
+            let median = run.median();
+            side.medians.push(median.to_f64().ln());
+            // The standard error of a median of normal noise is sqrt(pi / 2) times that of the mean; the robust
+            // deviation, because a single repetition that was interrupted does not move the median either.
+            let stddev = MAD_TO_STDDEV * run.mad().to_f64() / median.to_f64();
+            side.within += std::f64::consts::FRAC_PI_2 * stddev.powi(2) / run.n() as f64;
+        }
+        side.within /= runs.len() as f64;
+        (!runs.is_empty()).then_some(side)
+    }
+
+    fn mean(&self) -> f64 {
+        mean(&self.medians)
+    }
+}
+
+/// The variance of a run's median from run to run, around the mean of its side.
+struct Between {
+    variance: f64,
+    degrees_of_freedom: f64,
+}
+
+impl Between {
+    fn of(sides: &[&Side]) -> Self {
+        let squares =
+            |side: &Side| -> f64 { side.medians.iter().map(|median| (median - side.mean()).powi(2)).sum() };
+        let seen: f64 = sides.iter().map(|side| squares(side)).sum();
+        let known: f64 = sides.iter().map(|side| (side.medians.len() - 1) as f64).sum();
+        let degrees_of_freedom = ASSUMED_WEIGHT + known;
+        let variance = (ASSUMED_WEIGHT * ASSUMED_SPREAD.powi(2) + seen) / degrees_of_freedom;
+        Self { variance, degrees_of_freedom }
+    }
+}
+
+/// The standard error of a sum or difference of sides.
+struct Uncertainty {
+    stddev: f64,
+    degrees_of_freedom: f64,
+}
+
+impl Uncertainty {
+    fn of(between: &Between, sides: &[&Side]) -> Self {
+        let part = |side: &&Side| between.variance.max(side.within) / side.medians.len() as f64;
+        let variance: f64 = sides.iter().map(part).sum();
+        // Repetitions that scatter say that less is known of a side, never more of how runs differ.
+        Self { stddev: variance.sqrt(), degrees_of_freedom: between.degrees_of_freedom }
+    }
+}
+
+#[cfg(test)]
+#[path = "runs_tests.rs"]
+mod tests;

@@ -1,0 +1,146 @@
+use super::*;
+use crate::{
+    stats::{Verdict, rng::Rng},
+    units::Ratio,
+};
+
+const MS: f64 = 1e6;
+
+fn set(times_ns: impl IntoIterator<Item = f64>) -> Samples<Duration> {
+    Samples::new(times_ns.into_iter().map(|ns| Duration::from_nanos(ns.round() as u64))).unwrap()
+}
+
+/// A run whose repetitions all take this long.
+fn steady(ms: f64) -> Samples<Duration> {
+    set([ms * MS; 5])
+}
+
+/// Half of the 5 % that shall be found, as the assertions for tests use it.
+fn threshold() -> Threshold {
+    Threshold { noise: Ratio::new(0.025).unwrap(), ..Threshold::default() }
+}
+
+fn compare(before: &[Samples<Duration>], after: &[Samples<Duration>]) -> Comparison {
+    Comparison::of_runs(before, after, threshold()).unwrap()
+}
+
+#[test]
+fn agrees_with_the_formula_by_hand() {
+    let before: Vec<_> = [100.0, 102.0, 101.0].map(steady).into();
+    let comparison = compare(&before, &[steady(110.0)]);
+    // numpy: m = log([100, 102, 101]); s2 = (0.01**2 + sum((m - m.mean())**2)) / 3
+    // scipy: t.ppf(0.975, 3), 2 * t.sf(abs(d) / sqrt(s2 * (1/3 + 1)), 3)
+    let logs = [100f64.ln(), 102f64.ln(), 101f64.ln()];
+    let center = logs.iter().sum::<f64>() / 3.0;
+    let squares: f64 = logs.iter().map(|x| (x - center).powi(2)).sum();
+    let error = ((1e-4 + squares) / 3.0 * (1.0 / 3.0 + 1.0)).sqrt();
+    let difference = center - 110f64.ln();
+    let close = |got: Ratio, log: f64| assert!((got.get() - log.exp()).abs() < 1e-6, "{got} {}", log.exp());
+    close(comparison.speedup, difference);
+    close(comparison.lower, difference - 3.182_446 * error);
+    close(comparison.upper, difference + 3.182_446 * error);
+    assert!(comparison.p_value.get() < 0.01);
+    assert_eq!(comparison.verdict, Verdict::Regressed);
+}
+
+#[test]
+fn one_run_finds_large_changes_only_and_more_runs_smaller_ones() {
+    let runs = |n: usize, ms: f64| -> Vec<_> {
+        (0..n).map(|i| steady(ms * (1.0 + 0.002 * (i % 3) as f64))).collect()
+    };
+    assert_eq!(compare(&runs(1, 100.0), &runs(1, 115.0)).verdict, Verdict::CannotTell);
+    assert_eq!(compare(&runs(1, 100.0), &runs(1, 130.0)).verdict, Verdict::Regressed);
+    assert_eq!(compare(&runs(2, 100.0), &runs(1, 110.0)).verdict, Verdict::Regressed);
+    assert_eq!(compare(&runs(8, 100.0), &runs(1, 105.0)).verdict, Verdict::Regressed);
+    assert_eq!(compare(&runs(8, 100.0), &runs(1, 95.0)).verdict, Verdict::Improved);
+    assert_eq!(compare(&runs(8, 100.0), &runs(1, 100.2)).verdict, Verdict::NoChange);
+    let width = |n, m| {
+        let c = compare(&runs(n, 100.0), &runs(m, 100.0));
+        c.upper.get() - c.lower.get()
+    };
+    assert!(width(1, 1) > width(3, 1) && width(3, 1) > width(8, 1) && width(8, 1) > width(8, 3));
+}
+
+#[test]
+fn a_run_on_a_busy_machine_cannot_tell() {
+    let before: Vec<_> = (0..8).map(|_| steady(100.0)).collect();
+    let busy = set([106.0, 160.0, 90.0, 130.0, 101.0].map(|ms| ms * MS));
+    let comparison = compare(&before, &[busy]);
+    assert_eq!(comparison.verdict, Verdict::CannotTell, "{comparison:?}");
+    // One repetition that was interrupted is not a busy machine.
+    let interrupted = set([106.0, 106.2, 105.8, 160.0, 106.1].map(|ms| ms * MS));
+    assert_eq!(compare(&before, &[interrupted]).verdict, Verdict::Regressed);
+}
+
+#[test]
+fn what_has_no_runs_or_no_time_is_refused() {
+    let none = Comparison::of_runs(&[], &[steady(1.0)], threshold());
+    assert_eq!(none, Err(CompareError::NoRuns));
+    assert_eq!(Comparison::of_runs(&[steady(1.0)], &[], threshold()), Err(CompareError::NoRuns));
+    let no_time = Comparison::of_runs(&[steady(1.0)], &[steady(0.0)], threshold());
+    assert_eq!(no_time, Err(CompareError::NoTime));
+    assert_eq!(RunEstimate::of(&[]), None);
+    assert_eq!(RunEstimate::of(&[steady(0.0)]), None);
+}
+
+#[test]
+fn an_estimate_narrows_with_runs() {
+    let one = RunEstimate::of(&[steady(100.0)]).unwrap();
+    assert_eq!(one.time, Duration::from_millis(100));
+    // 12.706 standard errors of 1 %
+    assert!((one.longest.as_secs_f64() / 0.1 - 0.127_062f64.exp()).abs() < 1e-5, "{one:?}");
+    let four: Vec<_> = [100.0, 100.4, 99.6, 100.0].map(steady).into();
+    let four = RunEstimate::of(&four).unwrap();
+    assert_eq!(four.n_runs, 4);
+    assert!(four.longest < one.longest && four.shortest > one.shortest);
+}
+
+/// Runs whose medians scatter by `between` and whose repetitions scatter by `within`, as shares of 10 ms.
+fn runs(n: usize, between: f64, within: f64, slowdown: f64, rng: &mut Rng) -> Vec<Samples<Duration>> {
+    let one = |rng: &mut Rng| {
+        let center = 10.0 * MS * (1.0 + slowdown) * (1.0 + between * rng.normal());
+        // A tail towards long times, as times have.
+        set((0..9).map(|_| center * (1.0 + within * (rng.gamma(4) - 4.0) / 2.0)).collect::<Vec<_>>())
+    };
+    (0..n).map(|_| one(rng)).collect()
+}
+
+/// The share of trials of four cells each, corrected together, in which a cell gets the verdict.
+fn share(n_runs: usize, noise: (f64, f64), slowdown: f64, is_so: fn(Verdict) -> bool) -> f64 {
+    let mut rng = Rng::new(11);
+    let mut hits = 0;
+    const TRIALS: usize = 800;
+    for _ in 0..TRIALS {
+        let mut cells: Vec<_> = (0..4)
+            .map(|_| {
+                let before = runs(n_runs, noise.0, noise.1, 0.0, &mut rng);
+                compare(&before, &runs(1, noise.0, noise.1, slowdown, &mut rng))
+            })
+            .collect();
+        Comparison::correct(&mut cells);
+        hits += cells.iter().filter(|cell| is_so(cell.verdict)).count();
+    }
+    hits as f64 / (4 * TRIALS) as f64
+}
+
+#[test]
+fn equal_runs_seldom_differ_however_far_runs_lie_apart() {
+    let changed = |verdict| matches!(verdict, Verdict::Improved | Verdict::Regressed);
+    for n_runs in [1, 2, 3, 5, 10] {
+        for noise in [(0.003, 0.01), (0.01, 0.01), (0.03, 0.01), (0.08, 0.02), (0.0, 0.1)] {
+            let alarms = share(n_runs, noise, 0.0, changed);
+            // Two runs that agree by luck, on a machine whose runs lie 8 % apart, are a little too much.
+            let most = if n_runs == 2 && noise.0 > 0.05 { 0.08 } else { 0.05 };
+            assert!(alarms <= most, "{n_runs} runs, noise {noise:?}: {alarms}");
+        }
+    }
+}
+
+#[test]
+fn a_slowdown_of_five_percent_is_found_where_runs_agree() {
+    let regressed = |verdict| verdict == Verdict::Regressed;
+    for (n_runs, noise) in [(5, (0.002, 0.005)), (8, (0.003, 0.01))] {
+        let found = share(n_runs, noise, 0.05, regressed);
+        assert!(found >= 0.95, "{n_runs} runs, noise {noise:?}: {found}");
+    }
+}

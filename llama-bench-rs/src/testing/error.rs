@@ -1,0 +1,87 @@
+use std::fmt;
+
+use super::{FloorOutcome, Outcome};
+use crate::{
+    baseline::Difference,
+    record::Test,
+    stats::{CompareError, Verdict},
+};
+
+/// Why a report does not pass.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegressionError {
+    /// Cells got slower.
+    #[error("{}", story(.0, Verdict::Regressed, "got slower"))]
+    Regressed(Box<Outcome>),
+    /// Cells were too noisy to tell, and the tolerance is strict.
+    #[error("{}", story(.0, Verdict::CannotTell, "may have got slower, too noisy to tell"))]
+    Unsure(Box<Outcome>),
+    /// A cell is slower than its floor, or may be and the floor is strict.
+    #[error("{0}")]
+    BelowFloor(Box<FloorOutcome>),
+    /// Cells are not there to be judged.
+    #[error("{} of the cells to judge {} not there:\n{}", gaps.len(), are(gaps.len()), list(gaps))]
+    Incomplete {
+        /// Which, and why.
+        gaps: Vec<Gap>,
+    },
+    /// The baseline is of another machine, model or configuration.
+    #[error(
+        "the baseline is not of what was measured now:\n{}\nmeasure that again, or use a baseline of this",
+        list(differences)
+    )]
+    Differs {
+        /// Where it differs from the run of the report that comes closest.
+        differences: Vec<Difference>,
+    },
+    /// A side has no runs.
+    #[error("there is nothing to compare: the {side} has no runs")]
+    NoRuns {
+        /// `baseline` or `report`.
+        side: &'static str,
+    },
+    /// A cell's times cannot be compared.
+    #[error("{test} cannot be judged: {source}")]
+    Compare {
+        /// The cell.
+        test: Test,
+        /// Why.
+        #[source]
+        source: CompareError,
+    },
+}
+
+/// A cell that should be in a report with samples and is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Gap {
+    /// The test.
+    pub test: Test,
+    /// Why it failed; `None` if it was not measured at all.
+    pub failure: Option<String>,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.failure {
+            Some(failure) => write!(f, "{} failed: {failure}", self.test),
+            None => write!(f, "{} was not measured: add it to the sweep", self.test),
+        }
+    }
+}
+
+fn are(n: usize) -> &'static str {
+    if n == 1 { "is" } else { "are" }
+}
+
+fn list(items: &[impl fmt::Display]) -> String {
+    items.iter().map(|item| format!("  {item}")).collect::<Vec<_>>().join("\n")
+}
+
+/// A line on what went wrong, then the table.
+fn story(outcome: &Outcome, verdict: Verdict, what: &str) -> String {
+    let (n, of) = (outcome.with(verdict).count(), outcome.cells.len());
+    let cells = if of == 1 { "cell" } else { "cells" };
+    format!("{n} of {of} {cells} {what} (tolerance {}):\n{outcome}", outcome.tolerance)
+}

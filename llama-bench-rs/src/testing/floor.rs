@@ -1,0 +1,131 @@
+use std::fmt;
+
+use super::{Floor, Gap, RegressionError, groups::Group, outcome::rate, table::table};
+use crate::{
+    record::{Report, Test, TestKind},
+    stats::{CompareError, RunEstimate, Verdict},
+    units::TokensPerSecond,
+};
+
+/// A cell held against a floor. Its `Display` is a table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FloorOutcome {
+    /// The test.
+    pub test: Test,
+    /// What it must reach.
+    pub floor: TokensPerSecond,
+    /// What it reached.
+    pub rate: TokensPerSecond,
+    /// Lower bound of its 95 % interval.
+    pub lower: TokensPerSecond,
+    /// Upper bound of its 95 % interval.
+    pub upper: TokensPerSecond,
+    /// How many runs it was measured in.
+    pub n_runs: usize,
+}
+
+impl FloorOutcome {
+    /// Regressed if the whole interval lies below the floor, no change if it lies above or on it, else cannot tell.
+    pub fn verdict(&self) -> Verdict {
+        if self.upper < self.floor {
+            Verdict::Regressed
+        } else if self.lower >= self.floor {
+            Verdict::NoChange
+        } else {
+            Verdict::CannotTell
+        }
+    }
+}
+
+impl fmt::Display for FloorOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { test, floor, rate, lower, upper, n_runs } = self;
+        let says = match self.verdict() {
+            Verdict::Regressed => "is slower than it must be",
+            Verdict::CannotTell => "may be slower than it must be, too noisy to tell",
+            Verdict::NoChange | Verdict::Improved => "is fast enough",
+        };
+        writeln!(f, "{test} {says}:")?;
+        let row = [
+            test.to_string(),
+            floor.to_string(),
+            rate.to_string(),
+            format!("{lower} to {upper}"),
+            n_runs.to_string(),
+        ];
+        f.write_str(table(["test", "at least", "measured", "95 % interval", "runs"], &[row]).trim_end())
+    }
+}
+
+/// Holds a cell against a floor in tokens per second; the first of this kind and depth, in every configuration of the
+/// report, of which the slowest is returned.
+///
+/// # Errors
+/// The cell is surely slower; or, if the floor is strict, may be. The cell is missing or failed, or the report has no
+/// runs.
+pub fn check_at_least(
+    report: &Report,
+    kind: TestKind,
+    n_depth: u32,
+    floor: impl Into<Floor>,
+) -> Result<FloorOutcome, RegressionError> {
+    let floor = floor.into();
+    let mut slowest: Option<FloorOutcome> = None;
+    for group in Group::all(report) {
+        let outcome = judge(&group, kind, n_depth, floor)?;
+        if slowest.is_none_or(|slowest| outcome.rate < slowest.rate) {
+            slowest = Some(outcome);
+        }
+    }
+    slowest.ok_or(RegressionError::NoRuns { side: "report" })
+}
+
+/// [`check_at_least`] for a test: panics with a table of what was expected and measured and how sure it is. A cell that
+/// was too noisy to tell passes with a warning on standard error, unless the floor is strict.
+///
+/// # Panics
+/// Where `check_at_least` returns an error.
+#[track_caller]
+pub fn assert_at_least(report: &Report, kind: TestKind, n_depth: u32, floor: impl Into<Floor>) {
+    match check_at_least(report, kind, n_depth, floor) {
+        Ok(outcome) if outcome.verdict() == Verdict::CannotTell => eprintln!("warning: {outcome}"),
+        Ok(_) => {}
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn judge(
+    group: &Group<'_>,
+    kind: TestKind,
+    n_depth: u32,
+    floor: Floor,
+) -> Result<FloorOutcome, RegressionError> {
+    let is_asked = |test: &&Test| test.kind == kind && test.n_depth == n_depth;
+    let tests = group.tests();
+    let Some(&test) = tests.iter().find(is_asked) else {
+        let test = Test { kind, n_depth, group: None };
+        return Err(RegressionError::Incomplete { gaps: vec![Gap { test, failure: None }] });
+    };
+    if let Some(failure) = group.cells(test).find_map(|cell| cell.failure()) {
+        let failure = Some(failure.message.clone());
+        return Err(RegressionError::Incomplete { gaps: vec![Gap { test, failure }] });
+    }
+    let outcome = RunEstimate::of(&group.times(test)).and_then(|estimate| {
+        let bound = |time| TokensPerSecond::from_elapsed(u64::from(kind.n_tokens()), time);
+        Some(FloorOutcome {
+            test,
+            floor: floor.rate,
+            rate: rate(test, &estimate)?,
+            lower: bound(estimate.longest)?,
+            upper: bound(estimate.shortest)?,
+            n_runs: estimate.n_runs,
+        })
+    });
+    let outcome = outcome.ok_or(RegressionError::Compare { test, source: CompareError::NoTime })?;
+    match outcome.verdict() {
+        Verdict::Regressed => Err(RegressionError::BelowFloor(Box::new(outcome))),
+        Verdict::CannotTell if floor.strict => Err(RegressionError::BelowFloor(Box::new(outcome))),
+        _ => Ok(outcome),
+    }
+}

@@ -1,0 +1,57 @@
+//! Speed as something that tests can assert.
+//!
+//! ```no_run
+//! use llama_bench_rs::{baseline::Baselines, record::TestKind, testing, units::TokensPerSecond};
+//!
+//! #[test]
+//! fn generation_does_not_get_slower() -> Result<(), llama_bench_rs::Error> {
+//!     let model = testing::tiny_model()?;
+//!     let report = testing::quick_sweep(&model).run()?;
+//!     if let Some(floor) = TokensPerSecond::new(20.0) {
+//!         testing::assert_at_least(&report, TestKind::Tg(16), 256, floor);
+//!     }
+//!     let baseline = Baselines::new("tests/baselines").load("main", &report)?;
+//!     testing::assert_no_regression(&baseline, &report, testing::Tolerance::default());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What an assertion says
+//! Two runs of the same work never take the same time, and repetitions within a run resemble each other more than runs
+//! do. So a run counts as one figure, the median of its repetitions, and the spread between runs is estimated from
+//! those of the baseline ([`Comparison::of_runs`](crate::stats::Comparison::of_runs)). A 95 % interval of the change
+//! of speed decides, with p values corrected for the number of cells (Holm):
+//!
+//! | verdict | when | assertion |
+//! |---|---|---|
+//! | regressed | surely slower, by more than half of the [`Tolerance`] | fails |
+//! | improved | surely faster, by more than half of it | passes |
+//! | no change | surely not slower by the whole of it | passes |
+//! | cannot tell | the interval allows both | passes with a warning, fails if [strict](Tolerance::strict) |
+//!
+//! So noise alone hardly ever fails a test, and a slowdown of the whole tolerance fails it wherever the interval is
+//! narrower than half of the tolerance to each side. One run on each side says nothing of the spread between runs, so
+//! that hardly less than a doubling of the time fails a test of several cells; with two runs in the baseline it is 9 %,
+//! with three or more on a quiet machine 5 %. Runs of one process resemble each other more than runs of several: save
+//! them one by one. What is missing, failed, or measured with another
+//! configuration is an error and never a pass.
+
+mod error;
+mod floor;
+mod groups;
+mod model;
+mod outcome;
+mod quick;
+mod regression;
+mod slowed;
+mod table;
+mod tolerance;
+
+pub use error::{Gap, RegressionError};
+pub use floor::{FloorOutcome, assert_at_least, check_at_least};
+pub use model::{tiny, tiny_model};
+pub use outcome::{CellOutcome, Outcome};
+pub use quick::{QuickSweep, quick_sweep};
+pub use regression::{assert_no_regression, check_no_regression};
+pub use slowed::Slowed;
+pub use tolerance::{Floor, Tolerance};

@@ -1,0 +1,159 @@
+use std::fmt;
+
+use super::{
+    table::table,
+    tolerance::{Tolerance, trimmed},
+};
+use crate::{
+    record::Test,
+    stats::{Comparison, RunEstimate, Verdict},
+    units::{Ratio, TokensPerSecond},
+};
+
+/// A report held against a baseline, cell by cell. Its `Display` is a table.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// Every cell that both sides have, in the order measured.
+    pub cells: Vec<CellOutcome>,
+    /// What only the report has: new tests, compared with nothing.
+    pub uncompared: Vec<Test>,
+    /// What was tolerated.
+    pub tolerance: Tolerance,
+    /// Builds of llama.cpp in the baseline.
+    pub builds_before: Vec<String>,
+    /// Builds of llama.cpp in the report.
+    pub builds_now: Vec<String>,
+}
+
+/// One cell, before and now.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CellOutcome {
+    /// The test.
+    pub test: Test,
+    /// In what its configuration differs from others of the same report; empty if there is one only.
+    pub configuration: String,
+    /// What a repetition took in the baseline.
+    pub before: RunEstimate,
+    /// What it takes now.
+    pub now: RunEstimate,
+    /// The change, with p value and verdict corrected for the number of cells.
+    pub comparison: Comparison,
+}
+
+impl CellOutcome {
+    /// The verdict; see [the module](crate::testing#what-an-assertion-says).
+    pub fn verdict(&self) -> Verdict {
+        self.comparison.verdict
+    }
+
+    /// Tokens per second in the baseline.
+    pub fn rate_before(&self) -> Option<TokensPerSecond> {
+        rate(self.test, &self.before)
+    }
+
+    /// Tokens per second now.
+    pub fn rate_now(&self) -> Option<TokensPerSecond> {
+        rate(self.test, &self.now)
+    }
+
+    /// As the test is printed, with its configuration.
+    fn name(&self) -> String {
+        match self.configuration.is_empty() {
+            true => self.test.to_string(),
+            false => format!("{} ({})", self.test, self.configuration),
+        }
+    }
+}
+
+pub(super) fn rate(test: Test, estimate: &RunEstimate) -> Option<TokensPerSecond> {
+    TokensPerSecond::from_elapsed(u64::from(test.kind.n_tokens()), estimate.time)
+}
+
+impl Outcome {
+    /// The cells with this verdict.
+    pub fn with(&self, verdict: Verdict) -> impl Iterator<Item = &CellOutcome> {
+        self.cells.iter().filter(move |cell| cell.verdict() == verdict)
+    }
+
+    /// What a person should hear although nothing regressed: cells that were too noisy to tell, with the remedy.
+    pub fn warning(&self) -> Option<String> {
+        let unsure: Vec<String> = self.with(Verdict::CannotTell).map(CellOutcome::name).collect();
+        (!unsure.is_empty()).then(|| {
+            format!(
+                "warning: too noisy to tell whether {} got slower by {}: save more runs of the baseline, take more \
+                 repetitions, or let nothing else run\n{self}",
+                unsure.join(", "),
+                self.tolerance
+            )
+        })
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows: Vec<_> = self.cells.iter().map(row).collect();
+        let names = ["test", "before", "now", "speed", "95 % interval", "p", "verdict"];
+        f.write_str(&table(names, &rows))?;
+        let runs = |pick: fn(&CellOutcome) -> usize| {
+            let counts = self.cells.iter().map(pick);
+            let (least, most) = (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0));
+            let unit = if most == 1 { "run" } else { "runs" };
+            if least == most { format!("{most} {unit}") } else { format!("{least} to {most} {unit}") }
+        };
+        let (before, now) = (runs(|cell| cell.before.n_runs), runs(|cell| cell.now.n_runs));
+        let (builds_before, builds_now) = (self.builds_before.join(", "), self.builds_now.join(", "));
+        writeln!(f, "  before: {before} of llama.cpp {builds_before}; now: {now} of llama.cpp {builds_now}")?;
+        let noise = trimmed(self.tolerance.noise().get() * 100.0);
+        write!(
+            f,
+            "  tolerance {}: regressed is what surely takes over {noise} % longer; p corrected for {} cells",
+            self.tolerance,
+            self.cells.len()
+        )?;
+        if !self.uncompared.is_empty() {
+            let tests: Vec<String> = self.uncompared.iter().map(Test::to_string).collect();
+            write!(f, "\n  not in the baseline: {}", tests.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+fn row(cell: &CellOutcome) -> [String; 7] {
+    let show = |rate: Option<TokensPerSecond>| rate.map_or_else(|| "no time".into(), |r| r.to_string());
+    let c = &cell.comparison;
+    [
+        cell.name(),
+        show(cell.rate_before()),
+        show(cell.rate_now()),
+        change(c.speedup),
+        format!("{} to {}", change(c.lower), change(c.upper)),
+        p_value(c.p_value),
+        verdict(c.verdict).into(),
+    ]
+}
+
+/// A ratio of speeds as a change: `-4.8 %`.
+fn change(ratio: Ratio) -> String {
+    // Adding zero turns a negative zero into a positive one.
+    let tenths = ((ratio.get() - 1.0) * 1000.0).round() + 0.0;
+    format!("{:+.1} %", tenths / 10.0)
+}
+
+fn p_value(p: Ratio) -> String {
+    match p.get() {
+        p if p < 0.0001 => "<0.0001".into(),
+        p if p < 0.01 => format!("{p:.4}"),
+        p => format!("{p:.2}"),
+    }
+}
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Improved => "improved",
+        Verdict::Regressed => "REGRESSED",
+        Verdict::NoChange => "no change",
+        Verdict::CannotTell => "cannot tell",
+    }
+}

@@ -1,0 +1,108 @@
+use std::fmt;
+
+use crate::units::{Ratio, TokensPerSecond};
+
+/// How much slower a cell may get.
+///
+/// Up to half of the slowdown always passes, the whole is found wherever the noise allows, and in between it depends on
+/// the noise. See [the module](crate::testing#what-an-assertion-says).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tolerance {
+    slowdown: Ratio,
+    strict: bool,
+}
+
+impl Default for Tolerance {
+    /// 5 %.
+    fn default() -> Self {
+        Self::percent(5)
+    }
+}
+
+impl Tolerance {
+    /// A slowdown of this many percent of the time is one too much.
+    pub fn percent(slowdown: u32) -> Self {
+        Self { slowdown: Ratio::new(f64::from(slowdown) / 100.0).unwrap_or_default(), strict: false }
+    }
+
+    /// A slowdown by this share of the time (0.05: takes 5 % longer) is one too much; `None` if it is negative.
+    pub fn new(slowdown: Ratio) -> Option<Self> {
+        (slowdown.get() >= 0.0).then_some(Self { slowdown, strict: false })
+    }
+
+    /// Whether a cell fails too that was too noisy to tell. Not by default.
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+
+    /// The slowdown that is too much, as a share of the time.
+    pub fn slowdown(self) -> Ratio {
+        self.slowdown
+    }
+
+    /// Whether a cell that was too noisy to tell fails too.
+    pub fn is_strict(self) -> bool {
+        self.strict
+    }
+
+    /// A change up to this is never one.
+    pub(super) fn noise(self) -> Ratio {
+        Ratio::new(self.slowdown.get() / 2.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Tolerance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} %", trimmed(self.slowdown.get() * 100.0))
+    }
+}
+
+/// As few digits as there are, at most two behind the point.
+pub(super) fn trimmed(number: f64) -> String {
+    let text = format!("{number:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// How fast a cell must be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Floor {
+    pub(super) rate: TokensPerSecond,
+    pub(super) strict: bool,
+}
+
+impl Floor {
+    /// At least this fast.
+    pub fn new(rate: TokensPerSecond) -> Self {
+        Self { rate, strict: false }
+    }
+
+    /// Whether a cell fails too whose interval holds the floor: not surely slower, but not surely as fast either. Not
+    /// by default.
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+}
+
+impl From<TokensPerSecond> for Floor {
+    fn from(rate: TokensPerSecond) -> Self {
+        Self::new(rate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tolerances_print_as_they_are_written() {
+        assert_eq!(Tolerance::default().to_string(), "5 %");
+        assert_eq!(Tolerance::new(Ratio::new(0.025).unwrap()).unwrap().to_string(), "2.5 %");
+        assert_eq!(Tolerance::percent(100).to_string(), "100 %");
+        assert_eq!(Tolerance::new(Ratio::new(-0.01).unwrap()), None);
+        assert!(!Tolerance::default().is_strict() && Tolerance::default().strict(true).is_strict());
+    }
+}

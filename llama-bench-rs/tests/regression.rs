@@ -1,0 +1,197 @@
+//! What the assertions for tests say of made-up reports.
+#![allow(missing_docs)]
+
+mod report_support;
+
+use llama_bench_rs::{
+    record::{Outcome, Report, TestKind},
+    report::{self, Format},
+    stats::Verdict,
+    testing::{
+        Floor, RegressionError, Tolerance, assert_at_least, assert_no_regression, check_at_least,
+        check_no_regression,
+    },
+    units::TokensPerSecond,
+};
+use report_support::{failed, reference};
+
+/// `n` runs of the reference that lie a few per mille apart, all slower by this share.
+fn runs(n: usize, slowdown: f64) -> Report {
+    let run = |i: usize| {
+        let mut run = reference().runs.remove(0);
+        run.cells.truncate(4);
+        let factor = (1.0 + slowdown) * (1.0 + 0.001 * [0.0, 1.0, -1.0, 2.0, -2.0][i % 5]);
+        slow_down(&mut run.cells.iter_mut().collect::<Vec<_>>(), factor);
+        run
+    };
+    Report { runs: (0..n).map(run).collect() }
+}
+
+fn slow_down(cells: &mut [&mut llama_bench_rs::record::Cell], factor: f64) {
+    for cell in cells {
+        if let Outcome::Measured(measured) = &mut cell.outcome {
+            measured.samples.iter_mut().for_each(|sample| sample.elapsed = sample.elapsed.mul_f64(factor));
+        }
+    }
+}
+
+fn rate(tokens_per_second: f64) -> TokensPerSecond {
+    TokensPerSecond::new(tokens_per_second).unwrap()
+}
+
+fn check(baseline: &Report, report: &Report) -> Result<llama_bench_rs::testing::Outcome, RegressionError> {
+    check_no_regression(baseline, report, Tolerance::default())
+}
+
+#[test]
+fn the_same_speed_passes() {
+    let outcome = check(&runs(5, 0.0), &runs(1, 0.002)).unwrap();
+    assert_eq!(outcome.cells.len(), 4);
+    assert!(outcome.cells.iter().all(|cell| cell.verdict() == Verdict::NoChange), "{outcome}");
+    assert_eq!(outcome.warning(), None);
+    assert_eq!(outcome.builds_now, ["5f4a7ef3"]);
+}
+
+#[test]
+fn one_slow_cell_of_four_is_found_and_shown() {
+    let mut now = runs(1, 0.0);
+    now.runs[0].header.build.commit = "abcdef01".into();
+    slow_down(&mut [&mut now.runs[0].cells[3]], 1.08);
+    slow_down(&mut [&mut now.runs[0].cells[0]], 0.9);
+    let error = check(&runs(5, 0.0), &now).unwrap_err();
+    let RegressionError::Regressed(outcome) = &error else { panic!("{error:?}") };
+    let verdicts: Vec<_> = outcome.cells.iter().map(|cell| cell.verdict()).collect();
+    use Verdict::{Improved, NoChange, Regressed};
+    assert_eq!(verdicts, [Improved, NoChange, NoChange, Regressed]);
+    insta::assert_snapshot!(error);
+}
+
+#[test]
+fn half_of_the_tolerance_always_passes_and_the_whole_is_found() {
+    let verdicts = |slowdown| match check(&runs(10, 0.0), &runs(2, slowdown)) {
+        Ok(outcome) => outcome.cells.iter().map(|cell| cell.verdict()).collect::<Vec<_>>(),
+        Err(RegressionError::Regressed(outcome)) => outcome.cells.iter().map(|cell| cell.verdict()).collect(),
+        Err(other) => panic!("{other}"),
+    };
+    assert_eq!(verdicts(0.025), [Verdict::NoChange; 4]);
+    assert_eq!(verdicts(0.05), [Verdict::Regressed; 4]);
+    assert_eq!(verdicts(-0.06), [Verdict::Improved; 4]);
+    let wide = Tolerance::percent(20);
+    assert!(check_no_regression(&runs(10, 0.0), &runs(1, 0.08), wide).is_ok());
+}
+
+#[test]
+fn a_single_run_cannot_tell_and_says_so() {
+    let outcome = check(&runs(1, 0.0), &runs(1, 0.05)).unwrap();
+    assert!(outcome.cells.iter().all(|cell| cell.verdict() == Verdict::CannotTell), "{outcome}");
+    let warning = outcome.warning().unwrap();
+    assert!(warning.contains("tg32 @ d4096") && warning.contains("save more runs"), "{warning}");
+    let strict = Tolerance::default().strict(true);
+    let error = check_no_regression(&runs(1, 0.0), &runs(1, 0.05), strict).unwrap_err();
+    assert!(matches!(error, RegressionError::Unsure(_)), "{error}");
+    assert!(error.to_string().starts_with("4 of 4 cells may have got slower"), "{error}");
+    // The assertion passes, with the warning.
+    assert_no_regression(&runs(1, 0.0), &runs(1, 0.05), Tolerance::default());
+}
+
+#[test]
+fn what_is_missing_or_failed_is_no_pass() {
+    let mut now = runs(1, 0.0);
+    now.runs[0].cells.remove(2);
+    let deep = TestKind::Tg(32);
+    now.runs[0].cells[2] = failed(deep, 4096);
+    let error = check(&runs(5, 0.0), &now).unwrap_err();
+    let RegressionError::Incomplete { gaps } = &error else { panic!("{error:?}") };
+    assert_eq!(gaps.len(), 2);
+    insta::assert_snapshot!(error);
+    // What failed before too, and what is new, are no matter.
+    let mut before = runs(5, 0.0);
+    for run in &mut before.runs {
+        run.cells[3] = failed(deep, 4096);
+        run.cells.remove(2);
+    }
+    let outcome = check(&before, &now).unwrap();
+    assert_eq!((outcome.cells.len(), outcome.uncompared.len()), (2, 0));
+    let outcome = check(&before, &runs(1, 0.0)).unwrap();
+    assert_eq!(
+        outcome.uncompared.iter().map(|t| t.to_string()).collect::<Vec<_>>(),
+        ["pp2048 @ d4096", "tg32 @ d4096"]
+    );
+    assert!(outcome.to_string().ends_with("not in the baseline: pp2048 @ d4096, tg32 @ d4096"), "{outcome}");
+}
+
+#[test]
+fn another_configuration_is_refused_by_name() {
+    let mut now = runs(1, 0.0);
+    now.runs[0].header.config.n_threads = 4;
+    let error = check(&runs(5, 0.0), &now).unwrap_err();
+    assert!(matches!(error, RegressionError::Differs { .. }));
+    assert!(error.to_string().contains("configuration, n_threads: 20 in the baseline, 4 now"), "{error}");
+    assert!(matches!(check(&Report::default(), &now), Err(RegressionError::NoRuns { side: "baseline" })));
+    assert!(matches!(check(&now, &Report::default()), Err(RegressionError::NoRuns { side: "report" })));
+}
+
+#[test]
+fn configurations_are_compared_with_their_own() {
+    let with_ubatch = |mut report: Report, n_ubatch| {
+        report.runs.iter_mut().for_each(|run| run.header.config.n_ubatch = n_ubatch);
+        report
+    };
+    let before = [runs(5, 0.0).runs, with_ubatch(runs(5, 0.5), 512).runs].concat();
+    let now = [with_ubatch(runs(1, 0.5), 512).runs, runs(1, 0.0).runs].concat();
+    let outcome = check(&Report { runs: before }, &Report { runs: now }).unwrap();
+    assert!(outcome.cells.iter().all(|cell| cell.verdict() == Verdict::NoChange), "{outcome}");
+    assert_eq!(outcome.cells[0].configuration, "n_ubatch 512");
+    assert_eq!(outcome.cells[4].configuration, "n_ubatch 2048");
+}
+
+#[test]
+fn floors_are_judged_by_the_interval() {
+    let report = runs(3, 0.0);
+    let pp = TestKind::Pp(2048);
+    let outcome = check_at_least(&report, pp, 0, rate(3000.0)).unwrap();
+    assert_eq!((outcome.verdict(), outcome.n_runs), (Verdict::NoChange, 3));
+    let close = check_at_least(&report, pp, 0, rate(3720.0)).unwrap();
+    assert_eq!(close.verdict(), Verdict::CannotTell);
+    assert_at_least(&report, pp, 0, rate(3720.0));
+    let strict = check_at_least(&report, pp, 0, Floor::new(rate(3720.0)).strict(true)).unwrap_err();
+    assert!(strict.to_string().contains("may be slower"), "{strict}");
+    let below = check_at_least(&report, pp, 0, rate(4500.0)).unwrap_err();
+    assert!(matches!(below, RegressionError::BelowFloor(_)));
+    insta::assert_snapshot!(below);
+    let missing = check_at_least(&report, TestKind::Pp(512), 0, rate(1.0)).unwrap_err();
+    assert!(missing.to_string().contains("pp512 was not measured"), "{missing}");
+    let mut with_failure = report.clone();
+    with_failure.runs[2].cells[0] = failed(pp, 0);
+    let failure = check_at_least(&with_failure, pp, 0, rate(1.0)).unwrap_err();
+    assert!(
+        failure.to_string().contains("out_of_memory") || failure.to_string().contains("q8_0"),
+        "{failure}"
+    );
+    assert!(matches!(
+        check_at_least(&Report::default(), pp, 0, rate(1.0)),
+        Err(RegressionError::NoRuns { .. })
+    ));
+}
+
+#[test]
+#[should_panic(expected = "4 of 4 cells got slower (tolerance 5 %)")]
+fn the_assertion_panics_with_the_table() {
+    assert_no_regression(&runs(5, 0.0), &runs(1, 0.2), Tolerance::default());
+}
+
+#[test]
+#[should_panic(expected = "tg32 @ d4096 is slower than it must be")]
+fn the_floor_panics_with_the_table() {
+    assert_at_least(&runs(1, 0.0), TestKind::Tg(32), 4096, rate(1e6));
+}
+
+#[test]
+fn llama_benchs_own_summary_can_be_the_baseline() {
+    let csv = include_str!("fixtures/llama-bench.csv");
+    let theirs = report::read_str(csv).unwrap().report;
+    let again = report::read_str(&report::to_string(&theirs, Format::Json).unwrap()).unwrap().report;
+    let outcome = check(&theirs, &again).unwrap();
+    assert!(!outcome.cells.is_empty());
+    assert!(outcome.cells.iter().all(|cell| cell.comparison.speedup.get() == 1.0), "{outcome}");
+}

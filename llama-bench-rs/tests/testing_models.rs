@@ -1,0 +1,196 @@
+//! The helpers for tests, with real models.
+#![allow(missing_docs)]
+
+use std::{
+    env, fs,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use llama_bench_rs::{
+    Error,
+    baseline::{Baselines, Key},
+    bench::target::{Keep, Limits, Target, Token},
+    gguf::GgufError,
+    llama::{ContextParams, Model},
+    record::{Failure, Report, Resolved, Rewind, TestKind},
+    testing::{self, Slowed, Tolerance},
+    units::{Ratio, TokensPerSecond},
+};
+
+/// One thread, so that tests do not fight for cores.
+fn params() -> ContextParams {
+    ContextParams::default().n_threads(1).n_threads_batch(1)
+}
+
+fn short(model: &Model) -> testing::QuickSweep<'_> {
+    testing::quick_sweep(model).prompt(8).generate(2).depths([0, 16]).repetitions(2).context(params())
+}
+
+#[test]
+fn the_tiny_model_is_loaded_once() {
+    let before = testing::tiny_model().unwrap();
+    let models: Vec<Model> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| testing::tiny_model().unwrap())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    // The time of the one load that there was.
+    assert!(models.iter().all(|model| model.load_time() == before.load_time()));
+    assert_eq!(before.architecture(), "llama");
+}
+
+/// Started by the test below in many processes at once, where `LLAMA_BENCH_CACHE` is a folder of its own.
+#[test]
+fn other_shapes_are_there_by_name() {
+    let model = testing::tiny("tiny-qwen3moe").unwrap();
+    assert_eq!(model.architecture(), "qwen3moe");
+    let report = short(&model).depths([0]).run().unwrap();
+    assert!(report.is_complete());
+}
+
+#[test]
+fn processes_that_start_together_share_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || {
+        Command::new(env::current_exe().unwrap())
+            .args(["--exact", "other_shapes_are_there_by_name"])
+            .env("LLAMA_BENCH_CACHE", folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let children: Vec<_> = (0..5).map(|_| start()).collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    }
+    let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 1, "one model and nothing else: {names:?}");
+}
+
+#[test]
+fn an_unknown_shape_names_those_there_are() {
+    let error = testing::tiny("tiny-gpt").unwrap_err();
+    assert!(matches!(error, Error::Gguf(GgufError::UnknownShape { .. })), "{error:?}");
+    assert!(error.to_string().contains("tiny-gpt-oss"));
+}
+
+#[test]
+fn a_quick_sweep_has_every_cell() {
+    let model = testing::tiny_model().unwrap();
+    let report = testing::quick_sweep(&model).repetitions(1).context(params()).run().unwrap();
+    let tests: Vec<String> = report.cells().map(|(_, cell)| cell.test.to_string()).collect();
+    assert_eq!(tests, ["pp64", "tg16", "pp64 @ d256", "tg16 @ d256"]);
+    assert!(report.is_complete());
+    let report = short(&model).prompt(0).runs(3).run().unwrap();
+    assert_eq!(report.runs.len(), 3);
+    assert!(report.cells().all(|(_, cell)| cell.times().unwrap().n() == 2));
+    assert_eq!(report.cells().count(), 6);
+    assert!(short(&model).prompt(0).generate(0).run().is_err(), "nothing to measure");
+}
+
+#[test]
+fn a_slowed_sweep_differs_in_its_times_alone() {
+    let model = testing::tiny_model().unwrap();
+    let plain = short(&model).run().unwrap();
+    let slowed = short(&model).slowed_by(Ratio::new(0.5).unwrap()).run().unwrap();
+    let key = |report: &Report| Key::of(&report.runs[0].header);
+    assert_eq!(key(&slowed), key(&plain));
+    assert_eq!(slowed.runs[0].header.config, plain.runs[0].header.config);
+    assert_eq!(slowed.runs[0].header.resolved, plain.runs[0].header.resolved);
+    assert!(slowed.runs[0].header.timing.wall > Duration::ZERO);
+    let tests = |report: &Report| report.cells().map(|(_, cell)| cell.test).collect::<Vec<_>>();
+    assert_eq!(tests(&slowed), tests(&plain));
+    assert!(slowed.is_complete());
+}
+
+/// Works for two milliseconds a decode and knows how long it took.
+#[derive(Default)]
+struct Clocked {
+    began: Option<Instant>,
+    worked: Duration,
+}
+
+impl Target for &mut Clocked {
+    fn open(&mut self, _: u32) -> Result<Resolved, Failure> {
+        Ok(Resolved::default())
+    }
+
+    fn decode(&mut self, _: &[Token]) -> Result<(), Failure> {
+        let began = *self.began.get_or_insert_with(Instant::now);
+        while began.elapsed() < Duration::from_millis(2) {}
+        Ok(())
+    }
+
+    fn synchronize(&mut self) -> Result<(), Failure> {
+        self.worked += self.began.take().map_or(Duration::ZERO, |began| began.elapsed());
+        Ok(())
+    }
+
+    fn clear(&mut self) {}
+
+    fn hold(&mut self, _: usize, _: Keep) -> Result<Rewind, Failure> {
+        Ok(Rewind::Clear)
+    }
+
+    fn can_hold_whole(&self) -> bool {
+        true
+    }
+
+    fn hold_whole(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn rewind(&mut self, _: usize) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, Failure> {
+        Ok(vec![7])
+    }
+
+    fn load(&mut self, _: &[u8]) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { n_vocab: 3, bos: None, n_batch: 5, n_ctx_train: 9 }
+    }
+}
+
+#[test]
+fn a_slowed_target_takes_its_share_longer() {
+    let mut inner = Clocked::default();
+    let mut target = Slowed::new(&mut inner, Ratio::new(0.5).unwrap());
+    let start = Instant::now();
+    for _ in 0..3 {
+        target.decode(&[1]).unwrap();
+        target.synchronize().unwrap();
+    }
+    let elapsed = start.elapsed();
+    assert_eq!(target.limits().n_batch, 5);
+    assert_eq!((target.save().unwrap(), target.can_hold_whole()), (vec![7], true));
+    drop(target);
+    // Never less, however busy the machine is: the work itself was timed within.
+    assert!(inner.worked >= Duration::from_millis(6));
+    assert!(elapsed >= inner.worked.mul_f64(1.5), "{elapsed:?} for {:?} of work", inner.worked);
+}
+
+#[test]
+fn a_test_of_an_application_from_model_to_verdict() {
+    let model = testing::tiny_model().unwrap();
+    let report = short(&model).runs(2).run().unwrap();
+    testing::assert_at_least(&report, TestKind::Pp(8), 16, TokensPerSecond::new(0.001).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let baselines = Baselines::new(folder.path());
+    baselines.save("main", &report).unwrap();
+    let baseline = baselines.load("main", &report).unwrap();
+    assert_eq!(baseline.report(), &report);
+    // The very same figures: no noise, whatever the machine does.
+    testing::assert_no_regression(&baseline, &report, Tolerance::default());
+    let mut other = report.clone();
+    other.runs.iter_mut().for_each(|run| run.header.config.n_threads += 1);
+    assert!(baselines.load("main", &other).is_err());
+}

@@ -1,0 +1,120 @@
+//! `sweep --save-baseline` and `sweep --baseline`, from outside: what is printed where, and the exit status.
+#![allow(missing_docs)]
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::Duration,
+};
+
+use llama_bench_rs::{
+    baseline::Baselines,
+    record::{Outcome, Report},
+    report,
+};
+
+/// The example, which cargo builds beside the tests.
+fn sweep() -> PathBuf {
+    let this = env::current_exe().unwrap();
+    let examples = this.parent().unwrap().with_file_name("examples");
+    let sweep = examples.join(format!("sweep{}", env::consts::EXE_SUFFIX));
+    assert!(sweep.exists(), "{} is not there: `cargo test` builds it unless told `--test`", sweep.display());
+    sweep
+}
+
+/// A sweep of a second or less, with these flags.
+fn run(baselines: &Path, flags: &[&str]) -> Output {
+    Command::new(sweep())
+        .args([
+            "--shape",
+            "tiny-llama",
+            "-p",
+            "8",
+            "-n",
+            "2",
+            "-d",
+            "0",
+            "-r",
+            "3",
+            "-t",
+            "1",
+            "--baseline-dir",
+        ])
+        .arg(baselines)
+        .args(flags)
+        .output()
+        .unwrap()
+}
+
+fn texts(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+/// The same runs, all in this share of their time.
+fn faster(report: &Report, share: f64) -> Report {
+    let mut report = report.clone();
+    for cell in report.runs.iter_mut().flat_map(|run| &mut run.cells) {
+        let Outcome::Measured(measured) = &mut cell.outcome else { panic!("{cell:?}") };
+        for sample in &mut measured.samples {
+            sample.elapsed = sample.elapsed.mul_f64(share).max(Duration::from_nanos(100));
+        }
+    }
+    report
+}
+
+#[test]
+fn a_baseline_is_saved_compared_and_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = run(folder.path(), &["--save-baseline", "main", "-o", "json"]);
+    let (stdout, stderr) = texts(&saved);
+    assert_eq!(saved.status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains("saved as main in "), "{stderr}");
+    let measured = report::read_str(&stdout).unwrap().report;
+    let baselines = Baselines::new(folder.path());
+    let baseline = baselines.load("main", &measured).unwrap();
+    assert_eq!(baseline.report().runs.len(), 1);
+
+    // Whatever runs beside this test, it does not take a million times as long.
+    let same = run(folder.path(), &["--baseline", "main", "--tolerance", "100000000"]);
+    let (stdout, stderr) = texts(&same);
+    assert_eq!(same.status.code(), Some(0), "{stdout}{stderr}");
+    assert!(stdout.contains("Against the baseline main:") && stdout.contains("verdict"), "{stdout}");
+
+    // And it always takes a thousand times as long as this.
+    let fast = faster(baseline.report(), 1e-4);
+    for _ in 0..5 {
+        baselines.save("fast", &fast).unwrap();
+    }
+    let flags = ["--baseline", "fast", "--save-baseline", "fast", "-o", "jsonl"];
+    let slow = run(folder.path(), &flags);
+    let (stdout, stderr) = texts(&slow);
+    assert_eq!(slow.status.code(), Some(3), "{stdout}{stderr}");
+    assert!(report::read_str(&stdout).is_ok(), "the comparison stays out of the results: {stdout}");
+    assert!(stderr.contains("2 of 2 cells got slower") && stderr.contains("REGRESSED"), "{stderr}");
+    assert!(stderr.contains("not saved as fast"), "{stderr}");
+    assert_eq!(baselines.load("fast", &measured).unwrap().report().runs.len(), 5);
+
+    let other = run(folder.path(), &["--baseline", "main", "-ub", "64"]);
+    let (_, stderr) = texts(&other);
+    assert_eq!(other.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("n_ubatch: 512 in the baseline, 64 now"), "{stderr}");
+}
+
+#[test]
+fn bad_names_are_found_before_anything_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    for (flags, remedy) in [
+        (["--baseline", "main"], "there is no baseline \"main\""),
+        (["--baseline", "../main"], "use ASCII letters"),
+        (["--save-baseline", ""], "it is empty"),
+        (["--tolerance", "-1"], "0 or more"),
+        (["--tolerance", "much"], "0 or more"),
+    ] {
+        let output = run(folder.path(), &flags);
+        let (stdout, stderr) = texts(&output);
+        assert_eq!(output.status.code(), Some(2), "{flags:?}: {stderr}");
+        assert!(stdout.is_empty() && stderr.contains(remedy), "{flags:?}: {stderr}");
+    }
+}
