@@ -32,7 +32,14 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     let rewind = prop_oneof![Just(Rewind::Clear), Just(Rewind::Remove), Just(Rewind::Refill)];
     let measured = (vec(sample(), 0..14), option::of(sample()), rewind, option::of(any::<bool>())).prop_map(
         |(samples, live, rewind, settled)| {
-            Outcome::Measured(Measured { samples, live, rewind, warmup: Warmup { n_runs: 1, settled } })
+            Outcome::Measured(Measured {
+                samples,
+                live,
+                rewind,
+                warmup: Warmup { n_runs: 1, settled },
+                stop: None,
+                conditions: Vec::new(),
+            })
         },
     );
     let summarised = (time(), option::of(time()), 0.0..1e9, option::of(0.0..1e9)).prop_map(
@@ -87,6 +94,7 @@ fn header() -> impl Strategy<Value = Header> {
                     flash_attn,
                     n_ctx: 0,
                     memory: BTreeMap::from([(text, memory)]),
+                    order: None,
                 },
                 load: Load { elapsed: wall, size_bytes: model_bytes },
                 timing: Timing { wall, ..Timing::default() },
