@@ -168,17 +168,18 @@ impl Journal {
 
 /// Replaces a file as a whole and returns it, open at its end.
 fn replace(path: &Path, text: &[u8], durable: bool) -> io::Result<File> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".results-").suffix(".tmp");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
+    // Always the same name: what a killed process left under it is replaced the next time.
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    let mut file = File::create(&temporary)?;
     file.write_all(text)?;
     if durable {
-        file.as_file().sync_data()?;
+        file.sync_data()?;
     }
-    Ok(file.persist(path)?)
+    fs::rename(&temporary, path)?;
+    Ok(file)
 }
 
 /// The rows of a file, and the report that they make.
@@ -193,7 +194,7 @@ fn read(text: &str) -> Result<(Vec<Row>, Report), ReportError> {
         if line.trim().is_empty() || (is_last && !whole) {
             continue;
         }
-        let row = assembler.add_line(i, line)?;
+        let row = assembler.add_line(i, line.trim_end())?;
         if let Some(test) = row.test() {
             let run = row.run.unwrap_or(0);
             rows.push(Row { run, test, flat: row, done: true });
