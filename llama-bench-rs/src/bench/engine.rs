@@ -12,7 +12,7 @@ use super::{
     tokens::{Purpose, TokenSource},
 };
 use crate::record::{
-    Cell, CurvePoint, Failure, Header, Method, Rewind, Run, TestKind, Warmup, merge_conditions,
+    Cell, CurvePoint, Failure, GpuConditions, Header, Method, Rewind, Run, TestKind, Warmup, merge_conditions,
 };
 
 /// Everything a sweep needs while it runs.
@@ -33,6 +33,8 @@ pub(super) struct Engine<'a, T, C> {
     /// When the run began, by the clock; what an earlier run measured is taken up this much later.
     start: Duration,
     wall_before: Duration,
+    conditions: Vec<GpuConditions>,
+    conditions_at: Option<Duration>,
 }
 
 impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
@@ -63,6 +65,8 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             cancel,
             start: clock.now(),
             wall_before: Duration::ZERO,
+            conditions: Vec::new(),
+            conditions_at: None,
         }
     }
 
@@ -181,10 +185,20 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             self.header.timing.timed += sample.elapsed;
             self.header.timing.n_decoded_tokens += u64::from(test.kind.n_tokens());
             self.cells[cell].samples.push(sample);
-            let reading = self.target.conditions();
-            merge_conditions(&mut self.cells[cell].conditions, &reading);
+            self.read_conditions();
+            merge_conditions(&mut self.cells[cell].conditions, &self.conditions);
         }
         Ok(())
+    }
+
+    /// Looks at the GPUs, unless that was done a moment ago: the driver takes milliseconds to answer.
+    fn read_conditions(&mut self) {
+        const PAUSE: Duration = Duration::from_millis(500);
+        let now = self.clock.now();
+        if self.conditions_at.is_none_or(|at| now - at >= PAUSE) {
+            self.conditions = self.target.conditions();
+            self.conditions_at = Some(now);
+        }
     }
 
     /// Units of a depth that have not failed and need more repetitions.

@@ -104,7 +104,7 @@ impl Target for LlamaTarget {
         if n_ctx <= self.n_ctx_fits {
             return None;
         }
-        let needs = Needs::of(&self.model, &self.params, n_ctx)?;
+        let needs = Needs::of_context(&self.model, &self.params, n_ctx)?;
         if needs.check().is_ok() {
             self.n_ctx_fits = n_ctx;
         }

@@ -13,6 +13,9 @@ use super::{
 };
 use crate::record::{Failure, Order, Rewind, TestKind};
 
+/// Most tokens of a generation straight after the live fill.
+const N_LIVE: u32 = 16;
+
 impl<T: Target, C: Clock> Engine<'_, T, C> {
     pub(super) fn run_rewinding(&mut self) {
         let depths = self.prepare();
@@ -116,7 +119,8 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
     }
 
     /// The first generation of the depth, once, in the state that a user's program generates in: straight after the
-    /// live fill, before any rewind. Kept apart from the samples.
+    /// live fill, before any rewind. Kept apart from the samples, and of at most [`N_LIVE`] tokens: its steps are what
+    /// it is for.
     fn run_live(&mut self, depth: &Depth) {
         let plan = self.plan;
         let is_generation = |unit: &Unit| match *unit {
@@ -134,7 +138,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
 
     fn time_live(&mut self, cell: usize) -> Result<(), Failure> {
         self.go_on()?;
-        let n_gen = self.plan.cells[cell].kind.n_tokens();
+        let n_gen = self.plan.cells[cell].kind.n_tokens().min(N_LIVE);
         let tokens = self.tokens.draw(Purpose::Live, n_gen, false);
         let sample = timed::generation(self.target, self.clock, &tokens)?;
         self.header.timing.timed += sample.elapsed;

@@ -7,29 +7,44 @@ use super::{clock::Clock, engine::Engine, observe::Event, target::Target, timed,
 use crate::record::{Failure, TestKind, Warmup};
 
 /// Two successive runs that differ by less than this share of the later one have settled.
-const TOLERANCE: f64 = 0.05;
+const TOLERANCE: f64 = 0.1;
 
-/// Runs after which a machine that never settles is measured anyway.
-const MAX_RUNS: u32 = 8;
+/// Runs of a kind after which a machine that never settles is measured anyway.
+const MAX_RUNS: u32 = 4;
 
-/// Tokens of one generation in the warm-up: enough for a backend to capture its graph and replay it.
-const N_GEN: u32 = 16;
+/// Tokens of a generation in the warm-up: enough for a backend to capture its graph and replay it.
+const N_GEN: u32 = 8;
+
+/// Tokens of the prompts that tell whether the machine has settled. One of full length went before: it has brought in
+/// every kernel and every buffer that a prompt of this length needs.
+const N_PROMPT: u32 = 512;
 
 impl<T: Target, C: Clock> Engine<'_, T, C> {
-    /// Runs each kind of test at depth 0 until two successive runs agree, or [`MAX_RUNS`].
+    /// Runs each kind of test at depth 0 until two successive runs agree, or [`MAX_RUNS`]; of prompts, first the longest
+    /// one as it is, then shorter ones.
     pub(super) fn warm_up(&mut self) -> Result<(), Failure> {
         if !self.plan.request.warmup {
             return Ok(());
         }
         self.tell(&Event::WarmingUp);
-        let kinds = self.plan.cells.iter().map(|cell| cell.kind);
-        let prompt = kinds.clone().filter(|kind| matches!(kind, TestKind::Pp(_))).max();
-        let generation = kinds.filter_map(|kind| match kind {
+        let kinds = || self.plan.cells.iter().map(|cell| cell.kind);
+        let prompt = kinds().filter(|kind| matches!(kind, TestKind::Pp(_))).max();
+        let generation = kinds().filter_map(|kind| match kind {
             TestKind::Tg(n) => Some(TestKind::Tg(n.min(N_GEN))),
             TestKind::Pp(_) => None,
         });
+        let generation = generation.max();
         let mut warmup = Warmup { n_runs: 0, settled: Some(true) };
-        for kind in prompt.into_iter().chain(generation.max()) {
+        let mut repeated = vec![];
+        if let Some(TestKind::Pp(n)) = prompt {
+            if n > N_PROMPT {
+                self.warm_up_run(TestKind::Pp(n))?;
+                warmup.n_runs += 1;
+            }
+            repeated.push(TestKind::Pp(n.min(N_PROMPT)));
+        }
+        repeated.extend(generation);
+        for kind in repeated {
             let settled = self.warm_up_kind(kind, &mut warmup.n_runs)?;
             warmup.settled = warmup.settled.map(|all| all && settled);
         }

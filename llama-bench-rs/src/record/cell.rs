@@ -119,8 +119,8 @@ pub enum Outcome {
 pub struct Measured {
     /// Every repetition, in the order measured.
     pub samples: Vec<Sample>,
-    /// A repetition straight after the live fill reached this depth, kept apart from `samples`: the state in which
-    /// a user's program generates.
+    /// A generation straight after the live fill reached this depth, kept apart from `samples`: the state in which a
+    /// user's program generates. It may be shorter than a repetition; compare its steps.
     pub live: Option<Sample>,
     /// How the context was brought back to the depth before each repetition.
     pub rewind: Rewind,
