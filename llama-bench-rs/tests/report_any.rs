@@ -134,7 +134,14 @@ proptest! {
             }
         }
         for run in &report.runs {
-            let _ = chat_times(run);
+            for chat in chat_times(run) {
+                // One figure must not contradict the other.
+                let all = chat.token.as_nanos() as f64 * f64::from(chat.n_gen);
+                let off = (all - chat.generation.as_nanos() as f64).abs();
+                prop_assert!(off <= f64::from(chat.n_gen) + all * 1e-9, "{chat:?}");
+                prop_assert!(chat.first_token.mean >= chat.prompt);
+                prop_assert!(chat.answers[1].complete.mean >= chat.answers[0].complete.mean);
+            }
             let _ = predict(run, TestKind::Tg(32), n_depth);
         }
         let text = render(&report, Style { colour, width, unicode });

@@ -19,6 +19,8 @@ pub(super) struct Figures {
     pub(super) cv: Option<Ratio>,
     /// Mean of the repetitions' wall times.
     pub(super) time: Duration,
+    /// Every repetition's rate; `None` where only a summary is known.
+    pub(super) rates: Option<Samples<TokensPerSecond>>,
     /// Every repetition's wall time; `None` where only a summary is known.
     pub(super) times: Option<Samples<Duration>>,
 }
@@ -28,13 +30,14 @@ impl Figures {
     pub(super) fn of(cell: &Cell) -> Option<Self> {
         match &cell.outcome {
             Outcome::Measured(_) => {
-                let (rates, times) = (cell.rate_summary()?, cell.times()?);
-                let half_width = rates.ci95.map(|interval| interval.half_width());
+                let (rates, times) = (Samples::new(cell.rates())?, cell.times()?);
+                let summary = rates.summary();
                 Some(Self {
-                    rate: rates.mean,
-                    half_width,
-                    cv: rates.cv,
+                    rate: summary.mean,
+                    half_width: summary.ci95.map(|interval| interval.half_width()),
+                    cv: summary.cv,
                     time: times.mean(),
+                    rates: Some(rates),
                     times: Some(times),
                 })
             }
@@ -42,7 +45,7 @@ impl Figures {
                 let n_tokens = u64::from(cell.test.kind.n_tokens());
                 let rate = summary.rate.or_else(|| TokensPerSecond::from_elapsed(n_tokens, summary.mean))?;
                 let cv = summary.rate_stddev.and_then(|stddev| Ratio::new(stddev.get() / rate.get()));
-                Some(Self { rate, half_width: None, cv, time: summary.mean, times: None })
+                Some(Self { rate, half_width: None, cv, time: summary.mean, rates: None, times: None })
             }
             Outcome::Failed(_) => None,
         }

@@ -78,7 +78,7 @@ fn a_bent_line_is_wrong_and_widens_every_interval() {
     let predicted = model.predict(3000).unwrap();
     close(predicted.rate.get(), 743.122_064_535);
     close(predicted.interval.unwrap().lower().unwrap().get(), 573.556_451_244);
-    close(predicted.interval.unwrap().upper().get(), 1055.030_001_015);
+    close(predicted.interval.unwrap().upper().get(), 1_055.030_001_015);
 }
 
 #[test]

@@ -1,6 +1,4 @@
-use std::time::Duration;
-
-use super::{Confidence, Quantity, Samples, estimate::Estimate};
+use super::{Confidence, Samples, estimate::Estimate};
 use crate::units::{Ratio, TokensPerSecond};
 
 /// The bounds of a 95 % interval of a number without unit.
@@ -23,10 +21,10 @@ impl RatioInterval {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Fall {
-    /// Speed when full over speed when empty, less one: -0.454 for a fall of 45.4 %. The ratio of the geometric means
-    /// where there are samples.
+    /// Mean speed when full over mean speed when empty, less one: -0.454 for a fall of 45.4 %.
     pub change: Ratio,
-    /// Its 95 % interval: Welch's of the logarithms; `None` if a side has fewer than two samples.
+    /// Its 95 % interval: Welch's, of the logarithms of the means (delta method); `None` if a side has fewer than two
+    /// samples.
     pub interval: Option<RatioInterval>,
     /// Logarithm of full over empty.
     log: Estimate,
@@ -43,16 +41,19 @@ pub struct FallRatio {
 }
 
 impl Fall {
-    /// From the times of the same work in an empty and in a full context; `None` if a sample took no time.
-    pub fn of_times(empty: &Samples<Duration>, full: &Samples<Duration>) -> Option<Self> {
-        let logs = |side: &Samples<Duration>| {
-            Estimate::of(&side.values().iter().map(|time| time.to_f64().ln()).collect::<Vec<_>>())
+    /// From the speeds in an empty and in a full context.
+    pub fn of_samples(empty: &Samples<TokensPerSecond>, full: &Samples<TokensPerSecond>) -> Option<Self> {
+        let log_mean = |side: &Samples<TokensPerSecond>| {
+            let rates = Estimate::of(&side.values().iter().map(|rate| rate.get()).collect::<Vec<_>>())?;
+            // d ln(mean) / d mean = 1 / mean
+            let error = rates.error.map(|error| error.scaled(1.0 / rates.mean));
+            Some(Estimate { mean: rates.mean.ln(), error })
         };
-        Self::of_log(logs(empty)?.combine(1.0, logs(full)?, -1.0))
+        Self::of_log(log_mean(full)?.combine(1.0, log_mean(empty)?, -1.0))
     }
 
     /// From two mean speeds of which no samples are known: a change without an interval.
-    pub fn of_rates(empty: TokensPerSecond, full: TokensPerSecond) -> Option<Self> {
+    pub fn of_means(empty: TokensPerSecond, full: TokensPerSecond) -> Option<Self> {
         Self::of_log(Estimate::bare((full.get() / empty.get()).ln()))
     }
 
@@ -99,8 +100,8 @@ mod tests {
         TokensPerSecond::new(rate).unwrap()
     }
 
-    fn ms(values: &[f64]) -> Samples<Duration> {
-        Samples::new(values.iter().map(|ms| Duration::from_secs_f64(ms / 1e3))).unwrap()
+    fn rates(values: &[f64]) -> Samples<TokensPerSecond> {
+        Samples::new(values.iter().copied().map(rate)).unwrap()
     }
 
     fn close(got: Ratio, expected: f64) {
@@ -109,8 +110,8 @@ mod tests {
 
     #[test]
     fn the_reference_run_falls_by_45_and_33_percent_which_is_1_4_times_not_4() {
-        let prompt = Fall::of_rates(rate(3713.75), rate(2028.92)).unwrap();
-        let generation = Fall::of_rates(rate(90.06), rate(60.30)).unwrap();
+        let prompt = Fall::of_means(rate(3713.75), rate(2028.92)).unwrap();
+        let generation = Fall::of_means(rate(90.06), rate(60.30)).unwrap();
         assert_eq!(format!("{:.1}", prompt.change), "-45.4 %");
         assert_eq!(format!("{:.1}", generation.change), "-33.0 %");
         let ratio = prompt.ratio_to(&generation).unwrap();
@@ -120,29 +121,29 @@ mod tests {
 
     #[test]
     fn intervals_agree_with_scipy() {
-        let (empty, full) = (ms(&[100.0, 101.0, 99.5, 100.4]), ms(&[180.0, 183.0, 181.5]));
-        let fall = Fall::of_times(&empty, &full).unwrap();
-        // exp(d ± t.ppf(0.975, df) * se) - 1 with Welch's se and df of the logarithms
-        close(fall.change, -0.447791865);
-        close(fall.interval.unwrap().lower, -0.456813178);
-        close(fall.interval.unwrap().upper, -0.438620725);
+        let fall =
+            Fall::of_samples(&rates(&[100.0, 101.0, 99.5, 100.4]), &rates(&[55.0, 54.2, 55.3])).unwrap();
+        // exp(d ± t.ppf(0.975, df) * sqrt(v)) - 1, d = ln(mean / mean), v and df Welch's of (std / mean)^2 / n
+        close(fall.change, -0.452897647);
+        close(fall.interval.unwrap().lower, -0.464331336);
+        close(fall.interval.unwrap().upper, -0.441219909);
         assert_eq!(fall.is_sure(), Some(true));
-        let other = Fall::of_times(&ms(&[10.0, 10.1, 10.05]), &ms(&[15.0, 15.3, 15.1, 15.2])).unwrap();
+        let other = Fall::of_samples(&rates(&[10.0, 10.1, 10.05]), &rates(&[6.6, 6.5, 6.7, 6.65])).unwrap();
         // exp(ln(c1 / c2) ± t.ppf(0.975, df) * sqrt((e1 / c1)^2 v1 + (e2 / c2)^2 v2)), e = exp(d), c = e - 1
         let ratio = fall.ratio_to(&other).unwrap();
-        close(ratio.ratio, 1.330255002);
-        close(ratio.interval.unwrap().lower, 1.293042997);
-        close(ratio.interval.unwrap().upper, 1.368537919);
+        close(ratio.ratio, 1.324108030);
+        close(ratio.interval.unwrap().lower, 1.274496831);
+        close(ratio.interval.unwrap().upper, 1.375650399);
     }
 
     #[test]
     fn what_does_not_fall_has_no_ratio() {
-        let still = Fall::of_times(&ms(&[100.0, 102.0, 98.0]), &ms(&[101.0, 99.0, 102.0])).unwrap();
+        let empty = rates(&[100.0, 102.0, 98.0]);
+        let still = Fall::of_samples(&empty, &rates(&[101.0, 99.0, 102.0])).unwrap();
         assert_eq!(still.is_sure(), Some(false));
-        let fall = Fall::of_times(&ms(&[100.0, 102.0, 98.0]), &ms(&[201.0, 199.0, 202.0])).unwrap();
+        let fall = Fall::of_samples(&empty, &rates(&[50.0, 49.0, 51.0])).unwrap();
         assert_eq!((fall.ratio_to(&still), still.ratio_to(&fall)), (None, None));
-        let rise = Fall::of_rates(rate(10.0), rate(12.0)).unwrap();
+        let rise = Fall::of_means(rate(10.0), rate(12.0)).unwrap();
         assert_eq!(rise.ratio_to(&fall), None);
-        assert_eq!(Fall::of_times(&ms(&[0.0]), &ms(&[1.0])), None);
     }
 }

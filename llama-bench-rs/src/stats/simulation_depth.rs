@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{DepthModel, DepthSamples, Fall, Samples, TimePart, TimeSum, rng::Rng};
+use crate::units::TokensPerSecond;
 
 const DEPTHS: [u32; 5] = [0, 4096, 8192, 16384, 32768];
 
@@ -42,7 +43,7 @@ fn coefficients_and_predictions_hold_the_truth_as_often_as_they_say() {
             intercepts += usize::from(holds(model.intercept(), 300_000.0));
             slopes += usize::from(holds(model.slope(), 7.0));
             let new = draw(300_000.0 + 7.0 * 12_000.0, 1, 0.002, &mut rng)[0];
-            let rate = crate::units::TokensPerSecond::from_elapsed(1, new).unwrap();
+            let rate = TokensPerSecond::from_elapsed(1, new).unwrap();
             predictions +=
                 usize::from(model.predict(12_000).unwrap().interval.is_some_and(|i| i.contains(rate)));
         }
@@ -81,8 +82,11 @@ fn falls_and_their_ratio_hold_the_truth_as_often_as_they_say() {
     const TRIALS: usize = 10_000;
     for _ in 0..TRIALS {
         let mut fall = |slowdown: f64, cv: f64| {
-            let empty = set(draw(5e8, 5, cv, &mut rng));
-            Fall::of_times(&empty, &set(draw(5e8 * slowdown, 5, cv, &mut rng))).unwrap()
+            let mut rates = |mean: f64| {
+                let times = draw(mean, 5, cv, &mut rng).into_iter();
+                Samples::new(times.map(|time| TokensPerSecond::from_elapsed(512, time).unwrap())).unwrap()
+            };
+            Fall::of_samples(&rates(5e8), &rates(5e8 * slowdown)).unwrap()
         };
         let (prompt, generation) = (fall(1.83, 0.01), fall(1.49, 0.02));
         let holds = |lower: f64, upper: f64, truth: f64| lower <= truth && truth <= upper;

@@ -62,9 +62,9 @@ pub(super) fn falls(all: &[Series]) -> Vec<DepthFall> {
 
 /// From the samples where both sides have some, else from the means.
 fn between(empty: &Figures, full: &Figures) -> Option<Fall> {
-    match (&empty.times, &full.times) {
-        (Some(empty), Some(full)) => Fall::of_times(empty, full),
-        _ => Fall::of_rates(empty.rate, full.rate),
+    match (&empty.rates, &full.rates) {
+        (Some(empty), Some(full)) => Fall::of_samples(empty, full),
+        _ => Fall::of_means(empty.rate, full.rate),
     }
 }
 

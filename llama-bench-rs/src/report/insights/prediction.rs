@@ -29,7 +29,8 @@ pub fn predict(run: &Run, kind: TestKind, n_depth: u32) -> Option<Prediction> {
     prediction(all.iter().find(|series| series.kind == kind && series.group.is_none())?, n_depth)
 }
 
-/// The main tests at twice the deepest depth, as far as the model was trained for.
+/// The main tests at twice the deepest depth, as far as the model was trained for; those that would say nothing, since
+/// their interval is as wide as the speed itself, are left out.
 pub(super) fn predictions(run: &Run, all: &[Series]) -> Vec<Prediction> {
     let is_prompt = |kind| matches!(kind, TestKind::Pp(_));
     let main = [Series::main(all, is_prompt), Series::main(all, |kind| !is_prompt(kind))];
@@ -38,7 +39,11 @@ pub(super) fn predictions(run: &Run, all: &[Series]) -> Vec<Prediction> {
         let n_trained = run.header.model.n_ctx_train;
         let limit = if n_trained == 0 { u32::MAX } else { n_trained.saturating_sub(series.kind.n_tokens()) };
         let n_depth = deepest.saturating_mul(2).min(limit);
-        (n_depth > deepest).then(|| prediction(series, n_depth)).flatten()
+        let says_something = |prediction: &Prediction| {
+            let Predicted { rate, interval, .. } = prediction.predicted;
+            interval.is_some_and(|interval| interval.half_width().get() < rate.get() / 2.0)
+        };
+        (n_depth > deepest).then(|| prediction(series, n_depth)).flatten().filter(says_something)
     };
     main.into_iter().flatten().filter_map(of_series).collect()
 }

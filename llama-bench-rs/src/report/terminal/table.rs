@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::paint::{Ink, Paint};
 use crate::{
     record::{Cell, Run, TestKind},
@@ -5,7 +7,6 @@ use crate::{
         figures::Figures,
         in_words::{duration, one_line, test},
     },
-    units::TokensPerSecond,
 };
 
 /// Columns between two others.
@@ -38,7 +39,7 @@ pub(super) fn table(run: &Run, paint: &Paint) -> String {
     let rate = column("t/s", figures(|_, f| format!("{:.2}", f.rate.get())));
     let spread = column("95 %", figures(|_, f| half_width(f)));
     let time = column("time", figures(|_, f| duration(f.time)));
-    let token = column("a token", figures(|row, f| token(row.cell, f.rate)));
+    let token = column("a token", figures(|row, f| token(row.cell, f.time)));
     let count = column("n", figures(|_, f| f.times.as_ref().map_or(String::new(), |t| t.n().to_string())));
 
     // What must be there, then as much of the rest as fits: times, bars, time of a token, number.
@@ -146,10 +147,10 @@ fn half_width(figures: &Figures) -> String {
 }
 
 /// The time of a generated token; a prompt's tokens are not waited for one by one.
-fn token(cell: &Cell, rate: TokensPerSecond) -> String {
+fn token(cell: &Cell, time: Duration) -> String {
     match cell.test.kind {
-        TestKind::Tg(_) => duration(rate.time_for(1)),
-        TestKind::Pp(_) => String::new(),
+        TestKind::Tg(n @ 1..) => duration(time / n),
+        TestKind::Tg(0) | TestKind::Pp(_) => String::new(),
     }
 }
 
