@@ -346,7 +346,7 @@ mod tests {
     fn labels_that_would_meet_make_room() {
         assert_eq!(spread(&[10.0, 50.0], 13.0), [10.0, 50.0]);
         assert_eq!(spread(&[10.0, 10.0, 50.0], 10.0), [5.0, 15.0, 50.0]);
-        assert_eq!(spread(&[0.0, 2.0, 12.0], 10.0), [-16.0 / 3.0, 14.0 / 3.0, 44.0 / 3.0]);
+        assert_eq!(spread(&[0.0, 4.0, 11.0], 10.0), [-5.0, 5.0, 15.0]);
         assert!(spread(&[], 10.0).is_empty());
     }
 
