@@ -59,12 +59,19 @@ impl Figures {
     }
 }
 
+/// A cell that has figures, with them.
+#[derive(Clone, Debug)]
+pub(super) struct Point<'a> {
+    pub(super) cell: &'a Cell,
+    pub(super) figures: Figures,
+}
+
 /// The cells of one test over the depths, ascending, those without a figure left out.
 #[derive(Clone, Debug)]
 pub(super) struct Series<'a> {
     pub(super) kind: TestKind,
     pub(super) group: Option<Group>,
-    pub(super) cells: Vec<(&'a Cell, Figures)>,
+    pub(super) points: Vec<Point<'a>>,
 }
 
 impl<'a> Series<'a> {
@@ -74,21 +81,22 @@ impl<'a> Series<'a> {
         for cell in &run.cells {
             let Some(figures) = Figures::of(cell) else { continue };
             let (kind, group) = (cell.test.kind, cell.test.group);
+            let point = Point { cell, figures };
             match all.iter_mut().find(|series| (series.kind, series.group) == (kind, group)) {
-                Some(series) => series.cells.push((cell, figures)),
-                None => all.push(Self { kind, group, cells: vec![(cell, figures)] }),
+                Some(series) => series.points.push(point),
+                None => all.push(Self { kind, group, points: vec![point] }),
             }
         }
         for series in &mut all {
-            series.cells.sort_by_key(|(cell, _)| cell.test.n_depth);
+            series.points.sort_by_key(Point::n_depth);
         }
         all
     }
 
     /// The shallowest and the deepest cell; `None` if there is but one depth.
-    pub(super) fn ends(&self) -> Option<(&(&'a Cell, Figures), &(&'a Cell, Figures))> {
-        let (first, last) = (self.cells.first()?, self.cells.last()?);
-        (first.0.test.n_depth < last.0.test.n_depth).then_some((first, last))
+    pub(super) fn ends(&self) -> Option<[&Point<'a>; 2]> {
+        let (first, last) = (self.points.first()?, self.points.last()?);
+        (first.n_depth() < last.n_depth()).then_some([first, last])
     }
 
     /// The series that stands for all of its kind: tests of their own before the halves of a pg test, more depths
@@ -96,6 +104,13 @@ impl<'a> Series<'a> {
     pub(super) fn main(all: &[Self], is_kind: impl Fn(TestKind) -> bool) -> Option<&Self> {
         all.iter()
             .filter(|series| is_kind(series.kind))
-            .max_by_key(|s| (s.group.is_none(), s.cells.len(), s.kind.n_tokens()))
+            .max_by_key(|s| (s.group.is_none(), s.points.len(), s.kind.n_tokens()))
+    }
+}
+
+impl Point<'_> {
+    /// Tokens in the context when the clock starts.
+    pub(super) fn n_depth(&self) -> u32 {
+        self.cell.test.n_depth
     }
 }

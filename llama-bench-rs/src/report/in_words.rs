@@ -78,11 +78,12 @@ pub fn parameters(n: u64) -> String {
     }
 }
 
-/// A share in percent with as many digits as say something: `0.32 %`, `7.2 %`, `45.4 %`.
+/// A share in percent with as many digits as say something: `0.32 %`, `7.2 %`, `45.4 %`, `226 %`.
 pub fn percent(share: Ratio) -> String {
     match share.get().abs() {
         s if s < 0.00995 => format!("{share:.2}"),
-        _ => format!("{share:.1}"),
+        s if s < 0.9995 => format!("{share:.1}"),
+        _ => format!("{share:.0}"),
     }
 }
 

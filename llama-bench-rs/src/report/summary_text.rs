@@ -3,9 +3,7 @@
 use std::fmt;
 
 use super::in_words::{bytes, bytes_per_second, count, duration, one_line, parameters};
-use crate::record::{
-    Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Method, Outcome, Resolved, Run,
-};
+use crate::record::{Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Method, Outcome, Run};
 
 /// One line of a header. What is not known has no line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,17 +59,20 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
         ],
     );
     facts.add("KV cache", kv_cache(config));
-    facts.join("Placement", placement(config, resolved));
+    facts.join("Placement", placement(&run.header));
     facts.add("Threads", threads(config));
     facts.join(
         "Loading",
         [
-            known(&config.load_mode).map(|mode| format!("mode {mode}")),
+            known(&config.load_mode).map(|mode| match mode.as_str() {
+                "none" => "copied, not memory-mapped (mode none)".into(),
+                mode => format!("mode {mode}"),
+            }),
             (!load.elapsed.is_zero()).then(|| duration(load.elapsed)),
             bytes_per_second(load.size_bytes, load.elapsed),
         ],
     );
-    for (name, memory) in &resolved.memory {
+    for (name, memory) in resolved.memory.iter().filter(|(_, memory)| **memory != DeviceMemory::default()) {
         facts.add("Memory", Some(used(name, memory)));
     }
     facts.join("Method", method(run));
@@ -153,9 +154,11 @@ fn kv_cache(config: &Config) -> Option<String> {
     Some(format!("{types}{place}{window}"))
 }
 
-fn placement(config: &Config, resolved: &Resolved) -> [Option<String>; 4] {
+fn placement(Header { config, resolved, host, .. }: &Header) -> [Option<String>; 4] {
+    let is_cpu_only = !host.devices.is_empty() && host.devices.iter().all(|device| device.kind == "cpu");
     let asked = if config.n_gpu_layers < 0 { "all".into() } else { config.n_gpu_layers.to_string() };
     let layers = match resolved.offloaded_layers {
+        _ if is_cpu_only => "all layers on the CPU, there is no other device".into(),
         Some((n, of)) => format!("{n} of {of} layers on devices ({asked} asked for)"),
         None => format!("{asked} layers asked for on devices"),
     };
@@ -180,13 +183,14 @@ fn threads(config: &Config) -> Option<String> {
 fn used(name: &str, memory: &DeviceMemory) -> String {
     let DeviceMemory { model_bytes, context_bytes, compute_bytes } = *memory;
     let total = model_bytes.saturating_add(context_bytes).saturating_add(compute_bytes);
-    format!(
-        "{name}, {} used: {} weights, {} context, {} compute buffers",
-        bytes(total),
-        bytes(model_bytes),
-        bytes(context_bytes),
-        bytes(compute_bytes)
-    )
+    let part = |n: u64, what: &str| (n > 0).then(|| format!("{} {what}", bytes(n)));
+    let parts = [
+        part(model_bytes, "weights"),
+        part(context_bytes, "context"),
+        part(compute_bytes, "compute buffers"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    format!("{name}, {} used: {}", bytes(total), parts.join(", "))
 }
 
 fn method(run: &Run) -> [Option<String>; 5] {

@@ -18,7 +18,8 @@ pub struct DepthSamples {
     pub times: Vec<Duration>,
 }
 
-/// A straight line through the time per token against the depth, by least squares over all repetitions.
+/// A straight line through the time per token against the depth, by least squares over all repetitions. Noise is a
+/// share of the time that it disturbs, so each counts by the inverse square of its depth's mean.
 ///
 /// Attention looks at every token before, so that its time grows with the depth; the rest of the work does not depend
 /// on it. Where the line is wrong ([`DepthModel::linearity`]), intervals are computed from how far the depths lie off
@@ -29,8 +30,8 @@ pub struct DepthModel {
     slope: Coefficient,
     linearity: Option<Linearity>,
     line: Line,
-    shallowest: u32,
-    deepest: u32,
+    /// The shallowest and the deepest depth.
+    measured: (f64, f64),
 }
 
 /// A coefficient of the line with its 95 % interval.
@@ -59,50 +60,36 @@ pub struct Predicted {
     pub is_extrapolated: bool,
 }
 
-/// The fitted line, in nanoseconds per token.
+/// The fitted line, in nanoseconds per token; variances are those of the relative error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Line {
-    n: f64,
+    weights: f64,
     mean_depth: f64,
     mean_ns: f64,
     slope: f64,
-    /// Sum of the squared distances of the depths from their mean.
+    /// Weighted sum of the squared distances of the depths from their mean.
     spread: f64,
-    /// Variance that the uncertainty of the line comes from.
+    /// The variance that the uncertainty of the line comes from.
     variance: f64,
-    /// Variance of one more repetition around the line.
+    /// The variance of one more repetition around the line.
     variance_of_one: f64,
     degrees_of_freedom: f64,
 }
 
 impl DepthModel {
-    /// The line through these points; repetitions without time are fine, points without repetitions are left out.
-    /// `None` for fewer than two depths or fewer than three repetitions in all.
+    /// The line through these points; what took no time is left out. `None` for fewer than two depths or fewer than
+    /// three repetitions in all.
     pub fn fit(points: &[DepthSamples]) -> Option<Self> {
-        let groups = Groups::new(points)?;
-        let n = groups.n() as f64;
-        let degrees_of_freedom = n - 2.0;
-        if groups.n_depths() < 2 || degrees_of_freedom < 1.0 {
+        let groups = Groups::new(points);
+        if groups.n_depths() < 2 || groups.n() < 3 {
             return None;
         }
-        let mean = |value: fn(f64, f64) -> f64| groups.each().map(|(x, y)| value(x, y)).sum::<f64>() / n;
-        let (mean_depth, mean_ns) = (mean(|x, _| x), mean(|_, y| y));
-        let spread: f64 = groups.each().map(|(x, _)| (x - mean_depth).powi(2)).sum();
-        let slope = groups.each().map(|(x, y)| (x - mean_depth) * (y - mean_ns)).sum::<f64>() / spread;
-        let at = |x: f64| mean_ns + slope * (x - mean_depth);
-        let squares: f64 = groups.each().map(|(x, y)| (y - at(x)).powi(2)).sum();
-        let variance = squares / degrees_of_freedom;
-        let mut line = Line {
-            n,
-            mean_depth,
-            mean_ns,
-            slope,
-            spread,
-            variance,
-            variance_of_one: variance,
-            degrees_of_freedom,
-        };
-        let linearity = linearity::test(&groups, at, squares);
+        let mut line = Line::through(&groups);
+        let squares = groups.sum(|point| (point.y - line.at(point.x)).powi(2));
+        line.degrees_of_freedom = (groups.n() - 2) as f64;
+        line.variance = squares / line.degrees_of_freedom;
+        line.variance_of_one = line.variance;
+        let linearity = linearity::test(&groups, |x| line.at(x), squares);
         if let Some(misfit) = linearity.as_ref().and_then(|l| l.misfit()) {
             line.variance = misfit.variance;
             line.variance_of_one = misfit.variance_of_one;
@@ -114,12 +101,11 @@ impl DepthModel {
             Coefficient { ns, lower_ns: ns - half, upper_ns: ns + half }
         };
         Some(Self {
-            intercept: coefficient(at(0.0), line.variance_at(0.0)),
-            slope: coefficient(slope, line.variance / spread),
+            intercept: coefficient(line.at(0.0), line.variance_at(0.0)),
+            slope: coefficient(line.slope, line.variance / line.spread),
             linearity,
             line,
-            shallowest: points.iter().filter(|p| !p.times.is_empty()).map(|p| p.n_depth).min()?,
-            deepest: points.iter().filter(|p| !p.times.is_empty()).map(|p| p.n_depth).max()?,
+            measured: groups.range(),
         })
     }
 
@@ -142,10 +128,10 @@ impl DepthModel {
     /// to no time there.
     pub fn predict(&self, n_depth: u32) -> Option<Predicted> {
         let x = f64::from(n_depth);
-        let ns = self.line.mean_ns + self.line.slope * (x - self.line.mean_depth);
+        let ns = self.line.at(x);
         let rate = |ns: f64| TokensPerSecond::new(1e9 / ns);
         let t = t_quantile(self.line.degrees_of_freedom, Confidence::P95)?;
-        let half = t * (self.line.variance_at(x) + self.line.variance_of_one).sqrt();
+        let half = t * (self.line.variance_at(x) + self.line.variance_of_one * ns.powi(2)).sqrt();
         let interval = (ns - half > 0.0)
             .then(|| {
                 let (lower, upper) = (rate(ns + half)?.to_f64(), rate(ns - half)?.to_f64());
@@ -156,15 +142,30 @@ impl DepthModel {
             n_depth,
             rate: rate(ns)?,
             interval,
-            is_extrapolated: n_depth < self.shallowest || n_depth > self.deepest,
+            is_extrapolated: x < self.measured.0 || x > self.measured.1,
         })
     }
 }
 
 impl Line {
-    /// Variance of the line's height at `x`.
+    /// The line alone, without its variances.
+    fn through(groups: &Groups) -> Self {
+        let weights = groups.sum(|_| 1.0);
+        let (mean_depth, mean_ns) = (groups.sum(|p| p.x) / weights, groups.sum(|p| p.y) / weights);
+        let spread = groups.sum(|p| (p.x - mean_depth).powi(2));
+        let slope = groups.sum(|p| (p.x - mean_depth) * (p.y - mean_ns)) / spread;
+        let (variance, variance_of_one, degrees_of_freedom) = (0.0, 0.0, 0.0);
+        Self { weights, mean_depth, mean_ns, slope, spread, variance, variance_of_one, degrees_of_freedom }
+    }
+
+    /// Its height at `x`.
+    fn at(&self, x: f64) -> f64 {
+        self.mean_ns + self.slope * (x - self.mean_depth)
+    }
+
+    /// The variance of its height at `x`.
     fn variance_at(&self, x: f64) -> f64 {
-        self.variance * (1.0 / self.n + (x - self.mean_depth).powi(2) / self.spread)
+        self.variance * (1.0 / self.weights + (x - self.mean_depth).powi(2) / self.spread)
     }
 }
 

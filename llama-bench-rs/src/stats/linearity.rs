@@ -25,7 +25,7 @@ pub enum LinearityTest {
     QuadraticTerm,
 }
 
-/// The variances to go by where the points lie off the line by more than their repetitions allow.
+/// The relative variances to go by where the points lie off the line by more than their repetitions allow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Misfit {
     pub(super) variance: f64,
@@ -51,37 +51,75 @@ impl Linearity {
 }
 
 /// Times per token in nanoseconds, by depth.
-pub(super) struct Groups(Vec<(f64, Vec<f64>)>);
+///
+/// Noise is a share of the time that it disturbs: times count by the inverse square of their depth's mean, and all
+/// variances are those of the relative error.
+pub(super) struct Groups(Vec<Group>);
+
+struct Group {
+    depth: f64,
+    times: Vec<f64>,
+    weight: f64,
+}
+
+/// One repetition.
+#[derive(Clone, Copy)]
+pub(super) struct Point {
+    /// Tokens in the context.
+    pub(super) x: f64,
+    /// Nanoseconds per token.
+    pub(super) y: f64,
+    pub(super) weight: f64,
+}
 
 impl Groups {
-    /// Depths that occur more than once are put together; `None` if nothing was measured.
-    pub(super) fn new(points: &[DepthSamples]) -> Option<Self> {
-        let mut groups: Vec<(f64, Vec<f64>)> = Vec::new();
-        for point in points.iter().filter(|point| point.n_tokens > 0 && !point.times.is_empty()) {
+    /// Depths that occur more than once are put together, what took no time is left out.
+    pub(super) fn new(points: &[DepthSamples]) -> Self {
+        let mut groups: Vec<Group> = Vec::new();
+        for point in points.iter().filter(|point| point.n_tokens > 0) {
             let depth = f64::from(point.n_depth);
-            let times = point.times.iter().map(|t| t.as_secs_f64() * 1e9 / f64::from(point.n_tokens));
-            match groups.iter_mut().find(|(x, _)| *x == depth) {
-                Some((_, group)) => group.extend(times),
-                None => groups.push((depth, times.collect())),
+            let times = point
+                .times
+                .iter()
+                .filter(|time| !time.is_zero())
+                .map(|time| time.as_secs_f64() * 1e9 / f64::from(point.n_tokens));
+            match groups.iter_mut().find(|group| group.depth == depth) {
+                Some(group) => group.times.extend(times),
+                None => groups.push(Group { depth, times: times.collect(), weight: 0.0 }),
             }
         }
-        (!groups.is_empty()).then_some(Self(groups))
+        groups.retain(|group| !group.times.is_empty());
+        groups.iter_mut().for_each(|group| group.weight = mean(&group.times).powi(-2));
+        Self(groups)
     }
 
-    pub(super) fn each(&self) -> impl Iterator<Item = (f64, f64)> {
-        self.0.iter().flat_map(|(x, group)| group.iter().map(|y| (*x, *y)))
+    pub(super) fn each(&self) -> impl Iterator<Item = Point> {
+        let point = |group: &Group, y: f64| Point { x: group.depth, y, weight: group.weight };
+        self.0.iter().flat_map(move |group| group.times.iter().map(move |&y| point(group, y)))
+    }
+
+    /// The weighted sum of a value over all repetitions.
+    pub(super) fn sum(&self, value: impl Fn(Point) -> f64) -> f64 {
+        self.each().map(|point| point.weight * value(point)).sum()
     }
 
     pub(super) fn n(&self) -> usize {
-        self.0.iter().map(|(_, group)| group.len()).sum()
+        self.0.iter().map(|group| group.times.len()).sum()
     }
 
     pub(super) fn n_depths(&self) -> usize {
         self.0.len()
     }
+
+    /// The shallowest and the deepest depth.
+    pub(super) fn range(&self) -> (f64, f64) {
+        self.0.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), group| {
+            (low.min(group.depth), high.max(group.depth))
+        })
+    }
 }
 
-/// Tests the line `at`, around which the points have this sum of squares; `None` where the points cannot tell.
+/// Tests the line `at`, around which the points have this weighted sum of squares; `None` where they cannot tell.
 pub(super) fn test(groups: &Groups, at: impl Fn(f64) -> f64, squares: f64) -> Option<Linearity> {
     let (p_value, test, misfit) = match groups.n() > groups.n_depths() {
         true => {
@@ -90,9 +128,14 @@ pub(super) fn test(groups: &Groups, at: impl Fn(f64) -> f64, squares: f64) -> Op
         }
         false => (quadratic_term(groups, &at, squares)?, LinearityTest::QuadraticTerm, None),
     };
-    let deviation = |(x, group): &(f64, Vec<f64>)| (mean(group) / at(*x) - 1.0).abs();
+    let deviation = |group: &Group| (mean(&group.times) / at(group.depth) - 1.0).abs();
     let largest_deviation = Ratio::new(groups.0.iter().map(deviation).fold(0.0, f64::max))?;
     Some(Linearity { test, p_value: Ratio::new(p_value)?, largest_deviation, misfit })
+}
+
+/// A sum of squares so small, for so many points, that clocks do not tell it from none.
+fn is_nothing(squares: f64, n: f64) -> bool {
+    squares <= 1e-14 * n
 }
 
 fn lack_of_fit(groups: &Groups, squares: f64) -> Option<(f64, Misfit)> {
@@ -100,17 +143,21 @@ fn lack_of_fit(groups: &Groups, squares: f64) -> Option<(f64, Misfit)> {
     if k < 3.0 {
         return None;
     }
-    let pure: f64 = groups.0.iter().map(|(_, g)| g.iter().map(|y| (y - mean(g)).powi(2)).sum::<f64>()).sum();
+    let around_mean = |group: &Group| {
+        let mean = mean(&group.times);
+        group.weight * group.times.iter().map(|y| (y - mean).powi(2)).sum::<f64>()
+    };
+    let pure: f64 = groups.0.iter().map(around_mean).sum();
     let lack = (squares - pure).max(0.0);
     let (pure_variance, lack_variance) = (pure / (n - k), lack / (k - 2.0));
-    let p_value = match pure_variance == 0.0 {
-        // Rounding alone leaves some 1e-16 of the squares.
-        true if lack <= 1e-12 * groups.each().map(|(_, y)| y * y).sum::<f64>() => 1.0,
+    let p_value = match is_nothing(pure, n) {
+        true if is_nothing(lack, n) => 1.0,
         true => 0.0,
         false => FisherSnedecor::new(k - 2.0, n - k).ok()?.sf(lack_variance / pure_variance),
     };
     // Repetitions per depth; for unequal numbers what stands for them in the analysis of variance.
-    let per_depth = (n - groups.0.iter().map(|(_, g)| (g.len() as f64).powi(2)).sum::<f64>() / n) / (k - 1.0);
+    let squared_counts: f64 = groups.0.iter().map(|group| (group.times.len() as f64).powi(2)).sum();
+    let per_depth = (n - squared_counts / n) / (k - 1.0);
     let between_depths = ((lack_variance - pure_variance) / per_depth).max(0.0);
     let misfit = Misfit {
         variance: lack_variance,
@@ -128,21 +175,18 @@ fn quadratic_term(groups: &Groups, at: impl Fn(f64) -> f64, squares: f64) -> Opt
     }
     // What of x² no line can be: the residual of its own regression on x. Depths in parts of the largest, lest their
     // powers lose digits.
-    let scale = groups.each().map(|(x, _)| x).fold(1.0, f64::max);
-    let points: Vec<(f64, f64)> = groups.each().map(|(x, y)| (x / scale, y - at(x))).collect();
-    let average = |value: &dyn Fn(f64) -> f64| points.iter().map(|&(x, _)| value(x)).sum::<f64>() / n;
+    let scale = groups.range().1.max(1.0);
+    let weights = groups.sum(|_| 1.0);
+    let average = |value: &dyn Fn(f64) -> f64| groups.sum(|point| value(point.x / scale)) / weights;
     let (mean_x, mean_square) = (average(&|x| x), average(&|x| x * x));
     let slope = average(&|x| (x - mean_x) * x * x) / average(&|x| (x - mean_x).powi(2));
     let curve = |x: f64| x * x - mean_square - slope * (x - mean_x);
-    let spread: f64 = points.iter().map(|&(x, _)| curve(x).powi(2)).sum();
-    let coefficient = points.iter().map(|&(x, residual)| curve(x) * residual).sum::<f64>() / spread;
+    let spread = groups.sum(|point| curve(point.x / scale).powi(2));
+    let along = groups.sum(|point| curve(point.x / scale) * (point.y - at(point.x)));
+    let coefficient = along / spread;
     let rest = (squares - coefficient.powi(2) * spread).max(0.0);
-    if rest <= 1e-20 * groups.each().map(|(_, y)| y * y).sum::<f64>() {
-        return Some(if squares <= 1e-20 * groups.each().map(|(_, y)| y * y).sum::<f64>() {
-            1.0
-        } else {
-            0.0
-        });
+    if is_nothing(rest, n) {
+        return Some(if is_nothing(squares, n) { 1.0 } else { 0.0 });
     }
     let error = (rest / (n - 3.0) / spread).sqrt();
     Some(2.0 * StudentsT::new(0.0, 1.0, n - 3.0).ok()?.sf((coefficient / error).abs()))

@@ -1,4 +1,7 @@
-use super::{Bootstrap, Confidence, Interval, Quantity, Summary, quantile::quantile};
+use super::{
+    Bootstrap, Confidence, Interval, IntervalMethod, Quantity, Summary, interval::t_quantile,
+    quantile::quantile,
+};
 use crate::units::Ratio;
 
 /// A set of samples of one quantity, at least one, in the order measured.
@@ -80,6 +83,16 @@ impl<Q: Quantity> Samples<Q> {
     /// The interval of the mean by a bootstrap (bias-corrected and accelerated) of any size; `None` for one value.
     pub fn bootstrap_interval(&self, confidence: Confidence, bootstrap: Bootstrap) -> Option<Interval<Q>> {
         Interval::bootstrapped(&self.sorted, confidence, bootstrap)
+    }
+
+    /// Where one more sample of the same kind lies: Student's t with the spread of one sample and the uncertainty of
+    /// the mean; `None` for one value.
+    pub fn prediction_interval(&self, confidence: Confidence) -> Option<Interval<Q>> {
+        let n = self.n() as f64;
+        let spread = self.stddev_f64()? * (1.0 + 1.0 / n).sqrt();
+        let half_width = t_quantile(n - 1.0, confidence)? * spread;
+        let (lower, upper) = (self.mean_f64() - half_width, self.mean_f64() + half_width);
+        Interval::between(lower, upper, confidence, IntervalMethod::StudentT)
     }
 
     /// Every figure at once.

@@ -58,6 +58,16 @@ fn one_sample_has_no_spread_and_no_interval() {
 }
 
 #[test]
+fn one_more_prefill_of_the_reference_run() {
+    // scipy: mean ± t.ppf(0.975, 4) * stddev * sqrt(1 + 1 / 5)
+    let set = rates(&[3710.15, 3730.4, 3708.61, 3707.6, 3712.01]);
+    let interval = set.prediction_interval(Confidence::P95).unwrap();
+    close(interval.lower().unwrap().get(), 3685.002622485);
+    close(interval.upper().get(), 3742.505377515);
+    assert_eq!(rates(&[60.30]).prediction_interval(Confidence::P95), None);
+}
+
+#[test]
 fn durations_stay_durations() {
     let set = Samples::new([1, 2, 6].map(Duration::from_millis)).unwrap();
     let summary = set.summary();

@@ -8,7 +8,6 @@ use crate::{
         in_words::{context, duration},
     },
     stats::{Quantity as _, Samples, TimePart, TimeSum},
-    units::TokensPerSecond,
 };
 
 /// What the figures at a depth mean for somebody who waits: a prompt of the length measured comes in at this depth and
@@ -91,11 +90,15 @@ fn pair<'a>(run: &'a Run, prompt: &'a Cell) -> Option<(&'a Cell, &'a Cell)> {
 
 fn times(prompt: &Cell, generation: &Cell) -> Option<ChatTimes> {
     let (prompt_figures, figures) = (Figures::of(prompt)?, Figures::of(generation)?);
+    // From the time, not from the rate: the mean of rates is another mean.
+    let n_gen = generation.test.kind.n_tokens();
+    let scaled =
+        |n_tokens: u32| Duration::from_f64(figures.time.to_f64() / f64::from(n_gen) * f64::from(n_tokens));
     let complete = |n_tokens| {
         let answer = generated(generation, n_tokens);
         let answer_part = match &answer {
             Some(samples) => TimePart::Samples(samples),
-            None => TimePart::Mean(scaled(figures.rate, n_tokens)?),
+            None => TimePart::Mean(scaled(n_tokens)?),
         };
         let generation = TimeSum::of([answer_part])?.mean;
         Some((TimeSum::of([prompt_figures.time_part(), answer_part])?, generation))
@@ -106,17 +109,12 @@ fn times(prompt: &Cell, generation: &Cell) -> Option<ChatTimes> {
         n_depth: prompt.test.n_depth,
         n_prompt: prompt.test.kind.n_tokens(),
         prompt: prompt_figures.time,
-        n_gen: generation.test.kind.n_tokens(),
+        n_gen,
         generation: figures.time,
-        token: scaled(figures.rate, 1)?,
+        token: scaled(1)?,
         first_token: complete(1)?.0,
         answers: [answer(ANSWERS[0])?, answer(ANSWERS[1])?],
     })
-}
-
-/// The time of so many tokens at a mean rate; `None` if it is too long to be told.
-fn scaled(rate: TokensPerSecond, n_tokens: u32) -> Option<Duration> {
-    Duration::from_f64(f64::from(n_tokens) / rate.get() * 1e9)
 }
 
 /// What each repetition says of the time to generate so many tokens: its first step and as many of its other steps,

@@ -46,15 +46,15 @@ pub struct FasterFall {
 /// Every test that was measured at two depths or more.
 pub(super) fn falls(all: &[Series]) -> Vec<DepthFall> {
     let fall = |series: &Series| {
-        let ((first, empty), (last, full)) = series.ends()?;
+        let [empty, full] = series.ends()?;
         Some(DepthFall {
             kind: series.kind,
             group: series.group,
-            shallow: first.test.n_depth,
-            deep: last.test.n_depth,
-            rate_shallow: empty.rate,
-            rate_deep: full.rate,
-            fall: between(empty, full)?,
+            shallow: empty.n_depth(),
+            deep: full.n_depth(),
+            rate_shallow: empty.figures.rate,
+            rate_deep: full.figures.rate,
+            fall: between(&empty.figures, &full.figures)?,
         })
     };
     all.iter().filter_map(fall).collect()

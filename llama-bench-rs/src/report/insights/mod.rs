@@ -138,7 +138,13 @@ pub fn insights_with(report: &Report, expectations: &[Expectation]) -> Vec<Insig
     let of = |(run, record)| {
         of_run(record, expectations).into_iter().map(move |statement| Insight { run, statement })
     };
-    report.runs.iter().enumerate().flat_map(of).collect()
+    let mut said: Vec<Insight> = report.runs.iter().enumerate().flat_map(of).collect();
+    if let Some(run) = report.runs.iter().rposition(|run| run.cells.iter().any(|c| c.failure().is_none())) {
+        // Once for all of them, where it is read last.
+        let at = said.iter().rposition(|insight| insight.run <= run).map_or(0, |last| last + 1);
+        said.insert(at, Insight { run, statement: Statement::Next(NextStep::Parallel) });
+    }
+    said
 }
 
 fn of_run(run: &Run, expectations: &[Expectation]) -> Vec<Statement> {

@@ -4,6 +4,7 @@ use super::{Level, Say};
 use crate::{
     record::{Run, Test},
     report::figures::{Figures, Series},
+    stats::{StoppingRule, repetitions_for},
 };
 
 /// What to measure next.
@@ -15,7 +16,7 @@ pub enum NextStep {
         /// The cell whose mean is known worst.
         test: Test,
         /// How many repetitions bring it within ± 1 %, at the same noise; `None` if its noise is not known.
-        n_needed: Option<u32>,
+        n_needed: Option<usize>,
         /// How many it has.
         n_made: usize,
     },
@@ -25,36 +26,27 @@ pub enum NextStep {
     Parallel,
 }
 
-/// How well a mean should be known.
-const TARGET: f64 = 0.01;
-
 /// More repetitions than this are not the remedy.
-const MANY: u32 = 200;
+const MANY: usize = 200;
 
+/// For one run.
 pub(super) fn next(run: &Run, all: &[Series]) -> Vec<NextStep> {
-    let mut steps: Vec<NextStep> = repeat(run).into_iter().collect();
-    if !all.is_empty() && all.iter().all(|series| series.ends().is_none()) {
-        steps.push(NextStep::Depths);
-    }
-    if !all.is_empty() {
-        steps.push(NextStep::Parallel);
-    }
-    steps
+    let one_depth = !all.is_empty() && all.iter().all(|series| series.ends().is_none());
+    repeat(run).into_iter().chain(one_depth.then_some(NextStep::Depths)).collect()
 }
 
 /// The cell that needs most repetitions, if one needs more than it has.
 fn repeat(run: &Run) -> Option<NextStep> {
+    let StoppingRule { target, confidence, .. } = StoppingRule::new();
     let needs = |cell: &crate::record::Cell| {
         let figures = Figures::of(cell)?;
         let n_made = figures.times.as_ref()?.n();
-        match figures.relative_half_width() {
-            None => Some(NextStep::Repeat { test: cell.test, n_needed: None, n_made }),
-            Some(width) if width.get() > TARGET => {
-                let n_needed = (n_made as f64 * (width.get() / TARGET).powi(2)).ceil() as u32;
-                Some(NextStep::Repeat { test: cell.test, n_needed: Some(n_needed), n_made })
-            }
-            Some(_) => None,
-        }
+        let n_needed = match figures.relative_half_width() {
+            Some(width) if width <= target => return None,
+            Some(_) => Some(repetitions_for(figures.cv?, target, confidence).unwrap_or(usize::MAX)),
+            None => None,
+        };
+        Some(NextStep::Repeat { test: cell.test, n_needed: n_needed.map(|n| n.max(n_made + 1)), n_made })
     };
     run.cells.iter().filter_map(needs).max_by_key(|step| match step {
         NextStep::Repeat { n_needed, .. } => n_needed.unwrap_or(0),

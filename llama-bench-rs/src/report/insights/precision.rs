@@ -97,21 +97,27 @@ impl fmt::Display for Precision {
             Level::Warning => "too much to believe the figures",
         };
         match *self {
-            Precision::Intervals { n_cells, widest: (test, width) } => {
-                let at_most = if n_cells == 1 { "is" } else { "is at most" };
-                let whose = if n_cells == 1 { String::new() } else { format!(" ({test})") };
-                write!(
-                    f,
-                    "The uncertainty of the mean (half the 95 % interval) {at_most} {} over {}{whose}: {judgement}.",
-                    percent(width),
-                    count(n_cells, "cell")
-                )
-            }
+            Precision::Intervals { n_cells: 1, widest: (test, width) } => write!(
+                f,
+                "The uncertainty of the mean of {test} (half the 95 % interval) is {}: {judgement}.",
+                percent(width)
+            ),
+            Precision::Intervals { n_cells, widest: (test, width) } => write!(
+                f,
+                "The uncertainty of the means (half the 95 % interval) of {n_cells} cells is at most {} ({test}): \
+                 {judgement}.",
+                percent(width)
+            ),
+            Precision::Deviations { n_cells: 1, largest: (test, cv) } => write!(
+                f,
+                "The standard deviation of {test}, of which no samples are known, is {}: {judgement}.",
+                percent(cv)
+            ),
             Precision::Deviations { n_cells, largest: (test, cv) } => write!(
                 f,
-                "The standard deviation is at most {} over {} ({test}) of which no samples are known: {judgement}.",
-                percent(cv),
-                count(n_cells, "cell")
+                "The standard deviations of {n_cells} cells of which no samples are known are at most {} ({test}): \
+                 {judgement}.",
+                percent(cv)
             ),
             Precision::Single { n_cells } => write!(
                 f,

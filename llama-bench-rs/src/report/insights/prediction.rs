@@ -3,7 +3,10 @@ use std::fmt;
 use super::{Level, Say};
 use crate::{
     record::{Outcome, Run, Test, TestKind},
-    report::{figures::Series, in_words::percent},
+    report::{
+        figures::{Point, Series},
+        in_words::percent,
+    },
     stats::{DepthModel, DepthSamples, Linearity, Predicted},
 };
 
@@ -26,31 +29,36 @@ pub fn predict(run: &Run, kind: TestKind, n_depth: u32) -> Option<Prediction> {
     prediction(all.iter().find(|series| series.kind == kind && series.group.is_none())?, n_depth)
 }
 
-/// The main tests at twice the deepest depth, as far as the model was trained for.
+/// The main tests at twice the deepest depth, as far as the model was trained for; those that would say nothing, since
+/// their interval is as wide as the speed itself, are left out.
 pub(super) fn predictions(run: &Run, all: &[Series]) -> Vec<Prediction> {
     let is_prompt = |kind| matches!(kind, TestKind::Pp(_));
     let main = [Series::main(all, is_prompt), Series::main(all, |kind| !is_prompt(kind))];
     let of_series = |series: &Series| {
-        let deepest = series.cells.last()?.0.test.n_depth;
+        let deepest = series.points.last()?.n_depth();
         let n_trained = run.header.model.n_ctx_train;
         let limit = if n_trained == 0 { u32::MAX } else { n_trained.saturating_sub(series.kind.n_tokens()) };
         let n_depth = deepest.saturating_mul(2).min(limit);
-        (n_depth > deepest).then(|| prediction(series, n_depth)).flatten()
+        let says_something = |prediction: &Prediction| {
+            let Predicted { rate, interval, .. } = prediction.predicted;
+            interval.is_some_and(|interval| interval.half_width().get() < rate.get() / 2.0)
+        };
+        (n_depth > deepest).then(|| prediction(series, n_depth)).flatten().filter(says_something)
     };
     main.into_iter().flatten().filter_map(of_series).collect()
 }
 
 fn prediction(series: &Series, n_depth: u32) -> Option<Prediction> {
     const FEWEST_DEPTHS: usize = 3;
-    if series.cells.len() < FEWEST_DEPTHS {
+    if series.points.len() < FEWEST_DEPTHS {
         return None;
     }
     // A cell with samples must not outweigh one whose mean alone is known.
-    let means_only = series.cells.iter().any(|(cell, _)| matches!(cell.outcome, Outcome::Summarised(_)));
+    let means_only = series.points.iter().any(|point| matches!(point.cell.outcome, Outcome::Summarised(_)));
     let points: Vec<DepthSamples> = series
-        .cells
+        .points
         .iter()
-        .map(|(cell, figures)| DepthSamples {
+        .map(|Point { cell, figures }| DepthSamples {
             n_depth: cell.test.n_depth,
             n_tokens: cell.test.kind.n_tokens(),
             times: match &figures.times {
@@ -87,7 +95,7 @@ impl fmt::Display for Prediction {
         match self.linearity {
             Some(linearity) if linearity.is_wrong() => write!(
                 f,
-                " They do not lie on a line, but up to {} off: take it as a rough guide.",
+                " The depths measured lie up to {} off a line: take it as a rough guide.",
                 percent(linearity.largest_deviation)
             ),
             _ => Ok(()),

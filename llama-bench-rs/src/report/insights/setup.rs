@@ -102,20 +102,18 @@ impl fmt::Display for Setup {
                 }
             }
             Setup::FlashAttention { asked, used } => {
-                let used_word = if used { "was used" } else { "was not used" };
-                let asked_word = match asked {
-                    FlashAttnSetting::Auto => "llama.cpp was to decide",
-                    FlashAttnSetting::On => "as asked for",
-                    FlashAttnSetting::Off => "as asked for",
-                };
-                match asked {
-                    FlashAttnSetting::On if !used => {
-                        write!(f, "Flash attention was asked for but {used_word}.")
+                let used = if used { "was used" } else { "was not used" };
+                match (asked, self.level()) {
+                    (FlashAttnSetting::Auto, _) => {
+                        write!(f, "Flash attention {used}; llama.cpp was left to decide.")
                     }
-                    FlashAttnSetting::Off if used => {
-                        write!(f, "Flash attention was to be off but {used_word}.")
+                    (FlashAttnSetting::On, Level::Warning) => {
+                        write!(f, "Flash attention was asked for but {used}.")
                     }
-                    _ => write!(f, "Flash attention {used_word}, {asked_word}."),
+                    (FlashAttnSetting::Off, Level::Warning) => {
+                        write!(f, "Flash attention was to be off but {used}.")
+                    }
+                    _ => write!(f, "Flash attention {used}, as asked for."),
                 }
             }
             Setup::Refilled { n_cells, test } => write!(

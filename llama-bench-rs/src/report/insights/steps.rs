@@ -4,7 +4,7 @@ use super::{Level, Say};
 use crate::{
     record::{Cell, Run, Test},
     report::in_words::{duration, percent},
-    stats::{Quantity as _, StepSummary},
+    stats::{Confidence, Quantity as _, Samples, StepSummary},
     units::Ratio,
 };
 
@@ -29,6 +29,9 @@ pub enum Steps {
         live: Duration,
         /// Median of the steps but the first after a rewind.
         rewound: Duration,
+        /// Whether the repetitions after a rewind differ among themselves by less: the live one lies outside of their
+        /// 95 % prediction interval, which is corrected for the number of cells looked at.
+        is_sure: bool,
     },
     /// How long the slow tokens take, in the cell where they are slowest against the median.
     Tail {
@@ -72,15 +75,28 @@ fn first(cells: &[(&Cell, StepSummary)]) -> Option<Steps> {
 }
 
 fn live(cells: &[(&Cell, StepSummary)]) -> Option<Steps> {
-    let of_cell = |(cell, steps): &(&Cell, StepSummary)| {
-        let live = cell.measured()?.live.as_ref()?;
-        let live = StepSummary::new([live.steps.as_slice()])?.steady?;
-        Some((cell.test, live, steps.steady.filter(|steady| !steady.is_zero())?))
-    };
-    let distance = |&(_, live, rewound): &(Test, Duration, Duration)| difference(live, rewound).abs().get();
-    let worst = cells.iter().filter_map(of_cell).max_by(|a, b| distance(a).total_cmp(&distance(b)));
-    let (test, live, rewound) = worst?;
-    Some(Steps::Live { test, live, rewound })
+    let steady = |steps: &[Duration]| StepSummary::new([steps])?.steady.filter(|steady| !steady.is_zero());
+    let compared: Vec<(Test, Duration, Samples<Duration>)> = cells
+        .iter()
+        .filter_map(|(cell, _)| {
+            let measured = cell.measured()?;
+            let live = steady(&measured.live.as_ref()?.steps)?;
+            let rewound = measured.samples.iter().filter_map(|sample| steady(&sample.steps));
+            Some((cell.test, live, Samples::new(rewound)?))
+        })
+        .collect();
+    let confidence = Confidence::new(1.0 - 0.05 / compared.len() as f64)?;
+    let found = compared.into_iter().map(|(test, live, rewound)| {
+        let expected = rewound.prediction_interval(confidence);
+        let is_sure = expected.is_some_and(|interval| !interval.contains(live));
+        (is_sure, test, live, rewound.median())
+    });
+    // A sure difference first, then the largest.
+    let (is_sure, test, live, rewound) = found.max_by(|a, b| {
+        let distance = |live, rewound| difference(live, rewound).abs().get();
+        a.0.cmp(&b.0).then(distance(a.2, a.3).total_cmp(&distance(b.2, b.3)))
+    })?;
+    Some(Steps::Live { test, live, rewound, is_sure })
 }
 
 fn tail(cells: &[(&Cell, StepSummary)]) -> Option<Steps> {
@@ -108,10 +124,13 @@ impl Say for Steps {
     fn level(&self) -> Level {
         match *self {
             Steps::First { .. } => Level::Note,
-            Steps::Live { live, rewound, .. } => match difference(live, rewound).abs().get() {
-                d if d <= LIVE_TOLERANCE => Level::Good,
-                _ => Level::Warning,
-            },
+            Steps::Live { live, rewound, is_sure, .. } => {
+                match difference(live, rewound).abs().get() <= LIVE_TOLERANCE {
+                    true => Level::Good,
+                    false if is_sure => Level::Warning,
+                    false => Level::Note,
+                }
+            }
             Steps::Tail { p50, p99, .. } => match ratio(p99, p50) {
                 Some(r) if r > STUTTER => Level::Warning,
                 _ => Level::Note,
@@ -130,19 +149,19 @@ impl fmt::Display for Steps {
                 duration(first),
                 duration(steady)
             ),
-            Steps::Live { test, live, rewound } => {
-                let difference = difference(live, rewound);
+            Steps::Live { test, live, rewound, .. } => {
                 write!(
                     f,
-                    "A token takes {} straight after the context was filled and {} after it was brought back, {} apart \
-                     at most ({test})",
+                    "A token of {test} takes {} straight after the context was filled and {} after it was brought \
+                     back, {} apart",
                     duration(live),
                     duration(rewound),
-                    percent(difference.abs()),
+                    percent(difference(live, rewound).abs()),
                 )?;
                 f.write_str(match self.level() {
-                    Level::Good => ": the repetitions measure what a program sees.",
-                    _ => ": a program sees the former.",
+                    Level::Good => ", and no cell differs more: the repetitions measure what a program sees.",
+                    Level::Note => ": no more than repetitions differ among themselves.",
+                    Level::Warning => ": a program sees the former.",
                 })
             }
             Steps::Tail { test, p50, p99, max, n_steps } => write!(

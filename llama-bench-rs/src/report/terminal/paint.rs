@@ -57,6 +57,7 @@ impl Paint {
                 '±' => ascii.push_str("+/-"),
                 'µ' => ascii.push('u'),
                 '…' => ascii.push_str("..."),
+                HELD => ascii.push(HELD),
                 c if c.is_ascii() => ascii.push(c),
                 _ => ascii.push('?'),
             }
@@ -67,7 +68,7 @@ impl Paint {
     /// Text behind a label of this width, wrapped so that it stays behind it, with a line break at its end.
     pub(super) fn wrapped(&self, label: &str, width: usize, text: &str) -> String {
         let room = self.style.width.saturating_sub(width).max(Self::NARROWEST);
-        let text = self.text(text);
+        let text = self.text(&keep_units(text));
         let lines = textwrap::wrap(&text, room);
         let mut wrapped = String::new();
         for (i, line) in lines.iter().enumerate() {
@@ -75,7 +76,7 @@ impl Paint {
                 0 => wrapped += label,
                 _ => wrapped.extend(std::iter::repeat_n(' ', width)),
             }
-            wrapped += line;
+            wrapped += &line.replace(HELD, " ");
             wrapped.push('\n');
         }
         wrapped
@@ -98,6 +99,25 @@ impl Paint {
     }
 }
 
+/// A blank at which no line is broken, while lines are made.
+const HELD: char = '\u{a0}';
+
+/// Holds numbers and their units together.
+fn keep_units(text: &str) -> String {
+    const UNITS: [&str; 13] =
+        ["t/s", "%", "ns", "µs", "ms", "s", "min", "h", "MiB", "GiB", "GiB/s", "MiB/s", "tokens"];
+    let mut kept = String::with_capacity(text.len());
+    for word in text.split(' ') {
+        let is_unit = UNITS.contains(&word.trim_matches(|c: char| c.is_ascii_punctuation() && c != '%'));
+        let holds = kept.ends_with('±') || is_unit && kept.ends_with(|c: char| c.is_ascii_digit());
+        if !kept.is_empty() {
+            kept.push(if holds { HELD } else { ' ' });
+        }
+        kept += word;
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +133,15 @@ mod tests {
         assert_eq!(paint(true).bar(7.0, 3), "███");
         assert_eq!(paint(false).bar(0.66, 3), "## ");
         assert_eq!(paint(true).bar(f64::NAN, 2).trim(), "");
+    }
+
+    #[test]
+    fn a_number_keeps_its_unit() {
+        let narrow = Paint::new(Style { width: 22, unicode: false, ..Style::default() });
+        assert_eq!(
+            narrow.wrapped("- ", 2, "it takes some time, 11.1 ms (± 2 %)."),
+            "- it takes some time,\n  11.1 ms (+/- 2 %).\n"
+        );
     }
 
     #[test]

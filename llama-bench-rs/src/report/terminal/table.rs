@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::paint::{Ink, Paint};
 use crate::{
     record::{Cell, Run, TestKind},
@@ -5,7 +7,6 @@ use crate::{
         figures::Figures,
         in_words::{duration, one_line, test},
     },
-    units::TokensPerSecond,
 };
 
 /// Columns between two others.
@@ -26,8 +27,6 @@ struct Row<'a> {
 /// The cells by test, depths ascending.
 pub(super) fn table(run: &Run, paint: &Paint) -> String {
     let rows = rows(run);
-    let measured: Vec<(&Row, &Figures)> =
-        rows.iter().filter_map(|row| Some((row, &row.outcome.as_ref().ok()?.0))).collect();
     let column = |heading: &str, cells: Vec<String>| Column::new(paint, heading, cells);
     let all = |value: fn(&Row) -> String| rows.iter().map(value).collect::<Vec<_>>();
     let figures = |value: fn(&Row, &Figures) -> String| {
@@ -40,7 +39,7 @@ pub(super) fn table(run: &Run, paint: &Paint) -> String {
     let rate = column("t/s", figures(|_, f| format!("{:.2}", f.rate.get())));
     let spread = column("95 %", figures(|_, f| half_width(f)));
     let time = column("time", figures(|_, f| duration(f.time)));
-    let token = column("a token", figures(|row, f| token(row.cell, f.rate)));
+    let token = column("a token", figures(|row, f| token(row.cell, f.time)));
     let count = column("n", figures(|_, f| f.times.as_ref().map_or(String::new(), |t| t.n().to_string())));
 
     // What must be there, then as much of the rest as fits: times, bars, time of a token, number.
@@ -56,8 +55,8 @@ pub(super) fn table(run: &Run, paint: &Paint) -> String {
     };
     let with_time = take(time.width);
     let with_bar = take(*BAR.start());
-    let with_token = take(token.width) && measured.iter().any(|(_, f)| f.rate.get() > 0.0);
-    let with_count = take(count.width);
+    let with_token = !token.is_empty() && take(token.width);
+    let with_count = !count.is_empty() && take(count.width);
     let bar_width = if with_bar { (*BAR.start() + room.max(0) as usize).min(*BAR.end()) } else { 0 };
 
     let mut text = String::new();
@@ -148,10 +147,10 @@ fn half_width(figures: &Figures) -> String {
 }
 
 /// The time of a generated token; a prompt's tokens are not waited for one by one.
-fn token(cell: &Cell, rate: TokensPerSecond) -> String {
+fn token(cell: &Cell, time: Duration) -> String {
     match cell.test.kind {
-        TestKind::Tg(_) => duration(rate.time_for(1)),
-        TestKind::Pp(_) => String::new(),
+        TestKind::Tg(n @ 1..) => duration(time / n),
+        TestKind::Tg(0) | TestKind::Pp(_) => String::new(),
     }
 }
 
@@ -175,6 +174,10 @@ impl Column {
         let cells: Vec<String> = cells.iter().map(|cell| paint.text(cell)).collect();
         let width = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
         Self { heading: heading.into(), cells, width: width.max(heading.len()) }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.cells.iter().all(String::is_empty)
     }
 
     fn left(&self, text: &str) -> String {

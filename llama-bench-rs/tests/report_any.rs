@@ -1,0 +1,143 @@
+//! No report makes the words stumble, however odd its figures.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use llama_bench_rs::{
+    record::*,
+    report::{
+        explain_markdown,
+        insights::{Expectation, chat_times, insights_with, predict},
+        terminal::{Style, render},
+    },
+    units::{RateSpread, TokensPerSecond},
+};
+use proptest::{collection::vec, option, prelude::*};
+
+/// Mostly like a benchmark's, but also none at all and as long as a file can hold.
+fn time() -> impl Strategy<Value = Duration> {
+    let ns = prop_oneof![
+        6 => 1_000_000u64..2_000_000_000,
+        1 => Just(0u64),
+        1 => 0..=i64::MAX as u64,
+        2 => Just(5_000_000u64),
+    ];
+    ns.prop_map(Duration::from_nanos)
+}
+
+fn sample() -> impl Strategy<Value = Sample> {
+    (time(), vec(time(), 0..5), time()).prop_map(|(elapsed, steps, at)| Sample { elapsed, steps, at })
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let rewind = prop_oneof![Just(Rewind::Clear), Just(Rewind::Remove), Just(Rewind::Refill)];
+    let measured = (vec(sample(), 0..14), option::of(sample()), rewind, option::of(any::<bool>())).prop_map(
+        |(samples, live, rewind, settled)| {
+            Outcome::Measured(Measured { samples, live, rewind, warmup: Warmup { n_runs: 1, settled } })
+        },
+    );
+    let summarised = (time(), option::of(time()), 0.0..1e9, option::of(0.0..1e9)).prop_map(
+        |(mean, stddev, rate, rate_stddev)| {
+            Outcome::Summarised(Summarised {
+                mean,
+                stddev,
+                rate: TokensPerSecond::new(rate),
+                rate_stddev: rate_stddev.and_then(RateSpread::new),
+            })
+        },
+    );
+    let failed = (any::<String>(), any::<String>())
+        .prop_map(|(kind, message)| Outcome::Failed(Failure { kind, message }));
+    prop_oneof![6 => measured, 2 => summarised, 1 => failed]
+}
+
+fn cell() -> impl Strategy<Value = Cell> {
+    let n_tokens = prop_oneof![Just(0u32), Just(1), Just(32), Just(2048), Just(u32::MAX)];
+    let n_depth = prop_oneof![4 => (0u32..5).prop_map(|d| d * 4096), 1 => any::<u32>()];
+    let group = option::weighted(0.2, (0u32..600, 0u32..600));
+    (any::<bool>(), n_tokens, n_depth, group, outcome()).prop_map(
+        |(is_prompt, n, n_depth, group, outcome)| Cell {
+            test: Test {
+                kind: if is_prompt { TestKind::Pp(n) } else { TestKind::Tg(n) },
+                n_depth,
+                group: group.map(|(n_prompt, n_gen)| Group { n_prompt, n_gen }),
+            },
+            started_at: String::new(),
+            outcome,
+        },
+    )
+}
+
+fn header() -> impl Strategy<Value = Header> {
+    let layers = option::of((any::<u32>(), any::<u32>()));
+    (any::<String>(), any::<[u64; 3]>(), any::<i32>(), layers, option::of(any::<bool>()), time()).prop_map(
+        |(text, bytes, n_gpu_layers, offloaded_layers, flash_attn, wall)| {
+            let [model_bytes, context_bytes, compute_bytes] = bytes;
+            let memory = DeviceMemory { model_bytes, context_bytes, compute_bytes };
+            Header {
+                model: ModelInfo {
+                    description: text.clone(),
+                    size_bytes: model_bytes,
+                    n_params: context_bytes,
+                    n_ctx_train: compute_bytes as u32,
+                    ..ModelInfo::default()
+                },
+                config: Config { n_gpu_layers, ..Config::default() },
+                resolved: Resolved {
+                    offloaded_layers,
+                    flash_attn,
+                    n_ctx: 0,
+                    memory: BTreeMap::from([(text, memory)]),
+                },
+                load: Load { elapsed: wall, size_bytes: model_bytes },
+                timing: Timing { wall, ..Timing::default() },
+                ..Header::default()
+            }
+        },
+    )
+}
+
+fn run() -> impl Strategy<Value = Run> {
+    (header(), vec(cell(), 0..12)).prop_map(|(header, cells)| Run { header, cells, curve: Vec::new() })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_report_can_be_told(
+        runs in vec(run(), 0..3),
+        low in any::<f64>(),
+        high in any::<f64>(),
+        n_depth in any::<u32>(),
+        width in 0usize..200,
+        colour in any::<bool>(),
+        unicode in any::<bool>(),
+    ) {
+        let report = Report { runs };
+        let expected = [Expectation::new(TestKind::Pp(2048), low..high)];
+        for insight in insights_with(&report, &expected) {
+            let sentence = insight.to_string();
+            prop_assert!(sentence.ends_with('.'), "{sentence}");
+            prop_assert!(!sentence.contains(char::is_control), "{sentence:?}");
+            for odd in ["NaN", "inf", "-0"] {
+                let is_expected = matches!(insight.statement, llama_bench_rs::report::insights::Statement::Expected(_)
+                    | llama_bench_rs::report::insights::Statement::Failed(_));
+                prop_assert!(is_expected || !sentence.contains(odd), "{sentence}");
+            }
+        }
+        for run in &report.runs {
+            for chat in chat_times(run) {
+                // One figure must not contradict the other.
+                let all = chat.token.as_nanos() as f64 * f64::from(chat.n_gen);
+                let off = (all - chat.generation.as_nanos() as f64).abs();
+                prop_assert!(off <= f64::from(chat.n_gen) + all * 1e-9, "{chat:?}");
+                prop_assert!(chat.first_token.mean >= chat.prompt);
+                prop_assert!(chat.answers[1].complete.mean >= chat.answers[0].complete.mean);
+            }
+            let _ = predict(run, TestKind::Tg(32), n_depth);
+        }
+        let text = render(&report, Style { colour, width, unicode });
+        prop_assert!(unicode || text.is_ascii());
+        let _ = explain_markdown(&report, &expected);
+    }
+}

@@ -1,0 +1,298 @@
+//! What the report says in words, above all where the text of the reference run was wrong.
+
+mod report_support;
+
+use std::time::Duration;
+
+use llama_bench_rs::{
+    record::*,
+    report::{
+        explain_markdown, header_facts, header_text,
+        in_words::duration,
+        insights::{
+            Expectation, Insight, Level, Statement, Verdict, chat_times, insights, insights_with, predict,
+        },
+        read_str,
+    },
+};
+use report_support::{assorted, reference};
+
+/// The reference run in llama-bench's format: samples of one cell, means of the others.
+const PUBLISHED: &str = include_str!("fixtures/reference-run.json");
+
+fn published() -> Report {
+    read_str(PUBLISHED).unwrap().report
+}
+
+fn sentences(report: &Report) -> Vec<String> {
+    insights(report).iter().map(Insight::to_string).collect()
+}
+
+fn all(report: &Report) -> String {
+    let line = |insight: &Insight| format!("{:?}: {insight}\n", insight.level());
+    insights(report).iter().map(line).collect()
+}
+
+/// The one sentence that says this.
+fn saying(report: &Report, what: &str) -> String {
+    let found: Vec<String> = sentences(report).into_iter().filter(|s| s.contains(what)).collect();
+    assert_eq!(found.len(), 1, "{what}: {found:#?} in\n{}", all(report));
+    found[0].clone()
+}
+
+fn cell(report: &mut Report, kind: TestKind, n_depth: u32) -> &mut Measured {
+    let found = report.runs[0].cells.iter_mut().find(|c| (c.test.kind, c.test.n_depth) == (kind, n_depth));
+    let Outcome::Measured(measured) = &mut found.unwrap().outcome else { panic!("no samples") };
+    measured
+}
+
+#[test]
+fn a_prompt_takes_551_ms_not_half_a_millisecond() {
+    let report = published();
+    let chat = &chat_times(&report.runs[0])[0];
+    assert_eq!((chat.n_depth, chat.n_prompt), (0, 2048));
+    assert_eq!(duration(chat.prompt), "551 ms");
+    assert!(saying(&report, "In an empty context").contains("a prompt of 2048 tokens takes 551 ms,"));
+}
+
+#[test]
+fn a_token_takes_11_ms_and_32_take_355_ms() {
+    let report = published();
+    let chat = &chat_times(&report.runs[0])[0];
+    assert_eq!(
+        (chat.n_gen, duration(chat.generation), duration(chat.token)),
+        (32, "355 ms".into(), "11.1 ms".into())
+    );
+    assert!(saying(&report, "In an empty context").contains("32 generated tokens take 355 ms, 11.1 ms each"));
+}
+
+#[test]
+fn the_first_token_comes_after_the_prompt_and_one_step() {
+    let report = published();
+    let chat = &chat_times(&report.runs[0])[0];
+    // 551.47 ms and 11.10 ms: 562.57 ms
+    let first = chat.first_token.mean;
+    assert!((Duration::from_micros(562_500)..Duration::from_micros(562_600)).contains(&first), "{first:?}");
+    assert!(saying(&report, "In an empty context").contains("the first token comes after 563 ms,"));
+    let full = chat_times(&report.runs[0]).pop().unwrap();
+    // 2048 / 2028.92 s and 1 / 60.30 s
+    assert_eq!((full.n_depth, duration(full.first_token.mean)), (32768, "1.03 s".into()));
+}
+
+#[test]
+fn prompt_processing_falls_1_4_times_as_much_as_generation_not_4_times() {
+    let report = published();
+    let sentence = saying(&report, "times as much speed");
+    assert_eq!(
+        sentence,
+        "Prompt processing loses 1.37 times as much speed as generation from an empty context to a context of 32768 \
+         tokens: by 45.4 % and by 33.0 %."
+    );
+    assert!(saying(&report, "Prompt processing (pp2048)").contains("is 45.4 % slower"));
+    assert!(saying(&report, "Generation (tg32)").contains("is 33.0 % slower"));
+}
+
+#[test]
+fn answers_of_100_and_500_tokens_in_an_empty_and_a_full_context() {
+    let report = published();
+    let chats = chat_times(&report.runs[0]);
+    assert_eq!(chats.len(), 5);
+    let [short, long] = &chats[0].answers;
+    // 0.5515 s + 100 / 90.06 s, + 500 / 90.06 s
+    assert_eq!(
+        (duration(short.complete.mean), duration(long.complete.mean)),
+        ("1.66 s".into(), "6.10 s".into())
+    );
+    assert_eq!(duration(short.generation), "1.11 s");
+    let [short, long] = &chats[4].answers;
+    assert_eq!(
+        (duration(short.complete.mean), duration(long.complete.mean)),
+        ("2.67 s".into(), "9.30 s".into())
+    );
+}
+
+#[test]
+fn what_llama_bench_does_not_write_is_left_out() {
+    let report = published();
+    insta::assert_snapshot!(all(&report));
+    assert_eq!(chat_times(&report.runs[0])[0].first_token.ci95, None);
+    let statements = insights(&report);
+    let is_of_our_records =
+        |i: &&Insight| matches!(i.statement, Statement::Setup(_) | Statement::Steps(_) | Statement::Noise(_));
+    assert_eq!(statements.iter().find(is_of_our_records), None);
+}
+
+#[test]
+fn samples_give_every_statement_its_interval() {
+    insta::assert_snapshot!(all(&reference()));
+}
+
+#[test]
+fn two_runs_with_failures_and_halves() {
+    insta::assert_snapshot!(all(&assorted()));
+    let runs: Vec<usize> = insights(&assorted()).iter().map(|insight| insight.run).collect();
+    assert!(runs.is_sorted() && runs.contains(&1));
+}
+
+#[test]
+fn llama_benchs_own_file() {
+    insta::assert_snapshot!(all(&read_str(include_str!("fixtures/llama-bench.json")).unwrap().report));
+    insta::assert_snapshot!(all(&read_str(include_str!("fixtures/llama-bench.csv")).unwrap().report));
+}
+
+#[test]
+fn what_was_expected_is_held_against_what_was_measured() {
+    let check = |kind, range, depth| {
+        let expectation = Expectation::new(kind, range).at_depth(depth);
+        let insights = insights_with(&published(), &[expectation]);
+        let found = insights.iter().find_map(|i| match &i.statement {
+            Statement::Expected(expected) => Some((expected.verdict, i.level(), i.to_string())),
+            _ => None,
+        });
+        found.unwrap()
+    };
+    let pp = TestKind::Pp(2048);
+    let (verdict, level, sentence) = check(pp, 2000.0..3000.0, 0);
+    assert_eq!((verdict, level), (Verdict::Exceeds, Level::Good));
+    assert_eq!(
+        sentence,
+        "pp2048: 2000 to 3000 t/s expected, 3713.75 t/s ± 11.74 measured: exceeds the expectation."
+    );
+    assert_eq!(check(pp, 3000.0..4000.0, 0).0, Verdict::AsExpected);
+    assert_eq!(check(pp, 3720.0..4000.0, 0).0, Verdict::OnTheEdge);
+    assert_eq!(check(pp, 4000.0..5000.0, 0).0, Verdict::FallsShort);
+    assert_eq!(check(TestKind::Tg(32), 50.0..60.0, 32768).0, Verdict::Exceeds);
+    let (verdict, level, sentence) = check(TestKind::Tg(128), 50.0..60.0, 4096);
+    assert_eq!((verdict, level), (Verdict::NotMeasured, Level::Warning));
+    assert_eq!(sentence, "tg128 @ d4096: 50 to 60 t/s expected, not measured.");
+}
+
+#[test]
+fn a_prediction_says_that_it_is_one() {
+    let report = published();
+    let prediction = predict(&report.runs[0], TestKind::Tg(32), 65_536).unwrap();
+    assert!(prediction.predicted.is_extrapolated);
+    // statsmodels' WLS of 1 / rate over the depth, weights rate²
+    assert!((prediction.predicted.rate.get() - 44.776_228).abs() < 1e-4, "{:?}", prediction.predicted);
+    assert!(saying(&report, "tg32 @ d65536").starts_with("Predicted, not measured: "));
+    let within = predict(&report.runs[0], TestKind::Pp(2048), 12_288).unwrap();
+    assert!(!within.predicted.is_extrapolated && within.to_string().starts_with("Predicted, not measured: "));
+    assert_eq!(predict(&report.runs[0], TestKind::Tg(64), 12_288), None);
+}
+
+#[test]
+fn noise_is_told_with_its_size() {
+    let mut report = reference();
+    let ms = |ms: u64| Duration::from_millis(ms);
+    for (sample, time) in
+        cell(&mut report, TestKind::Pp(2048), 0).samples.iter_mut().zip([700, 551, 552, 551, 552])
+    {
+        sample.elapsed = ms(time);
+    }
+    assert!(saying(&report, "first repetition is slow").contains("700 ms where the median is 552 ms"));
+    for (sample, time) in
+        cell(&mut report, TestKind::Pp(2048), 0).samples.iter_mut().zip([551, 552, 450, 551, 552])
+    {
+        sample.elapsed = ms(time);
+    }
+    assert!(saying(&report, "lie far from the others").contains("450 ms where the median is 551 ms"));
+    let measured = cell(&mut report, TestKind::Pp(2048), 0);
+    measured.samples =
+        (0..10).map(|i| Sample { elapsed: ms(550 + 5 * i), steps: vec![], at: ms(600 * i) }).collect();
+    measured.warmup.settled = Some(false);
+    let drift = saying(&report, " drift while they are repeated");
+    assert!(
+        drift.contains("in pp2048, where they grow by 7.9 % from the first repetition to the last"),
+        "{drift}"
+    );
+    assert!(saying(&report, "warm-up of 1 cell did not settle").contains("first in pp2048"));
+}
+
+#[test]
+fn steps_are_told_apart() {
+    let mut report = reference();
+    let us = |us: u64| Duration::from_micros(us);
+    let measured = cell(&mut report, TestKind::Tg(32), 4096);
+    for sample in &mut measured.samples {
+        sample.steps = std::iter::once(us(18_000)).chain(vec![us(12_000); 31]).collect();
+    }
+    measured.live = Some(measured.samples[0].clone());
+    assert_eq!(
+        saying(&report, "first token takes"),
+        "The first token takes 1.5 times as long as a later one in tg32 @ d4096: 18.0 ms against 12.0 ms."
+    );
+    assert!(saying(&report, "straight after the context was filled").contains("0.00 % apart"));
+    let live = cell(&mut report, TestKind::Tg(32), 4096).live.as_mut().unwrap();
+    live.steps = vec![us(12_600); 32];
+    let sentence = saying(&report, "straight after the context was filled");
+    assert!(
+        sentence.contains("of tg32 @ d4096 takes 12.6 ms straight")
+            && sentence.contains("12.0 ms after it was brought back")
+    );
+    assert!(insights(&report).iter().any(|i| i.to_string() == sentence && i.level() == Level::Warning));
+}
+
+#[test]
+fn what_llama_cpp_made_of_the_configuration() {
+    let mut report = reference();
+    assert_eq!(
+        saying(&report, "layers (output layer counted)"),
+        "25 of 25 layers (output layer counted) are on devices, 99 asked for."
+    );
+    let header = &mut report.runs[0].header;
+    header.resolved.offloaded_layers = Some((12, 25));
+    header.resolved.flash_attn = Some(false);
+    cell(&mut report, TestKind::Pp(2048), 4096).rewind = Rewind::Refill;
+    let level =
+        |what: &str| insights(&report).iter().find(|i| i.to_string().contains(what)).map(Insight::level);
+    assert_eq!(level("12 of 25 layers"), Some(Level::Warning));
+    assert_eq!(level("Flash attention was asked for but was not used."), Some(Level::Warning));
+    assert_eq!(
+        level("filled again before each repetition of 1 cell, first in pp2048 @ d4096"),
+        Some(Level::Note)
+    );
+    let header = &mut report.runs[0].header;
+    header.config.n_gpu_layers = 12;
+    assert!(saying(&report, "12 of 25 layers").ends_with("12 asked for."));
+}
+
+#[test]
+fn a_large_spread_asks_for_more_repetitions() {
+    let mut report = reference();
+    for (sample, ms) in
+        cell(&mut report, TestKind::Pp(2048), 0).samples.iter_mut().zip([540, 560, 545, 565, 551])
+    {
+        sample.elapsed = Duration::from_millis(ms);
+    }
+    let sentence = saying(&report, "Next: measure again with about");
+    assert!(sentence.contains("repetitions instead of 5, which would bring pp2048"), "{sentence}");
+    cell(&mut report, TestKind::Pp(2048), 0).samples.truncate(1);
+    assert!(saying(&report, "was measured once").contains("1 cell"));
+    assert!(saying(&report, "with 5 repetitions or more").starts_with("Next:"));
+    report.runs[0].cells.truncate(2);
+    assert!(saying(&report, "several depths").starts_with("Next:"));
+}
+
+#[test]
+fn the_header_says_what_is_known() {
+    insta::assert_snapshot!(header_text(&reference().runs[0]));
+    insta::assert_snapshot!(header_text(&published().runs[0]));
+    let facts = header_facts(&reference().runs[0]);
+    let find = |label: &str| &facts.iter().find(|fact| fact.label == label).unwrap().value;
+    assert!(find("Placement").contains("25 of 25 layers on devices (99 asked for)"));
+    assert!(find("Run").contains("3 min 3 s in all"));
+}
+
+#[test]
+fn markdown_around_the_table() {
+    insta::assert_snapshot!(explain_markdown(
+        &assorted(),
+        &[Expectation::new(TestKind::Pp(2048), 2000.0..3000.0)]
+    ));
+}
+
+#[test]
+fn an_empty_report_says_nothing() {
+    assert_eq!(insights(&Report::default()), []);
+    assert_eq!(explain_markdown(&Report::default(), &[]), "");
+}
