@@ -2,8 +2,7 @@
 //! `cargo run --example report -- results.json --html report.html`.
 
 use std::{
-    fs,
-    io,
+    fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
