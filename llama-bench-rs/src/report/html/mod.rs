@@ -58,8 +58,8 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
                         }
                         @if several { p class="lede" { (report.runs.len()) " runs side by side" } }
                     }
-                    @if !several { (said(&insights, 0)) }
                     @for picture in Picture::ALL { (drawn(report, picture)) }
+                    @if !several { (said(&insights, 0)) }
                     (compare::side_by_side(report))
                     @for (n, (run, label)) in report.runs.iter().zip(&labels).enumerate() {
                         section {

@@ -62,7 +62,7 @@ impl Axis {
             let step = steps.into_iter().find(|step| f64::from(most) / step <= 4.0)?;
             multiples(step, 0.0, f64::from(most))
         } else {
-            multiples(nice_step(f64::from(most) / 4.0), 0.0, f64::from(most))
+            multiples(nice_step(f64::from(most) / 4.0).max(1.0), 0.0, f64::from(most))
         };
         let from = if least == most { f64::from(least) - 1.0 } else { 0.0 };
         let to = if least == most { f64::from(most) + 1.0 } else { f64::from(most) };
@@ -214,6 +214,7 @@ mod tests {
         let axis = Axis::depths(&[0, 4096, 8192, 16384, 32768]).unwrap();
         assert_eq!(labels(&axis), ["0", "8192", "16384", "24576", "32768"]);
         assert_eq!(labels(&Axis::depths(&[0, 1000, 5000]).unwrap()), ["0", "2000", "4000"]);
+        assert_eq!(labels(&Axis::depths(&[0, 1]).unwrap()), ["0", "1"]);
         assert_eq!(labels(&Axis::depths(&[512]).unwrap()), ["512"]);
         assert_eq!(Axis::depths(&[0]).unwrap().fraction(0.0), 0.5);
     }

@@ -89,7 +89,7 @@ impl Drawing {
 
 /// Small text in lines that are no wider than so many units, as far as can be told without a font.
 fn wrap(text: &str, width: f64) -> Vec<String> {
-    let n_characters = (width / (0.56 * SMALL)) as usize;
+    let n_characters = (width / (0.53 * SMALL)) as usize;
     let options = textwrap::Options::new(n_characters).word_splitter(textwrap::WordSplitter::NoHyphenation);
     textwrap::wrap(text, options).into_iter().map(|line| line.into_owned()).collect()
 }

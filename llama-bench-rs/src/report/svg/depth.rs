@@ -69,7 +69,10 @@ fn panel(lines: &[&Series<'_>], is_prompt: bool) -> Option<Panel> {
     // An interval of a few wild samples must not squash the figures that it is about.
     let most = means.clone().fold(0.0, f64::max);
     let bounds = speeds.iter().filter_map(|speed| speed.interval).map(|(_, upper)| upper.min(2.0 * most));
+    // A slow chunk of the fill is no reason to zoom out: it is cut at the lower axis.
+    let least = means.clone().fold(f64::INFINITY, f64::min);
     let fill = lines.iter().filter(|_| is_prompt).flat_map(|line| &line.run.curve).filter_map(fill_rate);
+    let fill = fill.filter(|rate| *rate >= least);
     let y = Axis::from_zero(means.clone().chain(bounds).chain(fill))?;
     means.clone().next()?;
     let depths: Vec<u32> = lines.iter().flat_map(|line| &line.cells).map(|cell| cell.test.n_depth).collect();
@@ -346,7 +349,7 @@ mod tests {
     fn labels_that_would_meet_make_room() {
         assert_eq!(spread(&[10.0, 50.0], 13.0), [10.0, 50.0]);
         assert_eq!(spread(&[10.0, 10.0, 50.0], 10.0), [5.0, 15.0, 50.0]);
-        assert_eq!(spread(&[0.0, 2.0, 12.0], 10.0), [-16.0 / 3.0, 14.0 / 3.0, 44.0 / 3.0]);
+        assert_eq!(spread(&[0.0, 4.0, 11.0], 10.0), [-5.0, 5.0, 15.0]);
         assert!(spread(&[], 10.0).is_empty());
     }
 
