@@ -6,6 +6,8 @@
 
 use std::{
     error::Error,
+    fs,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
     time::Instant,
 };
@@ -13,12 +15,16 @@ use std::{
 use clap::Parser;
 use llama_bench_rs::{
     llama::ContextParams,
-    record::{Report, Run},
+    record::{Report, Run, Test},
     report::{self, Format},
-    stats::Verdict,
-    testing::{self, Outcome, RegressionError, Tolerance},
+    stats::{Samples, Verdict},
+    testing::{self, CellOutcome, Outcome, RegressionError, Tolerance},
     units::Ratio,
 };
+
+/// Files of runs that are kept.
+const EQUAL: &str = "equal.jsonl";
+const SLOWED: &str = "slowed.jsonl";
 
 /// Measures how often quick sweeps are called regressed or improved, equal ones and slowed ones.
 #[derive(Debug, Parser)]
@@ -41,6 +47,12 @@ struct Args {
     /// The shape of the model
     #[arg(long, default_value = "tiny-llama")]
     shape: String,
+    /// Keep the runs in this folder
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+    /// Judge the runs kept in this folder and measure nothing
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
     /// Make one run, slowed by this many percent, and print it: what the study starts for each run
     #[arg(long, hide = true)]
     one: Option<f64>,
@@ -52,34 +64,68 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         print!("{}", report::to_string(&measure(&args, slowdown)?, Format::Jsonl)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let start = Instant::now();
-    // Equal runs in the order made, and the slowed ones with how many equal ones came before.
-    let (mut equal, mut slowed) = (Vec::new(), Vec::new());
-    for _ in 0..args.baseline {
-        equal.push(start_run(&args, 0.0)?);
+    let runs = match &args.from {
+        Some(folder) => Runs::read(folder)?,
+        None => Runs::measure(&args)?,
+    };
+    if let Some(folder) = &args.keep {
+        runs.write(folder)?;
     }
-    for pair in 0..args.pairs {
-        eprint!("\rpair {} of {}", pair + 1, args.pairs);
-        // Neither always follows the other.
-        for slow in if pair % 2 == 0 { [false, true] } else { [true, false] } {
-            match slow {
-                false => equal.push(start_run(&args, 0.0)?),
-                true => slowed.push((equal.len(), start_run(&args, args.slowdown)?)),
-            }
-        }
-    }
-    eprintln!();
-    println!("{} runs in {:.0} s\n", equal.len() + slowed.len(), start.elapsed().as_secs_f64());
-    spread(&equal);
-    println!(
-        "\n| runs in the baseline | comparisons | false alarms | slowdowns of {} % found | cannot tell |",
-        args.slowdown
-    );
+    spread(&args, &runs)?;
+    println!("\n| runs in the baseline | comparisons | false alarms | slowdowns found | too noisy to tell |");
     println!("| ---: | ---: | ---: | ---: | ---: |");
     for n in [1, 2, 3, 5, args.baseline] {
-        rates(&args, n, &equal, &slowed)?;
+        let (same, slow) = rates(&args, n, &runs, |_| true)?;
+        let noisy = share(same.cannot_tell, same.cells);
+        println!("| {n} | {} | {} | {} | {noisy} |", same.cells, same.alarms(), slow.found());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Equal runs and slowed ones, each in the order made.
+struct Runs {
+    equal: Vec<Run>,
+    slowed: Vec<Run>,
+}
+
+/// Which of a pair goes first: neither always follows the other.
+fn equal_goes_first(pair: usize) -> bool {
+    pair.is_multiple_of(2)
+}
+
+impl Runs {
+    fn measure(args: &Args) -> Result<Self, Box<dyn Error>> {
+        let start = Instant::now();
+        let mut runs = Self { equal: Vec::new(), slowed: Vec::new() };
+        for _ in 0..args.baseline {
+            runs.equal.push(start_run(args, 0.0)?);
+        }
+        for pair in 0..args.pairs {
+            for equal in [equal_goes_first(pair), !equal_goes_first(pair)] {
+                match equal {
+                    true => runs.equal.push(start_run(args, 0.0)?),
+                    false => runs.slowed.push(start_run(args, args.slowdown)?),
+                }
+            }
+        }
+        let n = runs.equal.len() + runs.slowed.len();
+        println!("{n} runs in {:.0} s\n", start.elapsed().as_secs_f64());
+        Ok(runs)
+    }
+
+    fn write(&self, folder: &Path) -> Result<(), Box<dyn Error>> {
+        fs::create_dir_all(folder)?;
+        for (name, runs) in [(EQUAL, &self.equal), (SLOWED, &self.slowed)] {
+            let report = Report { runs: runs.clone() };
+            fs::write(folder.join(name), report::to_string(&report, Format::Jsonl)?)?;
+        }
+        Ok(())
+    }
+
+    fn read(folder: &Path) -> Result<Self, Box<dyn Error>> {
+        let read = |name| report::read_file(folder.join(name)).map(|loaded| loaded.report.runs);
+        Ok(Self { equal: read(EQUAL)?, slowed: read(SLOWED)? })
+    }
 }
 
 fn measure(args: &Args, slowdown: f64) -> Result<Report, Box<dyn Error>> {
@@ -109,21 +155,29 @@ fn start_run(args: &Args, slowdown: f64) -> Result<Run, Box<dyn Error>> {
     Ok(report.runs.pop().ok_or("a run that measured nothing")?)
 }
 
-/// How far runs lie apart, and repetitions within a run.
-fn spread(runs: &[Run]) {
-    println!(
-        "| test | median of a repetition | spread of runs | of repetitions |\n| :--- | ---: | ---: | ---: |"
-    );
-    for (i, cell) in runs[0].cells.iter().enumerate() {
-        let sets: Vec<_> = runs.iter().filter_map(|run| run.cells[i].times()).collect();
-        let medians = llama_bench_rs::stats::Samples::new(sets.iter().map(|set| set.median()));
+/// How far runs lie apart, and repetitions within a run; and how the largest baseline does on each test.
+fn spread(args: &Args, runs: &Runs) -> Result<(), Box<dyn Error>> {
+    println!("| test | median time | spread of runs | of repetitions | false alarms | slowdowns found |");
+    println!("| :--- | ---: | ---: | ---: | ---: | ---: |");
+    for (i, cell) in runs.equal[0].cells.iter().enumerate() {
+        let sets: Vec<_> = runs.equal.iter().filter_map(|run| run.cells[i].times()).collect();
+        let Some(medians) = Samples::new(sets.iter().map(|set| set.median())) else { continue };
         let within = sets.iter().filter_map(|set| set.cv()).map(Ratio::get).sum::<f64>() / sets.len() as f64;
-        let Some(medians) = medians else { continue };
-        let between = medians.cv().unwrap_or_default();
-        println!("| {} | {:.3?} | {between} | {:.2} % |", cell.test, medians.median(), within * 100.0);
+        let (same, slow) = rates(args, args.baseline, runs, |test| *test == cell.test)?;
+        println!(
+            "| {} | {:.3?} | {} | {:.2} % | {} | {} |",
+            cell.test,
+            medians.median(),
+            medians.cv().unwrap_or_default(),
+            within * 100.0,
+            same.alarms(),
+            slow.found()
+        );
     }
+    Ok(())
 }
 
+/// Verdicts of some cells.
 #[derive(Default)]
 struct Tally {
     cells: usize,
@@ -133,34 +187,48 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, outcome: &Outcome) {
-        let count = |verdict| outcome.with(verdict).count();
-        self.cells += outcome.cells.len();
+    fn add(&mut self, cells: &[&CellOutcome]) {
+        let count = |verdict| cells.iter().filter(|cell| cell.verdict() == verdict).count();
+        self.cells += cells.len();
         self.regressed += count(Verdict::Regressed);
         self.improved += count(Verdict::Improved);
         self.cannot_tell += count(Verdict::CannotTell);
     }
+
+    fn alarms(&self) -> String {
+        share(self.regressed + self.improved, self.cells)
+    }
+
+    fn found(&self) -> String {
+        share(self.regressed, self.cells)
+    }
 }
 
-/// Holds every run against a baseline of the `n` equal runs before it.
-fn rates(args: &Args, n: usize, equal: &[Run], slowed: &[(usize, Run)]) -> Result<(), Box<dyn Error>> {
-    let mut same = Tally::default();
-    for now in args.baseline..equal.len() {
-        same.add(&compare(args, &equal[now - n..now], &equal[now])?);
+fn share(part: usize, of: usize) -> String {
+    format!("{part} of {of} ({:.1} %)", 100.0 * part as f64 / of as f64)
+}
+
+/// Holds every run against a baseline of the `n` equal runs before it; counts the tests that are wanted.
+fn rates(
+    args: &Args,
+    n: usize,
+    runs: &Runs,
+    is_wanted: impl Fn(&Test) -> bool,
+) -> Result<(Tally, Tally), Box<dyn Error>> {
+    let add = |tally: &mut Tally, before: usize, run: &Run| -> Result<(), Box<dyn Error>> {
+        let outcome = compare(args, &runs.equal[before - n..before], run)?;
+        let cells: Vec<&CellOutcome> = outcome.cells.iter().filter(|cell| is_wanted(&cell.test)).collect();
+        tally.add(&cells);
+        Ok(())
+    };
+    let (mut same, mut slow) = (Tally::default(), Tally::default());
+    for (i, run) in runs.equal.iter().enumerate().skip(args.baseline) {
+        add(&mut same, i, run)?;
     }
-    let mut slow = Tally::default();
-    for (before, run) in slowed {
-        slow.add(&compare(args, &equal[before - n..*before], run)?);
+    for (pair, run) in runs.slowed.iter().enumerate() {
+        add(&mut slow, args.baseline + pair + usize::from(equal_goes_first(pair)), run)?;
     }
-    let share = |part: usize, of: usize| format!("{part} of {of} ({:.1} %)", 100.0 * part as f64 / of as f64);
-    println!(
-        "| {n} | {} | {} | {} | {} |",
-        same.cells,
-        share(same.regressed + same.improved, same.cells),
-        share(slow.regressed, slow.cells),
-        share(same.cannot_tell, same.cells),
-    );
-    Ok(())
+    Ok((same, slow))
 }
 
 fn compare(args: &Args, before: &[Run], now: &Run) -> Result<Outcome, Box<dyn Error>> {

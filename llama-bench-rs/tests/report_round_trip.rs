@@ -284,6 +284,17 @@ proptest! {
         prop_assert_eq!(serde_json::from_value::<Report>(rows).unwrap(), report);
     }
 
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn sqlite(report in any_report()) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("results.sqlite");
+        let db = rusqlite::Connection::open(&path).unwrap();
+        db.execute_batch(&report::to_string(&report, Format::Sql).unwrap()).unwrap();
+        db.close().unwrap();
+        prop_assert_eq!(report::read_file(&path).unwrap().report, report);
+    }
+
     #[test]
     fn serde(report in any_report()) {
         let text = serde_json::to_string(&report).unwrap();

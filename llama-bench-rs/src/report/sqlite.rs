@@ -24,7 +24,7 @@ pub(super) fn read(path: &Path, assembler: &mut Assembler) -> Result<(), ReportE
         });
     }
     let mut statement = database.prepare("SELECT * FROM llama_bench ORDER BY rowid").map_err(failed)?;
-    let names: Vec<String> = statement.column_names().into_iter().map(String::from).collect();
+    let names: Vec<String> = statement.column_names().map(String::from).collect();
     let mut rows = statement.query([]).map_err(failed)?;
     let mut n = 0;
     while let Some(row) = rows.next().map_err(failed)? {

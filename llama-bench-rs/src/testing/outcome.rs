@@ -136,9 +136,12 @@ fn row(cell: &CellOutcome) -> [String; 7] {
 
 /// A ratio of speeds as a change: `-4.8 %`.
 fn change(ratio: Ratio) -> String {
+    let percent = (ratio.get() - 1.0) * 100.0;
+    if percent >= 1000.0 {
+        return "over +999 %".into();
+    }
     // Adding zero turns a negative zero into a positive one.
-    let tenths = ((ratio.get() - 1.0) * 1000.0).round() + 0.0;
-    format!("{:+.1} %", tenths / 10.0)
+    format!("{:+.1} %", (percent * 10.0).round() / 10.0 + 0.0)
 }
 
 fn p_value(p: Ratio) -> String {
