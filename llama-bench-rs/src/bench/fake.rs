@@ -46,7 +46,7 @@ pub(super) struct FakeTarget {
     /// Restoring a state always fails.
     pub(super) broken_rewind: bool,
     pub(super) holds_whole: bool,
-    /// Each decode takes this many milliseconds less than the one before, as while clocks ramp up.
+    /// The first decode takes half as many milliseconds longer, each further one half of that, as while clocks ramp up.
     pub(super) ramp: u32,
     pub(super) content: Vec<Token>,
     pub(super) n_ctx: u32,
@@ -83,7 +83,7 @@ impl Target for FakeTarget {
         assert!(self.content.len() + tokens.len() <= self.n_ctx as usize, "past the end of the context");
         self.calls.push(Call { before: self.content.clone(), tokens: tokens.to_vec() });
         let n = tokens.len() as u32;
-        let ramp = self.ramp.saturating_sub(self.calls.len() as u32);
+        let ramp = self.ramp >> self.calls.len().min(31);
         self.clock.advance(Duration::from_millis(u64::from(n + ramp)));
         self.clock.advance(Duration::from_micros(u64::from(n) * self.content.len() as u64));
         self.intact.truncate(self.content.len());
