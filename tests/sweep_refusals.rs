@@ -118,7 +118,7 @@ fn context_parameters_that_cannot_be_are_failed_cells() {
 fn model_parameters_that_cannot_be() {
     refused(&small_sweep(&["-ot", "exps=NoSuchBuffer"]), 1, &["NoSuchBuffer", "CPU"]);
     refused(&small_sweep(&["-ot", "ffn_(=CPU"]), 1, &["ffn_("]);
-    refused(&small_sweep(&["-mg", "77", "-sm", "none"]), 1, &["77"]);
+    refused(&small_sweep(&["-ts", "1/nan"]), 1, &["tensor_split", "NaN"]);
 }
 
 #[test]

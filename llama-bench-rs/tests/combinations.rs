@@ -92,12 +92,12 @@ fn tensors_kept_elsewhere() {
         assert!(!with(broken), "{broken}");
     }
     with("a{99999999}");
-    for n_cpu_moe in [0, 1, 4, 5, 4096] {
+    for n_cpu_moe in [0, 1, 4, 5, 200] {
         assert!(told(try_model(&ModelParams::default().n_cpu_moe(n_cpu_moe)), &n_cpu_moe));
     }
     assert!(try_model(&ModelParams::default().n_cpu_moe(4097)).is_err());
-    let many = vec![("exps".to_owned(), "CPU".to_owned()); 10_000];
-    told(try_model(&ModelParams::default().tensor_buft_overrides(many)), &"10000 overrides");
+    let many = vec![("exps".to_owned(), "CPU".to_owned()); 200];
+    told(try_model(&ModelParams::default().tensor_buft_overrides(many)), &"200 overrides");
 }
 
 #[test]
@@ -144,18 +144,14 @@ fn use_context(model: &Model, params: &ContextParams) -> Result<(), LlamaError> 
 fn masks_and_priorities_of_threads() {
     let model = tiny("tiny-llama");
     for cpu_mask in [vec![], vec![true], vec![false; 512], vec![true; 512]] {
-        for cpu_strict in [false, true] {
-            for poll in [0, 100] {
-                for n_threads in [1, 3] {
-                    let params = params(64)
-                        .n_threads(n_threads)
-                        .cpu_mask(cpu_mask.clone())
-                        .cpu_strict(cpu_strict)
-                        .poll(poll)
-                        .prio(-1);
-                    assert!(told(use_context(&model, &params.n_seq_max(1)), &"threads"));
-                }
-            }
+        for (cpu_strict, poll, n_threads) in [(false, 0, 2), (true, 0, 2), (true, 100, 1)] {
+            let params = params(64)
+                .n_threads(n_threads)
+                .cpu_mask(cpu_mask.clone())
+                .cpu_strict(cpu_strict)
+                .poll(poll)
+                .prio(-1);
+            assert!(told(use_context(&model, &params), &params));
         }
     }
 }

@@ -1,4 +1,7 @@
 //! Running the examples as a user does: another process, its output, its exit status.
+//!
+//! `cargo test` builds the examples first; `cargo test --test NAME` builds none and takes those that are there, so after
+//! a change run `cargo build --examples` before.
 #![allow(dead_code)]
 
 use std::{
@@ -16,7 +19,7 @@ pub fn example(name: &str) -> Command {
         .map(|folder| folder.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
         .find(|path| path.is_file())
         .unwrap_or_else(|| {
-            panic!("the example {name} is not built: `cargo test --test NAME` builds none; run `cargo build --examples`")
+            panic!("the example {name} is not built: `cargo test --test NAME` builds none: run `cargo build --examples`")
         });
     let mut command = Command::new(path);
     // Weightless models are made once for all tests, and not in the user's own cache.

@@ -44,8 +44,9 @@ impl Drop for Context {
     fn drop(&mut self) {
         if self.broken {
             // Freeing what an exception left half done might end the process, and work on a device may still read the
-            // weights: all of it is lost instead.
+            // weights and the flag: all of it is lost instead.
             std::mem::forget(self.threads.take());
+            std::mem::forget(self.abort.take());
             std::mem::forget(self.model.clone());
             return;
         }
@@ -287,6 +288,11 @@ impl Context {
             return Err(LlamaError::Exception { what, exception });
         }
         Ok(())
+    }
+
+    /// Whether an exception left it in a state that nobody knows.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// Takes note of the exception that a call threw.

@@ -71,6 +71,7 @@ fn a_failed_assertion_costs_the_context_alone() {
     let model = gpt2(folder.path());
     let mut broken = context(&model, 1);
     broken.decode_tokens(&[1; N_POSITIONS as usize]).unwrap();
+    let _flag = broken.abort_flag();
     broken.positions = u32::MAX;
     match broken.decode_tokens(&[1]) {
         Err(LlamaError::Exception { what: "llama_decode", exception }) => {
@@ -88,6 +89,7 @@ fn a_failed_assertion_costs_the_context_alone() {
     refused(broken.memory_seq_rm(0, 0, None).map(drop));
     refused(broken.pos_max(0).map(drop));
     assert!(broken.logits(-1).is_none());
+    assert!(broken.memory_breakdown().is_empty());
     broken.memory_clear(true);
     refused(broken.decode_tokens(&[1]));
     drop(broken);

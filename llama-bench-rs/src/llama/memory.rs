@@ -85,9 +85,13 @@ impl Context {
         Ok(u32::try_from(unsafe { sys::llama_memory_seq_pos_max(self.memory(), seq) }).ok())
     }
 
-    /// Memory in use by device, weights included; buffers that belong to no device stand under their own name.
+    /// Memory in use by device, weights included; buffers that belong to no device stand under their own name. Empty
+    /// for a context that cannot be used any more.
     #[doc(alias = "llama_get_memory_breakdown")]
     pub fn memory_breakdown(&self) -> BTreeMap<String, DeviceMemory> {
+        if self.is_broken() {
+            return BTreeMap::new();
+        }
         const MAX: usize = 64;
         // SAFETY: plain old data, for which zeros are valid.
         let mut entries: [sys::llama_sys_memory; MAX] = unsafe { std::mem::zeroed() };

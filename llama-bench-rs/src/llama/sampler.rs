@@ -102,7 +102,7 @@ impl Sampler {
             });
         };
         // NaN has no order, and sorting with it is undefined; infinity less itself is NaN.
-        if let Some(logit) = logits.iter().find(|logit| !(**logit < f32::INFINITY)) {
+        if let Some(logit) = logits.iter().find(|logit| logit.is_nan() || **logit == f32::INFINITY) {
             return Err(LlamaError::Unsupported {
                 what: "choosing a token".into(),
                 why: format!("the logits contain {logit}: the weights or the state are damaged"),
