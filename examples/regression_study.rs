@@ -44,6 +44,9 @@ struct Args {
     /// Threads [default: llama-bench's]
     #[arg(short = 't', long)]
     threads: Option<u32>,
+    /// Repetitions of a run [default: a quick sweep's]
+    #[arg(short = 'r', long)]
+    repetitions: Option<u32>,
     /// The shape of the model
     #[arg(long, default_value = "tiny-llama")]
     shape: String,
@@ -134,6 +137,9 @@ fn measure(args: &Args, slowdown: f64) -> Result<Report, Box<dyn Error>> {
     if let Some(n) = args.threads {
         sweep = sweep.context(ContextParams::default().n_threads(n).n_threads_batch(n));
     }
+    if let Some(n) = args.repetitions {
+        sweep = sweep.repetitions(n);
+    }
     if slowdown > 0.0 {
         sweep = sweep.slowed_by(Ratio::new(slowdown / 100.0).ok_or("a slowdown is a number")?);
     }
@@ -146,6 +152,9 @@ fn start_run(args: &Args, slowdown: f64) -> Result<Run, Box<dyn Error>> {
     command.args(["--one", &slowdown.to_string(), "--shape", &args.shape]);
     if let Some(n) = args.threads {
         command.args(["--threads", &n.to_string()]);
+    }
+    if let Some(n) = args.repetitions {
+        command.args(["--repetitions", &n.to_string()]);
     }
     let output = command.output()?;
     if !output.status.success() {

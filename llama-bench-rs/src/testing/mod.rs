@@ -18,8 +18,8 @@
 //!
 //! # What an assertion says
 //! Two runs of the same work never take the same time, and repetitions within a run resemble each other more than runs
-//! do. So a run counts as one figure, the median of its repetitions, and the spread between runs is estimated from
-//! those of the baseline ([`Comparison::of_runs`](crate::stats::Comparison::of_runs)). A 95 % interval of the change
+//! do. So a run counts as one figure, the expected fastest of ten of its repetitions (other work only adds time), and the
+//! spread between runs is estimated from those of the baseline ([`Comparison::of_runs`](crate::stats::Comparison::of_runs)). A 95 % interval of the change
 //! of speed decides, with p values corrected for the number of cells (Holm):
 //!
 //! | verdict | when | assertion |
