@@ -17,7 +17,7 @@ use llama_bench_rs::{
     llama::ContextParams,
     record::{Report, Run, Test},
     report::{self, Format},
-    stats::{Samples, Verdict},
+    stats::{RunEstimate, Samples, Verdict},
     testing::{self, CellOutcome, Outcome, RegressionError, Tolerance},
     units::Ratio,
 };
@@ -166,17 +166,22 @@ fn start_run(args: &Args, slowdown: f64) -> Result<Run, Box<dyn Error>> {
 
 /// How far runs lie apart, and repetitions within a run; and how the largest baseline does on each test.
 fn spread(args: &Args, runs: &Runs) -> Result<(), Box<dyn Error>> {
-    println!("| test | median time | spread of runs | of repetitions | false alarms | slowdowns found |");
-    println!("| :--- | ---: | ---: | ---: | ---: | ---: |");
+    println!(
+        "| test | time | spread of runs | of their medians | of repetitions | false alarms | slowdowns found |"
+    );
+    println!("| :--- | ---: | ---: | ---: | ---: | ---: | ---: |");
     for (i, cell) in runs.equal[0].cells.iter().enumerate() {
         let sets: Vec<_> = runs.equal.iter().filter_map(|run| run.cells[i].times()).collect();
+        let figures = sets.iter().filter_map(|set| RunEstimate::of(std::slice::from_ref(set)));
+        let Some(figures) = Samples::new(figures.map(|figure| figure.time)) else { continue };
         let Some(medians) = Samples::new(sets.iter().map(|set| set.median())) else { continue };
         let within = sets.iter().filter_map(|set| set.cv()).map(Ratio::get).sum::<f64>() / sets.len() as f64;
         let (same, slow) = rates(args, args.baseline, runs, |test| *test == cell.test)?;
         println!(
-            "| {} | {:.3?} | {} | {:.2} % | {} | {} |",
+            "| {} | {:.3?} | {} | {} | {:.2} % | {} | {} |",
             cell.test,
-            medians.median(),
+            figures.median(),
+            figures.cv().unwrap_or_default(),
             medians.cv().unwrap_or_default(),
             within * 100.0,
             same.alarms(),
