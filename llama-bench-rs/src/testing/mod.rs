@@ -29,11 +29,12 @@
 //! | no change | surely not slower by the whole of it | passes |
 //! | cannot tell | the interval allows both | passes with a warning, fails if [strict](Tolerance::strict) |
 //!
-//! So noise alone hardly ever fails a test, and a slowdown of the whole tolerance fails it wherever the interval is
+//! So noise between independent runs hardly ever fails a test, and a slowdown of the whole tolerance fails it wherever the interval is
 //! narrower than half of the tolerance to each side. One run on each side says nothing of the spread between runs, so
 //! that hardly less than a doubling of the time fails a test of several cells; with two runs in the baseline it is 9 %,
-//! with three or more on a quiet machine 5 %. Runs of one process resemble each other more than runs of several: save
-//! them one by one. What is missing, failed, or measured with another
+//! with three or more on a quiet machine 5 %. All of this takes
+//! runs for independent. Runs of one sitting are not on a machine that changes its speed for seconds at a time, as a
+//! shared one does: save ten, at different times, or noise alone can fail a test. What is missing, failed, or measured with another
 //! configuration is an error and never a pass.
 
 mod error;
