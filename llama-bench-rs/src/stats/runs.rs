@@ -24,11 +24,11 @@ impl Comparison {
     ///
     /// A run counts as one figure, the expected fastest of ten of its repetitions (of half of them, where a run has
     /// fewer than twenty): other work on the machine only ever adds time, often to all repetitions for a second or
-    /// longer, so that the fast end tells most of the work itself, and whatever the number of repetitions. How much that figure varies from run to run
-    /// is estimated from both sides together (they are taken to vary alike), blended with an assumption: one
-    /// run on each side is enough to see a change of a fifth, two and one to see 8 %, five and one to see 4 to 5 %. A side whose
-    /// repetitions scatter more than the runs do (the machine is busy just now) counts with that scatter instead. The
-    /// interval is Student's t of the logarithms.
+    /// longer, so that the fast end tells most of the work itself, and whatever the number of repetitions. How much
+    /// that figure varies from run to run is estimated from both sides together (they are taken to vary alike), blended
+    /// with an assumption: one run on each side is enough to see a change of a fifth, two and one to see 8 %, five and
+    /// one to see 4 to 5 %. A side whose repetitions scatter more than the runs do (the machine is busy just now)
+    /// counts with that scatter instead. The interval is Student's t of the logarithms.
     ///
     /// # Errors
     /// A side has no runs, or one took no time.
