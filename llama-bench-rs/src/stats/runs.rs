@@ -71,11 +71,13 @@ impl RunEstimate {
         let side = Side::of(runs, n_fastest(&[runs]))?;
         let error = Uncertainty::of(&Between::of(&[&side]), &[&side]);
         let half_width = t_quantile(error.degrees_of_freedom, Confidence::P95)? * error.stddev;
-        let time = |log: f64| <Duration as Quantity>::from_f64(log.exp()).filter(|time| !time.is_zero());
+        let time = <Duration as Quantity>::from_f64(side.mean().exp()).filter(|time| !time.is_zero())?;
+        // However little is known: the bounds of a wide interval are cut at what a duration can tell.
+        let bound = |log: f64| Duration::from_nanos((log.exp().round() as u64).max(1));
         Some(Self {
-            time: time(side.mean())?,
-            shortest: time(side.mean() - half_width)?,
-            longest: time(side.mean() + half_width)?,
+            time,
+            shortest: bound(side.mean() - half_width),
+            longest: bound(side.mean() + half_width),
             n_runs: side.figures.len(),
         })
     }

@@ -121,6 +121,15 @@ fn what_has_no_runs_or_no_time_is_refused() {
 }
 
 #[test]
+fn an_interval_without_end_is_still_one() {
+    let wild = set([1e3, 1e9, 1e15]);
+    let estimate = RunEstimate::of(std::slice::from_ref(&wild)).unwrap();
+    assert_eq!(estimate.shortest, Duration::from_nanos(1));
+    assert!(estimate.longest > Duration::from_secs(1 << 33), "{estimate:?}");
+    assert_eq!(compare(&[steady(1.0), steady(1.0)], &[wild]).verdict, Verdict::CannotTell);
+}
+
+#[test]
 fn an_estimate_narrows_with_runs() {
     let one = RunEstimate::of(&[steady(100.0)]).unwrap();
     assert_eq!(one.time, Duration::from_millis(100));
