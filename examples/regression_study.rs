@@ -17,7 +17,7 @@ use llama_bench_rs::{
     llama::ContextParams,
     record::{Report, Run, Test},
     report::{self, Format},
-    stats::{Samples, Verdict},
+    stats::{RunEstimate, Samples, Verdict},
     testing::{self, CellOutcome, Outcome, RegressionError, Tolerance},
     units::Ratio,
 };
@@ -44,6 +44,9 @@ struct Args {
     /// Threads [default: llama-bench's]
     #[arg(short = 't', long)]
     threads: Option<u32>,
+    /// Repetitions of a run [default: a quick sweep's]
+    #[arg(short = 'r', long)]
+    repetitions: Option<u32>,
     /// The shape of the model
     #[arg(long, default_value = "tiny-llama")]
     shape: String,
@@ -134,6 +137,9 @@ fn measure(args: &Args, slowdown: f64) -> Result<Report, Box<dyn Error>> {
     if let Some(n) = args.threads {
         sweep = sweep.context(ContextParams::default().n_threads(n).n_threads_batch(n));
     }
+    if let Some(n) = args.repetitions {
+        sweep = sweep.repetitions(n);
+    }
     if slowdown > 0.0 {
         sweep = sweep.slowed_by(Ratio::new(slowdown / 100.0).ok_or("a slowdown is a number")?);
     }
@@ -147,6 +153,9 @@ fn start_run(args: &Args, slowdown: f64) -> Result<Run, Box<dyn Error>> {
     if let Some(n) = args.threads {
         command.args(["--threads", &n.to_string()]);
     }
+    if let Some(n) = args.repetitions {
+        command.args(["--repetitions", &n.to_string()]);
+    }
     let output = command.output()?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into());
@@ -157,17 +166,22 @@ fn start_run(args: &Args, slowdown: f64) -> Result<Run, Box<dyn Error>> {
 
 /// How far runs lie apart, and repetitions within a run; and how the largest baseline does on each test.
 fn spread(args: &Args, runs: &Runs) -> Result<(), Box<dyn Error>> {
-    println!("| test | median time | spread of runs | of repetitions | false alarms | slowdowns found |");
-    println!("| :--- | ---: | ---: | ---: | ---: | ---: |");
+    println!(
+        "| test | time | spread of runs | of their medians | of repetitions | false alarms | slowdowns found |"
+    );
+    println!("| :--- | ---: | ---: | ---: | ---: | ---: | ---: |");
     for (i, cell) in runs.equal[0].cells.iter().enumerate() {
         let sets: Vec<_> = runs.equal.iter().filter_map(|run| run.cells[i].times()).collect();
+        let figures = sets.iter().filter_map(|set| RunEstimate::of(std::slice::from_ref(set)));
+        let Some(figures) = Samples::new(figures.map(|figure| figure.time)) else { continue };
         let Some(medians) = Samples::new(sets.iter().map(|set| set.median())) else { continue };
         let within = sets.iter().filter_map(|set| set.cv()).map(Ratio::get).sum::<f64>() / sets.len() as f64;
         let (same, slow) = rates(args, args.baseline, runs, |test| *test == cell.test)?;
         println!(
-            "| {} | {:.3?} | {} | {:.2} % | {} | {} |",
+            "| {} | {:.3?} | {} | {} | {:.2} % | {} | {} |",
             cell.test,
-            medians.median(),
+            figures.median(),
+            figures.cv().unwrap_or_default(),
             medians.cv().unwrap_or_default(),
             within * 100.0,
             same.alarms(),

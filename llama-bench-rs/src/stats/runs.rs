@@ -16,17 +16,19 @@ const ASSUMED_SPREAD: f64 = 0.01;
 /// that lie up to 5 % apart differ in under 5 % of all cases, from one run on; two and more would not keep that.
 const ASSUMED_WEIGHT: f64 = 1.0;
 
-/// Scales a median absolute deviation to the standard deviation of normal noise.
-const MAD_TO_STDDEV: f64 = 1.4826;
+/// A run counts as the expected fastest of so many of its repetitions.
+const FASTEST_OF: usize = 10;
 
 impl Comparison {
     /// Compares the times of the same work in runs that were made apart: each run is one set of repetitions.
     ///
-    /// What counts of a run is the median of its repetitions, one figure. How much that figure varies from run to run
-    /// is estimated from both sides together (they are taken to vary alike), blended with an assumption: one
-    /// run on each side is enough to see a change of a fifth, two and one to see 8 %, five and one to see 4 to 5 %. A side whose
-    /// repetitions scatter more than the runs do (the machine is busy just now) counts with that scatter instead. The
-    /// interval is Student's t of the logarithms.
+    /// A run counts as one figure, the expected fastest of ten of its repetitions (of half of them, where a run has
+    /// fewer than twenty): other work on the machine only ever adds time, often to all repetitions for a second or
+    /// longer, so that the fast end tells most of the work itself, and whatever the number of repetitions. How much
+    /// that figure varies from run to run is estimated from both sides together (they are taken to vary alike), blended
+    /// with an assumption: one run on each side is enough to see a change of a fifth, two and one to see 8 %, five and
+    /// one to see 4 to 5 %. A side whose repetitions scatter more than the runs do (the machine is busy just now)
+    /// counts with that scatter instead. The interval is Student's t of the logarithms.
     ///
     /// # Errors
     /// A side has no runs, or one took no time.
@@ -35,7 +37,8 @@ impl Comparison {
         after: &[Samples<Duration>],
         threshold: Threshold,
     ) -> Result<Self, CompareError> {
-        let (Some(before), Some(after)) = (Side::of(before), Side::of(after)) else {
+        let k = n_fastest(&[before, after]);
+        let (Some(before), Some(after)) = (Side::of(before, k), Side::of(after, k)) else {
             return Err(CompareError::NoRuns);
         };
         let between = Between::of(&[&before, &after]);
@@ -51,7 +54,7 @@ impl Comparison {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RunEstimate {
-    /// The geometric mean of the runs' median times.
+    /// The geometric mean of what the runs count as, the expected fastest of ten of their repetitions.
     pub time: Duration,
     /// Lower bound of its 95 % interval.
     pub shortest: Duration,
@@ -65,48 +68,82 @@ impl RunEstimate {
     /// The estimate, with an interval that knows of the spread between runs as [`Comparison::of_runs`] does; `None`
     /// if there are no runs or one took no time.
     pub fn of(runs: &[Samples<Duration>]) -> Option<Self> {
-        let side = Side::of(runs)?;
+        let side = Side::of(runs, n_fastest(&[runs]))?;
         let error = Uncertainty::of(&Between::of(&[&side]), &[&side]);
         let half_width = t_quantile(error.degrees_of_freedom, Confidence::P95)? * error.stddev;
-        let time = |log: f64| <Duration as Quantity>::from_f64(log.exp()).filter(|time| !time.is_zero());
+        let time = <Duration as Quantity>::from_f64(side.mean().exp()).filter(|time| !time.is_zero())?;
+        // However little is known: the bounds of a wide interval are cut at what a duration can tell.
+        let bound = |log: f64| Duration::from_nanos((log.exp().round() as u64).max(1));
         Some(Self {
-            time: time(side.mean())?,
-            shortest: time(side.mean() - half_width)?,
-            longest: time(side.mean() + half_width)?,
-            n_runs: side.medians.len(),
+            time,
+            shortest: bound(side.mean() - half_width),
+            longest: bound(side.mean() + half_width),
+            n_runs: side.figures.len(),
         })
     }
 }
 
-/// One side: the logarithm of each run's median, and what its repetitions say of how well it is known.
+/// One side: the logarithm of what each run counts as, and what its repetitions say of how well that is known.
 struct Side {
-    medians: Vec<f64>,
-    /// Variance of one run's median by its own repetitions, averaged over the runs.
+    figures: Vec<f64>,
+    /// Variance of one run's figure by its own repetitions, averaged over the runs.
     within: f64,
 }
 
 impl Side {
     /// `None` without a run.
-    fn of(runs: &[Samples<Duration>]) -> Option<Self> {
-        let mut side = Self { medians: Vec::new(), within: 0.0 };
+    fn of(runs: &[Samples<Duration>], n_fastest: usize) -> Option<Self> {
+        let mut side = Self { figures: Vec::new(), within: 0.0 };
         for run in runs {
-            let median = run.median();
-            side.medians.push(median.to_f64().ln());
-            // The standard error of a median of normal noise is sqrt(pi / 2) times that of the mean; the robust
-            // deviation, because a single repetition that was interrupted does not move the median either.
-            let stddev = MAD_TO_STDDEV * run.mad().to_f64() / median.to_f64();
-            side.within += std::f64::consts::FRAC_PI_2 * stddev.powi(2) / run.n() as f64;
+            let logs: Vec<f64> = run.sorted().iter().map(|time| time.ln()).collect();
+            side.figures.push(fastest_of(&logs, n_fastest));
+            side.within += jackknife(&logs, n_fastest);
         }
         side.within /= runs.len() as f64;
         (!runs.is_empty()).then_some(side)
     }
 
     fn mean(&self) -> f64 {
-        mean(&self.medians)
+        mean(&self.figures)
     }
 }
 
-/// The variance of a run's median from run to run, around the mean of its side.
+/// Ten, or half of the repetitions of the run that has fewest: the same for all that are compared.
+fn n_fastest(sides: &[&[Samples<Duration>]]) -> usize {
+    let fewest = sides.iter().flat_map(|runs| runs.iter()).map(Samples::n).min().unwrap_or(1);
+    (fewest / 2).clamp(1, FASTEST_OF)
+}
+
+/// The expected smallest of `k` of these ascending values, drawn without putting back: an estimate without bias, for
+/// any number of values from `k` on.
+fn fastest_of(sorted: &[f64], k: usize) -> f64 {
+    let n = sorted.len();
+    // The share of draws in which the i-th value is the smallest: C(n - 1 - i, k - 1) / C(n, k).
+    let mut weight = k as f64 / n as f64;
+    let mut sum = 0.0;
+    for (i, value) in sorted.iter().enumerate().take(n + 1 - k) {
+        sum += weight * value;
+        weight *= (n - i - k) as f64 / (n - 1 - i).max(1) as f64;
+    }
+    sum
+}
+
+/// The variance of [`fastest_of`] by leaving out one value after the other; 0 where that leaves too few.
+fn jackknife(sorted: &[f64], k: usize) -> f64 {
+    let n = sorted.len();
+    if n <= k {
+        return 0.0;
+    }
+    let without = |i: usize| -> f64 {
+        let rest: Vec<f64> = sorted[..i].iter().chain(&sorted[i + 1..]).copied().collect();
+        fastest_of(&rest, k)
+    };
+    let estimates: Vec<f64> = (0..n).map(without).collect();
+    let center = mean(&estimates);
+    (n - 1) as f64 / n as f64 * estimates.iter().map(|x| (x - center).powi(2)).sum::<f64>()
+}
+
+/// The variance of a run's figure from run to run, around the mean of its side.
 struct Between {
     variance: f64,
     degrees_of_freedom: f64,
@@ -115,9 +152,9 @@ struct Between {
 impl Between {
     fn of(sides: &[&Side]) -> Self {
         let squares =
-            |side: &Side| -> f64 { side.medians.iter().map(|median| (median - side.mean()).powi(2)).sum() };
+            |side: &Side| -> f64 { side.figures.iter().map(|figure| (figure - side.mean()).powi(2)).sum() };
         let seen: f64 = sides.iter().map(|side| squares(side)).sum();
-        let known: f64 = sides.iter().map(|side| (side.medians.len() - 1) as f64).sum();
+        let known: f64 = sides.iter().map(|side| (side.figures.len() - 1) as f64).sum();
         let degrees_of_freedom = ASSUMED_WEIGHT + known;
         let variance = (ASSUMED_WEIGHT * ASSUMED_SPREAD.powi(2) + seen) / degrees_of_freedom;
         Self { variance, degrees_of_freedom }
@@ -132,7 +169,7 @@ struct Uncertainty {
 
 impl Uncertainty {
     fn of(between: &Between, sides: &[&Side]) -> Self {
-        let part = |side: &&Side| between.variance.max(side.within) / side.medians.len() as f64;
+        let part = |side: &&Side| between.variance.max(side.within) / side.figures.len() as f64;
         let variance: f64 = sides.iter().map(part).sum();
         // Repetitions that scatter say that less is known of a side, never more of how runs differ.
         Self { stddev: variance.sqrt(), degrees_of_freedom: between.degrees_of_freedom }

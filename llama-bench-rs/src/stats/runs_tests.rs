@@ -73,6 +73,43 @@ fn a_run_on_a_busy_machine_cannot_tell() {
 }
 
 #[test]
+fn the_expected_fastest_is_that_of_all_draws() {
+    let values = [1.0, 2.0, 4.0, 8.0, 16.0];
+    // Of ten pairs 4 have 1 as the smaller, 3 have 2, 2 have 4, 1 has 8.
+    assert!((fastest_of(&values, 2) - (4.0 + 6.0 + 8.0 + 8.0) / 10.0).abs() < 1e-12);
+    assert!((fastest_of(&values, 1) - 6.2).abs() < 1e-12, "the mean");
+    assert!((fastest_of(&values, 5) - 1.0).abs() < 1e-12);
+    assert_eq!(fastest_of(&[3.0], 1), 3.0);
+    // The jackknife of a mean is its squared standard error: variance / n.
+    assert!((jackknife(&values, 1) - 37.20000000000001 / 5.0).abs() < 1e-9);
+    assert_eq!(jackknife(&[3.0], 1), 0.0);
+}
+
+#[test]
+fn the_number_of_repetitions_does_not_matter() {
+    let mut rng = Rng::new(17);
+    let mut mean_of = |n: usize| {
+        let draws = 4000;
+        let one = |rng: &mut Rng| {
+            let mut values: Vec<f64> = (0..n).map(|_| rng.gamma(4)).collect();
+            values.sort_by(f64::total_cmp);
+            fastest_of(&values, 10)
+        };
+        (0..draws).map(|_| one(&mut rng)).sum::<f64>() / draws as f64
+    };
+    let (few, many) = (mean_of(20), mean_of(100));
+    assert!((few / many - 1.0).abs() < 0.02, "{few} {many}");
+}
+
+#[test]
+fn a_disturbance_of_most_of_a_run_does_not_matter() {
+    let before: Vec<_> = (0..5).map(|_| set([100.0 * MS; 30])).collect();
+    let mut times = vec![150.0 * MS; 60];
+    times.extend([100.0 * MS; 40]);
+    assert_eq!(compare(&before, &[set(times)]).verdict, Verdict::NoChange);
+}
+
+#[test]
 fn what_has_no_runs_or_no_time_is_refused() {
     let none = Comparison::of_runs(&[], &[steady(1.0)], threshold());
     assert_eq!(none, Err(CompareError::NoRuns));
@@ -81,6 +118,15 @@ fn what_has_no_runs_or_no_time_is_refused() {
     assert_eq!(no_time, Err(CompareError::NoTime));
     assert_eq!(RunEstimate::of(&[]), None);
     assert_eq!(RunEstimate::of(&[steady(0.0)]), None);
+}
+
+#[test]
+fn an_interval_without_end_is_still_one() {
+    let wild = set([1e3, 1e9, 1e15]);
+    let estimate = RunEstimate::of(std::slice::from_ref(&wild)).unwrap();
+    assert_eq!(estimate.shortest, Duration::from_nanos(1));
+    assert!(estimate.longest > Duration::from_secs(1 << 33), "{estimate:?}");
+    assert_eq!(compare(&[steady(1.0), steady(1.0)], &[wild]).verdict, Verdict::CannotTell);
 }
 
 #[test]
@@ -95,7 +141,7 @@ fn an_estimate_narrows_with_runs() {
     assert!(four.longest < one.longest && four.shortest > one.shortest);
 }
 
-/// Runs whose medians scatter by `between` and whose repetitions scatter by `within`, as shares of 10 ms.
+/// Runs whose centers scatter by `between` and whose repetitions scatter by `within`, as shares of 10 ms.
 fn runs(n: usize, between: f64, within: f64, slowdown: f64, rng: &mut Rng) -> Vec<Samples<Duration>> {
     let one = |rng: &mut Rng| {
         let center = 10.0 * MS * (1.0 + slowdown) * (1.0 + between * rng.normal());

@@ -18,9 +18,10 @@
 //!
 //! # What an assertion says
 //! Two runs of the same work never take the same time, and repetitions within a run resemble each other more than runs
-//! do. So a run counts as one figure, the median of its repetitions, and the spread between runs is estimated from
-//! those of the baseline ([`Comparison::of_runs`](crate::stats::Comparison::of_runs)). A 95 % interval of the change
-//! of speed decides, with p values corrected for the number of cells (Holm):
+//! do. So a run counts as one figure, the expected fastest of ten of its repetitions (other work only adds time), and
+//! the spread between runs is estimated from those of the baseline
+//! ([`Comparison::of_runs`](crate::stats::Comparison::of_runs)). A 95 % interval of the change of speed decides, with p
+//! values corrected for the number of cells (Holm):
 //!
 //! | verdict | when | assertion |
 //! |---|---|---|
@@ -29,12 +30,13 @@
 //! | no change | surely not slower by the whole of it | passes |
 //! | cannot tell | the interval allows both | passes with a warning, fails if [strict](Tolerance::strict) |
 //!
-//! So noise alone hardly ever fails a test, and a slowdown of the whole tolerance fails it wherever the interval is
-//! narrower than half of the tolerance to each side. One run on each side says nothing of the spread between runs, so
-//! that hardly less than a doubling of the time fails a test of several cells; with two runs in the baseline it is 9 %,
-//! with three or more on a quiet machine 5 %. Runs of one process resemble each other more than runs of several: save
-//! them one by one. What is missing, failed, or measured with another
-//! configuration is an error and never a pass.
+//! So noise between independent runs hardly ever fails a test, and a slowdown of the whole tolerance fails it wherever
+//! the interval is narrower than half of the tolerance to each side. One run on each side says nothing of the spread
+//! between runs, so that hardly less than a doubling of the time fails a test of several cells; with two runs in the
+//! baseline it is 9 %, with three or more on a quiet machine 5 %. All of this takes runs for independent. Runs of one
+//! sitting are not on a machine that changes its speed for seconds at a time, as a shared one does: save ten, at
+//! different times, or noise alone can fail a test. What is missing, failed, or measured with another configuration is
+//! an error and never a pass.
 
 mod error;
 mod floor;

@@ -34,9 +34,9 @@ pub struct CellOutcome {
     pub test: Test,
     /// In what its configuration differs from others of the same report; empty if there is one only.
     pub configuration: String,
-    /// What a repetition took in the baseline.
+    /// What a repetition took in the baseline, at the fast end.
     pub before: RunEstimate,
-    /// What it takes now.
+    /// What it takes now, at the fast end.
     pub now: RunEstimate,
     /// The change, with p value and verdict corrected for the number of cells.
     pub comparison: Comparison,

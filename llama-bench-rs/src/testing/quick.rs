@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::{
     Error,
     bench::{self, Cancel, Event, LlamaTarget, Sweep, clock::MonotonicClock},
@@ -7,7 +9,14 @@ use crate::{
     units::Ratio,
 };
 
-/// A sweep that is small enough for a test: pp64 and tg16, at depths 0 and 256, 9 repetitions, one run.
+/// How long the repetitions of a run go on: other work disturbs for a second at a time, which a run should outlast.
+const BUDGET: Duration = Duration::from_millis(1500);
+
+/// Fewest and most repetitions within the budget.
+const REPETITIONS: (u32, u32) = (10, 100);
+
+/// A sweep that is small enough for a test: pp64 and tg16, at depths 0 and 256, in one run of as many repetitions as
+/// fit into a second and a half, from 10 to 100.
 ///
 /// `testing::quick_sweep(&model).run()?` is all that most tests need.
 pub fn quick_sweep(model: &Model) -> QuickSweep<'_> {
@@ -16,7 +25,7 @@ pub fn quick_sweep(model: &Model) -> QuickSweep<'_> {
         n_prompt: 64,
         n_gen: 16,
         depths: vec![0, 256],
-        n_reps: 9,
+        n_reps: None,
         n_runs: 1,
         context: ContextParams::default(),
         slowdown: None,
@@ -31,7 +40,7 @@ pub struct QuickSweep<'a> {
     n_prompt: u32,
     n_gen: u32,
     depths: Vec<u32>,
-    n_reps: u32,
+    n_reps: Option<u32>,
     n_runs: u32,
     context: ContextParams,
     slowdown: Option<Ratio>,
@@ -56,9 +65,9 @@ impl QuickSweep<'_> {
         self
     }
 
-    /// Repetitions per cell and run. A run counts with their median, so an odd number is best.
+    /// Repetitions per cell and run, instead of as many as fit. More of them outlast what disturbs the machine.
     pub fn repetitions(mut self, n_reps: u32) -> Self {
-        self.n_reps = n_reps;
+        self.n_reps = Some(n_reps);
         self
     }
 
@@ -85,20 +94,35 @@ impl QuickSweep<'_> {
     /// # Errors
     /// Nothing to measure, or lengths that cannot be run. What fails later is in its cell.
     pub fn run(self) -> Result<Report, Error> {
+        let n_reps = match self.n_reps {
+            Some(n_reps) => n_reps,
+            None => self.repetitions_that_fit()?,
+        };
         let mut report = Report::default();
         for _ in 0..self.n_runs {
             match self.slowdown {
-                None => report.runs.extend(self.sweep().run()?.runs),
-                Some(slowdown) => report.runs.push(self.run_slowed(slowdown)?),
+                None => report.runs.extend(self.sweep(n_reps).run()?.runs),
+                Some(slowdown) => report.runs.push(self.run_slowed(slowdown, n_reps)?),
             }
         }
         Ok(report)
     }
 
-    fn sweep(&self) -> Sweep<'_> {
+    /// Tries a few and counts how many more the budget has room for.
+    fn repetitions_that_fit(&self) -> Result<u32, Error> {
+        const TRIED: u32 = 3;
+        let report = self.sweep(TRIED).run()?;
+        let timing = report.runs.first().map(|run| run.header.timing.clone()).unwrap_or_default();
+        let each = timing.wall.saturating_sub(timing.fill + timing.warmup) / TRIED;
+        let n_reps = BUDGET.as_nanos() / each.as_nanos().max(1);
+        let (fewest, most) = REPETITIONS;
+        Ok(u32::try_from(n_reps).unwrap_or(most).clamp(fewest, most))
+    }
+
+    fn sweep(&self, n_reps: u32) -> Sweep<'_> {
         let mut sweep = Sweep::new(self.model)
             .depths(self.depths.iter().copied())
-            .repetitions(self.n_reps)
+            .repetitions(n_reps)
             .context(self.context.clone());
         if self.n_prompt > 0 {
             sweep = sweep.prompt(self.n_prompt);
@@ -109,14 +133,14 @@ impl QuickSweep<'_> {
         sweep
     }
 
-    fn run_slowed(&self, slowdown: Ratio) -> Result<Run, Error> {
-        let plan = self.sweep().plan()?;
+    fn run_slowed(&self, slowdown: Ratio, n_reps: u32) -> Result<Run, Error> {
+        let plan = self.sweep(n_reps).plan()?;
         // A sweep describes what it measures; one token is the least that it can be asked for.
         let described = Sweep::new(self.model).prompt(1).repetitions(1).warmup(false);
         let mut runs = described.context(self.context.clone()).run()?.runs;
         let mut header = runs.pop().map(|run| run.header).unwrap_or_default();
         header.timing = Timing::default();
-        header.config.n_reps = self.n_reps;
+        header.config.n_reps = n_reps;
         header.config.warmup = plan.request.warmup;
         let mut target = Slowed::new(LlamaTarget::new(self.model, &self.context), slowdown);
         let mut silent = |_: &Event<'_>| {};
