@@ -14,6 +14,7 @@ use llama_bench_rs::{
         },
         read_str,
     },
+    stats::{Stop, StoppingRule},
 };
 use report_support::{assorted, reference};
 
@@ -254,6 +255,43 @@ fn what_llama_cpp_made_of_the_configuration() {
     let header = &mut report.runs[0].header;
     header.config.n_gpu_layers = 12;
     assert!(saying(&report, "12 of 25 layers").ends_with("12 asked for."));
+}
+
+#[test]
+fn what_ended_the_repetitions() {
+    let mut report = reference();
+    assert!(!all(&report).contains("Repetitions w"), "their number was fixed");
+    report.runs[0].header.config.stopping = Some(StoppingRule::new());
+    for cell in &mut report.runs[0].cells {
+        let Outcome::Measured(measured) = &mut cell.outcome else { continue };
+        measured.stop = Some(Stop::Precise);
+    }
+    let sentence = "Repetitions went on until each of 10 cells was known to ± 1.0 %.";
+    assert_eq!(saying(&report, "Repetitions w"), sentence);
+    cell(&mut report, TestKind::Tg(32), 8192).stop = Some(Stop::Maximum);
+    assert_eq!(
+        saying(&report, "Repetitions w"),
+        "Repetitions were to go on until ± 1.0 % was reached, which 1 of 10 cells did not: in tg32 @ d8192 the most \
+         repetitions, 100, were made."
+    );
+    assert!(header_text(&report.runs[0]).contains("until ± 1.0 %, at most 100 repetitions"));
+}
+
+#[test]
+fn what_the_gpu_did_meanwhile() {
+    let mut report = reference();
+    assert_eq!(
+        saying(&report, "NVIDIA GB10"),
+        "Nothing held the clocks of NVIDIA GB10 down (2405 to 2418 MHz, at most 63 °C, at most 58 W)."
+    );
+    let slowed = &mut cell(&mut report, TestKind::Pp(2048), 16384).conditions[0];
+    slowed.throttled.insert("sw_power_cap".into());
+    slowed.sm_clock_min_mhz = Some(1200);
+    assert_eq!(
+        saying(&report, "NVIDIA GB10"),
+        "The clocks of NVIDIA GB10 were held down (sw_power_cap) in 1 cell, first in pp2048 @ d16384: as low as 1200 \
+         MHz of 3003 MHz. It can do more than these figures."
+    );
 }
 
 #[test]

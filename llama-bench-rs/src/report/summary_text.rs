@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use super::in_words::{bytes, bytes_per_second, count, duration, one_line, parameters};
-use crate::record::{Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Method, Outcome, Run};
+use super::in_words::{bytes, bytes_per_second, count, duration, one_line, parameters, percent};
+use crate::record::{
+    Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Method, Order, Outcome, Run, Timing,
+};
 
 /// One line of a header. What is not known has no line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,7 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
         true => facts.add("GPU", Some(host.gpu_info.clone())),
         false => host.devices.iter().for_each(|it| facts.add("Device", Some(device(it)))),
     }
+    facts.add("Driver", Some(host.driver.clone()));
     facts.add("CPU", Some(host.cpu_info.clone()));
     facts.join(
         "llama.cpp",
@@ -80,15 +83,7 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
         "Run",
         [
             known(&timing.started_at).or_else(|| run.cells.first().and_then(|cell| known(&cell.started_at))),
-            (!timing.wall.is_zero()).then(|| {
-                format!(
-                    "{} in all: {} filling, {} warming up, {} timed",
-                    duration(timing.wall),
-                    duration(timing.fill),
-                    duration(timing.warmup),
-                    duration(timing.timed)
-                )
-            }),
+            (!timing.wall.is_zero()).then(|| spent(timing)),
         ],
     );
     facts.0
@@ -193,7 +188,24 @@ fn used(name: &str, memory: &DeviceMemory) -> String {
     format!("{name}, {} used: {}", bytes(total), parts.join(", "))
 }
 
-fn method(run: &Run) -> [Option<String>; 5] {
+/// The whole time and where it went.
+fn spent(timing: &Timing) -> String {
+    let parts = [
+        (timing.open, "making contexts"),
+        (timing.fill, "filling"),
+        (timing.rewind, "going back"),
+        (timing.warmup, "warming up"),
+        (timing.timed, "timed"),
+    ];
+    let known = parts.into_iter().filter(|(time, _)| !time.is_zero());
+    let parts: Vec<String> = known.map(|(time, what)| format!("{} {what}", duration(time))).collect();
+    match parts.is_empty() {
+        true => format!("{} in all", duration(timing.wall)),
+        false => format!("{} in all: {}", duration(timing.wall), parts.join(", ")),
+    }
+}
+
+fn method(run: &Run) -> [Option<String>; 6] {
     let config = &run.header.config;
     let is_ours = !run.header.timing.started_at.is_empty();
     let how = match config.method {
@@ -203,12 +215,29 @@ fn method(run: &Run) -> [Option<String>; 5] {
     let n_summarised = run.cells.iter().filter(|cell| matches!(cell.outcome, Outcome::Summarised(_))).count();
     [
         Some(how.to_owned()),
-        (config.n_reps > 0).then(|| count(config.n_reps as usize, "repetition")),
+        run.header.resolved.order.map(|order| {
+            match order {
+                Order::Auto => "order left open",
+                Order::Rounds => "in rounds over all depths",
+                Order::Blocks => "depth by depth",
+            }
+            .to_owned()
+        }),
+        repetitions(config),
         // Only files of this crate say so.
         is_ours.then(|| if config.warmup { "warmed up" } else { "not warmed up" }.to_owned()),
         is_ours.then(|| format!("seed {}", config.seed)),
         (n_summarised > 0).then(|| format!("{} known by mean only", count(n_summarised, "cell"))),
     ]
+}
+
+fn repetitions(config: &Config) -> Option<String> {
+    match config.stopping {
+        Some(rule) => {
+            Some(format!("until ± {}, at most {}", percent(rule.target), count(rule.max, "repetition")))
+        }
+        None => (config.n_reps > 0).then(|| count(config.n_reps as usize, "repetition")),
+    }
 }
 
 #[cfg(test)]

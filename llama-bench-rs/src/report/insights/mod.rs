@@ -16,6 +16,7 @@
 //! What is not known is left out: files of llama-bench say nothing of single tokens or of offloaded layers.
 
 mod chat;
+mod conditions;
 mod expectation;
 mod failures;
 mod fall;
@@ -25,10 +26,12 @@ mod precision;
 mod prediction;
 mod setup;
 mod steps;
+mod stopped;
 
 use std::fmt;
 
 pub use chat::{Answer, ChatTimes, chat_times};
+pub use conditions::Conditions;
 pub use expectation::{Expectation, Expected, Verdict};
 pub use failures::FailedCells;
 pub use fall::{DepthFall, FasterFall};
@@ -38,6 +41,7 @@ pub use precision::Precision;
 pub use prediction::{Prediction, predict};
 pub use setup::Setup;
 pub use steps::Steps;
+pub use stopped::Stopped;
 
 use super::figures::Series;
 use crate::record::{Report, Run};
@@ -77,8 +81,12 @@ pub enum Statement {
     Chat(ChatTimes),
     /// How far the means can be trusted.
     Precision(Precision),
+    /// What ended the repetitions.
+    Stopped(Stopped),
     /// What disturbed the repetitions.
     Noise(Noise),
+    /// What a GPU did meanwhile.
+    Conditions(Conditions),
     /// What llama.cpp made of the configuration.
     Setup(Setup),
     /// What single tokens tell.
@@ -104,7 +112,9 @@ impl Statement {
             Statement::Faster(it) => it,
             Statement::Chat(it) => it,
             Statement::Precision(it) => it,
+            Statement::Stopped(it) => it,
             Statement::Noise(it) => it,
+            Statement::Conditions(it) => it,
             Statement::Setup(it) => it,
             Statement::Steps(it) => it,
             Statement::Expected(it) => it,
@@ -159,7 +169,9 @@ fn of_run(run: &Run, expectations: &[Expectation]) -> Vec<Statement> {
     said.extend(steps::steps(run).into_iter().map(Statement::Steps));
     said.extend(prediction::predictions(run, &all).into_iter().map(Statement::Prediction));
     said.extend(precision::precision(run).into_iter().map(Statement::Precision));
+    said.extend(stopped::stopped(run).map(Statement::Stopped));
     said.extend(noise::noise(run).into_iter().map(Statement::Noise));
+    said.extend(conditions::conditions(run).into_iter().map(Statement::Conditions));
     said.extend(setup::setup(run).into_iter().map(Statement::Setup));
     said.extend(next::next(run, &all).into_iter().map(Statement::Next));
     said

@@ -56,6 +56,8 @@ impl Paint {
             match c {
                 '±' => ascii.push_str("+/-"),
                 'µ' => ascii.push('u'),
+                // As in `63 C`.
+                '°' => {}
                 '…' => ascii.push_str("..."),
                 HELD => ascii.push(HELD),
                 c if c.is_ascii() => ascii.push(c),
