@@ -19,12 +19,17 @@ docs:
 
 unit:
 	cargo test --workspace
+	cargo test --examples
 
 # The examples as a user runs them.
 examples:
 	cargo run --example sweep -- --list-devices
 	cargo run --example sweep -- --shape tiny-llama -p 32 -n 4 -d 0,128 -r 2 -o json > target/sweep.json
 	cargo run --example generate -- --prompt hello --n-gen 16
+	cargo run --example method_check -- -p 32 -n 4 -d 0,128 -r 1 --rounds 2 --tolerance 1000
+	cargo run --example compare -- --b flash_attn=off -p 32 -n 4 -d 0,128 -r 3
+	cargo run --example sweep -- --shape tiny-gpt-oss -p 32 -n 4 -d 0,200 --verify
+	cargo run --example report -- target/sweep.json --html target/sweep.html --svg target/sweep.svg
 	cargo run --example sweep
 
 # A crate of its own that uses the library from its tests, as an application would: by path, then from git.

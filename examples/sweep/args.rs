@@ -7,7 +7,7 @@ use llama_bench_rs::{
     bench::{Order, range},
     llama::{FlashAttn, KvType, LazyMode, LoadMode, SplitMode},
     record::Method,
-    report::Format,
+    report::{Format, UnknownFormat},
     stats::StoppingRule,
     units::Ratio,
 };
@@ -149,8 +149,8 @@ pub struct Args {
     /// Repeat each cell until the 95 % interval of its mean is within this many percent, in place of -r
     #[arg(long, value_name = "PERCENT", conflicts_with = "n_reps")]
     pub until: Option<f64>,
-    /// With --until: fewest repetitions
-    #[arg(long, value_name = "N", default_value = "10", requires = "until")]
+    /// With --until: fewest repetitions, half of it where half of the percentage is reached
+    #[arg(long, value_name = "N", default_value = "12", requires = "until")]
     pub min_reps: usize,
     /// With --until: most repetitions
     #[arg(long, value_name = "N", default_value = "100", requires = "until")]
@@ -170,9 +170,12 @@ pub struct Args {
     /// Do not warm up
     #[arg(long)]
     pub no_warmup: bool,
-    /// Format on standard output: json, jsonl, csv, sql, md
-    #[arg(short = 'o', long = "output-format", value_name = "FORMAT", default_value = "md", value_parser = Format::from_str)]
-    pub format: Format,
+    /// Format on standard output: json, jsonl, csv, sql, md, or term: a table with intervals, bars and what it all means
+    #[arg(short = 'o', long = "output-format", value_name = "FORMAT", default_value = "md", value_parser = OutputFormat::from_str)]
+    pub format: OutputFormat,
+    /// After the Markdown table: what was measured on, and what the figures mean
+    #[arg(long)]
+    pub explain: bool,
     /// Write the results to this file too, each as it comes, in the format of its extension
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -199,6 +202,26 @@ pub struct Args {
     /// Pass llama.cpp's log on to standard error
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+/// What standard output gets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum OutputFormat {
+    /// Rows, each as it comes.
+    Rows(Format),
+    /// A table for a terminal, when all is measured.
+    Terminal,
+}
+
+impl FromStr for OutputFormat {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "term" => Ok(Self::Terminal),
+            name => name.parse().map(Self::Rows).map_err(|e: UnknownFormat| format!("{e}, or term")),
+        }
+    }
 }
 
 /// A list of numbers and ranges.

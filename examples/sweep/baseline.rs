@@ -11,7 +11,7 @@ use llama_bench_rs::{
     units::Ratio,
 };
 
-use crate::{BAD_USAGE, Failed, REGRESSED, SOME_FAILED, bad_usage};
+use crate::{BAD_USAGE, Failed, REGRESSED, SOME_FAILED, args::OutputFormat, bad_usage};
 
 #[derive(Debug, clap::Args)]
 pub struct BaselineArgs {
@@ -71,7 +71,7 @@ impl<'a> Baselining<'a> {
     }
 
     /// Compares, prints, saves; the exit status is `status` unless something got slower.
-    pub fn finish(self, format: Format, status: u8) -> Result<u8, Failed> {
+    pub fn finish(self, format: OutputFormat, status: u8) -> Result<u8, Failed> {
         let mut status = status;
         if let Some(name) = &self.args.baseline {
             match self.compare(name) {
@@ -110,9 +110,9 @@ impl<'a> Baselining<'a> {
 }
 
 /// Beside a table for people on standard output; elsewhere scripts read that.
-fn print(format: Format, text: &str) {
+fn print(format: OutputFormat, text: &str) {
     match format {
-        Format::Markdown => println!("{text}"),
+        OutputFormat::Rows(Format::Markdown) | OutputFormat::Terminal => println!("{text}"),
         _ => eprintln!("{}", text.trim_start()),
     }
 }

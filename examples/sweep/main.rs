@@ -83,9 +83,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let sources = sources(args)?;
     let n_runs = sources.len() * models.len() * contexts.len();
     let stopping = args.stopping().map_err(bad_usage)?;
-    // What measures nothing must not touch a file with figures in it.
-    let file = args.output.as_deref().filter(|_| !args.plan && !args.verify);
-    let mut output = Output::open(args.format, n_runs, file, args.resume).map_err(bad_usage)?;
+    let mut output = Output::open(args, n_runs).map_err(bad_usage)?;
 
     let cancel = Cancel::new();
     let on_interrupt = cancel.clone();

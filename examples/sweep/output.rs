@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, IsTerminal, Write},
     path::Path,
 };
 
@@ -10,8 +10,10 @@ use llama_bench_rs::{
     Error,
     bench::Event,
     record::{Header, Report, Run},
-    report::{self, Format, Journal, Sink},
+    report::{self, Format, Journal, ReportError, Sink, terminal},
 };
+
+use crate::args::{Args, OutputFormat};
 
 /// The sinks, and whether each knows of the run that is going on.
 pub struct Output {
@@ -21,19 +23,34 @@ pub struct Output {
     begun: bool,
     /// What an earlier sweep left in the file, by run.
     earlier: std::vec::IntoIter<Run>,
-    /// Kept whole where a format reads better in one piece.
-    at_end: Option<(Format, Report)>,
+    /// Kept whole for what reads better in one piece.
+    whole: Report,
+    at_end: AtEnd,
+}
+
+/// What standard output gets when all is measured.
+#[derive(Clone, Copy)]
+struct AtEnd {
+    table: Option<OutputFormat>,
+    explain: bool,
 }
 
 impl Output {
     /// Opens the file before anything is measured; with `resume`, one that an earlier sweep left is gone on with.
-    pub fn open(format: Format, n_runs: usize, file: Option<&Path>, resume: bool) -> Result<Self, String> {
+    pub fn open(args: &Args, n_runs: usize) -> Result<Self, String> {
         let mut sinks = Vec::new();
-        // One table over several configurations needs them all, to know which columns differ.
-        let at_end = (format == Format::Markdown && n_runs > 1).then(|| (format, Report::default()));
-        if at_end.is_none() {
-            sinks.push(Sink::new(format, Box::new(io::stdout()) as Box<dyn Write>));
+        let mut at_end = AtEnd { table: None, explain: args.explain };
+        match args.format {
+            // One table over several configurations needs them all, to know which columns differ.
+            OutputFormat::Rows(Format::Markdown) if n_runs > 1 => at_end.table = Some(args.format),
+            OutputFormat::Terminal => at_end.table = Some(args.format),
+            OutputFormat::Rows(format) => {
+                sinks.push(Sink::new(format, Box::new(io::stdout()) as Box<dyn Write>));
+            }
         }
+        let resume = args.resume;
+        // What measures nothing must not touch a file with figures in it.
+        let file = args.output.as_deref().filter(|_| !args.plan && !args.verify);
         let (mut journal, mut earlier) = (None, Report::default());
         if let Some(path) = file {
             let format = format_of(path)?;
@@ -60,7 +77,14 @@ impl Output {
                  write another file"
             ));
         }
-        Ok(Self { sinks, journal, begun: false, earlier: earlier.runs.into_iter(), at_end })
+        Ok(Self {
+            sinks,
+            journal,
+            begun: false,
+            earlier: earlier.runs.into_iter(),
+            whole: Report::default(),
+            at_end,
+        })
     }
 
     /// The next cell belongs to another run; returns what an earlier sweep measured of it.
@@ -107,9 +131,7 @@ impl Output {
     }
 
     pub fn run_done(&mut self, report: Report) {
-        if let Some((_, whole)) = &mut self.at_end {
-            whole.runs.extend(report.runs);
-        }
+        self.whole.runs.extend(report.runs);
     }
 
     pub fn finish(self) -> Result<(), Error> {
@@ -119,10 +141,30 @@ impl Output {
         if let Some(journal) = self.journal {
             journal.finish()?;
         }
-        if let Some((format, report)) = self.at_end {
-            report::write(&report, format, io::stdout())?;
+        let (report, mut out) = (self.whole, io::stdout());
+        match self.at_end.table {
+            Some(OutputFormat::Rows(format)) => report::write(&report, format, &out)?,
+            Some(OutputFormat::Terminal) => {
+                let text = terminal::render(&report, terminal_style());
+                out.write_all(text.as_bytes()).map_err(ReportError::Write)?;
+            }
+            None => {}
+        }
+        if self.at_end.explain {
+            let text = report::explain_markdown(&report, &[]);
+            write!(out, "\n{text}").map_err(ReportError::Write)?;
         }
         Ok(())
+    }
+}
+
+/// Colour where a person looks at a terminal and has not asked for none.
+fn terminal_style() -> terminal::Style {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    terminal::Style {
+        colour: io::stdout().is_terminal() && variable("NO_COLOR").is_none(),
+        width: variable("COLUMNS").and_then(|columns| columns.parse().ok()).unwrap_or(100),
+        unicode: true,
     }
 }
 

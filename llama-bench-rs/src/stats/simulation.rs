@@ -125,9 +125,10 @@ fn intervals_stay_honest_under_the_stopping_rule() {
 }
 
 #[test]
-fn the_rule_spends_less_than_twenty_repetitions_on_quiet_cells() {
+fn the_rule_spends_less_than_half_of_twenty_repetitions_on_quiet_cells() {
     let mut rng = Rng::new(6);
-    for cv in [0.0025, 0.01] {
+    // A prefill and a generation of the reference run vary by 0.25 and 0.2 %.
+    for (cv, most) in [(0.002, 10.0), (0.0025, 10.0), (0.01, 19.0)] {
         let mut spent = 0;
         for _ in 0..1000 {
             let times = set(&draw(Noise::Normal, 100, cv, &mut rng));
@@ -135,7 +136,8 @@ fn the_rule_spends_less_than_twenty_repetitions_on_quiet_cells() {
                 |n: &usize| StoppingRule::new().decide(&times.values()[..*n], Duration::ZERO).is_some();
             spent += (1..=100).find(stop).unwrap();
         }
-        assert!(spent < 19 * 1000, "cv {cv}: {} repetitions on average", spent as f64 / 1000.0);
+        let mean = spent as f64 / 1000.0;
+        assert!(mean < most, "cv {cv}: {mean} repetitions on average");
     }
 }
 

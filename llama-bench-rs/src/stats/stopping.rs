@@ -13,12 +13,13 @@ use crate::units::Ratio;
 ///
 /// Samples that happen to lie close together stop a rule too early, and their interval is too narrow, the more so where
 /// a long tail has not shown itself yet. So precision is looked at from [`StoppingRule::min`] on, and when it is
-/// reached, half as many repetitions again are made, which had no say in it. In simulations a 95 % interval then holds
-/// the true mean in 93 to 95 % of all cases, whatever the noise; without them, in 91 % under skewed noise.
+/// reached, half as many repetitions again are made, which had no say in it; a quiet cell is let go sooner, from half of
+/// the minimum on, if it reaches half of the target. In simulations a 95 % interval then holds the true mean in 93 to
+/// 95 % of all cases, under skewed noise of 0.8 % in 92 %; without those repetitions, in 91 % under skewed noise.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StoppingRule {
-    /// Fewest repetitions before the interval is looked at.
+    /// Fewest repetitions before the interval is looked at; half of it, before it is held against half of the target.
     pub min: usize,
     /// Most repetitions.
     pub max: usize,
@@ -46,7 +47,7 @@ pub enum Stop {
 }
 
 impl StoppingRule {
-    /// 18 to 100 repetitions until the 95 % interval is within ± 1 % of the mean.
+    /// 9 to 100 repetitions until the 95 % interval is within ± 1 % of the mean.
     pub fn new() -> Self {
         Self {
             min: 12,
@@ -76,11 +77,14 @@ impl StoppingRule {
 
     /// Whether the target was reached at some time.
     fn was_precise(&self, times: &[f64]) -> bool {
-        (self.min..=times.len()).any(|n| self.is_precise(&times[..n]))
+        (2..=times.len()).any(|n| self.is_precise(&times[..n]))
     }
 
     fn is_precise(&self, times: &[f64]) -> bool {
-        times.len() >= self.min && self.needed(times).is_some_and(|needed| needed <= times.len() as f64)
+        let n = times.len();
+        // Twice as narrow is four times as many.
+        let needed_of = if n >= self.min { 1.0 } else { 4.0 };
+        n >= self.min.div_ceil(2) && self.needed(times).is_some_and(|needed| needed * needed_of <= n as f64)
     }
 
     /// How many repetitions of this noise the target needs; `None` if the noise is not known yet.
@@ -157,9 +161,11 @@ mod tests {
     }
 
     #[test]
-    fn quiet_samples_stop_half_as_many_after_the_minimum() {
-        assert_eq!(first_stop(StoppingRule::new(), &swinging(100, 0.1)), Some((18, Stop::Precise)));
-        assert_eq!(first_stop(StoppingRule::new(), &swinging(100, 0.0)), Some((18, Stop::Precise)));
+    fn quiet_samples_stop_half_as_many_after_half_of_the_minimum() {
+        assert_eq!(first_stop(StoppingRule::new(), &swinging(100, 0.1)), Some((9, Stop::Precise)));
+        assert_eq!(first_stop(StoppingRule::new(), &swinging(100, 0.0)), Some((9, Stop::Precise)));
+        // t(5) * 1 % * sqrt(6 / 5) / sqrt(6) = 1.15 %: more than half of the target, and for all of it too few.
+        assert_eq!(first_stop(StoppingRule::new(), &swinging(100, 1.0)), Some((18, Stop::Precise)));
     }
 
     #[test]
