@@ -63,7 +63,7 @@ fn when(outcome: &str, properties: Value) -> Value {
 }
 
 fn property(field: &Field, defaults: &Map<String, Value>) -> Value {
-    let description = description(field.name);
+    let description = description(field);
     let mut schema = match field.kind {
         _ if field.name == "schema_version" => json!({ "const": SCHEMA_VERSION }),
         _ if field.name == "outcome" => json!({ "enum": ["measured", "summarised", "failed"] }),
@@ -115,7 +115,27 @@ fn nested(name: &str) -> Value {
             let bytes = ["memory_free_bytes", "memory_total_bytes"].map(|name| (name, count()));
             list(object(&[&text[..], &bytes[..]].concat()))
         }
-        _ => json!({ "type": ["array", "object", "null"] }),
+        "conditions" => {
+            let counts = [
+                "sm_clock_min_mhz",
+                "sm_clock_max_mhz",
+                "sm_clock_limit_mhz",
+                "temperature_max_c",
+                "power_max_mw",
+            ];
+            let counts = counts.map(|name| (name, json!({ "type": ["integer", "null"], "minimum": 0 })));
+            let text = || json!({ "type": "string" });
+            list(object(&[&[("name", text()), ("throttled", list(text()))], &counts[..]].concat()))
+        }
+        "stopping" => {
+            let part = || json!({ "type": "number", "exclusiveMinimum": 0 });
+            let time = object(&[("secs", count()), ("nanos", count())]);
+            let budget = json!({ "anyOf": [time, { "type": "null" }] });
+            let parts = [("target", part()), ("confidence", part()), ("budget", budget)];
+            object(&[&[("min", count()), ("max", count())], &parts[..]].concat())
+        }
+        // Every nested field has an arm; a test finds one that has none.
+        _ => Value::Bool(true),
     }
 }
 
@@ -142,24 +162,13 @@ fn unit(field: &Field, description: &str) -> Option<&'static str> {
     }
 }
 
-/// The comment above a field where it is declared, which is all the documentation there is of it.
-fn description(name: &str) -> String {
-    let declaration = format!(" {name}: ");
-    let mut comment: Vec<&str> = Vec::new();
-    for line in include_str!("flat/mod.rs").lines().map(str::trim) {
-        match line.strip_prefix("///") {
-            Some(text) => comment.push(text.trim()),
-            // `Own Int run: Option<u32>,` has two words before the name.
-            None if line.contains(&declaration) && line.split(' ').nth(2) == Some(&format!("{name}:")) => {
-                return comment
-                    .join(" ")
-                    .replace("`None`", "null")
-                    .replace("[the module](crate::report#failed-cells)", "the documentation");
-            }
-            None => comment.clear(),
-        }
-    }
-    String::new()
+/// The documentation of a field, in words of JSON.
+fn description(field: &Field) -> String {
+    field
+        .doc
+        .trim()
+        .replace("`None`", "null")
+        .replace("[the module](crate::report#failed-cells)", "the documentation")
 }
 
 #[cfg(test)]

@@ -53,11 +53,13 @@ pub struct Field {
     pub kind: Kind,
     /// Whose it is.
     pub origin: Origin,
+    /// What it holds, as the documentation of [`Flat`] has it.
+    pub doc: &'static str,
 }
 
 /// Declares the row and its table of fields in one go, so that they cannot disagree.
 macro_rules! row {
-    ($( $(#[$doc:meta])* $origin:ident $kind:ident $name:ident: $type:ty, )*) => {
+    ($( $(#[doc = $doc:literal])* $origin:ident $kind:ident $name:ident: $type:ty, )*) => {
         /// A cell with everything that is known about its run, as one flat row: what every file format holds.
         ///
         /// Times are in nanoseconds, sizes in bytes, counts in tokens or layers. Fields that llama-bench also
@@ -65,11 +67,16 @@ macro_rules! row {
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
         #[serde(default)]
         #[non_exhaustive]
-        pub struct Flat { $( $(#[$doc])* pub $name: $type, )* }
+        pub struct Flat { $( $(#[doc = $doc])* pub $name: $type, )* }
 
         /// Every field of a row in the order of the files: llama-bench's, then this crate's.
         pub const FIELDS: &[Field] = &[
-            $( Field { name: stringify!($name), kind: Kind::$kind, origin: Origin::$origin }, )*
+            $( Field {
+                name: stringify!($name),
+                kind: Kind::$kind,
+                origin: Origin::$origin,
+                doc: concat!($($doc),*),
+            }, )*
         ];
     };
 }
