@@ -183,7 +183,7 @@ fn a_depth_past_the_trained_context_fails_alone() {
         "-n",
         "0",
         "-d",
-        "0,131072",
+        "0,131073",
         "-r",
         "2",
         "-t",
@@ -196,14 +196,14 @@ fn a_depth_past_the_trained_context_fails_alone() {
     assert_eq!(rows.len(), 2);
     assert!(rows[0]["n_depth"] == 0 && rows[0]["avg_ts"].as_f64().unwrap() > 0.0, "{}", rows[0]);
     let failed = &rows[1];
-    assert!(failed["n_depth"] == 131_072 && failed["avg_ts"].is_null(), "{failed}");
+    assert!(failed["n_depth"] == 131_073 && failed["avg_ts"].is_null(), "{failed}");
     let why = failed["error_message"].as_str().unwrap();
-    assert!(why.contains("131072") && why.contains("131088"), "{why}");
+    assert!(why.contains("131072") && why.contains("131073"), "{why}");
 
     let table =
-        sweep(["--shape", "tiny-llama", "-p", "16", "-n", "0", "-d", "0,131072", "-r", "2", "-t", "1"]);
+        sweep(["--shape", "tiny-llama", "-p", "16", "-n", "0", "-d", "0,131073", "-r", "2", "-t", "1"]);
     assert_eq!(table.status, 1);
-    assert!(table.out.contains("pp16 @ d131072") && table.out.contains("131088"), "{}", table.out);
+    assert!(table.out.contains("pp16 @ d131073") && table.out.contains("131072"), "{}", table.out);
 }
 
 #[test]

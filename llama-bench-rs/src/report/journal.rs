@@ -24,6 +24,8 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     rows: Vec<Row>,
+    /// Chunks of the fill since the last finished cell; the next one's row carries them.
+    pending: Vec<CurvePoint>,
     /// Runs that the file had before, in which no cell was written yet.
     n_earlier: u32,
     /// The run begun last.
@@ -53,7 +55,16 @@ impl Journal {
         // A rename must replace the file itself, not a link to it.
         let path = path.canonicalize().map_err(|e| unwritable(path, e))?;
         let rewritten = (Instant::now(), Duration::ZERO);
-        Ok(Self { path, file, rows: Vec::new(), n_earlier: 0, run: None, appendable: true, rewritten })
+        Ok(Self {
+            path,
+            file,
+            rows: Vec::new(),
+            pending: Vec::new(),
+            n_earlier: 0,
+            run: None,
+            appendable: true,
+            rewritten,
+        })
     }
 
     /// Goes on with a file and returns what it holds: nothing if there is none. A last line that was cut off when a
@@ -73,13 +84,26 @@ impl Journal {
         let path = path.canonicalize().map_err(|e| unwritable(path, e))?;
         let n_earlier = u32::try_from(report.runs.len()).unwrap_or(u32::MAX);
         let rewritten = (Instant::now(), Duration::ZERO);
-        Ok((Self { path, file, rows, n_earlier, run: None, appendable: false, rewritten }, report))
+        Ok((
+            Self {
+                path,
+                file,
+                rows,
+                pending: Vec::new(),
+                n_earlier,
+                run: None,
+                appendable: false,
+                rewritten,
+            },
+            report,
+        ))
     }
 
     /// Begins the next run: of a file that was taken up, first its own runs in their order.
     pub fn begin(&mut self) {
         let run = self.run.map_or(0, |run| run + 1);
         self.run = Some(run);
+        self.pending.clear();
         if run < self.n_earlier {
             // The run that is taken up tells its curve anew.
             self.rows.iter_mut().filter(|row| row.run == run).for_each(|row| row.flat.curve.clear());
@@ -138,10 +162,12 @@ impl Journal {
         let run = self.run.ok_or(ReportError::NotBegun)?;
         let mut flat = Flat::from((header, cell));
         flat.run = Some(run);
-        flat.set_curve(curve);
-        let known = self.rows.iter().position(|row| (row.run, row.test) == (run, cell.test));
-        if let Some(known) = known.map(|known| self.rows.remove(known)) {
-            flat.curve.splice(0..0, known.flat.curve);
+        self.pending.extend_from_slice(curve);
+        if done {
+            flat.set_curve(&std::mem::take(&mut self.pending));
+        }
+        if let Some(known) = self.rows.iter().position(|row| (row.run, row.test) == (run, cell.test)) {
+            self.rows.remove(known);
             // The file has it, or a part of it, elsewhere.
             self.appendable = false;
         }
@@ -156,8 +182,16 @@ impl Journal {
     fn rewrite(&mut self, durable: bool) -> Result<(), ReportError> {
         let start = Instant::now();
         let mut text = Vec::new();
+        let mut pending = Some(&self.pending).filter(|pending| !pending.is_empty());
         for row in &self.rows {
-            jsonl::line(&mut text, &row.flat)?;
+            match pending.take_if(|_| !row.done) {
+                Some(pending) => {
+                    let mut flat = row.flat.clone();
+                    flat.set_curve(pending);
+                    jsonl::line(&mut text, &flat)?;
+                }
+                None => jsonl::line(&mut text, &row.flat)?,
+            }
         }
         self.file = replace(&self.path, &text, durable).map_err(ReportError::Write)?;
         self.appendable = self.rows.iter().all(|row| row.done);
