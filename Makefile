@@ -14,8 +14,9 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
+# As a documentation host does: without building llama.cpp.
 docs:
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	DOCS_RS=1 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 unit:
 	cargo test --workspace
