@@ -19,13 +19,12 @@ const N_LIVE: u32 = 16;
 impl<T: Target, C: Clock> Engine<'_, T, C> {
     pub(super) fn run_rewinding(&mut self) {
         let depths = self.prepare();
-        let rounds = !depths.is_empty()
-            && match self.plan.request.order {
-                Order::Rounds => true,
-                Order::Blocks => false,
-                Order::Auto => self.target.can_hold_whole(),
-            };
-        self.header.resolved.order = Some(if rounds { Order::Rounds } else { Order::Blocks });
+        let order = match depths.is_empty() {
+            true => Order::Blocks,
+            false => self.plan.request.order.resolve(|| self.target.can_hold_whole()),
+        };
+        self.header.resolved.order = Some(order);
+        let rounds = order == Order::Rounds;
         let mut n_now = 0;
         for (slot, depth) in depths.iter().enumerate() {
             let keep = if rounds { Keep::All } else { Keep::Latest };

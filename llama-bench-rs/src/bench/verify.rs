@@ -113,11 +113,8 @@ pub(super) fn verify(model: &Model, params: &ContextParams, plan: &Plan) -> Resu
         needs.check()?;
     }
     target.open(n_ctx)?;
-    let rounds = match plan.request.order {
-        Order::Rounds => true,
-        Order::Blocks => false,
-        Order::Auto => target.can_hold_whole(),
-    };
+    let order = plan.request.order.resolve(|| target.can_hold_whole());
+    let rounds = order == Order::Rounds;
     let mut found: Vec<VerifiedDepth> = Vec::new();
     let mut n_now = 0;
     for (slot, depth) in plan.depths.iter().enumerate() {
@@ -153,7 +150,7 @@ pub(super) fn verify(model: &Model, params: &ContextParams, plan: &Plan) -> Resu
             }
         }
     }
-    Ok(Verification { depths: found, order: if rounds { Order::Rounds } else { Order::Blocks } })
+    Ok(Verification { depths: found, order })
 }
 
 struct Walk<'a> {

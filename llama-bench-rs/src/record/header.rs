@@ -136,6 +136,17 @@ pub enum Order {
     Blocks,
 }
 
+impl Order {
+    /// The order that is taken: what was asked for, and where that was left open, rounds if they are cheap.
+    pub(crate) fn resolve(self, rounds_are_cheap: impl FnOnce() -> bool) -> Self {
+        match self {
+            Order::Auto if rounds_are_cheap() => Order::Rounds,
+            Order::Auto => Order::Blocks,
+            asked => asked,
+        }
+    }
+}
+
 /// What was asked for; names and meaning as in llama-bench.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
