@@ -229,8 +229,8 @@ fn cell() -> impl Strategy<Value = Cell> {
 }
 
 fn run() -> impl Strategy<Value = Run> {
-    let point = (any::<u32>(), any::<u32>(), duration())
-        .prop_map(|(n_depth, n_tokens, elapsed)| CurvePoint { n_depth, n_tokens, elapsed });
+    let point = (any::<u32>(), any::<u32>(), duration(), any::<bool>())
+        .prop_map(|(n_depth, n_tokens, elapsed, warmup)| CurvePoint { n_depth, n_tokens, elapsed, warmup });
     (header(), vec(cell(), 1..4), vec(point, 0..3)).prop_map(|(header, cells, curve)| Run {
         header,
         cells,

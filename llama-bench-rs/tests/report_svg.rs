@@ -74,6 +74,15 @@ fn figures_stand_at_their_points() {
 }
 
 #[test]
+fn chunks_that_warmed_up_are_not_drawn() {
+    let mut report = reference();
+    report.runs[0].curve.iter_mut().for_each(|point| point.warmup = true);
+    let texts = texts(&svg(&report, Picture::Depth));
+    let faint = |text: &&String| text.contains("while filling");
+    assert_eq!(texts.iter().find(faint), None);
+}
+
+#[test]
 fn a_picture_scales_and_speaks() {
     for picture in Picture::ALL {
         let drawing = draw(&reference(), picture).unwrap();

@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::{
     clock::{Clock, ClockFacts},
     observe::{Cancel, Event, Observer},
-    plan::{Depth, Plan, Unit},
+    plan::{Carried, Depth, Plan, Unit},
     progress::Progress,
     target::{Target, Token},
     timed,
     tokens::{Purpose, TokenSource},
+    warmup::Prompts,
 };
 use crate::record::{
     Cell, CurvePoint, Failure, GpuConditions, Header, Method, Rewind, Run, TestKind, Warmup, merge_conditions,
@@ -27,6 +28,7 @@ pub(super) struct Engine<'a, T, C> {
     pub(super) curve: Vec<CurvePoint>,
     n_curve_told: usize,
     pub(super) warmup: Warmup,
+    pub(super) prompts: Prompts,
     observer: &'a mut dyn Observer,
     cancel: &'a Cancel,
     fill: Vec<Token>,
@@ -55,6 +57,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             curve: Vec::new(),
             n_curve_told: 0,
             warmup: Warmup::default(),
+            prompts: Prompts::new(plan, limits.n_batch),
             n_batch: limits.n_batch.max(1),
             target,
             clock,
@@ -154,14 +157,17 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         while done < to {
             self.go_on()?;
             self.tell(&Event::Filling { n_done: done, n_depth: to });
-            let n_tokens = self.n_batch.min(to - done);
+            let n_chunk = self.plan.n_chunk(done, self.n_batch);
+            let n_tokens = n_chunk.min(to - done);
             let chunk = &self.fill[done as usize..(done + n_tokens) as usize];
             let sample = timed::prompt(self.target, self.clock, chunk, self.n_batch)?;
             self.header.timing.fill += sample.elapsed;
             self.header.timing.n_decoded_tokens += u64::from(n_tokens);
+            let warmup = self.prompts.are_cold() || n_chunk < self.n_batch;
+            self.prompts.filled(n_tokens, sample.elapsed);
             // What is filled again is no new point.
             if self.curve.last().is_none_or(|last| last.n_depth + last.n_tokens <= done) {
-                self.curve.push(CurvePoint { n_depth: done, n_tokens, elapsed: sample.elapsed });
+                self.curve.push(CurvePoint { n_depth: done, n_tokens, elapsed: sample.elapsed, warmup });
             }
             done += n_tokens;
         }
@@ -171,24 +177,37 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     /// Times one repetition of a unit from the present state and keeps its samples.
     pub(super) fn measure(&mut self, unit: Unit, rep: u32) -> Result<(), Failure> {
         for cell in unit.cells() {
-            self.go_on()?;
             let test = self.plan.cells[cell];
             let starts_sequence = test.n_depth == 0;
             let tokens =
                 self.tokens.draw(Purpose::Repetition { cell, rep }, test.kind.n_tokens(), starts_sequence);
-            self.cells[cell].started_at.get_or_insert_with(utc_now);
-            self.tell(&Event::Measuring { test: &test, rep, n_reps: self.plan.request.n_reps_max() });
-            let mut sample = match test.kind {
-                TestKind::Pp(_) => timed::prompt(self.target, self.clock, &tokens, self.n_batch)?,
-                TestKind::Tg(_) => timed::generation(self.target, self.clock, &tokens)?,
-            };
-            sample.at = self.wall_before + sample.at.saturating_sub(self.start);
-            self.header.timing.timed += sample.elapsed;
-            self.header.timing.n_decoded_tokens += u64::from(test.kind.n_tokens());
-            self.cells[cell].samples.push(sample);
-            self.read_conditions();
-            merge_conditions(&mut self.cells[cell].conditions, &self.conditions);
+            self.measure_with(cell, rep, &tokens)?;
         }
+        Ok(())
+    }
+
+    /// The same for a prompt of the fill's own tokens: the fill can go on from behind it.
+    pub(super) fn measure_as_fill(&mut self, carried: Carried, rep: u32) -> Result<(), Failure> {
+        let n_depth = self.plan.cells[carried.cell].n_depth;
+        let tokens = self.fill[n_depth as usize..(n_depth + carried.n_tokens) as usize].to_vec();
+        self.measure_with(carried.cell, rep, &tokens)
+    }
+
+    fn measure_with(&mut self, cell: usize, rep: u32, tokens: &[Token]) -> Result<(), Failure> {
+        self.go_on()?;
+        let test = self.plan.cells[cell];
+        self.cells[cell].started_at.get_or_insert_with(utc_now);
+        self.tell(&Event::Measuring { test: &test, rep, n_reps: self.plan.request.n_reps_max() });
+        let mut sample = match test.kind {
+            TestKind::Pp(_) => timed::prompt(self.target, self.clock, tokens, self.n_batch)?,
+            TestKind::Tg(_) => timed::generation(self.target, self.clock, tokens)?,
+        };
+        sample.at = self.wall_before + sample.at.saturating_sub(self.start);
+        self.header.timing.timed += sample.elapsed;
+        self.header.timing.n_decoded_tokens += u64::from(test.kind.n_tokens());
+        self.cells[cell].samples.push(sample);
+        self.read_conditions();
+        merge_conditions(&mut self.cells[cell].conditions, &self.conditions);
         Ok(())
     }
 
@@ -285,7 +304,8 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     }
 
     fn cell(&self, index: usize) -> Cell {
-        self.cells[index].cell(self.plan.cells[index], self.warmup, &self.header.timing.started_at)
+        let warmup = self.prompts.add_to(self.warmup);
+        self.cells[index].cell(self.plan.cells[index], warmup, &self.header.timing.started_at)
     }
 }
 

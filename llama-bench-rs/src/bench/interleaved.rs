@@ -62,7 +62,8 @@ impl<T: Target, C: Clock> Lane<'_, T, C> {
 
     fn arrive(&mut self, slot: usize) {
         let Some(depth) = self.depth(slot) else { return };
-        if let Err(failure) = self.engine.arrive(slot, &depth, self.n_now, Keep::Latest) {
+        let arrived = self.engine.arrive(slot, &depth, self.n_now, Keep::Latest);
+        if let Err(failure) = arrived.and_then(|()| self.engine.warm_up_prompts(slot, &depth)) {
             self.engine.fail_depths(&self.depths[slot..], &failure);
             self.stuck = true;
         }
@@ -71,7 +72,7 @@ impl<T: Target, C: Clock> Lane<'_, T, C> {
 
     fn repeat(&mut self, slot: usize, rep: u32) {
         if let Some(depth) = self.depth(slot) {
-            self.engine.run_round(slot, &depth, rep);
+            self.engine.run_round(slot, &depth, rep, None);
         }
     }
 

@@ -5,7 +5,10 @@ use rand_xoshiro::{
     rand_core::{Rng, SeedableRng},
 };
 
-use super::error::BenchError;
+use super::{
+    error::BenchError,
+    warmup::{MAX_RUNS, N_PROMPT},
+};
 use crate::{
     record::{Group, Method, Order, Test, TestKind},
     stats::StoppingRule,
@@ -50,6 +53,14 @@ pub struct Depth {
     pub n_depth: u32,
     /// What is timed there.
     pub units: Vec<Unit>,
+}
+
+/// A repetition of a prompt that the fill goes on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Carried {
+    pub(super) unit: Unit,
+    pub(super) cell: usize,
+    pub(super) n_tokens: u32,
 }
 
 /// What a sweep asks for, before it is checked.
@@ -185,7 +196,8 @@ impl Plan {
         per_rep * u64::from(self.request.n_reps_max())
     }
 
-    /// Tokens decoded to reach the depths: the deepest once when rewinding, llama-bench's sum of fills otherwise.
+    /// Tokens decoded to reach the depths: the deepest once when rewinding, llama-bench's sum of fills otherwise. At
+    /// most: a prompt's repetition that the fill goes on from ([`carried`](Self::carried)) is not decoded again.
     pub fn n_fill_tokens(&self) -> u64 {
         match self.request.method {
             Method::Rewind => self.depths.last().map_or(0, |d| u64::from(d.n_depth)),
@@ -193,10 +205,44 @@ impl Plan {
         }
     }
 
+    /// The prompt whose last repetition at a depth can stay in the context as the beginning of the fill to the next:
+    /// the longest that does not reach past it.
+    pub(super) fn carried(&self, depth: &Depth, next: &Depth) -> Option<Carried> {
+        let gap = next.n_depth - depth.n_depth;
+        let prompt = |&unit: &Unit| match unit {
+            Unit::Single(cell) => match self.cells[cell].kind {
+                TestKind::Pp(n_tokens) => Some(Carried { unit, cell, n_tokens }),
+                TestKind::Tg(_) => None,
+            },
+            Unit::Pair { .. } => None,
+        };
+        let fitting = depth.units.iter().filter_map(prompt).filter(|carried| carried.n_tokens <= gap);
+        fitting.max_by_key(|carried| carried.n_tokens)
+    }
+
+    /// Tokens of the next chunk of the fill when `n_done` are in the context: as many as one decode takes, but few at
+    /// first, so that the fill warms prompts up.
+    pub(super) fn n_chunk(&self, n_done: u32, n_batch: u32) -> u32 {
+        let warms_up = self.request.warmup && self.request.method == Method::Rewind;
+        if warms_up && n_done < MAX_RUNS * N_PROMPT { n_batch.min(N_PROMPT) } else { n_batch }
+    }
+
+    /// The depths in the order of one round, deepest first, beginning at one that the seed chooses. Going up writes over
+    /// nothing that a shallower depth needs, so that the whole state is brought back twice a round at most.
+    pub(super) fn descending(&self, n_depths: usize, round: u32) -> Vec<usize> {
+        let mut slots: Vec<usize> = (0..n_depths).rev().collect();
+        slots.rotate_left(self.rng(round, 0).next_u64() as usize % n_depths.max(1));
+        slots
+    }
+
+    fn rng(&self, round: u32, salt: u64) -> Xoshiro256PlusPlus {
+        let stream = (u64::from(round) << 32) ^ salt ^ 0x0BDE_25ED;
+        Xoshiro256PlusPlus::seed_from_u64(self.request.seed.rotate_left(17) ^ stream)
+    }
+
     /// The units of a depth in the order of one round, shuffled by the seed.
     pub(super) fn shuffled<T: Clone>(&self, items: &[T], round: u32, salt: u64) -> Vec<T> {
-        let stream = (u64::from(round) << 32) ^ salt ^ 0x0BDE_25ED;
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.request.seed.rotate_left(17) ^ stream);
+        let mut rng = self.rng(round, salt);
         let mut items = items.to_vec();
         // Fisher-Yates; the bias of the remainder is far below one in a billion for lists this short.
         for i in (1..items.len()).rev() {
@@ -257,6 +303,45 @@ pub(super) mod tests {
         assert!(refused(Request { depths: vec![u32::MAX], ..request() }).contains("4294967295"));
         let pairs = vec![Group { n_prompt: u32::MAX, n_gen: u32::MAX }];
         assert!(refused(Request { pairs, ..request() }).contains("past the last position"));
+    }
+
+    #[test]
+    fn a_round_goes_through_the_depths_upwards_from_one_of_them() {
+        let plan = request().plan().unwrap();
+        let mut firsts = Vec::new();
+        for round in 0..20 {
+            let slots = plan.descending(3, round);
+            let twice: Vec<usize> = [2, 1, 0, 2, 1, 0].to_vec();
+            assert!(twice.windows(3).any(|part| part == slots), "{slots:?}");
+            firsts.push(slots[0]);
+        }
+        firsts.sort_unstable();
+        firsts.dedup();
+        assert_eq!(firsts, [0, 1, 2], "each depth has its turn at every place of a round");
+        assert!(plan.descending(0, 1).is_empty());
+    }
+
+    #[test]
+    fn the_longest_prompt_that_fits_between_two_depths_is_carried() {
+        let prompts = vec![8, 32, 33, 64];
+        let plan = Request { prompts, ..request() }.plan().unwrap();
+        let [at_0, at_32, at_64] = &plan.depths[..] else { panic!("three depths") };
+        assert_eq!(plan.carried(at_0, at_32).map(|carried| carried.n_tokens), Some(32));
+        assert_eq!(plan.carried(at_0, at_64).map(|carried| carried.n_tokens), Some(64));
+        let plan = Request { prompts: vec![33], ..request() }.plan().unwrap();
+        assert_eq!(plan.carried(&plan.depths[0], &plan.depths[1]), None);
+    }
+
+    #[test]
+    fn the_fill_begins_in_short_chunks() {
+        let plan = request().plan().unwrap();
+        let chunks = |n_batch| [0, 1536, 2048].map(|n_done| plan.n_chunk(n_done, n_batch));
+        assert_eq!(chunks(2048), [512, 512, 2048]);
+        assert_eq!(chunks(128), [128; 3]);
+        let cold = Request { warmup: false, ..request() }.plan().unwrap();
+        assert_eq!(cold.n_chunk(0, 2048), 2048);
+        let fresh = Request { method: Method::FreshContext, ..request() }.plan().unwrap();
+        assert_eq!(fresh.n_chunk(0, 2048), 2048);
     }
 
     #[test]

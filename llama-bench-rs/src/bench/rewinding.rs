@@ -6,7 +6,7 @@ use super::{
     clock::Clock,
     engine::Engine,
     observe::Event,
-    plan::{Depth, Unit},
+    plan::{Carried, Depth, Unit},
     target::{Keep, Target},
     timed,
     tokens::Purpose,
@@ -14,7 +14,7 @@ use super::{
 use crate::record::{Failure, Order, Rewind, TestKind};
 
 /// Most tokens of a generation straight after the live fill.
-const N_LIVE: u32 = 16;
+const N_LIVE: u32 = 8;
 
 impl<T: Target, C: Clock> Engine<'_, T, C> {
     pub(super) fn run_rewinding(&mut self) {
@@ -32,11 +32,14 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
                 self.fail_depths(&depths[slot..], &failure);
                 return self.run_rounds(&depths[..slot], rounds);
             }
-            n_now = depth.n_depth;
-            if !rounds {
-                self.run_block(slot, depth);
-            }
+            let carried = depths.get(slot + 1).and_then(|next| self.plan.carried(depth, next));
+            let stands_at = match rounds {
+                true => self.run_first_round(slot, depth, carried),
+                false => self.run_block(slot, depth, carried),
+            };
+            n_now = stands_at.unwrap_or(depth.n_depth);
             if slot + 1 < depths.len()
+                && stands_at.is_none()
                 && let Err(failure) = self.go_to(slot, depth)
             {
                 self.fail_depths(&depths[slot + 1..], &failure);
@@ -53,13 +56,13 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         self.run_rounds(&depths, rounds);
     }
 
-    /// Opens a context for the depths that have something to measure and warms it up; returns those depths.
+    /// Opens a context for the depths that have something to measure and warms generations up; returns those depths.
     pub(super) fn prepare(&mut self) -> Vec<Depth> {
         let mut depths = self.plan.depths.clone();
         depths.retain(|depth| !self.open_units(depth).is_empty());
         self.open_for(&mut depths);
         if !depths.is_empty()
-            && let Err(failure) = self.warm_up()
+            && let Err(failure) = self.warm_up_generations()
         {
             self.fail_depths(&depths, &failure);
             depths.clear();
@@ -146,14 +149,31 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         Ok(())
     }
 
-    fn run_block(&mut self, slot: usize, depth: &Depth) {
-        for rep in 0..self.plan.request.n_reps_max() {
+    /// The first round of a depth on the way down, if that saves a part of the fill: if a prompt of it can stay in the
+    /// context and nothing has to be warmed up for it. Returns where the context stands then.
+    fn run_first_round(&mut self, slot: usize, depth: &Depth, carried: Option<Carried>) -> Option<u32> {
+        let carried = carried.filter(|_| self.prompts.are_warm())?;
+        let stands_at = self.run_round(slot, depth, 0, Some(carried));
+        self.report_depth_so_far(depth);
+        stands_at
+    }
+
+    /// All repetitions of a depth; the last prompt stays in the context if the fill can go on from it. Returns where it
+    /// stands then.
+    fn run_block(&mut self, slot: usize, depth: &Depth, carried: Option<Carried>) -> Option<u32> {
+        let n_reps = self.plan.request.n_reps_max();
+        let mut stands_at = None;
+        if let Err(failure) = self.warm_up_prompts(slot, depth) {
+            self.fail_depths(std::slice::from_ref(depth), &failure);
+        }
+        for rep in 0..n_reps {
             if self.open_units(depth).is_empty() {
                 break;
             }
-            self.run_round(slot, depth, rep);
+            stands_at = self.run_round(slot, depth, rep, carried.filter(|_| rep + 1 == n_reps));
         }
         self.report_depth(depth);
+        stands_at
     }
 
     pub(super) fn report_depth(&mut self, depth: &Depth) {
@@ -169,37 +189,64 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         if let Err(failure) = self.rewinding(|engine| engine.target.hold_whole()) {
             return self.fail_depths(depths, &failure);
         }
-        let slots: Vec<usize> = (0..depths.len()).collect();
+        if let Some((slot, depth)) = depths.iter().enumerate().next_back()
+            && let Err(failure) = self.warm_up_prompts(slot, depth)
+        {
+            return self.fail_depths(depths, &failure);
+        }
         for rep in 0..self.plan.request.n_reps_max() {
             if depths.iter().all(|depth| self.open_units(depth).is_empty()) {
                 break;
             }
-            for slot in self.plan.shuffled(&slots, rep, 0) {
-                self.run_round(slot, &depths[slot], rep);
-                for unit in self.open_units(&depths[slot]) {
-                    self.report_so_far(unit);
-                }
+            for slot in self.plan.descending(depths.len(), rep) {
+                self.run_round(slot, &depths[slot], rep, None);
+                self.report_depth_so_far(&depths[slot]);
             }
         }
     }
 
+    fn report_depth_so_far(&mut self, depth: &Depth) {
+        for unit in self.open_units(depth) {
+            self.report_so_far(unit);
+        }
+    }
+
     /// One repetition of every unit of a depth that lacks this one, each from the held state, in an order of its own.
-    pub(super) fn run_round(&mut self, slot: usize, depth: &Depth, rep: u32) {
+    /// A prompt that is carried comes last, is of the fill's tokens and stays in the context: returns where that stands
+    /// then.
+    pub(super) fn run_round(
+        &mut self,
+        slot: usize,
+        depth: &Depth,
+        rep: u32,
+        carried: Option<Carried>,
+    ) -> Option<u32> {
         let mut units = self.open_units(depth);
         // A run that was taken up has some of them already.
         units.retain(|&unit| self.n_reps(unit) <= rep);
-        for unit in self.plan.shuffled(&units, rep, 1 + slot as u64) {
+        let mut units = self.plan.shuffled(&units, rep, 1 + slot as u64);
+        let carried = carried.filter(|carried| units.contains(&carried.unit));
+        let last = |unit: &Unit| carried.is_some_and(|carried| carried.unit == *unit);
+        units.sort_by_key(last);
+        let mut stands_at = None;
+        for unit in units {
+            let carried = carried.filter(|carried| carried.unit == unit);
             let start = self.clock.now();
-            let result = self.go_to(slot, depth).and_then(|()| self.measure(unit, rep));
+            let result = self.go_to(slot, depth).and_then(|()| match carried {
+                Some(carried) => self.measure_as_fill(carried, rep),
+                None => self.measure(unit, rep),
+            });
             let spent = self.clock.now() - start;
             match result {
                 Ok(()) => {
+                    stands_at = carried.map(|carried| depth.n_depth + carried.n_tokens);
                     unit.cells().for_each(|cell| self.cells[cell].spent += spent);
                     self.settle(unit);
                 }
                 Err(failure) => self.fail(unit, &failure),
             }
         }
+        stands_at
     }
 
     /// Returns to a held depth; where the state cannot be restored, the context is filled again.

@@ -10,13 +10,9 @@ fn run(plan: &Plan, target: &mut FakeTarget) -> Run {
     super::run(plan, target, &clock, Header::default(), &mut |_: &Event<'_>| {}, &Cancel::new())
 }
 
-/// The prefix that every decode at or past `n_depth` must have seen.
-fn fill_of(target: &FakeTarget, n_depth: usize) -> Vec<Token> {
-    let deepest =
-        target.calls.iter().filter(|c| c.tokens.len() == 16).max_by_key(|c| c.before.len()).unwrap();
-    let mut fill = deepest.before.clone();
-    fill.extend(&deepest.tokens);
-    fill[..n_depth].to_vec()
+/// What the context holds at the deepest depth.
+fn fill_to(target: &FakeTarget, deepest: usize) -> Vec<Token> {
+    target.calls.iter().find(|c| c.before.len() == deepest).unwrap().before.clone()
 }
 
 fn decoded(target: &FakeTarget) -> u64 {
@@ -30,11 +26,18 @@ fn every_repetition_starts_from_the_same_filled_context() {
         let mut target = FakeTarget { holds_whole: true, ..FakeTarget::default() };
         let run = run(&plan, &mut target);
         assert_eq!(run.cells.iter().filter(|c| c.measured().is_some()).count(), 6);
+        let fill = fill_to(&target, 96);
         for n_depth in [32, 64, 96] {
-            let fill = fill_of(&target, n_depth);
             let prompts = target.calls.iter().filter(|c| c.tokens.len() == 8 && c.before.len() == n_depth);
             assert_eq!(prompts.clone().count(), 3, "{order:?}: one prompt per repetition at {n_depth}");
-            assert!(prompts.clone().all(|c| c.before == fill), "{order:?}: the context at {n_depth} differs");
+            let before = &fill[..n_depth];
+            assert!(
+                prompts.clone().all(|c| c.before == before),
+                "{order:?}: the context at {n_depth} differs"
+            );
+            // One of them stays in the context: the fill goes on from it.
+            let n_carried = prompts.filter(|c| fill[n_depth..].starts_with(&c.tokens)).count();
+            assert_eq!(n_carried, usize::from(n_depth < 96), "{order:?}: {n_depth}");
         }
         let rewinds = run.cells.iter().map(|c| c.measured().unwrap().rewind);
         assert!(rewinds.eq([Rewind::Remove; 6]));
@@ -50,7 +53,9 @@ fn depths_cost_one_fill_whatever_their_number() {
         assert_eq!(run.header.timing.n_decoded_tokens, decoded(&target));
         // One live generation per depth past 0 stands beside the repetitions.
         let n_live = 4 * run.cells.iter().filter(|c| c.measured().unwrap().live.is_some()).count() as u64;
-        (decoded(&target), plan.n_fill_tokens() + plan.n_timed_tokens() + n_live)
+        // A prompt of every depth but the last is a part of the fill as well.
+        let n_carried = 8 * (plan.depths.len() as u64 - 1);
+        (decoded(&target), plan.n_fill_tokens() - n_carried + plan.n_timed_tokens() + n_live)
     };
     for depths in [vec![1024], vec![512, 1024], (0..=1024).step_by(128).collect()] {
         let (decoded, expected) = cost(depths);
@@ -99,9 +104,9 @@ fn figures_are_those_of_the_clock() {
     assert!(tg.samples.iter().all(|s| s.steps == steps && s.elapsed == steps.iter().sum()));
     assert_eq!(tg.live.as_ref().unwrap().steps, steps);
     assert!(report.cell(TestKind::Tg(4), 0).unwrap().measured().unwrap().live.is_none());
-    // The curve is the fill itself: chunks of n_batch and the rest.
+    // The curve is the fill itself, which goes on from a prompt of 8: chunks of n_batch and the rest.
     let curve: Vec<_> = report.runs[0].curve.iter().map(|p| (p.n_depth, p.n_tokens)).collect();
-    assert_eq!(curve, [(0, 16), (16, 16), (32, 16), (48, 16), (64, 16), (80, 16), (96, 4)]);
+    assert_eq!(curve, [(8, 16), (24, 16), (40, 16), (56, 16), (72, 16), (88, 12)]);
 }
 
 #[test]
@@ -119,6 +124,33 @@ fn a_warmup_goes_on_until_two_runs_agree() {
     assert_eq!((never.n_runs, never.settled), (4, Some(false)));
     let off = Request { depths: vec![0], warmup: false, ..request() }.plan().unwrap();
     assert_eq!(run(&off, &mut FakeTarget::default()).cells[0].measured().unwrap().warmup.n_runs, 0);
+}
+
+#[test]
+fn the_fill_warms_prompts_up() {
+    let warm = |ramp, order| {
+        let depths = vec![0, 64, 128];
+        let plan = Request { prompts: vec![16], depths, order, ..request() }.plan().unwrap();
+        let mut target = FakeTarget { holds_whole: true, ramp, ..FakeTarget::default() };
+        let run = run(&plan, &mut target);
+        let n_flagged = run.curve.iter().take_while(|point| point.warmup).count();
+        assert!(run.curve[n_flagged..].iter().all(|point| !point.warmup));
+        let n_live = 2 * 4;
+        let n_untimed = decoded(&target) - plan.n_timed_tokens() - n_live;
+        (run.cells[0].measured().unwrap().warmup, n_flagged, n_untimed)
+    };
+    // Generations twice; then two chunks of the fill agree, and nothing is run for warming prompts up. The prompt at
+    // 64 is a part of the fill; the one at 0 was to be measured when the machine was still cold.
+    let (warmup, n_flagged, n_untimed) = warm(0, Order::Rounds);
+    assert_eq!((warmup.n_runs, warmup.settled, n_flagged), (4, Some(true), 2));
+    assert_eq!(n_untimed, 2 * 4 + 128 - 16);
+    // Decodes go on to become faster: prompts settle later.
+    let (warmup, n_flagged, _) = warm(1 << 20, Order::Rounds);
+    assert_eq!((warmup.settled, n_flagged), (Some(false), 3));
+    // In blocks depth 0 comes first: two prompts of their own.
+    let (warmup, n_flagged, n_untimed) = warm(0, Order::Blocks);
+    assert_eq!((warmup.n_runs, warmup.settled, n_flagged), (4, Some(true), 0));
+    assert_eq!(n_untimed, 2 * 4 + 2 * 16 + 128 - 2 * 16);
 }
 
 #[test]
@@ -196,7 +228,7 @@ fn a_state_that_cannot_be_restored_is_filled_again_and_said_so() {
     let rewinds: Vec<_> = run.cells.iter().map(|c| c.measured().unwrap().rewind).collect();
     assert_eq!(rewinds, [Rewind::Clear, Rewind::Clear, Rewind::Refill, Rewind::Refill]);
     let prompts = target.calls.iter().filter(|c| c.tokens.len() == 8 && c.before.len() == 32);
-    assert!(prompts.clone().count() == 3 && prompts.clone().all(|c| c.before == fill_of(&target, 32)));
+    assert!(prompts.clone().count() == 3 && prompts.clone().all(|c| c.before == fill_to(&target, 32)));
 }
 
 #[test]

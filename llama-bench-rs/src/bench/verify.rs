@@ -119,7 +119,6 @@ pub(super) fn verify(model: &Model, params: &ContextParams, plan: &Plan) -> Resu
     let mut n_now = 0;
     for (slot, depth) in plan.depths.iter().enumerate() {
         walk.fill(&mut target, n_now, depth.n_depth)?;
-        n_now = depth.n_depth;
         let rewind = target.hold(slot, if rounds { Keep::All } else { Keep::Latest })?;
         found.push(VerifiedDepth {
             n_depth: depth.n_depth,
@@ -140,12 +139,12 @@ pub(super) fn verify(model: &Model, params: &ContextParams, plan: &Plan) -> Resu
             }
         }
         back(&mut target, slot, depth)?;
+        n_now = walk.carry(&mut target, slot)?;
     }
     if rounds {
         target.hold_whole()?;
-        let slots: Vec<usize> = (0..found.len()).collect();
         for round in 0..plan.request.n_reps.max(2) {
-            for slot in plan.shuffled(&slots, round, 0) {
+            for slot in plan.descending(found.len(), round) {
                 walk.visit(&mut target, slot, &mut expected[slot], &mut found[slot])?;
             }
         }
@@ -162,8 +161,26 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// In the chunks of a sweep.
     fn fill(&self, target: &mut LlamaTarget, from: u32, to: u32) -> Result<(), Failure> {
-        decode(target, &self.fill[from as usize..to as usize])
+        let mut done = from;
+        while done < to {
+            let end = to.min(done + self.plan.n_chunk(done, target.limits().n_batch));
+            decode(target, &self.fill[done as usize..end as usize])?;
+            done = end;
+        }
+        Ok(())
+    }
+
+    /// Decodes what a sweep's repetition of a prompt leaves in the context for the fill to go on from; returns the
+    /// tokens in the context then.
+    fn carry(&self, target: &mut LlamaTarget, slot: usize) -> Result<u32, Failure> {
+        let n_depth = self.plan.depths[slot].n_depth;
+        let next = self.plan.depths.get(slot + 1);
+        let carried = next.and_then(|next| self.plan.carried(&self.plan.depths[slot], next));
+        let end = n_depth + carried.map_or(0, |carried| carried.n_tokens);
+        decode(target, &self.fill[n_depth as usize..end as usize])?;
+        Ok(end)
     }
 
     /// Fills a context of its own for every depth, in the very chunks in which a sweep reaches it.
@@ -177,19 +194,20 @@ impl Walk<'_> {
         for (slot, probe) in plan.depths.iter().enumerate().map(probe).enumerate() {
             target.open(self.n_ctx)?;
             let mut n_now = 0;
-            for depth in &plan.depths[..=slot] {
+            for (i, depth) in plan.depths[..=slot].iter().enumerate() {
                 self.fill(target, n_now, depth.n_depth)?;
-                n_now = depth.n_depth;
+                if i < slot {
+                    n_now = self.carry(target, i)?;
+                }
             }
             let logits = logits(target, &probe)?;
             expected.push(Expected { probe, logits, noise: Ratio::default(), first: None });
         }
         target.open(self.n_ctx)?;
         let mut n_now = 0;
-        for (depth, expected) in plan.depths.iter().zip(&mut expected) {
+        for (slot, (depth, expected)) in plan.depths.iter().zip(&mut expected).enumerate() {
             self.fill(target, n_now, depth.n_depth)?;
-            n_now = depth.n_depth;
-            let state = if n_now > 0 { Some(target.save()?) } else { None };
+            let state = if depth.n_depth > 0 { Some(target.save()?) } else { None };
             let restore = |target: &mut LlamaTarget| {
                 target.clear();
                 state.as_ref().map_or(Ok(()), |state| target.load(state))
@@ -197,6 +215,7 @@ impl Walk<'_> {
             restore(target)?;
             expected.noise = difference(&logits(target, &expected.probe)?, &expected.logits)?;
             restore(target)?;
+            n_now = self.carry(target, slot)?;
         }
         Ok(expected)
     }

@@ -1,71 +1,171 @@
 //! A warm-up that is long enough to be one: clocks, lazily loaded kernels and captured graphs settle before
-//! anything is timed.
+//! anything is timed. Generations have runs of their own; prompts are warmed up by the fill, where it does.
 
 use std::time::Duration;
 
-use super::{clock::Clock, engine::Engine, observe::Event, target::Target, timed, tokens::Purpose};
-use crate::record::{Failure, TestKind, Warmup};
+use super::{
+    clock::Clock,
+    engine::Engine,
+    observe::Event,
+    plan::{Depth, Plan},
+    target::Target,
+    timed,
+    tokens::Purpose,
+};
+use crate::record::{Failure, Method, TestKind, Warmup};
 
 /// Two successive runs that differ by less than this share of the later one have settled.
 const TOLERANCE: f64 = 0.1;
 
 /// Runs of a kind after which a machine that never settles is measured anyway.
-const MAX_RUNS: u32 = 4;
+pub(super) const MAX_RUNS: u32 = 4;
 
 /// Tokens of a generation in the warm-up: enough for a backend to capture its graph and replay it.
 const N_GEN: u32 = 8;
 
-/// Tokens of the prompts that tell whether the machine has settled. One of full length went before: it has brought in
-/// every kernel and every buffer that a prompt of this length needs.
-const N_PROMPT: u32 = 512;
+/// Tokens of the prompts that tell whether the machine has settled. They bring in nearly all that longer ones need.
+pub(super) const N_PROMPT: u32 = 512;
+
+/// Successive runs of one kind, until two agree.
+#[derive(Debug, Default)]
+struct Settling {
+    last: Option<Duration>,
+    n_runs: u32,
+    /// Once it is known: whether two agreed.
+    settled: Option<bool>,
+}
+
+impl Settling {
+    /// A run that was made in the same state as the one before.
+    fn again(&mut self, elapsed: Duration) {
+        self.add(elapsed, |last| elapsed.abs_diff(last) <= elapsed.mul_f64(TOLERANCE));
+    }
+
+    /// A run that began deeper in the context: it may well take longer.
+    fn deeper(&mut self, elapsed: Duration) {
+        self.add(elapsed, |last| last.saturating_sub(elapsed) <= elapsed.mul_f64(TOLERANCE));
+    }
+
+    fn add(&mut self, elapsed: Duration, agrees: impl Fn(Duration) -> bool) {
+        if self.settled.is_some() {
+            return;
+        }
+        self.n_runs += 1;
+        if self.last.is_some_and(agrees) {
+            self.settled = Some(true);
+        } else if self.n_runs >= MAX_RUNS {
+            self.settled = Some(false);
+        }
+        self.last = Some(elapsed);
+    }
+}
+
+/// How warm prompts are: a decode as long as the longest has been seen, and short ones have settled.
+#[derive(Debug)]
+pub(super) struct Prompts {
+    n_long: u32,
+    n_short: u32,
+    n_long_runs: u32,
+    short: Settling,
+}
+
+impl Prompts {
+    /// Nothing has been run; `None` is asked for where there are no prompts or no warm-up.
+    pub(super) fn new(plan: &Plan, n_batch: u32) -> Self {
+        let prompts = plan.cells.iter().filter_map(|cell| match cell.kind {
+            TestKind::Pp(n_tokens) => Some(n_tokens),
+            TestKind::Tg(_) => None,
+        });
+        let asked_for = plan.request.warmup && plan.request.method == Method::Rewind;
+        let longest = prompts.max().filter(|_| asked_for).unwrap_or(0);
+        let n_long = longest.min(n_batch.max(1));
+        Self { n_long, n_short: n_long.min(N_PROMPT), n_long_runs: 0, short: Settling::default() }
+    }
+
+    fn are_asked_for(&self) -> bool {
+        self.n_long > 0
+    }
+
+    /// Whether nothing more has to be run before prompts are timed.
+    pub(super) fn are_warm(&self) -> bool {
+        self.lacking().is_none()
+    }
+
+    /// Tokens of the prompt to run next.
+    fn lacking(&self) -> Option<u32> {
+        match () {
+            () if !self.are_asked_for() => None,
+            () if self.n_long > self.n_short && self.n_long_runs == 0 => Some(self.n_long),
+            () => self.short.settled.is_none().then_some(self.n_short),
+        }
+    }
+
+    /// Whether a chunk of the fill that was timed just now may have been slow for want of a warm-up.
+    pub(super) fn are_cold(&self) -> bool {
+        self.are_asked_for() && self.short.settled.is_none()
+    }
+
+    /// A chunk of the fill is a prompt as well.
+    pub(super) fn filled(&mut self, n_tokens: u32, elapsed: Duration) {
+        if self.n_long > self.n_short && n_tokens >= self.n_long && self.n_long_runs == 0 {
+            self.n_long_runs = 1;
+        } else if self.are_asked_for() && n_tokens == self.n_short {
+            self.short.deeper(elapsed);
+        }
+    }
+
+    fn ran(&mut self, n_tokens: u32, elapsed: Duration) {
+        match n_tokens == self.n_short {
+            true => self.short.again(elapsed),
+            false => self.n_long_runs += 1,
+        }
+    }
+
+    /// Adds what prompts took to what was known before.
+    pub(super) fn add_to(&self, warmup: Warmup) -> Warmup {
+        let settled = match (warmup.settled, self.short.settled) {
+            (Some(before), Some(settled)) => Some(before && settled),
+            (before, _) => before,
+        };
+        Warmup { n_runs: warmup.n_runs + self.n_long_runs + self.short.n_runs, settled }
+    }
+}
 
 impl<T: Target, C: Clock> Engine<'_, T, C> {
-    /// Runs each kind of test at depth 0 until two successive runs agree, or [`MAX_RUNS`]; of prompts, first the longest
-    /// one as it is, then shorter ones.
-    pub(super) fn warm_up(&mut self) -> Result<(), Failure> {
+    /// Runs a generation in the empty context until two successive ones agree, or [`MAX_RUNS`].
+    pub(super) fn warm_up_generations(&mut self) -> Result<(), Failure> {
         if !self.plan.request.warmup {
             return Ok(());
         }
-        self.tell(&Event::WarmingUp);
-        let kinds = || self.plan.cells.iter().map(|cell| cell.kind);
-        let prompt = kinds().filter(|kind| matches!(kind, TestKind::Pp(_))).max();
-        let generation = kinds().filter_map(|kind| match kind {
-            TestKind::Tg(n) => Some(TestKind::Tg(n.min(N_GEN))),
+        self.warmup = Warmup { n_runs: 0, settled: Some(true) };
+        let generations = self.plan.cells.iter().filter_map(|cell| match cell.kind {
+            TestKind::Tg(n_tokens) => Some(n_tokens.min(N_GEN)),
             TestKind::Pp(_) => None,
         });
-        let generation = generation.max();
-        let mut warmup = Warmup { n_runs: 0, settled: Some(true) };
-        let mut repeated = vec![];
-        if let Some(TestKind::Pp(n)) = prompt {
-            if n > N_PROMPT {
-                self.warm_up_run(TestKind::Pp(n))?;
-                warmup.n_runs += 1;
-            }
-            repeated.push(TestKind::Pp(n.min(N_PROMPT)));
+        let Some(n_tokens) = generations.max() else { return Ok(()) };
+        self.tell(&Event::WarmingUp);
+        let mut runs = Settling::default();
+        while runs.settled.is_none() {
+            self.target.clear();
+            runs.again(self.warm_up_run(TestKind::Tg(n_tokens))?);
         }
-        repeated.extend(generation);
-        for kind in repeated {
-            let settled = self.warm_up_kind(kind, &mut warmup.n_runs)?;
-            warmup.settled = warmup.settled.map(|all| all && settled);
-        }
-        self.warmup = warmup;
+        self.target.clear();
+        self.warmup = Warmup { n_runs: runs.n_runs, settled: runs.settled };
         Ok(())
     }
 
-    fn warm_up_kind(&mut self, kind: TestKind, n_runs: &mut u32) -> Result<bool, Failure> {
-        let mut last: Option<Duration> = None;
-        for _ in 0..MAX_RUNS {
-            self.target.clear();
-            let elapsed = self.warm_up_run(kind)?;
-            *n_runs += 1;
-            if last.is_some_and(|last| agree(last, elapsed)) {
-                self.target.clear();
-                return Ok(true);
-            }
-            last = Some(elapsed);
+    /// Runs prompts from a depth, as far as the fill has not warmed them up: one as long as the longest, as far as it
+    /// goes into one decode, and short ones until two successive ones agree, or [`MAX_RUNS`].
+    pub(super) fn warm_up_prompts(&mut self, slot: usize, depth: &Depth) -> Result<(), Failure> {
+        if !self.prompts.are_warm() {
+            self.tell(&Event::WarmingUp);
         }
-        self.target.clear();
-        Ok(false)
+        while let Some(n_tokens) = self.prompts.lacking() {
+            self.go_to(slot, depth)?;
+            let elapsed = self.warm_up_run(TestKind::Pp(n_tokens))?;
+            self.prompts.ran(n_tokens, elapsed);
+        }
+        Ok(())
     }
 
     /// One untimed run of a test from where the context stands.
@@ -80,8 +180,4 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         self.header.timing.n_decoded_tokens += u64::from(kind.n_tokens());
         Ok(sample.elapsed)
     }
-}
-
-fn agree(a: Duration, b: Duration) -> bool {
-    a.abs_diff(b).as_secs_f64() <= TOLERANCE * b.as_secs_f64()
 }

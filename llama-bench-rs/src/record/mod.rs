@@ -51,6 +51,8 @@ pub struct CurvePoint {
     pub n_tokens: u32,
     /// From submission to completion (synchronised).
     pub elapsed: Duration,
+    /// Whether it warmed prompts up, or was cut short to tell whether they were warm: no sample of any speed.
+    pub warmup: bool,
 }
 
 impl Run {

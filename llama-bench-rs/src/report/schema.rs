@@ -104,7 +104,10 @@ fn nested(name: &str) -> Value {
         "samples_ts" => list(json!({ "type": ["number", "null"], "exclusiveMinimum": 0 })),
         "steps_ns" => list(list(ns())),
         "live" => object(&[("ns", ns()), ("steps_ns", list(ns())), ("at_ns", ns())]),
-        "curve" => list(object(&[("n_depth", count()), ("n_tokens", count()), ("ns", ns())])),
+        "curve" => {
+            let warmup = json!({ "type": "boolean" });
+            list(object(&[("n_depth", count()), ("n_tokens", count()), ("ns", ns()), ("warmup", warmup)]))
+        }
         "memory" => {
             let bytes = ["model_bytes", "context_bytes", "compute_bytes"].map(|name| (name, count()));
             json!({ "type": "object", "additionalProperties": object(&bytes) })

@@ -29,7 +29,12 @@ pub fn reference() -> Report {
         cells.push(cell(TestKind::Pp(2048), n_depth, &rates, &mut at));
         cells.push(cell(TestKind::Tg(32), n_depth, &spread(tg), &mut at));
     }
-    let chunk = |n_depth, ms| CurvePoint { n_depth, n_tokens: 2048, elapsed: Duration::from_millis(ms) };
+    let chunk = |n_depth, ms| CurvePoint {
+        n_depth,
+        n_tokens: 2048,
+        elapsed: Duration::from_millis(ms),
+        warmup: false,
+    };
     Report { runs: vec![Run { header, cells, curve: vec![chunk(0, 551), chunk(2048, 573)] }] }
 }
 

@@ -171,7 +171,12 @@ impl Flat {
     pub(crate) fn set_curve(&mut self, curve: &[CurvePoint]) {
         self.curve = curve
             .iter()
-            .map(|p| FlatCurvePoint { n_depth: p.n_depth, n_tokens: p.n_tokens, ns: ns(p.elapsed) })
+            .map(|p| FlatCurvePoint {
+                n_depth: p.n_depth,
+                n_tokens: p.n_tokens,
+                ns: ns(p.elapsed),
+                warmup: p.warmup,
+            })
             .collect();
     }
 

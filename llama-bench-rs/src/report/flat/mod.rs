@@ -317,6 +317,9 @@ pub struct FlatCurvePoint {
     pub n_tokens: u32,
     /// Its time.
     pub ns: u64,
+    /// Whether it belongs to the warm-up.
+    #[serde(default)]
+    pub warmup: bool,
 }
 
 impl Flat {

@@ -192,7 +192,8 @@ impl From<&FlatSample> for Sample {
 
 impl From<&FlatCurvePoint> for CurvePoint {
     fn from(point: &FlatCurvePoint) -> Self {
-        Self { n_depth: point.n_depth, n_tokens: point.n_tokens, elapsed: Duration::from_nanos(point.ns) }
+        let FlatCurvePoint { n_depth, n_tokens, ns, warmup } = *point;
+        Self { n_depth, n_tokens, elapsed: Duration::from_nanos(ns), warmup }
     }
 }
 

@@ -151,8 +151,12 @@ fn describe(line: &Series<'_>) -> String {
     line.sentence(figures)
 }
 
-/// The speed of one chunk of the fill, placed as a test is: at the depth when the clock started.
+/// The speed of one chunk of the fill, placed as a test is: at the depth when the clock started. What warmed up has
+/// none.
 fn fill_rate(point: &CurvePoint) -> Option<f64> {
+    if point.warmup {
+        return None;
+    }
     Some(TokensPerSecond::from_elapsed(point.n_tokens.into(), point.elapsed)?.get())
 }
 
