@@ -2,7 +2,8 @@
 //! `cargo run --example report -- results.json --html report.html`.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -12,17 +13,20 @@ use llama_bench_rs::{
     record::Report,
     report::{
         self, Format, ReportError, html,
+        insights::{Expectation, Verdict},
         svg::{self, Picture},
     },
 };
 
 const SOME_FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
+const FALLS_SHORT: u8 = 3;
 
 /// Reads results of this project or of llama-bench and shows them: as a page, as a picture, or in another format.
 ///
 /// Several files are put side by side, one colour each. With neither --html nor --svg nor -o: the table on standard
-/// output. Exit status: 0 all cells measured, 1 some failed or something could not be read or written, 2 bad usage.
+/// output. Exit status: 0 all cells measured, 1 some failed or something could not be read or written, 2 bad usage, 3
+/// slower than expected.
 #[derive(Debug, Parser)]
 #[command(name = "report", disable_version_flag = true)]
 struct Args {
@@ -41,6 +45,12 @@ struct Args {
     /// Convert to standard output: json, jsonl, csv, sql, md
     #[arg(short = 'o', long = "output-format", value_name = "FORMAT")]
     format: Option<Format>,
+    /// Tell what was measured on, and what the figures mean
+    #[arg(long)]
+    explain: bool,
+    /// With --explain, hold every run against what is expected of a test, such as tg32@4096=50..
+    #[arg(long, value_name = "TEST[@DEPTH]=LOW..HIGH", value_delimiter = ',', requires = "explain")]
+    expect: Vec<Expectation>,
     /// Print the JSON Schema of this project's JSON and stop
     #[arg(long)]
     json_schema: bool,
@@ -49,7 +59,7 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     match run(&args) {
-        Ok(complete) => ExitCode::from(if complete { 0 } else { SOME_FAILED }),
+        Ok(status) => ExitCode::from(status),
         Err((status, message)) => {
             eprintln!("report: {message}");
             ExitCode::from(status)
@@ -64,11 +74,11 @@ fn failed(message: impl ToString) -> Failed {
     (SOME_FAILED, message.to_string())
 }
 
-/// Whether no cell failed.
-fn run(args: &Args) -> Result<bool, Failed> {
+/// The exit status.
+fn run(args: &Args) -> Result<u8, Failed> {
     if args.json_schema {
         println!("{:#}", report::json_schema());
-        return Ok(true);
+        return Ok(0);
     }
     let mut report = Report::default();
     for file in &args.files {
@@ -88,7 +98,29 @@ fn run(args: &Args) -> Result<bool, Failed> {
             written => written.map_err(failed)?,
         }
     }
-    Ok(report.is_complete())
+    if args.explain {
+        explain(args, &report).or_else(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Ok(()),
+            _ => Err(failed(error)),
+        })?;
+    }
+    let falls_short = |expected: &Expectation| {
+        report.runs.iter().any(|run| expected.check(run).verdict == Verdict::FallsShort)
+    };
+    Ok(match report.is_complete() {
+        _ if args.expect.iter().any(falls_short) => FALLS_SHORT,
+        true => 0,
+        false => SOME_FAILED,
+    })
+}
+
+/// After the Markdown table, where that was written; standard error where a script reads standard output.
+fn explain(args: &Args, report: &Report) -> io::Result<()> {
+    let text = report::explain_markdown(report, &args.expect);
+    match args.format {
+        None | Some(Format::Markdown) => write!(io::stdout().lock(), "\n{text}"),
+        Some(_) => write!(io::stderr().lock(), "{text}"),
+    }
 }
 
 fn read(file: &Path) -> Result<Report, Failed> {

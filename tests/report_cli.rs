@@ -46,6 +46,30 @@ fn a_file_of_llama_bench_becomes_a_page_a_picture_and_a_table() {
 }
 
 #[test]
+fn old_results_are_explained_and_held_against_what_was_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!("{FIXTURES}/llama-bench.json");
+    let (status, out, err) = said(&run(folder.path(), &[&file, "--explain"]));
+    assert_eq!(status, Some(0), "{err}");
+    assert!(out.starts_with("| model") && out.contains("- **Model**"), "{out}");
+    let test = report::read_file(&file).unwrap().report.runs[0].cells[0].test;
+    let expect = |range: &str| {
+        let expected = format!("{test}={range}");
+        said(&run(folder.path(), &[&file, "--explain", "--expect", &expected, "-o", "json"]))
+    };
+    let (status, out, err) = expect("0.001..");
+    assert_eq!(status, Some(0), "{err}");
+    assert!(err.contains(&format!("- {test}: at least 0.001 t/s expected")), "{err}");
+    assert!(report::read_str(&out).is_ok(), "standard output is for scripts");
+    let (status, _, err) = expect("1e9..");
+    assert!(err.contains("falls short of the expectation"), "{err}");
+    assert_eq!(status, Some(3));
+    let (status, _, err) = said(&run(folder.path(), &[&file, "--explain", "--expect", "fast"]));
+    assert_eq!(status, Some(2));
+    assert!(err.contains("\"fast\" is no expectation"), "{err}");
+}
+
+#[test]
 fn files_are_put_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
     let (json, csv) = (format!("{FIXTURES}/llama-bench.json"), format!("{FIXTURES}/llama-bench.csv"));

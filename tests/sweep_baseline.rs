@@ -118,3 +118,23 @@ fn bad_names_are_found_before_anything_is_measured() {
         assert!(stdout.is_empty() && stderr.contains(remedy), "{flags:?}: {stderr}");
     }
 }
+
+#[test]
+fn what_falls_short_of_an_expectation_makes_exit_status_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let expect = |expected: &[&str]| {
+        let flags: Vec<&str> = expected.iter().flat_map(|text| ["--expect", *text]).collect();
+        let output = run(folder.path(), &flags);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (status, out, err) = expect(&["pp8=0.001..", "tg2=..1e9"]);
+    assert_eq!(status, Some(0), "{err}");
+    assert!(out.contains("\npp8: at least 0.001 t/s expected, ") && out.contains("\ntg2: at most "), "{out}");
+    let (status, out, _) = expect(&["pp8=0.001..,tg2=1e9.."]);
+    assert_eq!(status, Some(3));
+    assert!(out.contains("falls short of the expectation."), "{out}");
+    let (status, _, err) = expect(&["tg2@512=1.."]);
+    assert_eq!(status, Some(2));
+    assert!(err.contains("tg2 @ d512 is not among the tests"), "{err}");
+}

@@ -37,7 +37,7 @@ const LONG_NAMES: &[(&str, &str)] = &[
 /// With no arguments: a weightless tiny gpt-oss, depths from 0 up, within a minute on two cores. Lists are separated
 /// by commas; numbers may be ranges: 0-32768+4096, 1-64*2. Every combination of the values of -b, -ub, -fa and the
 /// other parameters is a configuration of its own. Exit status: 0 all cells measured, 1 some failed, 2 bad usage,
-/// 3 slower than the baseline.
+/// 3 slower than the baseline or than expected.
 #[derive(Debug, Parser)]
 #[command(name = "sweep", disable_version_flag = true)]
 pub struct Args {
@@ -188,6 +188,8 @@ pub struct Args {
     /// Measure nothing: prove that coming back to each depth leaves the context as a fresh fill does
     #[arg(long, conflicts_with_all = ["plan", "resume"])]
     pub verify: bool,
+    #[command(flatten)]
+    pub expect: crate::expect::ExpectArgs,
     #[command(flatten)]
     pub baseline: crate::baseline::BaselineArgs,
     /// List the devices and stop

@@ -6,12 +6,11 @@ use llama_bench_rs::{
     Error,
     baseline::{BaselineError, Baselines},
     record::Report,
-    report::Format,
     testing::{RegressionError, Tolerance, check_no_regression},
     units::Ratio,
 };
 
-use crate::{BAD_USAGE, Failed, REGRESSED, SOME_FAILED, args::OutputFormat, bad_usage};
+use crate::{BAD_USAGE, Failed, REGRESSED, SOME_FAILED, args::OutputFormat, bad_usage, output::print_beside};
 
 #[derive(Debug, clap::Args)]
 pub struct BaselineArgs {
@@ -75,9 +74,9 @@ impl<'a> Baselining<'a> {
         let mut status = status;
         if let Some(name) = &self.args.baseline {
             match self.compare(name) {
-                Ok(table) => print(format, &format!("\nAgainst the baseline {name}:\n{table}")),
+                Ok(table) => print_beside(format, &format!("\nAgainst the baseline {name}:\n{table}")),
                 Err(Failed { message, status: REGRESSED }) => {
-                    print(format, &format!("\nAgainst the baseline {name}: {message}"));
+                    print_beside(format, &format!("\nAgainst the baseline {name}: {message}"));
                     status = REGRESSED;
                 }
                 Err(other) => return Err(other),
@@ -106,14 +105,6 @@ impl<'a> Baselining<'a> {
             }
             Err(error) => Err(Error::from(error).into()),
         }
-    }
-}
-
-/// Beside a table for people on standard output; elsewhere scripts read that.
-fn print(format: OutputFormat, text: &str) {
-    match format {
-        OutputFormat::Rows(Format::Markdown) | OutputFormat::Terminal => println!("{text}"),
-        _ => eprintln!("{}", text.trim_start()),
     }
 }
 

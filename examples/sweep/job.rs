@@ -148,7 +148,7 @@ impl<'a> Job<'a> {
         if args.n_depth.is_empty() {
             sweep = if own_default { sweep.depths((0..=2048).step_by(512)) } else { sweep.depths([0]) };
         }
-        sweep.plan().map_err(bad_usage)?;
+        args.expect.check(&sweep.plan().map_err(bad_usage)?)?;
         Ok(sweep)
     }
 }

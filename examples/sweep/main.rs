@@ -3,6 +3,7 @@
 mod args;
 mod baseline;
 mod configs;
+mod expect;
 mod job;
 mod output;
 mod progress;
@@ -118,12 +119,13 @@ fn run(args: &Args) -> Result<u8, Failed> {
     if args.plan || args.verify {
         return Ok(if complete { 0 } else { SOME_FAILED });
     }
-    output.finish()?;
-    match (cancel.is_cancelled(), complete) {
-        (true, _) => Ok(INTERRUPTED),
-        (false, true) => baselines.finish(args.format, 0),
-        (false, false) => baselines.finish(args.format, SOME_FAILED),
+    let report = output.finish(args)?;
+    if cancel.is_cancelled() {
+        return Ok(INTERRUPTED);
     }
+    let falls_short = args.expect.judge(&report, args);
+    let status = baselines.finish(args.format, if complete { 0 } else { SOME_FAILED })?;
+    Ok(if falls_short { REGRESSED } else { status })
 }
 
 /// Where a model comes from.

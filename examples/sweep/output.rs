@@ -25,25 +25,19 @@ pub struct Output {
     earlier: std::vec::IntoIter<Run>,
     /// Kept whole for what reads better in one piece.
     whole: Report,
-    at_end: AtEnd,
-}
-
-/// What standard output gets when all is measured.
-#[derive(Clone, Copy)]
-struct AtEnd {
-    table: Option<OutputFormat>,
-    explain: bool,
+    /// What standard output gets when all is measured.
+    table_at_end: Option<OutputFormat>,
 }
 
 impl Output {
     /// Opens the file before anything is measured; with `resume`, one that an earlier sweep left is gone on with.
     pub fn open(args: &Args, n_runs: usize) -> Result<Self, String> {
         let mut sinks = Vec::new();
-        let mut at_end = AtEnd { table: None, explain: args.explain };
+        let mut table_at_end = None;
         match args.format {
             // One table over several configurations needs them all, to know which columns differ.
-            OutputFormat::Rows(Format::Markdown) if n_runs > 1 => at_end.table = Some(args.format),
-            OutputFormat::Terminal => at_end.table = Some(args.format),
+            OutputFormat::Rows(Format::Markdown) if n_runs > 1 => table_at_end = Some(args.format),
+            OutputFormat::Terminal => table_at_end = Some(args.format),
             OutputFormat::Rows(format) => {
                 sinks.push(Sink::new(format, Box::new(io::stdout()) as Box<dyn Write>));
             }
@@ -83,7 +77,7 @@ impl Output {
             begun: false,
             earlier: earlier.runs.into_iter(),
             whole: Report::default(),
-            at_end,
+            table_at_end,
         })
     }
 
@@ -134,7 +128,8 @@ impl Output {
         self.whole.runs.extend(report.runs);
     }
 
-    pub fn finish(self) -> Result<(), Error> {
+    /// Writes what is written in one piece; returns everything that was measured.
+    pub fn finish(self, args: &Args) -> Result<Report, Error> {
         for sink in self.sinks {
             sink.finish()?;
         }
@@ -142,19 +137,28 @@ impl Output {
             journal.finish()?;
         }
         let (report, mut out) = (self.whole, io::stdout());
-        match self.at_end.table {
+        let expectations = &args.expect.expect;
+        match self.table_at_end {
             Some(OutputFormat::Rows(format)) => report::write(&report, format, &out)?,
             Some(OutputFormat::Terminal) => {
-                let text = terminal::render(&report, terminal_style());
+                let text = terminal::render_with(&report, expectations, terminal_style());
                 out.write_all(text.as_bytes()).map_err(ReportError::Write)?;
             }
             None => {}
         }
-        if self.at_end.explain {
-            let text = report::explain_markdown(&report, &[]);
+        if args.explain {
+            let text = report::explain_markdown(&report, expectations);
             write!(out, "\n{text}").map_err(ReportError::Write)?;
         }
-        Ok(())
+        Ok(report)
+    }
+}
+
+/// Prints beside a table for people on standard output; elsewhere scripts read that.
+pub fn print_beside(format: OutputFormat, text: &str) {
+    match format {
+        OutputFormat::Rows(Format::Markdown) | OutputFormat::Terminal => println!("{text}"),
+        _ => eprintln!("{}", text.trim_start()),
     }
 }
 

@@ -169,6 +169,31 @@ fn what_was_expected_is_held_against_what_was_measured() {
 }
 
 #[test]
+fn expectations_are_read_from_text() {
+    let said = |text: &str| text.parse::<Expectation>().unwrap().check(&published().runs[0]).to_string();
+    let pp = Expectation::new(TestKind::Pp(2048), 2000.0..3000.0);
+    assert_eq!("pp2048=2000..3000".parse(), Ok(pp));
+    let tg = Expectation::new(TestKind::Tg(32), 50.5..60.0).at_depth(4096);
+    assert_eq!("tg32@4096=50.5..60".parse(), Ok(tg.clone()));
+    assert_eq!("tg32 @ d4096 = 50.5 .. 60".parse(), Ok(tg));
+    assert_eq!(
+        said("pp2048=3000.."),
+        "pp2048: at least 3000 t/s expected, 3713.75 t/s ± 11.74 measured: as expected."
+    );
+    assert_eq!(
+        said("pp2048=..3000"),
+        "pp2048: at most 3000 t/s expected, 3713.75 t/s ± 11.74 measured: exceeds the expectation."
+    );
+    for wrong in
+        ["", "pp2048", "pp2048=2000", "pp=1..2", "pp0=1..2", "tg32@=1..2", "xx1=1..2", "tg32=2..1", "tg32=.."]
+    {
+        let error = wrong.parse::<Expectation>().unwrap_err().to_string();
+        assert!(error.contains(&format!("{wrong:?}")) && error.contains("tg32@4096=50.."), "{error}");
+    }
+    assert!("tg32=nan..1".parse::<Expectation>().is_err());
+}
+
+#[test]
 fn a_prediction_says_that_it_is_one() {
     let report = published();
     let prediction = predict(&report.runs[0], TestKind::Tg(32), 65_536).unwrap();

@@ -1,4 +1,4 @@
-use std::{fmt, ops::Range};
+use std::{fmt, ops::Range, str::FromStr};
 
 use super::{Level, Say};
 use crate::{
@@ -27,11 +27,15 @@ impl Expectation {
         Self { n_depth, ..self }
     }
 
+    /// The test that it is about.
+    pub fn test(&self) -> Test {
+        Test { kind: self.kind, n_depth: self.n_depth, group: None }
+    }
+
     /// Holds a run against it.
-    pub(super) fn check(&self, run: &Run) -> Expected {
+    pub fn check(&self, run: &Run) -> Expected {
         let Range { start, end } = self.tokens_per_second;
-        let is_asked = |test: &Test| (test.kind, test.n_depth, test.group) == (self.kind, self.n_depth, None);
-        let figures = run.cells.iter().find(|cell| is_asked(&cell.test)).and_then(Figures::of);
+        let figures = run.cells.iter().find(|cell| cell.test == self.test()).and_then(Figures::of);
         let measured = figures.map(|figures| (figures.rate, figures.half_width));
         let verdict = measured.map_or(Verdict::NotMeasured, |(rate, half_width)| {
             let half = half_width.map_or(0.0, RateSpread::get);
@@ -45,6 +49,43 @@ impl Expectation {
         });
         Expected { expectation: self.clone(), measured, verdict }
     }
+}
+
+/// A text that says no expectation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no expectation: write test, depth and tokens per second as pp2048=2000..3000 or tg32@4096=50.."
+)]
+pub struct ExpectationError(pub String);
+
+impl FromStr for Expectation {
+    type Err = ExpectationError;
+
+    /// `TEST[@DEPTH]=LOW..HIGH` in tokens per second, either bound left out for none: `tg32@4096=50..`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse(text).ok_or_else(|| ExpectationError(text.to_owned()))
+    }
+}
+
+fn parse(text: &str) -> Option<Expectation> {
+    let (test, range) = text.split_once('=')?;
+    let (kind, n_depth) = test.split_once('@').unwrap_or((test, "0"));
+    let (kind, n_depth) = (kind.trim(), n_depth.trim());
+    let n_depth = n_depth.strip_prefix('d').unwrap_or(n_depth).parse().ok()?;
+    let n_tokens = |n: &str| n.parse().ok().filter(|&n: &u32| n > 0);
+    let kind = match (kind.strip_prefix("pp"), kind.strip_prefix("tg")) {
+        (Some(n), _) => TestKind::Pp(n_tokens(n)?),
+        (_, Some(n)) => TestKind::Tg(n_tokens(n)?),
+        _ => return None,
+    };
+    let (low, high) = range.split_once("..")?;
+    let bound = |text: &str, without: f64| match text.trim() {
+        "" => Some(without),
+        text => text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate >= 0.0),
+    };
+    let (low, high) = (bound(low, 0.0)?, bound(high, f64::INFINITY)?);
+    let says_something = low < high && (low, high) != (0.0, f64::INFINITY);
+    says_something.then(|| Expectation::new(kind, low..high).at_depth(n_depth))
 }
 
 /// How a measurement stands to what was expected: decided by its 95 % interval, or by its mean where none is known.
@@ -87,9 +128,13 @@ impl Say for Expected {
 
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Expectation { kind, n_depth, tokens_per_second: Range { start, end } } = &self.expectation;
-        let test = Test { kind: *kind, n_depth: *n_depth, group: None };
-        write!(f, "{test}: {start} to {end} t/s expected, ")?;
+        let Range { start, end } = &self.expectation.tokens_per_second;
+        write!(f, "{}: ", self.expectation.test())?;
+        match (*start > 0.0, *end < f64::INFINITY) {
+            (_, false) => write!(f, "at least {start} t/s expected, ")?,
+            (false, true) => write!(f, "at most {end} t/s expected, ")?,
+            (true, true) => write!(f, "{start} to {end} t/s expected, ")?,
+        }
         let Some((rate, half_width)) = self.measured else { return write!(f, "not measured.") };
         write!(f, "{rate}")?;
         if let Some(half_width) = half_width {

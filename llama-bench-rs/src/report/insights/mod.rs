@@ -32,7 +32,7 @@ use std::fmt;
 
 pub use chat::{Answer, ChatTimes, chat_times};
 pub use conditions::Conditions;
-pub use expectation::{Expectation, Expected, Verdict};
+pub use expectation::{Expectation, ExpectationError, Expected, Verdict};
 pub use failures::FailedCells;
 pub use fall::{DepthFall, FasterFall};
 pub use next::NextStep;

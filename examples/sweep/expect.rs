@@ -1,0 +1,49 @@
+//! Holding results against what somebody expects of them.
+
+use llama_bench_rs::{
+    bench::Plan,
+    record::Report,
+    report::insights::{Expectation, Verdict},
+};
+
+use crate::{
+    Failed,
+    args::{Args, OutputFormat},
+    bad_usage,
+    output::print_beside,
+};
+
+#[derive(Debug, clap::Args)]
+pub struct ExpectArgs {
+    /// Tokens per second that a test is expected to reach, such as pp2048=2000..3000 or tg32@4096=50..; falling short
+    /// makes exit status 3
+    #[arg(long, value_name = "TEST[@DEPTH]=LOW..HIGH", value_delimiter = ',')]
+    pub expect: Vec<Expectation>,
+}
+
+impl ExpectArgs {
+    /// Refuses what is expected of tests that nobody asked for.
+    pub fn check(&self, plan: &Plan) -> Result<(), Failed> {
+        let is_planned = |expectation: &&Expectation| plan.cells.contains(&expectation.test());
+        match self.expect.iter().find(|expectation| !is_planned(expectation)) {
+            None => Ok(()),
+            Some(expectation) => Err(bad_usage(format!(
+                "--expect: {} is not among the tests: ask for it with -p, -n and -d",
+                expectation.test()
+            ))),
+        }
+    }
+
+    /// Tells how every run stands to every expectation, if the insights do not say it anyway; whether one falls short.
+    pub fn judge(&self, report: &Report, args: &Args) -> bool {
+        let pairs =
+            report.runs.iter().flat_map(|run| self.expect.iter().map(move |expected| (run, expected)));
+        let judged: Vec<_> = pairs.map(|(run, expectation)| expectation.check(run)).collect();
+        let is_among_insights = args.explain || args.format == OutputFormat::Terminal;
+        if !judged.is_empty() && !is_among_insights {
+            let lines: Vec<String> = judged.iter().map(ToString::to_string).collect();
+            print_beside(args.format, &format!("\n{}", lines.join("\n")));
+        }
+        judged.iter().any(|expected| expected.verdict == Verdict::FallsShort)
+    }
+}
