@@ -199,6 +199,9 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
                 break;
             }
             for slot in self.plan.descending(depths.len(), rep) {
+                if self.lacking(&depths[slot], rep).is_empty() {
+                    continue;
+                }
                 self.run_round(slot, &depths[slot], rep, None);
                 self.report_depth_so_far(&depths[slot]);
             }
@@ -211,6 +214,13 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         }
     }
 
+    /// Units of a depth that lack this repetition: it may have been run on the way down, or by a run that was taken up.
+    fn lacking(&self, depth: &Depth, rep: u32) -> Vec<Unit> {
+        let mut units = self.open_units(depth);
+        units.retain(|&unit| self.n_reps(unit) <= rep);
+        units
+    }
+
     /// One repetition of every unit of a depth that lacks this one, each from the held state, in an order of its own.
     /// A prompt that is carried comes last, is of the fill's tokens and stays in the context: returns where that stands
     /// then.
@@ -221,10 +231,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         rep: u32,
         carried: Option<Carried>,
     ) -> Option<u32> {
-        let mut units = self.open_units(depth);
-        // A run that was taken up has some of them already.
-        units.retain(|&unit| self.n_reps(unit) <= rep);
-        let mut units = self.plan.shuffled(&units, rep, 1 + slot as u64);
+        let mut units = self.plan.shuffled(&self.lacking(depth, rep), rep, 1 + slot as u64);
         let carried = carried.filter(|carried| units.contains(&carried.unit));
         let last = |unit: &Unit| carried.is_some_and(|carried| carried.unit == *unit);
         units.sort_by_key(last);

@@ -84,6 +84,10 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
         [
             known(&timing.started_at).or_else(|| run.cells.first().and_then(|cell| known(&cell.started_at))),
             (!timing.wall.is_zero()).then(|| spent(timing)),
+            // Of what was loaded, filled and timed by somebody else too little is known.
+            known(&timing.started_at)
+                .and_then(|_| run.efficiency())
+                .map(|share| format!("sweep efficiency {}", percent(share))),
         ],
     );
     facts.0
