@@ -129,8 +129,9 @@ pub enum Order {
     /// [`Order::Rounds`] where the context can cheaply return to any depth, else [`Order::Blocks`].
     #[default]
     Auto,
-    /// One repetition of every cell per round, depths in a new seeded order each round: drift of clocks or
-    /// temperature spreads over all cells.
+    /// One repetition of every cell per round, so that drift of clocks or temperature spreads over all cells. A round
+    /// goes through the depths from deep to shallow, beginning at one that the seed chooses anew each time; the first
+    /// is run in part while the context is filled.
     Rounds,
     /// All repetitions of a depth, then the next depth: needs no whole snapshot.
     Blocks,
