@@ -178,7 +178,7 @@ pub enum Rewind {
 /// What was run before the first timed repetition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warmup {
-    /// Untimed repetitions run; 0 if the warm-up was turned off.
+    /// Untimed repetitions run, and chunks of the fill that served as such; 0 if the warm-up was turned off.
     pub n_runs: u32,
     /// Whether two successive runs agreed before the cap was reached; `None` if that was not looked for.
     pub settled: Option<bool>,
