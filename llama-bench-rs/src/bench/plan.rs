@@ -197,7 +197,7 @@ impl Plan {
     }
 
     /// Tokens decoded to reach the depths: the deepest once when rewinding, llama-bench's sum of fills otherwise. At
-    /// most: a prompt's repetition that the fill goes on from ([`carried`](Self::carried)) is not decoded again.
+    /// most: a repetition of a prompt that the fill goes on from is not decoded again.
     pub fn n_fill_tokens(&self) -> u64 {
         match self.request.method {
             Method::Rewind => self.depths.last().map_or(0, |d| u64::from(d.n_depth)),
