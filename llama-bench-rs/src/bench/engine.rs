@@ -170,6 +170,8 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
 
     /// Times one repetition of a unit from the present state and keeps its samples.
     pub(super) fn measure(&mut self, unit: Unit, rep: u32) -> Result<(), Failure> {
+        // Before the whole unit: nothing comes between the halves of a pair.
+        let pace = if self.plan.request.paced { self.target.pace() } else { None };
         for cell in unit.cells() {
             self.go_on()?;
             let test = self.plan.cells[cell];
@@ -183,6 +185,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
                 TestKind::Tg(_) => timed::generation(self.target, self.clock, &tokens)?,
             };
             sample.at = self.wall_before + sample.at.saturating_sub(self.start);
+            sample.pace = pace;
             self.header.timing.timed += sample.elapsed;
             self.header.timing.n_decoded_tokens += u64::from(test.kind.n_tokens());
             self.cells[cell].samples.push(sample);
