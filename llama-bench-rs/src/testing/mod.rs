@@ -47,6 +47,7 @@
 mod error;
 mod floor;
 mod groups;
+mod merge;
 mod model;
 mod outcome;
 mod pace;
