@@ -112,6 +112,23 @@ fn a_quick_sweep_is_paced_on_one_thread_unless_told_otherwise() {
 }
 
 #[test]
+fn a_quick_sweep_takes_as_many_repetitions_as_fit() {
+    let model = testing::tiny_model().unwrap();
+    let report = testing::quick_sweep(&model).prompt(4).generate(1).depths([0]).run().unwrap();
+    let [run] = &report.runs[..] else { panic!("{} runs", report.runs.len()) };
+    assert!(report.is_complete());
+    for cell in &run.cells {
+        let measured = cell.measured().unwrap();
+        // On a machine so busy that the work is slow, ten.
+        assert!((10..=108).contains(&measured.samples.len()), "{}", measured.samples.len());
+        assert!(measured.samples.is_sorted_by_key(|sample| sample.at), "{:?}", measured.samples);
+        assert_eq!(measured.stop, None);
+    }
+    assert_eq!(run.header.config.stopping, None);
+    assert!(run.header.config.n_reps >= 10);
+}
+
+#[test]
 fn a_slowed_sweep_differs_in_its_times_alone() {
     let model = testing::tiny_model().unwrap();
     let plain = short(&model).run().unwrap();

@@ -14,7 +14,6 @@ pub(super) fn append(run: &mut Run, part: Run) {
                     sample
                 });
                 measured.samples.extend(samples);
-                measured.stop = more.stop;
                 merge_conditions(&mut measured.conditions, &more.conditions);
             }
             (Outcome::Measured(_), failed) => cell.outcome = failed.clone(),
@@ -30,6 +29,16 @@ pub(super) fn append(run: &mut Run, part: Run) {
     timing.warmup += more.warmup;
     timing.n_decoded_tokens += more.n_decoded_tokens;
     run.header.config.n_reps += part.header.config.n_reps;
+}
+
+/// Leaves out that a rule ended the repetitions of each part: it says nothing of the whole.
+pub(super) fn forget_rule(run: &mut Run) {
+    run.header.config.stopping = None;
+    for cell in &mut run.cells {
+        if let Outcome::Measured(measured) = &mut cell.outcome {
+            measured.stop = None;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -40,8 +40,8 @@
 //! the interval is narrower than half of the tolerance to each side. One run on each side says nothing of the spread
 //! between runs, so that hardly less than a doubling of the time fails a test of several cells; with two runs in the
 //! baseline it is 9 %, with three or more on a quiet machine 5 %. All of this takes runs for independent. Runs of one
-//! sitting are not on a machine that changes its speed for seconds at a time, as a shared one does: save ten, at
-//! different times, or noise alone can fail a test. What is missing, failed, or measured with another configuration is
+//! sitting on several threads are not where the machine changes its speed for seconds at a time, as a shared one does:
+//! save ten, at different times, or noise alone can fail a test. What is missing, failed, or measured with another configuration is
 //! an error and never a pass.
 
 mod error;

@@ -6,7 +6,10 @@ use crate::{
     llama::{ContextParams, Model},
     record::{Cell, Report, Run},
     stats::StoppingRule,
-    testing::{Slowed, merge::append},
+    testing::{
+        Slowed,
+        merge::{append, forget_rule},
+    },
     units::Ratio,
 };
 
@@ -17,8 +20,8 @@ const BUDGET: Duration = Duration::from_millis(1500);
 /// of a repetition: one context would tell that, several tell the work.
 const CONTEXTS: usize = 12;
 
-/// Most repetitions of a cell, in all contexts.
-const MOST: usize = 100;
+/// Most repetitions of a cell in one of them.
+const MOST: usize = 9;
 
 /// Repetitions of a cell where not even two fit into a context's share of the budget.
 const FEWEST: u32 = 10;
@@ -27,7 +30,7 @@ const FEWEST: u32 = 10;
 const SMALL_BYTES: u64 = 64 << 20;
 
 /// A sweep that is small enough for a test: pp64 and tg16, at depths 0 and 256, in one run of as many repetitions as
-/// fit into a second and a half, up to 100, in a dozen contexts one after the other; of slow work, ten repetitions in one.
+/// fit into a second and a half, up to 108, in a dozen contexts one after the other; of slow work, ten repetitions in one.
 ///
 /// `testing::quick_sweep(&model).run()?` is all that most tests need.
 ///
@@ -137,11 +140,10 @@ impl QuickSweep<'_> {
     /// As many repetitions as fit into the budget, in several contexts.
     fn measure_within_budget(&self) -> Result<Option<Run>, Error> {
         let n_cells = self.sweep().plan()?.cells.len().max(1) as u32;
-        let most = MOST.div_ceil(CONTEXTS);
         // Never precise enough: only the budget or the number ends it.
         let rule = StoppingRule {
-            min: most,
-            max: most,
+            min: MOST,
+            max: MOST,
             target: Ratio::new(f64::MIN_POSITIVE).unwrap_or_default(),
             budget: Some(BUDGET / n_cells / CONTEXTS as u32),
             ..StoppingRule::new()
@@ -155,6 +157,7 @@ impl QuickSweep<'_> {
         for _ in 1..CONTEXTS {
             measure()?.into_iter().for_each(|next| append(&mut run, next));
         }
+        forget_rule(&mut run);
         Ok(Some(run))
     }
 
