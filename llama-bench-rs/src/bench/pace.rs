@@ -31,7 +31,7 @@ const PIECES: usize = 5;
 #[derive(Clone, Debug)]
 pub struct Control(Box<Rows>);
 
-/// Two rows of values, from the beginning of a page on: where they lie can make a third of the time of the work.
+/// Two rows of values, from the beginning of a page on, so that where they lie is the same in every process.
 #[derive(Clone, Debug)]
 #[repr(align(4096))]
 struct Rows([[f32; N]; 2]);
