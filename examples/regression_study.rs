@@ -9,7 +9,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use clap::Parser;
@@ -18,13 +18,26 @@ use llama_bench_rs::{
     record::{Report, Run, Test},
     report::{self, Format},
     stats::{RunEstimate, Samples, Verdict},
-    testing::{self, CellOutcome, Outcome, RegressionError, Tolerance},
+    testing::{self, CellOutcome, Outcome, Pace, RegressionError, Tolerance},
     units::Ratio,
 };
 
 /// Files of runs that are kept.
 const EQUAL: &str = "equal.jsonl";
 const SLOWED: &str = "slowed.jsonl";
+
+/// How a cell is judged: with the pace of the machine taken out, where the runs know it, and by its times alone.
+const JUDGED: [(&str, Judged); 2] =
+    [("Adjusted for the machine's pace", CellOutcome::verdict), ("As measured", as_measured)];
+
+type Judged = fn(&CellOutcome) -> Verdict;
+
+fn as_measured(cell: &CellOutcome) -> Verdict {
+    match cell.pace {
+        Pace::Adjusted(adjustment) => adjustment.as_measured.verdict,
+        _ => cell.verdict(),
+    }
+}
 
 /// Measures how often quick sweeps are called regressed or improved, equal ones and slowed ones.
 #[derive(Debug, Parser)]
@@ -35,6 +48,9 @@ struct Args {
     /// Runs of the largest baseline
     #[arg(long, default_value = "10")]
     baseline: usize,
+    /// Runs that are held against a baseline together, as one report
+    #[arg(long, default_value = "1")]
+    together: usize,
     /// By how much slowed runs take longer, in percent
     #[arg(long, default_value = "5")]
     slowdown: f64,
@@ -75,12 +91,17 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         runs.write(folder)?;
     }
     spread(&args, &runs)?;
-    println!("\n| runs in the baseline | comparisons | false alarms | slowdowns found | too noisy to tell |");
-    println!("| ---: | ---: | ---: | ---: | ---: |");
-    for n in [1, 2, 3, 5, args.baseline] {
-        let (same, slow) = rates(&args, n, &runs, |_| true)?;
-        let noisy = share(same.cannot_tell, same.cells);
-        println!("| {n} | {} | {} | {} | {noisy} |", same.cells, same.alarms(), slow.found());
+    for (title, verdict) in JUDGED {
+        println!("\n{title}:\n");
+        println!(
+            "| runs in the baseline | comparisons | false alarms | slowdowns found | too noisy to tell |"
+        );
+        println!("| ---: | ---: | ---: | ---: | ---: |");
+        for n in [1, 2, 3, 5, args.baseline] {
+            let (same, slow) = rates(&args, n, &runs, verdict, |_| true)?;
+            let noisy = share(same.cannot_tell, same.cells);
+            println!("| {n} | {} | {} | {} | {noisy} |", same.cells, same.alarms(), slow.found());
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -167,20 +188,22 @@ fn start_run(args: &Args, slowdown: f64) -> Result<Run, Box<dyn Error>> {
 /// How far runs lie apart, and repetitions within a run; and how the largest baseline does on each test.
 fn spread(args: &Args, runs: &Runs) -> Result<(), Box<dyn Error>> {
     println!(
-        "| test | time | spread of runs | of their medians | of repetitions | false alarms | slowdowns found |"
+        "| test | time | spread of runs, paced | as measured | of their medians | of repetitions | false alarms | \
+         slowdowns found |"
     );
-    println!("| :--- | ---: | ---: | ---: | ---: | ---: | ---: |");
+    println!("| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for (i, cell) in runs.equal[0].cells.iter().enumerate() {
         let sets: Vec<_> = runs.equal.iter().filter_map(|run| run.cells[i].times()).collect();
         let figures = sets.iter().filter_map(|set| RunEstimate::of(std::slice::from_ref(set)));
         let Some(figures) = Samples::new(figures.map(|figure| figure.time)) else { continue };
         let Some(medians) = Samples::new(sets.iter().map(|set| set.median())) else { continue };
         let within = sets.iter().filter_map(|set| set.cv()).map(Ratio::get).sum::<f64>() / sets.len() as f64;
-        let (same, slow) = rates(args, args.baseline, runs, |test| *test == cell.test)?;
+        let (same, slow) = rates(args, args.baseline, runs, CellOutcome::verdict, |test| *test == cell.test)?;
         println!(
-            "| {} | {:.3?} | {} | {} | {:.2} % | {} | {} |",
+            "| {} | {:.3?} | {} | {} | {} | {:.2} % | {} | {} |",
             cell.test,
             figures.median(),
+            paced_spread(&runs.equal, i).map_or_else(|| "no pace".into(), |spread| spread.to_string()),
             figures.cv().unwrap_or_default(),
             medians.cv().unwrap_or_default(),
             within * 100.0,
@@ -189,6 +212,13 @@ fn spread(args: &Args, runs: &Runs) -> Result<(), Box<dyn Error>> {
         );
     }
     Ok(())
+}
+
+/// How far the paced figures of the runs lie apart.
+fn paced_spread(runs: &[Run], cell: usize) -> Option<Ratio> {
+    // A multiple of the control work, as the time it would be if that took a millisecond.
+    let time = |run: &Run| Some(Duration::from_secs_f64(run.cells[cell].paced_run()?.multiple().get() / 1e3));
+    Samples::new(runs.iter().filter_map(time))?.cv()
 }
 
 /// Verdicts of some cells.
@@ -201,8 +231,8 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, cells: &[&CellOutcome]) {
-        let count = |verdict| cells.iter().filter(|cell| cell.verdict() == verdict).count();
+    fn add(&mut self, cells: &[Verdict]) {
+        let count = |verdict| cells.iter().filter(|&&cell| cell == verdict).count();
         self.cells += cells.len();
         self.regressed += count(Verdict::Regressed);
         self.improved += count(Verdict::Improved);
@@ -222,32 +252,36 @@ fn share(part: usize, of: usize) -> String {
     format!("{part} of {of} ({:.1} %)", 100.0 * part as f64 / of as f64)
 }
 
-/// Holds every run against a baseline of the `n` equal runs before it; counts the tests that are wanted.
+/// Holds every run, or every few together, against a baseline of the `n` equal runs before; counts the tests that are
+/// wanted.
 fn rates(
     args: &Args,
     n: usize,
     runs: &Runs,
+    verdict: Judged,
     is_wanted: impl Fn(&Test) -> bool,
 ) -> Result<(Tally, Tally), Box<dyn Error>> {
-    let add = |tally: &mut Tally, before: usize, run: &Run| -> Result<(), Box<dyn Error>> {
-        let outcome = compare(args, &runs.equal[before - n..before], run)?;
-        let cells: Vec<&CellOutcome> = outcome.cells.iter().filter(|cell| is_wanted(&cell.test)).collect();
-        tally.add(&cells);
+    let add = |tally: &mut Tally, before: usize, now: &[Run]| -> Result<(), Box<dyn Error>> {
+        let outcome = compare(args, &runs.equal[before - n..before], now)?;
+        let cells = outcome.cells.iter().filter(|cell| is_wanted(&cell.test));
+        tally.add(&cells.map(verdict).collect::<Vec<_>>());
         Ok(())
     };
     let (mut same, mut slow) = (Tally::default(), Tally::default());
-    for (i, run) in runs.equal.iter().enumerate().skip(args.baseline) {
-        add(&mut same, i, run)?;
+    let together = args.together.max(1);
+    for (i, now) in runs.equal[args.baseline..].chunks_exact(together).enumerate() {
+        add(&mut same, args.baseline + i * together, now)?;
     }
-    for (pair, run) in runs.slowed.iter().enumerate() {
-        add(&mut slow, args.baseline + pair + usize::from(equal_goes_first(pair)), run)?;
+    for (i, now) in runs.slowed.chunks_exact(together).enumerate() {
+        let pair = i * together;
+        add(&mut slow, args.baseline + pair + usize::from(equal_goes_first(pair)), now)?;
     }
     Ok((same, slow))
 }
 
-fn compare(args: &Args, before: &[Run], now: &Run) -> Result<Outcome, Box<dyn Error>> {
+fn compare(args: &Args, before: &[Run], now: &[Run]) -> Result<Outcome, Box<dyn Error>> {
     let report = |runs: &[Run]| Report { runs: runs.to_vec() };
-    let (before, now) = (report(before), report(std::slice::from_ref(now)));
+    let (before, now) = (report(before), report(now));
     match testing::check_no_regression(&before, &now, Tolerance::percent(args.tolerance)) {
         Ok(outcome) => Ok(outcome),
         Err(RegressionError::Regressed(outcome)) => Ok(*outcome),

@@ -65,6 +65,29 @@ fn faster(report: &Report, share: f64) -> Report {
 }
 
 #[test]
+fn runs_with_a_pace_are_adjusted_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let saved = run(folder.path(), &["--pace", "--save-baseline", "main", "-o", "json"]);
+        let (out, err) = texts(&saved);
+        assert!(saved.status.success(), "{err}");
+        let report = report::read_str(&out).unwrap().report;
+        let paces = |cell: &llama_bench_rs::record::Cell| cell.paced_run().is_some();
+        // Where devices are there, the CPU's pace says nothing.
+        let is_on_cpu = report.runs[0].header.resolved.offloaded_layers.is_none();
+        assert!(report.cells().all(|(_, cell)| paces(cell) == is_on_cpu));
+        if !is_on_cpu {
+            return;
+        }
+    }
+    let say = |flags: &[&str]| texts(&run(folder.path(), &[flags, &["--tolerance", "10000"]].concat())).0;
+    let adjusted = say(&["--pace", "--baseline", "main"]);
+    assert!(adjusted.contains("adjusted for the pace of the machine"), "{adjusted}");
+    let mixed = say(&["--baseline", "main"]);
+    assert!(mixed.contains("not all runs know the pace of the machine: pp8, tg2"), "{mixed}");
+}
+
+#[test]
 fn a_baseline_is_saved_compared_and_missed() {
     let folder = tempfile::tempdir().unwrap();
     let saved = run(folder.path(), &["--save-baseline", "main", "-o", "json"]);

@@ -170,6 +170,10 @@ pub struct Args {
     /// Do not warm up
     #[arg(long)]
     pub no_warmup: bool,
+    /// Take the pace of the machine before each repetition, so that runs can be compared although others use it too; of
+    /// a model on the CPU alone
+    #[arg(long)]
+    pub pace: bool,
     /// Format on standard output: json, jsonl, csv, sql, md, or term: a table with intervals, bars and what it all means
     #[arg(short = 'o', long = "output-format", value_name = "FORMAT", default_value = "md", value_parser = OutputFormat::from_str)]
     pub format: OutputFormat,

@@ -125,6 +125,7 @@ impl<'a> Job<'a> {
             .depths(all(&args.n_depth))
             .repetitions(args.n_reps)
             .warmup(!args.no_warmup)
+            .paced(args.pace)
             .seed(args.seed)
             .context(context.clone())
             .method(args.method.into())

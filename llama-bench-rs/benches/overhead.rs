@@ -74,6 +74,7 @@ fn per_generated_token(c: &mut Criterion) {
         seed: 1,
         method: Method::Rewind,
         order: Order::Blocks,
+        paced: false,
     };
     let plan = request.plan().expect("a valid request");
     let clock = MonotonicClock::start();

@@ -3,12 +3,14 @@
 
 mod report_support;
 
+use std::time::Duration;
+
 use llama_bench_rs::{
-    record::{Outcome, Report, TestKind},
+    record::{Outcome, Report, Run, TestKind},
     report::{self, Format},
     stats::Verdict,
     testing::{
-        Floor, RegressionError, Tolerance, assert_at_least, assert_no_regression, check_at_least,
+        Floor, Pace, RegressionError, Tolerance, assert_at_least, assert_no_regression, check_at_least,
         check_no_regression,
     },
     units::TokensPerSecond,
@@ -118,6 +120,70 @@ fn what_is_missing_or_failed_is_no_pass() {
         ["pp2048 @ d4096", "tg32 @ d4096"]
     );
     assert!(outcome.to_string().ends_with("not in the baseline: pp2048 @ d4096, tg32 @ d4096"), "{outcome}");
+}
+
+/// Runs of a machine that was slower by these shares, each of which knows it.
+fn paced_runs(machine: &[f64], slowdown: f64) -> Report {
+    let mut report = runs(machine.len(), slowdown);
+    for (run, factor) in report.runs.iter_mut().zip(machine) {
+        run.header.config.pace = Some(1);
+        slow_down(&mut run.cells.iter_mut().collect::<Vec<_>>(), 1.0 + factor);
+        set_pace(run, Some(Duration::from_micros(50).mul_f64(1.0 + factor)));
+    }
+    report
+}
+
+fn set_pace(run: &mut Run, pace: Option<Duration>) {
+    for cell in &mut run.cells {
+        if let Outcome::Measured(measured) = &mut cell.outcome {
+            measured.samples.iter_mut().for_each(|sample| sample.pace = pace);
+        }
+    }
+}
+
+#[test]
+fn the_pace_of_the_machine_is_taken_out_and_told() {
+    let before = paced_runs(&[0.0, 0.3, 0.1, 0.4, 0.0, 0.2, 0.35, 0.1], 0.0);
+    let outcome = check(&before, &paced_runs(&[0.5], 0.0)).unwrap();
+    assert!(outcome.cells.iter().all(|cell| cell.verdict() == Verdict::NoChange), "{outcome}");
+    let error = check(&before, &paced_runs(&[-0.1], 0.06)).unwrap_err();
+    let RegressionError::Regressed(outcome) = &error else { panic!("{error:?}") };
+    for cell in &outcome.cells {
+        let Pace::Adjusted(adjustment) = cell.pace else { panic!("{:?}", cell.pace) };
+        assert_eq!(adjustment.now, Duration::from_micros(45));
+        assert!(adjustment.before > Duration::from_micros(58), "{adjustment:?}");
+        assert!(adjustment.as_measured.speedup.get() > 1.1, "{adjustment:?}");
+        assert_eq!(adjustment.as_measured.verdict, Verdict::CannotTell);
+    }
+    insta::assert_snapshot!(error);
+}
+
+#[test]
+fn runs_that_do_not_all_know_their_pace_are_compared_as_measured() {
+    let as_measured = check(&runs(5, 0.0), &runs(1, 0.0)).unwrap();
+    assert!(as_measured.cells.iter().all(|cell| cell.pace == Pace::Unknown));
+    let another_work = |mut report: Report| {
+        report.runs[0].header.config.pace = Some(2);
+        report
+    };
+    let without_one = |mut report: Report| {
+        set_pace(&mut report.runs[2], None);
+        report
+    };
+    let (before, now) = (paced_runs(&[0.0; 5], 0.0), paced_runs(&[0.0], 0.0));
+    for (before, now) in [
+        (runs(5, 0.0), now.clone()),
+        (before.clone(), runs(1, 0.0)),
+        (before.clone(), another_work(now.clone())),
+        (without_one(before), now),
+    ] {
+        let outcome = check(&before, &now).unwrap();
+        for (cell, expected) in outcome.cells.iter().zip(&as_measured.cells) {
+            assert_eq!((cell.pace, cell.comparison), (Pace::Mixed, expected.comparison));
+        }
+        let told = "as measured, since not all runs know the pace of the machine: pp2048, tg32";
+        assert!(outcome.to_string().contains(told), "{outcome}");
+    }
 }
 
 #[test]

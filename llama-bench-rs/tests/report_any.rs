@@ -26,7 +26,12 @@ fn time() -> impl Strategy<Value = Duration> {
 }
 
 fn sample() -> impl Strategy<Value = Sample> {
-    (time(), vec(time(), 0..5), time()).prop_map(|(elapsed, steps, at)| Sample { elapsed, steps, at })
+    (time(), vec(time(), 0..5), time(), option::of(time())).prop_map(|(elapsed, steps, at, pace)| Sample {
+        elapsed,
+        steps,
+        at,
+        pace,
+    })
 }
 
 fn gpu() -> impl Strategy<Value = GpuConditions> {

@@ -125,6 +125,7 @@ fn header() -> impl Strategy<Value = Header> {
                 stopping: next(flags).then(|| StoppingRule { max: next(n) as usize, ..StoppingRule::new() }),
                 warmup: next(flags),
                 method,
+                pace: next(flags).then(|| next(n)),
             },
             resolved: Resolved {
                 flash_attn: resolved_fa,
@@ -151,11 +152,8 @@ fn header() -> impl Strategy<Value = Header> {
 }
 
 fn sample() -> impl Strategy<Value = Sample> {
-    (duration(), vec(duration(), 0..4), duration()).prop_map(|(elapsed, steps, at)| Sample {
-        elapsed,
-        steps,
-        at,
-    })
+    (duration(), vec(duration(), 0..4), duration(), option::of(duration()))
+        .prop_map(|(elapsed, steps, at, pace)| Sample { elapsed, steps, at, pace })
 }
 
 fn measured() -> impl Strategy<Value = Measured> {
@@ -174,7 +172,8 @@ fn measured() -> impl Strategy<Value = Measured> {
     (vec(sample(), 0..4), option::of(sample()), rest).prop_map(
         |(samples, live, (rewind, warmup, stop, conditions))| Measured {
             samples,
-            live,
+            // Before the live generation no pace is taken.
+            live: live.map(|sample| Sample { pace: None, ..sample }),
             rewind,
             warmup: Warmup { n_runs: warmup.0, settled: warmup.1 },
             stop,

@@ -92,6 +92,43 @@ fn a_quick_sweep_has_every_cell() {
 }
 
 #[test]
+fn a_quick_sweep_is_paced_on_one_thread_unless_told_otherwise() {
+    let model = testing::tiny_model().unwrap();
+    let quick = || testing::quick_sweep(&model).prompt(8).generate(2).depths([0]).repetitions(2);
+    let paces = |report: &Report| -> Vec<Option<Duration>> {
+        let cells = report.cells().filter_map(|(_, cell)| cell.measured());
+        cells.flat_map(|measured| &measured.samples).map(|sample| sample.pace).collect()
+    };
+    // Where devices are there, the CPU's pace says nothing.
+    let is_on_cpu = model.offloaded_layers().is_none();
+    let report = quick().run().unwrap();
+    let config = &report.runs[0].header.config;
+    assert_eq!((config.n_threads, config.n_threads_batch, config.pace), (1, 1, Some(1)));
+    assert_eq!(paces(&report).len(), 4);
+    assert!(paces(&report).iter().all(|pace| pace.is_some_and(|pace| !pace.is_zero()) == is_on_cpu));
+    let plain = quick().paced(false).context(params().n_threads(2)).run().unwrap();
+    assert_eq!((plain.runs[0].header.config.n_threads, plain.runs[0].header.config.pace), (2, None));
+    assert_eq!(paces(&plain), [None; 4]);
+}
+
+#[test]
+fn a_quick_sweep_takes_as_many_repetitions_as_fit() {
+    let model = testing::tiny_model().unwrap();
+    let report = testing::quick_sweep(&model).prompt(4).generate(1).depths([0]).run().unwrap();
+    let [run] = &report.runs[..] else { panic!("{} runs", report.runs.len()) };
+    assert!(report.is_complete());
+    for cell in &run.cells {
+        let measured = cell.measured().unwrap();
+        // On a machine so busy that the work is slow, ten.
+        assert!((10..=108).contains(&measured.samples.len()), "{}", measured.samples.len());
+        assert!(measured.samples.is_sorted_by_key(|sample| sample.at), "{:?}", measured.samples);
+        assert_eq!(measured.stop, None);
+    }
+    assert_eq!(run.header.config.stopping, None);
+    assert!(run.header.config.n_reps >= 10);
+}
+
+#[test]
 fn a_slowed_sweep_differs_in_its_times_alone() {
     let model = testing::tiny_model().unwrap();
     let plain = short(&model).run().unwrap();

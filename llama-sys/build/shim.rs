@@ -9,8 +9,9 @@ pub fn compile(manifest_dir: &Path, source: &Path) -> Result<(), String> {
         .std("c++17")
         .opt_level(2)
         .file(manifest_dir.join("shim/shim.cpp"))
+        .file(manifest_dir.join("shim/pace.cpp"))
         .include(manifest_dir.join("shim"))
         .includes(["include", "ggml/include", "src"].map(|dir| source.join(dir)))
         .try_compile("llama_sys_shim")
-        .map_err(|e| format!("cannot compile shim/shim.cpp against {}: {e}", source.display()))
+        .map_err(|e| format!("cannot compile the shim against {}: {e}", source.display()))
 }

@@ -43,6 +43,10 @@ llama_token llama_sys_sampler_sample(struct llama_sampler * smpl, struct llama_c
 // Whether std::regex, which patterns of tensor_buft_overrides are handed to, takes this one; if not, the exception says why.
 bool llama_sys_is_regex(const char * pattern);
 
+// Sum of a[i] * b[i] over the first n (rounded down to a multiple of 32) values of both, `times` times over: work of fixed
+// size that llama.cpp has no part in.
+float llama_sys_dot(const float * a, const float * b, size_t n, uint32_t times);
+
 // Bytes used in one buffer type.
 struct llama_sys_memory {
     char   device[128];      // name of the device, "" if the buffer type belongs to none

@@ -1,6 +1,6 @@
 //! What a report says of the build, the machine, the model and the configuration.
 
-use super::plan::Request;
+use super::{pace::PACE_VERSION, plan::Request};
 use crate::{
     llama::{Backend, ContextParams, Device, FlashAttn, Model, build_info},
     record::{Config, DeviceInfo, FlashAttnSetting, Header, Host, Load, ModelInfo, Resolved, Timing},
@@ -85,6 +85,7 @@ fn config(model: &Model, context: &ContextParams, request: &Request) -> Config {
         stopping: request.stopping,
         warmup: request.warmup,
         method: request.method,
+        pace: request.paced.then_some(PACE_VERSION),
     }
 }
 

@@ -176,12 +176,14 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
 
     /// Times one repetition of a unit from the present state and keeps its samples.
     pub(super) fn measure(&mut self, unit: Unit, rep: u32) -> Result<(), Failure> {
+        // Before the whole unit: nothing comes between the halves of a pair.
+        let pace = self.pace();
         for cell in unit.cells() {
             let test = self.plan.cells[cell];
             let starts_sequence = test.n_depth == 0;
             let tokens =
                 self.tokens.draw(Purpose::Repetition { cell, rep }, test.kind.n_tokens(), starts_sequence);
-            self.measure_with(cell, rep, &tokens)?;
+            self.measure_with(cell, rep, &tokens, pace)?;
         }
         Ok(())
     }
@@ -190,10 +192,22 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     pub(super) fn measure_as_fill(&mut self, carried: Carried, rep: u32) -> Result<(), Failure> {
         let n_depth = self.plan.cells[carried.cell].n_depth;
         let tokens = self.fill[n_depth as usize..(n_depth + carried.n_tokens) as usize].to_vec();
-        self.measure_with(carried.cell, rep, &tokens)
+        let pace = self.pace();
+        self.measure_with(carried.cell, rep, &tokens, pace)
     }
 
-    fn measure_with(&mut self, cell: usize, rep: u32, tokens: &[Token]) -> Result<(), Failure> {
+    /// The pace of the machine, where it is asked for and can be told.
+    fn pace(&mut self) -> Option<Duration> {
+        if self.plan.request.paced { self.target.pace() } else { None }
+    }
+
+    fn measure_with(
+        &mut self,
+        cell: usize,
+        rep: u32,
+        tokens: &[Token],
+        pace: Option<Duration>,
+    ) -> Result<(), Failure> {
         self.go_on()?;
         let test = self.plan.cells[cell];
         self.cells[cell].started_at.get_or_insert_with(utc_now);
@@ -203,6 +217,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             TestKind::Tg(_) => timed::generation(self.target, self.clock, tokens)?,
         };
         sample.at = self.wall_before + sample.at.saturating_sub(self.start);
+        sample.pace = pace;
         self.header.timing.timed += sample.elapsed;
         self.header.timing.n_decoded_tokens += u64::from(test.kind.n_tokens());
         self.cells[cell].samples.push(sample);

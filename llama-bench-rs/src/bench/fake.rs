@@ -54,6 +54,8 @@ pub(super) struct FakeTarget {
     /// Positions that no later decode has overwritten.
     pub(super) intact: Vec<Token>,
     pub(super) whole: Option<Vec<Token>>,
+    /// What its pace is, if it has one: each time a microsecond more than the last.
+    pub(super) pace: Option<Duration>,
 }
 
 fn failure(kind: &str) -> Failure {
@@ -138,6 +140,13 @@ impl Target for FakeTarget {
         self.content =
             state.chunks_exact(4).map(|b| Token::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         Ok(())
+    }
+
+    fn pace(&mut self) -> Option<Duration> {
+        if let Some(pace) = &mut self.pace {
+            *pace += Duration::from_micros(1);
+        }
+        self.pace
     }
 
     fn limits(&self) -> Limits {

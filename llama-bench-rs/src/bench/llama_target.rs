@@ -1,10 +1,11 @@
 //! The real target: a context of a model.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use super::{
     monitor,
     needs::{Needs, has_partial_state},
+    pace::Control,
     target::{Keep, Limits, Target, Token},
 };
 use crate::{
@@ -24,6 +25,8 @@ pub struct LlamaTarget {
     n_intact: u32,
     /// Largest context that was found to fit.
     n_ctx_fits: u32,
+    /// Made when it is first needed.
+    control: Option<Control>,
 }
 
 #[derive(Debug)]
@@ -46,6 +49,7 @@ impl LlamaTarget {
             whole: None,
             n_intact: 0,
             n_ctx_fits: 0,
+            control: None,
         }
     }
 
@@ -58,6 +62,14 @@ impl LlamaTarget {
             kind: "context".into(),
             message: "no context is open: the one before failed".into(),
         })
+    }
+
+    /// Layers that are on no device may still be computed there, unless that is turned off.
+    fn is_on_cpu_alone(&self) -> bool {
+        match self.model.offloaded_layers() {
+            None => true,
+            Some((n_offloaded, _)) => n_offloaded == 0 && !self.params.op_offload,
+        }
     }
 
     fn may_stay_on_device(&self) -> bool {
@@ -205,6 +217,10 @@ impl Target for LlamaTarget {
 
     fn load(&mut self, state: &[u8]) -> Result<(), Failure> {
         Ok(self.context()?.state_restore_bytes(state, SEQ, StateFlags::empty())?)
+    }
+
+    fn pace(&mut self) -> Option<Duration> {
+        self.is_on_cpu_alone().then(|| self.control.get_or_insert_default().pace())
     }
 
     fn conditions(&mut self) -> Vec<GpuConditions> {

@@ -14,6 +14,7 @@ mod llama_target;
 mod monitor;
 mod needs;
 pub mod observe;
+pub mod pace;
 pub mod plan;
 mod progress;
 pub mod range;

@@ -86,6 +86,8 @@ pub struct Request {
     pub method: Method,
     /// Order of repetitions.
     pub order: Order,
+    /// Whether the pace of the machine is taken before each repetition.
+    pub paced: bool,
 }
 
 /// A checked request with its cells in order.
@@ -268,6 +270,7 @@ pub(super) mod tests {
             seed: 1,
             method: Method::Rewind,
             order: Order::Blocks,
+            paced: false,
         }
     }
 

@@ -49,6 +49,7 @@ impl<'a> Sweep<'a> {
                 seed: 42,
                 method: Method::default(),
                 order: Order::default(),
+                paced: false,
             },
             observer: None,
             cancel: Cancel::new(),
@@ -130,6 +131,16 @@ impl<'a> Sweep<'a> {
     #[must_use]
     pub fn order(mut self, order: Order) -> Self {
         self.request.order = order;
+        self
+    }
+
+    /// Whether to take the pace of the machine before each repetition ([`Sample::pace`](crate::record::Sample::pace)),
+    /// so that runs can be compared although the machine was faster in one than in the other. Where the model is not on
+    /// the CPU alone, repetitions have none. Not by default: the control work takes a third of a millisecond and leaves
+    /// its own data in the caches.
+    #[must_use]
+    pub fn paced(mut self, paced: bool) -> Self {
+        self.request.paced = paced;
         self
     }
 

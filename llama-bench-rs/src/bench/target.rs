@@ -1,5 +1,7 @@
 //! What the engine needs from the thing it measures: real in [`LlamaTarget`](super::LlamaTarget), fake in tests.
 
+use std::time::Duration;
+
 use super::needs::Needs;
 use crate::record::{Failure, GpuConditions, Resolved, Rewind};
 
@@ -74,6 +76,12 @@ pub trait Target {
     /// # Errors
     /// The state was refused; the target must then be cleared.
     fn load(&mut self, state: &[u8]) -> Result<(), Failure>;
+
+    /// What a piece of work that is always the same takes on the machine just now; `None` where that says nothing of
+    /// this target's own work.
+    fn pace(&mut self) -> Option<Duration> {
+        None
+    }
 
     /// What the GPUs do right now; empty where nothing can be told.
     fn conditions(&mut self) -> Vec<GpuConditions> {

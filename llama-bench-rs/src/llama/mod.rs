@@ -13,6 +13,7 @@ mod context_params;
 #[cfg(test)]
 mod context_tests;
 mod device;
+mod dot;
 mod error;
 mod log;
 mod memory;
@@ -31,6 +32,7 @@ pub use chat::ChatMessage;
 pub use context::Context;
 pub use context_params::{ContextParams, FlashAttn, KvType};
 pub use device::{Device, DeviceKind};
+pub(crate) use dot::dot;
 pub use error::LlamaError;
 pub use model::{Model, Progress};
 pub use model_params::{LazyMode, LoadMode, ModelParams, SplitMode};

@@ -120,7 +120,7 @@ pub struct Measured {
     /// Every repetition, in the order measured.
     pub samples: Vec<Sample>,
     /// A generation straight after the live fill reached this depth, kept apart from `samples`: the state in which a
-    /// user's program generates. It may be shorter than a repetition; compare its steps.
+    /// user's program generates. It may be shorter than a repetition, and has no pace; compare its steps.
     pub live: Option<Sample>,
     /// How the context was brought back to the depth before each repetition.
     pub rewind: Rewind,
@@ -154,6 +154,10 @@ pub struct Sample {
     pub steps: Vec<Duration>,
     /// When it began, counted from the start of the run: shows order and drift.
     pub at: Duration,
+    /// What the control work ([`bench::pace`](crate::bench::pace)) took just before it: the slower the machine at that
+    /// moment, the longer. `None` if it was not run, or says nothing because the model is not on the CPU alone.
+    #[serde(default)]
+    pub pace: Option<Duration>,
 }
 
 /// How a context gets back to a depth.

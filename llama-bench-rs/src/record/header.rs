@@ -212,6 +212,9 @@ pub struct Config {
     pub warmup: bool,
     /// How depths are reached.
     pub method: Method,
+    /// Which control work told the pace of the machine before each repetition, its version; `None` if that was not
+    /// asked for.
+    pub pace: Option<u32>,
 }
 
 /// What llama.cpp made of the configuration.

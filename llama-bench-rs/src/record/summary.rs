@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Cell;
 use crate::{
-    stats::{Samples, StepSummary, Summary},
+    stats::{PacedRun, Samples, StepSummary, Summary},
     units::TokensPerSecond,
 };
 
@@ -12,6 +12,14 @@ impl Cell {
     /// The repetitions' wall times as a set; `None` if the cell has no samples.
     pub fn times(&self) -> Option<Samples<Duration>> {
         Samples::new(self.measured()?.samples.iter().map(|sample| sample.elapsed))
+    }
+
+    /// The repetitions with the pace of the machine before each; `None` if one has none, or the cell no samples.
+    pub fn paced_run(&self) -> Option<PacedRun> {
+        let samples = &self.measured()?.samples;
+        let pairs: Option<Vec<_>> =
+            samples.iter().map(|sample| Some((sample.elapsed, sample.pace?))).collect();
+        PacedRun::new(pairs?)
     }
 
     /// The figures of the repetitions' wall times; `None` if the cell has no samples.
@@ -61,7 +69,7 @@ mod tests {
 
     fn sample(ms: u64, steps: &[u64]) -> Sample {
         let steps = steps.iter().copied().map(Duration::from_millis).collect();
-        Sample { elapsed: Duration::from_millis(ms), steps, at: Duration::ZERO }
+        Sample { elapsed: Duration::from_millis(ms), steps, at: Duration::ZERO, pace: None }
     }
 
     #[test]

@@ -101,6 +101,7 @@ fn nested(name: &str) -> Value {
     let list = |items: Value| json!({ "type": "array", "items": items });
     match name {
         "samples_ns" | "samples_at_ns" => list(ns()),
+        "samples_pace_ns" => list(json!({ "type": ["integer", "null"], "minimum": 0 })),
         "samples_ts" => list(json!({ "type": ["number", "null"], "exclusiveMinimum": 0 })),
         "steps_ns" => list(list(ns())),
         "live" => object(&[("ns", ns()), ("steps_ns", list(ns())), ("at_ns", ns())]),

@@ -41,12 +41,7 @@ impl Comparison {
         let (Some(before), Some(after)) = (Side::of(before, k), Side::of(after, k)) else {
             return Err(CompareError::NoRuns);
         };
-        let between = Between::of(&[&before, &after]);
-        let error = Uncertainty::of(&between, &[&before, &after]);
-        let difference =
-            Difference::student(before.mean() - after.mean(), error.stddev, error.degrees_of_freedom)
-                .ok_or(CompareError::NoTime)?;
-        Self::of_difference(&difference, Design::Independent, threshold)
+        before.compare(&after, threshold)
     }
 }
 
@@ -84,10 +79,10 @@ impl RunEstimate {
 }
 
 /// One side: the logarithm of what each run counts as, and what its repetitions say of how well that is known.
-struct Side {
-    figures: Vec<f64>,
+pub(super) struct Side {
+    pub(super) figures: Vec<f64>,
     /// Variance of one run's figure by its own repetitions, averaged over the runs.
-    within: f64,
+    pub(super) within: f64,
 }
 
 impl Side {
@@ -105,6 +100,15 @@ impl Side {
 
     fn mean(&self) -> f64 {
         mean(&self.figures)
+    }
+
+    pub(super) fn compare(&self, after: &Self, threshold: Threshold) -> Result<Comparison, CompareError> {
+        let between = Between::of(&[self, after]);
+        let error = Uncertainty::of(&between, &[self, after]);
+        let difference =
+            Difference::student(self.mean() - after.mean(), error.stddev, error.degrees_of_freedom)
+                .ok_or(CompareError::NoTime)?;
+        Comparison::of_difference(&difference, Design::Independent, threshold)
     }
 }
 

@@ -30,19 +30,27 @@
 //! | no change | surely not slower by the whole of it | passes |
 //! | cannot tell | the interval allows both | passes with a warning, fails if [strict](Tolerance::strict) |
 //!
+//! A machine that others use changes its speed from second to second. Where every run of both sides knows the machine's
+//! pace ([`Sweep::paced`](crate::bench::Sweep::paced), as a [`quick_sweep`] has it on the CPU), it is taken out: times
+//! over the time of control work are compared ([`Comparison::of_paced_runs`](crate::stats::Comparison::of_paced_runs)),
+//! and the message shows the change of the times as measured beside it. If only some runs know it, times are compared as
+//! measured, and the message says that.
+//!
 //! So noise between independent runs hardly ever fails a test, and a slowdown of the whole tolerance fails it wherever
 //! the interval is narrower than half of the tolerance to each side. One run on each side says nothing of the spread
 //! between runs, so that hardly less than a doubling of the time fails a test of several cells; with two runs in the
 //! baseline it is 9 %, with three or more on a quiet machine 5 %. All of this takes runs for independent. Runs of one
-//! sitting are not on a machine that changes its speed for seconds at a time, as a shared one does: save ten, at
-//! different times, or noise alone can fail a test. What is missing, failed, or measured with another configuration is
+//! sitting on several threads are not where the machine changes its speed for seconds at a time, as a shared one does:
+//! save ten, at different times, or noise alone can fail a test. What is missing, failed, or measured with another configuration is
 //! an error and never a pass.
 
 mod error;
 mod floor;
 mod groups;
+mod merge;
 mod model;
 mod outcome;
+mod pace;
 mod quick;
 mod regression;
 mod slowed;
@@ -53,6 +61,7 @@ pub use error::{Gap, RegressionError};
 pub use floor::{FloorOutcome, assert_at_least, check_at_least};
 pub use model::{tiny, tiny_model};
 pub use outcome::{CellOutcome, Outcome};
+pub use pace::{Adjustment, Pace};
 pub use quick::{QuickSweep, quick_sweep};
 pub use regression::{assert_no_regression, check_no_regression};
 pub use slowed::Slowed;

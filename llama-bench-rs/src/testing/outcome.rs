@@ -1,6 +1,7 @@
 use std::fmt;
 
 use super::{
+    Pace,
     table::table,
     tolerance::{Tolerance, trimmed},
 };
@@ -38,8 +39,11 @@ pub struct CellOutcome {
     pub before: RunEstimate,
     /// What it takes now, at the fast end.
     pub now: RunEstimate,
-    /// The change, with p value and verdict corrected for the number of cells.
+    /// The change, with p value and verdict corrected for the number of cells; where `pace` says so, of the times over
+    /// the machine's pace.
     pub comparison: Comparison,
+    /// What was made of the machine's pace.
+    pub pace: Pace,
 }
 
 impl CellOutcome {
@@ -91,6 +95,43 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// Whether speeds are adjusted, and by how much.
+    fn tell_pace(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let adjusted = self.cells.iter().filter_map(|cell| match &cell.pace {
+            Pace::Adjusted(adjustment) => Some((cell, adjustment)),
+            Pace::Unknown | Pace::Mixed => None,
+        });
+        let (names, factors): (Vec<String>, Vec<f64>) = adjusted
+            .map(|(cell, adjustment)| {
+                let as_measured = change(adjustment.as_measured.speedup);
+                (format!("{} {as_measured}", cell.name()), adjustment.slowdown())
+            })
+            .unzip();
+        if !names.is_empty() {
+            let factor = (factors.iter().map(|factor| factor.ln()).sum::<f64>() / factors.len() as f64).exp();
+            let percent = (factor - 1.0) * 100.0;
+            let how = if percent < 0.0 { "faster" } else { "slower" };
+            write!(
+                f,
+                "\n  speed, interval and p are adjusted for the pace of the machine, {:.1} % {how} now; as measured: {}",
+                percent.abs(),
+                names.join(", ")
+            )?;
+        }
+        let mixed: Vec<String> =
+            self.cells.iter().filter(|cell| cell.pace == Pace::Mixed).map(CellOutcome::name).collect();
+        if !mixed.is_empty() {
+            write!(
+                f,
+                "\n  as measured, since not all runs know the pace of the machine: {}; measure both sides with it",
+                mixed.join(", ")
+            )?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows: Vec<_> = self.cells.iter().map(row).collect();
@@ -112,6 +153,7 @@ impl fmt::Display for Outcome {
             self.tolerance,
             self.cells.len()
         )?;
+        self.tell_pace(f)?;
         if !self.uncompared.is_empty() {
             let tests: Vec<String> = self.uncompared.iter().map(Test::to_string).collect();
             write!(f, "\n  not in the baseline: {}", tests.join(", "))?;

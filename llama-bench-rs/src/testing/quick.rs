@@ -4,22 +4,42 @@ use crate::{
     Error,
     bench::{self, Cancel, Event, LlamaTarget, Sweep, clock::MonotonicClock},
     llama::{ContextParams, Model},
-    record::{Report, Run, Timing},
-    testing::Slowed,
+    record::{Cell, Report, Run},
+    stats::StoppingRule,
+    testing::{
+        Slowed,
+        merge::{append, forget_rule},
+    },
     units::Ratio,
 };
 
 /// How long the repetitions of a run go on: other work disturbs for a second at a time, which a run should outlast.
 const BUDGET: Duration = Duration::from_millis(1500);
 
-/// Fewest and most repetitions within the budget.
-const REPETITIONS: (u32, u32) = (10, 100);
+/// Contexts that share the budget. Where in memory the buffers of a context happen to lie makes up to a tenth of the time
+/// of a repetition: one context would tell that, several tell the work.
+const CONTEXTS: usize = 12;
+
+/// Most repetitions of a cell in one of them.
+const MOST: usize = 9;
+
+/// Repetitions of a cell where not even two fit into a context's share of the budget.
+const FEWEST: u32 = 10;
+
+/// A model of fewer bytes is too small for several threads.
+const SMALL_BYTES: u64 = 64 << 20;
 
 /// A sweep that is small enough for a test: pp64 and tg16, at depths 0 and 256, in one run of as many repetitions as
-/// fit into a second and a half, from 10 to 100.
+/// fit into a second and a half, up to 108, in a dozen contexts one after the other; of slow work, ten repetitions in one.
 ///
 /// `testing::quick_sweep(&model).run()?` is all that most tests need.
+///
+/// Where the model is on the CPU alone, the pace of the machine is taken before each repetition, so that runs can be
+/// compared although others use the machine too. A model of under 64 MiB is run on one thread: several would spend a
+/// third of their time waiting for each other, and how long that takes depends on which cores the machine gives them.
+/// [`QuickSweep::context`] asks for more.
 pub fn quick_sweep(model: &Model) -> QuickSweep<'_> {
+    let context = ContextParams::default();
     QuickSweep {
         model,
         n_prompt: 64,
@@ -27,7 +47,11 @@ pub fn quick_sweep(model: &Model) -> QuickSweep<'_> {
         depths: vec![0, 256],
         n_reps: None,
         n_runs: 1,
-        context: ContextParams::default(),
+        context: match model.size_bytes() < SMALL_BYTES {
+            true => context.n_threads(1).n_threads_batch(1),
+            false => context,
+        },
+        paced: true,
         slowdown: None,
     }
 }
@@ -43,6 +67,7 @@ pub struct QuickSweep<'a> {
     n_reps: Option<u32>,
     n_runs: u32,
     context: ContextParams,
+    paced: bool,
     slowdown: Option<Ratio>,
 }
 
@@ -65,7 +90,8 @@ impl QuickSweep<'_> {
         self
     }
 
-    /// Repetitions per cell and run, instead of as many as fit. More of them outlast what disturbs the machine.
+    /// Repetitions per cell and run, in one context, instead of as many as fit into several. More of them outlast what
+    /// disturbs the machine.
     pub fn repetitions(mut self, n_reps: u32) -> Self {
         self.n_reps = Some(n_reps);
         self
@@ -77,9 +103,15 @@ impl QuickSweep<'_> {
         self
     }
 
-    /// How contexts are made; `n_ctx` is chosen by the sweep.
+    /// How contexts are made, on as many threads as they say; `n_ctx` is chosen by the sweep.
     pub fn context(mut self, context: ContextParams) -> Self {
         self.context = context;
+        self
+    }
+
+    /// Whether to take the pace of the machine before each repetition, as by default ([`Sweep::paced`]).
+    pub fn paced(mut self, paced: bool) -> Self {
+        self.paced = paced;
         self
     }
 
@@ -94,36 +126,46 @@ impl QuickSweep<'_> {
     /// # Errors
     /// Nothing to measure, or lengths that cannot be run. What fails later is in its cell.
     pub fn run(self) -> Result<Report, Error> {
-        let n_reps = match self.n_reps {
-            Some(n_reps) => n_reps,
-            None => self.repetitions_that_fit()?,
-        };
         let mut report = Report::default();
         for _ in 0..self.n_runs {
-            match self.slowdown {
-                None => report.runs.extend(self.sweep(n_reps).run()?.runs),
-                Some(slowdown) => report.runs.push(self.run_slowed(slowdown, n_reps)?),
-            }
+            let run = match self.n_reps {
+                Some(n_reps) => self.measure(self.sweep().repetitions(n_reps))?,
+                None => self.measure_within_budget()?,
+            };
+            report.runs.extend(run);
         }
         Ok(report)
     }
 
-    /// Tries a few and counts how many more the budget has room for.
-    fn repetitions_that_fit(&self) -> Result<u32, Error> {
-        const TRIED: u32 = 3;
-        let report = self.sweep(TRIED).run()?;
-        let timing = report.runs.first().map(|run| run.header.timing.clone()).unwrap_or_default();
-        let each = timing.wall.saturating_sub(timing.fill + timing.warmup) / TRIED;
-        let n_reps = BUDGET.as_nanos() / each.as_nanos().max(1);
-        let (fewest, most) = REPETITIONS;
-        Ok(u32::try_from(n_reps).unwrap_or(most).clamp(fewest, most))
+    /// As many repetitions as fit into the budget, in several contexts.
+    fn measure_within_budget(&self) -> Result<Option<Run>, Error> {
+        let n_cells = self.sweep().plan()?.cells.len().max(1) as u32;
+        // Never precise enough: only the budget or the number ends it.
+        let rule = StoppingRule {
+            min: MOST,
+            max: MOST,
+            target: Ratio::new(f64::MIN_POSITIVE).unwrap_or_default(),
+            budget: Some(BUDGET / n_cells / CONTEXTS as u32),
+            ..StoppingRule::new()
+        };
+        let measure = || self.measure(self.sweep().until(rule));
+        let Some(mut run) = measure()? else { return Ok(None) };
+        let is_slow = |cell: &Cell| cell.measured().is_some_and(|measured| measured.samples.len() < 2);
+        if run.cells.iter().any(is_slow) {
+            return self.measure(self.sweep().repetitions(FEWEST));
+        }
+        for _ in 1..CONTEXTS {
+            measure()?.into_iter().for_each(|next| append(&mut run, next));
+        }
+        forget_rule(&mut run);
+        Ok(Some(run))
     }
 
-    fn sweep(&self, n_reps: u32) -> Sweep<'_> {
+    fn sweep(&self) -> Sweep<'_> {
         let mut sweep = Sweep::new(self.model)
             .depths(self.depths.iter().copied())
-            .repetitions(n_reps)
-            .context(self.context.clone());
+            .context(self.context.clone())
+            .paced(self.paced);
         if self.n_prompt > 0 {
             sweep = sweep.prompt(self.n_prompt);
         }
@@ -133,17 +175,12 @@ impl QuickSweep<'_> {
         sweep
     }
 
-    fn run_slowed(&self, slowdown: Ratio, n_reps: u32) -> Result<Run, Error> {
-        let plan = self.sweep(n_reps).plan()?;
-        // A sweep describes what it measures; one token is the least that it can be asked for.
-        let described = Sweep::new(self.model).prompt(1).repetitions(1).warmup(false);
-        let mut runs = described.context(self.context.clone()).run()?.runs;
-        let mut header = runs.pop().map(|run| run.header).unwrap_or_default();
-        header.timing = Timing::default();
-        header.config.n_reps = n_reps;
-        header.config.warmup = plan.request.warmup;
+    fn measure(&self, sweep: Sweep<'_>) -> Result<Option<Run>, Error> {
+        let Some(slowdown) = self.slowdown else { return Ok(sweep.run()?.runs.pop()) };
+        let (plan, header) = (sweep.plan()?, sweep.header()?);
         let mut target = Slowed::new(LlamaTarget::new(self.model, &self.context), slowdown);
         let mut silent = |_: &Event<'_>| {};
-        Ok(bench::run(&plan, &mut target, &MonotonicClock::start(), header, &mut silent, &Cancel::new()))
+        let clock = MonotonicClock::start();
+        Ok(Some(bench::run(&plan, &mut target, &clock, header, &mut silent, &Cancel::new())))
     }
 }

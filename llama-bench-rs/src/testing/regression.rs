@@ -1,4 +1,4 @@
-use super::{CellOutcome, Gap, Outcome, RegressionError, Tolerance, groups::Group};
+use super::{CellOutcome, Gap, Outcome, Pace, RegressionError, Tolerance, groups::Group, pace};
 use crate::{
     record::{Report, Test},
     stats::{CompareError, Comparison, RunEstimate, Threshold, Verdict},
@@ -107,10 +107,18 @@ fn compare(
         }
         let times_now = now.times(test);
         let failed = |source| RegressionError::Compare { test, source };
-        let comparison = Comparison::of_runs(&times_before, &times_now, threshold).map_err(failed)?;
+        let as_measured = Comparison::of_runs(&times_before, &times_now, threshold).map_err(failed)?;
+        let (comparison, pace) = pace::compare(before, now, test, as_measured, threshold).map_err(failed)?;
         let estimate = |times: &[_]| RunEstimate::of(times).ok_or_else(|| failed(CompareError::NoTime));
         let (before, now) = (estimate(&times_before)?, estimate(&times_now)?);
-        outcome.cells.push(CellOutcome { test, configuration: label.to_owned(), before, now, comparison });
+        outcome.cells.push(CellOutcome {
+            test,
+            configuration: label.to_owned(),
+            before,
+            now,
+            comparison,
+            pace,
+        });
     }
     let is_new = |test: &Test| before.times(*test).is_empty() && !now.times(*test).is_empty();
     outcome.uncompared.extend(now.tests().into_iter().filter(is_new));
@@ -129,16 +137,13 @@ fn gap(now: &Group<'_>, test: Test) -> Option<Gap> {
 
 /// Corrects the verdicts for their number and draws the conclusion.
 fn judge(mut outcome: Outcome) -> Result<Outcome, RegressionError> {
-    let mut comparisons: Vec<Comparison> = outcome.cells.iter().map(|cell| cell.comparison).collect();
-    Comparison::correct(&mut comparisons);
-    let slowest = 1.0 / (1.0 + outcome.tolerance.slowdown().get());
-    for (cell, comparison) in outcome.cells.iter_mut().zip(comparisons) {
-        cell.comparison = comparison;
-        // Between half of the tolerance and the whole is no surprise, as long as it is surely not more.
-        if comparison.verdict == Verdict::CannotTell && comparison.lower.get() > slowest {
-            cell.comparison.verdict = Verdict::NoChange;
-        }
-    }
+    let tolerance = outcome.tolerance;
+    correct(outcome.cells.iter_mut().map(|cell| &mut cell.comparison).collect(), tolerance);
+    let as_measured = outcome.cells.iter_mut().filter_map(|cell| match &mut cell.pace {
+        Pace::Adjusted(adjustment) => Some(&mut adjustment.as_measured),
+        Pace::Unknown | Pace::Mixed => None,
+    });
+    correct(as_measured.collect(), tolerance);
     let any = |verdict| outcome.with(verdict).next().is_some();
     if any(Verdict::Regressed) {
         return Err(RegressionError::Regressed(Box::new(outcome)));
@@ -147,4 +152,18 @@ fn judge(mut outcome: Outcome) -> Result<Outcome, RegressionError> {
         return Err(RegressionError::Unsure(Box::new(outcome)));
     }
     Ok(outcome)
+}
+
+/// Corrects comparisons that are looked at together; between half of the tolerance and the whole is no surprise, as long
+/// as it is surely not more.
+fn correct(comparisons: Vec<&mut Comparison>, tolerance: Tolerance) {
+    let mut corrected: Vec<Comparison> = comparisons.iter().map(|comparison| **comparison).collect();
+    Comparison::correct(&mut corrected);
+    let slowest = 1.0 / (1.0 + tolerance.slowdown().get());
+    for (comparison, mut corrected) in comparisons.into_iter().zip(corrected) {
+        if corrected.verdict == Verdict::CannotTell && corrected.lower.get() > slowest {
+            corrected.verdict = Verdict::NoChange;
+        }
+        *comparison = corrected;
+    }
 }

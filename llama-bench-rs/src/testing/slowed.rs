@@ -1,4 +1,7 @@
-use std::{hint, time::Instant};
+use std::{
+    hint,
+    time::{Duration, Instant},
+};
 
 use crate::{
     bench::target::{Keep, Limits, Target, Token},
@@ -73,6 +76,10 @@ impl<T: Target> Target for Slowed<T> {
 
     fn load(&mut self, state: &[u8]) -> Result<(), Failure> {
         self.target.load(state)
+    }
+
+    fn pace(&mut self) -> Option<Duration> {
+        self.target.pace()
     }
 
     fn limits(&self) -> Limits {

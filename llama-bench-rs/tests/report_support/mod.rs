@@ -48,7 +48,9 @@ pub fn assorted() -> Report {
     if let Outcome::Measured(measured) = &mut run.cells[1].outcome {
         measured.samples.truncate(1);
         measured.live = Some(measured.samples[0].clone());
+        measured.samples[0].pace = Some(Duration::from_nanos(51_234));
     }
+    run.header.config.pace = Some(1);
     run.cells.push(failed(TestKind::Pp(2048), 131_072));
     let mut at = Duration::from_secs(9);
     let group = Some(Group { n_prompt: 512, n_gen: 16 });
@@ -94,7 +96,7 @@ fn cell(kind: TestKind, n_depth: u32, rates: &[f64], at: &mut Duration) -> Cell 
             TestKind::Tg(_) => (0..n).map(|i| elapsed / n + Duration::from_nanos(u64::from(i))).collect(),
         };
         *at += elapsed;
-        Sample { elapsed, steps, at: *at - elapsed }
+        Sample { elapsed, steps, at: *at - elapsed, pace: None }
     });
     Cell {
         test: Test { kind, n_depth, group: None },

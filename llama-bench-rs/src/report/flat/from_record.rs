@@ -63,6 +63,7 @@ impl From<&Header> for Flat {
             stopping: config.stopping,
             rep_order: resolved.order,
             warmup: config.warmup,
+            pace_version: config.pace,
             n_threads_batch: Some(config.n_threads_batch),
             swa_full: config.swa_full,
             flash_attn_resolved: resolved.flash_attn,
@@ -154,6 +155,9 @@ impl Flat {
             .map(|s| TokensPerSecond::from_elapsed(n_tokens, s.elapsed).map(TokensPerSecond::get))
             .collect();
         self.samples_at_ns = samples.iter().map(|s| ns(s.at)).collect();
+        if samples.iter().any(|s| s.pace.is_some()) {
+            self.samples_pace_ns = samples.iter().map(|s| s.pace.map(ns)).collect();
+        }
         if samples.iter().any(|s| !s.steps.is_empty()) {
             self.steps_ns = samples.iter().map(|s| s.steps.iter().copied().map(ns).collect()).collect();
         }

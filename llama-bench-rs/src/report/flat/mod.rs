@@ -190,6 +190,8 @@ row! {
     Own Int steady_step_ns: Option<u64>,
     /// When each repetition began, counted from the start of the run.
     Own Nested samples_at_ns: Vec<u64>,
+    /// What the control work took just before each repetition, null where it was not run; empty if it never was.
+    Own Nested samples_pace_ns: Vec<Option<u64>>,
     /// The repetition straight after the live fill, kept apart from the samples.
     Own Nested live: Option<FlatSample>,
     /// How the context got back to the depth before each repetition.
@@ -220,6 +222,8 @@ row! {
     Own Text rep_order: Option<Order>,
     /// Whether a warm-up was asked for.
     Own Bool warmup: bool,
+    /// Which control work told the pace of the machine; `None` if that was not asked for.
+    Own Int pace_version: Option<u32>,
     /// Threads for prompt processing.
     Own Int n_threads_batch: Option<u32>,
     /// Sliding-window layers keep the whole context.

@@ -105,6 +105,7 @@ impl Flat {
             stopping: self.stopping,
             warmup: self.warmup,
             method: self.method.unwrap_or(Method::FreshContext),
+            pace: self.pace_version,
         })
     }
 
@@ -143,7 +144,11 @@ impl Flat {
 
     fn measured(&self, test: &Test) -> Result<Measured, Problem> {
         let n = self.samples_ns.len();
-        for (field, len) in [("steps_ns", self.steps_ns.len()), ("samples_at_ns", self.samples_at_ns.len())] {
+        for (field, len) in [
+            ("steps_ns", self.steps_ns.len()),
+            ("samples_at_ns", self.samples_at_ns.len()),
+            ("samples_pace_ns", self.samples_pace_ns.len()),
+        ] {
             if len != 0 && len != n {
                 let found = format!("{len} entries");
                 return Err(Problem::new(field, found, format!("as many as samples_ns, {n}")));
@@ -153,6 +158,7 @@ impl Flat {
             elapsed: Duration::from_nanos(self.samples_ns[i]),
             steps: self.steps_ns.get(i).map(|steps| durations(steps)).unwrap_or_default(),
             at: Duration::from_nanos(self.samples_at_ns.get(i).copied().unwrap_or(0)),
+            pace: self.samples_pace_ns.get(i).copied().flatten().map(Duration::from_nanos),
         };
         // llama-bench clears at depth 0 and restores a copy in host memory elsewhere.
         let theirs = if test.n_depth == 0 { Rewind::Clear } else { Rewind::FullOnHost };
@@ -186,6 +192,7 @@ impl From<&FlatSample> for Sample {
             elapsed: Duration::from_nanos(sample.ns),
             steps: durations(&sample.steps_ns),
             at: Duration::from_nanos(sample.at_ns),
+            pace: None,
         }
     }
 }

@@ -1,0 +1,119 @@
+use super::*;
+use crate::{
+    stats::{Verdict, rng::Rng},
+    units::Ratio,
+};
+
+const MS: f64 = 1e6;
+
+fn duration(ns: f64) -> Duration {
+    Duration::from_nanos(ns.round() as u64)
+}
+
+fn threshold() -> Threshold {
+    Threshold { noise: Ratio::new(0.025).unwrap(), ..Threshold::default() }
+}
+
+/// A run whose repetitions all take this long at this pace.
+fn steady(ms: f64, pace_us: f64) -> PacedRun {
+    PacedRun::new([(duration(ms * MS), duration(pace_us * 1e3)); 8]).unwrap()
+}
+
+#[test]
+fn the_middle_half_is_what_counts() {
+    // scipy.stats.trim_mean(x, 0.25); winsorised variance by hand: 2,2,2,3,4,5,5,5 has 14 / 7.
+    let (figure, variance) = middle(&[-90.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 80.0]).unwrap();
+    assert!((figure - 3.5).abs() < 1e-12);
+    assert!((variance - 14.0 / 7.0 / (0.25 * 8.0)).abs() < 1e-12);
+    assert_eq!(middle(&[]), None);
+    assert_eq!(middle(&[7.0]), Some((7.0, 0.0)));
+    assert_eq!(middle(&[1.0, 3.0]).unwrap().0, 2.0);
+}
+
+#[test]
+fn a_run_at_another_speed_of_the_machine_is_no_change() {
+    let before: Vec<_> =
+        (0..8).map(|i| steady(10.0 * (1.0 + 0.05 * i as f64), 60.0 * (1.0 + 0.05 * i as f64))).collect();
+    let compare = |run| Comparison::of_paced_runs(&before, &[run], threshold()).unwrap();
+    assert_eq!(compare(steady(14.0, 84.0)).verdict, Verdict::NoChange);
+    assert_eq!(compare(steady(7.0, 42.0)).verdict, Verdict::NoChange);
+    let slower = compare(steady(14.0 * 1.06, 84.0));
+    assert_eq!(slower.verdict, Verdict::Regressed);
+    assert!((slower.speedup.get() - 1.0 / 1.06).abs() < 1e-3, "{slower:?}");
+    assert_eq!(compare(steady(14.0 * 0.94, 84.0)).verdict, Verdict::Improved);
+}
+
+#[test]
+fn the_pace_of_a_run_can_be_told() {
+    let run = PacedRun::new([(duration(MS), duration(40e3)), (duration(MS), duration(90e3))]).unwrap();
+    assert_eq!(run.pace(), Duration::from_micros(60));
+}
+
+#[test]
+fn what_has_no_time_is_refused() {
+    assert_eq!(PacedRun::new([]), None);
+    assert_eq!(PacedRun::new([(Duration::ZERO, duration(MS))]), None);
+    assert_eq!(PacedRun::new([(duration(MS), Duration::ZERO)]), None);
+    let one = [steady(1.0, 1.0)];
+    assert_eq!(Comparison::of_paced_runs(&[], &one, threshold()), Err(CompareError::NoRuns));
+    assert_eq!(Comparison::of_paced_runs(&one, &[], threshold()), Err(CompareError::NoRuns));
+}
+
+#[test]
+fn a_run_that_scatters_cannot_tell() {
+    let before: Vec<_> = (0..8).map(|_| steady(10.0, 60.0)).collect();
+    let times = [9.0, 15.0, 10.0, 13.0, 10.5, 8.0, 14.0, 11.0];
+    let busy = PacedRun::new(times.map(|ms| (duration(ms * MS), duration(60e3)))).unwrap();
+    let comparison = Comparison::of_paced_runs(&before, &[busy], threshold()).unwrap();
+    assert_eq!(comparison.verdict, Verdict::CannotTell, "{comparison:?}");
+}
+
+/// A run on a machine that changes its speed: by 30 % from run to run and by 20 % within it, for the work and the control
+/// work alike. What is left differs by `between` from run to run and by 3 % within.
+fn run(between: f64, slowdown: f64, rng: &mut Rng) -> PacedRun {
+    let machine = 1.0 + 0.3 * rng.uniform();
+    let own = (1.0 + slowdown) * (1.0 + between * rng.normal());
+    let repetition = |rng: &mut Rng| {
+        let now = machine * if rng.uniform() < 0.3 { 1.2 } else { 1.0 };
+        let time = 4.0 * MS * own * now * (1.0 + 0.03 * (rng.gamma(4) - 4.0) / 2.0);
+        (duration(time), duration(60e3 * now * (1.0 + 0.01 * rng.normal())))
+    };
+    let repetitions: Vec<_> = (0..60).map(|_| repetition(rng)).collect();
+    PacedRun::new(repetitions).unwrap()
+}
+
+/// The share of trials of four cells each, corrected together, in which a cell gets the verdict.
+fn share(n_runs: usize, between: f64, slowdown: f64, is_so: fn(Verdict) -> bool) -> f64 {
+    const TRIALS: usize = 400;
+    let mut rng = Rng::new(23);
+    let mut hits = 0;
+    for _ in 0..TRIALS {
+        let mut cells: Vec<_> = (0..4)
+            .map(|_| {
+                let before: Vec<_> = (0..n_runs).map(|_| run(between, 0.0, &mut rng)).collect();
+                Comparison::of_paced_runs(&before, &[run(between, slowdown, &mut rng)], threshold()).unwrap()
+            })
+            .collect();
+        Comparison::correct(&mut cells);
+        hits += cells.iter().filter(|cell| is_so(cell.verdict)).count();
+    }
+    hits as f64 / (4 * TRIALS) as f64
+}
+
+#[test]
+fn equal_runs_seldom_differ_on_a_machine_that_changes_its_speed() {
+    let changed = |verdict| matches!(verdict, Verdict::Improved | Verdict::Regressed);
+    for n_runs in [1, 2, 3, 5, 10] {
+        for between in [0.0, 0.005, 0.01, 0.02] {
+            let alarms = share(n_runs, between, 0.0, changed);
+            assert!(alarms <= 0.05, "{n_runs} runs that lie {between} apart: {alarms}");
+        }
+    }
+}
+
+#[test]
+fn a_slowdown_of_five_percent_is_found_on_a_machine_that_changes_its_speed() {
+    let regressed = |verdict| verdict == Verdict::Regressed;
+    let found = share(10, 0.002, 0.05, regressed);
+    assert!(found >= 0.95, "{found}");
+}

@@ -1,0 +1,101 @@
+//! One run out of several parts, each measured in a context of its own.
+
+use crate::record::{Outcome, Run, merge_conditions};
+
+/// Takes the repetitions of a further part into a run: the same tests, later. A cell that fails in a part fails.
+pub(super) fn append(run: &mut Run, part: Run) {
+    let before = run.header.timing.wall;
+    for cell in &mut run.cells {
+        let Some(more) = part.cells.iter().find(|more| more.test == cell.test) else { continue };
+        match (&mut cell.outcome, &more.outcome) {
+            (Outcome::Measured(measured), Outcome::Measured(more)) => {
+                let samples = more.samples.iter().cloned().map(|mut sample| {
+                    sample.at += before;
+                    sample
+                });
+                measured.samples.extend(samples);
+                merge_conditions(&mut measured.conditions, &more.conditions);
+            }
+            (Outcome::Measured(_), failed) => cell.outcome = failed.clone(),
+            (Outcome::Failed(_) | Outcome::Summarised(_), _) => {}
+        }
+    }
+    let (timing, more) = (&mut run.header.timing, part.header.timing);
+    timing.wall += more.wall;
+    timing.open += more.open;
+    timing.fill += more.fill;
+    timing.rewind += more.rewind;
+    timing.timed += more.timed;
+    timing.warmup += more.warmup;
+    timing.n_decoded_tokens += more.n_decoded_tokens;
+    run.header.config.n_reps += part.header.config.n_reps;
+}
+
+/// Leaves out that a rule ended the repetitions of each part: it says nothing of the whole.
+pub(super) fn forget_rule(run: &mut Run) {
+    run.header.config.stopping = None;
+    for cell in &mut run.cells {
+        if let Outcome::Measured(measured) = &mut cell.outcome {
+            measured.stop = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::record::{
+        Cell, Config, Failure, Header, Measured, Rewind, Sample, Test, TestKind, Timing, Warmup,
+    };
+
+    fn part(times_ms: &[u64]) -> Run {
+        let ms = Duration::from_millis;
+        let sample = |&time| Sample { elapsed: ms(time), steps: vec![], at: ms(5), pace: Some(ms(1)) };
+        let measured = |kind| Cell {
+            test: Test { kind, n_depth: 0, group: None },
+            started_at: "2025-11-03T10:00:00Z".into(),
+            outcome: Outcome::Measured(Measured {
+                samples: times_ms.iter().map(sample).collect(),
+                live: None,
+                rewind: Rewind::Clear,
+                warmup: Warmup::default(),
+                stop: None,
+                conditions: vec![],
+            }),
+        };
+        let timing = Timing { wall: ms(100), n_decoded_tokens: 7, ..Timing::default() };
+        let config = Config { n_reps: 2, ..Config::default() };
+        Run {
+            header: Header { timing, config, ..Header::default() },
+            cells: vec![measured(TestKind::Pp(8)), measured(TestKind::Tg(8))],
+            curve: vec![],
+        }
+    }
+
+    #[test]
+    fn repetitions_follow_each_other() {
+        let mut run = part(&[1, 2]);
+        append(&mut run, part(&[3, 4]));
+        append(&mut run, part(&[5]));
+        let samples = &run.cells[1].measured().unwrap().samples;
+        assert_eq!(samples.iter().map(|s| s.elapsed.as_millis()).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+        assert_eq!(samples.iter().map(|s| s.at.as_millis()).collect::<Vec<_>>(), [5, 5, 105, 105, 205]);
+        assert!(samples.iter().all(|sample| sample.pace.is_some()));
+        let Header { timing, config, .. } = &run.header;
+        assert_eq!((timing.wall.as_millis(), timing.n_decoded_tokens, config.n_reps), (300, 21, 6));
+    }
+
+    #[test]
+    fn a_cell_that_fails_in_a_part_fails() {
+        let mut failing = part(&[3]);
+        let failure = Failure { kind: "decode".into(), message: "it failed".into() };
+        failing.cells[0].outcome = Outcome::Failed(failure.clone());
+        let mut run = part(&[1]);
+        append(&mut run, failing.clone());
+        append(&mut run, part(&[5]));
+        assert_eq!(run.cells[0].failure(), Some(&failure));
+        assert_eq!(run.cells[1].measured().unwrap().samples.len(), 3);
+    }
+}
