@@ -10,7 +10,9 @@ use llama_bench_rs::{
     units::Ratio,
 };
 
-use crate::{BAD_USAGE, Failed, REGRESSED, SOME_FAILED, args::OutputFormat, bad_usage, output::print_beside};
+use crate::{
+    BAD_USAGE, Failed, REGRESSED, SOME_FAILED, bad_usage, output::print_beside, values::OutputFormat,
+};
 
 #[derive(Debug, clap::Args)]
 pub struct BaselineArgs {

@@ -5,7 +5,7 @@ use llama_bench_rs::{
     llama::{Backend, ContextParams, LoadMode, ModelParams},
 };
 
-use crate::args::{Args, all};
+use crate::{args::Args, values::all};
 
 /// The ways to load a model.
 pub fn models(args: &Args, backend: &Backend) -> Result<Vec<ModelParams>, Error> {

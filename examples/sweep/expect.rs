@@ -6,12 +6,7 @@ use llama_bench_rs::{
     report::insights::{Expectation, Verdict},
 };
 
-use crate::{
-    Failed,
-    args::{Args, OutputFormat},
-    bad_usage,
-    output::print_beside,
-};
+use crate::{Failed, args::Args, bad_usage, output::print_beside, values::OutputFormat};
 
 #[derive(Debug, clap::Args)]
 pub struct ExpectArgs {

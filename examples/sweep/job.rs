@@ -7,13 +7,7 @@ use llama_bench_rs::{
     stats::StoppingRule,
 };
 
-use crate::{
-    Failed,
-    args::{Args, all},
-    bad_usage,
-    output::Output,
-    progress::Progress,
-};
+use crate::{Failed, args::Args, bad_usage, output::Output, progress::Progress, values::all};
 
 pub struct Job<'a> {
     pub args: &'a Args,

@@ -7,6 +7,7 @@ mod expect;
 mod job;
 mod output;
 mod progress;
+mod values;
 
 use std::{path::PathBuf, process::ExitCode};
 

@@ -13,7 +13,7 @@ use llama_bench_rs::{
     report::{self, Format, Journal, ReportError, Sink, terminal},
 };
 
-use crate::args::{Args, OutputFormat};
+use crate::{args::Args, values::OutputFormat};
 
 /// The sinks, and whether each knows of the run that is going on.
 pub struct Output {

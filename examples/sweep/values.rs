@@ -1,0 +1,140 @@
+//! What flags take: lists, names and pairs, each with an error that says what to write.
+
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use llama_bench_rs::{
+    bench::{Order, range},
+    llama::{FlashAttn, LlamaError},
+    record::Method,
+    report::{Format, UnknownFormat},
+};
+
+/// What standard output gets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum OutputFormat {
+    /// Rows, each as it comes.
+    Rows(Format),
+    /// A table for a terminal, when all is measured.
+    Terminal,
+}
+
+impl FromStr for OutputFormat {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "term" => Ok(Self::Terminal),
+            name => name.parse().map(Self::Rows).map_err(|e: UnknownFormat| format!("{e}, or term")),
+        }
+    }
+}
+
+/// A list of numbers and ranges.
+#[derive(Clone, Debug)]
+pub struct Numbers(Vec<u32>);
+
+impl FromStr for Numbers {
+    type Err = range::RangeError;
+
+    fn from_str(list: &str) -> Result<Self, Self::Err> {
+        range::parse(list).map(Self)
+    }
+}
+
+/// All values of a flag that may be repeated.
+pub fn all(lists: &[Numbers]) -> Vec<u32> {
+    lists.iter().flat_map(|Numbers(values)| values.iter().copied()).collect()
+}
+
+/// CPUs, bit 0 the first. A type of its own, since clap would take a bare list for a repeated flag.
+#[derive(Clone, Debug, Default)]
+pub struct CpuMask(pub Vec<bool>);
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum MethodArg {
+    Rewind,
+    FreshContext,
+}
+
+impl From<MethodArg> for Method {
+    fn from(method: MethodArg) -> Self {
+        match method {
+            MethodArg::Rewind => Method::Rewind,
+            MethodArg::FreshContext => Method::FreshContext,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum OrderArg {
+    Auto,
+    Rounds,
+    Blocks,
+}
+
+impl From<OrderArg> for Order {
+    fn from(order: OrderArg) -> Self {
+        match order {
+            OrderArg::Auto => Order::Auto,
+            OrderArg::Rounds => Order::Rounds,
+            OrderArg::Blocks => Order::Blocks,
+        }
+    }
+}
+
+pub fn pair(text: &str) -> Result<(u32, u32), String> {
+    let parse = |number: &str| number.trim().parse::<u32>().ok();
+    text.split_once(',')
+        .and_then(|(prompt, gen_)| Some((parse(prompt)?, parse(gen_)?)))
+        .ok_or_else(|| format!("{text:?} is no pair: write prompt and generation length as 512,128"))
+}
+
+pub fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "0" | "off" => Ok(false),
+        "1" | "on" => Ok(true),
+        _ => Err(format!("{text:?} is neither 0 nor 1")),
+    }
+}
+
+pub fn flash_attn(text: &str) -> Result<FlashAttn, String> {
+    match text {
+        "1" => Ok(FlashAttn::On),
+        "0" => Ok(FlashAttn::Off),
+        "-1" => Ok(FlashAttn::Auto),
+        _ => text.parse().map_err(|e: LlamaError| e.to_string()),
+    }
+}
+
+pub fn override_tensor(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(pattern, buffer)| (pattern.to_owned(), buffer.to_owned()))
+        .ok_or_else(|| format!("{text:?} is no override: write PATTERN=BUFFER, such as exps=CPU"))
+}
+
+pub fn cpu_mask(text: &str) -> Result<CpuMask, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let nibbles: Option<Vec<u32>> = digits.chars().rev().map(|digit| digit.to_digit(16)).collect();
+    let Some(nibbles) = nibbles.filter(|nibbles| !nibbles.is_empty() && nibbles.len() <= 128) else {
+        return Err(format!(
+            "{text:?} is no mask: write hexadecimal digits, such as 0xff for the first eight CPUs"
+        ));
+    };
+    let cpus: Vec<bool> =
+        nibbles.iter().flat_map(|nibble| (0..4).map(move |bit| nibble >> bit & 1 == 1)).collect();
+    let used = cpus.iter().rposition(|&set| set).map_or(0, |last| last + 1);
+    Ok(CpuMask(cpus[..used].to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_name_cpus_from_the_lowest_bit() {
+        assert!(cpu_mask("0x0").unwrap().0.is_empty());
+        assert_eq!(cpu_mask("0x5").unwrap().0, [true, false, true]);
+        assert!(cpu_mask("0xzz").is_err());
+    }
+}
