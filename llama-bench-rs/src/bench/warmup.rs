@@ -70,7 +70,7 @@ pub(super) struct Prompts {
 }
 
 impl Prompts {
-    /// Nothing has been run; `None` is asked for where there are no prompts or no warm-up.
+    /// Nothing has been run. Where there are no prompts, or no warm-up is wanted, nothing needs to be.
     pub(super) fn new(plan: &Plan, n_batch: u32) -> Self {
         let prompts = plan.cells.iter().filter_map(|cell| match cell.kind {
             TestKind::Pp(n_tokens) => Some(n_tokens),
