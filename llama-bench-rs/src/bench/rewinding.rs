@@ -56,13 +56,15 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         self.run_rounds(&depths, rounds);
     }
 
-    /// Opens a context for the depths that have something to measure and warms generations up; returns those depths.
+    /// Opens a context for the depths that have something to measure and warms up what the fill will not; returns those
+    /// depths.
     pub(super) fn prepare(&mut self) -> Vec<Depth> {
         let mut depths = self.plan.depths.clone();
         depths.retain(|depth| !self.open_units(depth).is_empty());
         self.open_for(&mut depths);
         if !depths.is_empty()
-            && let Err(failure) = self.warm_up_generations()
+            && let Err(failure) =
+                self.warm_up_generations().and_then(|()| self.warm_up_prompts_first(&depths))
         {
             self.fail_depths(&depths, &failure);
             depths.clear();

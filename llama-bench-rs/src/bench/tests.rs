@@ -128,9 +128,9 @@ fn a_warmup_goes_on_until_two_runs_agree() {
 
 #[test]
 fn the_fill_warms_prompts_up() {
-    let warm = |ramp, order| {
+    let warm_with = |n_prompt, ramp, order| {
         let depths = vec![0, 64, 128];
-        let plan = Request { prompts: vec![16], depths, order, ..request() }.plan().unwrap();
+        let plan = Request { prompts: vec![n_prompt], depths, order, ..request() }.plan().unwrap();
         let mut target = FakeTarget { holds_whole: true, ramp, ..FakeTarget::default() };
         let run = run(&plan, &mut target);
         let n_flagged = run.curve.iter().take_while(|point| point.warmup).count();
@@ -139,6 +139,7 @@ fn the_fill_warms_prompts_up() {
         let n_untimed = decoded(&target) - plan.n_timed_tokens() - n_live;
         (run.cells[0].measured().unwrap().warmup, n_flagged, n_untimed)
     };
+    let warm = |ramp, order| warm_with(16, ramp, order);
     // Generations twice; then two chunks of the fill agree, and nothing is run for warming prompts up. The prompt at
     // 64 is a part of the fill; the one at 0 was to be measured when the machine was still cold.
     let (warmup, n_flagged, n_untimed) = warm(0, Order::Rounds);
@@ -151,6 +152,10 @@ fn the_fill_warms_prompts_up() {
     let (warmup, n_flagged, n_untimed) = warm(0, Order::Blocks);
     assert_eq!((warmup.n_runs, warmup.settled, n_flagged), (4, Some(true), 0));
     assert_eq!(n_untimed, 2 * 4 + 2 * 16 + 128 - 2 * 16);
+    // Shorter prompts than the fill's chunks: two of their own, before anything else.
+    let (warmup, n_flagged, n_untimed) = warm_with(8, 0, Order::Rounds);
+    assert_eq!((warmup.n_runs, warmup.settled, n_flagged), (4, Some(true), 0));
+    assert_eq!(n_untimed, 2 * 4 + 2 * 8 + 128 - 2 * 8);
 }
 
 #[test]

@@ -91,6 +91,11 @@ impl Prompts {
         self.lacking().is_none()
     }
 
+    /// Whether a fill to this depth has everything that warms them up.
+    fn will_be_warmed(&self, plan: &Plan, n_depth: u32, n_batch: u32) -> bool {
+        self.n_short == plan.n_chunk(0, n_batch) && n_depth >= MAX_RUNS * self.n_short + self.n_long
+    }
+
     /// Tokens of the prompt to run next.
     fn lacking(&self) -> Option<u32> {
         match () {
@@ -154,14 +159,32 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         Ok(())
     }
 
-    /// Runs prompts from a depth, as far as the fill has not warmed them up: one as long as the longest, as far as it
-    /// goes into one decode, and short ones until two successive ones agree, or [`MAX_RUNS`].
+    /// Warms prompts up in the empty context if the fill to the deepest of these depths will not do it.
+    pub(super) fn warm_up_prompts_first(&mut self, depths: &[Depth]) -> Result<(), Failure> {
+        let deepest = depths.last().map_or(0, |depth| depth.n_depth);
+        if !self.prompts.will_be_warmed(self.plan, deepest, self.n_batch) {
+            self.warm_up_prompts_from(None)?;
+        }
+        self.target.clear();
+        Ok(())
+    }
+
+    /// Warms prompts up from a held depth, as far as the fill has not done it.
     pub(super) fn warm_up_prompts(&mut self, slot: usize, depth: &Depth) -> Result<(), Failure> {
+        self.warm_up_prompts_from(Some((slot, depth)))
+    }
+
+    /// Runs one as long as the longest, as far as it goes into one decode, and short ones until two successive ones
+    /// agree, or [`MAX_RUNS`].
+    fn warm_up_prompts_from(&mut self, held: Option<(usize, &Depth)>) -> Result<(), Failure> {
         if !self.prompts.are_warm() {
             self.tell(&Event::WarmingUp);
         }
         while let Some(n_tokens) = self.prompts.lacking() {
-            self.go_to(slot, depth)?;
+            match held {
+                Some((slot, depth)) => self.go_to(slot, depth)?,
+                None => self.target.clear(),
+            }
             let elapsed = self.warm_up_run(TestKind::Pp(n_tokens))?;
             self.prompts.ran(n_tokens, elapsed);
         }
