@@ -1,32 +1,31 @@
 use std::fmt::Write as _;
 
 use super::{
+    chapters::{Chapter, chapters},
     header_facts,
-    insights::{Expectation, Level, insights_with},
+    insights::{Expectation, Level},
 };
 use crate::record::Report;
 
 /// The header and the insights of every run as Markdown, to go around the table of
 /// [`Format::Markdown`](super::Format::Markdown), as one pastes it into an issue.
 pub fn explain_markdown(report: &Report, expectations: &[Expectation]) -> String {
-    let insights = insights_with(report, expectations);
     let mut text = String::new();
-    for (i, run) in report.runs.iter().enumerate() {
-        if i > 0 {
+    for Chapter { heading, run, insights } in chapters(report, expectations) {
+        if !text.is_empty() {
             text.push('\n');
         }
-        if report.runs.len() > 1 {
+        if let Some(heading) = heading {
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "### Run {} of {}\n", i + 1, report.runs.len());
+            let _ = writeln!(text, "### {heading}\n");
         }
         for fact in header_facts(run) {
             let _ = writeln!(text, "- **{}**: {}", fact.label, escape(&fact.value));
         }
-        let mut said = insights.iter().filter(|insight| insight.run == i).peekable();
-        if said.peek().is_some() {
+        if !insights.is_empty() {
             text.push('\n');
         }
-        for insight in said {
+        for insight in insights {
             let mark = match insight.level() {
                 Level::Warning => "**Warning:** ",
                 Level::Note | Level::Good => "",

@@ -33,6 +33,7 @@
 //! - The SQL table has more columns than llama-bench's. A database in which llama-bench made the table refuses
 //!   the new rows; load this crate's output first, to which llama-bench can then add, or use a new database.
 
+mod chapters;
 mod csv;
 mod error;
 mod explain;

@@ -17,8 +17,9 @@ mod paint;
 mod table;
 
 use super::{
+    chapters::{Chapter, chapters},
     header_facts,
-    insights::{Expectation, Insight, Level, insights_with},
+    insights::{Expectation, Insight, Level},
 };
 use crate::record::{Report, Run};
 use paint::{Ink, Paint};
@@ -49,14 +50,12 @@ pub fn render(report: &Report, style: Style) -> String {
 /// A whole report, held against what was expected of it.
 pub fn render_with(report: &Report, expectations: &[Expectation], style: Style) -> String {
     let paint = Paint::new(style);
-    let insights = insights_with(report, expectations);
     let mut text = String::new();
-    for (i, run) in report.runs.iter().enumerate() {
-        if i > 0 {
+    for Chapter { heading, run, insights } in chapters(report, expectations) {
+        if !text.is_empty() {
             text.push('\n');
         }
-        if report.runs.len() > 1 {
-            let heading = format!("Run {} of {}", i + 1, report.runs.len());
+        if let Some(heading) = heading {
             text += &paint.ink(Ink::Strong, &heading);
             text += "\n\n";
         }
@@ -65,11 +64,10 @@ pub fn render_with(report: &Report, expectations: &[Expectation], style: Style) 
             text.push('\n');
             text += &table::table(run, &paint);
         }
-        let said: Vec<&Insight> = insights.iter().filter(|insight| insight.run == i).collect();
-        if !said.is_empty() {
+        if !insights.is_empty() {
             text.push('\n');
         }
-        said.into_iter().for_each(|insight| text += &bullet(insight, &paint));
+        insights.iter().for_each(|insight| text += &bullet(insight, &paint));
     }
     text
 }
