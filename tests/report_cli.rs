@@ -1,26 +1,16 @@
 //! The report example as a user runs it: what it writes, what it says, and its exit status.
 #![allow(missing_docs)]
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
+mod support;
+
+use std::{fs, path::Path, process::Output};
 
 use llama_bench_rs::report;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/llama-bench-rs/tests/fixtures");
 
-/// The example, which cargo builds beside the tests.
-fn example() -> PathBuf {
-    let test = env::current_exe().unwrap();
-    let examples = test.ancestors().skip(1).map(|folder| folder.join("examples"));
-    let mut files = examples.map(|folder| folder.join(format!("report{}", env::consts::EXE_SUFFIX)));
-    files.find(|file| file.is_file()).expect("`cargo test` builds the examples unless told `--test`")
-}
-
 fn run(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(example()).args(arguments).current_dir(folder).output().unwrap()
+    support::example("report").args(arguments).current_dir(folder).output().unwrap()
 }
 
 /// Exit status, standard output and standard error.

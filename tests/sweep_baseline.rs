@@ -1,12 +1,9 @@
 //! `sweep --save-baseline` and `sweep --baseline`, from outside: what is printed where, and the exit status.
 #![allow(missing_docs)]
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-    time::Duration,
-};
+mod support;
+
+use std::{path::Path, process::Output, time::Duration};
 
 use llama_bench_rs::{
     baseline::Baselines,
@@ -14,33 +11,10 @@ use llama_bench_rs::{
     report,
 };
 
-/// The example, which cargo builds beside the tests.
-fn sweep() -> PathBuf {
-    let this = env::current_exe().unwrap();
-    let examples = this.parent().unwrap().with_file_name("examples");
-    let sweep = examples.join(format!("sweep{}", env::consts::EXE_SUFFIX));
-    assert!(sweep.exists(), "{} is not there: `cargo test` builds it unless told `--test`", sweep.display());
-    sweep
-}
-
 /// A sweep of a second or less, with these flags.
 fn run(baselines: &Path, flags: &[&str]) -> Output {
-    Command::new(sweep())
-        .args([
-            "--shape",
-            "tiny-llama",
-            "-p",
-            "8",
-            "-n",
-            "2",
-            "-d",
-            "0",
-            "-r",
-            "3",
-            "-t",
-            "1",
-            "--baseline-dir",
-        ])
+    support::example("sweep")
+        .args("--shape tiny-llama -p 8 -n 2 -d 0 -r 3 -t 1 --baseline-dir".split(' '))
         .arg(baselines)
         .args(flags)
         .output()

@@ -140,22 +140,8 @@ fn every_combination_is_a_row_and_the_table_shows_what_differs() {
 fn a_model_from_a_file_and_one_by_shape_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let path = tiny_model(folder.path());
-    let ran = sweep([
-        "-m",
-        path.to_str().unwrap(),
-        "--shape",
-        "tiny-mamba2",
-        "-p",
-        "16",
-        "-n",
-        "0",
-        "-r",
-        "1",
-        "-t",
-        "1",
-        "-o",
-        "json",
-    ]);
+    let flags = "--shape tiny-mamba2 -p 16 -n 0 -r 1 -t 1 -o json".split(' ');
+    let ran = sweep(["-m", path.to_str().unwrap()].into_iter().chain(flags));
     measured(&ran);
     let rows: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
     let name =

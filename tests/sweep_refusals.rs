@@ -90,24 +90,7 @@ fn context_parameters_that_cannot_be_are_failed_cells() {
         assert_eq!(ran.status, 1, "{}", ran.err);
         assert!(ran.out.contains(&format!("{name} = 0")), "{}", ran.out);
     }
-    let ran = sweep([
-        "--shape",
-        "tiny-llama",
-        "-p",
-        "16",
-        "-n",
-        "0",
-        "-r",
-        "1",
-        "-t",
-        "1",
-        "-ctv",
-        "q8_0,f16",
-        "-fa",
-        "0",
-        "-o",
-        "json",
-    ]);
+    let ran = sweep("--shape tiny-llama -p 16 -n 0 -r 1 -t 1 -ctv q8_0,f16 -fa 0 -o json".split(' '));
     assert_eq!(ran.status, 1, "{}", ran.err);
     let rows: Vec<serde_json::Value> = serde_json::from_str(&ran.out).unwrap();
     assert!(rows[0]["error_message"].as_str().unwrap().contains("flash attention"), "{}", rows[0]);
