@@ -24,18 +24,26 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
             false => self.plan.request.order.resolve(|| self.target.can_hold_whole()),
         };
         self.header.resolved.order = Some(order);
-        let rounds = order == Order::Rounds;
+        let n_reached = self.go_down(&depths, order);
+        if order == Order::Rounds && n_reached > 0 {
+            self.run_rounds(&depths[..n_reached]);
+        }
+    }
+
+    /// Fills to one depth after the other and runs what belongs there: in blocks all of it, in rounds as much of the first
+    /// one as saves a part of the fill. Returns how many depths were reached and held; the others have failed.
+    fn go_down(&mut self, depths: &[Depth], order: Order) -> usize {
         let mut n_now = 0;
         for (slot, depth) in depths.iter().enumerate() {
-            let keep = if rounds { Keep::All } else { Keep::Latest };
+            let keep = if order == Order::Rounds { Keep::All } else { Keep::Latest };
             if let Err(failure) = self.arrive(slot, depth, n_now, keep) {
                 self.fail_depths(&depths[slot..], &failure);
-                return self.run_rounds(&depths[..slot], rounds);
+                return slot;
             }
             let carried = depths.get(slot + 1).and_then(|next| self.plan.carried(depth, next));
-            let stands_at = match rounds {
-                true => self.run_first_round(slot, depth, carried),
-                false => self.run_block(slot, depth, carried),
+            let stands_at = match order {
+                Order::Rounds => self.run_first_round(slot, depth, carried),
+                Order::Blocks | Order::Auto => self.run_block(slot, depth, carried),
             };
             n_now = stands_at.unwrap_or(depth.n_depth);
             if slot + 1 < depths.len()
@@ -43,17 +51,18 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
                 && let Err(failure) = self.go_to(slot, depth)
             {
                 self.fail_depths(&depths[slot + 1..], &failure);
-                return self.run_rounds(&depths[..=slot], rounds);
+                return slot + 1;
             }
         }
         // The whole snapshot is of the deepest depth.
-        if rounds
+        if order == Order::Rounds
             && let Some((slot, depth)) = depths.iter().enumerate().next_back()
             && let Err(failure) = self.go_to(slot, depth)
         {
-            return self.fail_depths(&depths, &failure);
+            self.fail_depths(depths, &failure);
+            return 0;
         }
-        self.run_rounds(&depths, rounds);
+        depths.len()
     }
 
     /// Opens a context for the depths that have something to measure and warms up what the fill will not; returns those
@@ -184,10 +193,8 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         }
     }
 
-    fn run_rounds(&mut self, depths: &[Depth], rounds: bool) {
-        if !rounds || depths.is_empty() {
-            return;
-        }
+    /// The repetitions that are lacking, round by round over all depths; the context stands at the deepest.
+    fn run_rounds(&mut self, depths: &[Depth]) {
         if let Err(failure) = self.rewinding(|engine| engine.target.hold_whole()) {
             return self.fail_depths(depths, &failure);
         }
