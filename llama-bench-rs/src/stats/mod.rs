@@ -13,9 +13,9 @@
 //! | outliers | Tukey's fences, 1.5 and 3 interquartile ranges from the quartiles |
 //!
 //! In simulations of normal, skewed (skewness 1) and drifting noise the 95 % intervals hold the true mean in 93 to
-//! 97 % of all cases, also where a [`StoppingRule`] ended the repetitions. One case lies outside and is known: fewer
-//! than ten samples that drift by two standard deviations get a wide interval (98 %). What would narrow it costs more
-//! than it gains: variance from successive differences makes every interval of five steady samples a quarter wider, and
+//! 97 % of all cases. Two cases lie outside and are known: skewed noise where a [`StoppingRule`] ended the repetitions (92
+//! to 93 %), and fewer than ten samples that drift by two standard deviations, which get a wide interval (98 %). What
+//! would narrow that costs more than it gains: variance from successive differences makes every interval of five steady samples a quarter wider, and
 //! a line fitted to so few takes chance for drift and gives those samples too narrow an interval.
 //!
 //! What was not measured is a [`Predicted`], from a [`DepthModel`]; a [`Fall`] is a change between two measurements.

@@ -1,4 +1,5 @@
-//! Whether the intervals and verdicts keep their promises, over thousands of made-up measurements.
+//! Whether the intervals and verdicts keep their promises, over thousands of made-up measurements. `cargo test --lib
+//! stats::simulation -- --nocapture` tells the figures.
 
 use std::time::Duration;
 
@@ -55,6 +56,7 @@ fn intervals_hold_the_mean_as_often_as_they_say() {
             });
             // Too few samples to tell drift from noise: the interval takes it for noise and is wide.
             let most = if matches!(noise, Noise::Drifting) && n < 10 { 0.99 } else { 0.97 };
+            println!("{noise:?}, {n} samples: {coverage:.3}");
             assert!((0.93..=most).contains(&coverage), "{noise:?}, {n} samples: {coverage}");
         }
     }
@@ -71,6 +73,7 @@ fn bootstrapped_intervals_hold_the_mean_as_often_as_they_say() {
             let bootstrap = Bootstrap { n_resamples: 1000, seed };
             holds(&times.bootstrap_interval(Confidence::P95, bootstrap).unwrap())
         });
+        println!("{noise:?}, 30 samples, bootstrap: {coverage:.3}");
         assert!((0.93..=0.97).contains(&coverage), "{noise:?}: {coverage}");
     }
 }
@@ -117,6 +120,7 @@ fn intervals_stay_honest_under_the_stopping_rule() {
             });
             // Three standard errors of the simulation itself.
             let chance = 3.0 * (0.95 * 0.05 / trials as f64).sqrt();
+            println!("{noise:?}, cv {cv}, stopping rule: {coverage:.3}");
             let (least, most) = (0.93 - chance, 0.97 + chance);
             assert!((least..=most).contains(&coverage), "{noise:?}, cv {cv}: {coverage}");
             assert!(precise > trials / 2, "{noise:?}, cv {cv}: only {precise} of {trials} became precise");
@@ -137,6 +141,7 @@ fn the_rule_spends_less_than_half_of_twenty_repetitions_on_quiet_cells() {
             spent += (1..=100).find(stop).unwrap();
         }
         let mean = spent as f64 / 1000.0;
+        println!("cv {cv}: {mean:.1} repetitions on average");
         assert!(mean < most, "cv {cv}: {mean} repetitions on average");
     }
 }
