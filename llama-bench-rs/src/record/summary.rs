@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
-use super::Cell;
+use super::{Cell, Measured};
 use crate::{
-    stats::{PacedRun, Samples, StepSummary, Summary},
+    stats::{PacedRun, Quantity, Samples, StepSummary, Summary},
     units::TokensPerSecond,
 };
 
 impl Cell {
     /// The repetitions' wall times as a set; `None` if the cell has no samples.
     pub fn times(&self) -> Option<Samples<Duration>> {
-        Samples::new(self.measured()?.samples.iter().map(|sample| sample.elapsed))
+        let measured = self.measured()?;
+        measured.set(measured.samples.iter().map(|sample| sample.elapsed))
+    }
+
+    /// The repetitions' rates as a set; `None` if the cell has no samples.
+    pub fn rate_samples(&self) -> Option<Samples<TokensPerSecond>> {
+        self.measured()?.set(self.rates())
     }
 
     /// The repetitions with the pace of the machine before each; `None` if one has none, or the cell no samples.
@@ -30,7 +36,7 @@ impl Cell {
     /// The figures of the repetitions' rates, of which llama-bench's `avg_ts` is the mean; `None` if the cell has no
     /// samples. The mean of rates weighs a short repetition as much as a long one: see [`Cell::throughput`].
     pub fn rate_summary(&self) -> Option<Summary<TokensPerSecond>> {
-        Some(Samples::new(self.rates())?.summary())
+        Some(self.rate_samples()?.summary())
     }
 
     /// Tokens over time: what all repetitions processed in all the time that they took. Never above the mean of
@@ -47,10 +53,22 @@ impl Cell {
     }
 }
 
+impl Measured {
+    /// One value of each repetition as a set, which knows what ended the repetitions.
+    pub(crate) fn set<Q: Quantity>(&self, values: impl IntoIterator<Item = Q>) -> Option<Samples<Q>> {
+        let samples = Samples::new(values)?;
+        let n = samples.n();
+        Some(samples.decided_by(self.stop.map_or(n, |stop| stop.deciding(n))))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Failure, Measured, Outcome, Rewind, Sample, Test, TestKind, Warmup};
+    use crate::{
+        record::{Failure, Outcome, Rewind, Sample, Test, TestKind, Warmup},
+        stats::Stop,
+    };
 
     fn cell(kind: TestKind, samples: Vec<Sample>) -> Cell {
         Cell {
@@ -88,6 +106,21 @@ mod tests {
         let steps = cell.step_summary().unwrap();
         assert_eq!((steps.n_steps, steps.first), (4, Duration::from_millis(30)));
         assert_eq!(steps.steady, Some(Duration::from_millis(10)));
+    }
+
+    #[test]
+    fn repetitions_that_a_rule_found_precise_have_a_wider_interval() {
+        let mut cell = cell(TestKind::Pp(100), [100, 101, 99].map(|ms| sample(ms, &[])).to_vec());
+        let half_widths = |cell: &Cell| {
+            let (times, rates) = (cell.time_summary().unwrap(), cell.rate_summary().unwrap());
+            (times.ci95.unwrap().half_width(), rates.ci95.unwrap().half_width())
+        };
+        let fixed = half_widths(&cell);
+        if let Outcome::Measured(measured) = &mut cell.outcome {
+            measured.stop = Some(Stop::Precise);
+        }
+        let stopped = half_widths(&cell);
+        assert!(stopped.0 > 2 * fixed.0 && stopped.1.get() > 2.0 * fixed.1.get(), "{stopped:?} of {fixed:?}");
     }
 
     #[test]

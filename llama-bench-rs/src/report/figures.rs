@@ -30,7 +30,7 @@ impl Figures {
     pub(super) fn of(cell: &Cell) -> Option<Self> {
         match &cell.outcome {
             Outcome::Measured(_) => {
-                let (rates, times) = (Samples::new(cell.rates())?, cell.times()?);
+                let (rates, times) = (cell.rate_samples()?, cell.times()?);
                 let summary = rates.summary();
                 Some(Self {
                     rate: summary.mean,

@@ -19,13 +19,14 @@ impl Default for Bootstrap {
     }
 }
 
-/// The share of a bootstrap's replicates to leave out on each side for sets of this size (the smallest one counts).
+/// The share of a bootstrap's replicates to leave out on each side for sets of `n` values (the smallest one counts), of
+/// which the first `n_deciding` decided how many there are.
 ///
 /// Resamples of a few values vary too little, so that plain bootstrap intervals hold a mean less often than they say;
 /// the correction widens them as far as Student's t and n - 1 would (Hesterberg 2015, "What Teachers Should Know About
 /// the Bootstrap").
-pub(crate) fn tail(n: usize, confidence: Confidence) -> Option<f64> {
-    let t = t_quantile(n.checked_sub(1)? as f64, confidence)?;
+pub(crate) fn tail(n: usize, n_deciding: usize, confidence: Confidence) -> Option<f64> {
+    let t = t_quantile(n_deciding.checked_sub(1)? as f64, confidence)?;
     Some(Normal::standard().cdf(-t * (n as f64 / (n as f64 - 1.0)).sqrt()))
 }
 
@@ -130,12 +131,16 @@ mod tests {
     fn few_values_widen_the_interval() {
         // scipy: norm.cdf(-t.ppf(0.975, n - 1) * sqrt(n / (n - 1)))
         for (n, expected) in [(5, 0.0009541005518824907), (30, 0.01875390027822054)] {
-            let got = tail(n, Confidence::P95).unwrap();
+            let got = tail(n, n, Confidence::P95).unwrap();
             assert!((got - expected).abs() < 1e-9, "{n}: {got}");
         }
-        assert!((tail(100_000, Confidence::P95).unwrap() - 0.025).abs() < 1e-5);
-        assert_eq!(tail(1, Confidence::P95), None);
-        assert_eq!(tail(0, Confidence::P95), None);
+        assert!((tail(100_000, 100_000, Confidence::P95).unwrap() - 0.025).abs() < 1e-5);
+        assert!(
+            tail(30, 20, Confidence::P95) < tail(30, 30, Confidence::P95),
+            "fewer deciding ones widen it"
+        );
+        assert_eq!(tail(1, 1, Confidence::P95), None);
+        assert_eq!(tail(0, 0, Confidence::P95), None);
     }
 
     #[test]

@@ -121,10 +121,7 @@ impl Comparison {
         if design == Design::Paired && counts.0 != counts.1 {
             return Err(CompareError::Unpaired { before: counts.0, after: counts.1 });
         }
-        let logs = |side: &Samples<Duration>| -> Vec<f64> {
-            side.values().iter().map(|time| time.to_f64().ln()).collect()
-        };
-        let (before, after) = (logs(before), logs(after));
+        let (before, after) = (Logs::of(before), Logs::of(after));
         let difference = match design {
             Design::Paired => Difference::paired(&before, &after),
             Design::Independent => Difference::welch(&before, &after),
@@ -177,6 +174,24 @@ impl Comparison {
     }
 }
 
+/// The logarithms of one side's times.
+struct Logs {
+    values: Vec<f64>,
+    /// How many of them decided how many there are.
+    n_deciding: usize,
+}
+
+impl Logs {
+    fn of(side: &Samples<Duration>) -> Self {
+        let values = side.values().iter().map(|time| time.to_f64().ln()).collect();
+        Self { values, n_deciding: side.n_deciding() }
+    }
+
+    fn degrees_of_freedom(&self) -> f64 {
+        (self.n_deciding - 1) as f64
+    }
+}
+
 /// The mean of one side less that of the other, with its 95 % interval.
 pub(super) struct Difference {
     mean: f64,
@@ -186,27 +201,31 @@ pub(super) struct Difference {
 }
 
 impl Difference {
-    fn paired(a: &[f64], b: &[f64]) -> Option<Self> {
-        let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-        let n = differences.len();
+    fn paired(a: &Logs, b: &Logs) -> Option<Self> {
+        let differences: Vec<f64> = a.values.iter().zip(&b.values).map(|(a, b)| a - b).collect();
+        let (n, n_deciding) = (differences.len(), a.n_deciding.min(b.n_deciding));
         let error = stddev(&differences)? / (n as f64).sqrt();
-        let difference = Self::student(mean(&differences), error, (n - 1) as f64)?;
+        let difference = Self::student(mean(&differences), error, (n_deciding - 1) as f64)?;
         match n >= IntervalMethod::BOOTSTRAP_FROM {
-            true => difference.bootstrapped(&[&differences], |sets| mean(&sets[0])),
+            true => difference.bootstrapped(&[&differences], n_deciding, |sets| mean(&sets[0])),
             false => Some(difference),
         }
     }
 
-    fn welch(a: &[f64], b: &[f64]) -> Option<Self> {
-        let part = |side: &[f64]| Some(stddev(side)?.powi(2) / side.len() as f64);
+    fn welch(a: &Logs, b: &Logs) -> Option<Self> {
+        let part = |side: &Logs| Some(stddev(&side.values)?.powi(2) / side.values.len() as f64);
         let (part_a, part_b) = (part(a)?, part(b)?);
-        let weight = |part: f64, side: &[f64]| part.powi(2) / (side.len() - 1) as f64;
+        let weight = |part: f64, side: &Logs| part.powi(2) / side.degrees_of_freedom();
         let degrees_of_freedom = (part_a + part_b).powi(2) / (weight(part_a, a) + weight(part_b, b));
         // Undefined where neither side varies; any number will do.
         let degrees_of_freedom = if degrees_of_freedom.is_finite() { degrees_of_freedom } else { 1.0 };
-        let difference = Self::student(mean(a) - mean(b), (part_a + part_b).sqrt(), degrees_of_freedom)?;
-        match a.len().min(b.len()) >= IntervalMethod::BOOTSTRAP_FROM {
-            true => difference.bootstrapped(&[a, b], |sets| mean(&sets[0]) - mean(&sets[1])),
+        let (a_values, b_values) = (a.values.as_slice(), b.values.as_slice());
+        let mean_difference = mean(a_values) - mean(b_values);
+        let difference = Self::student(mean_difference, (part_a + part_b).sqrt(), degrees_of_freedom)?;
+        let n_deciding = a.n_deciding.min(b.n_deciding);
+        match a_values.len().min(b_values.len()) >= IntervalMethod::BOOTSTRAP_FROM {
+            true => difference
+                .bootstrapped(&[a_values, b_values], n_deciding, |sets| mean(&sets[0]) - mean(&sets[1])),
             false => Some(difference),
         }
     }
@@ -224,9 +243,14 @@ impl Difference {
         Some(Self { mean, lower: mean - half_width, upper: mean + half_width, p_value })
     }
 
-    fn bootstrapped(self, sets: &[&[f64]], statistic: impl Fn(&[Vec<f64>]) -> f64) -> Option<Self> {
+    fn bootstrapped(
+        self,
+        sets: &[&[f64]],
+        n_deciding: usize,
+        statistic: impl Fn(&[Vec<f64>]) -> f64,
+    ) -> Option<Self> {
         let smallest = sets.iter().map(|set| set.len()).min()?;
-        let tail = tail(smallest, Confidence::P95)?;
+        let tail = tail(smallest, n_deciding, Confidence::P95)?;
         let (lower, upper) = bca(sets, statistic, tail, Bootstrap::default())?;
         Some(Self { lower, upper, ..self })
     }

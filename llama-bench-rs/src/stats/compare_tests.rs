@@ -8,10 +8,14 @@ fn close(got: f64, expected: f64) {
     assert!((got - expected).abs() < 1e-6, "{got} instead of {expected}");
 }
 
+fn all(values: &[f64]) -> Logs {
+    Logs { values: values.to_vec(), n_deciding: values.len() }
+}
+
 #[test]
 fn welchs_test_agrees_with_the_published_example() {
     // R's documentation of t.test: p 0.07939, interval -3.3654832 0.2054832
-    let difference = Difference::welch(&FIRST, &SECOND).unwrap();
+    let difference = Difference::welch(&all(&FIRST), &all(&SECOND)).unwrap();
     close(difference.mean, -1.58);
     close(difference.lower, -3.3654832);
     close(difference.upper, 0.2054832);
@@ -21,7 +25,7 @@ fn welchs_test_agrees_with_the_published_example() {
 #[test]
 fn the_paired_test_agrees_with_the_published_example() {
     // t.test(extra ~ group, paired): p 0.002833, interval -2.4598858 -0.7001142
-    let difference = Difference::paired(&FIRST, &SECOND).unwrap();
+    let difference = Difference::paired(&all(&FIRST), &all(&SECOND)).unwrap();
     close(difference.lower, -2.4598858);
     close(difference.upper, -0.7001142);
     assert!((difference.p_value - 0.002833).abs() < 5e-7);

@@ -1,5 +1,5 @@
 use super::{
-    Confidence,
+    Confidence, Quantity, Samples,
     interval::t_quantile,
     samples::{mean, stddev},
 };
@@ -28,12 +28,13 @@ impl StandardError {
 }
 
 impl Estimate {
-    /// The mean of these values; `None` of nothing, without error of one.
-    pub(crate) fn of(values: &[f64]) -> Option<Self> {
+    /// The mean of these samples, without error of one; `None` if it is not finite.
+    pub(crate) fn of<Q: Quantity>(samples: &Samples<Q>) -> Option<Self> {
+        let values = samples.sorted();
         let mean = Some(mean(values)).filter(|mean| mean.is_finite())?;
         let error = stddev(values).map(|stddev| StandardError {
             variance: stddev.powi(2) / values.len() as f64,
-            degrees_of_freedom: (values.len() - 1) as f64,
+            degrees_of_freedom: (samples.n_deciding() - 1) as f64,
         });
         Some(Self { mean, error })
     }
@@ -70,10 +71,16 @@ impl Estimate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::TokensPerSecond;
+
+    fn of(values: &[f64]) -> Estimate {
+        let rates = values.iter().map(|&rate| TokensPerSecond::new(rate).unwrap());
+        Estimate::of(&Samples::new(rates).unwrap()).unwrap()
+    }
 
     #[test]
     fn a_sum_carries_both_errors() {
-        let (a, b) = (Estimate::of(&[1.0, 2.0, 3.0]).unwrap(), Estimate::of(&[10.0, 14.0]).unwrap());
+        let (a, b) = (of(&[1.0, 2.0, 3.0]), of(&[10.0, 14.0]));
         let sum = a.combine(1.0, b, 2.0);
         assert_eq!(sum.mean, 26.0);
         // Variances of the means 1/3 and 4, the second times 4; Welch: (1/3 + 16)^2 / ((1/3)^2 / 2 + 16^2 / 1)
@@ -84,16 +91,15 @@ mod tests {
 
     #[test]
     fn what_is_not_known_stays_unknown() {
-        assert_eq!(Estimate::of(&[]), None);
-        let one = Estimate::of(&[5.0]).unwrap();
+        let one = of(&[5.0]);
         assert_eq!(one, Estimate::bare(5.0));
-        let sum = one.combine(1.0, Estimate::of(&[1.0, 1.0]).unwrap(), 1.0);
+        let sum = one.combine(1.0, of(&[1.0, 1.0]), 1.0);
         assert_eq!((sum.mean, sum.error, sum.half_width(Confidence::P95)), (6.0, None, None));
     }
 
     #[test]
     fn values_that_do_not_vary_are_sure() {
-        let still = Estimate::of(&[4.0; 3]).unwrap();
+        let still = of(&[4.0; 3]);
         assert_eq!(still.combine(1.0, still, -1.0).half_width(Confidence::P95), Some(0.0));
     }
 }

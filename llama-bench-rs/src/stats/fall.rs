@@ -44,7 +44,7 @@ impl Fall {
     /// From the speeds in an empty and in a full context.
     pub fn of_samples(empty: &Samples<TokensPerSecond>, full: &Samples<TokensPerSecond>) -> Option<Self> {
         let log_mean = |side: &Samples<TokensPerSecond>| {
-            let rates = Estimate::of(&side.values().iter().map(|rate| rate.get()).collect::<Vec<_>>())?;
+            let rates = Estimate::of(side)?;
             // d ln(mean) / d mean = 1 / mean
             let error = rates.error.map(|error| error.scaled(1.0 / rates.mean));
             Some(Estimate { mean: rates.mean.ln(), error })

@@ -48,13 +48,15 @@ impl Confidence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IntervalMethod {
-    /// Student's t with n - 1 degrees of freedom: for fewer than [`IntervalMethod::BOOTSTRAP_FROM`] samples.
+    /// Student's t with n - 1 degrees of freedom: for fewer than [`IntervalMethod::BOOTSTRAP_FROM`] samples. Here and
+    /// below n counts the samples that [decided](super::Samples::decided_by) how many there are: all, unless a
+    /// [`StoppingRule`](super::StoppingRule) found them precise.
     StudentT,
     /// Student's t with n - 2 degrees of freedom around the line through samples that plainly drift: the drift itself
     /// is no uncertainty of the mean over the time measured. That mean is then a poor forecast: look at the
     /// [trend](super::Trend) too.
     Detrended,
-    /// Bias-corrected and accelerated bootstrap, seeded and widened for the number of samples.
+    /// Bias-corrected and accelerated bootstrap, seeded and widened as Student's t with n - 1 degrees of freedom would.
     Bootstrap,
     /// Student's t with Welch's and Satterthwaite's degrees of freedom: for sums of means measured apart.
     Welch,
@@ -63,15 +65,13 @@ pub enum IntervalMethod {
 }
 
 impl IntervalMethod {
-    /// From so many samples on, the mean's interval comes from a bootstrap, which follows skewed noise.
-    pub const BOOTSTRAP_FROM: usize = 30;
-
-    /// With fewer samples drift is taken for noise, which makes the interval wider than it need be.
-    pub const DETREND_FROM: usize = 10;
+    /// From so many samples on, the mean's interval comes from a bootstrap, which follows skewed noise. With fewer its
+    /// own estimate of the skewness is too uncertain: it then holds the mean less often than Student's t does.
+    pub const BOOTSTRAP_FROM: usize = 50;
 
     /// A line whose p value is under this is drift. Stricter than what counts for a warning, because samples that
     /// lie on a line by chance would get too narrow an interval.
-    pub const DETREND_ALPHA: f64 = 0.01;
+    pub const DETREND_ALPHA: f64 = 0.005;
 }
 
 /// A confidence interval.
@@ -103,29 +103,37 @@ impl<Q: Quantity> Interval<Q> {
     }
 
     /// The interval of the mean of these bare numbers in the order measured, by the method that fits them; `None` for
-    /// fewer than two.
-    pub(crate) fn of_mean(values: &[f64], confidence: Confidence) -> Option<Self> {
+    /// fewer than two. The first `n_deciding` of them decided how many there are.
+    pub(crate) fn of_mean(values: &[f64], n_deciding: usize, confidence: Confidence) -> Option<Self> {
         let n = values.len();
-        let drifts = |line: &Line| line.p_value().is_some_and(|p| p < IntervalMethod::DETREND_ALPHA);
-        let line = Line::through(values).filter(|line| n >= IntervalMethod::DETREND_FROM && drifts(line));
-        let (stddev, degrees_of_freedom, method) = match line {
-            Some(line) => (line.residual_stddev, n.checked_sub(2)?, IntervalMethod::Detrended),
-            None if n >= IntervalMethod::BOOTSTRAP_FROM => {
-                return Self::bootstrapped(values, confidence, Bootstrap::default());
+        let drifts = |line: &Line| {
+            !line.is_exact() && line.p_value().is_some_and(|p| p < IntervalMethod::DETREND_ALPHA)
+        };
+        let (stddev, degrees_of_freedom, method) = match Line::through(values).filter(drifts) {
+            Some(line) => {
+                (line.residual_stddev, n_deciding.checked_sub(2)?.max(1), IntervalMethod::Detrended)
             }
-            None => (stddev(values)?, n.checked_sub(1)?, IntervalMethod::StudentT),
+            None if n >= IntervalMethod::BOOTSTRAP_FROM => {
+                return Self::bootstrapped(values, n_deciding, confidence, Bootstrap::default());
+            }
+            None => (stddev(values)?, n_deciding.checked_sub(1)?, IntervalMethod::StudentT),
         };
         let half_width = t_quantile(degrees_of_freedom as f64, confidence)? * stddev / (n as f64).sqrt();
         Self::between(mean(values) - half_width, mean(values) + half_width, confidence, method)
     }
 
     /// The interval of the mean by a bootstrap; `None` for fewer than two values.
-    pub(crate) fn bootstrapped(values: &[f64], confidence: Confidence, bootstrap: Bootstrap) -> Option<Self> {
+    pub(crate) fn bootstrapped(
+        values: &[f64],
+        n_deciding: usize,
+        confidence: Confidence,
+        bootstrap: Bootstrap,
+    ) -> Option<Self> {
         if values.len() < 2 {
             return None;
         }
-        let (lower, upper) =
-            bca(&[values], |sets| mean(&sets[0]), tail(values.len(), confidence)?, bootstrap)?;
+        let tail = tail(values.len(), n_deciding, confidence)?;
+        let (lower, upper) = bca(&[values], |sets| mean(&sets[0]), tail, bootstrap)?;
         Self::between(lower, upper, confidence, IntervalMethod::Bootstrap)
     }
 
@@ -193,7 +201,7 @@ mod tests {
     }
 
     fn of_mean(values: &[f64]) -> Option<Interval<TokensPerSecond>> {
-        Interval::of_mean(values, Confidence::P95)
+        Interval::of_mean(values, values.len(), Confidence::P95)
     }
 
     #[test]
@@ -218,14 +226,24 @@ mod tests {
     #[test]
     fn the_method_fits_the_samples() {
         let steady = |n: usize| (0..n).map(|i| 100.0 + (i * 7 % 5) as f64).collect::<Vec<_>>();
-        assert_eq!(of_mean(&steady(29)).unwrap().method(), IntervalMethod::StudentT);
-        assert_eq!(of_mean(&steady(30)).unwrap().method(), IntervalMethod::Bootstrap);
+        assert_eq!(of_mean(&steady(49)).unwrap().method(), IntervalMethod::StudentT);
+        assert_eq!(of_mean(&steady(50)).unwrap().method(), IntervalMethod::Bootstrap);
         // scipy: linregress, then t.ppf(0.975, 8) * stddev of the residuals (n - 2) / sqrt(10)
         let climbing = [100.0, 101.1, 101.9, 103.2, 103.8, 105.0, 106.1, 106.8, 108.2, 108.9];
         let drifting = of_mean(&climbing).unwrap();
         assert_eq!(drifting.method(), IntervalMethod::Detrended);
         assert!((drifting.half_width().get() - 0.1147398136164022).abs() < 1e-9);
-        assert_eq!(of_mean(&climbing[..9]).unwrap().method(), IntervalMethod::StudentT);
+        assert_eq!(of_mean(&climbing[..4]).unwrap().method(), IntervalMethod::StudentT);
+    }
+
+    #[test]
+    fn samples_exactly_on_a_line_say_nothing_of_noise() {
+        // scipy: t.interval(0.95, 4, 3, sem([1, 2, 3, 4, 5]))
+        let exact = of_mean(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
+        assert_eq!(exact.method(), IntervalMethod::StudentT);
+        assert!((exact.half_width().get() - 1.963_243_161).abs() < 1e-8, "{:?}", exact.half_width());
+        let tenths: Vec<f64> = (0..12).map(|i| 100.0 + 0.1 * f64::from(i)).collect();
+        assert_eq!(of_mean(&tenths).unwrap().method(), IntervalMethod::StudentT);
     }
 
     #[test]

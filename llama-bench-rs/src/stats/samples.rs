@@ -9,6 +9,7 @@ use crate::units::Ratio;
 pub struct Samples<Q> {
     values: Vec<Q>,
     sorted: Vec<f64>,
+    n_deciding: usize,
 }
 
 impl<Q: Quantity> Samples<Q> {
@@ -17,7 +18,19 @@ impl<Q: Quantity> Samples<Q> {
         let values: Vec<Q> = values.into_iter().collect();
         let mut sorted: Vec<f64> = values.iter().map(|v| v.to_f64()).collect();
         sorted.sort_by(f64::total_cmp);
-        (!values.is_empty()).then_some(Self { values, sorted })
+        let n_deciding = values.len();
+        (!values.is_empty()).then_some(Self { values, sorted, n_deciding })
+    }
+
+    /// The same, ended by the spread of the first `n_deciding` of them, at least two: see [`Stop::deciding`].
+    ///
+    /// They were taken for enough because they lay close together, so that their spread says less of the others' than
+    /// its degrees of freedom promise. An interval gets those of the deciding samples alone, as in Stein's two-stage
+    /// procedure (1945).
+    #[must_use]
+    pub fn decided_by(self, n_deciding: usize) -> Self {
+        let n_deciding = n_deciding.max(2).min(self.n());
+        Self { n_deciding, ..self }
     }
 
     /// The values in the order measured.
@@ -77,12 +90,12 @@ impl<Q: Quantity> Samples<Q> {
     /// The interval of the mean by the [`IntervalMethod`](super::IntervalMethod) that fits the samples; `None` for one value.
     pub fn mean_interval(&self, confidence: Confidence) -> Option<Interval<Q>> {
         let values: Vec<f64> = self.values.iter().map(|value| value.to_f64()).collect();
-        Interval::of_mean(&values, confidence)
+        Interval::of_mean(&values, self.n_deciding, confidence)
     }
 
     /// The interval of the mean by a bootstrap (bias-corrected and accelerated) of any size; `None` for one value.
     pub fn bootstrap_interval(&self, confidence: Confidence, bootstrap: Bootstrap) -> Option<Interval<Q>> {
-        Interval::bootstrapped(&self.sorted, confidence, bootstrap)
+        Interval::bootstrapped(&self.sorted, self.n_deciding, confidence, bootstrap)
     }
 
     /// Where one more sample of the same kind lies: Student's t with the spread of one sample and the uncertainty of
@@ -108,6 +121,11 @@ impl<Q: Quantity> Samples<Q> {
             mad: self.mad(),
             ci95: self.mean_interval(Confidence::P95),
         }
+    }
+
+    /// How many of them decided how many there are: all, unless [`Samples::decided_by`] says otherwise.
+    pub(crate) fn n_deciding(&self) -> usize {
+        self.n_deciding
     }
 
     /// The values as bare numbers, ascending.

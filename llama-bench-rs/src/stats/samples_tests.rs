@@ -111,3 +111,18 @@ proptest! {
         prop_assert_eq!(forward, summary(&values));
     }
 }
+
+#[test]
+fn the_interval_has_the_degrees_of_freedom_of_those_that_decided() {
+    let set = rates(&[3710.15, 3730.4, 3708.61, 3707.6, 3712.01]);
+    // scipy: t.ppf(0.975, df) * sem(set), df 4, 2 and 1
+    let half_width =
+        |set: &Samples<TokensPerSecond>| set.mean_interval(Confidence::P95).unwrap().half_width().get();
+    close(half_width(&set), 11.737700719);
+    close(half_width(&set.clone().decided_by(3)), 18.189896838);
+    // Fewer than two decide nothing, and there are no more than all.
+    close(half_width(&set.clone().decided_by(0)), 53.716757514);
+    assert_eq!(set.clone().decided_by(9), set);
+    let long: Vec<f64> = (0..60).map(|i| 100.0 + f64::from(i * 7 % 11)).collect();
+    assert!(half_width(&rates(&long).decided_by(10)) > 1.1 * half_width(&rates(&long)), "bootstrapped too");
+}

@@ -15,6 +15,8 @@ enum Noise {
     Normal,
     /// Gamma of shape 4: skewness 1, a tail towards long times.
     Skewed,
+    /// Exponential: skewness 2.
+    LongTailed,
     /// Normal on a line that climbs by two standard deviations from the first sample to the last.
     Drifting,
 }
@@ -27,6 +29,7 @@ fn draw(noise: Noise, n: usize, cv: f64, rng: &mut Rng) -> Vec<f64> {
     let one = |i: usize| match noise {
         Noise::Normal => rng.normal(),
         Noise::Skewed => (rng.gamma(4) - 4.0) / 2.0,
+        Noise::LongTailed => rng.gamma(1) - 1.0,
         Noise::Drifting => rng.normal() + 2.0 * (i as f64 / (n - 1) as f64 - 0.5),
     };
     (0..n).map(one).map(|x| MEAN * (1.0 + cv * x)).collect()
@@ -47,18 +50,35 @@ fn share(trials: usize, mut is_so: impl FnMut() -> bool) -> f64 {
 
 #[test]
 fn intervals_hold_the_mean_as_often_as_they_say() {
+    /// Three standard errors of the simulation itself.
+    const CHANCE: f64 = 0.0046;
     let mut rng = Rng::new(2);
     for noise in KINDS {
-        for n in [5, 10, 20] {
+        for n in [5, 6, 8, 10, 20, 40] {
             let coverage = share(20_000, || {
                 let times = set(&draw(noise, n, 0.02, &mut rng));
                 holds(&times.mean_interval(Confidence::P95).unwrap())
             });
-            // Too few samples to tell drift from noise: the interval takes it for noise and is wide.
-            let most = if matches!(noise, Noise::Drifting) && n < 10 { 0.99 } else { 0.97 };
             println!("{noise:?}, {n} samples: {coverage:.3}");
-            assert!((0.93..=most).contains(&coverage), "{noise:?}, {n} samples: {coverage}");
+            assert!(
+                (0.93 - CHANCE..=0.97 + CHANCE).contains(&coverage),
+                "{noise:?}, {n} samples: {coverage}"
+            );
         }
+    }
+}
+
+/// How far beyond the aim a long tail puts them: a limit that is known, and told in the module's documentation.
+#[test]
+fn few_samples_of_a_long_tail_miss_more_often() {
+    let mut rng = Rng::new(4);
+    for (n, least) in [(5, 0.87), (10, 0.89), (20, 0.91)] {
+        let coverage = share(20_000, || {
+            let times = set(&draw(Noise::LongTailed, n, 0.02, &mut rng));
+            holds(&times.mean_interval(Confidence::P95).unwrap())
+        });
+        println!("LongTailed, {n} samples: {coverage:.3}");
+        assert!((least..0.93).contains(&coverage), "{n} samples: {coverage}");
     }
 }
 
@@ -67,20 +87,20 @@ fn bootstrapped_intervals_hold_the_mean_as_often_as_they_say() {
     let mut rng = Rng::new(3);
     for noise in [Noise::Normal, Noise::Skewed] {
         let mut seed = 0;
-        let coverage = share(1500, || {
-            let times = set(&draw(noise, 30, 0.02, &mut rng));
+        let coverage = share(4000, || {
+            let times = set(&draw(noise, 50, 0.02, &mut rng));
             seed += 1;
             let bootstrap = Bootstrap { n_resamples: 1000, seed };
             holds(&times.bootstrap_interval(Confidence::P95, bootstrap).unwrap())
         });
-        println!("{noise:?}, 30 samples, bootstrap: {coverage:.3}");
+        println!("{noise:?}, 50 samples, bootstrap: {coverage:.3}");
         assert!((0.93..=0.97).contains(&coverage), "{noise:?}: {coverage}");
     }
 }
 
-/// The interval of the mean as the crate gives it, with a cheaper bootstrap.
-fn quick_interval(values: &[f64], seed: u64) -> Interval<Duration> {
-    let times = set(values);
+/// The interval of the mean of samples ended by `stop` as the crate gives it, with a cheaper bootstrap.
+fn quick_interval(values: &[f64], stop: Stop, seed: u64) -> Interval<Duration> {
+    let times = set(values).decided_by(stop.deciding(values.len()));
     let drifts = Line::through(values)
         .and_then(|line| line.p_value())
         .is_some_and(|p| p < IntervalMethod::DETREND_ALPHA);
@@ -96,7 +116,15 @@ fn intervals_stay_honest_under_the_stopping_rule() {
     let rule = StoppingRule { max: 60, ..StoppingRule::new() };
     let mut rng = Rng::new(5);
     for noise in KINDS {
-        for (cv, trials) in [(0.005, 4000), (0.01, 4000), (0.02, 2000), (0.025, 1500)] {
+        for (cv, trials) in [
+            (0.0025, 20_000),
+            (0.005, 20_000),
+            (0.0075, 20_000),
+            (0.01, 10_000),
+            (0.015, 10_000),
+            (0.02, 6000),
+            (0.025, 6000),
+        ] {
             let (mut precise, mut seed) = (0, 0);
             let coverage = share(trials, || {
                 // What drifts does so over the repetitions that are made at most.
@@ -107,7 +135,7 @@ fn intervals_stay_honest_under_the_stopping_rule() {
                 let (n, stop) = stopped.unwrap();
                 precise += usize::from(stop == Stop::Precise);
                 seed += 1;
-                let interval = quick_interval(&all[..n], seed);
+                let interval = quick_interval(&all[..n], stop, seed);
                 match noise {
                     // The mean over what was measured is what it tells.
                     Noise::Drifting => {

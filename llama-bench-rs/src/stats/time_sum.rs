@@ -26,9 +26,7 @@ impl TimeSum {
     /// The sum of these parts; `None` of nothing, or if it overflows.
     pub fn of<'a>(parts: impl IntoIterator<Item = TimePart<'a>>) -> Option<Self> {
         let estimate = |part| match part {
-            TimePart::Samples(samples) => {
-                Estimate::of(&samples.values().iter().map(|t| t.to_f64()).collect::<Vec<_>>())
-            }
+            TimePart::Samples(samples) => Estimate::of(samples),
             TimePart::Mean(mean) => Some(Estimate::bare(mean.to_f64())),
         };
         let mut parts = parts.into_iter();

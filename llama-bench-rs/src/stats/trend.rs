@@ -68,6 +68,11 @@ impl Line {
         })
     }
 
+    /// Whether the values lie on the line but for rounding: their distances from it are no noise.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.residual_stddev <= 1e-9 * self.slope.abs()
+    }
+
     /// Two-sided p value of the slope; 1 for values that do not vary.
     pub(crate) fn p_value(&self) -> Option<f64> {
         if self.slope == 0.0 {

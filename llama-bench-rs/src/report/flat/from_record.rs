@@ -165,7 +165,7 @@ impl Flat {
             self.avg_ns = Some(ns(times.mean()));
             self.stddev_ns = times.stddev().map(ns);
         }
-        if let Some(rates) = Samples::new(cell.rates()) {
+        if let Some(rates) = cell.rate_samples() {
             self.avg_ts = Some(rates.mean().get());
             self.stddev_ts = rates.stddev().map(|spread| spread.get());
         }

@@ -121,7 +121,8 @@ fn times(prompt: &Cell, generation: &Cell) -> Option<ChatTimes> {
 /// on average. `None` where there are no samples.
 fn generated(cell: &Cell, n_tokens: u32) -> Option<Samples<Duration>> {
     let n_measured = f64::from(cell.test.kind.n_tokens());
-    let times = cell.measured()?.samples.iter().map(|sample| {
+    let measured = cell.measured()?;
+    let times = measured.samples.iter().map(|sample| {
         let whole = sample.elapsed.to_f64();
         let ns = match (sample.steps.first(), n_measured > 1.0) {
             (Some(first), true) => {
@@ -132,7 +133,7 @@ fn generated(cell: &Cell, n_tokens: u32) -> Option<Samples<Duration>> {
         };
         Duration::from_f64(ns)
     });
-    Samples::new(times.collect::<Option<Vec<_>>>()?)
+    measured.set(times.collect::<Option<Vec<_>>>()?)
 }
 
 impl Say for ChatTimes {
