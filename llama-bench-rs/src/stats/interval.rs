@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use super::{
     Bootstrap, Quantity,
@@ -66,7 +66,8 @@ pub enum IntervalMethod {
 
 impl IntervalMethod {
     /// From so many samples on, the mean's interval comes from a bootstrap, which follows skewed noise. With fewer its
-    /// own estimate of the skewness is too uncertain: it then holds the mean less often than Student's t does.
+    /// own estimate of the skewness is too uncertain: it then holds the mean less often than Student's t does. So it does
+    /// wherever the samples decided how many there are, since those with a long tail go on.
     pub const BOOTSTRAP_FROM: usize = 50;
 
     /// A line whose p value is under this is drift. Stricter than what counts for a warning, because samples that
@@ -113,7 +114,7 @@ impl<Q: Quantity> Interval<Q> {
             Some(line) => {
                 (line.residual_stddev, n_deciding.checked_sub(2)?.max(1), IntervalMethod::Detrended)
             }
-            None if n >= IntervalMethod::BOOTSTRAP_FROM => {
+            None if n >= IntervalMethod::BOOTSTRAP_FROM && n_deciding == n => {
                 return Self::bootstrapped(values, n_deciding, confidence, Bootstrap::default());
             }
             None => (stddev(values)?, n_deciding.checked_sub(1)?, IntervalMethod::StudentT),
@@ -175,6 +176,11 @@ pub(crate) fn t_quantile(degrees_of_freedom: f64, confidence: Confidence) -> Opt
     Some(t.inverse_cdf(0.5 + confidence.get() / 2.0))
 }
 
+/// The two-sided quantile of the standard normal distribution: that of Student's t of endless degrees of freedom.
+pub(crate) fn z_quantile(confidence: Confidence) -> f64 {
+    Normal::standard().inverse_cdf(0.5 + confidence.get() / 2.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,6 +204,7 @@ mod tests {
             assert!((got - p99).abs() < 6e-4, "df {df}: {got} instead of {p99}");
         }
         assert_eq!(t_quantile(0.0, Confidence::P95), None);
+        assert!((z_quantile(Confidence::P95) - 1.959_964).abs() < 1e-6);
     }
 
     fn of_mean(values: &[f64]) -> Option<Interval<TokensPerSecond>> {
