@@ -150,7 +150,7 @@ pub struct Args {
     /// Repeat each cell until the 95 % interval of its mean is within this many percent, in place of -r
     #[arg(long, value_name = "PERCENT", conflicts_with = "n_reps")]
     pub until: Option<f64>,
-    /// With --until: fewest repetitions, half of it where four fifths of the percentage are reached
+    /// With --until: fewest repetitions, half of it where nine tenths of the percentage are reached
     #[arg(long, value_name = "N", default_value = "12", requires = "until")]
     pub min_reps: usize,
     /// With --until: most repetitions
