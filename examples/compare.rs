@@ -209,6 +209,11 @@ fn words(comparison: &Comparison) -> String {
         Verdict::Improved => format!("B is {percent:.1} % faster"),
         Verdict::Regressed => format!("B is {percent:.1} % slower"),
         Verdict::NoChange => "no change".into(),
-        _ => "cannot tell: take more repetitions (-r)".into(),
+        _ => {
+            let shown = comparison.detectable_slowdown().map_or_else(String::new, |least| {
+                format!("a slowdown would have to be {:.1} %; ", least.get() * 100.0)
+            });
+            format!("cannot tell: {shown}take more repetitions (-r)")
+        }
     }
 }

@@ -17,7 +17,7 @@ use llama_bench_rs::{
     llama::ContextParams,
     record::{Report, Run, Test},
     report::{self, Format},
-    stats::{RunEstimate, Samples, Verdict},
+    stats::{Comparison, RunEstimate, Samples, Verdict},
     testing::{self, CellOutcome, Outcome, Pace, RegressionError, Tolerance},
     units::Ratio,
 };
@@ -28,14 +28,18 @@ const SLOWED: &str = "slowed.jsonl";
 
 /// How a cell is judged: with the pace of the machine taken out, where the runs know it, and by its times alone.
 const JUDGED: [(&str, Judged); 2] =
-    [("Adjusted for the machine's pace", CellOutcome::verdict), ("As measured", as_measured)];
+    [("Adjusted for the machine's pace", adjusted), ("As measured", as_measured)];
 
-type Judged = fn(&CellOutcome) -> Verdict;
+type Judged = fn(&CellOutcome) -> Comparison;
 
-fn as_measured(cell: &CellOutcome) -> Verdict {
+fn adjusted(cell: &CellOutcome) -> Comparison {
+    cell.comparison
+}
+
+fn as_measured(cell: &CellOutcome) -> Comparison {
     match cell.pace {
-        Pace::Adjusted(adjustment) => adjustment.as_measured.verdict,
-        _ => cell.verdict(),
+        Pace::Adjusted(adjustment) => adjustment.as_measured,
+        _ => cell.comparison,
     }
 }
 
@@ -91,16 +95,23 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         runs.write(folder)?;
     }
     spread(&args, &runs)?;
-    for (title, verdict) in JUDGED {
+    for (title, judged) in JUDGED {
         println!("\n{title}:\n");
         println!(
-            "| runs in the baseline | comparisons | false alarms | slowdowns found | too noisy to tell |"
+            "| runs in the baseline | comparisons | false alarms | slowdowns found | where the noise allows it | too \
+             noisy to tell |"
         );
-        println!("| ---: | ---: | ---: | ---: | ---: |");
+        println!("| ---: | ---: | ---: | ---: | ---: | ---: |");
         for n in [1, 2, 3, 5, args.baseline] {
-            let (same, slow) = rates(&args, n, &runs, verdict, |_| true)?;
+            let (same, slow) = rates(&args, n, &runs, judged, |_| true)?;
             let noisy = share(same.cannot_tell, same.cells);
-            println!("| {n} | {} | {} | {} | {noisy} |", same.cells, same.alarms(), slow.found());
+            println!(
+                "| {n} | {} | {} | {} | {} | {noisy} |",
+                same.cells,
+                same.alarms(),
+                slow.found(),
+                slow.found_where_told()
+            );
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -189,18 +200,18 @@ fn start_run(args: &Args, slowdown: f64) -> Result<Run, Box<dyn Error>> {
 fn spread(args: &Args, runs: &Runs) -> Result<(), Box<dyn Error>> {
     println!(
         "| test | time | spread of runs, paced | as measured | of their medians | of repetitions | false alarms | \
-         slowdowns found |"
+         slowdowns found | where the noise allows it |"
     );
-    println!("| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    println!("| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for (i, cell) in runs.equal[0].cells.iter().enumerate() {
         let sets: Vec<_> = runs.equal.iter().filter_map(|run| run.cells[i].times()).collect();
         let figures = sets.iter().filter_map(|set| RunEstimate::of(std::slice::from_ref(set)));
         let Some(figures) = Samples::new(figures.map(|figure| figure.time)) else { continue };
         let Some(medians) = Samples::new(sets.iter().map(|set| set.median())) else { continue };
         let within = sets.iter().filter_map(|set| set.cv()).map(Ratio::get).sum::<f64>() / sets.len() as f64;
-        let (same, slow) = rates(args, args.baseline, runs, CellOutcome::verdict, |test| *test == cell.test)?;
+        let (same, slow) = rates(args, args.baseline, runs, adjusted, |test| *test == cell.test)?;
         println!(
-            "| {} | {:.3?} | {} | {} | {} | {:.2} % | {} | {} |",
+            "| {} | {:.3?} | {} | {} | {} | {:.2} % | {} | {} | {} |",
             cell.test,
             figures.median(),
             paced_spread(&runs.equal, i).map_or_else(|| "no pace".into(), |spread| spread.to_string()),
@@ -208,7 +219,8 @@ fn spread(args: &Args, runs: &Runs) -> Result<(), Box<dyn Error>> {
             medians.cv().unwrap_or_default(),
             within * 100.0,
             same.alarms(),
-            slow.found()
+            slow.found(),
+            slow.found_where_told()
         );
     }
     Ok(())
@@ -228,15 +240,21 @@ struct Tally {
     regressed: usize,
     improved: usize,
     cannot_tell: usize,
+    /// Cells whose comparison says that it would find the slowdown, and how many of them are regressed.
+    told: usize,
+    told_regressed: usize,
 }
 
 impl Tally {
-    fn add(&mut self, cells: &[Verdict]) {
-        let count = |verdict| cells.iter().filter(|&&cell| cell == verdict).count();
-        self.cells += cells.len();
-        self.regressed += count(Verdict::Regressed);
-        self.improved += count(Verdict::Improved);
-        self.cannot_tell += count(Verdict::CannotTell);
+    fn add(&mut self, cell: &Comparison, slowdown: f64) {
+        let is_told = cell.detectable_slowdown().is_some_and(|least| least.get() <= slowdown);
+        let is_regressed = cell.verdict == Verdict::Regressed;
+        self.cells += 1;
+        self.regressed += usize::from(is_regressed);
+        self.improved += usize::from(cell.verdict == Verdict::Improved);
+        self.cannot_tell += usize::from(cell.verdict == Verdict::CannotTell);
+        self.told += usize::from(is_told);
+        self.told_regressed += usize::from(is_told && is_regressed);
     }
 
     fn alarms(&self) -> String {
@@ -245,6 +263,13 @@ impl Tally {
 
     fn found(&self) -> String {
         share(self.regressed, self.cells)
+    }
+
+    fn found_where_told(&self) -> String {
+        match self.told {
+            0 => "nowhere".into(),
+            told => share(self.told_regressed, told),
+        }
     }
 }
 
@@ -258,13 +283,13 @@ fn rates(
     args: &Args,
     n: usize,
     runs: &Runs,
-    verdict: Judged,
+    judged: Judged,
     is_wanted: impl Fn(&Test) -> bool,
 ) -> Result<(Tally, Tally), Box<dyn Error>> {
     let add = |tally: &mut Tally, before: usize, now: &[Run]| -> Result<(), Box<dyn Error>> {
         let outcome = compare(args, &runs.equal[before - n..before], now)?;
         let cells = outcome.cells.iter().filter(|cell| is_wanted(&cell.test));
-        tally.add(&cells.map(verdict).collect::<Vec<_>>());
+        cells.for_each(|cell| tally.add(&judged(cell), args.slowdown / 100.0));
         Ok(())
     };
     let (mut same, mut slow) = (Tally::default(), Tally::default());

@@ -5,6 +5,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 use super::{
     Bootstrap, Confidence, IntervalMethod, Quantity, Samples,
     bootstrap::{bca, tail},
+    detectable::Sureness,
     holm,
     interval::t_quantile,
     samples::{mean, stddev},
@@ -69,6 +70,7 @@ pub struct Comparison {
     pub design: Design,
     /// What counts.
     pub threshold: Threshold,
+    pub(super) sureness: Sureness,
 }
 
 /// Why two sets cannot be compared.
@@ -143,6 +145,7 @@ impl Comparison {
             verdict: Verdict::CannotTell,
             design,
             threshold,
+            sureness: difference.sureness,
         };
         comparison.judge();
         Ok(comparison)
@@ -152,8 +155,10 @@ impl Comparison {
     /// not make an alarm out of chance.
     pub fn correct(comparisons: &mut [Self]) {
         let p_values: Vec<Ratio> = comparisons.iter().map(|c| c.p_value).collect();
+        let n_together = comparisons.len();
         for (comparison, p_value) in comparisons.iter_mut().zip(holm(&p_values)) {
             comparison.p_value = p_value;
+            comparison.sureness.n_together = n_together;
             comparison.judge();
         }
     }
@@ -198,6 +203,7 @@ pub(super) struct Difference {
     lower: f64,
     upper: f64,
     p_value: f64,
+    sureness: Sureness,
 }
 
 impl Difference {
@@ -240,7 +246,8 @@ impl Difference {
             true => 0.0,
             false => 2.0 * StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()?.sf((mean / error).abs()),
         };
-        Some(Self { mean, lower: mean - half_width, upper: mean + half_width, p_value })
+        let sureness = Sureness { error, degrees_of_freedom, n_together: 1 };
+        Some(Self { mean, lower: mean - half_width, upper: mean + half_width, p_value, sureness })
     }
 
     fn bootstrapped(

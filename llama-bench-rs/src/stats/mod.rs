@@ -21,6 +21,7 @@
 mod bootstrap;
 mod compare;
 mod depth_model;
+mod detectable;
 mod estimate;
 mod fall;
 mod histogram;

@@ -33,14 +33,39 @@ fn the_middle_half_is_what_counts() {
 #[test]
 fn a_run_at_another_speed_of_the_machine_is_no_change() {
     let before: Vec<_> =
-        (0..8).map(|i| steady(10.0 * (1.0 + 0.05 * i as f64), 60.0 * (1.0 + 0.05 * i as f64))).collect();
+        (0..8).map(|i| steady(10.0 * (1.0 + 0.02 * i as f64), 60.0 * (1.0 + 0.02 * i as f64))).collect();
     let compare = |run| Comparison::of_paced_runs(&before, &[run], threshold()).unwrap();
-    assert_eq!(compare(steady(14.0, 84.0)).verdict, Verdict::NoChange);
-    assert_eq!(compare(steady(7.0, 42.0)).verdict, Verdict::NoChange);
-    let slower = compare(steady(14.0 * 1.06, 84.0));
+    assert_eq!(compare(steady(11.8, 70.8)).verdict, Verdict::NoChange);
+    assert_eq!(compare(steady(9.8, 58.8)).verdict, Verdict::NoChange);
+    let slower = compare(steady(11.8 * 1.06, 70.8));
     assert_eq!(slower.verdict, Verdict::Regressed);
     assert!((slower.speedup.get() - 1.0 / 1.06).abs() < 1e-3, "{slower:?}");
-    assert_eq!(compare(steady(14.0 * 0.94, 84.0)).verdict, Verdict::Improved);
+    assert_eq!(compare(steady(11.8 * 0.94, 70.8)).verdict, Verdict::Improved);
+}
+
+#[test]
+fn a_machine_far_from_its_usual_speed_cannot_tell() {
+    let before: Vec<_> = (0..8).map(|_| steady(10.0, 60.0)).collect();
+    let compare = |run| Comparison::of_paced_runs(&before, &[run], threshold()).unwrap();
+    // Control work takes 1.5 times as long, and the work itself 1.25 times: a tenth too fast by the pace, or slow?
+    let disturbed = compare(steady(12.5, 90.0));
+    assert_eq!(disturbed.verdict, Verdict::CannotTell, "{disturbed:?}");
+    // At its usual speed as much would be a change, and so it is beside a disturbed run of the baseline.
+    assert_eq!(compare(steady(10.0 / 1.2, 60.0)).verdict, Verdict::Improved);
+    let mut mixed = before.clone();
+    mixed[3] = steady(12.5, 90.0);
+    let slower = Comparison::of_paced_runs(&mixed, &[steady(10.5, 60.0)], threshold()).unwrap();
+    assert_eq!(slower.verdict, Verdict::Regressed, "{slower:?}");
+    assert!((slower.speedup.get() - 1.0 / 1.05).abs() < 1e-3, "{slower:?}");
+}
+
+#[test]
+fn doubt_grows_with_the_square_of_the_distance() {
+    let doubt = |us: f64| steady(1.0, us).doubt(60e3_f64.ln()).sqrt();
+    // 60 µs times exp(0), exp(0.1), exp(-0.1) and exp(0.3)
+    for (us, expected) in [(60.0, 0.0), (66.310_255, 0.01), (54.290_245, 0.01), (80.991_528, 0.09)] {
+        assert!((doubt(us) - expected).abs() < 1e-5, "{us}: {}", doubt(us));
+    }
 }
 
 #[test]
@@ -68,10 +93,10 @@ fn a_run_that_scatters_cannot_tell() {
     assert_eq!(comparison.verdict, Verdict::CannotTell, "{comparison:?}");
 }
 
-/// A run on a machine that changes its speed: by 30 % from run to run and by 20 % within it, for the work and the control
+/// A run on a machine that changes its speed: by 15 % from run to run and by 20 % within it, for the work and the control
 /// work alike. What is left differs by `between` from run to run and by 3 % within.
 fn run(between: f64, slowdown: f64, rng: &mut Rng) -> PacedRun {
-    let machine = 1.0 + 0.3 * rng.uniform();
+    let machine = 1.0 + 0.15 * rng.uniform();
     let own = (1.0 + slowdown) * (1.0 + between * rng.normal());
     let repetition = |rng: &mut Rng| {
         let now = machine * if rng.uniform() < 0.3 { 1.2 } else { 1.0 };

@@ -81,6 +81,8 @@ impl RunEstimate {
 /// One side: the logarithm of what each run counts as, and what its repetitions say of how well that is known.
 pub(super) struct Side {
     pub(super) figures: Vec<f64>,
+    /// What else is uncertain of each figure, as a variance; 0 for a run that is like any other.
+    pub(super) doubts: Vec<f64>,
     /// Variance of one run's figure by its own repetitions, averaged over the runs.
     pub(super) within: f64,
 }
@@ -88,7 +90,7 @@ pub(super) struct Side {
 impl Side {
     /// `None` without a run.
     fn of(runs: &[Samples<Duration>], n_fastest: usize) -> Option<Self> {
-        let mut side = Self { figures: Vec::new(), within: 0.0 };
+        let mut side = Self { figures: Vec::new(), doubts: vec![0.0; runs.len()], within: 0.0 };
         for run in runs {
             let logs: Vec<f64> = run.sorted().iter().map(|time| time.ln()).collect();
             side.figures.push(fastest_of(&logs, n_fastest));
@@ -98,8 +100,25 @@ impl Side {
         (!runs.is_empty()).then_some(side)
     }
 
+    /// The sum of something over the runs, given the weight, the figure and the doubt of each. The weight is the inverse of
+    /// the variance as it is assumed to be: 1 for a run like any other, less for a doubtful one.
+    fn sum(&self, term: impl Fn(f64, f64, f64) -> f64) -> f64 {
+        let weight = |doubt: f64| ASSUMED_SPREAD.powi(2) / (ASSUMED_SPREAD.powi(2) + doubt);
+        self.figures
+            .iter()
+            .zip(&self.doubts)
+            .map(|(&figure, &doubt)| term(weight(doubt), figure, doubt))
+            .sum()
+    }
+
     fn mean(&self) -> f64 {
-        mean(&self.figures)
+        self.sum(|weight, figure, _| weight * figure) / self.sum(|weight, _, _| weight)
+    }
+
+    /// The variance of [`Side::mean`] where figures have this one, doubts apart.
+    fn variance(&self, of_figures: f64) -> f64 {
+        self.sum(|weight, _, doubt| weight.powi(2) * (of_figures + doubt))
+            / self.sum(|weight, _, _| weight).powi(2)
     }
 
     pub(super) fn compare(&self, after: &Self, threshold: Threshold) -> Result<Comparison, CompareError> {
@@ -155,8 +174,10 @@ struct Between {
 
 impl Between {
     fn of(sides: &[&Side]) -> Self {
-        let squares =
-            |side: &Side| -> f64 { side.figures.iter().map(|figure| (figure - side.mean()).powi(2)).sum() };
+        let squares = |side: &Side| {
+            let center = side.mean();
+            side.sum(|weight, figure, _| weight * (figure - center).powi(2))
+        };
         let seen: f64 = sides.iter().map(|side| squares(side)).sum();
         let known: f64 = sides.iter().map(|side| (side.figures.len() - 1) as f64).sum();
         let degrees_of_freedom = ASSUMED_WEIGHT + known;
@@ -173,7 +194,7 @@ struct Uncertainty {
 
 impl Uncertainty {
     fn of(between: &Between, sides: &[&Side]) -> Self {
-        let part = |side: &&Side| between.variance.max(side.within) / side.figures.len() as f64;
+        let part = |side: &&Side| side.variance(between.variance.max(side.within));
         let variance: f64 = sides.iter().map(part).sum();
         // Repetitions that scatter say that less is known of a side, never more of how runs differ.
         Self { stddev: variance.sqrt(), degrees_of_freedom: between.degrees_of_freedom }

@@ -41,7 +41,9 @@
 //! between runs, so that hardly less than a doubling of the time fails a test of several cells; with two runs in the
 //! baseline it is 9 %, with three or more on a quiet machine 5 %. All of this takes runs for independent. Runs of one
 //! sitting on several threads are not where the machine changes its speed for seconds at a time, as a shared one does:
-//! save ten, at different times, or noise alone can fail a test. To find a slowdown that is just too much, ask for a
+//! save ten, at different times, or noise alone can fail a test. The table tells for each cell how large a slowdown would
+//! have been found ([`Comparison::detectable_slowdown`](crate::stats::Comparison::detectable_slowdown)): a cell where
+//! that is more than one cares for needs more runs. To find a slowdown that is just too much, ask for a
 //! smaller tolerance: one of 5 %, where runs lie 1 to 2 % apart, is found by three runs against ten at 3 %. What is
 //! missing, failed, or measured with another configuration is an error and never a pass.
 

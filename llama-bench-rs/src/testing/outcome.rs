@@ -135,7 +135,7 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows: Vec<_> = self.cells.iter().map(row).collect();
-        let names = ["test", "before", "now", "speed", "95 % interval", "p", "verdict"];
+        let names = ["test", "before", "now", "speed", "95 % interval", "p", "detectable", "verdict"];
         f.write_str(&table(names, &rows))?;
         let runs = |pick: fn(&CellOutcome) -> usize| {
             let counts = self.cells.iter().map(pick);
@@ -149,7 +149,8 @@ impl fmt::Display for Outcome {
         let noise = trimmed(self.tolerance.noise().get() * 100.0);
         write!(
             f,
-            "  tolerance {}: regressed is what surely takes over {noise} % longer; p corrected for {} cells",
+            "  tolerance {}: regressed is what surely takes over {noise} % longer; p corrected for {} cells\n  detectable: \
+             a slowdown that would be called regressed in 95 of 100 such comparisons",
             self.tolerance,
             self.cells.len()
         )?;
@@ -162,7 +163,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-fn row(cell: &CellOutcome) -> [String; 7] {
+fn row(cell: &CellOutcome) -> [String; 8] {
     let show = |rate: Option<TokensPerSecond>| rate.map_or_else(|| "no time".into(), |r| r.to_string());
     let c = &cell.comparison;
     [
@@ -172,6 +173,7 @@ fn row(cell: &CellOutcome) -> [String; 7] {
         change(c.speedup),
         format!("{} to {}", change(c.lower), change(c.upper)),
         p_value(c.p_value),
+        c.detectable_slowdown().map_or_else(|| "none".into(), slowdown),
         verdict(c.verdict).into(),
     ]
 }
@@ -184,6 +186,12 @@ fn change(ratio: Ratio) -> String {
     }
     // Adding zero turns a negative zero into a positive one.
     format!("{:+.1} %", (percent * 10.0).round() / 10.0 + 0.0)
+}
+
+/// A share of the time: `4.8 %`.
+fn slowdown(share: Ratio) -> String {
+    let percent = share.get() * 100.0;
+    if percent >= 1000.0 { "over 999 %".into() } else { format!("{percent:.1} %") }
 }
 
 fn p_value(p: Ratio) -> String {

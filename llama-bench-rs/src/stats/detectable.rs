@@ -1,0 +1,97 @@
+//! What a comparison would have found: how large a change must be to stand out of the noise.
+
+use super::{Comparison, Confidence, Threshold, interval::t_quantile};
+use crate::units::Ratio;
+
+/// How sure a difference of logarithms is, and beside how many others it was judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Sureness {
+    /// Standard error.
+    pub(super) error: f64,
+    pub(super) degrees_of_freedom: f64,
+    pub(super) n_together: usize,
+}
+
+impl Sureness {
+    /// The logarithm of the smallest change that is found in 95 of 100 cases.
+    fn detectable(&self, threshold: Threshold) -> Option<f64> {
+        let t = |beyond: f64| t_quantile(self.degrees_of_freedom, Confidence::new(1.0 - beyond)?);
+        let noise = (1.0 + threshold.noise.get()).ln();
+        // The interval has to lie beyond the noise, and the p value, the smallest of all in Holm's order, under alpha.
+        let beyond_noise = noise + t(0.05)? * self.error;
+        let alpha = threshold.alpha.get() / self.n_together as f64;
+        let significant = if alpha < 1.0 { t(alpha)? * self.error } else { 0.0 };
+        // One case in twenty lies further to the wrong side than this.
+        Some(beyond_noise.max(significant) + t(0.1)? * self.error)
+    }
+}
+
+impl Comparison {
+    /// The smallest slowdown, as a share of the time, that would be called regressed in 95 of 100 comparisons with noise
+    /// like this, if it were the only one among those [judged together](Comparison::correct): what the comparison can
+    /// say at all, whatever it says. `None` where a whole day could be hidden in the noise.
+    ///
+    /// By Student's t as if the noise were known: with very few samples or runs, for which it is not, it is a guess.
+    pub fn detectable_slowdown(&self) -> Option<Ratio> {
+        let log = self.sureness.detectable(self.threshold)?;
+        Ratio::new(log.exp_m1())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::stats::{Design, Samples, Verdict, rng::Rng};
+
+    fn times(mean: f64, cv: f64, n: usize, rng: &mut Rng) -> Samples<Duration> {
+        let times = (0..n).map(|_| Duration::from_secs_f64(mean * (1.0 + cv * rng.normal())));
+        Samples::new(times).unwrap()
+    }
+
+    fn compare(before: &Samples<Duration>, after: &Samples<Duration>) -> Comparison {
+        Comparison::of_times(before, after, Design::Independent, Threshold::default()).unwrap()
+    }
+
+    #[test]
+    fn a_slowdown_of_that_size_is_found_in_95_of_100_cases() {
+        let mut rng = Rng::new(3);
+        for (n, cv, n_together) in [(8, 0.01, 1), (8, 0.03, 1), (20, 0.02, 10), (40, 0.03, 1)] {
+            // What the noise is known to be, not what a few samples say of it.
+            let error = cv * (2.0 / n as f64).sqrt();
+            let sureness = Sureness { error, degrees_of_freedom: (2 * n - 2) as f64, n_together };
+            let slowdown = sureness.detectable(Threshold::default()).unwrap().exp();
+            let mut found = 0;
+            for _ in 0..2000 {
+                let slow = compare(&times(0.1, cv, n, &mut rng), &times(0.1 * slowdown, cv, n, &mut rng));
+                let mut all = vec![slow];
+                let mut equal = || compare(&times(0.1, cv, n, &mut rng), &times(0.1, cv, n, &mut rng));
+                all.extend((1..n_together).map(|_| equal()));
+                Comparison::correct(&mut all);
+                found += usize::from(all[0].verdict == Verdict::Regressed);
+            }
+            let share = found as f64 / 2000.0;
+            assert!((0.93..0.98).contains(&share), "{n} samples of {cv}, {n_together} cells: {share}");
+        }
+    }
+
+    #[test]
+    fn no_noise_leaves_the_threshold() {
+        let still = Samples::new([Duration::from_millis(7); 5]).unwrap();
+        let detectable = compare(&still, &still).detectable_slowdown().unwrap();
+        assert!((detectable.get() - 0.01).abs() < 1e-12, "{detectable:?}");
+    }
+
+    #[test]
+    fn more_cells_and_more_noise_hide_more() {
+        let mut rng = Rng::new(4);
+        let (quiet, noisy) = (times(0.1, 0.01, 10, &mut rng), times(0.1, 0.04, 10, &mut rng));
+        let of = |set: &Samples<Duration>| compare(set, set);
+        let detectable = |comparison: &Comparison| comparison.detectable_slowdown().unwrap();
+        assert!(detectable(&of(&noisy)) > detectable(&of(&quiet)));
+        let mut together = [of(&noisy); 50];
+        Comparison::correct(&mut together);
+        assert!(detectable(&together[0]) > detectable(&of(&noisy)));
+    }
+}
