@@ -22,7 +22,8 @@ impl<Q: Quantity> Samples<Q> {
         (!values.is_empty()).then_some(Self { values, sorted, n_deciding })
     }
 
-    /// The same, ended by the spread of the first `n_deciding` of them, at least two: see [`Stop::deciding`].
+    /// The same, ended by the spread of the first `n_deciding` of them, at least two: see
+    /// [`Stop::deciding`](super::Stop::deciding).
     ///
     /// They were taken for enough because they lay close together, so that their spread says less of the others' than
     /// its degrees of freedom promise. An interval gets those of the deciding samples alone, as in Stein's two-stage
@@ -103,7 +104,7 @@ impl<Q: Quantity> Samples<Q> {
     pub fn prediction_interval(&self, confidence: Confidence) -> Option<Interval<Q>> {
         let n = self.n() as f64;
         let spread = self.stddev_f64()? * (1.0 + 1.0 / n).sqrt();
-        let half_width = t_quantile(n - 1.0, confidence)? * spread;
+        let half_width = t_quantile((self.n_deciding - 1) as f64, confidence)? * spread;
         let (lower, upper) = (self.mean_f64() - half_width, self.mean_f64() + half_width);
         Interval::between(lower, upper, confidence, IntervalMethod::StudentT)
     }

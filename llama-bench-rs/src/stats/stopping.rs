@@ -14,9 +14,9 @@ use crate::units::Ratio;
 /// Samples that happen to lie close together stop a rule too early, and their interval is too narrow, the more so where
 /// a long tail has not shown itself yet. So precision is looked at from [`StoppingRule::min`] on, and when it is
 /// reached, half as many repetitions again are made, which had no say in it; a quiet cell is let go sooner, from half of
-/// the minimum on, if it reaches nine tenths of the target. The interval is then that of [`Samples::decided_by`], and is
-/// itself within the target. In simulations it holds the true mean in 93 to 97 % of all cases; without either, under
-/// skewed noise, in 90 %.
+/// the minimum on, if it reaches nine tenths of the target. The interval is then that of
+/// [`Samples::decided_by`](super::Samples::decided_by), and is itself within the target. In simulations it holds the true
+/// mean in 93 to 97 % of all cases; without either, under skewed noise, in 90 %.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StoppingRule {

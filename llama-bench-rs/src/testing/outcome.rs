@@ -150,7 +150,7 @@ impl fmt::Display for Outcome {
         write!(
             f,
             "  tolerance {}: regressed is what surely takes over {noise} % longer; p corrected for {} cells\n  detectable: \
-             a slowdown that would be called regressed in 95 of 100 such comparisons",
+             a slowdown that would be called regressed in 95 of 100 such comparisons or more",
             self.tolerance,
             self.cells.len()
         )?;
@@ -173,7 +173,7 @@ fn row(cell: &CellOutcome) -> [String; 8] {
         change(c.speedup),
         format!("{} to {}", change(c.lower), change(c.upper)),
         p_value(c.p_value),
-        c.detectable_slowdown().map_or_else(|| "none".into(), slowdown),
+        c.detectable_slowdown().map_or_else(|| "nothing".into(), slowdown),
         verdict(c.verdict).into(),
     ]
 }
