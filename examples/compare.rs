@@ -211,7 +211,7 @@ fn words(comparison: &Comparison) -> String {
         Verdict::NoChange => "no change".into(),
         _ => {
             let shown = comparison.detectable_slowdown().map_or_else(String::new, |least| {
-                format!("a slowdown would have to be {:.1} %; ", least.get() * 100.0)
+                format!("only a slowdown of {:.1} % is sure to show; ", least.get() * 100.0)
             });
             format!("cannot tell: {shown}take more repetitions (-r)")
         }

@@ -20,8 +20,8 @@ use crate::units::Ratio;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StoppingRule {
-    /// Fewest repetitions before the interval is looked at; half of it, before it is held against nine tenths
-    /// of the target.
+    /// Fewest repetitions before the interval is held against the target; half of it, before it is held against nine
+    /// tenths of that.
     pub min: usize,
     /// Most repetitions.
     pub max: usize,
@@ -194,8 +194,7 @@ mod tests {
         assert_eq!(first_stop(StoppingRule::new(), &swinging(100, 0.1)), Some((9, Stop::Precise)));
         assert_eq!(first_stop(StoppingRule::new(), &swinging(100, 0.0)), Some((9, Stop::Precise)));
         // By hand: seven have the stddev 1 % * sqrt(7 - 1 / 7) / sqrt(6) and give t(6) * 1.069 % / sqrt(7) = 0.989 %, too
-        // much; eight, with 1 % * sqrt(8 / 7), give t(7) * 1.069 % / sqrt(8) = 0.894 %, under nine
-        // tenths.
+        // much; eight, with 1 % * sqrt(8 / 7), give t(7) * 1.069 % / sqrt(8) = 0.894 %, less than nine tenths.
         assert_eq!(first_stop(StoppingRule::new(), &swinging(100, 1.0)), Some((12, Stop::Precise)));
     }
 
@@ -208,7 +207,7 @@ mod tests {
 
     #[test]
     fn what_stops_is_within_the_target_in_the_end_too() {
-        // Quiet for six repetitions and noisy after: nine would end it, with an interval of 1.5 %.
+        // Quiet for six repetitions and noisy after: nine would end it, with an interval of ± 1.15 %.
         let mut times = swinging(100, 0.2);
         times.iter_mut().skip(6).step_by(2).for_each(|time| *time = Duration::from_millis(103));
         let (n, stop) = first_stop(StoppingRule::new(), &times).unwrap();

@@ -34,8 +34,8 @@
 //! pace ([`Sweep::paced`](crate::bench::Sweep::paced), as a [`quick_sweep`] has it on the CPU), it is taken out: times
 //! over the time of control work are compared ([`Comparison::of_paced_runs`](crate::stats::Comparison::of_paced_runs)),
 //! and the message shows the change of the times as measured beside it. A run whose pace is far from the others' counts
-//! for less, since nothing slows all work alike. If only some runs know it, times are compared as
-//! measured, and the message says that.
+//! for less, since nothing slows all work alike. If only some runs know it, times are compared as measured, and the message
+//! says that.
 //!
 //! So noise between independent runs hardly ever fails a test, and a slowdown of the whole tolerance fails it wherever
 //! the interval is narrower than half of the tolerance to each side. One run on each side says nothing of the spread
