@@ -210,9 +210,9 @@ fn words(comparison: &Comparison) -> String {
         Verdict::Regressed => format!("B is {percent:.1} % slower"),
         Verdict::NoChange => "no change".into(),
         _ => {
-            let shown = comparison.detectable_slowdown().map_or_else(String::new, |least| {
-                format!("only a slowdown of {:.1} % is sure to show; ", least.get() * 100.0)
-            });
+            let shown = comparison
+                .detectable_slowdown()
+                .map_or_else(String::new, |least| format!("only a slowdown of {least:.1} is sure to show; "));
             format!("cannot tell: {shown}take more repetitions (-r)")
         }
     }

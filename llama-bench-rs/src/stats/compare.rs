@@ -6,9 +6,10 @@ use super::{
     Bootstrap, Confidence, IntervalMethod, Quantity, Samples,
     bootstrap::{bca, tail},
     detectable::Sureness,
+    estimate::Estimate,
     holm,
     interval::t_quantile,
-    samples::{mean, stddev},
+    samples::mean,
 };
 use crate::units::Ratio;
 
@@ -191,10 +192,6 @@ impl Logs {
         let values = side.values().iter().map(|time| time.to_f64().ln()).collect();
         Self { values, n_deciding: side.n_deciding() }
     }
-
-    fn degrees_of_freedom(&self) -> f64 {
-        (self.n_deciding - 1) as f64
-    }
 }
 
 /// The mean of one side less that of the other, with its 95 % interval.
@@ -209,31 +206,28 @@ pub(super) struct Difference {
 impl Difference {
     fn paired(a: &Logs, b: &Logs) -> Option<Self> {
         let differences: Vec<f64> = a.values.iter().zip(&b.values).map(|(a, b)| a - b).collect();
-        let (n, n_deciding) = (differences.len(), a.n_deciding.min(b.n_deciding));
-        let error = stddev(&differences)? / (n as f64).sqrt();
-        let difference = Self::student(mean(&differences), error, (n_deciding - 1) as f64)?;
-        match n >= IntervalMethod::BOOTSTRAP_FROM {
+        let n_deciding = a.n_deciding.min(b.n_deciding);
+        let difference = Self::of_estimate(Estimate::of_values(&differences, n_deciding)?)?;
+        match differences.len() >= IntervalMethod::BOOTSTRAP_FROM {
             true => difference.bootstrapped(&[&differences], n_deciding, |sets| mean(&sets[0])),
             false => Some(difference),
         }
     }
 
     fn welch(a: &Logs, b: &Logs) -> Option<Self> {
-        let part = |side: &Logs| Some(stddev(&side.values)?.powi(2) / side.values.len() as f64);
-        let (part_a, part_b) = (part(a)?, part(b)?);
-        let weight = |part: f64, side: &Logs| part.powi(2) / side.degrees_of_freedom();
-        let degrees_of_freedom = (part_a + part_b).powi(2) / (weight(part_a, a) + weight(part_b, b));
-        // Undefined where neither side varies; any number will do.
-        let degrees_of_freedom = if degrees_of_freedom.is_finite() { degrees_of_freedom } else { 1.0 };
-        let (a_values, b_values) = (a.values.as_slice(), b.values.as_slice());
-        let mean_difference = mean(a_values) - mean(b_values);
-        let difference = Self::student(mean_difference, (part_a + part_b).sqrt(), degrees_of_freedom)?;
+        let estimate = |side: &Logs| Estimate::of_values(&side.values, side.n_deciding);
+        let difference = Self::of_estimate(estimate(a)?.combine(1.0, estimate(b)?, -1.0))?;
         let n_deciding = a.n_deciding.min(b.n_deciding);
-        match a_values.len().min(b_values.len()) >= IntervalMethod::BOOTSTRAP_FROM {
+        match a.values.len().min(b.values.len()) >= IntervalMethod::BOOTSTRAP_FROM {
             true => difference
-                .bootstrapped(&[a_values, b_values], n_deciding, |sets| mean(&sets[0]) - mean(&sets[1])),
+                .bootstrapped(&[&a.values, &b.values], n_deciding, |sets| mean(&sets[0]) - mean(&sets[1])),
             false => Some(difference),
         }
+    }
+
+    fn of_estimate(difference: Estimate) -> Option<Self> {
+        let error = difference.error?;
+        Self::student(difference.mean, error.variance.sqrt(), error.degrees_of_freedom)
     }
 
     pub(super) fn student(mean: f64, error: f64, degrees_of_freedom: f64) -> Option<Self> {

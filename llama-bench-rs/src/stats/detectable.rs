@@ -28,9 +28,9 @@ impl Sureness {
 }
 
 impl Comparison {
-    /// The smallest slowdown, as a share of the time, that would be called regressed in 95 of 100 comparisons and
-    /// more with noise like this, if it were the only one among those [judged together](Comparison::correct): what the comparison can
-    /// say at all, whatever it says. `None` where no slowdown that a number can tell would be found.
+    /// The smallest slowdown, as a share of the time, that would be called regressed in 95 of 100 comparisons and more
+    /// with noise like this, if it were the only one among those [judged together](Comparison::correct): what the
+    /// comparison can say at all, whatever it says. `None` where no slowdown that a number can tell would be found.
     ///
     /// With two or three samples or runs, which hardly know their noise, it is a guess.
     pub fn detectable_slowdown(&self) -> Option<Ratio> {

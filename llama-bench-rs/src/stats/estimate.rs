@@ -30,11 +30,15 @@ impl StandardError {
 impl Estimate {
     /// The mean of these samples, without error of one; `None` if it is not finite.
     pub(crate) fn of<Q: Quantity>(samples: &Samples<Q>) -> Option<Self> {
-        let values = samples.sorted();
+        Self::of_values(samples.sorted(), samples.n_deciding())
+    }
+
+    /// The mean of these values, the first `n_deciding` of which decided how many there are.
+    pub(crate) fn of_values(values: &[f64], n_deciding: usize) -> Option<Self> {
         let mean = Some(mean(values)).filter(|mean| mean.is_finite())?;
         let error = stddev(values).map(|stddev| StandardError {
             variance: stddev.powi(2) / values.len() as f64,
-            degrees_of_freedom: (samples.n_deciding() - 1) as f64,
+            degrees_of_freedom: (n_deciding - 1) as f64,
         });
         Some(Self { mean, error })
     }

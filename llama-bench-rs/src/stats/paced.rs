@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use super::{CompareError, Comparison, Quantity, Threshold, quantile::quantile, runs::Side, samples::mean};
+use super::{
+    CompareError, Comparison, Quantity, Threshold,
+    quantile::quantile,
+    runs::{Figure, Side},
+    samples::mean,
+};
 use crate::units::Ratio;
 
 /// The share of a run's repetitions that is left out at either end.
@@ -47,14 +52,14 @@ impl PacedRun {
         Ratio::new(self.figure.exp()).unwrap_or_default()
     }
 
-    /// What is uncertain of the figure, as a variance, where this is the usual logarithm of the pace.
-    fn doubt(&self, usual: f64) -> f64 {
-        (MISFIT * (self.log_pace - usual).powi(2)).powi(2)
-    }
-
     /// What the control work took during the run, its geometric mean.
     pub fn pace(&self) -> Duration {
         <Duration as Quantity>::from_f64(self.log_pace.exp()).unwrap_or_default()
+    }
+
+    /// What is uncertain of the figure, as a variance, where this is the usual logarithm of the pace.
+    fn doubt(&self, usual: f64) -> f64 {
+        (MISFIT * (self.log_pace - usual).powi(2)).powi(2)
     }
 }
 
@@ -95,8 +100,7 @@ impl Comparison {
         paces.sort_by(f64::total_cmp);
         let usual = quantile(&paces, 0.5).ok_or(CompareError::NoRuns)?;
         let side = |runs: &[PacedRun]| Side {
-            figures: runs.iter().map(|run| run.figure).collect(),
-            doubts: runs.iter().map(|run| run.doubt(usual)).collect(),
+            figures: runs.iter().map(|run| Figure { log: run.figure, doubt: run.doubt(usual) }).collect(),
             within: runs.iter().map(|run| run.variance).sum::<f64>() / runs.len() as f64,
         };
         side(before).compare(&side(after), threshold)

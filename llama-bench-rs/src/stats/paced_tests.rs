@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    stats::{Verdict, rng::Rng},
+    stats::{Verdict, rng::Rng, simulation::share_of_cells},
     units::Ratio,
 };
 
@@ -107,22 +107,13 @@ fn run(between: f64, slowdown: f64, rng: &mut Rng) -> PacedRun {
     PacedRun::new(repetitions).unwrap()
 }
 
-/// The share of trials of four cells each, corrected together, in which a cell gets the verdict.
+/// The share of cells that get the verdict.
 fn share(n_runs: usize, between: f64, slowdown: f64, is_so: fn(Verdict) -> bool) -> f64 {
-    const TRIALS: usize = 400;
     let mut rng = Rng::new(23);
-    let mut hits = 0;
-    for _ in 0..TRIALS {
-        let mut cells: Vec<_> = (0..4)
-            .map(|_| {
-                let before: Vec<_> = (0..n_runs).map(|_| run(between, 0.0, &mut rng)).collect();
-                Comparison::of_paced_runs(&before, &[run(between, slowdown, &mut rng)], threshold()).unwrap()
-            })
-            .collect();
-        Comparison::correct(&mut cells);
-        hits += cells.iter().filter(|cell| is_so(cell.verdict)).count();
-    }
-    hits as f64 / (4 * TRIALS) as f64
+    share_of_cells(400, is_so, || {
+        let before: Vec<_> = (0..n_runs).map(|_| run(between, 0.0, &mut rng)).collect();
+        Comparison::of_paced_runs(&before, &[run(between, slowdown, &mut rng)], threshold()).unwrap()
+    })
 }
 
 #[test]

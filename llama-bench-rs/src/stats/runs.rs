@@ -80,45 +80,50 @@ impl RunEstimate {
 
 /// One side: the logarithm of what each run counts as, and what its repetitions say of how well that is known.
 pub(super) struct Side {
-    pub(super) figures: Vec<f64>,
-    /// What else is uncertain of each figure, as a variance; 0 for a run that is like any other.
-    pub(super) doubts: Vec<f64>,
+    pub(super) figures: Vec<Figure>,
     /// Variance of one run's figure by its own repetitions, averaged over the runs.
     pub(super) within: f64,
+}
+
+/// What a run counts as.
+pub(super) struct Figure {
+    pub(super) log: f64,
+    /// What else is uncertain of it, as a variance; 0 for a run that is like any other.
+    pub(super) doubt: f64,
+}
+
+impl Figure {
+    /// How much it counts: the inverse of its variance as that is assumed to be, 1 for a run like any other.
+    fn weight(&self) -> f64 {
+        ASSUMED_SPREAD.powi(2) / (ASSUMED_SPREAD.powi(2) + self.doubt)
+    }
 }
 
 impl Side {
     /// `None` without a run.
     fn of(runs: &[Samples<Duration>], n_fastest: usize) -> Option<Self> {
-        let mut side = Self { figures: Vec::new(), doubts: vec![0.0; runs.len()], within: 0.0 };
+        let mut side = Self { figures: Vec::new(), within: 0.0 };
         for run in runs {
             let logs: Vec<f64> = run.sorted().iter().map(|time| time.ln()).collect();
-            side.figures.push(fastest_of(&logs, n_fastest));
+            side.figures.push(Figure { log: fastest_of(&logs, n_fastest), doubt: 0.0 });
             side.within += jackknife(&logs, n_fastest);
         }
         side.within /= runs.len() as f64;
         (!runs.is_empty()).then_some(side)
     }
 
-    /// The sum of something over the runs, given the weight, the figure and the doubt of each. The weight is the inverse of
-    /// the variance as it is assumed to be: 1 for a run like any other, less for a doubtful one.
-    fn sum(&self, term: impl Fn(f64, f64, f64) -> f64) -> f64 {
-        let weight = |doubt: f64| ASSUMED_SPREAD.powi(2) / (ASSUMED_SPREAD.powi(2) + doubt);
-        self.figures
-            .iter()
-            .zip(&self.doubts)
-            .map(|(&figure, &doubt)| term(weight(doubt), figure, doubt))
-            .sum()
+    fn sum(&self, term: impl Fn(&Figure) -> f64) -> f64 {
+        self.figures.iter().map(term).sum()
     }
 
     fn mean(&self) -> f64 {
-        self.sum(|weight, figure, _| weight * figure) / self.sum(|weight, _, _| weight)
+        self.sum(|figure| figure.weight() * figure.log) / self.sum(Figure::weight)
     }
 
     /// The variance of [`Side::mean`] where figures have this one, doubts apart.
     fn variance(&self, of_figures: f64) -> f64 {
-        self.sum(|weight, _, doubt| weight.powi(2) * (of_figures + doubt))
-            / self.sum(|weight, _, _| weight).powi(2)
+        self.sum(|figure| figure.weight().powi(2) * (of_figures + figure.doubt))
+            / self.sum(Figure::weight).powi(2)
     }
 
     pub(super) fn compare(&self, after: &Self, threshold: Threshold) -> Result<Comparison, CompareError> {
@@ -176,7 +181,7 @@ impl Between {
     fn of(sides: &[&Side]) -> Self {
         let squares = |side: &Side| {
             let center = side.mean();
-            side.sum(|weight, figure, _| weight * (figure - center).powi(2))
+            side.sum(|figure| figure.weight() * (figure.log - center).powi(2))
         };
         let seen: f64 = sides.iter().map(|side| squares(side)).sum();
         let known: f64 = sides.iter().map(|side| (side.figures.len() - 1) as f64).sum();

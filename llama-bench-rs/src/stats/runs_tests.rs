@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    stats::{Verdict, rng::Rng},
+    stats::{Verdict, rng::Rng, simulation::share_of_cells},
     units::Ratio,
 };
 
@@ -151,22 +151,13 @@ fn runs(n: usize, between: f64, within: f64, slowdown: f64, rng: &mut Rng) -> Ve
     (0..n).map(|_| one(rng)).collect()
 }
 
-/// The share of trials of four cells each, corrected together, in which a cell gets the verdict.
+/// The share of cells that get the verdict.
 fn share(n_runs: usize, noise: (f64, f64), slowdown: f64, is_so: fn(Verdict) -> bool) -> f64 {
     let mut rng = Rng::new(11);
-    let mut hits = 0;
-    const TRIALS: usize = 800;
-    for _ in 0..TRIALS {
-        let mut cells: Vec<_> = (0..4)
-            .map(|_| {
-                let before = runs(n_runs, noise.0, noise.1, 0.0, &mut rng);
-                compare(&before, &runs(1, noise.0, noise.1, slowdown, &mut rng))
-            })
-            .collect();
-        Comparison::correct(&mut cells);
-        hits += cells.iter().filter(|cell| is_so(cell.verdict)).count();
-    }
-    hits as f64 / (4 * TRIALS) as f64
+    share_of_cells(800, is_so, || {
+        let before = runs(n_runs, noise.0, noise.1, 0.0, &mut rng);
+        compare(&before, &runs(1, noise.0, noise.1, slowdown, &mut rng))
+    })
 }
 
 #[test]

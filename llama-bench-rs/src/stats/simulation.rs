@@ -48,6 +48,21 @@ fn share(trials: usize, mut is_so: impl FnMut() -> bool) -> f64 {
     (0..trials).filter(|_| is_so()).count() as f64 / trials as f64
 }
 
+/// The share of cells that get the verdict, over trials of four cells each that are corrected together.
+pub(super) fn share_of_cells(
+    trials: usize,
+    is_so: fn(Verdict) -> bool,
+    mut cell: impl FnMut() -> Comparison,
+) -> f64 {
+    let mut hits = 0;
+    for _ in 0..trials {
+        let mut cells: [Comparison; 4] = std::array::from_fn(|_| cell());
+        Comparison::correct(&mut cells);
+        hits += cells.iter().filter(|cell| is_so(cell.verdict)).count();
+    }
+    hits as f64 / (4 * trials) as f64
+}
+
 #[test]
 fn intervals_hold_the_mean_as_often_as_they_say() {
     /// Three standard errors of the simulation itself.
@@ -111,15 +126,12 @@ fn intervals_stay_honest_under_the_stopping_rule() {
             let coverage = share(TRIALS, || {
                 // What drifts does so over the repetitions that are made at most.
                 let all = draw(noise, rule.max, cv, &mut rng);
-                let stopped = {
-                    let times = set(&all);
-                    let decide = |n| Some((n, rule.decide(&times.values()[..n], Duration::ZERO)?));
-                    (1..=rule.max).find_map(decide)
-                };
-                let (n, stop) = stopped.unwrap();
+                let times = set(&all);
+                let decide = |n| Some((n, rule.decide(&times.values()[..n], Duration::ZERO)?));
+                let (n, stop) = (1..=rule.max).find_map(decide).unwrap();
                 precise += usize::from(stop == Stop::Precise);
-                let times = set(&all[..n]).decided_by(stop.deciding(n));
-                let interval = times.mean_interval(Confidence::P95).unwrap();
+                let ended = set(&all[..n]).decided_by(stop.deciding(n));
+                let interval = ended.mean_interval(Confidence::P95).unwrap();
                 match noise {
                     // The mean over what was measured is what it tells.
                     Noise::Drifting => {

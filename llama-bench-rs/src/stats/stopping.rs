@@ -52,7 +52,8 @@ impl Stop {
     /// Of `n` repetitions that ended so, how many, from the first on, had a say in it.
     pub fn deciding(self, n: usize) -> usize {
         match self {
-            Self::Precise => deciding(n),
+            // All but those that are made once the target is reached, half as many again.
+            Self::Precise => n * 2 / 3,
             Self::SteadyNoise | Self::Maximum | Self::Budget => n,
         }
     }
@@ -60,11 +61,6 @@ impl Stop {
 
 /// The part of the target that counts before the fewest repetitions: so few may lie close together by chance.
 const EARLY: f64 = 0.9;
-
-/// All but those that are made once the target is reached, half as many again.
-fn deciding(n: usize) -> usize {
-    n * 2 / 3
-}
 
 impl StoppingRule {
     /// 9 to 100 repetitions, until the 95 % interval is within ± 1 % of the mean.
@@ -82,8 +78,10 @@ impl StoppingRule {
     pub fn decide(&self, times: &[Duration], spent: Duration) -> Option<Stop> {
         let times: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
         let n = times.len();
-        let was_precise = self.was_precise(&times[..deciding(n)]) || n >= self.max && self.is_precise(&times);
-        if was_precise && self.needed(&times, deciding(n)).is_some_and(|needed| needed <= n as f64) {
+        let n_deciding = Stop::Precise.deciding(n);
+        if self.suffice(&times, self.quantile(n_deciding), 1.0)
+            && (self.was_precise(&times[..n_deciding]) || n >= self.max && self.is_precise(&times))
+        {
             Some(Stop::Precise)
         } else if n >= self.max {
             Some(Stop::Maximum)
@@ -103,29 +101,38 @@ impl StoppingRule {
 
     fn is_precise(&self, times: &[f64]) -> bool {
         let n = times.len();
-        let part: f64 = if n >= self.min { 1.0 } else { EARLY };
-        let enough = n as f64 * part.powi(2);
+        let part = if n >= self.min { 1.0 } else { EARLY };
         // The quantile of many degrees of freedom is the least and, unlike that of few, soon computed.
-        let least = |z: f64| Some((z * relative_stddev(times)? / self.target.get()).powi(2));
         n >= self.min.div_ceil(2)
-            && least(z_quantile(self.confidence)).is_some_and(|needed| needed <= enough)
-            && self.needed(times, n).is_some_and(|needed| needed <= enough)
+            && self.suffice(times, Some(z_quantile(self.confidence)), part)
+            && self.suffice(times, self.quantile(n), part)
     }
 
-    /// How many repetitions of this noise the target needs, if so many of these decide; `None` if the noise is not known
-    /// yet.
-    fn needed(&self, times: &[f64], n_deciding: usize) -> Option<f64> {
-        let t = t_quantile(n_deciding.checked_sub(1)? as f64, self.confidence)?;
-        let needed = (t * relative_stddev(times)? / self.target.get()).powi(2);
+    /// Whether these repetitions are enough for this part of the target.
+    fn suffice(&self, times: &[f64], quantile: Option<f64>, part: f64) -> bool {
+        let enough = times.len() as f64 * part.powi(2);
+        quantile.and_then(|quantile| self.needed(times, quantile)).is_some_and(|needed| needed <= enough)
+    }
+
+    /// The quantile for an interval that so many repetitions decided.
+    fn quantile(&self, n_deciding: usize) -> Option<f64> {
+        t_quantile(n_deciding.checked_sub(1)? as f64, self.confidence)
+    }
+
+    /// How many repetitions of this noise the target needs; `None` if the noise is not known yet.
+    fn needed(&self, times: &[f64], quantile: f64) -> Option<f64> {
+        let needed = (quantile * relative_stddev(times)? / self.target.get()).powi(2);
         needed.is_finite().then_some(needed)
     }
 
     fn is_hopeless(&self, times: &[f64]) -> bool {
         const WINDOW: usize = 8;
         const STEADY: f64 = 0.05;
-        if times.len() < 2 * WINDOW
-            || self.needed(times, times.len()).is_none_or(|needed| needed <= self.max as f64)
-        {
+        if times.len() < 2 * WINDOW {
+            return false;
+        }
+        let needed = self.quantile(times.len()).and_then(|quantile| self.needed(times, quantile));
+        if needed.is_none_or(|needed| needed <= self.max as f64) {
             return false;
         }
         let noise: Option<Vec<f64>> =

@@ -93,9 +93,7 @@ impl Outcome {
             )
         })
     }
-}
 
-impl Outcome {
     /// Whether speeds are adjusted, and by how much.
     fn tell_pace(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let adjusted = self.cells.iter().filter_map(|cell| match &cell.pace {
@@ -190,8 +188,7 @@ fn change(ratio: Ratio) -> String {
 
 /// A share of the time: `4.8 %`.
 fn slowdown(share: Ratio) -> String {
-    let percent = share.get() * 100.0;
-    if percent >= 1000.0 { "over 999 %".into() } else { format!("{percent:.1} %") }
+    if share.get() >= 10.0 { "over 999 %".into() } else { format!("{share:.1}") }
 }
 
 fn p_value(p: Ratio) -> String {
