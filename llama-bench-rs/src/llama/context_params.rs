@@ -2,6 +2,7 @@ use llama_sys as sys;
 
 use super::{
     LlamaError, Model,
+    default_threads::default_threads,
     model_params::{names, setters},
 };
 
@@ -78,9 +79,10 @@ pub struct ContextParams {
     pub n_ubatch: u32,
     /// Sequences that the context can hold apart.
     pub n_seq_max: u32,
-    /// Threads for generation.
+    /// Threads for generation; by default the smallest of physical cores, the affinity mask of the calling thread and
+    /// the quota of its control groups.
     pub n_threads: u32,
-    /// Threads for prompt processing.
+    /// Threads for prompt processing; by default as many.
     pub n_threads_batch: u32,
     /// When to use flash attention.
     pub flash_attn: FlashAttn,
@@ -294,22 +296,5 @@ impl ContextParams {
             );
         }
         Ok(())
-    }
-}
-
-/// Physical cores, as llama-bench counts its default threads: hyper-threads do not help matrix products.
-fn default_threads() -> u32 {
-    let logical = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
-    let mut siblings: Vec<String> = (0..)
-        .map_while(|cpu| {
-            std::fs::read_to_string(format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings")).ok()
-        })
-        .collect();
-    siblings.sort_unstable();
-    siblings.dedup();
-    match siblings.len() {
-        0 if logical <= 4 => logical as u32,
-        0 => logical as u32 / 2,
-        cores => cores as u32,
     }
 }
