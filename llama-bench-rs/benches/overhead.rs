@@ -1,7 +1,7 @@
 //! What the library itself costs between two decode calls: a target that does nothing is "measured", so all the
 //! time there is belongs to the library. The aim is under 1 µs per generated token.
 
-use std::hint::black_box;
+use std::{hint::black_box, time::Duration};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use llama_bench_rs::{
@@ -75,6 +75,7 @@ fn per_generated_token(c: &mut Criterion) {
         method: Method::Rewind,
         order: Order::Blocks,
         paced: false,
+        delay: Duration::ZERO,
     };
     let plan = request.plan().expect("a valid request");
     let clock = MonotonicClock::start();

@@ -120,6 +120,8 @@ fn header() -> impl Strategy<Value = Header> {
                 no_host: next(flags),
                 repack: next(flags),
                 swa_full: next(flags),
+                numa: next(flags).then(|| next(t)),
+                delay: next(flags).then(|| next(times)),
                 seed,
                 n_reps: next(n),
                 stopping: next(flags).then(|| StoppingRule { max: next(n) as usize, ..StoppingRule::new() }),

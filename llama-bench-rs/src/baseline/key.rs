@@ -168,6 +168,8 @@ fn config(config: &Config) -> BTreeMap<String, String> {
         ("no_host", config.no_host.to_string()),
         ("repack", config.repack.to_string()),
         ("swa_full", config.swa_full.to_string()),
+        ("numa", config.numa.clone().unwrap_or_default()),
+        ("delay", config.delay.map(|delay| format!("{} s", delay.as_secs_f64())).unwrap_or_default()),
         ("method", method.into()),
     ])
 }

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 pub trait Clock {
     /// Time since an origin of the clock's own.
     fn now(&self) -> Duration;
+
+    /// Lets time pass.
+    fn wait(&self, duration: Duration);
 }
 
 /// The operating system's monotonic clock, counted from its creation.
@@ -23,6 +26,10 @@ impl Clock for MonotonicClock {
     #[inline]
     fn now(&self) -> Duration {
         self.0.elapsed()
+    }
+
+    fn wait(&self, duration: Duration) {
+        std::thread::sleep(duration);
     }
 }
 

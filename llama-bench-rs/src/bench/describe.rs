@@ -27,7 +27,7 @@ pub(super) fn header(backend: &Backend, model: &Model, context: &ContextParams, 
             n_ctx_train: model.n_ctx_train(),
             n_vocab: model.n_vocab(),
         },
-        config: config(model, context, request),
+        config: Config { numa: Some(backend.numa().name().into()), ..config(model, context, request) },
         resolved: Resolved::default(),
         load: Load { elapsed: model.load_time(), size_bytes: model.size_bytes() },
         timing: Timing::default(),
@@ -68,7 +68,7 @@ fn config(model: &Model, context: &ContextParams, request: &Request) -> Config {
             FlashAttn::Off => FlashAttnSetting::Off,
             FlashAttn::On => FlashAttnSetting::On,
         },
-        devices: list(&params.devices, "/", "auto", Device::name),
+        devices: list(&params.devices, "/", if params.no_devices { "none" } else { "auto" }, Device::name),
         tensor_split: list(&params.tensor_split, "/", "0.00", |share| format!("{share:.2}")),
         tensor_buft_overrides: list(&params.tensor_buft_overrides, ";", "none", |(pattern, buffer_type)| {
             format!("{pattern}={buffer_type}")
@@ -80,6 +80,9 @@ fn config(model: &Model, context: &ContextParams, request: &Request) -> Config {
         no_host: params.no_host,
         repack: params.use_extra_bufts,
         swa_full: context.swa_full,
+        // Of the whole process, which the backend knows.
+        numa: None,
+        delay: Some(request.delay),
         seed: request.seed,
         n_reps: request.n_reps_max(),
         stopping: request.stopping,

@@ -29,6 +29,8 @@ pub(super) struct Engine<'a, T, C> {
     n_curve_told: usize,
     pub(super) warmup: Warmup,
     pub(super) prompts: Prompts,
+    /// What the last repetition was of.
+    pub(super) last_unit: Option<Unit>,
     observer: &'a mut dyn Observer,
     cancel: &'a Cancel,
     fill: Vec<Token>,
@@ -58,6 +60,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             n_curve_told: 0,
             warmup: Warmup::default(),
             prompts: Prompts::new(plan, limits.n_batch),
+            last_unit: None,
             n_batch: limits.n_batch.max(1),
             target,
             clock,

@@ -17,6 +17,10 @@ impl Clock for FakeClock {
     fn now(&self) -> Duration {
         self.0.get()
     }
+
+    fn wait(&self, duration: Duration) {
+        self.advance(duration);
+    }
 }
 
 impl FakeClock {

@@ -34,6 +34,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
     fn run_test(&mut self, depth: &Depth, unit: Unit, saved: &mut Saved) -> Result<(), Failure> {
         self.open(self.plan.n_ctx_of(unit))?;
         self.header.resolved.order = Some(Order::Blocks);
+        self.pause()?;
         self.set_rewind(depth, if depth.n_depth == 0 { Rewind::Clear } else { Rewind::FullOnHost });
         if self.plan.request.warmup {
             self.warm_up_once(unit)?;

@@ -15,6 +15,7 @@ mod monitor;
 mod needs;
 pub mod observe;
 pub mod pace;
+mod pause;
 pub mod plan;
 mod progress;
 pub mod range;

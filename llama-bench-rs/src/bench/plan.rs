@@ -1,5 +1,7 @@
 //! What will be run, in which order: pure data, so that cost and order are tested without a model.
 
+use std::time::Duration;
+
 use rand_xoshiro::{
     Xoshiro256PlusPlus,
     rand_core::{Rng, SeedableRng},
@@ -88,6 +90,8 @@ pub struct Request {
     pub order: Order,
     /// Whether the pace of the machine is taken before each repetition.
     pub paced: bool,
+    /// Pause before each test.
+    pub delay: Duration,
 }
 
 /// A checked request with its cells in order.
@@ -271,6 +275,7 @@ pub(super) mod tests {
             method: Method::Rewind,
             order: Order::Blocks,
             paced: false,
+            delay: Duration::ZERO,
         }
     }
 

@@ -247,6 +247,10 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         let mut stands_at = None;
         for unit in units {
             let carried = carried.filter(|carried| carried.unit == unit);
+            if let Err(failure) = self.pause_before(slot, depth, unit) {
+                self.fail(unit, &failure);
+                continue;
+            }
             let start = self.clock.now();
             let result = self.go_to(slot, depth).and_then(|()| match carried {
                 Some(carried) => self.measure_as_fill(carried, rep),

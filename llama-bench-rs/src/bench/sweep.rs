@@ -1,5 +1,7 @@
 //! The front door: measure a model at several depths.
 
+use std::time::Duration;
+
 use super::{
     Cancel, Event, Needs, Observer, Order, Plan, Request, Verification, clock::MonotonicClock,
     engine::Engine, error::BenchError, llama_target::LlamaTarget,
@@ -50,6 +52,7 @@ impl<'a> Sweep<'a> {
                 method: Method::default(),
                 order: Order::default(),
                 paced: false,
+                delay: Duration::ZERO,
             },
             observer: None,
             cancel: Cancel::new(),
@@ -141,6 +144,15 @@ impl<'a> Sweep<'a> {
     #[must_use]
     pub fn paced(mut self, paced: bool) -> Self {
         self.request.paced = paced;
+        self
+    }
+
+    /// A pause in which the machine cools off, before each repetition of a test that follows one of another test (with
+    /// [`Method::FreshContext`], as in llama-bench, once before each test). The untimed run that follows the pause, if
+    /// there is a warm-up, wakes the machine again; neither is part of a sample. None by default.
+    #[must_use]
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.request.delay = delay;
         self
     }
 

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use llama_sys as sys;
 
 use super::{
-    LlamaError,
+    LlamaError, Numa,
     device::{Device, DeviceKind, text},
     log,
 };
@@ -17,6 +17,14 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct Backend(());
 
+/// What the first initialisation of the process came to.
+struct Ready {
+    has_cpu: bool,
+    numa: Numa,
+}
+
+static READY: OnceLock<Ready> = OnceLock::new();
+
 impl Backend {
     /// Initialises llama.cpp (`llama_backend_init`) and, with the feature `dynamic-backends`, loads the backends that
     /// lie beside the executable, else in the folder that `GGML_BACKEND_PATH` names (which may also name one library
@@ -26,10 +34,30 @@ impl Backend {
     /// No CPU backend is there: with the feature `dynamic-backends` its library must lie beside the executable.
     #[doc(alias = "llama_backend_init")]
     pub fn init() -> Result<Self, LlamaError> {
-        static READY: OnceLock<bool> = OnceLock::new();
-        let ready = *READY.get_or_init(|| {
+        Self::init_once(Numa::Disabled)
+    }
+
+    /// Initialises llama.cpp as [`init`](Self::init) does, with threads placed for a machine with several NUMA nodes.
+    /// It can be chosen once per process, before anything else uses llama.cpp; `init` then accepts any choice.
+    ///
+    /// # Errors
+    /// As `init`; the process has initialised llama.cpp with another choice.
+    #[doc(alias = "llama_numa_init")]
+    pub fn init_with(numa: Numa) -> Result<Self, LlamaError> {
+        let backend = Self::init_once(numa)?;
+        let active = backend.numa();
+        if active == numa { Ok(backend) } else { Err(LlamaError::NumaChosen { asked: numa, active }) }
+    }
+
+    /// How threads are placed on a machine with several NUMA nodes.
+    pub fn numa(&self) -> Numa {
+        READY.get().map_or(Numa::Disabled, |ready| ready.numa)
+    }
+
+    fn init_once(numa: Numa) -> Result<Self, LlamaError> {
+        let ready = READY.get_or_init(|| {
             log::install();
-            log::capture(|| {
+            let has_cpu = log::capture(|| {
                 // SAFETY: called once per process, guarded by the OnceLock; no other call into llama.cpp can come
                 // before, since every handle is made from a Backend.
                 unsafe {
@@ -37,12 +65,18 @@ impl Backend {
                     load_from_folders();
                     sys::llama_sys_throw_on_abort();
                     sys::llama_backend_init();
-                    has_cpu()
+                    let has_cpu = has_cpu();
+                    // The strategy is the CPU backend's; without one llama.cpp would abort.
+                    if has_cpu && numa != Numa::Disabled {
+                        sys::llama_numa_init(numa.as_raw());
+                    }
+                    has_cpu
                 }
             })
-            .0
+            .0;
+            Ready { has_cpu, numa }
         });
-        if ready { Ok(Self(())) } else { Err(LlamaError::NoCpuBackend) }
+        if ready.has_cpu { Ok(Self(())) } else { Err(LlamaError::NoCpuBackend) }
     }
 
     /// Every device that llama.cpp sees, in its order.

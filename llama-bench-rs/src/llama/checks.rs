@@ -88,6 +88,9 @@ pub(super) fn model_params(params: &ModelParams) -> Result<(), LlamaError> {
         let n = params.devices.len().to_string();
         return refuse("devices", n, format!("llama.cpp was built for at most {max_devices}"));
     }
+    if params.no_devices && !params.devices.is_empty() {
+        return refuse("no_devices", true.to_string(), "it excludes a list of devices: leave one out".into());
+    }
     for (i, device) in params.devices.iter().enumerate() {
         if params.devices[..i].contains(device) {
             return refuse("devices", device.name(), "name each device once".into());

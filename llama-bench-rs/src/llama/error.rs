@@ -13,6 +13,17 @@ pub enum LlamaError {
          or point GGML_BACKEND_PATH at it"
     )]
     NoCpuBackend,
+    /// The placement of threads on NUMA nodes was chosen differently before, and cannot change within a process.
+    #[error(
+        "NUMA placement {} cannot be chosen any more: this process has initialised llama.cpp with {}; call \
+         Backend::init_with before anything else uses llama.cpp", .asked.name(), .active.name()
+    )]
+    NumaChosen {
+        /// Placement asked for.
+        asked: super::Numa,
+        /// Placement in effect.
+        active: super::Numa,
+    },
     /// A device was asked for that is not there.
     #[error("there is no device {name:?}: the devices are {known}")]
     UnknownDevice {
@@ -194,6 +205,7 @@ impl LlamaError {
             Self::File { .. } | Self::Load { .. } => "model_load",
             Self::OutOfMemory { .. } => "out_of_memory",
             Self::Context { .. } => "context",
+            Self::NumaChosen { .. } => "invalid_parameter",
             Self::Parameter { .. } | Self::BatchSize { .. } | Self::Token { .. } | Self::Sequence { .. } => {
                 "invalid_parameter"
             }

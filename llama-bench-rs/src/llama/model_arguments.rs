@@ -39,7 +39,8 @@ impl Arguments {
                 .push(sys::llama_model_tensor_buft_override { pattern: ptr::null(), buft: ptr::null_mut() });
         }
         let mut devices: Vec<_> = params.devices.iter().map(|device| device.as_raw()).collect();
-        if !devices.is_empty() {
+        // llama.cpp takes a null pointer for all devices, and an empty list for none.
+        if !devices.is_empty() || params.no_devices {
             devices.push(ptr::null_mut());
         }
         Ok(Self { devices, tensor_split, overrides, _patterns: patterns })

@@ -94,6 +94,8 @@ pub struct ModelParams {
     pub n_gpu_layers: i32,
     /// Devices to use; empty for all.
     pub devices: Vec<Device>,
+    /// Use no device, the CPU alone: llama-bench's `-dev none`. [`devices`](Self::devices) must be empty.
+    pub no_devices: bool,
     /// How to spread the model over several devices.
     pub split_mode: SplitMode,
     /// Share of each device; empty for shares by free memory.
@@ -125,6 +127,7 @@ impl Default for ModelParams {
         Self {
             n_gpu_layers: -1,
             devices: Vec::new(),
+            no_devices: false,
             split_mode: SplitMode::default(),
             tensor_split: Vec::new(),
             main_gpu: 0,
@@ -160,6 +163,8 @@ setters!(ModelParams {
     n_gpu_layers: i32,
     /// Devices to use; empty for all.
     devices: Vec<Device>,
+    /// Use no device, the CPU alone.
+    no_devices: bool,
     /// How to spread the model over several devices.
     split_mode: SplitMode,
     /// Share of each device.

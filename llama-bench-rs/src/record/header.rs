@@ -202,6 +202,10 @@ pub struct Config {
     pub repack: bool,
     /// Sliding-window layers keep the whole context.
     pub swa_full: bool,
+    /// How threads are placed on NUMA nodes: `disabled`, `distribute`, `isolate` or `numactl`; `None` if it is not known.
+    pub numa: Option<String>,
+    /// Pause before each test; `None` if it is not known.
+    pub delay: Option<Duration>,
     /// Seed of the random tokens.
     pub seed: u64,
     /// Repetitions asked for; with a stopping rule, the most.

@@ -66,6 +66,8 @@ impl From<&Header> for Flat {
             pace_version: config.pace,
             n_threads_batch: Some(config.n_threads_batch),
             swa_full: config.swa_full,
+            numa: config.numa.clone(),
+            delay_ns: config.delay.map(ns),
             flash_attn_resolved: resolved.flash_attn,
             n_ctx: resolved.n_ctx,
             offloaded_layers: resolved.offloaded_layers.map(|(n, _)| n),

@@ -228,6 +228,10 @@ row! {
     Own Int n_threads_batch: Option<u32>,
     /// Sliding-window layers keep the whole context.
     Own Bool swa_full: bool,
+    /// How threads are placed on NUMA nodes; `None` if it is not known.
+    Own Text numa: Option<String>,
+    /// Pause before each test; `None` if it is not known.
+    Own Int delay_ns: Option<u64>,
     /// Whether flash attention was really used; `None` if it could not be told.
     Own Bool flash_attn_resolved: Option<bool>,
     /// Cells of the context, in tokens.

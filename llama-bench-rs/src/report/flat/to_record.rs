@@ -99,6 +99,8 @@ impl Flat {
             no_host: self.no_host,
             repack: self.repack,
             swa_full: self.swa_full,
+            numa: self.numa.clone(),
+            delay: self.delay_ns.map(Duration::from_nanos),
             seed: self.seed,
             // llama-bench does not say; its JSON has as many samples as repetitions.
             n_reps: self.n_reps.unwrap_or(self.samples_ns.len() as u32),
