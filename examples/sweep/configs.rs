@@ -2,38 +2,53 @@
 
 use llama_bench_rs::{
     Error,
-    llama::{Backend, ContextParams, LoadMode, ModelParams},
+    llama::{Backend, ContextParams, ModelParams},
 };
 
-use crate::{args::Args, values::all};
+use crate::{
+    args::{ContextArgs, ModelArgs},
+    placement::{Devices, OverrideList, TensorSplit},
+    values::{CpuMask, all, all_integers},
+};
 
 /// The ways to load a model.
-pub fn models(args: &Args, backend: &Backend) -> Result<Vec<ModelParams>, Error> {
-    let devices = args.device.iter().map(|name| backend.device(name)).collect::<Result<Vec<_>, _>>()?;
-    let base = ModelParams::default()
-        .devices(devices)
-        .tensor_split(args.tensor_split.clone())
-        .tensor_buft_overrides(args.override_tensor.clone())
-        .main_gpu(args.main_gpu)
-        .lazy_mode(args.lazy_mode)
-        .no_host(args.no_host)
-        .use_extra_bufts(args.repack);
-    let load_modes = if args.no_mmap { vec![LoadMode::None] } else { args.load_mode.clone() };
-    let params = vary(vec![base], &args.n_gpu_layers, ModelParams::n_gpu_layers);
+pub fn models(args: &ModelArgs, backend: &Backend) -> Result<Vec<ModelParams>, Error> {
+    let places = args.device.iter().map(|devices| place(devices, backend)).collect::<Result<Vec<_>, _>>()?;
+    let overrides: Vec<_> =
+        args.override_tensor.iter().flat_map(|OverrideList(lists)| lists.iter().cloned()).collect();
+    let params = vary(vec![ModelParams::default()], &all_integers(&args.n_gpu_layers), ModelParams::n_gpu_layers);
     let params = vary(params, &all(&args.n_cpu_moe), ModelParams::n_cpu_moe);
     let params = vary(params, &args.split_mode, ModelParams::split_mode);
-    Ok(vary(params, &load_modes, ModelParams::load_mode))
+    let params = vary(params, &args.load_modes(), ModelParams::load_mode);
+    let params = vary(params, &args.lazy_mode, ModelParams::lazy_mode);
+    let params = vary(params, &all_integers(&args.main_gpu), ModelParams::main_gpu);
+    let params = vary(params, &places, |p, place: ModelParams| {
+        p.devices(place.devices).no_devices(place.no_devices)
+    });
+    let params = vary(params, &args.tensor_split, |p, TensorSplit(shares)| p.tensor_split(shares));
+    let params = vary(params, &overrides, ModelParams::tensor_buft_overrides);
+    let params = vary(params, &args.no_host, ModelParams::no_host);
+    Ok(vary(params, &args.repack, ModelParams::use_extra_bufts))
+}
+
+/// The devices of a configuration, looked up.
+fn place(devices: &Devices, backend: &Backend) -> Result<ModelParams, Error> {
+    let params = ModelParams::default();
+    Ok(match devices {
+        Devices::Auto => params,
+        Devices::None => params.no_devices(true),
+        Devices::Named(names) => {
+            params.devices(names.iter().map(|name| backend.device(name)).collect::<Result<_, _>>()?)
+        }
+    })
 }
 
 /// The ways to make a context.
-pub fn contexts(args: &Args) -> Vec<ContextParams> {
-    let base = ContextParams::default()
-        .op_offload(!args.no_op_offload)
-        .swa_full(args.swa_full)
-        .cpu_mask(args.cpu_mask.0.clone())
-        .cpu_strict(args.cpu_strict)
-        .prio(args.prio);
-    let params = vary(vec![base], &all(&args.n_batch), ContextParams::n_batch);
+pub fn contexts(args: &ContextArgs) -> Vec<ContextParams> {
+    let params = vec![ContextParams::default().swa_full(args.swa_full)];
+    let params = vary(params, &args.embeddings, ContextParams::embeddings);
+    let params = vary(params, &args.no_op_offload, |p, no: bool| p.op_offload(!no));
+    let params = vary(params, &all(&args.n_batch), ContextParams::n_batch);
     // llama.cpp computes at most a batch at once; asking for more is no error in llama-bench.
     let params = vary(params, &all(&args.n_ubatch), |p, n_ubatch: u32| {
         let n_batch = p.n_batch;
@@ -44,7 +59,10 @@ pub fn contexts(args: &Args) -> Vec<ContextParams> {
     let params = vary(params, &args.no_kv_offload, |p, no: bool| p.offload_kqv(!no));
     let params = vary(params, &args.flash_attn, ContextParams::flash_attn);
     let params = vary(params, &all(&args.n_threads), |p, n: u32| p.n_threads(n).n_threads_batch(n));
-    vary(params, &all(&args.poll), ContextParams::poll)
+    let params = vary(params, &args.cpu_mask, |p, CpuMask(cpus)| p.cpu_mask(cpus));
+    let params = vary(params, &args.cpu_strict, ContextParams::cpu_strict);
+    let params = vary(params, &all(&args.poll), ContextParams::poll);
+    vary(params, &args.prio.0, ContextParams::prio)
 }
 
 /// Each item with each value; the items as they are if no value was given.

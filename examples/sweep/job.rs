@@ -115,32 +115,34 @@ impl<'a> Job<'a> {
     /// What the flags ask for.
     fn sweep(&self) -> Result<Sweep<'a>, Failed> {
         let Self { args, model, context, stopping } = *self;
+        let (tests, run) = (&args.tests, &args.run);
         let mut sweep = Sweep::new(model)
-            .depths(all(&args.n_depth))
-            .repetitions(args.n_reps)
-            .warmup(!args.no_warmup)
-            .paced(args.pace)
-            .seed(args.seed)
+            .depths(all(&tests.n_depth))
+            .repetitions(run.n_reps)
+            .warmup(!run.no_warmup)
+            .paced(run.pace)
+            .delay(run.delay)
+            .seed(run.seed)
             .context(context.clone())
-            .method(args.method.into())
-            .order(args.order.into());
+            .method(run.method.into())
+            .order(run.order.into());
         if let Some(rule) = stopping {
             sweep = sweep.until(rule);
         }
-        let own_default = args.models.is_empty() && args.shapes.is_empty();
-        let tests_given = !(args.n_prompt.is_empty() && args.n_gen.is_empty() && args.pg.is_empty());
+        let own_default = args.model.models.is_empty() && args.model.shapes.is_empty();
+        let tests_given = !(tests.n_prompt.is_empty() && tests.n_gen.is_empty() && tests.pg.is_empty());
         // As in llama-bench, a length of 0 means none.
         let or = |given: Vec<u32>, default: u32| if tests_given { given } else { vec![default] };
-        for n in or(all(&args.n_prompt), if own_default { 256 } else { 512 }).into_iter().filter(|&n| n > 0) {
+        for n in or(all(&tests.n_prompt), if own_default { 256 } else { 512 }).into_iter().filter(|&n| n > 0) {
             sweep = sweep.prompt(n);
         }
-        for n in or(all(&args.n_gen), if own_default { 16 } else { 128 }).into_iter().filter(|&n| n > 0) {
+        for n in or(all(&tests.n_gen), if own_default { 16 } else { 128 }).into_iter().filter(|&n| n > 0) {
             sweep = sweep.generate(n);
         }
-        for &(n_prompt, n_gen) in &args.pg {
+        for &(n_prompt, n_gen) in &tests.pg {
             sweep = sweep.pg(n_prompt, n_gen);
         }
-        if args.n_depth.is_empty() {
+        if tests.n_depth.is_empty() {
             sweep = if own_default { sweep.depths((0..=2048).step_by(512)) } else { sweep.depths([0]) };
         }
         args.expect.check(&sweep.plan().map_err(bad_usage)?)?;

@@ -4,8 +4,11 @@ mod args;
 mod baseline;
 mod configs;
 mod expect;
+mod help;
 mod job;
+mod names;
 mod output;
+mod placement;
 mod progress;
 mod values;
 
@@ -72,19 +75,23 @@ fn run(args: &Args) -> Result<u8, Failed> {
         Shape::preset_names().iter().for_each(|name| println!("{name}"));
         return Ok(0);
     }
-    let backend = Backend::init().map_err(Error::from)?;
+    let backend = match args.run.numa {
+        Some(numa) => Backend::init_with(numa),
+        None => Backend::init(),
+    };
+    let backend = backend.map_err(Error::from)?;
     if args.list_devices {
         list_devices(&backend);
         return Ok(0);
     }
     // Everything that can be wrong with the request is found before anything is made or loaded.
-    let models = configs::models(args, &backend).map_err(bad_usage)?;
-    let contexts = configs::contexts(args);
+    let models = configs::models(&args.model, &backend).map_err(bad_usage)?;
+    let contexts = configs::contexts(&args.context);
     let mut baselines = Baselining::new(&args.baseline)?;
-    let progress = Progress::new();
+    let progress = Progress::new(args.progress);
     let sources = sources(args)?;
     let n_runs = sources.len() * models.len() * contexts.len();
-    let stopping = args.stopping().map_err(bad_usage)?;
+    let stopping = args.run.stopping().map_err(bad_usage)?;
     let mut output = Output::open(args, n_runs).map_err(bad_usage)?;
 
     let cancel = Cancel::new();
@@ -148,9 +155,9 @@ impl Source {
 }
 
 fn sources(args: &Args) -> Result<Vec<Source>, Failed> {
-    let file_type = args.file_type.as_deref().map(str::parse::<FileType>).transpose().map_err(bad_usage)?;
-    let mut sources: Vec<Source> = args.models.iter().cloned().map(Source::File).collect();
-    let mut shapes = args.shapes.clone();
+    let file_type = args.model.file_type.as_deref().map(str::parse::<FileType>).transpose().map_err(bad_usage)?;
+    let mut sources: Vec<Source> = args.model.models.iter().cloned().map(Source::File).collect();
+    let mut shapes = args.model.shapes.clone();
     if sources.is_empty() && shapes.is_empty() {
         shapes.push(DEFAULT_SHAPE.into());
     }

@@ -15,6 +15,21 @@ use llama_bench_rs::{
 
 use crate::{args::Args, values::OutputFormat};
 
+#[derive(Clone, Copy)]
+enum Stream {
+    Out,
+    Err,
+}
+
+impl Stream {
+    fn open(self) -> Box<dyn Write> {
+        match self {
+            Stream::Out => Box::new(io::stdout()),
+            Stream::Err => Box::new(io::stderr()),
+        }
+    }
+}
+
 /// The sinks, and whether each knows of the run that is going on.
 pub struct Output {
     sinks: Vec<Sink<Box<dyn Write>>>,
@@ -25,21 +40,22 @@ pub struct Output {
     earlier: std::vec::IntoIter<Run>,
     /// Kept whole for what reads better in one piece.
     whole: Report,
-    /// What standard output gets when all is measured.
-    table_at_end: Option<OutputFormat>,
+    /// What standard output and standard error get when all is measured.
+    tables_at_end: Vec<(OutputFormat, Stream)>,
 }
 
 impl Output {
     /// Opens the file before anything is measured; with `resume`, one that an earlier sweep left is gone on with.
     pub fn open(args: &Args, n_runs: usize) -> Result<Self, String> {
         let mut sinks = Vec::new();
-        let mut table_at_end = None;
-        match args.format {
-            // One table over several configurations needs them all, to know which columns differ.
-            OutputFormat::Rows(Format::Markdown) if n_runs > 1 => table_at_end = Some(args.format),
-            OutputFormat::Terminal => table_at_end = Some(args.format),
-            OutputFormat::Rows(format) => {
-                sinks.push(Sink::new(format, Box::new(io::stdout()) as Box<dyn Write>));
+        let mut tables_at_end = Vec::new();
+        for (format, stream) in [(args.format, Stream::Out), (args.format_err, Stream::Err)] {
+            match format {
+                // One table over several configurations needs them all, to know which columns differ.
+                OutputFormat::Rows(Format::Markdown) if n_runs > 1 => tables_at_end.push((format, stream)),
+                OutputFormat::Terminal => tables_at_end.push((format, stream)),
+                OutputFormat::Rows(format) => sinks.push(Sink::new(format, stream.open())),
+                OutputFormat::Nothing => {}
             }
         }
         let resume = args.resume;
@@ -77,7 +93,7 @@ impl Output {
             begun: false,
             earlier: earlier.runs.into_iter(),
             whole: Report::default(),
-            table_at_end,
+            tables_at_end,
         })
     }
 
@@ -138,13 +154,16 @@ impl Output {
         }
         let (report, mut out) = (self.whole, io::stdout());
         let expectations = &args.expect.expect;
-        match self.table_at_end {
-            Some(OutputFormat::Rows(format)) => report::write(&report, format, &out)?,
-            Some(OutputFormat::Terminal) => {
-                let text = terminal::render_with(&report, expectations, terminal_style());
-                out.write_all(text.as_bytes()).map_err(ReportError::Write)?;
+        for (format, stream) in self.tables_at_end {
+            let mut stream = stream.open();
+            match format {
+                OutputFormat::Rows(format) => report::write(&report, format, stream)?,
+                OutputFormat::Terminal => {
+                    let text = terminal::render_with(&report, expectations, terminal_style());
+                    stream.write_all(text.as_bytes()).map_err(ReportError::Write)?;
+                }
+                OutputFormat::Nothing => {}
             }
-            None => {}
         }
         if args.explain {
             let text = report::explain_markdown(&report, expectations);

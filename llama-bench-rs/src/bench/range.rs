@@ -62,9 +62,28 @@ pub enum RangeError {
 /// # Ok::<(), llama_bench_rs::bench::range::RangeError>(())
 /// ```
 pub fn parse(list: &str) -> Result<Vec<u32>, RangeError> {
+    // Without a sign, no value is below 0.
+    Ok(values(list, false)?.into_iter().map(i32::unsigned_abs).collect())
+}
+
+/// The same where a value or the start of a range may be negative, as llama-bench's `-ngl` takes them.
+///
+/// # Errors
+/// As [`parse`].
+///
+/// ```
+/// # use llama_bench_rs::bench::range::parse_signed;
+/// assert_eq!(parse_signed("-1,0-99+33")?, [-1, 0, 33, 66, 99]);
+/// # Ok::<(), llama_bench_rs::bench::range::RangeError>(())
+/// ```
+pub fn parse_signed(list: &str) -> Result<Vec<i32>, RangeError> {
+    values(list, true)
+}
+
+fn values(list: &str, signed: bool) -> Result<Vec<i32>, RangeError> {
     let mut values = Vec::new();
     for part in list.split(',') {
-        let range = Range::parse(part, list)?;
+        let range = Range::parse(part, list, signed)?;
         let mut next = Some(range.first);
         while let Some(value) = next.filter(|&value| value <= range.last) {
             if values.len() == MAX_VALUES {
@@ -79,12 +98,12 @@ pub fn parse(list: &str) -> Result<Vec<u32>, RangeError> {
 
 #[derive(Clone, Copy)]
 enum Step {
-    Add(u32),
-    Multiply(u32),
+    Add(i32),
+    Multiply(i32),
 }
 
 impl Step {
-    fn after(self, value: u32) -> Option<u32> {
+    fn after(self, value: i32) -> Option<i32> {
         match self {
             Step::Add(step) => value.checked_add(step),
             Step::Multiply(factor) => value.checked_mul(factor),
@@ -93,16 +112,20 @@ impl Step {
 }
 
 struct Range {
-    first: u32,
-    last: u32,
+    first: i32,
+    last: i32,
     step: Step,
 }
 
 impl Range {
-    fn parse(part: &str, list: &str) -> Result<Self, RangeError> {
+    fn parse(part: &str, list: &str, signed: bool) -> Result<Self, RangeError> {
         let number = |text: &str| number(text, part, list);
-        let Some((first, rest)) = part.split_once('-') else {
-            let value = number(part)?;
+        let (sign, unsigned) = match part.strip_prefix('-') {
+            Some(unsigned) if signed => (-1, unsigned),
+            _ => (1, part),
+        };
+        let Some((first, rest)) = unsigned.split_once('-') else {
+            let value = sign * number(unsigned)?;
             return Ok(Self { first: value, last: value, step: Step::Add(1) });
         };
         let (last, step) = match rest.find(['+', '*']) {
@@ -110,13 +133,13 @@ impl Range {
             Some(at) if rest[at..].starts_with('+') => (&rest[..at], Step::Add(number(&rest[at + 1..])?)),
             Some(at) => (&rest[..at], Step::Multiply(number(&rest[at + 1..])?)),
         };
-        let (first, last) = (number(first)?, number(last)?);
+        let (first, last) = (sign * number(first)?, number(last)?);
         if last < first {
             return Err(RangeError::Empty { part: part.into(), list: list.into() });
         }
         let stuck = match step {
             Step::Add(step) => step == 0,
-            Step::Multiply(factor) => factor < 2 || first == 0,
+            Step::Multiply(factor) => factor < 2 || first <= 0,
         };
         if stuck {
             return Err(RangeError::Stuck { part: part.into(), list: list.into() });
@@ -125,12 +148,12 @@ impl Range {
     }
 }
 
-fn number(text: &str, part: &str, list: &str) -> Result<u32, RangeError> {
+fn number(text: &str, part: &str, list: &str) -> Result<i32, RangeError> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(RangeError::Syntax { part: part.into(), list: list.into() });
     }
     match text.parse::<i32>() {
-        Ok(value) => Ok(value.unsigned_abs()),
+        Ok(value) => Ok(value),
         // All digits, so it can only be too large.
         Err(_) => Err(RangeError::TooLarge { part: part.into(), list: list.into() }),
     }
@@ -166,10 +189,22 @@ mod tests {
         assert!(of("0-2147483647").contains("more than 10000"));
     }
 
+    #[test]
+    fn a_sign_is_taken_where_it_has_a_meaning() {
+        assert_eq!(parse_signed("-1"), Ok(vec![-1]));
+        assert_eq!(parse_signed("-1,0,99"), Ok(vec![-1, 0, 99]));
+        assert_eq!(parse_signed("-1-2"), Ok(vec![-1, 0, 1, 2]));
+        assert_eq!(parse_signed("8-32*2"), Ok(vec![8, 16, 32]));
+        for list in ["-", "--1", "1--2", "-1*2", "-99999999999"] {
+            assert!(parse_signed(list).is_err(), "{list}");
+        }
+        assert!(parse_signed("-4-8*2").unwrap_err().to_string().contains("does not advance"));
+    }
+
     proptest! {
         #[test]
         fn no_text_panics(list in "[0-9+*,-]{0,24}") {
-            let _ = parse(&list);
+            let _ = (parse(&list), parse_signed(&list));
         }
 
         #[test]

@@ -1,0 +1,68 @@
+//! Flags that say how measuring goes. Of a repeated one the last counts.
+
+use std::time::Duration;
+
+use llama_bench_rs::{llama::Numa, stats::StoppingRule, units::Ratio};
+
+use crate::values::{MethodArg, OrderArg, numa, seconds};
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Measuring (of a repeated flag the last counts)")]
+pub struct RunArgs {
+    /// How threads are placed on NUMA nodes: distribute, isolate, numactl [default: disabled]
+    #[arg(long, value_name = "MODE", value_parser = numa)]
+    pub numa: Option<Numa>,
+    /// Repetitions per cell
+    #[arg(short = 'r', long = "repetitions", value_name = "N", default_value = "5")]
+    pub n_reps: u32,
+    /// Repeat each cell until the 95 % interval of its mean is within this many percent, in place of -r
+    #[arg(long, value_name = "PERCENT", conflicts_with = "n_reps")]
+    pub until: Option<f64>,
+    /// With --until: fewest repetitions, half of it where nine tenths of the percentage are reached
+    #[arg(long, value_name = "N", default_value = "12", requires = "until")]
+    pub min_reps: usize,
+    /// With --until: most repetitions
+    #[arg(long, value_name = "N", default_value = "100", requires = "until")]
+    pub max_reps: usize,
+    /// With --until: most seconds to spend on a cell
+    #[arg(long, value_name = "SECONDS", requires = "until")]
+    pub cell_time: Option<f64>,
+    /// Pause before each test, in seconds, in which the machine cools off
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
+    pub delay: Duration,
+    /// Do not warm up
+    #[arg(long)]
+    pub no_warmup: bool,
+    /// How depths are reached: rewind one context, or llama-bench's fresh context per test
+    #[arg(long, value_enum, default_value = "rewind")]
+    pub method: MethodArg,
+    /// Order of the repetitions: rounds over all cells, blocks per depth, or whichever is cheap
+    #[arg(long, value_enum, default_value = "auto")]
+    pub order: OrderArg,
+    /// Seed of the random tokens and of the order
+    #[arg(long, value_name = "N", default_value = "42")]
+    pub seed: u64,
+    /// Take the pace of the machine before each repetition, so that runs can be compared although others use it too; of
+    /// a model on the CPU alone
+    #[arg(long)]
+    pub pace: bool,
+}
+
+impl RunArgs {
+    /// The rule that ends a cell's repetitions, if there is to be one.
+    pub fn stopping(&self) -> Result<Option<StoppingRule>, String> {
+        let Some(percent) = self.until else { return Ok(None) };
+        let target = Ratio::new(percent / 100.0).filter(|target| target.get() > 0.0);
+        let target =
+            target.ok_or_else(|| format!("--until {percent}: give a percentage over 0, such as 1"))?;
+        let (min, max) = (self.min_reps, self.max_reps);
+        if min < 2 || max < min {
+            return Err(format!(
+                "--min-reps {min} --max-reps {max}: an interval needs at least 2 repetitions, and no more than the most"
+            ));
+        }
+        let budget = self.cell_time.map(Duration::try_from_secs_f64).transpose();
+        let budget = budget.map_err(|e| format!("--cell-time: {e}"))?;
+        Ok(Some(StoppingRule { min, max, target, budget, ..StoppingRule::new() }))
+    }
+}
