@@ -48,8 +48,8 @@ struct Args {
     /// Physical batch size in tokens
     #[arg(long, default_value_t = 512)]
     ubatch: u32,
-    /// Flash attention: on, off, auto
-    #[arg(long, default_value = "auto")]
+    /// Flash attention: on, off, auto (or 1, 0, -1)
+    #[arg(long, default_value = "auto", allow_hyphen_values = true)]
     flash_attn: FlashAttn,
     /// Copy the weights into memory in place of mapping the file
     #[arg(long)]

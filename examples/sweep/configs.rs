@@ -16,15 +16,15 @@ pub fn models(args: &ModelArgs, backend: &Backend) -> Result<Vec<ModelParams>, E
     let places = args.device.iter().map(|devices| place(devices, backend)).collect::<Result<Vec<_>, _>>()?;
     let overrides: Vec<_> =
         args.override_tensor.iter().flat_map(|OverrideList(lists)| lists.iter().cloned()).collect();
-    let params = vary(vec![ModelParams::default()], &all_integers(&args.n_gpu_layers), ModelParams::n_gpu_layers);
+    let params =
+        vary(vec![ModelParams::default()], &all_integers(&args.n_gpu_layers), ModelParams::n_gpu_layers);
     let params = vary(params, &all(&args.n_cpu_moe), ModelParams::n_cpu_moe);
     let params = vary(params, &args.split_mode, ModelParams::split_mode);
     let params = vary(params, &args.load_modes(), ModelParams::load_mode);
     let params = vary(params, &args.lazy_mode, ModelParams::lazy_mode);
     let params = vary(params, &all_integers(&args.main_gpu), ModelParams::main_gpu);
-    let params = vary(params, &places, |p, place: ModelParams| {
-        p.devices(place.devices).no_devices(place.no_devices)
-    });
+    let params =
+        vary(params, &places, |p, place: ModelParams| p.devices(place.devices).no_devices(place.no_devices));
     let params = vary(params, &args.tensor_split, |p, TensorSplit(shares)| p.tensor_split(shares));
     let params = vary(params, &overrides, ModelParams::tensor_buft_overrides);
     let params = vary(params, &args.no_host, ModelParams::no_host);

@@ -38,7 +38,8 @@ fn names(arg: &Arg) -> String {
     let long = arg.get_long().map(|long| format!("--{long}"));
     let mut names = short_names(arg).chain(long).collect::<Vec<_>>().join(", ");
     if arg.get_action().takes_values() {
-        let value = arg.get_value_names().and_then(|names| names.first()).map_or("VALUE", |name| name.as_str());
+        let value =
+            arg.get_value_names().and_then(|names| names.first()).map_or("VALUE", |name| name.as_str());
         names.push_str(&format!(" <{value}>"));
     }
     names
@@ -50,7 +51,8 @@ fn description(arg: &Arg) -> String {
         return text;
     }
     let list = |words: Vec<String>| words.join(", ");
-    let possible = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect::<Vec<_>>();
+    let possible =
+        arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect::<Vec<_>>();
     if !possible.is_empty() {
         text.push_str(&format!(" [possible values: {}]", list(possible)));
     }

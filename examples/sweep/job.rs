@@ -133,7 +133,8 @@ impl<'a> Job<'a> {
         let tests_given = !(tests.n_prompt.is_empty() && tests.n_gen.is_empty() && tests.pg.is_empty());
         // As in llama-bench, a length of 0 means none.
         let or = |given: Vec<u32>, default: u32| if tests_given { given } else { vec![default] };
-        for n in or(all(&tests.n_prompt), if own_default { 256 } else { 512 }).into_iter().filter(|&n| n > 0) {
+        for n in or(all(&tests.n_prompt), if own_default { 256 } else { 512 }).into_iter().filter(|&n| n > 0)
+        {
             sweep = sweep.prompt(n);
         }
         for n in or(all(&tests.n_gen), if own_default { 16 } else { 128 }).into_iter().filter(|&n| n > 0) {

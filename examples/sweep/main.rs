@@ -155,7 +155,8 @@ impl Source {
 }
 
 fn sources(args: &Args) -> Result<Vec<Source>, Failed> {
-    let file_type = args.model.file_type.as_deref().map(str::parse::<FileType>).transpose().map_err(bad_usage)?;
+    let file_type =
+        args.model.file_type.as_deref().map(str::parse::<FileType>).transpose().map_err(bad_usage)?;
     let mut sources: Vec<Source> = args.model.models.iter().cloned().map(Source::File).collect();
     let mut shapes = args.model.shapes.clone();
     if sources.is_empty() && shapes.is_empty() {

@@ -61,7 +61,11 @@ impl FromStr for OverrideList {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let one = |overrides: &str| {
-            split_outside_brackets(overrides, ';').into_iter().filter(|text| !text.is_empty()).map(pair).collect()
+            split_outside_brackets(overrides, ';')
+                .into_iter()
+                .filter(|text| !text.is_empty())
+                .map(pair)
+                .collect()
         };
         split_outside_brackets(text, ',').into_iter().map(one).collect::<Result<_, _>>().map(Self)
     }

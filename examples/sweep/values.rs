@@ -5,7 +5,7 @@ use std::{str::FromStr, time::Duration};
 use clap::ValueEnum;
 use llama_bench_rs::{
     bench::{Order, range},
-    llama::{FlashAttn, LlamaError, LoadMode, Numa},
+    llama::{LlamaError, LoadMode, Numa},
     record::Method,
     report::{Format, UnknownFormat},
 };
@@ -115,15 +115,6 @@ pub fn switch(text: &str) -> Result<bool, String> {
         "0" | "off" | "false" | "disabled" => Ok(false),
         "1" | "on" | "true" | "enabled" => Ok(true),
         _ => Err(format!("{text:?} is neither 0 nor 1")),
-    }
-}
-
-pub fn flash_attn(text: &str) -> Result<FlashAttn, String> {
-    match (text, switch(text)) {
-        ("-1", _) => Ok(FlashAttn::Auto),
-        (_, Ok(true)) => Ok(FlashAttn::On),
-        (_, Ok(false)) => Ok(FlashAttn::Off),
-        _ => text.parse().map_err(|e: LlamaError| e.to_string()),
     }
 }
 

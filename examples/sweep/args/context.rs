@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use llama_bench_rs::llama::{FlashAttn, KvType};
 
-use crate::values::{CpuMask, Integers, Numbers, cpu_mask, flash_attn, switch};
+use crate::values::{CpuMask, Integers, Numbers, cpu_mask, switch};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Contexts (each takes a list and may be repeated)")]
@@ -31,7 +31,7 @@ pub struct ContextArgs {
     #[arg(long, value_name = "0|1", default_value = "0", value_delimiter = ',', value_parser = switch)]
     pub no_kv_offload: Vec<bool>,
     /// Flash attention: on, off, auto (or 1, 0, -1)
-    #[arg(long, value_name = "WHEN", default_value = "auto", value_delimiter = ',', value_parser = flash_attn)]
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_delimiter = ',', value_parser = FlashAttn::from_str)]
     pub flash_attn: Vec<FlashAttn>,
     /// Threads [default: physical cores, as far as affinity and control groups allow]
     #[arg(short = 't', long = "threads", value_name = "N", value_parser = Numbers::from_str)]

@@ -78,7 +78,9 @@ impl ModelArgs {
             (mmap, direct_io) => {
                 let mmap = if mmap.is_empty() { &[LoadMode::Mmap] } else { mmap };
                 for &mode in mmap {
-                    modes.extend(direct_io.iter().map(|&direct| if direct { LoadMode::DirectIo } else { mode }));
+                    modes.extend(
+                        direct_io.iter().map(|&direct| if direct { LoadMode::DirectIo } else { mode }),
+                    );
                 }
             }
         }

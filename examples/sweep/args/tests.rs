@@ -5,7 +5,9 @@ use std::str::FromStr;
 use crate::values::{Numbers, pair};
 
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Tests (each may be repeated; with one of -p, -n and -pg given, the others have no default)")]
+#[command(
+    next_help_heading = "Tests (each may be repeated; with one of -p, -n and -pg given, the others have no default)"
+)]
 pub struct TestArgs {
     /// Prompt lengths in tokens; 0 for none [default: 512, or 256 without a model]
     #[arg(short = 'p', long = "n-prompt", value_name = "N", value_parser = Numbers::from_str)]

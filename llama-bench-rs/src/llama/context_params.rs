@@ -34,7 +34,12 @@ pub enum KvType {
     Iq4Nl,
 }
 
-names!(FlashAttn { Auto = "auto", Off = "off", On = "on" });
+// llama-bench and older scripts write the others as well.
+names!(FlashAttn {
+    Auto = "auto" | "-1",
+    Off = "off" | "0" | "false" | "disabled",
+    On = "on" | "1" | "true" | "enabled",
+});
 names!(KvType {
     F32 = "f32",
     F16 = "f16",

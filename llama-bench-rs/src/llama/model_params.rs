@@ -45,7 +45,7 @@ pub enum LazyMode {
 }
 
 macro_rules! names {
-    ($type:ident { $($variant:ident = $name:literal),+ $(,)? }) => {
+    ($type:ident { $($variant:ident = $name:literal $(| $alias:literal)*),+ $(,)? }) => {
         impl $type {
             /// Every value, in llama.cpp's order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
@@ -62,13 +62,14 @@ macro_rules! names {
             type Err = $crate::llama::LlamaError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Self::ALL.iter().copied().find(|value| value.name() == text).ok_or_else(|| {
-                    let known: Vec<_> = Self::ALL.iter().map(|value| value.name()).collect();
-                    $crate::llama::LlamaError::Parameter {
-                        name: stringify!($type),
-                        value: text.into(),
-                        remedy: format!("use one of {}", known.join(", ")),
-                    }
+                $(if [$name $(, $alias)*].contains(&text) {
+                    return Ok(Self::$variant);
+                })+
+                let known: Vec<_> = Self::ALL.iter().map(|value| value.name()).collect();
+                Err($crate::llama::LlamaError::Parameter {
+                    name: stringify!($type),
+                    value: text.into(),
+                    remedy: format!("use one of {}", known.join(", ")),
                 })
             }
         }
@@ -190,3 +191,47 @@ setters!(ModelParams {
     /// Check every tensor's data while loading.
     check_tensors: bool,
 });
+
+#[cfg(test)]
+mod tests {
+    use std::{fmt::Debug, str::FromStr};
+
+    use super::*;
+    use crate::llama::{FlashAttn, KvType, LlamaError, Numa};
+
+    fn reads_its_names<T: Copy + PartialEq + Debug + FromStr<Err = LlamaError>>(
+        all: &[T],
+        name: fn(T) -> &'static str,
+    ) {
+        for &value in all {
+            assert_eq!(name(value).parse::<T>().unwrap(), value);
+            let refused = "no such".parse::<T>().unwrap_err().to_string();
+            assert!(refused.contains("no such") && refused.contains(name(value)), "{refused}");
+        }
+    }
+
+    #[test]
+    fn every_name_is_read_back_and_what_is_none_lists_them() {
+        reads_its_names(SplitMode::ALL, SplitMode::name);
+        reads_its_names(LoadMode::ALL, LoadMode::name);
+        reads_its_names(LazyMode::ALL, LazyMode::name);
+        reads_its_names(FlashAttn::ALL, FlashAttn::name);
+        reads_its_names(KvType::ALL, KvType::name);
+        reads_its_names(Numa::ALL, Numa::name);
+    }
+
+    #[test]
+    fn flash_attention_is_read_as_llama_bench_reads_it() {
+        for (text, value) in [
+            ("1", FlashAttn::On),
+            ("true", FlashAttn::On),
+            ("enabled", FlashAttn::On),
+            ("0", FlashAttn::Off),
+            ("false", FlashAttn::Off),
+            ("disabled", FlashAttn::Off),
+            ("-1", FlashAttn::Auto),
+        ] {
+            assert_eq!(text.parse::<FlashAttn>().unwrap(), value, "{text}");
+        }
+    }
+}
