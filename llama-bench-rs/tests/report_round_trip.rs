@@ -58,9 +58,9 @@ fn next<T>(pool: &mut Vec<T>) -> T {
 }
 
 fn header() -> impl Strategy<Value = Header> {
-    let pools = (vec(text(), 25), vec(any::<u32>(), 21), vec(0..=i64::MAX as u64, 5), vec(any::<bool>(), 10));
+    let pools = (vec(text(), 26), vec(any::<u32>(), 21), vec(0..=i64::MAX as u64, 5), vec(any::<bool>(), 12));
     let rest = (
-        vec(duration(), 9),
+        vec(duration(), 10),
         vec(device(), 0..3),
         memory(),
         option::of(any::<bool>()),
@@ -120,7 +120,8 @@ fn header() -> impl Strategy<Value = Header> {
                 no_host: next(flags),
                 repack: next(flags),
                 swa_full: next(flags),
-                numa: next(flags).then(|| next(t)),
+                // An empty text and none are the same in a file.
+                numa: next(flags).then(|| format!("numa {}", next(t))),
                 delay: next(flags).then(|| next(times)),
                 seed,
                 n_reps: next(n),

@@ -14,6 +14,8 @@ pub(super) struct Markdown {
     announced: Vec<Map<String, Value>>,
     columns: Vec<&'static str>,
     builds: Vec<String>,
+    /// Texts that are too long for a column, each once.
+    long: Vec<String>,
 }
 
 /// A parameter that has a column only where it is worth one.
@@ -50,16 +52,42 @@ impl Encode for Markdown {
 
     fn row(&mut self, out: &mut dyn Write, row: &Flat) -> Result<(), EncodeError> {
         let map = row.to_map()?;
-        let cell = |column: &&'static str| pad(&inline(&value(column, row, &map)), width(column));
-        write_line(out, self.columns.iter().map(cell))?;
+        let values: Vec<String> = self.columns.iter().map(|column| value(column, row, &map)).collect();
+        let cells: Vec<String> = self
+            .columns
+            .clone()
+            .into_iter()
+            .zip(values)
+            .map(|(column, value)| pad(&inline(&self.shortened(column, value)), width(column)))
+            .collect();
+        write_line(out, cells.into_iter())?;
         Ok(())
     }
 
     fn finish(&mut self, out: &mut dyn Write) -> Result<(), EncodeError> {
+        for (i, long) in self.long.iter().enumerate() {
+            writeln!(out, "{}ot {}: {}", if i == 0 { "\n" } else { "" }, i + 1, inline(long))?;
+        }
         for (i, build) in self.builds.iter().enumerate() {
             writeln!(out, "{}{build}", if i == 0 { "\n" } else { "" })?;
         }
         Ok(())
+    }
+}
+
+impl Markdown {
+    /// A model with an override for every layer would make each row as long as a page: such a text gets a number here
+    /// and stands below the table.
+    fn shortened(&mut self, column: &str, value: String) -> String {
+        const LONGEST: usize = 60;
+        if column != "tensor_buft_overrides" || value.chars().count() <= LONGEST {
+            return value;
+        }
+        let index = self.long.iter().position(|long| *long == value).unwrap_or_else(|| {
+            self.long.push(value);
+            self.long.len() - 1
+        });
+        format!("ot {}", index + 1)
     }
 }
 
@@ -234,6 +262,25 @@ mod tests {
         let cut = brief(&"é".repeat(81));
         assert_eq!(cut.chars().count(), 81);
         assert!(cut.ends_with('…'));
+    }
+
+    #[test]
+    fn a_long_override_stands_below_the_table_once() {
+        let run = |overrides: &str| Flat { tensor_buft_overrides: overrides.into(), ..Flat::default() };
+        let [one, other] = [r"blk\.1\.=CPU;", r"blk\.2\.=CPU;"].map(|text| run(&text.repeat(40)));
+        let (mut table, mut out) = (Markdown::default(), Vec::new());
+        table.begin(&mut out, &one).unwrap();
+        for row in [&one, &other, &one, &run("exps=CPU")] {
+            table.row(&mut out, row).unwrap();
+        }
+        table.finish(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).skip(2).collect();
+        for (row, shown) in rows.iter().zip(["| ot 1 ", "| ot 2 ", "| ot 1 ", "| exps=CPU "]) {
+            assert!(row.contains(shown) && row.len() < 300, "{row}");
+        }
+        assert_eq!(text.matches(&one.tensor_buft_overrides).count(), 1, "{text}");
+        assert!(text.contains(&format!("\not 2: {}\n", other.tensor_buft_overrides)), "{text}");
     }
 
     #[test]
