@@ -59,7 +59,7 @@ fn cores(root: &Path) -> Option<usize> {
     (!siblings.is_empty()).then_some(siblings.len())
 }
 
-/// `Cpus_allowed_list:	0-3,8` of a `status` file.
+/// The list `0-3,8` of a `status` file.
 fn allowed_cpus(status: &str) -> Option<BTreeSet<u32>> {
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
     let ranges = list.trim().split(',').map(|range| {
