@@ -117,7 +117,10 @@ fn progress_is_a_line_for_each_step() {
 fn what_changes_figures_is_recorded() {
     let rows = rows(&["--numa", "distribute", "--delay", "0.01"]);
     assert_eq!((&rows[0]["numa"], &rows[0]["delay_ns"]), (&"distribute".into(), &10_000_000.into()));
+    let rows = self::rows(&["-fitt", "64", "-fitc", "128"]);
+    assert_eq!((&rows[0]["fit_target"], &rows[0]["fit_min_ctx"]), (&64.into(), &128.into()));
     let rows = self::rows(&[]);
+    assert_eq!((&rows[0]["fit_target"], &rows[0]["fit_min_ctx"]), (&0.into(), &0.into()));
     assert_eq!((&rows[0]["numa"], &rows[0]["delay_ns"]), (&"disabled".into(), &0.into()));
 }
 
@@ -132,9 +135,7 @@ fn a_plan_has_every_combination_once() {
 
 #[test]
 fn what_cannot_be_had_says_what_to_do_instead() {
-    for (flag, remedy) in
-        [("-hf", "download the GGUF file"), ("--rpc", "no RPC backend"), ("-fitt", "-ngl or -ncmoe")]
-    {
+    for (flag, remedy) in [("-hf", "download the GGUF file"), ("--rpc", "no RPC backend")] {
         let ran = small_sweep(&[flag, "x"]);
         assert_eq!(ran.status, 2);
         assert!(ran.err.contains(flag) && ran.err.contains(remedy), "{}", ran.err);

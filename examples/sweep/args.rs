@@ -11,10 +11,10 @@ use clap::{CommandFactory, FromArgMatches, Parser, error::ErrorKind};
 
 use crate::{help, names, values::OutputFormat};
 
-pub use context::ContextArgs;
-pub use model::ModelArgs;
-pub use run::RunArgs;
-pub use tests::TestArgs;
+use context::ContextArgs;
+use model::ModelArgs;
+use run::RunArgs;
+use tests::TestArgs;
 
 /// Measures a model at several context depths, in one process.
 ///

@@ -6,18 +6,20 @@ use llama_bench_rs::{
 };
 
 use crate::{
-    args::{ContextArgs, ModelArgs},
+    args::Args,
     placement::{Devices, OverrideList, TensorSplit},
     values::{CpuMask, all, all_integers},
 };
 
 /// The ways to load a model.
-pub fn models(args: &ModelArgs, backend: &Backend) -> Result<Vec<ModelParams>, Error> {
+pub fn models(args: &Args, backend: &Backend) -> Result<Vec<ModelParams>, Error> {
+    let n_needed = args.tests.n_ctx();
+    let args = &args.model;
     let places = args.device.iter().map(|devices| place(devices, backend)).collect::<Result<Vec<_>, _>>()?;
     let overrides: Vec<_> =
         args.override_tensor.iter().flat_map(|OverrideList(lists)| lists.iter().cloned()).collect();
-    let params =
-        vary(vec![ModelParams::default()], &all_integers(&args.n_gpu_layers), ModelParams::n_gpu_layers);
+    let params = vary(vec![ModelParams::default()], &args.fits(n_needed), ModelParams::fit);
+    let params = vary(params, &all_integers(&args.n_gpu_layers), ModelParams::n_gpu_layers);
     let params = vary(params, &all(&args.n_cpu_moe), ModelParams::n_cpu_moe);
     let params = vary(params, &args.split_mode, ModelParams::split_mode);
     let params = vary(params, &args.load_modes(), ModelParams::load_mode);
@@ -44,7 +46,8 @@ fn place(devices: &Devices, backend: &Backend) -> Result<ModelParams, Error> {
 }
 
 /// The ways to make a context.
-pub fn contexts(args: &ContextArgs) -> Vec<ContextParams> {
+pub fn contexts(args: &Args) -> Vec<ContextParams> {
+    let args = &args.context;
     let params = vec![ContextParams::default().swa_full(args.swa_full)];
     let params = vary(params, &args.embeddings, ContextParams::embeddings);
     let params = vary(params, &args.no_op_offload, |p, no: bool| p.op_offload(!no));

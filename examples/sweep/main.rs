@@ -85,8 +85,8 @@ fn run(args: &Args) -> Result<u8, Failed> {
         return Ok(0);
     }
     // Everything that can be wrong with the request is found before anything is made or loaded.
-    let models = configs::models(&args.model, &backend).map_err(bad_usage)?;
-    let contexts = configs::contexts(&args.context);
+    let models = configs::models(args, &backend).map_err(bad_usage)?;
+    let contexts = configs::contexts(args);
     let mut baselines = Baselining::new(&args.baseline)?;
     let progress = Progress::new(args.progress);
     let sources = sources(args)?;

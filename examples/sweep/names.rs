@@ -10,6 +10,8 @@ pub const SHORT_NAMES: &[(&str, &str)] = &[
     ("-ub", "ubatch-size"),
     ("-ctk", "cache-type-k"),
     ("-ctv", "cache-type-v"),
+    ("-fitt", "fit-target"),
+    ("-fitc", "fit-ctx"),
     ("-ngl", "n-gpu-layers"),
     ("-ncmoe", "n-cpu-moe"),
     ("-sm", "split-mode"),
@@ -30,14 +32,10 @@ pub const SHORT_NAMES: &[(&str, &str)] = &[
 
 const DOWNLOAD: &str = "models are not downloaded here: download the GGUF file and name it with -m FILE";
 const RPC: &str = "this build has no RPC backend: run on the machine that has the devices";
-const FIT: &str = "llama.cpp's C interface does not fit a model to free memory: choose -ngl or -ncmoe, and see with --plan \
-                   what fits";
-
 /// Flags of llama-bench that cannot be had, and what to do instead.
 pub const REFUSED: &[(&[&str], &str)] = &[
     (&["-hf", "-hfr", "--hf-repo", "-hff", "--hf-file", "-hft", "--hf-token", "--offline"], DOWNLOAD),
     (&["-rpc", "--rpc"], RPC),
-    (&["-fitt", "--fit-target", "-fitc", "--fit-ctx"], FIT),
 ];
 
 /// Formats as llama-bench names them.

@@ -58,7 +58,7 @@ fn next<T>(pool: &mut Vec<T>) -> T {
 }
 
 fn header() -> impl Strategy<Value = Header> {
-    let pools = (vec(text(), 26), vec(any::<u32>(), 21), vec(0..=i64::MAX as u64, 5), vec(any::<bool>(), 12));
+    let pools = (vec(text(), 26), vec(any::<u32>(), 22), vec(0..=i64::MAX as u64, 6), vec(any::<bool>(), 14));
     let rest = (
         vec(duration(), 10),
         vec(device(), 0..3),
@@ -120,6 +120,8 @@ fn header() -> impl Strategy<Value = Header> {
                 no_host: next(flags),
                 repack: next(flags),
                 swa_full: next(flags),
+                fit_target_mib: next(flags).then(|| next(wide)),
+                fit_min_ctx: next(flags).then(|| next(n).max(1)),
                 // An empty text and none are the same in a file.
                 numa: next(flags).then(|| format!("numa {}", next(t))),
                 delay: next(flags).then(|| next(times)),

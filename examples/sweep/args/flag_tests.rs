@@ -24,11 +24,11 @@ fn args(line: &str) -> Args {
 }
 
 fn models(line: &str) -> Vec<ModelParams> {
-    configs::models(&args(line).model, &Backend::init().unwrap()).unwrap()
+    configs::models(&args(line), &Backend::init().unwrap()).unwrap()
 }
 
 fn contexts(line: &str) -> Vec<ContextParams> {
-    configs::contexts(&args(line).context)
+    configs::contexts(&args(line))
 }
 
 /// The flags that a table has spoken of, so that none is forgotten.
@@ -102,6 +102,15 @@ fn every_flag_of_llama_bench_in_each_of_its_forms() {
     let mut seen = Seen::default();
 
     let s = &mut seen;
+    let margin = |p: &ModelParams| p.fit.map(|fit| fit.margin_mib);
+    s.list("-fitt --fit-target", ["1024", "0"], models, margin, [Some(1024), None]);
+    s.list(
+        "-fitc --fit-ctx",
+        ["512", "8192"],
+        models,
+        |p| p.fit.map(|fit| fit.n_ctx),
+        [Some(512), Some(8192)],
+    );
     s.list("-ngl --n-gpu-layers", ["-1", "7"], models, |p| p.n_gpu_layers, [-1, 7]);
     s.list("-ncmoe --n-cpu-moe", ["3", "0"], models, |p| p.n_cpu_moe, [3, 0]);
     s.list("-sm --split-mode", ["row", "none"], models, |p| p.split_mode, [SplitMode::Row, SplitMode::None]);
@@ -311,6 +320,15 @@ fn older_flags_of_loading_mean_what_they_meant_together() {
     assert_eq!(modes("-lm mlock -mmp 0"), [LoadMode::Mlock, LoadMode::None]);
     assert_eq!(modes("--no-mmap"), [LoadMode::None]);
     assert!(parse("--no-mmap -mmp 1").is_err());
+}
+
+#[test]
+fn a_fit_leaves_room_for_the_tests() {
+    let fits =
+        |line| models(line).iter().map(|p| p.fit.map(|fit| (fit.margin_mib, fit.n_ctx))).collect::<Vec<_>>();
+    assert_eq!(fits("-fitt 100"), [Some((100, 4096))]);
+    assert_eq!(fits("-fitt 100 -p 512 -n 0 -d 0,8192 -pg 600,8"), [Some((100, 8800))]);
+    assert_eq!(fits("-fitt 0,9 -fitc 1,2"), [Some((0, 1)), Some((0, 2)), Some((9, 1)), Some((9, 2))]);
 }
 
 #[test]

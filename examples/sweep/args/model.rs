@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, str::FromStr};
 
-use llama_bench_rs::llama::{LazyMode, LoadMode, SplitMode};
+use llama_bench_rs::llama::{Fit, LazyMode, LoadMode, SplitMode};
 
 use crate::{
     placement::{Devices, OverrideList, TensorSplit},
@@ -21,6 +21,13 @@ pub struct ModelArgs {
     /// File type of synthetic models, such as q4_k_m [default: the shape's own]
     #[arg(long, value_name = "TYPE")]
     pub file_type: Option<String>,
+    /// Leave this many MiB free on each device: of the layers that -ngl asks for, those that fit are placed there; 0 for
+    /// no fit [default: 0]
+    #[arg(long, value_name = "MIB", value_delimiter = ',')]
+    pub fit_target: Vec<u64>,
+    /// With -fitt: tokens of the context that must fit beside the weights, if the tests need no more [default: 4096]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub fit_ctx: Vec<u32>,
     /// Layers on the devices; -1 for all
     #[arg(long, value_name = "N", default_value = "-1", value_parser = Integers::from_str)]
     pub n_gpu_layers: Vec<Integers>,
@@ -65,7 +72,21 @@ pub struct ModelArgs {
     pub repack: Vec<bool>,
 }
 
+/// llama-bench's context beside a model that is fitted.
+const FIT_CTX: u32 = 4096;
+
 impl ModelArgs {
+    /// The ways to fit the model to free memory; the tests need a context of `n_needed` tokens.
+    pub fn fits(&self, n_needed: u32) -> Vec<Option<Fit>> {
+        let targets = if self.fit_target.is_empty() { &[0] } else { self.fit_target.as_slice() };
+        let contexts = if self.fit_ctx.is_empty() { &[FIT_CTX] } else { self.fit_ctx.as_slice() };
+        let fit = |margin_mib, n_ctx: u32| {
+            let is_wanted = margin_mib > 0 || !self.fit_ctx.is_empty();
+            is_wanted.then(|| Fit { margin_mib, n_ctx: n_ctx.max(n_needed) })
+        };
+        targets.iter().flat_map(|&target| contexts.iter().map(move |&n_ctx| fit(target, n_ctx))).collect()
+    }
+
     /// The ways to load weights, whichever flags name them.
     pub fn load_modes(&self) -> Vec<LoadMode> {
         if self.no_mmap {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::values::{Numbers, pair};
+use crate::values::{Numbers, all, pair};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -21,4 +21,14 @@ pub struct TestArgs {
     /// Depths: tokens in the context before each repetition [default: 0, or 0-2048+512 without a model]
     #[arg(short = 'd', long = "n-depth", value_name = "N", value_parser = Numbers::from_str)]
     pub n_depth: Vec<Numbers>,
+}
+
+impl TestArgs {
+    /// Tokens of the context that the tests need at least.
+    pub fn n_ctx(&self) -> u32 {
+        let lengths = [all(&self.n_prompt), all(&self.n_gen)].concat();
+        let pairs = self.pg.iter().map(|(n_prompt, n_gen)| n_prompt.saturating_add(*n_gen));
+        let longest = lengths.into_iter().chain(pairs).max().unwrap_or(0);
+        all(&self.n_depth).into_iter().max().unwrap_or(0).saturating_add(longest)
+    }
 }

@@ -168,6 +168,8 @@ fn config(config: &Config) -> BTreeMap<String, String> {
         ("no_host", config.no_host.to_string()),
         ("repack", config.repack.to_string()),
         ("swa_full", config.swa_full.to_string()),
+        ("fit_target_mib", config.fit_target_mib.map(|mib| mib.to_string()).unwrap_or_default()),
+        ("fit_min_ctx", config.fit_min_ctx.map(|n_ctx| n_ctx.to_string()).unwrap_or_default()),
         ("numa", config.numa.clone().unwrap_or_default()),
         ("delay", config.delay.map(|delay| format!("{} s", delay.as_secs_f64())).unwrap_or_default()),
         ("method", method.into()),

@@ -80,6 +80,8 @@ fn config(model: &Model, context: &ContextParams, request: &Request) -> Config {
         no_host: params.no_host,
         repack: params.use_extra_bufts,
         swa_full: context.swa_full,
+        fit_target_mib: params.fit.map(|fit| fit.margin_mib),
+        fit_min_ctx: params.fit.map(|fit| fit.n_ctx),
         // Of the whole process, which the backend knows.
         numa: None,
         delay: Some(request.delay),

@@ -78,6 +78,12 @@ impl Model {
     ) -> Result<Self, LlamaError> {
         let path = path.as_ref();
         let learned_positions = checks::model_file(path)?;
+        // A model without memory is what the fit tries, and what tells its needs afterwards.
+        let fitted = match params.fit {
+            Some(fit) if !params.no_alloc => Some(fit.choose(backend, path, params)?),
+            _ => None,
+        };
+        let params = fitted.as_ref().unwrap_or(params);
         let arguments = Arguments::new(backend, params)?;
         let c_path = c_path(path)?;
         let mut watch = Watch { progress, panic: None, stopped: false };

@@ -1,4 +1,4 @@
-use super::Device;
+use super::{Device, Fit};
 
 /// How a model is spread over several devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -93,6 +93,8 @@ names!(LazyMode { Off = "off", Auto = "auto", On = "on" });
 pub struct ModelParams {
     /// Layers to place on devices; negative for all.
     pub n_gpu_layers: i32,
+    /// Place no more layers on the devices than fit into their free memory.
+    pub fit: Option<Fit>,
     /// Devices to use; empty for all.
     pub devices: Vec<Device>,
     /// Use no device, the CPU alone: llama-bench's `-dev none`. [`devices`](Self::devices) must be empty.
@@ -127,6 +129,7 @@ impl Default for ModelParams {
     fn default() -> Self {
         Self {
             n_gpu_layers: -1,
+            fit: None,
             devices: Vec::new(),
             no_devices: false,
             split_mode: SplitMode::default(),
@@ -162,6 +165,8 @@ pub(super) use setters;
 setters!(ModelParams {
     /// Layers to place on devices; negative for all.
     n_gpu_layers: i32,
+    /// Place no more layers on the devices than fit into their free memory.
+    fit: Option<Fit>,
     /// Devices to use; empty for all.
     devices: Vec<Device>,
     /// Use no device, the CPU alone.

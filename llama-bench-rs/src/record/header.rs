@@ -202,6 +202,10 @@ pub struct Config {
     pub repack: bool,
     /// Sliding-window layers keep the whole context.
     pub swa_full: bool,
+    /// MiB that layers on devices were chosen to leave free; `None` if they were not chosen so.
+    pub fit_target_mib: Option<u64>,
+    /// Tokens of the context that had to fit beside them.
+    pub fit_min_ctx: Option<u32>,
     /// How threads are placed on NUMA nodes: `disabled`, `distribute`, `isolate` or `numactl`; `None` if it is not known.
     pub numa: Option<String>,
     /// Pause before each test; `None` if it is not known.

@@ -146,10 +146,10 @@ row! {
     LlamaBench Bool no_host: bool,
     /// Weights may be repacked for the CPU.
     LlamaBench Bool repack: bool,
-    /// llama-bench's fit to free memory, which this crate does not have: 0. `None` in a failed row: see
+    /// MiB that layers on devices were chosen to leave free; 0 without a fit. `None` in a failed row: see
     /// [the module](crate::report#failed-cells).
     LlamaBench Int fit_target: Option<u64>,
-    /// The context that the fit must leave, in tokens: 0.
+    /// The context that had to fit beside the layers, in tokens; 0 without a fit.
     LlamaBench Int fit_min_ctx: u32,
     /// Prompt tokens of a repetition; 0 for tg.
     LlamaBench Int n_prompt: u32,
@@ -228,6 +228,8 @@ row! {
     Own Int n_threads_batch: Option<u32>,
     /// Sliding-window layers keep the whole context.
     Own Bool swa_full: bool,
+    /// The same as `fit_target`, in failed rows too; `None` without a fit.
+    Own Int fit_target_mib: Option<u64>,
     /// How threads are placed on NUMA nodes; `None` if it is not known.
     Own Text numa: Option<String>,
     /// Pause before each test; `None` if it is not known.

@@ -99,6 +99,9 @@ impl Flat {
             no_host: self.no_host,
             repack: self.repack,
             swa_full: self.swa_full,
+            // llama-bench has one field for no fit and for a margin of 0.
+            fit_target_mib: self.fit_target_mib.or(self.fit_target.filter(|&mib| mib > 0)),
+            fit_min_ctx: Some(self.fit_min_ctx).filter(|&n_ctx| n_ctx > 0),
             numa: self.numa.clone(),
             delay: self.delay_ns.map(Duration::from_nanos),
             seed: self.seed,
