@@ -4,6 +4,7 @@ pub mod clock;
 mod describe;
 mod engine;
 mod error;
+mod failed;
 #[cfg(test)]
 mod fake;
 mod fresh;

@@ -56,6 +56,11 @@ pub struct CurvePoint {
 }
 
 impl Run {
+    /// Whether any cell has a figure. A run without one failed as a whole, as when its model could not be loaded.
+    pub fn has_figures(&self) -> bool {
+        self.cells.iter().any(|cell| cell.failure().is_none())
+    }
+
     /// The share of the run's time, loading included, that could not be avoided: loading once, filling once to the
     /// deepest depth, and the timed repetitions. `None` if no time was taken.
     pub fn efficiency(&self) -> Option<Ratio> {
