@@ -121,9 +121,16 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without a text");
         let message = format!("the measurement panicked: {text}");
         let failure = Failure { kind: "panic".into(), message };
-        let depths = self.plan.depths.clone();
-        for unit in depths.iter().flat_map(|depth| self.open_units(depth)).collect::<Vec<_>>() {
-            self.fail(unit, &failure);
+        self.fail_open(&failure);
+    }
+
+    /// Fails every unit that lacks repetitions.
+    fn fail_open(&mut self, failure: &Failure) {
+        let plan = self.plan;
+        for depth in &plan.depths {
+            for unit in self.open_units(depth) {
+                self.fail(unit, failure);
+            }
         }
     }
 
@@ -143,6 +150,10 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             }
         }
         self.refuse_past_training();
+        if let Err(failure) = self.go_on() {
+            // Before a context is made for nothing.
+            self.fail_open(&failure);
+        }
     }
 
     /// After everything was run: the observer hears of the cells it has not heard of yet.

@@ -9,12 +9,14 @@ use crate::units::Ratio;
 
 mod cell;
 mod conditions;
+mod cut_short;
 mod difference;
 mod header;
 mod summary;
 
 pub use cell::{Cell, Failure, Group, Measured, Outcome, Rewind, Sample, Summarised, Test, TestKind, Warmup};
 pub use conditions::{GpuConditions, merge_conditions};
+pub use cut_short::CutShort;
 pub use difference::Difference;
 pub use header::{
     Build, Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Host, Load, Method, ModelInfo, Order,

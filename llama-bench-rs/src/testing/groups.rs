@@ -28,6 +28,11 @@ impl<'a> Group<'a> {
         groups
     }
 
+    /// Whether these are failed runs of models that were not loaded.
+    pub(super) fn is_of_unknown_model(&self) -> bool {
+        self.key.model.is_empty() && self.runs.iter().all(|run| !run.has_figures())
+    }
+
     /// Every test of the runs once, in the order planned.
     pub(super) fn tests(&self) -> Vec<Test> {
         let mut tests = Vec::new();
