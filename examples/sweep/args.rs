@@ -187,6 +187,9 @@ pub struct Args {
     /// Go on with the file of --output (JSONL) where an earlier sweep ended: what is in it is not measured again
     #[arg(long, requires = "output")]
     pub resume: bool,
+    /// Replace the file of --output although it is there and not empty
+    #[arg(long, requires = "output", conflicts_with = "resume")]
+    pub force: bool,
     /// Tell what would be run, how many tokens and how much memory it takes, and stop
     #[arg(long)]
     pub plan: bool,
