@@ -23,6 +23,7 @@ macro_rules! complain {
 }
 
 /// Writes to standard output. A reader that went away has seen enough; anything else is complained of once.
+#[allow(dead_code)]
 pub fn out(text: fmt::Arguments<'_>) {
     heed(io::stdout().write_fmt(text));
 }

@@ -39,14 +39,16 @@ pub struct Doubt {
 /// More repetitions than this are not the remedy.
 const MANY: usize = 200;
 
-/// The cells of a run whose mean is known so badly that [`Precision`](super::Precision) warns of it; `None` if there are
-/// none, or nothing is known of their spread.
+/// The cells of a run whose repetitions lie so far apart that [`Precision`](super::Precision) warns of their mean; `None`
+/// if there are none, or nothing is known of their spread.
 pub fn unbelievable(run: &Run) -> Option<Unbelievable> {
     let (target, confidence) = (Ratio::new(BAD)?, StoppingRule::new().confidence);
     let doubt = |cell: &Cell| {
         let figures = Figures::of(cell)?;
         let width = figures.relative_half_width().filter(|width| width.get() > BAD)?;
-        let (cv, n_made) = (figures.cv?, figures.times.as_ref()?.n());
+        // Of few repetitions that lie close together the interval is wide and the figure all the same no surprise.
+        let cv = figures.cv.filter(|cv| cv.get() > BAD)?;
+        let n_made = figures.times.as_ref()?.n();
         let n_needed = repetitions_for(cv, target, confidence).map(|n| n.max(n_made + 1));
         let stddev = RateSpread::new(cv.get() * figures.rate.get())?;
         let n_needed = n_needed.filter(|&n| n <= MANY);
