@@ -91,9 +91,8 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let mut output = Output::open(args, n_runs).map_err(bad_usage)?;
     let interrupt = Interrupt::watch().map_err(bad_usage)?;
     // A file that cannot be loaded costs its own runs alone: the others are measured, and the user hears of it at once.
-    for defect in sources.iter().filter_map(source::Source::defect) {
-        complain!("sweep: {defect}");
-    }
+    let defects: Vec<String> = sources.iter().filter_map(source::Source::defect).collect();
+    defects.iter().for_each(|defect| complain!("sweep: {defect}"));
 
     let cancel = interrupt.cancel();
     let mut complete = true;
@@ -128,7 +127,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     }
     let can_be_resumed = output.can_be_resumed();
     let (report, lost) = output.finish();
-    remarks::tell(&report, args);
+    remarks::tell(&report, args, &defects);
     if let Some(status) = interrupt.status() {
         remarks::tell_how_to_go_on(can_be_resumed);
         return Ok(status);

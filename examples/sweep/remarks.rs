@@ -12,15 +12,18 @@ use llama_bench_rs::{
 
 use crate::{args::Args, values::OutputFormat};
 
-/// Why cells failed, unless the table says so, where cells were cut short, and figures that cannot be believed.
-pub fn tell(report: &Report, args: &Args) {
+/// Why cells failed, unless the table says so or it was `said` before, where cells were cut short, and figures that
+/// cannot be believed.
+pub fn tell(report: &Report, args: &Args, said: &[String]) {
     let of = |run: &Run| {
         let file = run.header.model.filename.as_str();
         if report.runs.len() > 1 { format!("{file}: ") } else { String::new() }
     };
     let in_table = matches!(args.format, OutputFormat::Rows(Format::Markdown) | OutputFormat::Terminal);
     for insight in insights(report).iter().filter(|_| !in_table) {
-        if matches!(insight.statement, Statement::Failed(_)) {
+        if let Statement::Failed(failed) = &insight.statement
+            && failed.cells.iter().any(|(_, failure)| !said.contains(&failure.message))
+        {
             complain!("sweep: {}{insight}", of(&report.runs[insight.run]));
         }
     }
