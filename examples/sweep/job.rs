@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use llama_bench_rs::{
-    bench::{BenchError, Cancel, Event, Sweep},
+    bench::{BenchError, Cancel, Event, Note, Sweep},
     llama::{ContextParams, Model, ModelParams},
     record::{Failure, Report},
     stats::StoppingRule,
@@ -42,6 +42,11 @@ impl<'a> Job<'a> {
             sweep = sweep.take_up(earlier).map_err(bad_usage)?;
         }
         Ok(sweep.run()?)
+    }
+
+    /// Values that do not do what their names say.
+    pub fn notes(&self) -> Result<Vec<Note>, Failed> {
+        self.sweep()?.notes().map_err(bad_usage)
     }
 
     /// Prints what would be run and what it takes; whether it fits.

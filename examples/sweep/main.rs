@@ -7,6 +7,7 @@ mod print;
 mod args;
 mod baseline;
 mod configs;
+mod distinct;
 mod expect;
 mod job;
 mod output;
@@ -81,8 +82,11 @@ fn run(args: &Args) -> Result<u8, Failed> {
         return Ok(0);
     }
     // Everything that can be wrong with the request is found before anything is made or loaded.
-    let models = configs::models(args, &backend).map_err(bad_usage)?;
-    let contexts = configs::contexts(args);
+    let (models, contexts) = (configs::models(args, &backend).map_err(bad_usage)?, configs::contexts(args));
+    models.iter().try_for_each(|params| params.check_main_gpu(&backend)).map_err(bad_usage)?;
+    let n_all = models.len() * contexts.len();
+    let (models, contexts) = (distinct::distinct(models), distinct::distinct(contexts));
+    distinct::tell(n_all, models.len() * contexts.len(), args);
     let mut baselines = Baselining::new(&args.baseline)?;
     let progress = Progress::new();
     let sources = source::sources(args)?;
@@ -95,6 +99,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     defects.iter().for_each(|defect| complain!("sweep: {defect}"));
 
     let cancel = interrupt.cancel();
+    let mut notes = remarks::Notes::default();
     let mut complete = true;
     for source in &sources {
         let path = source.path()?;
@@ -105,6 +110,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
             for context in &contexts {
                 let (path, model) = (&path, model.as_ref());
                 let job = Job { args, path, params, model, context, stopping };
+                notes.tell(job.notes()?, &progress);
                 complete &= if args.plan || args.verify {
                     match interrupt.status() {
                         Some(status) => return Ok(status),

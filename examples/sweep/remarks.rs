@@ -3,14 +3,30 @@
 use std::ffi::OsString;
 
 use llama_bench_rs::{
-    record::{Report, Run},
+    bench::Note,
+    record::{FlashAttnSetting, Report, Run},
     report::{
         Format,
         insights::{Statement, insights, unbelievable},
     },
 };
 
-use crate::{args::Args, values::OutputFormat};
+use crate::{args::Args, progress::Progress, values::OutputFormat};
+
+/// What was said of values that do not do what their names say: each once.
+#[derive(Default)]
+pub struct Notes(Vec<Note>);
+
+impl Notes {
+    pub fn tell(&mut self, notes: Vec<Note>, progress: &Progress) {
+        for note in notes {
+            if !self.0.contains(&note) {
+                progress.suspend(|| complain!("sweep: {note}"));
+                self.0.push(note);
+            }
+        }
+    }
+}
 
 /// Why cells failed, unless the table says so or it was `said` before, where cells were cut short, and figures that
 /// cannot be believed.
@@ -32,6 +48,13 @@ pub fn tell(report: &Report, args: &Args, said: &[String]) {
             if let Some(cut) = cell.cut_short(&run.header.config) {
                 complain!("sweep: {}{}: {cut}", of(run), cell.test);
             }
+        }
+        let (asked, used) = (run.header.config.flash_attn, run.header.resolved.flash_attn);
+        if (asked, used) == (FlashAttnSetting::On, Some(false)) {
+            complain!(
+                "sweep: {}flash_attn = on has no effect: llama.cpp could not use it for this model",
+                of(run)
+            );
         }
         if let Some(doubt) = unbelievable(run) {
             complain!("sweep: {}{doubt}", of(run));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    Cancel, Event, Needs, Observer, Order, Plan, Request, Verification, clock::MonotonicClock,
+    Cancel, Event, Needs, Note, Observer, Order, Plan, Request, Verification, clock::MonotonicClock,
     engine::Engine, error::BenchError, failed::NotLoaded, llama_target::LlamaTarget,
 };
 use crate::{
@@ -220,6 +220,17 @@ impl<'a> Sweep<'a> {
         let plan = self.plan()?;
         let Subject::Model(model) = self.subject else { return Ok(None) };
         Ok(Needs::of(model, &self.context, plan.n_ctx(&plan.depths)))
+    }
+
+    /// Values that mean nothing, or something else, for this model on this machine, although llama.cpp takes them
+    /// without a word; empty if there are none or the model was not loaded.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn notes(&self) -> Result<Vec<Note>, BenchError> {
+        let (backend, plan) = (Backend::init()?, self.plan()?);
+        let Subject::Model(model) = self.subject else { return Ok(Vec::new()) };
+        Ok(super::notes::notes(&backend, model, &self.context, &plan))
     }
 
     /// What would be run.

@@ -20,6 +20,7 @@ mod memory;
 mod model;
 mod model_arguments;
 mod model_params;
+mod placement;
 mod sampler;
 mod state;
 mod threadpool;
