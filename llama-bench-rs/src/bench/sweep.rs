@@ -264,7 +264,7 @@ impl<'a> Sweep<'a> {
         let clock = MonotonicClock::start();
         let run = match Ready::new(self)? {
             Ready::Measure(mut prepared) => prepared.engine(&clock).run(),
-            Ready::Failed(run) => run,
+            Ready::Failed(run) => *run,
         };
         Ok(Report { runs: vec![run] })
     }
@@ -288,7 +288,7 @@ pub fn interleave(sweeps: Vec<Sweep<'_>>) -> Result<Report, crate::Error> {
     let mut measured = super::interleaved::run(engines.collect()).into_iter();
     let run = |one| match one {
         Ready::Measure(_) => measured.next(),
-        Ready::Failed(run) => Some(run),
+        Ready::Failed(run) => Some(*run),
     };
     Ok(Report { runs: ready.into_iter().filter_map(run).collect() })
 }
@@ -296,7 +296,7 @@ pub fn interleave(sweeps: Vec<Sweep<'_>>) -> Result<Report, crate::Error> {
 /// A sweep that can begin, or that is over because there is no model.
 enum Ready<'a> {
     Measure(Box<Prepared<'a>>),
-    Failed(Run),
+    Failed(Box<Run>),
 }
 
 /// A sweep with all that its engine borrows.
@@ -325,7 +325,7 @@ impl<'a> Ready<'a> {
                     Some(observer) => *observer,
                     None => &mut silent,
                 };
-                Self::Failed(not_loaded.run(&plan, header, earlier.as_ref(), observer))
+                Self::Failed(Box::new(not_loaded.run(&plan, header, earlier.as_ref(), observer)))
             }
         })
     }
