@@ -21,6 +21,19 @@ pub struct Job<'a> {
     pub stopping: Option<StoppingRule>,
 }
 
+/// Refuses what cannot be measured of any model, before one is loaded.
+pub fn check(
+    args: &Args,
+    models: &[ModelParams],
+    contexts: &[ContextParams],
+    stopping: Option<StoppingRule>,
+) -> Result<(), Failed> {
+    let not_yet = Failure { kind: "model_load".into(), message: "not loaded yet".into() };
+    let Some((params, context)) = models.first().zip(contexts.first()) else { return Ok(()) };
+    let job = Job { args, path: Path::new(""), params, model: Err(&not_yet), context, stopping };
+    job.sweep().map(drop)
+}
+
 impl<'a> Job<'a> {
     /// Measures it, every cell going to the output as it comes.
     pub fn measure(

@@ -92,6 +92,8 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let sources = source::sources(args)?;
     let n_runs = sources.len() * models.len() * contexts.len();
     let stopping = args.stopping().map_err(bad_usage)?;
+    let paths = sources.iter().map(source::Source::path).collect::<Result<Vec<_>, _>>()?;
+    job::check(args, &models, &contexts, stopping)?;
     let mut output = Output::open(args, n_runs).map_err(bad_usage)?;
     let interrupt = Interrupt::watch().map_err(bad_usage)?;
     // A file that cannot be loaded costs its own runs alone: the others are measured, and the user hears of it at once.
@@ -101,35 +103,39 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let cancel = interrupt.cancel();
     let mut notes = remarks::Notes::default();
     let mut complete = true;
-    for source in &sources {
-        let path = source.path()?;
-        let made = source.make(&progress, cancel);
-        for params in &models {
-            let load = |()| source::load(&backend, &path, params, &progress, cancel);
-            let model = made.clone().and_then(load);
-            for context in &contexts {
-                let (path, model) = (&path, model.as_ref());
-                let job = Job { args, path, params, model, context, stopping };
-                notes.tell(job.notes()?, &progress);
-                complete &= if args.plan || args.verify {
-                    match interrupt.status() {
-                        Some(status) => return Ok(status),
-                        None if args.plan => job.tell_plan()?,
-                        None => job.verify(&progress)?,
+    let mut measure_all = || {
+        for (source, path) in sources.iter().zip(&paths) {
+            let made = source.make(&progress, cancel);
+            for params in &models {
+                let load = |()| source::load(&backend, path, params, &progress, cancel);
+                let model = made.clone().and_then(load);
+                for context in &contexts {
+                    let job = Job { args, path, params, model: model.as_ref(), context, stopping };
+                    notes.tell(job.notes()?, &progress);
+                    if args.plan || args.verify {
+                        if cancel.is_cancelled() {
+                            return Ok(());
+                        }
+                        complete &= if args.plan { job.tell_plan()? } else { job.verify(&progress)? };
+                        continue;
                     }
-                } else {
                     let report = job.measure(&progress, &mut output, cancel)?;
-                    let is_complete = report.is_complete();
+                    complete &= report.is_complete();
                     baselines.add(&report);
                     output.run_done(report);
-                    is_complete
-                };
+                }
             }
         }
-    }
+        Ok(())
+    };
+    let measured: Result<(), Failed> = measure_all();
     progress.finish();
+    if let Err(failed) = measured {
+        output.abandon();
+        return Err(failed);
+    }
     if args.plan || args.verify {
-        return Ok(if complete { 0 } else { SOME_FAILED });
+        return Ok(interrupt.status().unwrap_or(if complete { 0 } else { SOME_FAILED }));
     }
     let can_be_resumed = output.can_be_resumed();
     let (report, lost) = output.finish();

@@ -31,6 +31,8 @@ pub struct Output<'a> {
     earlier: std::vec::IntoIter<Run>,
     /// Kept whole for what reads better in one piece.
     whole: Report,
+    /// Standard output has the beginning of what must be closed.
+    has_printed: bool,
     failed: bool,
 }
 
@@ -70,6 +72,7 @@ impl<'a> Output<'a> {
             begun: false,
             earlier: earlier.runs.into_iter(),
             whole: Report::default(),
+            has_printed: false,
             failed: false,
         })
     }
@@ -121,6 +124,7 @@ impl<'a> Output<'a> {
 
     fn begin(&mut self, header: &Header) {
         if !std::mem::replace(&mut self.begun, true) {
+            self.has_printed = true;
             self.print(|rows| rows.begin(header));
             self.keep(|file| match file {
                 ResultFile::Journal(_) => Ok(()),
@@ -166,6 +170,16 @@ impl<'a> Output<'a> {
         matches!(self.file, Some(ResultFile::Journal(_)))
     }
 
+    /// Closes standard output of a sweep that cannot go on; the file is complete as it is.
+    pub fn abandon(mut self) {
+        if let Some(rows) = self.rows.take().filter(|_| self.has_printed)
+            && let Err(error) = rows.finish()
+        {
+            self.lost(&error);
+        }
+        self.print_in_one_piece();
+    }
+
     /// Writes what is written in one piece; returns everything that was measured, and an exit status if an output
     /// failed.
     pub fn finish(mut self) -> (Report, Option<u8>) {
@@ -188,6 +202,9 @@ impl<'a> Output<'a> {
     }
 
     fn print_in_one_piece(&mut self) {
+        if self.whole.runs.is_empty() {
+            return;
+        }
         let expectations = &self.args.expect.expect;
         match self.table_at_end {
             Some(OutputFormat::Rows(format)) => {

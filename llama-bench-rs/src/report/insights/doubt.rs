@@ -30,8 +30,8 @@ pub struct Doubt {
     pub rate: TokensPerSecond,
     /// Standard deviation of the rates.
     pub stddev: RateSpread,
-    /// How many repetitions were made.
-    pub n_made: usize,
+    /// How many repetitions were made; `None` if another tool's file does not tell.
+    pub n_made: Option<usize>,
     /// How many would make the mean believable at the same noise; `None` if more repetitions are no remedy.
     pub n_needed: Option<usize>,
 }
@@ -45,14 +45,16 @@ pub fn unbelievable(run: &Run) -> Option<Unbelievable> {
     let (target, confidence) = (Ratio::new(BAD)?, StoppingRule::new().confidence);
     let doubt = |cell: &Cell| {
         let figures = Figures::of(cell)?;
-        let width = figures.relative_half_width().filter(|width| width.get() > BAD)?;
         // Of few repetitions that lie close together the interval is wide and the figure all the same no surprise.
         let cv = figures.cv.filter(|cv| cv.get() > BAD)?;
-        let n_made = figures.times.as_ref()?.n();
-        let n_needed = repetitions_for(cv, target, confidence).map(|n| n.max(n_made + 1));
+        let n_made = figures.times.as_ref().map(|times| times.n());
+        // Without samples the deviation is all there is to judge by.
+        let width = if n_made.is_some() { figures.relative_half_width()? } else { cv };
+        let more = |n: usize| n.max(n_made.unwrap_or(0) + 1);
+        let n_needed = repetitions_for(cv, target, confidence).map(more).filter(|&n| n <= MANY);
         let stddev = RateSpread::new(cv.get() * figures.rate.get())?;
-        let n_needed = n_needed.filter(|&n| n <= MANY);
-        Some((width, Doubt { test: cell.test, rate: figures.rate, stddev, n_made, n_needed }))
+        let doubt = Doubt { test: cell.test, rate: figures.rate, stddev, n_made, n_needed };
+        (width.get() > BAD).then_some((width, doubt))
     };
     let mut doubts: Vec<_> = run.cells.iter().filter_map(doubt).collect();
     doubts.sort_by(|(a, _), (b, _)| b.get().total_cmp(&a.get()));
@@ -76,11 +78,12 @@ impl fmt::Display for Unbelievable {
         match self.cells.iter().map(|doubt| doubt.n_needed).collect::<Option<Vec<_>>>() {
             Some(needed) => {
                 let most = needed.into_iter().max().unwrap_or(0);
-                let made = self.cells.iter().map(|doubt| doubt.n_made).min().unwrap_or(0);
+                let made = self.cells.iter().filter_map(|doubt| doubt.n_made).min();
+                let made = made.map_or_else(String::new, |made| format!(" instead of {made}"));
                 let within = Ratio::new(BAD).map_or_else(String::new, percent);
                 write!(
                     f,
-                    "measure again on a quieter machine, or with about {most} repetitions instead of {made}, which \
+                    "measure again on a quieter machine, or with about {most} repetitions{made}, which \
                      brings the means within ± {within}"
                 )
             }
