@@ -125,7 +125,7 @@ fn figures_that_cannot_be_believed_are_said_in_every_format() {
     for format in ["json", "jsonl", "csv", "sql", "md"] {
         let ran = support::run(support::example("report").arg(&file).args(["-o", format]));
         assert_eq!(ran.status, 0, "{}", ran.err);
-        for word in ["the spread of 1 cell", "pp16 8088.89 ± 11187.94 t/s", "quieter machine"] {
+        for word in ["the spread of 1 cell", "pp16 8088.89 ± 11188.00 t/s", "quieter machine"] {
             assert!(ran.err.contains(word), "{format}: no {word:?} in {}", ran.err);
         }
     }

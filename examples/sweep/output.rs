@@ -157,7 +157,13 @@ impl<'a> Output<'a> {
     fn lost(&mut self, error: &ReportError) {
         if !matches!(error, ReportError::Write(error) if error.kind() == io::ErrorKind::BrokenPipe) {
             self.failed = true;
-            complain!("sweep: {error}");
+            match error {
+                ReportError::Unwritable { .. } => complain!(
+                    "sweep: {error}; it holds the cells before, and all are on standard output: make room or name \
+                     another file"
+                ),
+                error => complain!("sweep: {error}"),
+            }
         }
     }
 

@@ -154,6 +154,7 @@ impl Markdown {
             // Of a model that was not loaded the file's name is known and nothing else.
             "model" if row.model_type.is_empty() => file_name(&row.model_filename),
             "model" => row.model_type.clone(),
+            "size" | "params" if row.model_size == 0 => String::new(),
             "size" => size(row.model_size),
             "params" => params_in_words(row.model_n_params),
             "backend" => row.backends.clone(),

@@ -82,7 +82,7 @@ macro_rules! row {
 }
 
 row! {
-    /// Commit of llama.cpp, or what stands in for it.
+    /// Commit of llama.cpp, seven hexadecimal digits in this crate's files; those of a checksum if it is not known.
     LlamaBench Text build_commit: String,
     /// Running build number of llama.cpp; 0 if unknown.
     LlamaBench Int build_number: u32,
