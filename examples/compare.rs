@@ -4,6 +4,10 @@
 //! Every repetition of one side is followed by one of the other, so that drift of the machine hits both alike; the
 //! comparison is paired, and corrected for the number of cells. Exit status: 0 measured, 1 a cell failed, 2 bad usage.
 
+#[macro_use]
+#[path = "support/print.rs"]
+mod print;
+
 use std::{fmt, path::PathBuf, process::ExitCode, str::FromStr};
 
 use clap::Parser;
@@ -130,10 +134,9 @@ impl Side {
 fn main() -> ExitCode {
     let args = Args::parse();
     match run(&args) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(is_complete) => print::exit_code(if is_complete { 0 } else { 1 }),
         Err(error) => {
-            eprintln!("compare: {error}");
+            complain!("compare: {error}");
             ExitCode::from(if matches!(error, Error::Bench(_)) { 2 } else { 1 })
         }
     }
@@ -150,7 +153,7 @@ fn run(args: &Args) -> Result<bool, Error> {
     let report = interleave(vec![args.a.sweep(args, &one), args.b.sweep(args, &other)])?;
     let [a, b] = &report.runs[..] else { return Ok(false) };
     let name = |side: &Side| if side.name.is_empty() { "as it is".to_owned() } else { side.name.clone() };
-    println!("A: {}\nB: {}\n", name(&args.a), name(&args.b));
+    say!("A: {}\nB: {}\n", name(&args.a), name(&args.b));
     print(args, a, b);
     Ok(report.is_complete())
 }
@@ -177,8 +180,8 @@ fn print(args: &Args, a: &Run, b: &Run) {
         rows.push((a, b, outcome));
     }
     Comparison::correct(&mut compared);
-    println!("| test | A t/s | B t/s | B over A (95 % interval) | p | verdict |");
-    println!("| --- | ---: | ---: | ---: | ---: | --- |");
+    say!("| test | A t/s | B t/s | B over A (95 % interval) | p | verdict |");
+    say!("| --- | ---: | ---: | ---: | ---: | --- |");
     for (a, b, outcome) in rows {
         let rate = |cell: &Cell| {
             cell.rate_summary().map_or_else(String::new, |rate| format!("{:.2}", rate.mean.get()))
@@ -186,7 +189,7 @@ fn print(args: &Args, a: &Run, b: &Run) {
         match outcome {
             Ok(i) => {
                 let c = &compared[i];
-                println!(
+                say!(
                     "| {} | {} | {} | {:.3} ({:.3} to {:.3}) | {:.4} | {} |",
                     a.test,
                     rate(a),
@@ -198,7 +201,7 @@ fn print(args: &Args, a: &Run, b: &Run) {
                     words(c)
                 );
             }
-            Err(why) => println!("| {} | {} | {} | | | {why} |", a.test, rate(a), rate(b)),
+            Err(why) => say!("| {} | {} | {} | | | {why} |", a.test, rate(a), rate(b)),
         }
     }
 }

@@ -3,6 +3,10 @@
 //! Reads prompts from standard input, one per line, and answers each; with a chat template in the model's file they are
 //! a conversation. Speed goes to standard error.
 
+#[macro_use]
+#[path = "support/print.rs"]
+mod print;
+
 use std::{
     error::Error,
     io::{self, BufRead, IsTerminal, Write},
@@ -63,11 +67,11 @@ struct Args {
 
 fn main() -> ExitCode {
     match run(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => print::exit_code(0),
         // A reader that went away, such as `head`, wants no more.
         Err(error) if is_closed_pipe(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("generate: {error}");
+            complain!("generate: {error}");
             ExitCode::FAILURE
         }
     }
@@ -92,7 +96,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let mut lines = io::stdin().lock().lines();
     loop {
         if interactive {
-            eprint!("> ");
+            print::err(format_args!("> "));
         }
         let Some(line) = lines.next().transpose()? else { return Ok(()) };
         if !line.trim().is_empty() {
@@ -122,7 +126,7 @@ impl<'a> Chat<'a> {
         let messages = match model.apply_chat_template(&[ChatMessage::new("user", "")], true) {
             Ok(_) => Some(messages),
             Err(error) => {
-                eprintln!("[prompts are taken as they are: {error}]");
+                complain!("[prompts are taken as they are: {error}]");
                 None
             }
         };
@@ -156,7 +160,7 @@ impl<'a> Chat<'a> {
         let generation = start.elapsed();
         writeln!(io::stdout())?;
         let rate = |n: usize, time: f64| n as f64 / time.max(1e-9);
-        eprintln!(
+        complain!(
             "[{} prompt tokens at {:.1} t/s, {n_generated} generated at {:.1} t/s]",
             tokens.len(),
             rate(tokens.len(), prefill.as_secs_f64()),
@@ -201,7 +205,7 @@ impl<'a> Chat<'a> {
             shown += show(&bytes[shown..])?;
             match self.context.decode_tokens(&[token]) {
                 Err(LlamaError::ContextFull { n_ctx, .. }) => {
-                    eprintln!("\n[the context of {n_ctx} tokens is full: raise -c]");
+                    complain!("\n[the context of {n_ctx} tokens is full: raise -c]");
                     break;
                 }
                 decoded => decoded?,

@@ -4,6 +4,10 @@
 //! Both methods measure the whole sweep in turn, round after round; a cell's figure in a round is the mean of its
 //! repetitions. Exit status: 0 they agree, 1 a cell differs by more than the tolerance or failed, 2 bad usage.
 
+#[macro_use]
+#[path = "support/print.rs"]
+mod print;
+
 use std::{
     path::PathBuf,
     process::ExitCode,
@@ -67,14 +71,13 @@ const METHODS: [Method; 2] = [Method::FreshContext, Method::Rewind];
 
 fn main() -> ExitCode {
     match run(&Args::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(agree) => print::exit_code(if agree { 0 } else { 1 }),
         Err(error @ (Error::Bench(_) | Error::Llama(LlamaError::Parameter { .. }))) => {
-            eprintln!("method_check: {error}");
+            complain!("method_check: {error}");
             ExitCode::from(2)
         }
         Err(error) => {
-            eprintln!("method_check: {error}");
+            complain!("method_check: {error}");
             ExitCode::FAILURE
         }
     }
@@ -102,7 +105,7 @@ fn run(args: &Args) -> Result<bool, Error> {
         // Each method is as often the first one as the second.
         let turn = if round % 2 == 0 { [0, 1] } else { [1, 0] };
         for which in turn {
-            eprintln!("round {} of {}: {:?}", round + 1, args.rounds, METHODS[which]);
+            complain!("round {} of {}: {:?}", round + 1, args.rounds, METHODS[which]);
             measure(args, &model, METHODS[which], &mut found[which])?;
         }
     }
@@ -143,8 +146,8 @@ fn push(all: &mut Vec<(Test, Vec<Duration>)>, cell: &Cell, time: Duration) {
 /// Prints both side by side; whether they agree.
 fn print(args: &Args, [fresh, rewind]: &[Found; 2]) -> bool {
     let mut agree = true;
-    println!("| test | fresh context t/s | rewind t/s | ratio (95 % interval) |");
-    println!("| --- | ---: | ---: | ---: |");
+    say!("| test | fresh context t/s | rewind t/s | ratio (95 % interval) |");
+    say!("| --- | ---: | ---: | ---: |");
     for ((test, before), (_, after)) in fresh.means.iter().zip(&rewind.means) {
         agree &= row(args, &test.to_string(), u64::from(test.kind.n_tokens()), before, after);
     }
@@ -155,12 +158,12 @@ fn print(args: &Args, [fresh, rewind]: &[Found; 2]) -> bool {
     }
     let total = |found: &Found| found.walls.iter().sum::<Duration>().as_secs_f64() / f64::from(args.rounds);
     let (slow, fast) = (total(fresh), total(rewind));
-    println!("\ntime per round: {slow:.2} s fresh context, {fast:.2} s rewind ({:.2} of it)", fast / slow);
+    say!("\ntime per round: {slow:.2} s fresh context, {fast:.2} s rewind ({:.2} of it)", fast / slow);
     for failure in fresh.failures.iter().chain(&rewind.failures) {
-        println!("failed: {failure}");
+        say!("failed: {failure}");
         agree = false;
     }
-    println!("{}", if agree { "the methods agree" } else { "the methods do not agree" });
+    say!("{}", if agree { "the methods agree" } else { "the methods do not agree" });
     agree
 }
 
@@ -190,6 +193,6 @@ fn row(args: &Args, name: &str, n_tokens: u64, before: &[Duration], after: &[Dur
         }
         None => ("one round tells no interval".into(), true),
     };
-    println!("| {name} | {} | {} | {ratio} |", show(before), show(after));
+    say!("| {name} | {} | {} | {ratio} |", show(before), show(after));
     agrees
 }

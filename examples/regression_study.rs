@@ -4,6 +4,10 @@
 //! Every run is a quick sweep in a process of its own, as in a test; runs of the same configuration and runs slowed by
 //! 5 % take turns, so that both meet the same conditions. Each is held against baselines of the runs before it.
 
+#[macro_use]
+#[path = "support/print.rs"]
+mod print;
+
 use std::{
     error::Error,
     fs,
@@ -84,8 +88,8 @@ struct Args {
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let args = Args::parse();
     if let Some(slowdown) = args.one {
-        print!("{}", report::to_string(&measure(&args, slowdown)?, Format::Jsonl)?);
-        return Ok(ExitCode::SUCCESS);
+        print::out(format_args!("{}", report::to_string(&measure(&args, slowdown)?, Format::Jsonl)?));
+        return Ok(print::exit_code(0));
     }
     let runs = match &args.from {
         Some(folder) => Runs::read(folder)?,
@@ -96,16 +100,16 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     spread(&args, &runs)?;
     for (title, judged) in JUDGED {
-        println!("\n{title}:\n");
-        println!(
+        say!("\n{title}:\n");
+        say!(
             "| runs in the baseline | comparisons | false alarms | slowdowns found | where the noise allows it | too \
              noisy to tell |"
         );
-        println!("| ---: | ---: | ---: | ---: | ---: | ---: |");
+        say!("| ---: | ---: | ---: | ---: | ---: | ---: |");
         for n in [1, 2, 3, 5, args.baseline] {
             let (same, slow) = rates(&args, n, &runs, judged, |_| true)?;
             let noisy = share(same.cannot_tell, same.cells);
-            println!(
+            say!(
                 "| {n} | {} | {} | {} | {} | {noisy} |",
                 same.cells,
                 same.alarms(),
@@ -114,7 +118,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             );
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(print::exit_code(0))
 }
 
 /// Equal runs and slowed ones, each in the order made.
@@ -144,7 +148,7 @@ impl Runs {
             }
         }
         let n = runs.equal.len() + runs.slowed.len();
-        println!("{n} runs in {:.0} s\n", start.elapsed().as_secs_f64());
+        say!("{n} runs in {:.0} s\n", start.elapsed().as_secs_f64());
         Ok(runs)
     }
 
@@ -198,11 +202,11 @@ fn start_run(args: &Args, slowdown: f64) -> Result<Run, Box<dyn Error>> {
 
 /// How far runs lie apart, and repetitions within a run; and how the largest baseline does on each test.
 fn spread(args: &Args, runs: &Runs) -> Result<(), Box<dyn Error>> {
-    println!(
+    say!(
         "| test | time | spread of runs, paced | as measured | of their medians | of repetitions | false alarms | \
          slowdowns found | where the noise allows it |"
     );
-    println!("| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    say!("| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for (i, cell) in runs.equal[0].cells.iter().enumerate() {
         let sets: Vec<_> = runs.equal.iter().filter_map(|run| run.cells[i].times()).collect();
         let figures = sets.iter().filter_map(|set| RunEstimate::of(std::slice::from_ref(set)));
@@ -210,7 +214,7 @@ fn spread(args: &Args, runs: &Runs) -> Result<(), Box<dyn Error>> {
         let Some(medians) = Samples::new(sets.iter().map(|set| set.median())) else { continue };
         let within = sets.iter().filter_map(|set| set.cv()).map(Ratio::get).sum::<f64>() / sets.len() as f64;
         let (same, slow) = rates(args, args.baseline, runs, adjusted, |test| *test == cell.test)?;
-        println!(
+        say!(
             "| {} | {:.3?} | {} | {} | {} | {:.2} % | {} | {} | {} |",
             cell.test,
             figures.median(),

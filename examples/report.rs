@@ -1,6 +1,10 @@
 //! Turns result files into a page, pictures or another format:
 //! `cargo run --example report -- results.json --html report.html`.
 
+#[macro_use]
+#[path = "support/print.rs"]
+mod print;
+
 use std::{
     fs,
     io::{self, Write as _},
@@ -13,7 +17,7 @@ use llama_bench_rs::{
     record::Report,
     report::{
         self, Format, ReportError, html,
-        insights::{Expectation, Verdict},
+        insights::{self, Expectation, Verdict},
         svg::{self, Picture},
     },
 };
@@ -59,9 +63,9 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     match run(&args) {
-        Ok(status) => ExitCode::from(status),
+        Ok(status) => print::exit_code(status),
         Err((status, message)) => {
-            eprintln!("report: {message}");
+            complain!("report: {message}");
             ExitCode::from(status)
         }
     }
@@ -77,12 +81,24 @@ fn failed(message: impl ToString) -> Failed {
 /// The exit status.
 fn run(args: &Args) -> Result<u8, Failed> {
     if args.json_schema {
-        println!("{:#}", report::json_schema());
+        say!("{:#}", report::json_schema());
         return Ok(0);
     }
     let mut report = Report::default();
+    // A file that cannot be read does not hide the others.
+    let mut unread = None;
     for file in &args.files {
-        report.runs.extend(read(file)?.runs);
+        match read(file) {
+            Ok(found) => report.runs.extend(found.runs),
+            Err(failed) if args.files.len() == 1 => return Err(failed),
+            Err((status, message)) => {
+                complain!("report: {message}");
+                unread = unread.max(Some(status));
+            }
+        }
+    }
+    if let (true, Some(status)) = (report.runs.is_empty(), unread) {
+        return Err((status, "none of the files could be read".into()));
     }
     if let Some(path) = &args.html {
         write(path, &html::page(&report).map_err(failed)?)?;
@@ -104,13 +120,20 @@ fn run(args: &Args) -> Result<u8, Failed> {
             _ => Err(failed(error)),
         })?;
     }
+    for (i, run) in report.runs.iter().enumerate() {
+        if let Some(doubt) = insights::unbelievable(run) {
+            let which = if report.runs.len() > 1 { format!("run {}: ", i + 1) } else { String::new() };
+            complain!("report: {which}{doubt}");
+        }
+    }
     let falls_short = |expected: &Expectation| {
         report.runs.iter().any(|run| expected.check(run).verdict == Verdict::FallsShort)
     };
-    Ok(match report.is_complete() {
+    Ok(match (unread, report.is_complete()) {
         _ if args.expect.iter().any(falls_short) => FALLS_SHORT,
-        true => 0,
-        false => SOME_FAILED,
+        (Some(status), _) => status,
+        (None, true) => 0,
+        (None, false) => SOME_FAILED,
     })
 }
 
@@ -137,7 +160,7 @@ fn read(file: &Path) -> Result<Report, Failed> {
     };
     let loaded = loaded.map_err(named)?;
     for skipped in &loaded.skipped {
-        eprintln!("report: {}: left out: {skipped}", file.display());
+        complain!("report: {}: left out: {skipped}", file.display());
     }
     Ok(loaded.report)
 }

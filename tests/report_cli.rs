@@ -112,3 +112,21 @@ fn the_schema_is_printed() {
     assert_eq!(status, Some(0));
     assert_eq!(serde_json::from_str::<serde_json::Value>(&out).unwrap(), report::json_schema());
 }
+
+/// A spread that makes a figure unbelievable is said whatever the format, since a script reads standard output.
+#[test]
+fn figures_that_cannot_be_believed_are_said_in_every_format() {
+    let ran = support::small_sweep(&["-o", "jsonl"]);
+    let mut row: serde_json::Value = serde_json::from_str(ran.out.lines().next().unwrap()).unwrap();
+    row["samples_ns"] = serde_json::json!([1_000_000, 90_000_000]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wild.jsonl");
+    fs::write(&file, row.to_string()).unwrap();
+    for format in ["json", "jsonl", "csv", "sql", "md"] {
+        let ran = support::run(support::example("report").arg(&file).args(["-o", format]));
+        assert_eq!(ran.status, 0, "{}", ran.err);
+        for word in ["the spread of 1 cell", "pp16 8088.89 ± 11188.00 t/s", "quieter machine"] {
+            assert!(ran.err.contains(word), "{format}: no {word:?} in {}", ran.err);
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! What the sweep example refuses: a message that names the value, a status, and never a signal.
 //!
 //! Status 2 is for requests that cannot be meant (bad usage); status 1 for those that failed, as a model that cannot be
-//! loaded does: other models might.
+//! loaded does: others are measured, and its cells carry the reason (see `failed_runs.rs`).
 #![allow(missing_docs)]
 
 mod support;
@@ -17,26 +17,6 @@ fn refused(ran: &Ran, status: i32, says: &[&str]) {
     for word in says {
         assert!(ran.err.contains(word), "no {word:?} in: {}", ran.err);
     }
-}
-
-#[test]
-fn models_that_cannot_be_loaded() {
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, bytes: &[u8]| {
-        let path = folder.path().join(name);
-        fs::write(&path, bytes).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let with = |path: &str| sweep(["-m", path, "-p", "16", "-n", "0"]);
-    refused(&with("no/such/model.gguf"), 1, &["no/such/model.gguf"]);
-    let directory = folder.path().to_str().unwrap();
-    refused(&with(directory), 1, &[directory, "folder"]);
-    let empty = write("empty.gguf", b"");
-    refused(&with(&empty), 1, &[&empty, "cut off"]);
-    let text = write("notes.txt", b"Dear diary, this is no model.\n");
-    refused(&with(&text), 1, &[&text, "Dear"]);
-    let magic = write("magic.gguf", b"GGUF");
-    refused(&with(&magic), 1, &[&magic, "cut off"]);
 }
 
 #[test]
@@ -97,11 +77,19 @@ fn context_parameters_that_cannot_be_are_failed_cells() {
     assert!(rows[1]["avg_ts"].as_f64().unwrap() > 0.0, "{}", rows[1]);
 }
 
+/// What only the loading of a model finds out is a failed run.
 #[test]
-fn model_parameters_that_cannot_be() {
-    refused(&small_sweep(&["-ot", "exps=NoSuchBuffer"]), 1, &["NoSuchBuffer", "CPU"]);
-    refused(&small_sweep(&["-ot", "ffn_(=CPU"]), 1, &["ffn_("]);
-    refused(&small_sweep(&["-ts", "1/nan"]), 1, &["tensor_split", "NaN"]);
+fn model_parameters_that_cannot_be_are_failed_cells() {
+    for (flags, says) in [
+        (["-ot", "exps=NoSuchBuffer"], ["NoSuchBuffer", "CPU"]),
+        (["-ot", "ffn_(=CPU"], ["ffn_(", "regular expression"]),
+        (["-ts", "1/nan"], ["tensor_split", "NaN"]),
+    ] {
+        let ran = small_sweep(&flags);
+        assert_eq!(ran.status, 1, "{}", ran.err);
+        assert!(says.iter().all(|word| ran.out.contains(word)), "{}", ran.out);
+        assert!(ran.out.contains("failed: "), "{}", ran.out);
+    }
 }
 
 #[test]
@@ -130,8 +118,14 @@ fn in_scarce_room(folder: &std::path::Path, shell: &[&str], script: &str) -> Ran
     support::read(output)
 }
 
+/// A failed run that says so.
 #[cfg(unix)]
-const NO_ROOM: [&str; 3] = ["no room for", "free some space", "nothing was left behind"];
+fn no_room(ran: &Ran) {
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    for word in ["disk_full", "no room for", "free some space", "nothing was left behind"] {
+        assert!(ran.out.contains(word), "no {word:?} in: {}", ran.out);
+    }
+}
 
 /// A limit on the size of this one process's files: for the writer it is as good as a full disk.
 #[test]
@@ -140,7 +134,7 @@ fn a_model_larger_than_files_may_be_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     // 2048 blocks of 512 bytes. The signal that comes with the error is ignored.
     let script = r#"trap '' XFSZ; ulimit -f 2048; exec "$0" --shape tiny-llama -p 16 -n 0 -r 1"#;
-    refused(&in_scarce_room(folder.path(), &["sh"], script), 1, &NO_ROOM);
+    no_room(&in_scarce_room(folder.path(), &["sh"], script));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
@@ -160,8 +154,10 @@ fn a_full_disk_leaves_nothing() {
         println!("SKIPPED: this user cannot mount a small disk here");
         return;
     }
-    // The disk goes with the process: what is left on it is listed before, on standard output, which must stay empty.
-    let list = r#"status=$?; ls -A "$LLAMA_BENCH_CACHE"; exit $status"#;
+    // The disk goes with the process: what is left on it is listed before.
+    let list = r#"status=$?; echo "left on the disk:"; ls -A "$LLAMA_BENCH_CACHE"; exit $status"#;
     let script = format!(r#"{mount} || exit 99; "$0" --shape tiny-llama -p 16 -n 0 -r 1; {list}"#);
-    refused(&in_scarce_room(folder.path(), &shell, &script), 1, &NO_ROOM);
+    let ran = in_scarce_room(folder.path(), &shell, &script);
+    no_room(&ran);
+    assert!(ran.out.trim_end().ends_with("left on the disk:"), "{}", ran.out);
 }

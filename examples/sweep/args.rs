@@ -49,6 +49,9 @@ pub struct Args {
     /// Resume from the --output file (JSONL); finished cells are not measured again
     #[arg(long, requires = "output", help_heading = "Output")]
     pub resume: bool,
+    /// Replace the file of --output although it is there and not empty
+    #[arg(long, requires = "output", conflicts_with = "resume", help_heading = "Output")]
+    pub force: bool,
     /// Say on standard error what is being run, a line for each step
     #[arg(long, help_heading = "Output")]
     pub progress: bool,

@@ -81,17 +81,22 @@ impl<'a> Baselining<'a> {
                     print_beside(format, &format!("\nAgainst the baseline {name}: {message}"));
                     status = REGRESSED;
                 }
+                // What was measured is saved all the same.
+                Err(Failed { message, status: SOME_FAILED }) => {
+                    complain!("sweep: against the baseline {name}: {message}");
+                    status = SOME_FAILED;
+                }
                 Err(other) => return Err(other),
             }
         }
         if let Some(name) = &self.args.save_baseline {
             if status == REGRESSED && self.args.baseline == self.args.save_baseline {
-                eprintln!("sweep: not saved as {name}: a baseline of slower runs would hide the regression");
+                complain!("sweep: not saved as {name}: a baseline of slower runs would hide the regression");
                 return Ok(status);
             }
             let saved = self.baselines.save(name, &self.report).map_err(failed)?;
             for file in saved.files() {
-                eprintln!("sweep: saved as {name} in {}", file.display());
+                complain!("sweep: saved as {name} in {}", file.display());
             }
         }
         Ok(status)

@@ -1,9 +1,11 @@
 //! One model in one kind of context: what is asked of it, and the three things that can be done with that.
 
+use std::path::Path;
+
 use llama_bench_rs::{
-    bench::{BenchError, Cancel, Event, Sweep},
-    llama::{ContextParams, Model},
-    record::Report,
+    bench::{BenchError, Cancel, Event, Note, Sweep},
+    llama::{ContextParams, Model, ModelParams},
+    record::{Failure, Report},
     stats::StoppingRule,
 };
 
@@ -11,9 +13,25 @@ use crate::{Failed, args::Args, bad_usage, output::Output, progress::Progress, v
 
 pub struct Job<'a> {
     pub args: &'a Args,
-    pub model: &'a Model,
+    pub path: &'a Path,
+    pub params: &'a ModelParams,
+    /// The model, or why it was not loaded.
+    pub model: Result<&'a Model, &'a Failure>,
     pub context: &'a ContextParams,
     pub stopping: Option<StoppingRule>,
+}
+
+/// Refuses what cannot be measured of any model, before one is loaded.
+pub fn check(
+    args: &Args,
+    models: &[ModelParams],
+    contexts: &[ContextParams],
+    stopping: Option<StoppingRule>,
+) -> Result<(), Failed> {
+    let not_yet = Failure { kind: "model_load".into(), message: "not loaded yet".into() };
+    let Some((params, context)) = models.first().zip(contexts.first()) else { return Ok(()) };
+    let job = Job { args, path: Path::new(""), params, model: Err(&not_yet), context, stopping };
+    job.sweep().map(drop)
 }
 
 impl<'a> Job<'a> {
@@ -21,16 +39,14 @@ impl<'a> Job<'a> {
     pub fn measure(
         &self,
         progress: &Progress,
-        output: &mut Output,
+        output: &mut Output<'_>,
         cancel: &Cancel,
     ) -> Result<Report, Failed> {
         let earlier = output.next_run();
-        let mut unwritten = None;
         let mut observe = |event: &Event<'_>| {
             progress.event(event);
-            if let Err(error) = progress.suspend(|| output.event(event)) {
+            if !progress.suspend(|| output.event(event)) {
                 // Measuring on with nowhere to put the figures would waste the user's time.
-                unwritten = Some(error);
                 cancel.cancel();
             }
         };
@@ -38,28 +54,36 @@ impl<'a> Job<'a> {
         if let Some(earlier) = earlier {
             sweep = sweep.take_up(earlier).map_err(bad_usage)?;
         }
-        let report = sweep.run()?;
-        match unwritten {
-            Some(error) => Err(error.into()),
-            None => Ok(report),
-        }
+        Ok(sweep.run()?)
+    }
+
+    /// Values that do not do what their names say.
+    pub fn notes(&self) -> Result<Vec<Note>, Failed> {
+        self.sweep()?.notes().map_err(bad_usage)
     }
 
     /// Prints what would be run and what it takes; whether it fits.
     pub fn tell_plan(&self) -> Result<bool, Failed> {
         let sweep = self.sweep()?;
         let plan = sweep.plan().map_err(bad_usage)?;
-        println!("{} cells of {}", plan.cells.len(), self.model.description());
-        println!("tokens to fill: {}", plan.n_fill_tokens());
-        println!("tokens to time: {} at most", plan.n_timed_tokens());
+        let model = match self.model {
+            Ok(model) => model.description(),
+            Err(failure) => {
+                say!("{} cells of {}: {}", plan.cells.len(), self.path.display(), failure.message);
+                return Ok(false);
+            }
+        };
+        say!("{} cells of {model}", plan.cells.len());
+        say!("tokens to fill: {}", plan.n_fill_tokens());
+        say!("tokens to time: {} at most", plan.n_timed_tokens());
         let Some(needs) = sweep.needs().map_err(bad_usage)? else {
-            println!("memory: llama.cpp does not tell");
+            say!("memory: llama.cpp does not tell");
             return Ok(true);
         };
-        println!("context: {} tokens", needs.n_ctx);
+        say!("context: {} tokens", needs.n_ctx);
         for (device, needs) in &needs.devices {
             let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
-            println!(
+            say!(
                 "{device}: {} for the tokens, of which a partial snapshot copies {}; {} to compute; {} free",
                 mib(needs.context_bytes),
                 mib(needs.partial_bytes),
@@ -70,7 +94,7 @@ impl<'a> Job<'a> {
         match needs.check() {
             Ok(()) => Ok(true),
             Err(failure) => {
-                println!("does not fit: {}", failure.message);
+                say!("does not fit: {}", failure.message);
                 Ok(false)
             }
         }
@@ -78,18 +102,22 @@ impl<'a> Job<'a> {
 
     /// Prints how far the logits of each depth are from those of a fresh fill; whether they are within rounding.
     pub fn verify(&self, progress: &Progress) -> Result<bool, Failed> {
+        if let Err(failure) = self.model {
+            complain!("sweep: {}: {}", self.path.display(), failure.message);
+            return Ok(false);
+        }
         progress.say("verifying".into());
         let found = self.sweep()?.verify().map_err(|error| match error {
             BenchError::Verify(_) => Failed::from(llama_bench_rs::Error::from(error)),
             usage => bad_usage(usage),
         })?;
-        println!(
+        say!(
             "| depth | rewind | rewinds | last position | off by | among rewinds | rounding of a whole restore |"
         );
-        println!("| ---: | --- | ---: | ---: | ---: | ---: | ---: |");
+        say!("| ---: | --- | ---: | ---: | ---: | ---: | ---: |");
         for depth in &found.depths {
             let last = depth.last_position.map_or_else(|| "none".into(), |last| last.to_string());
-            println!(
+            say!(
                 "| {} | {:?} | {} | {last} | {:.1e} | {:.1e} | {:.1e} |",
                 depth.n_depth,
                 depth.rewind,
@@ -99,7 +127,7 @@ impl<'a> Job<'a> {
                 depth.noise.get(),
             );
         }
-        println!(
+        say!(
             "\nOff by: the largest difference of a logit, as a part of the range of the logits. Order: {:?}.",
             found.order
         );
@@ -108,15 +136,19 @@ impl<'a> Job<'a> {
             (false, true) => "Every rewind is right within what rounding does to this model.",
             (false, false) => "A rewind is off by more than rounding does to this model.",
         };
-        println!("{verdict}");
+        say!("{verdict}");
         Ok(found.is_within_noise())
     }
 
     /// What the flags ask for.
     fn sweep(&self) -> Result<Sweep<'a>, Failed> {
-        let Self { args, model, context, stopping } = *self;
+        let Self { args, path, params, model, context, stopping } = *self;
         let (tests, run) = (&args.tests, &args.run);
-        let mut sweep = Sweep::new(model)
+        let sweep = match model {
+            Ok(model) => Sweep::new(model),
+            Err(failure) => Sweep::not_loaded(path, params, failure.clone()),
+        };
+        let mut sweep = sweep
             .depths(all(&tests.n_depth))
             .repetitions(run.n_reps)
             .warmup(!run.no_warmup)

@@ -1,8 +1,13 @@
 //! Measures a model at several context depths and prints a table: `cargo run --release --example sweep`.
 
+#[macro_use]
+#[path = "../support/print.rs"]
+mod print;
+
 mod args;
 mod baseline;
 mod configs;
+mod distinct;
 mod expect;
 mod help;
 mod job;
@@ -10,15 +15,18 @@ mod names;
 mod output;
 mod placement;
 mod progress;
+mod remarks;
+mod screen;
+mod signals;
+mod source;
 mod values;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use llama_bench_rs::{
     Error,
-    bench::Cancel,
-    gguf::{FileType, Shape, Synthetic},
-    llama::{self, Backend, Model},
+    gguf::Shape,
+    llama::{self, Backend},
 };
 
 use args::Args;
@@ -26,26 +34,23 @@ use baseline::Baselining;
 use job::Job;
 use output::Output;
 use progress::Progress;
-
-/// What is measured when nothing was asked for: small enough for two cores and a minute.
-const DEFAULT_SHAPE: &str = "tiny-gpt-oss";
+use signals::Interrupt;
 
 const SOME_FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
 const REGRESSED: u8 = 3;
-/// As shells report a program that was interrupted.
-const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let args = Args::read();
     if args.verbose {
-        tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+        // A log that nobody reads any more must not end the sweep.
+        tracing_subscriber::fmt().with_writer(std::io::stderr).log_internal_errors(false).init();
     }
     match run(&args) {
-        Ok(status) => ExitCode::from(status),
+        Ok(status) => print::exit_code(status),
         Err(Failed { message, status }) => {
-            eprintln!("sweep: {message}");
-            ExitCode::from(status)
+            complain!("sweep: {message}");
+            print::exit_code(status)
         }
     }
 }
@@ -68,11 +73,11 @@ fn bad_usage(message: impl ToString) -> Failed {
 
 fn run(args: &Args) -> Result<u8, Failed> {
     if args.version {
-        println!("{}", version());
+        say!("{}", version());
         return Ok(0);
     }
     if args.list_shapes {
-        Shape::preset_names().iter().for_each(|name| println!("{name}"));
+        Shape::preset_names().iter().for_each(|name| say!("{name}"));
         return Ok(0);
     }
     let backend = match args.run.numa {
@@ -85,100 +90,88 @@ fn run(args: &Args) -> Result<u8, Failed> {
         return Ok(0);
     }
     // Everything that can be wrong with the request is found before anything is made or loaded.
-    let models = configs::models(args, &backend).map_err(bad_usage)?;
-    let contexts = configs::contexts(args);
+    let (models, contexts) = (configs::models(args, &backend).map_err(bad_usage)?, configs::contexts(args));
+    models.iter().try_for_each(|params| params.check_main_gpu(&backend)).map_err(bad_usage)?;
+    let n_all = models.len() * contexts.len();
+    let (models, contexts) = (distinct::distinct(models), distinct::distinct(contexts));
+    distinct::tell(n_all, models.len() * contexts.len(), args);
     let mut baselines = Baselining::new(&args.baseline)?;
     let progress = Progress::new(args.progress);
-    let sources = sources(args)?;
+    let sources = source::sources(args)?;
     let n_runs = sources.len() * models.len() * contexts.len();
     let stopping = args.run.stopping().map_err(bad_usage)?;
+    let paths = sources.iter().map(source::Source::path).collect::<Result<Vec<_>, _>>()?;
+    job::check(args, &models, &contexts, stopping)?;
     let mut output = Output::open(args, n_runs).map_err(bad_usage)?;
+    let interrupt = Interrupt::watch().map_err(bad_usage)?;
+    // A file that cannot be loaded costs its own runs alone: the others are measured, and the user hears of it at once.
+    let defects: Vec<String> = sources.iter().filter_map(source::Source::defect).collect();
+    defects.iter().for_each(|defect| complain!("sweep: {defect}"));
 
-    let cancel = Cancel::new();
-    let on_interrupt = cancel.clone();
-    ctrlc::set_handler(move || on_interrupt.cancel()).map_err(bad_usage)?;
-
+    let cancel = interrupt.cancel();
+    let mut notes = remarks::Notes::default();
     let mut complete = true;
-    for source in &sources {
-        let path = source.path(&progress)?;
-        for params in &models {
-            progress.say(format!("loading {}", path.display()));
-            let model = Model::load(&backend, &path, params).map_err(Error::from)?;
-            for context in &contexts {
-                let job = Job { args, model: &model, context, stopping };
-                complete &= if args.plan {
-                    job.tell_plan()?
-                } else if args.verify {
-                    job.verify(&progress)?
-                } else {
-                    let report = job.measure(&progress, &mut output, &cancel)?;
-                    let is_complete = report.is_complete();
+    let mut measure_all = || {
+        for (source, path) in sources.iter().zip(&paths) {
+            let made = source.make(&progress, cancel);
+            for params in &models {
+                let load = |()| source::load(&backend, path, params, &progress, cancel);
+                let model = made.clone().and_then(load);
+                for context in &contexts {
+                    let job = Job { args, path, params, model: model.as_ref(), context, stopping };
+                    notes.tell(job.notes()?, &progress);
+                    if args.plan || args.verify {
+                        if cancel.is_cancelled() {
+                            return Ok(());
+                        }
+                        complete &= if args.plan { job.tell_plan()? } else { job.verify(&progress)? };
+                        continue;
+                    }
+                    let report = job.measure(&progress, &mut output, cancel)?;
+                    complete &= report.is_complete();
                     baselines.add(&report);
                     output.run_done(report);
-                    is_complete
-                };
-                if cancel.is_cancelled() {
-                    break;
                 }
             }
         }
-    }
+        Ok(())
+    };
+    let measured: Result<(), Failed> = measure_all();
     progress.finish();
-    if args.plan || args.verify {
-        return Ok(if complete { 0 } else { SOME_FAILED });
+    if let Err(failed) = measured {
+        output.abandon();
+        return Err(failed);
     }
-    let report = output.finish(args)?;
+    if args.plan || args.verify {
+        return Ok(interrupt.status().unwrap_or(if complete { 0 } else { SOME_FAILED }));
+    }
+    let can_be_resumed = output.can_be_resumed();
+    let (report, lost) = output.finish();
+    remarks::tell(&report, args, &defects);
+    if let Some(status) = interrupt.status() {
+        remarks::tell_how_to_go_on(can_be_resumed);
+        return Ok(status);
+    }
     if cancel.is_cancelled() {
-        return Ok(INTERRUPTED);
+        // Nobody was left to write for.
+        return Ok(lost.unwrap_or(SOME_FAILED));
     }
     let falls_short = args.expect.judge(&report, args);
     let status = baselines.finish(args.format, if complete { 0 } else { SOME_FAILED })?;
-    Ok(if falls_short { REGRESSED } else { status })
-}
-
-/// Where a model comes from.
-enum Source {
-    File(PathBuf),
-    Weightless(Synthetic<'static>),
-}
-
-impl Source {
-    fn path(&self, progress: &Progress) -> Result<PathBuf, Failed> {
-        match self {
-            Source::File(path) => Ok(path.clone()),
-            Source::Weightless(synthetic) => {
-                let show = |done, total| progress.bytes("making the weightless model", done, total);
-                Ok(synthetic.clone().progress(show).cached().map_err(Error::from)?)
-            }
-        }
-    }
-}
-
-fn sources(args: &Args) -> Result<Vec<Source>, Failed> {
-    let file_type =
-        args.model.file_type.as_deref().map(str::parse::<FileType>).transpose().map_err(bad_usage)?;
-    let mut sources: Vec<Source> = args.model.models.iter().cloned().map(Source::File).collect();
-    let mut shapes = args.model.shapes.clone();
-    if sources.is_empty() && shapes.is_empty() {
-        shapes.push(DEFAULT_SHAPE.into());
-    }
-    for name in &shapes {
-        let mut synthetic = Synthetic::new(Shape::preset(name).map_err(bad_usage)?);
-        if let Some(file_type) = file_type {
-            synthetic = synthetic.file_type(file_type);
-        }
-        sources.push(Source::Weightless(synthetic));
-    }
-    Ok(sources)
+    Ok(match (falls_short, status) {
+        (true, _) => REGRESSED,
+        (false, 0) => lost.unwrap_or(0),
+        (false, status) => status,
+    })
 }
 
 fn list_devices(backend: &Backend) {
-    println!("Available devices:");
+    say!("Available devices:");
     for device in backend.devices() {
         let (free, total) = device.memory_bytes();
         let mib = 1024 * 1024;
         let (name, description, kind) = (device.name(), device.description(), device.kind().name());
-        println!(
+        say!(
             "  {name}: {description} ({kind}, {}, {} MiB, {} MiB free)",
             device.backend_name(),
             total / mib,

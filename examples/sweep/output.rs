@@ -1,85 +1,63 @@
-//! Where results go: standard output and, if asked for, a file. Every cell is written as it comes.
+//! Where results go: standard output and, if asked for, standard error and a file. Every cell is written as it comes, and
+//! an output that fails does not stop the others.
 
 use std::{
-    fs::File,
-    io::{self, BufWriter, IsTerminal, Write},
+    io::{self, Write},
     path::Path,
 };
 
 use llama_bench_rs::{
-    Error,
     bench::Event,
     record::{Header, Report, Run},
-    report::{self, Format, Journal, ReportError, Sink, terminal},
+    report::{self, FileSink, Format, Journal, ReportError, Sink},
 };
 
-use crate::{args::Args, values::OutputFormat};
+use crate::{
+    args::Args,
+    screen::{Screen, Stream},
+    values::OutputFormat,
+};
 
-#[derive(Clone, Copy)]
-enum Stream {
-    Out,
-    Err,
-}
+/// As shells report a program that wrote to a pipe which nobody read any more.
+const NOBODY_READS: u8 = 141;
 
-impl Stream {
-    fn open(self) -> Box<dyn Write> {
-        match self {
-            Stream::Out => Box::new(io::stdout()),
-            Stream::Err => Box::new(io::stderr()),
-        }
-    }
-}
-
-/// The sinks, and whether each knows of the run that is going on.
-pub struct Output {
-    sinks: Vec<Sink<Box<dyn Write>>>,
-    /// The file, if its format can be taken up again.
-    journal: Option<Journal>,
+/// The outputs, and whether each knows of the run that is going on.
+pub struct Output<'a> {
+    args: &'a Args,
+    /// The streams that results are printed on; one that fails is given up.
+    screens: Vec<Screen>,
+    /// Nothing was to be written anywhere: what is measured is judged alone.
+    is_silent: bool,
+    /// `None` if none was asked for, or once it failed.
+    file: Option<ResultFile>,
     begun: bool,
     /// What an earlier sweep left in the file, by run.
     earlier: std::vec::IntoIter<Run>,
     /// Kept whole for what reads better in one piece.
     whole: Report,
-    /// What standard output and standard error get when all is measured.
-    tables_at_end: Vec<(OutputFormat, Stream)>,
+    /// A stream has the beginning of what must be closed.
+    has_printed: bool,
+    failed: bool,
 }
 
-impl Output {
-    /// Opens the file before anything is measured; with `resume`, one that an earlier sweep left is gone on with.
-    pub fn open(args: &Args, n_runs: usize) -> Result<Self, String> {
-        let mut sinks = Vec::new();
-        let mut tables_at_end = Vec::new();
-        for (format, stream) in [(args.format, Stream::Out), (args.format_err, Stream::Err)] {
-            match format {
-                // One table over several configurations needs them all, to know which columns differ.
-                OutputFormat::Rows(Format::Markdown) if n_runs > 1 => tables_at_end.push((format, stream)),
-                OutputFormat::Terminal => tables_at_end.push((format, stream)),
-                OutputFormat::Rows(format) => sinks.push(Sink::new(format, stream.open())),
-                OutputFormat::Nothing => {}
-            }
-        }
-        let resume = args.resume;
+/// A file with results.
+enum ResultFile {
+    /// Can be taken up again.
+    Journal(Journal),
+    /// In any other format.
+    Sink(FileSink),
+}
+
+impl<'a> Output<'a> {
+    /// Opens the file before anything is measured; with `--resume`, one that an earlier sweep left is gone on with.
+    pub fn open(args: &'a Args, n_runs: usize) -> Result<Self, String> {
+        let streams = [(args.format, Stream::Out), (args.format_err, Stream::Err)];
+        let screens: Vec<_> =
+            streams.into_iter().filter_map(|(format, stream)| Screen::new(format, stream, n_runs)).collect();
         // What measures nothing must not touch a file with figures in it.
-        let file = args.output.as_deref().filter(|_| !args.plan && !args.verify);
-        let (mut journal, mut earlier) = (None, Report::default());
-        if let Some(path) = file {
-            let format = format_of(path)?;
-            if resume && format != Format::Jsonl {
-                return Err(format!("{}: only a JSONL file can be gone on with (--resume)", path.display()));
-            }
-            // What is no ordinary file, such as a pipe, cannot be replaced.
-            if format == Format::Jsonl && (path.is_file() || !path.exists()) {
-                let opened = match resume {
-                    true => Journal::take_up(path),
-                    false => Journal::create(path).map(|journal| (journal, Report::default())),
-                };
-                let (opened, found) = opened.map_err(|e| format!("{}: {e}", path.display()))?;
-                (journal, earlier) = (Some(opened), found);
-            } else {
-                let file = File::create(path).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-                sinks.push(Sink::new(format, Box::new(BufWriter::new(file))));
-            }
-        }
+        let path = args.output.as_deref().filter(|_| !args.plan && !args.verify);
+        let opened = path.map(|path| open_file(args, path)).transpose()?;
+        let (file, earlier) = opened.map_or((None, Report::default()), |(file, found)| (Some(file), found));
         if earlier.runs.len() > n_runs {
             let n = earlier.runs.len();
             return Err(format!(
@@ -88,106 +66,198 @@ impl Output {
             ));
         }
         Ok(Self {
-            sinks,
-            journal,
+            args,
+            is_silent: screens.is_empty() && file.is_none(),
+            screens,
+            file,
             begun: false,
             earlier: earlier.runs.into_iter(),
             whole: Report::default(),
-            tables_at_end,
+            has_printed: false,
+            failed: false,
         })
     }
 
     /// The next cell belongs to another run; returns what an earlier sweep measured of it.
     pub fn next_run(&mut self) -> Option<Run> {
         self.begun = false;
-        if let Some(journal) = &mut self.journal {
+        if let Some(ResultFile::Journal(journal)) = &mut self.file {
             journal.begin();
         }
         self.earlier.next()
     }
 
-    pub fn event(&mut self, event: &Event<'_>) -> Result<(), Error> {
+    /// Writes what an event tells; whether there is still an output that takes it.
+    pub fn event(&mut self, event: &Event<'_>) -> bool {
         match event {
             Event::CellDone { header, cell, curve } => {
-                self.begin(header)?;
-                for sink in &mut self.sinks {
-                    sink.curve(curve);
-                    sink.cell(header, cell)?;
-                }
-                if let Some(journal) = &mut self.journal {
-                    journal.cell(header, cell, curve)?;
-                }
+                self.begin(header);
+                self.print(|rows| {
+                    rows.curve(curve);
+                    rows.cell(header, cell)
+                });
+                self.keep(|file| match file {
+                    ResultFile::Journal(journal) => journal.cell(header, cell, curve),
+                    ResultFile::Sink(sink) => {
+                        sink.curve(curve);
+                        sink.cell(header, cell)
+                    }
+                });
             }
             Event::CellSoFar { header, cell, curve } => {
                 // Only the journal writes it; the others get this part of the curve with the next cell.
-                self.begin(header)?;
-                self.sinks.iter_mut().for_each(|sink| sink.curve(curve));
-                if let Some(journal) = &mut self.journal {
-                    journal.cell_so_far(header, cell, curve)?;
-                }
+                self.begin(header);
+                self.print(|rows| {
+                    rows.curve(curve);
+                    Ok(())
+                });
+                self.keep(|file| match file {
+                    ResultFile::Journal(journal) => journal.cell_so_far(header, cell, curve),
+                    ResultFile::Sink(sink) => {
+                        sink.curve(curve);
+                        Ok(())
+                    }
+                });
             }
             _ => {}
         }
-        Ok(())
+        !self.is_unread()
     }
 
-    fn begin(&mut self, header: &Header) -> Result<(), Error> {
+    /// Nobody takes what is written any more.
+    fn is_unread(&self) -> bool {
+        self.screens.is_empty() && self.file.is_none() && !self.is_silent
+    }
+
+    fn begin(&mut self, header: &Header) {
         if !std::mem::replace(&mut self.begun, true) {
-            for sink in &mut self.sinks {
-                sink.begin(header)?;
+            self.has_printed = true;
+            self.print(|rows| rows.begin(header));
+            self.keep(|file| match file {
+                ResultFile::Journal(_) => Ok(()),
+                ResultFile::Sink(sink) => sink.begin(header),
+            });
+        }
+    }
+
+    /// Writes to each stream, which is given up when that fails.
+    fn print(&mut self, write: impl Fn(&mut Sink<Box<dyn Write>>) -> Result<(), ReportError>) {
+        for mut screen in std::mem::take(&mut self.screens) {
+            match screen.write(&write) {
+                Ok(()) => self.screens.push(screen),
+                Err(error) => self.lost(&error),
             }
         }
-        Ok(())
+    }
+
+    /// Writes to the file, which is given up when that fails.
+    fn keep(&mut self, write: impl FnOnce(&mut ResultFile) -> Result<(), ReportError>) {
+        if let Some(file) = &mut self.file
+            && let Err(error) = write(file)
+        {
+            self.file = None;
+            self.lost(&error);
+        }
+    }
+
+    /// Says why an output failed, unless its reader has simply seen enough.
+    fn lost(&mut self, error: &ReportError) {
+        if !matches!(error, ReportError::Write(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+            self.failed = true;
+            match error {
+                ReportError::Unwritable { .. } => complain!(
+                    "sweep: {error}; it holds the cells before, and all are on standard output: make room or name \
+                     another file"
+                ),
+                error => complain!("sweep: {error}"),
+            }
+        }
     }
 
     pub fn run_done(&mut self, report: Report) {
         self.whole.runs.extend(report.runs);
     }
 
-    /// Writes what is written in one piece; returns everything that was measured.
-    pub fn finish(self, args: &Args) -> Result<Report, Error> {
-        for sink in self.sinks {
-            sink.finish()?;
+    /// Whether an interrupted sweep can go on with the file.
+    pub fn can_be_resumed(&self) -> bool {
+        matches!(self.file, Some(ResultFile::Journal(_)))
+    }
+
+    /// Closes the streams of a sweep that cannot go on; the file is complete as it is.
+    pub fn abandon(mut self) {
+        // Of a sweep that ended before its first row, nothing has to be closed.
+        if self.has_printed {
+            self.print_in_one_piece();
         }
-        if let Some(journal) = self.journal {
-            journal.finish()?;
+    }
+
+    /// Writes what is written in one piece; returns everything that was measured, and an exit status if an output
+    /// failed.
+    pub fn finish(mut self) -> (Report, Option<u8>) {
+        let is_unread = self.is_unread();
+        let finished = self.file.take().map_or(Ok(()), |file| match file {
+            ResultFile::Journal(journal) => journal.finish(),
+            ResultFile::Sink(sink) => sink.finish(),
+        });
+        if let Err(error) = finished {
+            self.lost(&error);
         }
-        let (report, mut out) = (self.whole, io::stdout());
-        let expectations = &args.expect.expect;
-        for (format, stream) in self.tables_at_end {
-            let mut stream = stream.open();
-            match format {
-                OutputFormat::Rows(format) => report::write(&report, format, stream)?,
-                OutputFormat::Terminal => {
-                    let text = terminal::render_with(&report, expectations, terminal_style());
-                    stream.write_all(text.as_bytes()).map_err(ReportError::Write)?;
-                }
-                OutputFormat::Nothing => {}
+        self.print_in_one_piece();
+        let status = match (self.failed, is_unread) {
+            (true, _) => Some(crate::SOME_FAILED),
+            (false, true) => Some(NOBODY_READS),
+            (false, false) => None,
+        };
+        (self.whole, status)
+    }
+
+    fn print_in_one_piece(&mut self) {
+        let expectations = &self.args.expect.expect;
+        for screen in std::mem::take(&mut self.screens) {
+            if let Err(error) = screen.finish(&self.whole, expectations) {
+                self.lost(&error);
             }
         }
-        if args.explain {
-            let text = report::explain_markdown(&report, expectations);
-            write!(out, "\n{text}").map_err(ReportError::Write)?;
+        if self.args.explain && !self.whole.runs.is_empty() {
+            say!("\n{}", report::explain_markdown(&self.whole, expectations).trim_end());
         }
-        Ok(report)
     }
+}
+
+fn open_file(args: &Args, path: &Path) -> Result<(ResultFile, Report), String> {
+    let format = format_of(path)?;
+    if args.resume && format != Format::Jsonl {
+        return Err(format!("{}: only a JSONL file can be gone on with (--resume)", path.display()));
+    }
+    // What is no ordinary file, such as a pipe, holds nothing that could be lost and cannot be replaced.
+    let is_file = path.is_file();
+    if is_file && !args.resume && !args.force && path.metadata().is_ok_and(|file| file.len() > 0) {
+        return Err(format!(
+            "{} is there and not empty: go on with it (--resume, of JSONL), replace it (--force) or name another file",
+            path.display()
+        ));
+    }
+    let named = |error: ReportError| match error {
+        ReportError::Unwritable { .. } => error.to_string(),
+        error => format!("{}: {error}", path.display()),
+    };
+    if format == Format::Jsonl && (is_file || !path.exists()) {
+        let opened = if args.resume {
+            Journal::take_up(path)
+        } else {
+            Journal::create(path).map(|journal| (journal, Report::default()))
+        };
+        return opened.map(|(journal, found)| (ResultFile::Journal(journal), found)).map_err(named);
+    }
+    let sink = FileSink::create(format, path).map_err(named)?;
+    Ok((ResultFile::Sink(sink), Report::default()))
 }
 
 /// Prints beside a table for people on standard output; elsewhere scripts read that.
 pub fn print_beside(format: OutputFormat, text: &str) {
     match format {
-        OutputFormat::Rows(Format::Markdown) | OutputFormat::Terminal => println!("{text}"),
-        _ => eprintln!("{}", text.trim_start()),
-    }
-}
-
-/// Colour where a person looks at a terminal and has not asked for none.
-fn terminal_style() -> terminal::Style {
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    terminal::Style {
-        colour: io::stdout().is_terminal() && variable("NO_COLOR").is_none(),
-        width: variable("COLUMNS").and_then(|columns| columns.parse().ok()).unwrap_or(100),
-        unicode: true,
+        OutputFormat::Rows(Format::Markdown) | OutputFormat::Terminal => say!("{text}"),
+        _ => complain!("{}", text.trim_start()),
     }
 }
 

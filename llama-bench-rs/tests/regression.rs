@@ -51,7 +51,7 @@ fn the_same_speed_passes() {
     assert_eq!(outcome.cells.len(), 4);
     assert!(outcome.cells.iter().all(|cell| cell.verdict() == Verdict::NoChange), "{outcome}");
     assert_eq!(outcome.warning(), None);
-    assert_eq!(outcome.builds_now, ["5f4a7ef3"]);
+    assert_eq!(outcome.builds_now, ["llama-cpp-sys-2 0.1.161 5f4a7ef3"]);
 }
 
 #[test]
@@ -103,8 +103,9 @@ fn what_is_missing_or_failed_is_no_pass() {
     let deep = TestKind::Tg(32);
     now.runs[0].cells[2] = failed(deep, 4096);
     let error = check(&runs(5, 0.0), &now).unwrap_err();
-    let RegressionError::Incomplete { gaps } = &error else { panic!("{error:?}") };
+    let RegressionError::Incomplete { gaps, judged } = &error else { panic!("{error:?}") };
     assert_eq!(gaps.len(), 2);
+    assert_eq!(judged.as_ref().map(|outcome| outcome.cells.len()), Some(2), "the others are judged");
     insta::assert_snapshot!(error);
     // What failed before too, and what is new, are no matter.
     let mut before = runs(5, 0.0);
@@ -120,6 +121,26 @@ fn what_is_missing_or_failed_is_no_pass() {
         ["pp2048 @ d4096", "tg32 @ d4096"]
     );
     assert!(outcome.to_string().ends_with("not in the baseline: pp2048 @ d4096, tg32 @ d4096"), "{outcome}");
+}
+
+/// A model that could not be loaded hides no regression of another one.
+#[test]
+fn a_failed_run_is_a_gap_and_the_others_are_judged() {
+    let mut not_loaded = runs(1, 0.0).runs.remove(0);
+    let filename = "missing.gguf".into();
+    not_loaded.header.model = llama_bench_rs::record::ModelInfo { filename, ..Default::default() };
+    not_loaded.cells.iter_mut().for_each(|cell| *cell = failed(cell.test.kind, cell.test.n_depth));
+    let with_failed = |mut report: Report| {
+        report.runs.insert(0, not_loaded.clone());
+        report
+    };
+    let error = check(&runs(5, 0.0), &with_failed(runs(1, 0.0))).unwrap_err();
+    let RegressionError::Incomplete { gaps, judged } = &error else { panic!("{error:?}") };
+    assert_eq!((gaps.len(), judged.as_ref().unwrap().cells.len()), (4, 4));
+    let error = check(&runs(5, 0.0), &with_failed(runs(5, 0.3))).unwrap_err();
+    let RegressionError::Regressed(outcome) = &error else { panic!("{error:?}") };
+    assert_eq!(outcome.gaps.len(), 4);
+    assert!(error.to_string().contains("not judged: "), "{error}");
 }
 
 /// Runs of a machine that was slower by these shares, each of which knows it.

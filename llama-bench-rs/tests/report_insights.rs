@@ -11,6 +11,7 @@ use llama_bench_rs::{
         in_words::duration,
         insights::{
             Expectation, Insight, Level, Statement, Verdict, chat_times, insights, insights_with, predict,
+            unbelievable,
         },
         read_str,
     },
@@ -359,4 +360,29 @@ fn markdown_around_the_table() {
 fn an_empty_report_says_nothing() {
     assert_eq!(insights(&Report::default()), []);
     assert_eq!(explain_markdown(&Report::default(), &[]), "");
+}
+
+/// `18872 ± 24888` must not stand there without a word.
+#[test]
+fn a_spread_that_makes_figures_unbelievable_is_named_with_its_remedy() {
+    let steady = reference();
+    assert_eq!(unbelievable(&steady.runs[0]), None, "half a percent is no reason");
+    let mut wild = reference().runs.remove(0);
+    let Outcome::Measured(measured) = &mut wild.cells[3].outcome else { panic!("measured") };
+    measured.samples[0].elapsed *= 9;
+    let doubt = unbelievable(&wild).unwrap();
+    assert_eq!(doubt.cells.len(), 1);
+    let text = doubt.to_string();
+    for part in ["the spread of 1 cell", "tg32 @ d4096", "±", "t/s", "quieter machine"] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    let mut loose = reference().runs.remove(0);
+    let Outcome::Measured(measured) = &mut loose.cells[0].outcome else { panic!("measured") };
+    measured
+        .samples
+        .iter_mut()
+        .enumerate()
+        .for_each(|(i, s)| s.elapsed = s.elapsed * (10 + i as u32 % 2) / 10);
+    let text = unbelievable(&loose).unwrap().to_string();
+    assert!(text.contains("repetitions instead of 5, which brings the means within ± 5"), "{text}");
 }

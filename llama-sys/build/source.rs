@@ -17,7 +17,8 @@ pub struct Source {
     pub kind: &'static str,
     /// Version of llama.cpp, and of the package that carried it.
     pub version: String,
-    /// Commit, or what stands in for it.
+    /// Seven hexadecimal digits, as short as git writes a commit: the commit, or the beginning of a checksum that stands
+    /// in for it. llama.cpp's own scripts cut the names of builds to the shortest one.
     pub commit: String,
     /// Upstream's running build number, 0 if unknown.
     pub number: u32,
@@ -58,7 +59,10 @@ fn checkout(dir: &Path, kind: &'static str) -> Result<Source, String> {
     }
     let dir = dir.canonicalize().map_err(|e| format!("cannot read {kind} ({}): {e}", dir.display()))?;
     let version = llama_version(&dir);
-    let (commit, number) = git_facts(&dir).unwrap_or_else(|| (version.clone(), 0));
+    let (commit, number) = match git_facts(&dir) {
+        Some(facts) => facts,
+        None => (checksum(&dir)?, 0),
+    };
     Ok(Source { dir, kind, version, commit, number })
 }
 
@@ -95,10 +99,15 @@ fn package(vendor: &Path, out_dir: &Path) -> Result<Source, String> {
     let dir = Path::new(&manifest).with_file_name("llama.cpp");
     check(&dir, "the pinned package")?;
     let llama = llama_version(&dir);
+    let lock = fs::read_to_string(pin.join("Cargo.lock")).unwrap_or_default();
     Ok(Source {
         kind: "package",
         version: format!("{llama} (llama-cpp-sys-2 {version})"),
-        commit: format!("llama-cpp-sys-2-{version}"),
+        commit: match pinned_checksum(&lock) {
+            Some(checksum) => checksum,
+            // A package that a patch of the user's configuration put in its place has none.
+            None => self::checksum(&dir)?,
+        },
         number: 0,
         dir,
     })
@@ -110,6 +119,53 @@ pub fn pinned_manifest(metadata: &str) -> Option<(String, String)> {
     let package =
         metadata["packages"].as_array()?.iter().find(|package| package["name"] == "llama-cpp-sys-2")?;
     Some((package["manifest_path"].as_str()?.to_owned(), package["version"].as_str()?.to_owned()))
+}
+
+/// Digits of a commit's name.
+const DIGITS: usize = 7;
+
+/// The first digits of the pinned package's checksum in the lock file. The package does not tell llama.cpp's commit: what
+/// its `.cargo_vcs_info.json` names is the commit of the repository around it.
+pub fn pinned_checksum(lock: &str) -> Option<String> {
+    let mut packages = lock.split("[[package]]");
+    let package = packages.find(|package| package.contains("name = \"llama-cpp-sys-2\""))?;
+    let (_, checksum) = package.split_once("checksum = \"")?;
+    let digits = checksum.get(..DIGITS)?;
+    digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| digits.to_ascii_lowercase())
+}
+
+/// The first digits of a checksum over the sources of a tree without a commit: equal trees have equal ones.
+pub fn checksum(dir: &Path) -> Result<String, String> {
+    let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+    for part in ["CMakeLists.txt", "include", "src", "ggml"] {
+        add(&dir.join(part), Path::new(part), &mut hash)
+            .map_err(|e| format!("cannot read {}: {e}", dir.join(part).display()))?;
+    }
+    Ok(format!("{:016x}", hash.0)[..DIGITS].to_owned())
+}
+
+/// FNV-1a.
+struct Fnv(u64);
+
+impl Fnv {
+    fn add(&mut self, bytes: &[u8]) {
+        let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        self.0 = bytes.iter().fold(self.0, step);
+    }
+}
+
+/// Adds a file, or all files of a folder in the order of their names, each with its name.
+fn add(path: &Path, name: &Path, hash: &mut Fnv) -> std::io::Result<()> {
+    if !path.is_dir() {
+        hash.add(name.to_string_lossy().as_bytes());
+        hash.add(&[0xff]);
+        hash.add(&fs::read(path)?);
+        return Ok(());
+    }
+    let mut names =
+        fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect::<std::io::Result<Vec<_>>>()?;
+    names.sort_unstable();
+    names.iter().try_for_each(|one| add(&path.join(one), &name.join(one), hash))
 }
 
 /// The pinned package is no dependency of any crate, so fetching those does not bring it.
@@ -175,7 +231,7 @@ pub fn llama_version(dir: &Path) -> String {
     }
 }
 
-/// Short commit and number of commits, if the tree itself is a checkout: a tree that merely lies in another
+/// The first digits of the commit and the number of commits, if the tree itself is a checkout: a tree that merely lies in another
 /// repository would give that one's commit.
 fn git_facts(dir: &Path) -> Option<(String, u32)> {
     let git = |args: &[&str]| {
@@ -186,5 +242,6 @@ fn git_facts(dir: &Path) -> Option<(String, u32)> {
     if Path::new(&top).canonicalize().ok()? != dir {
         return None;
     }
-    Some((git(&["rev-parse", "--short", "HEAD"])?, git(&["rev-list", "--count", "HEAD"])?.parse().ok()?))
+    let commit = git(&["rev-parse", "HEAD"])?.get(..DIGITS)?.to_owned();
+    Some((commit, git(&["rev-list", "--count", "HEAD"])?.parse().ok()?))
 }

@@ -124,3 +124,31 @@ fn cmakes_files_are_read() {
     let text = "set(CMAKE_CXX_COMPILER_ID \"GNU\")\nset(CMAKE_CXX_COMPILER_VERSION \"12.2.0\")\n";
     assert_eq!(cache::parse_compiler(text).as_deref(), Some("GNU 12.2.0"));
 }
+
+#[test]
+fn a_build_is_named_by_seven_hexadecimal_digits() {
+    let is_short_commit = |name: &str| name.len() == 7 && name.bytes().all(|c| c.is_ascii_hexdigit());
+    let lock = "[[package]]\nname = \"cc\"\nchecksum = \"ffffffffff\"\n\n[[package]]\nname = \"llama-cpp-sys-2\"\n\
+                version = \"0.1.161\"\nchecksum = \"E9bea77fde41\"\n";
+    assert_eq!(source::pinned_checksum(lock).as_deref(), Some("e9bea77"));
+    let patched = lock.replace("checksum = \"E9bea77fde41\"\n", "");
+    assert_eq!(source::pinned_checksum(&patched), None);
+    let pinned = include_str!("../../vendor/pin.lock");
+    assert!(source::pinned_checksum(pinned).is_some_and(|digits| is_short_commit(&digits)));
+    // A tree without a commit: equal ones have equal names, and what is built tells others apart.
+    let dir = std::env::temp_dir().join(format!("llama-sys-checksum-{}", std::process::id()));
+    for (file, text) in [("CMakeLists.txt", "a"), ("include/l.h", "b"), ("src/a/b.cpp", "c"), ("ggml/x", "d")]
+    {
+        let path = dir.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let name = source::checksum(&dir).unwrap();
+    assert!(is_short_commit(&name), "{name}");
+    fs::write(dir.join("README.md"), "no part of it").unwrap();
+    assert_eq!(source::checksum(&dir).unwrap(), name);
+    fs::write(dir.join("src/a/b.cpp"), "C").unwrap();
+    assert_ne!(source::checksum(&dir).unwrap(), name);
+    fs::remove_dir_all(dir).unwrap();
+    assert!(is_short_commit(llama_sys::build_info::COMMIT), "{}", llama_sys::build_info::COMMIT);
+}

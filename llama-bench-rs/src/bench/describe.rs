@@ -1,22 +1,16 @@
 //! What a report says of the build, the machine, the model and the configuration.
 
+use std::path::Path;
+
 use super::{pace::PACE_VERSION, plan::Request};
 use crate::{
-    llama::{Backend, ContextParams, Device, FlashAttn, Model, build_info},
+    llama::{Backend, ContextParams, Device, FlashAttn, Model, ModelParams, build_info},
     record::{Config, DeviceInfo, FlashAttnSetting, Header, Host, Load, ModelInfo, Resolved, Timing},
 };
 
 /// The header of a run before anything was measured.
 pub(super) fn header(backend: &Backend, model: &Model, context: &ContextParams, request: &Request) -> Header {
     Header {
-        build: build_info(),
-        host: Host {
-            cpu_info: backend.cpu_info(),
-            gpu_info: backend.gpu_info(),
-            backends: backend.names(),
-            driver: super::monitor::driver(),
-            devices: backend.devices().iter().map(device).collect(),
-        },
         model: ModelInfo {
             filename: model.path().display().to_string(),
             description: model.description(),
@@ -27,9 +21,32 @@ pub(super) fn header(backend: &Backend, model: &Model, context: &ContextParams, 
             n_ctx_train: model.n_ctx_train(),
             n_vocab: model.n_vocab(),
         },
-        config: Config { numa: Some(backend.numa().name().into()), ..config(model, context, request) },
-        resolved: Resolved::default(),
         load: Load { elapsed: model.load_time(), size_bytes: model.size_bytes() },
+        ..without_model(backend, model.path(), model.params(), context, request)
+    }
+}
+
+/// What is known of a run without its model.
+pub(super) fn without_model(
+    backend: &Backend,
+    path: &Path,
+    params: &ModelParams,
+    context: &ContextParams,
+    request: &Request,
+) -> Header {
+    Header {
+        build: build_info(),
+        host: Host {
+            cpu_info: backend.cpu_info(),
+            gpu_info: backend.gpu_info(),
+            backends: backend.names(),
+            driver: super::monitor::driver(),
+            devices: backend.devices().iter().map(device).collect(),
+        },
+        model: ModelInfo { filename: path.display().to_string(), ..ModelInfo::default() },
+        config: Config { numa: Some(backend.numa().name().into()), ..config(params, context, request) },
+        resolved: Resolved::default(),
+        load: Load::default(),
         timing: Timing::default(),
     }
 }
@@ -46,8 +63,7 @@ fn device(device: &Device) -> DeviceInfo {
     }
 }
 
-fn config(model: &Model, context: &ContextParams, request: &Request) -> Config {
-    let params = model.params();
+fn config(params: &ModelParams, context: &ContextParams, request: &Request) -> Config {
     Config {
         n_batch: context.n_batch,
         n_ubatch: context.n_ubatch,

@@ -1,6 +1,10 @@
 //! The state of a running sweep and the steps that both methods are made of.
 
-use std::time::Duration;
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    time::Duration,
+};
 
 use super::{
     clock::{Clock, ClockFacts},
@@ -32,6 +36,8 @@ pub(super) struct Engine<'a, T, C> {
     /// What the last repetition was of.
     pub(super) last_unit: Option<Unit>,
     observer: &'a mut dyn Observer,
+    /// The observer is being called.
+    is_telling: bool,
     cancel: &'a Cancel,
     fill: Vec<Token>,
     /// When the run began, by the clock; what an earlier run measured is taken up this much later.
@@ -68,6 +74,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             header,
             tokens,
             observer,
+            is_telling: false,
             cancel,
             start: clock.now(),
             wall_before: Duration::ZERO,
@@ -95,14 +102,39 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         }
     }
 
-    /// Runs the whole plan; what fails is in its cell.
+    /// Runs the whole plan; what fails is in its cell. A panic fails the cells that have no figure yet, unless the
+    /// observer is what panicked: that is the application's own, and goes on.
     pub(super) fn run(mut self) -> Run {
         self.begin();
-        match self.plan.request.method {
+        let measure = AssertUnwindSafe(|| match self.plan.request.method {
             Method::Rewind => self.run_rewinding(),
             Method::FreshContext => self.run_fresh(),
+        });
+        if let Err(panic) = catch_unwind(measure) {
+            if self.is_telling {
+                resume_unwind(panic);
+            }
+            self.fail_after_panic(panic.as_ref());
         }
         self.finish()
+    }
+
+    fn fail_after_panic(&mut self, panic: &(dyn Any + Send)) {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without a text");
+        let message = format!("the measurement panicked: {text}");
+        let failure = Failure { kind: "panic".into(), message };
+        self.fail_open(&failure);
+    }
+
+    /// Fails every unit that lacks repetitions.
+    fn fail_open(&mut self, failure: &Failure) {
+        let plan = self.plan;
+        for depth in &plan.depths {
+            for unit in self.open_units(depth) {
+                self.fail(unit, failure);
+            }
+        }
     }
 
     /// Before anything is run.
@@ -121,6 +153,10 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             }
         }
         self.refuse_past_training();
+        if let Err(failure) = self.go_on() {
+            // Before a context is made for nothing.
+            self.fail_open(&failure);
+        }
     }
 
     /// After everything was run: the observer hears of the cells it has not heard of yet.
@@ -296,7 +332,9 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     }
 
     pub(super) fn tell(&mut self, event: &Event<'_>) {
+        self.is_telling = true;
         self.observer.event(event);
+        self.is_telling = false;
     }
 
     /// Tells the observer about a finished cell, once.
@@ -305,7 +343,9 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             let cell = self.cell(index);
             self.header.timing.wall = self.elapsed();
             let curve = &self.curve[self.n_curve_told..];
+            self.is_telling = true;
             self.observer.event(&Event::CellDone { header: &self.header, cell: &cell, curve });
+            self.is_telling = false;
             self.n_curve_told = self.curve.len();
         }
     }
@@ -316,7 +356,9 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             let cell = self.cell(index);
             self.header.timing.wall = self.elapsed();
             let curve = &self.curve[self.n_curve_told..];
+            self.is_telling = true;
             self.observer.event(&Event::CellSoFar { header: &self.header, cell: &cell, curve });
+            self.is_telling = false;
             self.n_curve_told = self.curve.len();
         }
     }
@@ -327,6 +369,6 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     }
 }
 
-fn utc_now() -> String {
+pub(super) fn utc_now() -> String {
     jiff::Timestamp::now().strftime("%FT%TZ").to_string()
 }

@@ -47,6 +47,8 @@ pub(super) struct FakeTarget {
     pub(super) n_ctx_max: Option<u32>,
     /// The decode of this number (from 0) fails.
     pub(super) fail_call: Option<usize>,
+    /// The decode of this number (from 0) panics.
+    pub(super) panic_call: Option<usize>,
     /// Restoring a state always fails.
     pub(super) broken_rewind: bool,
     pub(super) holds_whole: bool,
@@ -85,6 +87,7 @@ impl Target for FakeTarget {
             self.fail_call = None;
             return Err(failure("decode"));
         }
+        assert_ne!(self.panic_call, Some(self.calls.len()), "a defect of the target");
         assert!(tokens.len() <= self.limits().n_batch as usize, "a chunk is larger than n_batch");
         assert!(self.content.len() + tokens.len() <= self.n_ctx as usize, "past the end of the context");
         self.calls.push(Call { before: self.content.clone(), tokens: tokens.to_vec() });

@@ -75,6 +75,13 @@ impl<F: FnMut(&Event<'_>)> Observer for F {
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 
+impl From<Arc<AtomicBool>> for Cancel {
+    /// Asked for when the flag is true: for a flag that a signal handler or another library sets.
+    fn from(flag: Arc<AtomicBool>) -> Self {
+        Self(flag)
+    }
+}
+
 impl Cancel {
     /// Nothing asked for yet.
     pub fn new() -> Self {

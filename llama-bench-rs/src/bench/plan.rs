@@ -114,6 +114,10 @@ impl Request {
         self.check()?;
         self.depths.sort_unstable();
         self.depths.dedup();
+        // A test that is asked for twice is measured once.
+        self.prompts = once(&self.prompts);
+        self.generations = once(&self.generations);
+        self.pairs = once(&self.pairs);
         let mut cells = Vec::new();
         let mut add = |kind, n_depth, group| {
             cells.push(Test { kind, n_depth, group });
@@ -162,6 +166,12 @@ impl Request {
         }
         Ok(())
     }
+}
+
+/// Each item once, in order.
+fn once<T: Clone + PartialEq>(items: &[T]) -> Vec<T> {
+    let is_first = |(i, item): &(usize, &T)| !items[..*i].contains(*item);
+    items.iter().enumerate().filter(is_first).map(|(_, item)| item.clone()).collect()
 }
 
 impl Request {
@@ -287,6 +297,16 @@ pub(super) mod tests {
         assert_eq!(plan.n_ctx(&plan.depths), 256);
         assert_eq!(plan.n_timed_tokens(), 3 * 3 * 12);
         assert_eq!(plan.n_fill_tokens(), 64);
+    }
+
+    #[test]
+    fn a_test_that_is_asked_for_twice_is_planned_once() {
+        let pair = Group { n_prompt: 4, n_gen: 2 };
+        let twice =
+            Request { prompts: vec![8, 16, 8], generations: vec![4, 4], pairs: vec![pair; 3], ..request() };
+        let plan = Request { depths: vec![0], ..twice }.plan().unwrap();
+        let names: Vec<_> = plan.cells.iter().map(Test::to_string).collect();
+        assert_eq!(names, ["pp8", "pp16", "tg4", "pp4 (pg4+2)", "tg2 @ d4 (pg4+2)"]);
     }
 
     #[test]

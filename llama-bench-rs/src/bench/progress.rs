@@ -57,7 +57,11 @@ impl Progress {
         // A sweep that was stopped keeps what it measured; a cell that failed is not to be trusted in part.
         let stopped = self.failure.as_ref().is_some_and(|f| f.kind == "cancelled");
         let outcome = match &self.failure {
-            Some(failure) if !stopped || self.samples.is_empty() => Outcome::Failed(failure.clone()),
+            Some(failure) if !stopped => Outcome::Failed(failure.clone()),
+            Some(failure) if self.samples.is_empty() => Outcome::Failed(Failure {
+                message: "interrupted before its first repetition".into(),
+                ..failure.clone()
+            }),
             _ => Outcome::Measured(Measured {
                 samples: self.samples.clone(),
                 live: self.live.clone(),

@@ -96,6 +96,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
 
     /// Opens a context of this size in place of the one before.
     pub(super) fn open(&mut self, n_ctx: u32) -> Result<(), Failure> {
+        self.go_on()?;
         let start = self.clock.now();
         // The old one goes first: both might not fit.
         self.target.close();

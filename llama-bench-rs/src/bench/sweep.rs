@@ -1,14 +1,14 @@
 //! The front door: measure a model at several depths.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use super::{
-    Cancel, Event, Needs, Observer, Order, Plan, Request, Verification, clock::MonotonicClock,
-    engine::Engine, error::BenchError, llama_target::LlamaTarget,
+    Cancel, Event, Needs, Note, Observer, Order, Plan, Request, Verification, clock::MonotonicClock,
+    engine::Engine, error::BenchError, failed::NotLoaded, llama_target::LlamaTarget,
 };
 use crate::{
-    llama::{Backend, ContextParams, Model},
-    record::{Group, Header, Method, Report, Run},
+    llama::{Backend, ContextParams, Model, ModelParams},
+    record::{Failure, Group, Header, Method, ModelInfo, Report, Run},
     stats::StoppingRule,
 };
 
@@ -26,7 +26,7 @@ use crate::{
 /// # Ok::<(), llama_bench_rs::Error>(())
 /// ```
 pub struct Sweep<'a> {
-    model: &'a Model,
+    subject: Subject<'a>,
     context: ContextParams,
     request: Request,
     observer: Option<&'a mut dyn Observer>,
@@ -34,11 +34,27 @@ pub struct Sweep<'a> {
     earlier: Option<Run>,
 }
 
+/// What a sweep is of.
+enum Subject<'a> {
+    Model(&'a Model),
+    NotLoaded(NotLoaded),
+}
+
 impl<'a> Sweep<'a> {
     /// Nothing to measure yet but depth 0; 5 repetitions, a warm-up, llama-bench's context parameters.
     pub fn new(model: &'a Model) -> Self {
+        Self::of(Subject::Model(model))
+    }
+
+    /// A sweep of a model that could not be loaded: [`run`](Self::run) measures nothing and gives a failed run, in which
+    /// every planned cell carries the reason. In a campaign of several models it keeps the failed one's place.
+    pub fn not_loaded(path: impl AsRef<Path>, params: &ModelParams, why: impl Into<Failure>) -> Self {
+        Self::of(Subject::NotLoaded(NotLoaded::new(path.as_ref(), params, why.into())))
+    }
+
+    fn of(subject: Subject<'a>) -> Self {
         Self {
-            model,
+            subject,
             context: ContextParams::default(),
             request: Request {
                 prompts: Vec::new(),
@@ -177,7 +193,13 @@ impl<'a> Sweep<'a> {
     /// The run was of another configuration, model, machine or build; the error names what differs.
     pub fn take_up(mut self, earlier: Run) -> Result<Self, BenchError> {
         let header = self.header()?;
-        let differences = header.differences(&earlier.header);
+        let mut theirs = earlier.header.clone();
+        if matches!(self.subject, Subject::NotLoaded(_)) || !earlier.has_figures() {
+            // Of a model that was not loaded the file's name is known and nothing else.
+            let filename = theirs.model.filename;
+            theirs.model = ModelInfo { filename, ..header.model.clone() };
+        }
+        let differences = header.differences(&theirs);
         if !differences.is_empty() {
             return Err(BenchError::OtherRun { differences });
         }
@@ -191,7 +213,13 @@ impl<'a> Sweep<'a> {
     /// llama.cpp cannot be initialised.
     pub fn header(&self) -> Result<Header, BenchError> {
         let backend = Backend::init()?;
-        Ok(super::describe::header(&backend, self.model, &self.context, &self.request))
+        let (context, request) = (&self.context, &self.request);
+        Ok(match &self.subject {
+            Subject::Model(model) => super::describe::header(&backend, model, context, request),
+            Subject::NotLoaded(NotLoaded { path, params, .. }) => {
+                super::describe::without_model(&backend, path, params, context, request)
+            }
+        })
     }
 
     /// The memory that the sweep's context will take, by device; `None` where llama.cpp does not tell.
@@ -200,7 +228,19 @@ impl<'a> Sweep<'a> {
     /// As [`run`](Self::run).
     pub fn needs(&self) -> Result<Option<Needs>, BenchError> {
         let plan = self.plan()?;
-        Ok(Needs::of(self.model, &self.context, plan.n_ctx(&plan.depths)))
+        let Subject::Model(model) = self.subject else { return Ok(None) };
+        Ok(Needs::of(model, &self.context, plan.n_ctx(&plan.depths)))
+    }
+
+    /// Values that mean nothing, or something else, for this model on this machine, although llama.cpp takes them
+    /// without a word; empty if there are none or the model was not loaded.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn notes(&self) -> Result<Vec<Note>, BenchError> {
+        let (backend, plan) = (Backend::init()?, self.plan()?);
+        let Subject::Model(model) = self.subject else { return Ok(Vec::new()) };
+        Ok(super::notes::notes(&backend, model, &self.context, &plan))
     }
 
     /// What would be run.
@@ -216,10 +256,14 @@ impl<'a> Sweep<'a> {
     /// compares logits and positions. Fills a context of its own for every depth, which takes its time.
     ///
     /// # Errors
-    /// As `run`; a context could not be made, filled or rewound.
+    /// As `run`; the model was not loaded; a context could not be made, filled or rewound.
     pub fn verify(self) -> Result<Verification, BenchError> {
         let plan = self.plan()?;
-        super::verify::verify(self.model, &self.context, &plan).map_err(BenchError::Verify)
+        let verified = match self.subject {
+            Subject::Model(model) => super::verify::verify(model, &self.context, &plan),
+            Subject::NotLoaded(NotLoaded { failure, .. }) => Err(failure),
+        };
+        verified.map_err(BenchError::Verify)
     }
 
     /// Runs the sweep; one run in the report. A cell that fails carries its reason and the others go on.
@@ -227,9 +271,11 @@ impl<'a> Sweep<'a> {
     /// # Errors
     /// Nothing to measure, or lengths that cannot be run. A model or context that fails later is in the cells.
     pub fn run(self) -> Result<Report, crate::Error> {
-        let mut prepared = Prepared::new(self)?;
         let clock = MonotonicClock::start();
-        let run = prepared.engine(&clock).run();
+        let run = match Ready::new(self)? {
+            Ready::Measure(mut prepared) => prepared.engine(&clock).run(),
+            Ready::Failed(run) => *run,
+        };
         Ok(Report { runs: vec![run] })
     }
 }
@@ -243,11 +289,24 @@ impl<'a> Sweep<'a> {
 /// # Errors
 /// As [`Sweep::run`], of any of them.
 pub fn interleave(sweeps: Vec<Sweep<'_>>) -> Result<Report, crate::Error> {
-    let mut prepared =
-        sweeps.into_iter().map(Prepared::new).collect::<Result<Vec<Prepared<'_>>, BenchError>>()?;
+    let mut ready = sweeps.into_iter().map(Ready::new).collect::<Result<Vec<Ready<'_>>, BenchError>>()?;
     let clock = MonotonicClock::start();
-    let engines = prepared.iter_mut().map(|one| one.engine(&clock)).collect();
-    Ok(Report { runs: super::interleaved::run(engines) })
+    let engines = ready.iter_mut().filter_map(|one| match one {
+        Ready::Measure(prepared) => Some(prepared.engine(&clock)),
+        Ready::Failed(_) => None,
+    });
+    let mut measured = super::interleaved::run(engines.collect()).into_iter();
+    let run = |one| match one {
+        Ready::Measure(_) => measured.next(),
+        Ready::Failed(run) => Some(*run),
+    };
+    Ok(Report { runs: ready.into_iter().filter_map(run).collect() })
+}
+
+/// A sweep that can begin, or that is over because there is no model.
+enum Ready<'a> {
+    Measure(Box<Prepared<'a>>),
+    Failed(Box<Run>),
 }
 
 /// A sweep with all that its engine borrows.
@@ -261,19 +320,28 @@ struct Prepared<'a> {
     earlier: Option<Run>,
 }
 
-impl<'a> Prepared<'a> {
+impl<'a> Ready<'a> {
     fn new(sweep: Sweep<'a>) -> Result<Self, BenchError> {
-        Ok(Self {
-            plan: sweep.plan()?,
-            header: sweep.header()?,
-            target: LlamaTarget::new(sweep.model, &sweep.context),
-            observer: sweep.observer,
-            silent: Silent,
-            cancel: sweep.cancel,
-            earlier: sweep.earlier,
+        let (plan, header) = (sweep.plan()?, sweep.header()?);
+        let Sweep { subject, context, mut observer, cancel, earlier, .. } = sweep;
+        let mut silent = Silent;
+        Ok(match subject {
+            Subject::Model(model) => {
+                let target = LlamaTarget::new(model, &context);
+                Self::Measure(Box::new(Prepared { plan, header, target, observer, silent, cancel, earlier }))
+            }
+            Subject::NotLoaded(not_loaded) => {
+                let observer: &mut dyn Observer = match &mut observer {
+                    Some(observer) => *observer,
+                    None => &mut silent,
+                };
+                Self::Failed(Box::new(not_loaded.run(&plan, header, earlier.as_ref(), observer)))
+            }
         })
     }
+}
 
+impl Prepared<'_> {
     fn engine<'b>(&'b mut self, clock: &'b MonotonicClock) -> Engine<'b, LlamaTarget, MonotonicClock> {
         let observer: &mut dyn Observer = match &mut self.observer {
             Some(observer) => *observer,

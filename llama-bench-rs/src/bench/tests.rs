@@ -265,3 +265,64 @@ fn cancelling_keeps_what_was_measured() {
     assert!(run.cells[..4].iter().all(|c| c.measured().is_some()));
     assert!(run.cells[4..].iter().all(|c| c.failure().unwrap().kind == "cancelled"));
 }
+
+#[test]
+fn a_panic_costs_the_cells_without_a_figure_and_an_observers_goes_on() {
+    let plan = Request { warmup: false, depths: vec![0, 32, 64], ..request() }.plan().unwrap();
+    let mut n_done = Vec::new();
+    for call in [0, 7, 25] {
+        let run = run(&plan, &mut FakeTarget { panic_call: Some(call), ..FakeTarget::default() });
+        assert_eq!(run.cells.len(), 6);
+        let failures: Vec<_> = run.cells.iter().filter_map(|cell| cell.failure()).collect();
+        assert!(failures.iter().all(|f| f.kind == "panic" && f.message.contains("a defect")), "{failures:?}");
+        n_done.push(6 - failures.len());
+    }
+    assert!(n_done[0] == 0 && n_done[1] < n_done[2] && n_done[2] < 6, "{n_done:?}");
+
+    let mut observe = |event: &Event<'_>| {
+        if let Event::Measuring { rep: 1, .. } = event {
+            panic!("a defect of the observer");
+        }
+    };
+    let mut target = FakeTarget::default();
+    let clock = target.clock.clone();
+    let cancel = Cancel::new();
+    let run = std::panic::AssertUnwindSafe(|| {
+        super::run(&plan, &mut target, &clock, Header::default(), &mut observe, &cancel)
+    });
+    let panic = std::panic::catch_unwind(run).unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"a defect of the observer"));
+}
+
+#[test]
+fn what_is_cancelled_before_it_begins_opens_no_context() {
+    for method in [Method::Rewind, Method::FreshContext] {
+        let plan = Request { method, ..request() }.plan().unwrap();
+        let mut target = FakeTarget::default();
+        let clock = target.clock.clone();
+        let cancel = Cancel::from(std::sync::Arc::new(true.into()));
+        let mut silent = |_: &Event<'_>| {};
+        let run = super::run(&plan, &mut target, &clock, Header::default(), &mut silent, &cancel);
+        assert!(target.opened.is_empty() && target.calls.is_empty(), "{method:?}");
+        assert!(run.cells.iter().all(|cell| cell.failure().unwrap().message.contains("before its first")));
+    }
+}
+
+#[test]
+fn a_cell_that_was_interrupted_says_how_far_it_came() {
+    let plan = Request { depths: vec![0], n_reps: 20, ..request() }.plan().unwrap();
+    let mut target = FakeTarget::default();
+    let clock = target.clock.clone();
+    let cancel = Cancel::new();
+    let mut observe = |event: &Event<'_>| {
+        if let Event::Measuring { test: Test { kind: TestKind::Tg(_), .. }, rep: 2, .. } = event {
+            cancel.cancel();
+        }
+    };
+    let config = crate::record::Config { n_reps: 20, ..Default::default() };
+    let header = Header { config, ..Header::default() };
+    let run = super::run(&plan, &mut target, &clock, header, &mut observe, &cancel);
+    let cut: Vec<_> = run.cells.iter().filter_map(|cell| cell.cut_short(&run.header.config)).collect();
+    assert_eq!(cut.len(), 2);
+    assert!(cut.iter().any(|cut| cut.to_string() == "interrupted after 3 of 20 repetitions"), "{cut:?}");
+}

@@ -68,6 +68,12 @@ pub enum GgufError {
         /// How many bytes went in before the disk was full.
         written: u64,
     },
+    /// The application stopped the writing.
+    #[error("writing {} was stopped (nothing was left behind)", path.display())]
+    Stopped {
+        /// The file that was to be written.
+        path: PathBuf,
+    },
     /// The system names no cache folder for this user.
     #[error("this user has no cache folder: set LLAMA_BENCH_CACHE to a folder, or give a path to write to")]
     NoCacheFolder,

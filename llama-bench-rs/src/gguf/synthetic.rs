@@ -22,6 +22,8 @@ const POOL_BYTES: u64 = 1 << 20;
 
 type Progress<'a> = Arc<dyn Fn(u64, u64) + 'a>;
 
+type Stop<'a> = Arc<dyn Fn() -> bool + 'a>;
+
 /// A model file of a shape, with random weights.
 ///
 /// The same shape, file type, seed and vocabulary give the same bytes on every machine.
@@ -39,6 +41,7 @@ pub struct Synthetic<'a> {
     seed: u64,
     vocabulary: bool,
     progress: Option<Progress<'a>>,
+    stop: Option<Stop<'a>>,
 }
 
 /// The bytes before the data, and the tensors in it.
@@ -51,7 +54,7 @@ struct Layout {
 impl<'a> Synthetic<'a> {
     /// The shape's own file type, seed 42, no vocabulary.
     pub fn new(shape: Shape) -> Self {
-        Self { file_type: shape.file_type, shape, seed: 42, vocabulary: false, progress: None }
+        Self { file_type: shape.file_type, shape, seed: 42, vocabulary: false, progress: None, stop: None }
     }
 
     /// Another file type; without effect on a shape that names the type of each tensor.
@@ -77,9 +80,20 @@ impl<'a> Synthetic<'a> {
 
     /// Hears how many bytes are written, of how many.
     #[must_use]
-    pub fn progress<'b>(self, progress: impl Fn(u64, u64) + 'b) -> Synthetic<'b> {
-        let Self { shape, file_type, seed, vocabulary, progress: _ } = self;
-        Synthetic { shape, file_type, seed, vocabulary, progress: Some(Arc::new(progress)) }
+    pub fn progress<'b>(self, progress: impl Fn(u64, u64) + 'b) -> Synthetic<'b>
+    where
+        'a: 'b,
+    {
+        Synthetic { progress: Some(Arc::new(progress)), ..self }
+    }
+
+    /// Stops writing when this says so; nothing is left behind then.
+    #[must_use]
+    pub fn stop_when<'b>(self, stop: impl Fn() -> bool + 'b) -> Synthetic<'b>
+    where
+        'a: 'b,
+    {
+        Synthetic { stop: Some(Arc::new(stop)), ..self }
     }
 
     /// The shape.
@@ -101,6 +115,20 @@ impl<'a> Synthetic<'a> {
     /// # Errors
     /// There is no cache folder, the shape is impossible, or writing failed.
     pub fn cached(&self) -> Result<PathBuf, GgufError> {
+        let path = self.cache_path()?;
+        let layout = self.layout()?;
+        if is_written(&path, &layout) {
+            return Ok(path);
+        }
+        self.write(&path, &layout)?;
+        Ok(path)
+    }
+
+    /// Where [`cached`](Self::cached) keeps the file, whether it is there yet or not.
+    ///
+    /// # Errors
+    /// There is no cache folder.
+    pub fn cache_path(&self) -> Result<PathBuf, GgufError> {
         let folder = match std::env::var_os("LLAMA_BENCH_CACHE").filter(|dir| !dir.is_empty()) {
             Some(dir) => PathBuf::from(dir),
             None => dirs::cache_dir().ok_or(GgufError::NoCacheFolder)?.join("llama-bench-rs"),
@@ -108,13 +136,7 @@ impl<'a> Synthetic<'a> {
         let Self { shape, file_type, seed, vocabulary, .. } = self;
         let with_vocabulary = if *vocabulary { "-vocab" } else { "" };
         let name = format!("{}-{file_type}-seed{seed}{with_vocabulary}-v{FORMAT}.gguf", shape.name());
-        let path = folder.join(name);
-        let layout = self.layout()?;
-        if is_written(&path, &layout) {
-            return Ok(path);
-        }
-        self.write(&path, &layout)?;
-        Ok(path)
+        Ok(folder.join(name))
     }
 
     /// Writes the file, under a temporary name in the same folder until it is whole. Folders are made as needed.
@@ -168,6 +190,9 @@ impl<'a> Synthetic<'a> {
             .ok_or_else(|| self.impossible(no_weights(*tensor_type)))?;
         let mut left = *size_bytes as usize;
         while left > 0 {
+            if self.stop.as_ref().is_some_and(|stop| stop()) {
+                return Err(GgufError::Stopped { path: out.path.to_owned() });
+            }
             let n = left.min(pool.len());
             out.put(&pool[..n])?;
             left -= n;

@@ -23,6 +23,7 @@ mod model;
 mod model_arguments;
 mod model_params;
 mod numa;
+mod placement;
 mod sampler;
 mod state;
 mod threadpool;

@@ -65,6 +65,15 @@ impl Model {
         Self::load_with_progress(backend, path, params, &mut |_| true)
     }
 
+    /// Finds what is wrong with a model file without loading it: whether it can be opened, its header and the place of
+    /// every tensor are sound, and all parts of a split model are there. Takes milliseconds.
+    ///
+    /// # Errors
+    /// What [`load`](Self::load) would say of the file.
+    pub fn check_file(path: impl AsRef<Path>) -> Result<(), LlamaError> {
+        checks::model_file(path.as_ref()).map(drop)
+    }
+
     /// [`load`](Self::load), hearing how far it is.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn new(backend: &Backend, params: &ModelParams) -> Result<Self, LlamaError> {
         checks::model_params(params)?;
+        params.check_main_gpu(backend)?;
         // SAFETY: no preconditions.
         let max_devices = unsafe { sys::llama_max_devices() };
         let mut tensor_split = params.tensor_split.clone();

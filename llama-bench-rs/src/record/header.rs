@@ -28,7 +28,7 @@ pub struct Header {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Build {
-    /// Commit, or what stands in for it.
+    /// Commit in seven hexadecimal digits, or as many of a checksum of the source if that does not tell it.
     pub commit: String,
     /// Upstream's running build number; 0 if the source does not tell.
     pub number: u32,

@@ -9,12 +9,14 @@ use crate::units::Ratio;
 
 mod cell;
 mod conditions;
+mod cut_short;
 mod difference;
 mod header;
 mod summary;
 
 pub use cell::{Cell, Failure, Group, Measured, Outcome, Rewind, Sample, Summarised, Test, TestKind, Warmup};
 pub use conditions::{GpuConditions, merge_conditions};
+pub use cut_short::CutShort;
 pub use difference::Difference;
 pub use header::{
     Build, Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Host, Load, Method, ModelInfo, Order,
@@ -56,6 +58,11 @@ pub struct CurvePoint {
 }
 
 impl Run {
+    /// Whether any cell has a figure. A run without one failed as a whole, as when its model could not be loaded.
+    pub fn has_figures(&self) -> bool {
+        self.cells.iter().any(|cell| cell.failure().is_none())
+    }
+
     /// The share of the run's time, loading included, that could not be avoided: loading once, filling once to the
     /// deepest depth, and the timed repetitions. `None` if no time was taken.
     pub fn efficiency(&self) -> Option<Ratio> {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Flat, ReportError, jsonl, read::Assembler};
+use super::{Flat, OutcomeKind, Place, ReportError, jsonl, read::Assembler};
 use crate::record::{Cell, CurvePoint, Header, Report, Test};
 
 /// Time between two rewrites for the sake of a cell that is not done, as a multiple of what a rewrite takes: they cost
@@ -23,6 +23,8 @@ const PAUSE: u32 = 20;
 pub struct Journal {
     path: PathBuf,
     file: File,
+    /// Bytes of the file, while lines are appended.
+    n_bytes: u64,
     rows: Vec<Row>,
     /// Chunks of the fill since the last finished cell; the next one's row carries them.
     pending: Vec<CurvePoint>,
@@ -58,6 +60,7 @@ impl Journal {
         Ok(Self {
             path,
             file,
+            n_bytes: 0,
             rows: Vec::new(),
             pending: Vec::new(),
             n_earlier: 0,
@@ -88,6 +91,7 @@ impl Journal {
             Self {
                 path,
                 file,
+                n_bytes: text.len() as u64,
                 rows,
                 pending: Vec::new(),
                 n_earlier,
@@ -140,7 +144,13 @@ impl Journal {
         let Some(row) = self.rows.iter().rfind(|row| row.done) else { return Ok(()) };
         let mut line = Vec::new();
         jsonl::line(&mut line, &row.flat)?;
-        self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(ReportError::Write)
+        if let Err(error) = self.file.write_all(&line).and_then(|()| self.file.sync_data()) {
+            // A full disk may have taken a part of the line.
+            let _ = self.file.set_len(self.n_bytes);
+            return Err(unwritable(&self.path, error));
+        }
+        self.n_bytes += line.len() as u64;
+        Ok(())
     }
 
     /// Ends the file.
@@ -172,10 +182,30 @@ impl Journal {
             self.appendable = false;
         }
         self.appendable &= done;
+        self.refresh(run, header)?;
         let row = Row { run, test: cell.test, flat, done };
         let n_before = self.rows.iter().take_while(|row| row.done || row.run < run).count();
         let place = if done { n_before } else { self.rows.len() };
         self.rows.insert(place, row);
+        Ok(())
+    }
+
+    /// Lets the failed cells of a run that is tried again know of it what is known now: rows of one run agree.
+    fn refresh(&mut self, run: u32, header: &Header) -> Result<(), ReportError> {
+        let is_old = |row: &Row| {
+            let flat = &row.flat;
+            row.run == run
+                && flat.outcome == Some(OutcomeKind::Failed)
+                && (&flat.run_started_at, &flat.model_type)
+                    != (&header.timing.started_at, &header.model.description)
+        };
+        for row in self.rows.iter_mut().filter(|row| is_old(row)) {
+            let bad = |problem| ReportError::Field { place: Place::Row(1), problem };
+            let Some(cell) = row.flat.cell().map_err(bad)? else { continue };
+            row.flat = Flat::from((header, &cell));
+            row.flat.run = Some(run);
+            self.appendable = false;
+        }
         Ok(())
     }
 
@@ -193,7 +223,8 @@ impl Journal {
                 None => jsonl::line(&mut text, &row.flat)?,
             }
         }
-        self.file = replace(&self.path, &text, durable).map_err(ReportError::Write)?;
+        self.file = replace(&self.path, &text, durable).map_err(|e| unwritable(&self.path, e))?;
+        self.n_bytes = text.len() as u64;
         self.appendable = self.rows.iter().all(|row| row.done);
         self.rewritten = (Instant::now(), start.elapsed());
         Ok(())
@@ -207,12 +238,21 @@ fn replace(path: &Path, text: &[u8], durable: bool) -> io::Result<File> {
     name.push(path.file_name().unwrap_or_default());
     name.push(".tmp");
     let temporary = path.with_file_name(name);
-    let mut file = File::create(&temporary)?;
+    let written =
+        write_new(&temporary, text, durable).and_then(|file| fs::rename(&temporary, path).map(|()| file));
+    if written.is_err() {
+        // The file itself is as it was.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+fn write_new(path: &Path, text: &[u8], durable: bool) -> io::Result<File> {
+    let mut file = File::create(path)?;
     file.write_all(text)?;
     if durable {
         file.sync_data()?;
     }
-    fs::rename(&temporary, path)?;
     Ok(file)
 }
 

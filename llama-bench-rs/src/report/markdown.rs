@@ -1,10 +1,11 @@
-use std::io::Write;
+use std::{io::Write, path::Path};
 
 use serde_json::{Map, Value, json};
 
 use super::{
     Flat, OutcomeKind,
     flat::to_text,
+    in_words::one_line,
     sink::{Encode, EncodeError},
 };
 
@@ -16,6 +17,8 @@ pub(super) struct Markdown {
     builds: Vec<String>,
     /// Texts that are too long for a column, each once.
     long: Vec<String>,
+    /// Why cells failed, each reason once; a cell has the number of its own.
+    reasons: Vec<String>,
 }
 
 /// A parameter that has a column only where it is worth one.
@@ -52,7 +55,7 @@ impl Encode for Markdown {
 
     fn row(&mut self, out: &mut dyn Write, row: &Flat) -> Result<(), EncodeError> {
         let map = row.to_map()?;
-        let values: Vec<String> = self.columns.iter().map(|column| value(column, row, &map)).collect();
+        let values: Vec<String> = self.columns.clone().into_iter().map(|column| self.value(column, row, &map)).collect();
         let cells: Vec<String> = self
             .columns
             .clone()
@@ -67,6 +70,9 @@ impl Encode for Markdown {
     fn finish(&mut self, out: &mut dyn Write) -> Result<(), EncodeError> {
         for (i, long) in self.long.iter().enumerate() {
             writeln!(out, "{}ot {}: {}", if i == 0 { "\n" } else { "" }, i + 1, inline(long))?;
+        }
+        for (i, reason) in self.reasons.iter().enumerate() {
+            writeln!(out, "{}({}) {reason}", if i == 0 { "\n" } else { "" }, i + 1)?;
         }
         for (i, build) in self.builds.iter().enumerate() {
             writeln!(out, "{}{build}", if i == 0 { "\n" } else { "" })?;
@@ -169,16 +175,52 @@ fn width(column: &str) -> isize {
     }
 }
 
-fn value(column: &str, row: &Flat, map: &Map<String, Value>) -> String {
-    match column {
-        "model" => row.model_type.clone(),
-        "size" => size(row.model_size),
-        "params" => params_in_words(row.model_n_params),
-        "backend" => row.backends.clone(),
-        "test" => row.test().map(|test| test.to_string()).unwrap_or_default(),
-        "t/s" => rate(row),
-        field => map.get(field).and_then(to_text).unwrap_or_default(),
+impl Markdown {
+    fn value(&mut self, column: &str, row: &Flat, map: &Map<String, Value>) -> String {
+        match column {
+            // Of a model that was not loaded the file's name is known and nothing else.
+            "model" if row.model_type.is_empty() => file_name(&row.model_filename),
+            "model" => row.model_type.clone(),
+            "size" | "params" if row.model_size == 0 => String::new(),
+            "size" => size(row.model_size),
+            "params" => params_in_words(row.model_n_params),
+            "backend" => row.backends.clone(),
+            "test" => row.test().map(|test| test.to_string()).unwrap_or_default(),
+            "t/s" => self.rate(row),
+            field => map.get(field).and_then(to_text).unwrap_or_default(),
+        }
     }
+
+    /// `mean ± stddev`, the mean alone where there is no spread, or the number of the reason below the table why there is
+    /// neither.
+    fn rate(&mut self, row: &Flat) -> String {
+        match (row.outcome, row.avg_ts, row.stddev_ts) {
+            (Some(OutcomeKind::Failed), ..) => {
+                let kind = row.error_kind.as_deref().unwrap_or("unknown");
+                let message = one_line(row.error_message.as_deref().unwrap_or_default());
+                format!("failed: {kind} ({})", self.number_of(format!("{kind}: {message}")))
+            }
+            (_, Some(mean), Some(stddev)) => format!("{mean:.2} ± {stddev:.2}"),
+            (_, Some(mean), None) => format!("{mean:.2}"),
+            (_, None, _) => "no time passed".into(),
+        }
+    }
+
+    /// Counted from 1.
+    fn number_of(&mut self, reason: String) -> usize {
+        let reason = reason.replace(|c: char| c.is_control(), " ");
+        match self.reasons.iter().position(|known| *known == reason) {
+            Some(at) => at + 1,
+            None => {
+                self.reasons.push(reason);
+                self.reasons.len()
+            }
+        }
+    }
+}
+
+fn file_name(path: &str) -> String {
+    Path::new(path).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 /// Bytes in binary units, as llama-bench rounds them.
@@ -195,28 +237,6 @@ fn params_in_words(n: u64) -> String {
     match n {
         0..1_000_000_000 => format!("{:.2} M", n as f64 / 1e6),
         _ => format!("{:.2} B", n as f64 / 1e9),
-    }
-}
-
-/// `mean ± stddev`, the mean alone where there is no spread, or why there is neither.
-fn rate(row: &Flat) -> String {
-    match (row.outcome, row.avg_ts, row.stddev_ts) {
-        (Some(OutcomeKind::Failed), ..) => {
-            let kind = row.error_kind.as_deref().unwrap_or("unknown");
-            format!("failed: {kind} ({})", brief(row.error_message.as_deref().unwrap_or_default()))
-        }
-        (_, Some(mean), Some(stddev)) => format!("{mean:.2} ± {stddev:.2}"),
-        (_, Some(mean), None) => format!("{mean:.2}"),
-        (_, None, _) => "no time passed".into(),
-    }
-}
-
-/// The beginning of a message.
-fn brief(message: &str) -> String {
-    const LONGEST: usize = 80;
-    match message.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &message[..end]),
-        None => message.to_owned(),
     }
 }
 
@@ -254,14 +274,6 @@ mod tests {
         assert_eq!(size(0x4000_0000), "1.00 GiB");
         assert_eq!(params_in_words(20_914_757_184), "20.91 B");
         assert_eq!(params_in_words(999_999_999), "1000.00 M");
-    }
-
-    #[test]
-    fn a_long_message_is_cut_between_characters() {
-        assert_eq!(brief("é").as_str(), "é");
-        let cut = brief(&"é".repeat(81));
-        assert_eq!(cut.chars().count(), 81);
-        assert!(cut.ends_with('…'));
     }
 
     #[test]

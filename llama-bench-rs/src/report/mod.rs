@@ -38,6 +38,7 @@ mod csv;
 mod error;
 mod explain;
 mod figures;
+mod file_sink;
 mod flat;
 pub mod html;
 pub mod in_words;
@@ -63,6 +64,7 @@ use crate::record::{Header, Report};
 
 pub use error::{Place, Problem, ReportError, Skipped};
 pub use explain::explain_markdown;
+pub use file_sink::FileSink;
 pub use flat::{FIELDS, Field, Flat, FlatCurvePoint, FlatSample, Kind, Origin, OutcomeKind};
 pub use journal::Journal;
 pub use read::{Loaded, read_file, read_str};

@@ -14,7 +14,8 @@ pub(super) trait Encode: Send {
     /// One cell.
     fn row(&mut self, out: &mut dyn Write, row: &Flat) -> Result<(), EncodeError>;
 
-    /// The end of the file, which may have had no run at all.
+    /// The end of the file, which may have had no run at all. A file that can be gone back in gets it after each cell:
+    /// the next one is written over it.
     fn finish(&mut self, _out: &mut dyn Write) -> Result<(), EncodeError> {
         Ok(())
     }
@@ -40,8 +41,8 @@ impl From<EncodeError> for ReportError {
 
 /// Writes a report while it is being measured: every cell is written and flushed as it comes.
 ///
-/// A file that was not [finished](Sink::finish) is complete up to its last cell in every format but JSON, whose
-/// closing bracket is then missing.
+/// An output that was not [finished](Sink::finish) is complete up to its last cell in every format but JSON, whose
+/// closing bracket is then missing; a file has it after every cell if a [`FileSink`](super::FileSink) writes it.
 ///
 /// ```
 /// # fn demo(header: &llama_bench_rs::record::Header, cell: &llama_bench_rs::record::Cell)
@@ -122,5 +123,19 @@ impl<W: Write> Sink<W> {
         self.encoder.finish(&mut self.out)?;
         self.out.flush().map_err(ReportError::Write)?;
         Ok(self.out)
+    }
+}
+
+impl Sink<Vec<u8>> {
+    /// What was written since the last call.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// What would end the file now.
+    pub(super) fn closing(&mut self) -> Result<Vec<u8>, ReportError> {
+        let mut text = Vec::new();
+        self.encoder.finish(&mut text)?;
+        Ok(text)
     }
 }

@@ -21,10 +21,12 @@ pub enum RegressionError {
     #[error("{0}")]
     BelowFloor(Box<FloorOutcome>),
     /// Cells are not there to be judged.
-    #[error("{} of the cells to judge {} not there:\n{}", gaps.len(), are(gaps.len()), list(gaps))]
+    #[error("{} of the cells to judge {} not there:\n{}{}", gaps.len(), are(gaps.len()), list(gaps), others(judged))]
     Incomplete {
         /// Which, and why.
         gaps: Vec<Gap>,
+        /// The cells that are there, none of which got slower; `None` if there are none.
+        judged: Option<Box<Outcome>>,
     },
     /// The baseline is of another machine, model or configuration.
     #[error(
@@ -77,6 +79,11 @@ fn are(n: usize) -> &'static str {
 
 fn list(items: &[impl fmt::Display]) -> String {
     items.iter().map(|item| format!("  {item}")).collect::<Vec<_>>().join("\n")
+}
+
+/// The table of the cells that could be judged.
+fn others(judged: &Option<Box<Outcome>>) -> String {
+    judged.as_ref().map_or_else(String::new, |outcome| format!("\nthe others:\n{outcome}"))
 }
 
 /// A line on what went wrong, then the table.

@@ -105,11 +105,11 @@ fn judge(
     let tests = group.tests();
     let Some(&test) = tests.iter().find(is_asked) else {
         let test = Test { kind, n_depth, group: None };
-        return Err(RegressionError::Incomplete { gaps: vec![Gap { test, failure: None }] });
+        return Err(RegressionError::Incomplete { gaps: vec![Gap { test, failure: None }], judged: None });
     };
     if let Some(failure) = group.cells(test).find_map(|cell| cell.failure()) {
         let failure = Some(failure.message.clone());
-        return Err(RegressionError::Incomplete { gaps: vec![Gap { test, failure }] });
+        return Err(RegressionError::Incomplete { gaps: vec![Gap { test, failure }], judged: None });
     }
     let outcome = RunEstimate::of(&group.times(test)).and_then(|estimate| {
         let bound = |time| TokensPerSecond::from_elapsed(u64::from(kind.n_tokens()), time);

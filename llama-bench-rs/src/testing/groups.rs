@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     baseline::Key,
-    record::{Cell, Outcome, Report, Run, Test},
+    record::{Build, Cell, Outcome, Report, Run, Test},
     stats::Samples,
 };
 
@@ -28,6 +28,11 @@ impl<'a> Group<'a> {
         groups
     }
 
+    /// Whether these are failed runs of models that were not loaded.
+    pub(super) fn is_of_unknown_model(&self) -> bool {
+        self.key.model.is_empty() && self.runs.iter().all(|run| !run.has_figures())
+    }
+
     /// Every test of the runs once, in the order planned.
     pub(super) fn tests(&self) -> Vec<Test> {
         let mut tests = Vec::new();
@@ -49,11 +54,12 @@ impl<'a> Group<'a> {
         self.cells(test).filter_map(times).collect()
     }
 
-    /// The builds of llama.cpp that were measured.
+    /// The builds of llama.cpp that were measured: version, where it is known, and commit.
     pub(super) fn builds(&self) -> Vec<String> {
         let mut builds: Vec<String> = Vec::new();
         for run in &self.runs {
-            let build = run.header.build.commit.clone();
+            let Build { commit, version, .. } = &run.header.build;
+            let build = if version.is_empty() { commit.clone() } else { format!("{version} {commit}") };
             if !builds.contains(&build) {
                 builds.push(build);
             }

@@ -34,6 +34,9 @@ pub(super) fn append(run: &mut Run, part: Run) {
 /// Leaves out that a rule ended the repetitions of each part: it says nothing of the whole.
 pub(super) fn forget_rule(run: &mut Run) {
     run.header.config.stopping = None;
+    // The rule asked for at most the sum of the parts; nobody asked for more than the least that a cell has.
+    let counts = run.cells.iter().filter_map(|cell| Some(cell.measured()?.samples.len() as u32));
+    run.header.config.n_reps = counts.min().unwrap_or(run.header.config.n_reps);
     for cell in &mut run.cells {
         if let Outcome::Measured(measured) = &mut cell.outcome {
             measured.stop = None;

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::{
-    Pace,
+    Gap, Pace,
     table::table,
     tolerance::{Tolerance, trimmed},
 };
@@ -25,6 +25,8 @@ pub struct Outcome {
     pub builds_before: Vec<String>,
     /// Builds of llama.cpp in the report.
     pub builds_now: Vec<String>,
+    /// What the baseline has and the report lacks, or what failed: not judged.
+    pub gaps: Vec<Gap>,
 }
 
 /// One cell, before and now.
@@ -156,6 +158,9 @@ impl fmt::Display for Outcome {
         if !self.uncompared.is_empty() {
             let tests: Vec<String> = self.uncompared.iter().map(Test::to_string).collect();
             write!(f, "\n  not in the baseline: {}", tests.join(", "))?;
+        }
+        for gap in &self.gaps {
+            write!(f, "\n  not judged: {gap}")?;
         }
         Ok(())
     }

@@ -17,7 +17,8 @@ impl AsRef<Report> for Report {
 /// looked at.
 ///
 /// # Errors
-/// A cell got slower; or, if the tolerance is strict, may have. A cell is missing or failed, the baseline is of another
+/// A cell got slower; or, if the tolerance is strict, may have. A cell is missing or failed (the others are judged all the
+/// same, and one that got slower is said first). The baseline is of another
 /// machine, model or configuration, or a side has no runs.
 pub fn check_no_regression(
     baseline: &impl AsRef<Report>,
@@ -36,18 +37,22 @@ pub fn check_no_regression(
         tolerance,
         builds_before: Vec::new(),
         builds_now: Vec::new(),
+        gaps: Vec::new(),
     };
     let mut gaps = Vec::new();
     for group in &now {
+        if group.is_of_unknown_model() {
+            // It was not loaded: nothing tells which runs of the baseline are its counterpart.
+            gaps.extend(group.tests().into_iter().filter_map(|test| gap(group, test)));
+            continue;
+        }
         let counterpart = counterpart(&before, group)?;
         let label = group.label(&now);
         merge(&mut outcome.builds_before, counterpart.builds());
         merge(&mut outcome.builds_now, group.builds());
         gaps.extend(compare(counterpart, group, &label, &mut outcome)?);
     }
-    if !gaps.is_empty() {
-        return Err(RegressionError::Incomplete { gaps });
-    }
+    outcome.gaps = gaps;
     judge(outcome)
 }
 
@@ -147,6 +152,11 @@ fn judge(mut outcome: Outcome) -> Result<Outcome, RegressionError> {
     let any = |verdict| outcome.with(verdict).next().is_some();
     if any(Verdict::Regressed) {
         return Err(RegressionError::Regressed(Box::new(outcome)));
+    }
+    if !outcome.gaps.is_empty() {
+        let gaps = outcome.gaps.clone();
+        let judged = (!outcome.cells.is_empty()).then(|| Box::new(Outcome { gaps: Vec::new(), ..outcome }));
+        return Err(RegressionError::Incomplete { gaps, judged });
     }
     if outcome.tolerance.is_strict() && any(Verdict::CannotTell) {
         return Err(RegressionError::Unsure(Box::new(outcome)));

@@ -114,6 +114,10 @@ impl From<(&Header, &Cell)> for Flat {
         row.pg_gen = cell.test.group.map(|g| g.n_gen);
         row.test_time = cell.started_at.clone();
         row.set_outcome(cell);
+        if let Some(cut) = cell.cut_short(&header.config) {
+            row.error_kind = Some("cancelled".into());
+            row.error_message = Some(cut.to_string());
+        }
         row
     }
 }

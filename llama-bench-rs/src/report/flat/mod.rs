@@ -82,7 +82,7 @@ macro_rules! row {
 }
 
 row! {
-    /// Commit of llama.cpp, or what stands in for it.
+    /// Commit of llama.cpp, seven hexadecimal digits in this crate's files; those of a checksum if it is not known.
     LlamaBench Text build_commit: String,
     /// Running build number of llama.cpp; 0 if unknown.
     LlamaBench Int build_number: u32,
@@ -178,9 +178,9 @@ row! {
     Own Int run: Option<u32>,
     /// What came of the cell.
     Own Text outcome: Option<OutcomeKind>,
-    /// A stable word for the reason of a failure.
+    /// A stable word for the reason of a failure; `cancelled` in a measured row that has fewer repetitions than asked.
     Own Text error_kind: Option<String>,
-    /// The whole message of a failure.
+    /// The whole message of a failure, or after how many repetitions a measured cell was interrupted.
     Own Text error_message: Option<String>,
     /// Time of each token of each repetition; empty for pp.
     Own Nested steps_ns: Vec<Vec<u64>>,

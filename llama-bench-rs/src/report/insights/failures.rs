@@ -28,18 +28,34 @@ impl Say for FailedCells {
     }
 }
 
+impl FailedCells {
+    /// Each reason once, with the cells that have it, in the order planned.
+    pub fn by_reason(&self) -> Vec<(&Failure, Vec<Test>)> {
+        let mut reasons: Vec<(&Failure, Vec<Test>)> = Vec::new();
+        for (test, failure) in &self.cells {
+            match reasons.iter_mut().find(|(known, _)| *known == failure) {
+                Some((_, tests)) => tests.push(*test),
+                None => reasons.push((failure, vec![*test])),
+            }
+        }
+        reasons
+    }
+}
+
 impl fmt::Display for FailedCells {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const NAMED: usize = 3;
         write!(f, "{} of {} failed: ", self.cells.len(), count(self.n_cells, "cell"))?;
-        for (i, (test, failure)) in self.cells.iter().take(NAMED).enumerate() {
+        for (i, (failure, tests)) in self.by_reason().into_iter().enumerate() {
+            let names: Vec<String> = tests.iter().take(NAMED).map(Test::to_string).collect();
+            let more = match tests.len() - names.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
             let message = one_line(&failure.message);
-            let message = message.trim_end_matches('.');
-            write!(f, "{}{test} ({}: {message})", if i > 0 { "; " } else { "" }, one_line(&failure.kind))?;
+            let (message, separator) = (message.trim_end_matches('.'), if i > 0 { "; " } else { "" });
+            write!(f, "{separator}{}{more} ({}: {message})", names.join(", "), one_line(&failure.kind))?;
         }
-        match self.cells.len() - NAMED.min(self.cells.len()) {
-            0 => write!(f, "."),
-            more => write!(f, "; and {more} more."),
-        }
+        write!(f, ".")
     }
 }

@@ -17,6 +17,7 @@
 
 mod chat;
 mod conditions;
+mod doubt;
 mod expectation;
 mod failures;
 mod fall;
@@ -32,6 +33,7 @@ use std::fmt;
 
 pub use chat::{Answer, ChatTimes, chat_times};
 pub use conditions::Conditions;
+pub use doubt::{Doubt, Unbelievable, unbelievable};
 pub use expectation::{Expectation, ExpectationError, Expected, Verdict};
 pub use failures::FailedCells;
 pub use fall::{DepthFall, FasterFall};

@@ -1,0 +1,49 @@
+//! Combinations of flags that come to the same are measured once.
+
+use crate::{args::Args, values::all};
+
+/// Each item once, in order.
+pub fn distinct<T: PartialEq>(items: Vec<T>) -> Vec<T> {
+    let mut kept: Vec<T> = Vec::new();
+    for item in items {
+        if !kept.contains(&item) {
+            kept.push(item);
+        }
+    }
+    kept
+}
+
+/// What a user of `n_all` combinations must hear if `n_kept` are measured.
+pub fn tell(n_all: usize, n_kept: usize, args: &Args) {
+    if let Some((n_batch, n_ubatch)) = cut_down(args) {
+        complain!(
+            "sweep: -ub {n_ubatch} means {n_batch} with -b {n_batch}: llama.cpp computes at most a batch at once"
+        );
+    }
+    if n_kept < n_all {
+        complain!(
+            "sweep: {n_all} combinations of the flags come to {n_kept} configurations, each measured once"
+        );
+    }
+}
+
+/// A batch with a larger micro-batch beside it.
+fn cut_down(args: &Args) -> Option<(u32, u32)> {
+    // The default of 512 is nobody's wish.
+    let was_asked_for = |n_ubatch: &u32| *n_ubatch != 512;
+    let n_ubatch = all(&args.context.n_ubatch).into_iter().filter(was_asked_for).max()?;
+    let n_batch =
+        all(&args.context.n_batch).into_iter().filter(|n_batch| *n_batch < n_ubatch && *n_batch > 0).min()?;
+    Some((n_batch, n_ubatch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_kept_once_in_order() {
+        assert_eq!(distinct(vec![3, 1, 3, 2, 1]), [3, 1, 2]);
+        assert!(distinct(Vec::<u8>::new()).is_empty());
+    }
+}

@@ -1,0 +1,101 @@
+//! What is said on standard error when all is measured, whatever the format of the results.
+
+use std::ffi::OsString;
+
+use llama_bench_rs::{
+    bench::Note,
+    record::{FlashAttnSetting, Report, Run},
+    report::{
+        Format,
+        insights::{Statement, insights, unbelievable},
+    },
+};
+
+use crate::{args::Args, progress::Progress, values::OutputFormat};
+
+/// What was said of values that do not do what their names say: each once.
+#[derive(Default)]
+pub struct Notes(Vec<Note>);
+
+impl Notes {
+    pub fn tell(&mut self, notes: Vec<Note>, progress: &Progress) {
+        for note in notes {
+            if !self.0.contains(&note) {
+                progress.suspend(|| complain!("sweep: {note}"));
+                self.0.push(note);
+            }
+        }
+    }
+}
+
+/// Why cells failed, unless the table says so or it was `said` before, where cells were cut short, and figures that
+/// cannot be believed.
+pub fn tell(report: &Report, args: &Args, said: &[String]) {
+    let of = |run: &Run| {
+        let file = run.header.model.filename.as_str();
+        if report.runs.len() > 1 { format!("{file}: ") } else { String::new() }
+    };
+    let in_table = matches!(args.format, OutputFormat::Rows(Format::Markdown) | OutputFormat::Terminal);
+    for insight in insights(report).iter().filter(|_| !in_table) {
+        if let Statement::Failed(failed) = &insight.statement
+            && failed.cells.iter().any(|(_, failure)| !said.contains(&failure.message))
+        {
+            complain!("sweep: {}{insight}", of(&report.runs[insight.run]));
+        }
+    }
+    for run in &report.runs {
+        for cell in &run.cells {
+            if let Some(cut) = cell.cut_short(&run.header.config) {
+                complain!("sweep: {}{}: {cut}", of(run), cell.test);
+            }
+        }
+        let (asked, used) = (run.header.config.flash_attn, run.header.resolved.flash_attn);
+        if (asked, used) == (FlashAttnSetting::On, Some(false)) {
+            complain!(
+                "sweep: {}flash_attn = on has no effect: llama.cpp could not use it for this model",
+                of(run)
+            );
+        }
+        if let Some(doubt) = unbelievable(run) {
+            complain!("sweep: {}{doubt}", of(run));
+        }
+    }
+}
+
+/// The last line of an interrupted sweep.
+pub fn tell_how_to_go_on(can_be_resumed: bool) {
+    if can_be_resumed {
+        let resume = std::env::args_os().filter(|argument| argument != "--resume" && argument != "--force");
+        let line: Vec<String> = resume.map(quoted).collect();
+        complain!("sweep: interrupted; to go on: {} --resume", line.join(" "));
+    } else {
+        complain!(
+            "sweep: interrupted; what was measured is above, and the next sweep begins anew: with --output FILE.jsonl it \
+             could go on after an interruption (--resume)"
+        );
+    }
+}
+
+/// An argument as a shell reads it back.
+fn quoted(argument: OsString) -> String {
+    let argument = argument.to_string_lossy();
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./:=,+@%".contains(c);
+    if !argument.is_empty() && argument.chars().all(is_plain) {
+        return argument.into_owned();
+    }
+    format!("'{}'", argument.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_quoted_where_a_shell_would_change_them() {
+        assert_eq!(quoted("-d".into()), "-d");
+        assert_eq!(quoted("0-4096+512".into()), "0-4096+512");
+        assert_eq!(quoted("my model's.gguf".into()), r"'my model'\''s.gguf'");
+        assert_eq!(quoted("1-64*2".into()), "'1-64*2'");
+        assert_eq!(quoted("".into()), "''");
+    }
+}

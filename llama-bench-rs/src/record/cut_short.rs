@@ -1,0 +1,33 @@
+use std::fmt;
+
+use super::{Cell, Config};
+
+/// How far a cell came that was interrupted between its repetitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CutShort {
+    /// Repetitions that it has.
+    pub n_done: usize,
+    /// Repetitions that were asked for; with a stopping rule, the most.
+    pub n_planned: u32,
+    /// A stopping rule would have decided how many of them are needed.
+    pub has_rule: bool,
+}
+
+impl Cell {
+    /// How far the cell came, if it has figures of fewer repetitions than its run was asked for.
+    pub fn cut_short(&self, config: &Config) -> Option<CutShort> {
+        let measured = self.measured()?;
+        let (n_done, n_planned) = (measured.samples.len(), config.n_reps);
+        let is_cut = measured.stop.is_none() && n_done < n_planned as usize;
+        is_cut.then_some(CutShort { n_done, n_planned, has_rule: config.stopping.is_some() })
+    }
+}
+
+impl fmt::Display for CutShort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { n_done, n_planned, has_rule } = self;
+        let most = if *has_rule { "at most " } else { "" };
+        write!(f, "interrupted after {n_done} of {most}{n_planned} repetitions")
+    }
+}

@@ -1,0 +1,104 @@
+//! A file in any format that can be read whenever the process ends.
+
+use std::{
+    fs::File,
+    io::{self, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{Format, ReportError, Sink};
+use crate::record::{Cell, CurvePoint, Header};
+
+/// Writes a report to a file while it is being measured. After every cell the file is complete, whatever ends the
+/// process: the closing text of the format, such as JSON's bracket, is written each time and overwritten by the next
+/// cell. What is not an ordinary file, such as a pipe, gets the closing text at the end.
+#[must_use = "nothing is written before a run is begun"]
+pub struct FileSink {
+    sink: Sink<Vec<u8>>,
+    file: File,
+    path: PathBuf,
+    /// Bytes before the closing text; `None` where they cannot be gone back to.
+    end: Option<u64>,
+    /// The closing text that stands there.
+    closing: Vec<u8>,
+}
+
+impl FileSink {
+    /// Begins an empty file in place of any that is there.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub fn create(format: Format, path: impl AsRef<Path>) -> Result<Self, ReportError> {
+        let path = path.as_ref().to_owned();
+        let unwritable = |source| ReportError::Unwritable { path: path.clone(), source };
+        let file = File::create(&path).map_err(unwritable)?;
+        let is_file = file.metadata().map_err(unwritable)?.is_file();
+        let sink = Sink::new(format, Vec::new());
+        Ok(Self { sink, file, path, end: is_file.then_some(0), closing: Vec::new() })
+    }
+
+    /// Tells which runs are to come: see [`Sink::announce`].
+    pub fn announce(&mut self, headers: &[&Header]) {
+        self.sink.announce(headers);
+    }
+
+    /// Begins a run.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn begin(&mut self, header: &Header) -> Result<(), ReportError> {
+        self.sink.begin(header)?;
+        self.write(false)
+    }
+
+    /// Adds chunks of the fill, timed since the cell before; the next cell's row carries them.
+    pub fn curve(&mut self, points: &[CurvePoint]) {
+        self.sink.curve(points);
+    }
+
+    /// Writes one cell of the run begun last.
+    ///
+    /// # Errors
+    /// No run was begun, or the file cannot be written; it then ends after the cell before.
+    pub fn cell(&mut self, header: &Header, cell: &Cell) -> Result<(), ReportError> {
+        self.sink.cell(header, cell)?;
+        self.write(false)
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn finish(mut self) -> Result<(), ReportError> {
+        self.write(true)
+    }
+
+    /// Writes what the sink has collected and the closing text behind it.
+    fn write(&mut self, is_last: bool) -> Result<(), ReportError> {
+        let unwritable = |source| ReportError::Unwritable { path: self.path.clone(), source };
+        let mut bytes = self.sink.take();
+        let Some(end) = self.end else {
+            if is_last {
+                bytes.extend(self.sink.closing()?);
+            }
+            return self.file.write_all(&bytes).map_err(unwritable);
+        };
+        let n_new = bytes.len() as u64;
+        let closing = self.sink.closing()?;
+        bytes.extend_from_slice(&closing);
+        if let Err(error) = put(&mut self.file, end, &bytes) {
+            // Without the part of a row that went in there is room again for what stood there.
+            let _ = self.file.set_len(end).and_then(|()| put(&mut self.file, end, &self.closing));
+            return Err(unwritable(error));
+        }
+        (self.end, self.closing) = (Some(end + n_new), closing);
+        Ok(())
+    }
+}
+
+/// Writes at this place, and lets the file end there.
+fn put(file: &mut File, at: u64, bytes: &[u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(at))?;
+    file.write_all(bytes)?;
+    file.set_len(at + bytes.len() as u64)
+}

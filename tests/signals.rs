@@ -1,0 +1,120 @@
+//! Signals: what was measured is kept, the rest is not begun, and the exit status tells which signal it was.
+#![allow(missing_docs)]
+#![cfg(unix)]
+
+mod support;
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use serde_json::Value;
+use support::{Ran, example, tiny_model};
+
+/// More than can be measured before the signal comes.
+const LONG: [&str; 12] = ["-p", "8", "-n", "8", "-d", "0-400+4", "-r", "200", "-t", "1", "--order", "blocks"];
+const N_CELLS: usize = 202;
+
+fn send(child: &Child, signal: &str) {
+    let kill = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+}
+
+/// Whether this process, and with it its children, was started with the signal ignored, as nohup does.
+fn is_ignored(number: u32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (number - 1) & 1 == 1)
+}
+
+/// Starts a sweep and waits until the text of its first cell has come.
+fn started(command: &mut Command) -> (Child, BufReader<ChildStdout>, String) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    while !text.contains("samples_ns") {
+        assert!(out.read_line(&mut text).unwrap() > 0, "it ended by itself");
+    }
+    (child, out, text)
+}
+
+fn ended(child: Child, mut out: BufReader<ChildStdout>, mut text: String) -> Ran {
+    out.read_to_string(&mut text).unwrap();
+    let ran = support::read(child.wait_with_output().unwrap());
+    Ran { out: text, ..ran }
+}
+
+#[test]
+fn every_signal_closes_the_json_and_loads_no_other_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = tiny_model(folder.path());
+    let models = format!("{0},{0},{0}", model.display());
+    for (signal, number, status) in [("INT", 2, 130), ("TERM", 15, 143), ("HUP", 1, 129)] {
+        if is_ignored(number) {
+            println!("SKIPPED: SIG{signal} is ignored here, and by every child");
+            continue;
+        }
+        let (child, out, text) = started(example("sweep").args(["-m", &models, "-o", "json"]).args(LONG));
+        send(&child, signal);
+        let ran = ended(child, out, text);
+        assert_eq!(ran.status, status, "{signal}: {}", ran.err);
+        let rows: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(rows.len(), 3 * N_CELLS, "every cell has its row");
+        assert!(rows[0]["avg_ts"].as_f64().unwrap() > 0.0);
+        assert_eq!(rows[N_CELLS - 1]["error_kind"], "cancelled");
+        for row in &rows[N_CELLS..] {
+            assert_eq!(row["error_message"], "interrupted before the model was loaded", "{signal}");
+        }
+        let last = ran.err.lines().last().unwrap();
+        assert!(last.contains("interrupted") && last.contains("--output"), "{last}");
+    }
+}
+
+#[test]
+fn cells_that_were_cut_say_how_far_they_came_and_the_last_line_how_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("my results.jsonl");
+    let flags = ["--shape", "tiny-llama", "-p", "8", "-n", "4", "-d", "0,32", "-t", "1", "--order", "rounds"];
+    let mut child = example("sweep")
+        .args(flags)
+        .args(["-r", "10000000", "--output"])
+        .arg(&file)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let rows = || -> Vec<Value> {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    while rows().len() < 4 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::yield_now();
+    }
+    send(&child, "TERM");
+    let ran = support::read(child.wait_with_output().unwrap());
+    assert_eq!(ran.status, 143, "{}", ran.err);
+    for row in rows() {
+        let n = row["samples_ns"].as_array().unwrap().len();
+        let says = format!("interrupted after {n} of 10000000 repetitions");
+        assert_eq!((&row["outcome"], &row["error_message"]), (&"measured".into(), &says.as_str().into()));
+        assert!(ran.err.contains(&says), "{}", ran.err);
+    }
+    let last = ran.err.lines().last().unwrap();
+    assert!(last.contains("to go on: ") && last.ends_with("my results.jsonl' --resume"), "{last}");
+}
+
+/// The first signal is kept from taking effect: nobody reads the rows of the cells that were cut.
+#[test]
+fn a_second_signal_ends_the_sweep_at_once() {
+    let (mut child, out, _) =
+        started(example("sweep").args(["--shape", "tiny-llama", "-o", "json"]).args(LONG));
+    send(&child, "INT");
+    send(&child, "TERM");
+    let status = child.wait().unwrap().code();
+    assert!(matches!(status, Some(130 | 143)), "{status:?}");
+    drop(out);
+}
