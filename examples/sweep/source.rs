@@ -23,7 +23,8 @@ pub enum Source {
 
 /// The models that were asked for, in order.
 pub fn sources(args: &Args) -> Result<Vec<Source>, Failed> {
-    let file_type = args.model.file_type.as_deref().map(str::parse::<FileType>).transpose().map_err(bad_usage)?;
+    let file_type =
+        args.model.file_type.as_deref().map(str::parse::<FileType>).transpose().map_err(bad_usage)?;
     let mut sources: Vec<Source> = args.model.models.iter().cloned().map(Source::File).collect();
     let mut shapes = args.model.shapes.clone();
     if sources.is_empty() && shapes.is_empty() {

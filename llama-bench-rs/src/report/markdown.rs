@@ -55,7 +55,8 @@ impl Encode for Markdown {
 
     fn row(&mut self, out: &mut dyn Write, row: &Flat) -> Result<(), EncodeError> {
         let map = row.to_map()?;
-        let values: Vec<String> = self.columns.clone().into_iter().map(|column| self.value(column, row, &map)).collect();
+        let values: Vec<String> =
+            self.columns.clone().into_iter().map(|column| self.value(column, row, &map)).collect();
         let cells: Vec<String> = self
             .columns
             .clone()
