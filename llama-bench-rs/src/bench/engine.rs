@@ -29,6 +29,8 @@ pub(super) struct Engine<'a, T, C> {
     n_curve_told: usize,
     pub(super) warmup: Warmup,
     pub(super) prompts: Prompts,
+    /// Tokens of the longest decode that the open context has run: a longer one finds everything cold.
+    n_longest_decode: u32,
     observer: &'a mut dyn Observer,
     cancel: &'a Cancel,
     fill: Vec<Token>,
@@ -58,6 +60,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             n_curve_told: 0,
             warmup: Warmup::default(),
             prompts: Prompts::new(plan, limits.n_batch),
+            n_longest_decode: 0,
             n_batch: limits.n_batch.max(1),
             target,
             clock,
@@ -163,7 +166,8 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             let sample = timed::prompt(self.target, self.clock, chunk, self.n_batch)?;
             self.header.timing.fill += sample.elapsed;
             self.header.timing.n_decoded_tokens += u64::from(n_tokens);
-            let warmup = self.prompts.are_cold() || n_chunk < self.n_batch;
+            let is_first_of_its_length = self.decoded(n_tokens);
+            let warmup = self.prompts.are_cold() || n_chunk < self.n_batch || is_first_of_its_length;
             self.prompts.filled(n_tokens, sample.elapsed);
             // What is filled again is no new point.
             if self.curve.last().is_none_or(|last| last.n_depth + last.n_tokens <= done) {
@@ -172,6 +176,19 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             done += n_tokens;
         }
         Ok(())
+    }
+
+    /// Keeps account of a decode; whether it was the longest yet in this context.
+    pub(super) fn decoded(&mut self, n_tokens: u32) -> bool {
+        let n_tokens = n_tokens.min(self.n_batch);
+        let is_longest = n_tokens > self.n_longest_decode;
+        self.n_longest_decode = self.n_longest_decode.max(n_tokens);
+        is_longest
+    }
+
+    /// A context that was opened just now is cold.
+    pub(super) fn opened(&mut self) {
+        self.n_longest_decode = 0;
     }
 
     /// Times one repetition of a unit from the present state and keeps its samples.
@@ -220,6 +237,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         sample.pace = pace;
         self.header.timing.timed += sample.elapsed;
         self.header.timing.n_decoded_tokens += u64::from(test.kind.n_tokens());
+        self.decoded(if let TestKind::Pp(n) = test.kind { n } else { 1 });
         self.cells[cell].samples.push(sample);
         self.read_conditions();
         merge_conditions(&mut self.cells[cell].conditions, &self.conditions);

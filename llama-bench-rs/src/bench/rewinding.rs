@@ -107,6 +107,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         let resolved = self.target.open(n_ctx);
         self.header.timing.open += self.clock.now() - start;
         self.header.resolved = resolved?;
+        self.opened();
         Ok(())
     }
 

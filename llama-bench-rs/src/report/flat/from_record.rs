@@ -128,6 +128,9 @@ impl Flat {
                 self.conditions.clone_from(&measured.conditions);
                 if let Some(steps) = cell.step_summary() {
                     self.first_step_ns = Some(ns(steps.first));
+                    self.transient_steps =
+                        steps.transient.and_then(|transient| u32::try_from(transient.n_steps).ok());
+                    self.transient_excess_ns = steps.transient.map(|transient| ns(transient.excess));
                     self.steady_step_ns = steps.steady.map(ns);
                 }
             }

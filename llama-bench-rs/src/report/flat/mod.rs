@@ -186,7 +186,12 @@ row! {
     Own Nested steps_ns: Vec<Vec<u64>>,
     /// The first step of a repetition, median over the repetitions; `None` for pp. Derived from `steps_ns`.
     Own Int first_step_ns: Option<u64>,
-    /// The steady step, median of all steps but the first ones; `None` for pp. Derived from `steps_ns`.
+    /// How many steps at the beginning of a repetition are slow; `None` if none were found. Derived from `steps_ns`.
+    Own Int transient_steps: Option<u32>,
+    /// How much longer the slow steps take together than as many steady ones; `None` if none were found. Derived from
+    /// `steps_ns`.
+    Own Int transient_excess_ns: Option<u64>,
+    /// The steady step, median of all steps but the slow and the first ones; `None` for pp. Derived from `steps_ns`.
     Own Int steady_step_ns: Option<u64>,
     /// When each repetition began, counted from the start of the run.
     Own Nested samples_at_ns: Vec<u64>,
