@@ -192,7 +192,7 @@ fn runs_that_do_not_all_know_their_pace_are_compared_as_measured() {
 #[test]
 fn another_configuration_is_refused_by_name() {
     let mut now = runs(1, 0.0);
-    now.runs[0].header.config.n_threads = 4;
+    now.runs[0].header.config.n_threads = Some(4);
     let error = check(&runs(5, 0.0), &now).unwrap_err();
     assert!(matches!(error, RegressionError::Differs { .. }));
     assert!(error.to_string().contains("configuration, n_threads: 20 in the baseline, 4 now"), "{error}");

@@ -51,12 +51,12 @@ fn a_long_chunk_that_was_a_warm_up_is_no_sample() {
             for warmup in [true, false] {
                 let what = format!("{method:?} {order:?} {prompts:?} {warmup}");
                 let (prompts, depths) = (prompts.clone(), depths.clone());
-                let plan =
-                    Request { prompts, depths, warmup, method, order, ..request() }.plan().unwrap();
+                let plan = Request { prompts, depths, warmup, method, order, ..request() }.plan().unwrap();
                 let clock = FakeClock::default();
                 let mut target = target(&clock);
                 let mut silent = |_: &Event<'_>| {};
-                let run = super::run(&plan, &mut target, &clock, Header::default(), &mut silent, &Cancel::new());
+                let run =
+                    super::run(&plan, &mut target, &clock, Header::default(), &mut silent, &Cancel::new());
                 assert_samples_are_warm(&run, &what);
             }
         }

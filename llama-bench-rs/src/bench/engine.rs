@@ -79,12 +79,12 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     /// Takes up a run that was cut short: what it measured is not measured again, what failed is tried again.
     pub(super) fn take_up(&mut self, run: &Run) {
         self.header.timing = run.header.timing.clone();
-        self.wall_before = run.header.timing.wall;
+        self.wall_before = run.header.timing.wall.unwrap_or_default();
         self.curve.clone_from(&run.curve);
         for (progress, test) in self.cells.iter_mut().zip(&self.plan.cells) {
             if let Some(cell) = run.cells.iter().find(|cell| cell.test == *test) {
                 *progress = Progress::taken_up(cell);
-                self.warmup = cell.measured().map_or(self.warmup, |measured| measured.warmup);
+                self.warmup = cell.measured().and_then(|measured| measured.warmup).unwrap_or(self.warmup);
             }
         }
         for &unit in self.plan.depths.iter().flat_map(|depth| &depth.units) {
@@ -112,8 +112,8 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         if self.header.timing.started_at.is_empty() {
             self.header.timing.started_at = utc_now();
         }
-        self.header.timing.clock_resolution = facts.resolution;
-        self.header.timing.clock_overhead = facts.overhead;
+        self.header.timing.clock_resolution = Some(facts.resolution);
+        self.header.timing.clock_overhead = Some(facts.overhead);
         self.tell(&Event::Planned(self.plan));
         for cell in 0..self.cells.len() {
             if self.cells[cell].is_done(self.plan.request.n_reps_max()) {
@@ -128,7 +128,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         for cell in 0..self.cells.len() {
             self.report(cell);
         }
-        self.header.timing.wall = self.elapsed();
+        self.header.timing.wall = Some(self.elapsed());
         let cells = (0..self.cells.len()).map(|cell| self.cell(cell)).collect();
         Run { header: self.header, cells, curve: self.curve }
     }
@@ -164,8 +164,8 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             let n_tokens = n_chunk.min(to - done);
             let chunk = &self.fill[done as usize..(done + n_tokens) as usize];
             let sample = timed::prompt(self.target, self.clock, chunk, self.n_batch)?;
-            self.header.timing.fill += sample.elapsed;
-            self.header.timing.n_decoded_tokens += u64::from(n_tokens);
+            *self.header.timing.fill.get_or_insert_default() += sample.elapsed;
+            *self.header.timing.n_decoded_tokens.get_or_insert_default() += u64::from(n_tokens);
             let is_first_of_its_length = self.decoded(n_tokens);
             let warmup = self.prompts.are_cold() || n_chunk < self.n_batch || is_first_of_its_length;
             self.prompts.filled(n_tokens, sample.elapsed);
@@ -233,10 +233,10 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             TestKind::Pp(_) => timed::prompt(self.target, self.clock, tokens, self.n_batch)?,
             TestKind::Tg(_) => timed::generation(self.target, self.clock, tokens)?,
         };
-        sample.at = self.wall_before + sample.at.saturating_sub(self.start);
+        sample.at = sample.at.map(|at| self.wall_before + at.saturating_sub(self.start));
         sample.pace = pace;
-        self.header.timing.timed += sample.elapsed;
-        self.header.timing.n_decoded_tokens += u64::from(test.kind.n_tokens());
+        *self.header.timing.timed.get_or_insert_default() += sample.elapsed;
+        *self.header.timing.n_decoded_tokens.get_or_insert_default() += u64::from(test.kind.n_tokens());
         self.decoded(if let TestKind::Pp(n) = test.kind { n } else { 1 });
         self.cells[cell].samples.push(sample);
         self.read_conditions();
@@ -318,7 +318,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     pub(super) fn report(&mut self, index: usize) {
         if !std::mem::replace(&mut self.cells[index].reported, true) {
             let cell = self.cell(index);
-            self.header.timing.wall = self.elapsed();
+            self.header.timing.wall = Some(self.elapsed());
             let curve = &self.curve[self.n_curve_told..];
             self.observer.event(&Event::CellDone { header: &self.header, cell: &cell, curve });
             self.n_curve_told = self.curve.len();
@@ -329,7 +329,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     pub(super) fn report_so_far(&mut self, unit: Unit) {
         for index in unit.cells() {
             let cell = self.cell(index);
-            self.header.timing.wall = self.elapsed();
+            self.header.timing.wall = Some(self.elapsed());
             let curve = &self.curve[self.n_curve_told..];
             self.observer.event(&Event::CellSoFar { header: &self.header, cell: &cell, curve });
             self.n_curve_told = self.curve.len();

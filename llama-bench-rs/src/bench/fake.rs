@@ -77,7 +77,7 @@ impl Target for FakeTarget {
         self.intact.clear();
         self.slots.clear();
         self.whole = None;
-        Ok(Resolved { n_ctx, ..Resolved::default() })
+        Ok(Resolved { n_ctx: Some(n_ctx), ..Resolved::default() })
     }
 
     fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure> {

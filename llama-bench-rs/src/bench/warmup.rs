@@ -200,8 +200,8 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
             TestKind::Tg(_) => timed::generation(self.target, self.clock, &tokens)?,
         };
         self.decoded(if let TestKind::Pp(n) = kind { n } else { 1 });
-        self.header.timing.warmup += sample.elapsed;
-        self.header.timing.n_decoded_tokens += u64::from(kind.n_tokens());
+        *self.header.timing.warmup.get_or_insert_default() += sample.elapsed;
+        *self.header.timing.n_decoded_tokens.get_or_insert_default() += u64::from(kind.n_tokens());
         Ok(sample.elapsed)
     }
 }

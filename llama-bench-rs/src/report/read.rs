@@ -208,7 +208,7 @@ impl Flat {
         let host = |h: &crate::record::Host| (h.cpu_info.clone(), h.gpu_info.clone(), h.backends.clone());
         // llama-bench does not say how many repetitions it was asked for.
         let config = |flat: &Flat, mut config: crate::record::Config| {
-            config.n_reps = flat.n_reps.unwrap_or(0);
+            config.n_reps = flat.n_reps;
             config
         };
         (self.run, &a.timing.started_at, &a.build, &a.model)

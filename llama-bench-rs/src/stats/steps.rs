@@ -37,8 +37,7 @@ impl StepSummary {
         let transient = Transient::find(repetitions.iter().copied());
         let n_unsteady = Transient::n_unsteady(transient);
         let steady = repetitions.iter().filter_map(|steps| steps.get(n_unsteady..));
-        let changes =
-            steady.clone().flat_map(|steps| steps.windows(2)).map(|pair| pair[0].abs_diff(pair[1]));
+        let changes = steady.clone().flat_map(|steps| steps.windows(2)).map(|pair| pair[0].abs_diff(pair[1]));
         let all = Samples::new(repetitions.iter().copied().flatten().copied())?;
         Some(Self {
             n_steps: all.n(),

@@ -38,7 +38,8 @@ impl Transient {
     /// it takes 5 % longer than they do. The transient ends with the last slow step; one step between two slow ones may
     /// look normal.
     pub fn find<'a>(repetitions: impl IntoIterator<Item = &'a [Duration]>) -> Option<Self> {
-        let repetitions: Vec<&[Duration]> = repetitions.into_iter().filter(|steps| !steps.is_empty()).collect();
+        let repetitions: Vec<&[Duration]> =
+            repetitions.into_iter().filter(|steps| !steps.is_empty()).collect();
         let n_common = repetitions.iter().map(|steps| steps.len()).min()?;
         let longest = LONGEST.min(n_common * 3 / 8);
         let compared: Vec<Repetition> =

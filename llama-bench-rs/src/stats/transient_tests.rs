@@ -35,7 +35,13 @@ fn factor(noise: Noise, rng: &mut Rng) -> f64 {
 }
 
 /// Repetitions whose steps grow by `growth` over 128 tokens of context.
-fn draw(profile: &[f64], sizes: (usize, usize), growth: f64, noise: Noise, rng: &mut Rng) -> Vec<Vec<Duration>> {
+fn draw(
+    profile: &[f64],
+    sizes: (usize, usize),
+    growth: f64,
+    noise: Noise,
+    rng: &mut Rng,
+) -> Vec<Vec<Duration>> {
     let (n_reps, n_steps) = sizes;
     let step = |i: usize, rng: &mut Rng| {
         let steady = STEADY_MS * (1.0 + growth * i as f64 / 128.0) + profile.get(i).unwrap_or(&0.0);
@@ -57,8 +63,9 @@ fn noise_is_no_transient() {
         for sizes in SIZES {
             for growth in [0.0, 0.2] {
                 const TRIALS: usize = 1000;
-                let n_found =
-                    (0..TRIALS).filter(|_| find(&draw(&[], sizes, growth, noise, &mut rng)).is_some()).count();
+                let n_found = (0..TRIALS)
+                    .filter(|_| find(&draw(&[], sizes, growth, noise, &mut rng)).is_some())
+                    .count();
                 // 4 % and three standard errors of the simulation.
                 assert!(n_found <= TRIALS * 58 / 1000, "{noise:?} {sizes:?} {growth}: {n_found} of {TRIALS}");
             }

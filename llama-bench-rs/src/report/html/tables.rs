@@ -165,7 +165,7 @@ fn repetition(cell: &Cell, name: &str, sample: &Sample) -> Markup {
         tr {
             th scope="row" { (cell.test) }
             td { (name) }
-            (value(Some(duration(sample.at))))
+            (value(sample.at.map(duration)))
             (value(Some(format!("{:.3}", sample.elapsed.as_secs_f64() * 1e3))))
             (value(speed.map(rate)))
         }

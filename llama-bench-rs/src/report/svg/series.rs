@@ -97,7 +97,7 @@ pub(crate) fn run_labels(report: &Report) -> Vec<String> {
         &[
             |h| h.model.description.clone(),
             |h| file_name(&h.model.filename),
-            |h| format!("{} bytes", h.model.size_bytes),
+            |h| h.model.size_bytes.map(|n| format!("{n} bytes")).unwrap_or_default(),
         ],
     ));
     push(first_difference(&headers, &[|h| device(h), |h| h.host.cpu_info.clone()]));
