@@ -5,7 +5,7 @@ mod report_support;
 use std::time::Duration;
 
 use llama_bench_rs::{
-    record::{FlashAttnSetting, Method, Outcome, Report, Rewind, TestKind},
+    record::{FlashAttnSetting, Method, Outcome, Report, TestKind},
     report::{self, Format, Place, ReportError, read_str},
 };
 use report_support::{assorted, reference};

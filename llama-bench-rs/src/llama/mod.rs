@@ -15,6 +15,8 @@ mod context_tests;
 mod device;
 mod dot;
 mod error;
+#[cfg(test)]
+mod experts_tests;
 mod log;
 mod memory;
 mod model;

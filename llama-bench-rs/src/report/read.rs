@@ -231,6 +231,10 @@ fn row_of(place: Place, mut row: Map<String, Value>) -> Result<Flat, ReportError
     if let Some(&field) = REQUIRED.iter().find(|&&name| !row.contains_key(name)) {
         return Err(ReportError::MissingField { place, field });
     }
+    // Older versions of llama-bench have no depths; this crate always had them.
+    if row.contains_key("schema_version") && !row.contains_key("n_depth") {
+        return Err(ReportError::MissingField { place, field: "n_depth" });
+    }
     let mut known = Map::new();
     for Field { name, kind, .. } in FIELDS {
         let Some(value) = row.remove(*name) else { continue };
