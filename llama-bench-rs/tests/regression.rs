@@ -203,7 +203,7 @@ fn another_configuration_is_refused_by_name() {
 #[test]
 fn configurations_are_compared_with_their_own() {
     let with_ubatch = |mut report: Report, n_ubatch| {
-        report.runs.iter_mut().for_each(|run| run.header.config.n_ubatch = n_ubatch);
+        report.runs.iter_mut().for_each(|run| run.header.config.n_ubatch = Some(n_ubatch));
         report
     };
     let before = [runs(5, 0.0).runs, with_ubatch(runs(5, 0.5), 512).runs].concat();
