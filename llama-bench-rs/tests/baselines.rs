@@ -219,7 +219,7 @@ fn a_report_that_tells_less_finds_its_baseline() {
     let mut theirs = reference();
     theirs.runs[0].header.host.devices.clear();
     theirs.runs[0].header.model.architecture.clear();
-    theirs.runs[0].header.model.n_vocab = Some(0);
+    theirs.runs[0].header.model.n_vocab = None;
     assert_eq!(baselines.load("main", &theirs).unwrap().report(), &reference());
 }
 

@@ -136,6 +136,23 @@ fn a_field_that_is_not_there_is_written_as_nothing() {
     }
 }
 
+/// Of two runs in one file, one may tell what the other does not.
+#[test]
+fn a_run_that_tells_less_is_labelled_with_what_is_known() {
+    let rows = rows();
+    for field in ["poll", "no_kv_offload", "flash_attn", "model_size", "type_k", "stopping", "prio", "seed"] {
+        let mut other = without(&rows, field);
+        other.iter_mut().for_each(|row| drop(row.insert("run".into(), 1.into())));
+        let both = read(&[rows.clone(), other].concat());
+        assert_eq!(both.runs.len(), 2, "{field}");
+        for (name, text) in shown(&both) {
+            for invented in ["null", "None", "0.00"] {
+                assert_eq!(count(&words(&text), invented), 0, "{field}: {name} shows {invented}");
+            }
+        }
+    }
+}
+
 /// llama-bench's files of any age: only the fields that each version had.
 #[test]
 fn llama_benchs_files_of_any_age_invent_nothing() {
