@@ -20,7 +20,7 @@ fn untimed(model: &Model, n_depths: u32, method: Method) -> Duration {
     let sweep = Sweep::new(model).context(params).method(method).depths(depths).repetitions(2);
     let report = sweep.prompt(64).generate(8).run().expect("a sweep that can be run");
     let timing = &report.runs[0].header.timing;
-    timing.wall.saturating_sub(timing.timed)
+    timing.wall.unwrap_or_default().saturating_sub(timing.timed.unwrap_or_default())
 }
 
 fn by_number_of_depths(c: &mut Criterion) {

@@ -19,7 +19,7 @@ struct Nothing;
 
 impl Target for Nothing {
     fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure> {
-        Ok(Resolved { n_ctx, ..Resolved::default() })
+        Ok(Resolved { n_ctx: Some(n_ctx), ..Resolved::default() })
     }
 
     fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure> {

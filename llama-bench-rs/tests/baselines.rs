@@ -97,7 +97,7 @@ fn one_name_serves_several_machines_and_configurations() {
     let mut other = run_at(1);
     other.runs[0].header.host.cpu_info = "EPYC".into();
     let mut third = run_at(2);
-    third.runs[0].header.config.n_ubatch = 512;
+    third.runs[0].header.config.n_ubatch = Some(512);
     let both = Report { runs: [run_at(0).runs, third.runs.clone()].concat() };
     baselines.save("main", &both).unwrap();
     baselines.save("main", &other).unwrap();
@@ -115,7 +115,7 @@ fn something_else_is_refused_with_what_differs() {
     let mut other = reference();
     let header = &mut other.runs[0].header;
     header.host.gpu_info = "NVIDIA B200".into();
-    header.config.n_ubatch = 512;
+    header.config.n_ubatch = Some(512);
     header.model.description = "gpt-oss 20B MXFP4 MoE".into();
     let error = baselines.load("main", &other).unwrap_err();
     let BaselineError::Differs { differences, .. } = &error else { panic!("{error:?}") };
@@ -123,7 +123,7 @@ fn something_else_is_refused_with_what_differs() {
     insta::assert_snapshot!(error);
     // The closest of several is the one that is told.
     let mut closer = other.clone();
-    closer.runs[0].header.config.n_threads = 7;
+    closer.runs[0].header.config.n_threads = Some(7);
     baselines.save("main", &closer).unwrap();
     let error = baselines.load("main", &other).unwrap_err().to_string();
     assert!(error.contains("n_threads: 7 in the baseline, 20 now"), "{error}");
@@ -219,7 +219,7 @@ fn a_report_that_tells_less_finds_its_baseline() {
     let mut theirs = reference();
     theirs.runs[0].header.host.devices.clear();
     theirs.runs[0].header.model.architecture.clear();
-    theirs.runs[0].header.model.n_vocab = 0;
+    theirs.runs[0].header.model.n_vocab = None;
     assert_eq!(baselines.load("main", &theirs).unwrap().report(), &reference());
 }
 

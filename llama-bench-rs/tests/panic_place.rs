@@ -24,7 +24,7 @@ fn assertions_panic_where_they_are_called() {
         seen.lock().unwrap().extend(place);
     }));
     let mut other = reference();
-    other.runs[0].header.config.n_threads = 1;
+    other.runs[0].header.config.n_threads = Some(1);
     let compared = panic::catch_unwind(|| assert_no_regression(&reference(), &other, Tolerance::default()));
     let floor = TokensPerSecond::new(1e9).unwrap();
     let floored = panic::catch_unwind(|| assert_at_least(&reference(), TestKind::Pp(2048), 0, floor));

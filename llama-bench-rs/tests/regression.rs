@@ -213,7 +213,7 @@ fn runs_that_do_not_all_know_their_pace_are_compared_as_measured() {
 #[test]
 fn another_configuration_is_refused_by_name() {
     let mut now = runs(1, 0.0);
-    now.runs[0].header.config.n_threads = 4;
+    now.runs[0].header.config.n_threads = Some(4);
     let error = check(&runs(5, 0.0), &now).unwrap_err();
     assert!(matches!(error, RegressionError::Differs { .. }));
     assert!(error.to_string().contains("configuration, n_threads: 20 in the baseline, 4 now"), "{error}");
@@ -224,7 +224,7 @@ fn another_configuration_is_refused_by_name() {
 #[test]
 fn configurations_are_compared_with_their_own() {
     let with_ubatch = |mut report: Report, n_ubatch| {
-        report.runs.iter_mut().for_each(|run| run.header.config.n_ubatch = n_ubatch);
+        report.runs.iter_mut().for_each(|run| run.header.config.n_ubatch = Some(n_ubatch));
         report
     };
     let before = [runs(5, 0.0).runs, with_ubatch(runs(5, 0.5), 512).runs].concat();

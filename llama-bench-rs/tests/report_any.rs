@@ -29,7 +29,7 @@ fn sample() -> impl Strategy<Value = Sample> {
     (time(), vec(time(), 0..5), time(), option::of(time())).prop_map(|(elapsed, steps, at, pace)| Sample {
         elapsed,
         steps,
-        at,
+        at: Some(at),
         pace,
     })
 }
@@ -54,7 +54,14 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     let measured = (vec(sample(), 0..14), option::of(sample()), rewind, settled, stop, vec(gpu(), 0..3))
         .prop_map(|(samples, live, rewind, settled, stop, conditions)| {
             let warmup = Warmup { n_runs: 1, settled };
-            Outcome::Measured(Measured { samples, live, rewind, warmup, stop, conditions })
+            Outcome::Measured(Measured {
+                samples,
+                live,
+                rewind: Some(rewind),
+                warmup: Some(warmup),
+                stop,
+                conditions,
+            })
         });
     let summarised = (time(), option::of(time()), 0.0..1e9, option::of(0.0..1e9)).prop_map(
         |(mean, stddev, rate, rate_stddev)| {
@@ -97,21 +104,25 @@ fn header() -> impl Strategy<Value = Header> {
             Header {
                 model: ModelInfo {
                     description: text.clone(),
-                    size_bytes: model_bytes,
-                    n_params: context_bytes,
-                    n_ctx_train: compute_bytes as u32,
+                    size_bytes: Some(model_bytes),
+                    n_params: Some(context_bytes),
+                    n_ctx_train: Some(compute_bytes as u32),
                     ..ModelInfo::default()
                 },
-                config: Config { n_gpu_layers, stopping: Some(StoppingRule::new()), ..Config::default() },
+                config: Config {
+                    n_gpu_layers: Some(n_gpu_layers),
+                    stopping: Some(StoppingRule::new()),
+                    ..Config::default()
+                },
                 resolved: Resolved {
                     offloaded_layers,
                     flash_attn,
-                    n_ctx: 0,
+                    n_ctx: None,
                     memory: BTreeMap::from([(text, memory)]),
                     order: None,
                 },
-                load: Load { elapsed: wall, size_bytes: model_bytes },
-                timing: Timing { wall, ..Timing::default() },
+                load: Load { elapsed: Some(wall), size_bytes: Some(model_bytes) },
+                timing: Timing { wall: Some(wall), ..Timing::default() },
                 ..Header::default()
             }
         },

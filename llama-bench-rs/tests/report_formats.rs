@@ -117,7 +117,7 @@ fn text_arrives_in_sqlite_as_it_is() {
     let mut report = reference();
     report.runs[0].header.model.filename = nasty.into();
     report.runs[0].header.host.gpu_info = "''".into();
-    report.runs[0].header.config.seed = u64::MAX;
+    report.runs[0].header.config.seed = Some(u64::MAX);
     let db = sqlite(&text(&report, Format::Sql));
     assert_eq!(column(&db, "model_filename"), vec![Sql::Text(nasty.into()); 10]);
     assert_eq!(column(&db, "gpu_info")[0], Sql::Text("''".into()));

@@ -97,7 +97,7 @@ fn damage_in_a_page_is_found_at_its_line() {
 fn several_runs_are_compared_with_the_first() {
     let mut report = reference();
     let mut second = report.runs[0].clone();
-    second.header.config.n_ubatch = 512;
+    second.header.config.n_ubatch = Some(512);
     for sample in second.cells.iter_mut().filter_map(|cell| match &mut cell.outcome {
         llama_bench_rs::record::Outcome::Measured(measured) => Some(measured),
         _ => None,

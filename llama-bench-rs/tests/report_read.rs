@@ -5,7 +5,7 @@ mod report_support;
 use std::time::Duration;
 
 use llama_bench_rs::{
-    record::{FlashAttnSetting, Method, Outcome, Report, Rewind, TestKind},
+    record::{FlashAttnSetting, Method, Outcome, Report, TestKind},
     report::{self, Format, Place, ReportError, read_str},
 };
 use report_support::{assorted, reference};
@@ -20,18 +20,19 @@ fn llama_benchs_json_becomes_one_run() {
     let [run] = &loaded.report.runs[..] else { panic!("{} runs", loaded.report.runs.len()) };
     assert_eq!(run.header.build.commit, "b1d2e3f");
     assert_eq!(run.header.model.filename, "models/tiny \"q\".gguf");
-    assert_eq!(run.header.model.size_bytes, 2_471_645_608);
-    assert_eq!(run.header.config.flash_attn, FlashAttnSetting::Auto);
-    assert_eq!((run.header.config.n_threads, run.header.config.n_threads_batch), (2, 2));
-    assert_eq!(run.header.config.method, Method::FreshContext);
-    assert!(run.header.config.repack && !run.header.config.no_op_offload);
+    assert_eq!(run.header.model.size_bytes, Some(2_471_645_608));
+    assert_eq!(run.header.config.flash_attn, Some(FlashAttnSetting::Auto));
+    assert_eq!((run.header.config.n_threads, run.header.config.n_threads_batch), (Some(2), Some(2)));
+    assert_eq!(run.header.config.method, Some(Method::FreshContext));
+    let config = &run.header.config;
+    assert_eq!((config.repack, config.no_op_offload, config.warmup), (Some(true), Some(false), None));
 
     let pp = loaded.report.cell(TestKind::Pp(64), 0).unwrap();
     assert_eq!(pp.times().unwrap().values()[1], Duration::from_millis(1610));
     assert!((pp.rate_summary().unwrap().mean.get() - 40.001).abs() < 1e-3);
     assert_eq!(pp.started_at, "2026-02-03T04:05:00Z");
     let deep = loaded.report.cell(TestKind::Pp(64), 256).unwrap();
-    assert_eq!(deep.measured().unwrap().rewind, Rewind::FullOnHost);
+    assert_eq!(deep.measured().unwrap().rewind, None);
     assert_eq!(
         deep.rate_summary().unwrap().stddev,
         None,
@@ -85,7 +86,7 @@ fn what_was_read_from_llama_bench_can_be_written_and_read_again() {
 fn older_files_had_booleans_where_now_are_integers() {
     let old = JSONL.replace("\"flash_attn\": -1", "\"flash_attn\": true, \"use_mmap\": true");
     let loaded = read_str(&old).unwrap();
-    assert_eq!(loaded.report.runs[0].header.config.flash_attn, FlashAttnSetting::On);
+    assert_eq!(loaded.report.runs[0].header.config.flash_attn, Some(FlashAttnSetting::On));
 }
 
 #[test]

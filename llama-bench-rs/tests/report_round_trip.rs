@@ -28,7 +28,7 @@ fn duration() -> impl Strategy<Value = Duration> {
 }
 
 fn device() -> impl Strategy<Value = DeviceInfo> {
-    (text(), text(), text(), text(), any::<u64>(), any::<u64>()).prop_map(
+    (text(), text(), text(), text(), option::of(any::<u64>()), option::of(any::<u64>())).prop_map(
         |(name, description, kind, backend, memory_free_bytes, memory_total_bytes)| DeviceInfo {
             name,
             description,
@@ -58,21 +58,26 @@ fn next<T>(pool: &mut Vec<T>) -> T {
 }
 
 fn header() -> impl Strategy<Value = Header> {
-    let pools = (vec(text(), 26), vec(any::<u32>(), 22), vec(0..=i64::MAX as u64, 6), vec(any::<bool>(), 14));
+    let pools = (
+        vec(text(), 26),
+        vec(option::of(any::<u32>()), 22),
+        vec(option::of(0..=i64::MAX as u64), 6),
+        vec(option::of(any::<bool>()), 14),
+    );
     let rest = (
-        vec(duration(), 10),
+        vec(option::of(duration()), 10),
         vec(device(), 0..3),
         memory(),
         option::of(any::<bool>()),
         option::of(any::<(u32, u32)>()),
-        any::<(i32, i32, u64)>(),
-        flash_attn(),
-        prop::sample::select(vec![Method::Rewind, Method::FreshContext]),
+        any::<(Option<i32>, Option<i32>, Option<i32>, Option<u64>)>(),
+        option::of(flash_attn()),
+        option::of(prop::sample::select(vec![Method::Rewind, Method::FreshContext])),
     );
     (pools, rest).prop_map(|(pools, rest)| {
         let (mut t, mut n, mut wide, mut flags) = pools;
-        let (mut times, devices, memory, resolved_fa, layers, (ngl, main_gpu, seed), flash_attn, method) =
-            rest;
+        let (mut times, devices, memory, resolved_fa, layers, numbers, flash_attn, method) = rest;
+        let (n_gpu_layers, main_gpu, prio, seed) = numbers;
         let (t, n, wide, flags, times) = (&mut t, &mut n, &mut wide, &mut flags, &mut times);
         Header {
             build: Build {
@@ -104,7 +109,8 @@ fn header() -> impl Strategy<Value = Header> {
                 poll: next(n),
                 type_k: next(t),
                 type_v: next(t),
-                n_gpu_layers: ngl,
+                n_gpu_layers,
+                prio,
                 n_cpu_moe: next(n),
                 split_mode: next(t),
                 main_gpu,
@@ -120,17 +126,21 @@ fn header() -> impl Strategy<Value = Header> {
                 no_host: next(flags),
                 repack: next(flags),
                 swa_full: next(flags),
-                fit_target_mib: next(flags).then(|| next(wide)),
-                fit_min_ctx: next(flags).then(|| next(n).max(1)),
+                n_seq_max: next(n),
+                kv_unified: next(flags),
+                check_tensors: next(flags),
+                fit_target: resolved_fa.map(|_| 0),
+                fit_min_ctx: resolved_fa.map(|_| 0),
                 // An empty text and none are the same in a file.
-                numa: next(flags).then(|| format!("numa {}", next(t))),
-                delay: next(flags).then(|| next(times)),
+                numa: next(flags).map(|_| format!("numa {}", next(t))),
+                delay: next(times),
                 seed,
                 n_reps: next(n),
-                stopping: next(flags).then(|| StoppingRule { max: next(n) as usize, ..StoppingRule::new() }),
+                stopping: next(n).map(|max| StoppingRule { max: max as usize, ..StoppingRule::new() }),
                 warmup: next(flags),
                 method,
-                pace: next(flags).then(|| next(n)),
+                order: next(flags).map(|rounds| if rounds { Order::Rounds } else { Order::Auto }),
+                pace: next(n),
             },
             resolved: Resolved {
                 flash_attn: resolved_fa,
@@ -158,7 +168,7 @@ fn header() -> impl Strategy<Value = Header> {
 
 fn sample() -> impl Strategy<Value = Sample> {
     (duration(), vec(duration(), 0..4), duration(), option::of(duration()))
-        .prop_map(|(elapsed, steps, at, pace)| Sample { elapsed, steps, at, pace })
+        .prop_map(|(elapsed, steps, at, pace)| Sample { elapsed, steps, at: Some(at), pace })
 }
 
 fn measured() -> impl Strategy<Value = Measured> {
@@ -173,14 +183,18 @@ fn measured() -> impl Strategy<Value = Measured> {
     let warmup = (any::<u32>(), option::of(any::<bool>()));
     let stop =
         option::of(prop::sample::select(vec![Stop::Precise, Stop::SteadyNoise, Stop::Maximum, Stop::Budget]));
-    let rest = (rewind, warmup, stop, vec(conditions(), 0..3));
+    let rest = (option::of(rewind), option::of(warmup), stop, vec(conditions(), 0..3));
     (vec(sample(), 0..4), option::of(sample()), rest).prop_map(
         |(samples, live, (rewind, warmup, stop, conditions))| Measured {
-            samples,
+            // A file has the beginnings of all repetitions or of none.
+            samples: match warmup {
+                Some(_) => samples,
+                None => samples.into_iter().map(|sample| Sample { at: None, ..sample }).collect(),
+            },
             // Before the live generation no pace is taken.
             live: live.map(|sample| Sample { pace: None, ..sample }),
             rewind,
-            warmup: Warmup { n_runs: warmup.0, settled: warmup.1 },
+            warmup: warmup.map(|(n_runs, settled)| Warmup { n_runs, settled }),
             stop,
             conditions,
         },

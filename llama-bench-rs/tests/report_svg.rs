@@ -32,7 +32,7 @@ fn child<'a>(node: Node<'a, 'a>, name: &str) -> &'a str {
 fn two_runs() -> Report {
     let mut report = reference();
     let mut second = report.runs[0].clone();
-    second.header.config.n_ubatch = 512;
+    second.header.config.n_ubatch = Some(512);
     second.cells.truncate(6);
     report.runs.push(second);
     report

@@ -133,7 +133,7 @@ fn a_sweep_says_how_it_came_back_and_reports_the_live_state_apart() {
                 (Rewind::PartialOnDevice, Order::Rounds) => Rewind::PartialOnHost,
                 (rewind, _) => rewind,
             };
-            assert_eq!(cell.rewind, expected, "{shape} {order:?}");
+            assert_eq!(cell.rewind, Some(expected), "{shape} {order:?}");
             assert_eq!((cell.samples.len(), cell.live.as_ref().unwrap().steps.len()), (2, 6));
             let steps = report.cell(TestKind::Tg(6), 150).unwrap().step_summary().unwrap();
             assert!(steps.steady.is_some());
@@ -147,7 +147,10 @@ fn llama_benchs_way_measures_the_same_cells() {
     let report =
         sweep(&model, KvType::F16, Order::Blocks, &[0, 150]).method(Method::FreshContext).run().unwrap();
     assert!(report.is_complete());
-    assert_eq!(report.cell(TestKind::Tg(6), 150).unwrap().measured().unwrap().rewind, Rewind::FullOnHost);
+    assert_eq!(
+        report.cell(TestKind::Tg(6), 150).unwrap().measured().unwrap().rewind,
+        Some(Rewind::FullOnHost)
+    );
 }
 
 proptest! {

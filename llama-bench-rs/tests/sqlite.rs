@@ -81,7 +81,7 @@ fn llama_benchs_table_reads_like_its_csv() {
     assert!(loaded.skipped.iter().all(|skipped| matches!(skipped.place, Place::Row(_))));
     let cell = loaded.report.cell(TestKind::Tg(8), 0).unwrap();
     assert!(matches!(cell.outcome, Outcome::Summarised(_)));
-    assert_eq!(loaded.report.runs[0].header.config.method, Method::FreshContext);
+    assert_eq!(loaded.report.runs[0].header.config.method, Some(Method::FreshContext));
 }
 
 fn refused(sql: &str) -> ReportError {

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, fmt, hash::Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Config, FlashAttnSetting, Header, Host, Method, ModelInfo};
+use crate::record::{Config, FlashAttnSetting, Header, Host, Method, ModelInfo, Order};
 
 /// What two reports must have in common for their figures to be comparable: machine, model and configuration, as
 /// plain words by field name. A field that a report does not tell (llama-bench's files lack some) is not there.
@@ -14,7 +14,8 @@ pub struct Key {
     pub machine: BTreeMap<String, String>,
     /// Architecture, size and type of the model; not its path.
     pub model: BTreeMap<String, String>,
-    /// Everything asked for that changes speed; not the seed nor the number of repetitions.
+    /// Everything asked for that changes speed; not the seed, the number of repetitions or what ends them, nor whether
+    /// the pace of the machine is taken between them.
     pub config: BTreeMap<String, String>,
 }
 
@@ -98,10 +99,9 @@ fn known<const N: usize>(fields: [(&str, String); N]) -> BTreeMap<String, String
     fields.into_iter().filter(|(_, v)| !v.is_empty()).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// A count of which 0 says that it is not known.
-fn count(n: impl Into<u64>) -> String {
-    let n = n.into();
-    if n == 0 { String::new() } else { n.to_string() }
+/// The value in words; empty if it is not known.
+fn told<T: ToString>(value: Option<T>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
 }
 
 fn machine(host: &Host) -> BTreeMap<String, String> {
@@ -125,54 +125,65 @@ fn model(model: &ModelInfo) -> BTreeMap<String, String> {
     known([
         ("architecture", model.architecture.clone()),
         ("description", model.description.clone()),
-        ("size_bytes", count(model.size_bytes)),
-        ("n_params", count(model.n_params)),
-        ("n_layer", count(model.n_layer)),
-        ("n_vocab", count(model.n_vocab)),
+        ("size_bytes", told(model.size_bytes)),
+        ("n_params", told(model.n_params)),
+        ("n_layer", told(model.n_layer)),
+        ("n_vocab", told(model.n_vocab)),
     ])
 }
 
 fn config(config: &Config) -> BTreeMap<String, String> {
-    let flash_attn = match config.flash_attn {
+    let flash_attn = config.flash_attn.map(|asked| match asked {
         FlashAttnSetting::Auto => "auto",
         FlashAttnSetting::Off => "off",
         FlashAttnSetting::On => "on",
-    };
-    let method = match config.method {
+    });
+    let method = config.method.map(|method| match method {
         Method::FreshContext => "fresh_context",
         Method::Rewind => "rewind",
-    };
+    });
+    let order = config.order.map(|order| match order {
+        Order::Auto => "auto",
+        Order::Rounds => "rounds",
+        Order::Blocks => "blocks",
+    });
     known([
-        ("n_batch", config.n_batch.to_string()),
-        ("n_ubatch", config.n_ubatch.to_string()),
-        ("n_threads", config.n_threads.to_string()),
-        ("n_threads_batch", config.n_threads_batch.to_string()),
+        ("n_batch", told(config.n_batch)),
+        ("n_ubatch", told(config.n_ubatch)),
+        ("n_threads", told(config.n_threads)),
+        ("n_threads_batch", told(config.n_threads_batch)),
         ("cpu_mask", config.cpu_mask.clone()),
-        ("cpu_strict", config.cpu_strict.to_string()),
-        ("poll", config.poll.to_string()),
+        ("cpu_strict", told(config.cpu_strict)),
+        ("poll", told(config.poll)),
         ("type_k", config.type_k.clone()),
         ("type_v", config.type_v.clone()),
-        ("n_gpu_layers", config.n_gpu_layers.to_string()),
-        ("n_cpu_moe", config.n_cpu_moe.to_string()),
+        ("n_gpu_layers", told(config.n_gpu_layers)),
+        ("n_cpu_moe", told(config.n_cpu_moe)),
         ("split_mode", config.split_mode.clone()),
-        ("main_gpu", config.main_gpu.to_string()),
-        ("no_kv_offload", config.no_kv_offload.to_string()),
-        ("flash_attn", flash_attn.into()),
+        ("main_gpu", told(config.main_gpu)),
+        ("no_kv_offload", told(config.no_kv_offload)),
+        ("flash_attn", told(flash_attn)),
         ("devices", config.devices.clone()),
         ("tensor_split", config.tensor_split.clone()),
         ("tensor_buft_overrides", config.tensor_buft_overrides.clone()),
         ("load_mode", config.load_mode.clone()),
         ("lazy_mode", config.lazy_mode.clone()),
-        ("embeddings", config.embeddings.to_string()),
-        ("no_op_offload", config.no_op_offload.to_string()),
-        ("no_host", config.no_host.to_string()),
-        ("repack", config.repack.to_string()),
-        ("swa_full", config.swa_full.to_string()),
-        ("fit_target_mib", config.fit_target_mib.map(|mib| mib.to_string()).unwrap_or_default()),
-        ("fit_min_ctx", config.fit_min_ctx.map(|n_ctx| n_ctx.to_string()).unwrap_or_default()),
-        ("numa", config.numa.clone().unwrap_or_default()),
-        ("delay", config.delay.map(|delay| format!("{} s", delay.as_secs_f64())).unwrap_or_default()),
-        ("method", method.into()),
+        ("embeddings", told(config.embeddings)),
+        ("no_op_offload", told(config.no_op_offload)),
+        ("no_host", told(config.no_host)),
+        ("repack", told(config.repack)),
+        ("swa_full", told(config.swa_full)),
+        ("prio", told(config.prio)),
+        ("n_seq_max", told(config.n_seq_max)),
+        ("kv_unified", told(config.kv_unified)),
+        ("check_tensors", told(config.check_tensors)),
+        ("fit_target", told(config.fit_target)),
+        ("fit_min_ctx", told(config.fit_min_ctx)),
+        ("numa", told(config.numa.clone())),
+        ("delay", told(config.delay.map(|delay| format!("{} s", delay.as_secs_f64())))),
+        ("warmup", told(config.warmup)),
+        ("method", told(method)),
+        ("rep_order", told(order)),
     ])
 }
 
@@ -185,7 +196,7 @@ mod tests {
         let mut header = Header::default();
         header.host.cpu_info = "EPYC".into();
         header.host.devices = vec![DeviceInfo { name: "CPU".into(), ..DeviceInfo::default() }];
-        header.config.n_threads = 4;
+        header.config.n_threads = Some(4);
         header
     }
 
@@ -213,9 +224,9 @@ mod tests {
         let mut other = header();
         other.build.commit = "another".into();
         other.model.filename = "/elsewhere/model.gguf".into();
-        other.config.seed = 7;
-        other.config.n_reps = 100;
-        other.host.devices[0].memory_free_bytes = 1;
+        other.config.seed = Some(7);
+        other.config.n_reps = Some(100);
+        other.host.devices[0].memory_free_bytes = Some(1);
         other.timing.started_at = "later".into();
         assert_eq!(Key::of(&header()), Key::of(&other));
     }
@@ -223,7 +234,7 @@ mod tests {
     #[test]
     fn what_changes_speed_is_named() {
         let mut other = header();
-        other.config.n_threads = 8;
+        other.config.n_threads = Some(8);
         other.host.cpu_info = "Xeon".into();
         other.host.gpu_info = "GB10".into();
         let differences = Key::of(&header()).differences(&Key::of(&other));

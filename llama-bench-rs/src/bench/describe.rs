@@ -15,13 +15,13 @@ pub(super) fn header(backend: &Backend, model: &Model, context: &ContextParams, 
             filename: model.path().display().to_string(),
             description: model.description(),
             architecture: model.architecture().into(),
-            size_bytes: model.size_bytes(),
-            n_params: model.n_params(),
-            n_layer: model.n_layer(),
-            n_ctx_train: model.n_ctx_train(),
-            n_vocab: model.n_vocab(),
+            size_bytes: Some(model.size_bytes()),
+            n_params: Some(model.n_params()),
+            n_layer: Some(model.n_layer()),
+            n_ctx_train: Some(model.n_ctx_train()),
+            n_vocab: Some(model.n_vocab()),
         },
-        load: Load { elapsed: model.load_time(), size_bytes: model.size_bytes() },
+        load: Load { elapsed: Some(model.load_time()), size_bytes: Some(model.size_bytes()) },
         ..without_model(backend, model.path(), model.params(), context, request)
     }
 }
@@ -52,61 +52,124 @@ pub(super) fn without_model(
 }
 
 fn device(device: &Device) -> DeviceInfo {
-    let (memory_free_bytes, memory_total_bytes) = device.memory_bytes();
+    let (free, total) = device.memory_bytes();
     DeviceInfo {
         name: device.name(),
         description: device.description(),
         kind: device.kind().name().into(),
         backend: device.backend_name(),
-        memory_free_bytes,
-        memory_total_bytes,
+        memory_free_bytes: Some(free),
+        memory_total_bytes: Some(total),
     }
 }
 
-fn config(params: &ModelParams, context: &ContextParams, request: &Request) -> Config {
+/// What is recorded of the parameters: everything that can change a figure. Both are taken apart without a rest: a new
+/// parameter does not compile until it has its place here.
+fn config(model: &ModelParams, context: &ContextParams, request: &Request) -> Config {
+    let ModelParams {
+        n_gpu_layers,
+        devices,
+        no_devices,
+        split_mode,
+        tensor_split,
+        main_gpu,
+        load_mode,
+        lazy_mode,
+        tensor_buft_overrides,
+        n_cpu_moe,
+        use_extra_bufts,
+        no_host,
+        check_tensors,
+        fit,
+        // A model without weights cannot be measured.
+        vocab_only: _,
+        no_alloc: _,
+    } = model;
+    let ContextParams {
+        n_batch,
+        n_ubatch,
+        n_seq_max,
+        n_threads,
+        n_threads_batch,
+        flash_attn,
+        type_k,
+        type_v,
+        offload_kqv,
+        op_offload,
+        swa_full,
+        kv_unified,
+        embeddings,
+        cpu_mask,
+        cpu_strict,
+        poll,
+        prio,
+        // The plan decides it; what came of it is in `Resolved`.
+        n_ctx: _,
+    } = context;
+    let Request {
+        stopping,
+        warmup,
+        delay,
+        seed,
+        method,
+        order,
+        paced,
+        // The cells say what was measured, and at which depths.
+        prompts: _,
+        generations: _,
+        pairs: _,
+        depths: _,
+        // With a stopping rule that one's largest number counts.
+        n_reps: _,
+    } = request;
     Config {
-        n_batch: context.n_batch,
-        n_ubatch: context.n_ubatch,
-        n_threads: context.n_threads,
-        n_threads_batch: context.n_threads_batch,
-        cpu_mask: mask(&context.cpu_mask),
-        cpu_strict: context.cpu_strict,
-        poll: context.poll,
-        type_k: context.type_k.name().into(),
-        type_v: context.type_v.name().into(),
-        n_gpu_layers: params.n_gpu_layers,
-        n_cpu_moe: params.n_cpu_moe,
-        split_mode: params.split_mode.name().into(),
-        main_gpu: params.main_gpu,
-        no_kv_offload: !context.offload_kqv,
-        flash_attn: match context.flash_attn {
+        n_batch: Some(*n_batch),
+        n_ubatch: Some(*n_ubatch),
+        n_threads: Some(*n_threads),
+        n_threads_batch: Some(*n_threads_batch),
+        cpu_mask: mask(cpu_mask),
+        cpu_strict: Some(*cpu_strict),
+        poll: Some(*poll),
+        prio: Some(*prio),
+        type_k: type_k.name().into(),
+        type_v: type_v.name().into(),
+        n_gpu_layers: Some(*n_gpu_layers),
+        n_cpu_moe: Some(*n_cpu_moe),
+        split_mode: split_mode.name().into(),
+        main_gpu: Some(*main_gpu),
+        no_kv_offload: Some(!offload_kqv),
+        flash_attn: Some(match flash_attn {
             FlashAttn::Auto => FlashAttnSetting::Auto,
             FlashAttn::Off => FlashAttnSetting::Off,
             FlashAttn::On => FlashAttnSetting::On,
-        },
-        devices: list(&params.devices, "/", if params.no_devices { "none" } else { "auto" }, Device::name),
-        tensor_split: list(&params.tensor_split, "/", "0.00", |share| format!("{share:.2}")),
-        tensor_buft_overrides: list(&params.tensor_buft_overrides, ";", "none", |(pattern, buffer_type)| {
+        }),
+        devices: list(devices, "/", if *no_devices { "none" } else { "auto" }, Device::name),
+        tensor_split: list(tensor_split, "/", "0.00", |share| format!("{share:.2}")),
+        tensor_buft_overrides: list(tensor_buft_overrides, ";", "none", |(pattern, buffer_type)| {
             format!("{pattern}={buffer_type}")
         }),
-        load_mode: params.load_mode.name().into(),
-        lazy_mode: params.lazy_mode.name().into(),
-        embeddings: context.embeddings,
-        no_op_offload: !context.op_offload,
-        no_host: params.no_host,
-        repack: params.use_extra_bufts,
-        swa_full: context.swa_full,
-        fit_target_mib: params.fit.map(|fit| fit.margin_mib),
-        fit_min_ctx: params.fit.map(|fit| fit.n_ctx),
+        load_mode: load_mode.name().into(),
+        lazy_mode: lazy_mode.name().into(),
+        embeddings: Some(*embeddings),
+        no_op_offload: Some(!op_offload),
+        no_host: Some(*no_host),
+        repack: Some(*use_extra_bufts),
+        swa_full: Some(*swa_full),
+        n_seq_max: Some(*n_seq_max),
+        kv_unified: Some(*kv_unified),
+        check_tensors: Some(*check_tensors),
+        fit_target: Some(fit.map_or(0, |fit| fit.margin_mib)),
+        fit_min_ctx: Some(fit.map_or(0, |fit| fit.n_ctx)),
         // Of the whole process, which the backend knows.
         numa: None,
-        delay: Some(request.delay),
-        seed: request.seed,
-        n_reps: request.n_reps_max(),
-        stopping: request.stopping,
-        warmup: request.warmup,
-        method: request.method,
-        pace: request.paced.then_some(PACE_VERSION),
+        delay: Some(*delay),
+        seed: Some(*seed),
+        n_reps: Some(request.n_reps_max()),
+        stopping: *stopping,
+        warmup: Some(*warmup),
+        method: Some(*method),
+        order: Some(*order),
+        pace: paced.then_some(PACE_VERSION),
     }
 }
 
@@ -132,7 +195,147 @@ fn mask(cpus: &[bool]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::{
+        baseline::Key,
+        llama::{Fit, KvType, LazyMode, LoadMode, SplitMode},
+        record::{Group, Method, Order},
+        stats::StoppingRule,
+    };
+
+    /// What a change of a parameter must do.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Effect {
+        /// Recorded, and part of a baseline's key.
+        Keyed,
+        /// Recorded alone: it changes no figure, or how sure one is.
+        Recorded,
+        /// Neither: said by the cells or by what llama.cpp made of it.
+        Elsewhere,
+    }
+    use Effect::{Elsewhere, Keyed, Recorded};
+
+    #[derive(Clone)]
+    struct Parameters {
+        model: ModelParams,
+        context: ContextParams,
+        request: Request,
+    }
+
+    impl Parameters {
+        fn config(&self) -> Config {
+            config(&self.model, &self.context, &self.request)
+        }
+    }
+
+    /// One changed value for each field of a struct; one that has none here does not compile.
+    macro_rules! changes {
+        ($type:ident $part:ident { $($field:ident: $value:expr => $effect:expr),+ $(,)? }) => {{
+            // Without a rest: a new field must be added here.
+            let _ = |parameters: $type| { let $type { $($field: _),+ } = parameters; };
+            vec![$((
+                stringify!($field),
+                Box::new(|parameters: &mut Parameters| parameters.$part.$field = $value)
+                    as Box<dyn Fn(&mut Parameters)>,
+                $effect,
+            )),+]
+        }};
+    }
+
+    #[test]
+    fn every_parameter_that_can_change_a_figure_is_recorded_and_keyed() {
+        let base = Parameters {
+            model: ModelParams::default(),
+            context: ContextParams::default().n_threads(3).n_threads_batch(3),
+            request: crate::bench::plan::tests::request(),
+        };
+        let model = changes!(ModelParams model {
+            n_gpu_layers: 7 => Keyed,
+            // Devices need a backend: the next test.
+            devices: Vec::new() => Elsewhere,
+            no_devices: true => Keyed,
+            split_mode: SplitMode::Row => Keyed,
+            tensor_split: vec![1.0, 3.0] => Keyed,
+            main_gpu: 1 => Keyed,
+            load_mode: LoadMode::None => Keyed,
+            lazy_mode: LazyMode::On => Keyed,
+            tensor_buft_overrides: vec![("a".into(), "CPU".into())] => Keyed,
+            n_cpu_moe: 2 => Keyed,
+            use_extra_bufts: false => Keyed,
+            no_host: true => Keyed,
+            // Without weights nothing is measured.
+            vocab_only: true => Elsewhere,
+            no_alloc: true => Elsewhere,
+            check_tensors: true => Keyed,
+            fit: Some(Fit { margin_mib: 64, n_ctx: 128 }) => Keyed,
+        });
+        let context = changes!(ContextParams context {
+            n_ctx: 4096 => Elsewhere,
+            n_batch: 64 => Keyed,
+            n_ubatch: 64 => Keyed,
+            n_seq_max: 2 => Keyed,
+            n_threads: 1 => Keyed,
+            n_threads_batch: 1 => Keyed,
+            flash_attn: FlashAttn::On => Keyed,
+            type_k: KvType::Q8_0 => Keyed,
+            type_v: KvType::Q8_0 => Keyed,
+            offload_kqv: false => Keyed,
+            op_offload: false => Keyed,
+            swa_full: true => Keyed,
+            kv_unified: true => Keyed,
+            embeddings: true => Keyed,
+            cpu_mask: vec![true] => Keyed,
+            cpu_strict: true => Keyed,
+            poll: 0 => Keyed,
+            prio: 2 => Keyed,
+        });
+        let request = changes!(Request request {
+            prompts: vec![1] => Elsewhere,
+            generations: vec![1] => Elsewhere,
+            pairs: vec![Group { n_prompt: 1, n_gen: 1 }] => Elsewhere,
+            depths: vec![1] => Elsewhere,
+            n_reps: 99 => Recorded,
+            stopping: Some(StoppingRule::new()) => Recorded,
+            warmup: false => Keyed,
+            delay: Duration::from_secs(1) => Keyed,
+            seed: 99 => Recorded,
+            method: Method::FreshContext => Keyed,
+            order: Order::Auto => Keyed,
+            paced: true => Recorded,
+        });
+        let key = |config: Config| Key::of(&Header { config, ..Header::default() });
+        for (name, change, effect) in model.into_iter().chain(context).chain(request) {
+            let mut changed = base.clone();
+            change(&mut changed);
+            let (before, now) = (base.config(), changed.config());
+            assert_eq!(before != now, effect != Elsewhere, "{name}: recorded");
+            let (before_key, now_key) = (key(before.clone()), key(now.clone()));
+            assert_eq!(before_key.fingerprint() != now_key.fingerprint(), effect == Keyed, "{name}: keyed");
+            assert_eq!(before_key.differences(&now_key).is_empty(), effect != Keyed, "{name}: named");
+            // Whatever is recorded tells two runs apart and comes back from a file.
+            let header = |config: Config| Header { config, ..Header::default() };
+            let differences = header(before).differences(&header(now.clone()));
+            assert_eq!(differences.is_empty(), effect == Elsewhere, "{name}: {differences:?}");
+            let mut row = crate::report::Flat::from(&header(now.clone()));
+            row.schema_version = Some(crate::record::SCHEMA_VERSION);
+            let back = row.header().map_err(|_| ()).expect("our own row").config;
+            assert_eq!(back, now, "{name}: in a row");
+        }
+    }
+
+    #[test]
+    fn devices_are_recorded() {
+        let backend = Backend::init().unwrap();
+        let devices = backend.devices();
+        let of = |devices: Vec<Device>| {
+            let model = ModelParams::default().devices(devices);
+            config(&model, &ContextParams::default(), &crate::bench::plan::tests::request()).devices
+        };
+        assert_eq!(of(Vec::new()), "auto");
+        assert_eq!(of(devices[..1].to_vec()), devices[0].name());
+    }
 
     #[test]
     fn masks_are_hexadecimal_with_the_first_cpu_lowest() {

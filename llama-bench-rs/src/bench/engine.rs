@@ -35,6 +35,8 @@ pub(super) struct Engine<'a, T, C> {
     pub(super) prompts: Prompts,
     /// What the last repetition was of.
     pub(super) last_unit: Option<Unit>,
+    /// Tokens of the longest decode that the open context has run: a longer one finds everything cold.
+    n_longest_decode: u32,
     observer: &'a mut dyn Observer,
     /// The observer is being called.
     is_telling: bool,
@@ -67,6 +69,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             warmup: Warmup::default(),
             prompts: Prompts::new(plan, limits.n_batch),
             last_unit: None,
+            n_longest_decode: 0,
             n_batch: limits.n_batch.max(1),
             target,
             clock,
@@ -86,12 +89,12 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     /// Takes up a run that was cut short: what it measured is not measured again, what failed is tried again.
     pub(super) fn take_up(&mut self, run: &Run) {
         self.header.timing = run.header.timing.clone();
-        self.wall_before = run.header.timing.wall;
+        self.wall_before = run.header.timing.wall.unwrap_or_default();
         self.curve.clone_from(&run.curve);
         for (progress, test) in self.cells.iter_mut().zip(&self.plan.cells) {
             if let Some(cell) = run.cells.iter().find(|cell| cell.test == *test) {
                 *progress = Progress::taken_up(cell);
-                self.warmup = cell.measured().map_or(self.warmup, |measured| measured.warmup);
+                self.warmup = cell.measured().and_then(|measured| measured.warmup).unwrap_or(self.warmup);
             }
         }
         for &unit in self.plan.depths.iter().flat_map(|depth| &depth.units) {
@@ -144,8 +147,8 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         if self.header.timing.started_at.is_empty() {
             self.header.timing.started_at = utc_now();
         }
-        self.header.timing.clock_resolution = facts.resolution;
-        self.header.timing.clock_overhead = facts.overhead;
+        self.header.timing.clock_resolution = Some(facts.resolution);
+        self.header.timing.clock_overhead = Some(facts.overhead);
         self.tell(&Event::Planned(self.plan));
         for cell in 0..self.cells.len() {
             if self.cells[cell].is_done(self.plan.request.n_reps_max()) {
@@ -164,7 +167,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         for cell in 0..self.cells.len() {
             self.report(cell);
         }
-        self.header.timing.wall = self.elapsed();
+        self.header.timing.wall = Some(self.elapsed());
         let cells = (0..self.cells.len()).map(|cell| self.cell(cell)).collect();
         Run { header: self.header, cells, curve: self.curve }
     }
@@ -200,9 +203,10 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             let n_tokens = n_chunk.min(to - done);
             let chunk = &self.fill[done as usize..(done + n_tokens) as usize];
             let sample = timed::prompt(self.target, self.clock, chunk, self.n_batch)?;
-            self.header.timing.fill += sample.elapsed;
-            self.header.timing.n_decoded_tokens += u64::from(n_tokens);
-            let warmup = self.prompts.are_cold() || n_chunk < self.n_batch;
+            *self.header.timing.fill.get_or_insert_default() += sample.elapsed;
+            *self.header.timing.n_decoded_tokens.get_or_insert_default() += u64::from(n_tokens);
+            let is_first_of_its_length = self.decoded(n_tokens);
+            let warmup = self.prompts.are_cold() || n_chunk < self.n_batch || is_first_of_its_length;
             self.prompts.filled(n_tokens, sample.elapsed);
             // What is filled again is no new point.
             if self.curve.last().is_none_or(|last| last.n_depth + last.n_tokens <= done) {
@@ -211,6 +215,19 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             done += n_tokens;
         }
         Ok(())
+    }
+
+    /// Keeps account of a decode; whether it was the longest yet in this context.
+    pub(super) fn decoded(&mut self, n_tokens: u32) -> bool {
+        let n_tokens = n_tokens.min(self.n_batch);
+        let is_longest = n_tokens > self.n_longest_decode;
+        self.n_longest_decode = self.n_longest_decode.max(n_tokens);
+        is_longest
+    }
+
+    /// A context that was opened just now is cold.
+    pub(super) fn opened(&mut self) {
+        self.n_longest_decode = 0;
     }
 
     /// Times one repetition of a unit from the present state and keeps its samples.
@@ -255,10 +272,11 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             TestKind::Pp(_) => timed::prompt(self.target, self.clock, tokens, self.n_batch)?,
             TestKind::Tg(_) => timed::generation(self.target, self.clock, tokens)?,
         };
-        sample.at = self.wall_before + sample.at.saturating_sub(self.start);
+        sample.at = sample.at.map(|at| self.wall_before + at.saturating_sub(self.start));
         sample.pace = pace;
-        self.header.timing.timed += sample.elapsed;
-        self.header.timing.n_decoded_tokens += u64::from(test.kind.n_tokens());
+        *self.header.timing.timed.get_or_insert_default() += sample.elapsed;
+        *self.header.timing.n_decoded_tokens.get_or_insert_default() += u64::from(test.kind.n_tokens());
+        self.decoded(if let TestKind::Pp(n) = test.kind { n } else { 1 });
         self.cells[cell].samples.push(sample);
         self.read_conditions();
         merge_conditions(&mut self.cells[cell].conditions, &self.conditions);
@@ -341,7 +359,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     pub(super) fn report(&mut self, index: usize) {
         if !std::mem::replace(&mut self.cells[index].reported, true) {
             let cell = self.cell(index);
-            self.header.timing.wall = self.elapsed();
+            self.header.timing.wall = Some(self.elapsed());
             let curve = &self.curve[self.n_curve_told..];
             self.is_telling = true;
             self.observer.event(&Event::CellDone { header: &self.header, cell: &cell, curve });
@@ -354,7 +372,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     pub(super) fn report_so_far(&mut self, unit: Unit) {
         for index in unit.cells() {
             let cell = self.cell(index);
-            self.header.timing.wall = self.elapsed();
+            self.header.timing.wall = Some(self.elapsed());
             let curve = &self.curve[self.n_curve_told..];
             self.is_telling = true;
             self.observer.event(&Event::CellSoFar { header: &self.header, cell: &cell, curve });

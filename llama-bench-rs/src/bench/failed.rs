@@ -105,7 +105,7 @@ mod tests {
         let mut target = crate::bench::fake::FakeTarget::default();
         let clock = target.clock.clone();
         let header = Header {
-            model: crate::record::ModelInfo { n_layer: 7, ..Default::default() },
+            model: crate::record::ModelInfo { n_layer: Some(7), ..Default::default() },
             ..Header::default()
         };
         let cancel = crate::bench::Cancel::new();
@@ -120,7 +120,7 @@ mod tests {
             }
         };
         let run = not_loaded().run(&plan, Header::default(), Some(&earlier), &mut observe);
-        assert_eq!((run.header.model.n_layer, &run.curve), (7, &earlier.curve));
+        assert_eq!((run.header.model.n_layer, &run.curve), (Some(7), &earlier.curve));
         assert_eq!(curve, earlier.curve, "told once");
         for cell in &run.cells {
             assert_eq!(cell.failure().is_some(), cell.test == lost, "{}", cell.test);

@@ -54,6 +54,10 @@ pub(super) struct FakeTarget {
     pub(super) holds_whole: bool,
     /// The first decode takes half as many milliseconds longer, each further one half of that, as while clocks ramp up.
     pub(super) ramp: u32,
+    /// The first decode as long as `n_batch` takes this much longer, as one whose kernels must be loaded.
+    pub(super) cold_long: Duration,
+    /// Largest number of tokens in one decode; 16 if it is not said.
+    pub(super) n_batch: Option<u32>,
     pub(super) content: Vec<Token>,
     pub(super) n_ctx: u32,
     pub(super) slots: HashMap<usize, usize>,
@@ -79,7 +83,7 @@ impl Target for FakeTarget {
         self.intact.clear();
         self.slots.clear();
         self.whole = None;
-        Ok(Resolved { n_ctx, ..Resolved::default() })
+        Ok(Resolved { n_ctx: Some(n_ctx), ..Resolved::default() })
     }
 
     fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure> {
@@ -95,6 +99,9 @@ impl Target for FakeTarget {
         let ramp = self.ramp >> self.calls.len().min(31);
         self.clock.advance(Duration::from_millis(u64::from(n + ramp)));
         self.clock.advance(Duration::from_micros(u64::from(n) * self.content.len() as u64));
+        if n == self.limits().n_batch {
+            self.clock.advance(std::mem::take(&mut self.cold_long));
+        }
         self.intact.truncate(self.content.len());
         self.content.extend_from_slice(tokens);
         self.intact.extend_from_slice(tokens);
@@ -157,6 +164,6 @@ impl Target for FakeTarget {
     }
 
     fn limits(&self) -> Limits {
-        Limits { n_vocab: 1000, bos: Some(1), n_batch: 16, n_ctx_train: 4096 }
+        Limits { n_vocab: 1000, bos: Some(1), n_batch: self.n_batch.unwrap_or(16), n_ctx_train: 4096 }
     }
 }

@@ -128,7 +128,7 @@ impl Target for LlamaTarget {
         let context = Context::new(&self.model, &self.params.clone().n_ctx(n_ctx))?;
         let resolved = Resolved {
             flash_attn: context.flash_attn_resolved(),
-            n_ctx: context.n_ctx(),
+            n_ctx: Some(context.n_ctx()),
             offloaded_layers: self.model.offloaded_layers(),
             memory: context.memory_breakdown(),
             order: None,

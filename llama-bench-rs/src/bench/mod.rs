@@ -1,6 +1,8 @@
 //! Measuring: what to run ([`plan`]), on what ([`target`]), by which clock, and the sweep that brings them together.
 
 pub mod clock;
+#[cfg(test)]
+mod curve_tests;
 mod describe;
 mod engine;
 mod error;

@@ -73,7 +73,7 @@ mod tests {
     }
 
     fn n_pauses(run: &Run) -> u128 {
-        run.header.timing.wall.as_nanos() / DELAY.as_nanos()
+        run.header.timing.wall.unwrap_or_default().as_nanos() / DELAY.as_nanos()
     }
 
     #[test]

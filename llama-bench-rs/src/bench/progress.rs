@@ -34,7 +34,7 @@ impl Progress {
             started_at: Some(cell.started_at.clone()),
             samples: samples.clone(),
             live: live.clone(),
-            rewind: Some(*rewind),
+            rewind: *rewind,
             conditions: conditions.clone(),
             spent: samples.iter().map(|sample| sample.elapsed).sum(),
             ..Self::default()
@@ -65,8 +65,8 @@ impl Progress {
             _ => Outcome::Measured(Measured {
                 samples: self.samples.clone(),
                 live: self.live.clone(),
-                rewind: self.rewind.unwrap_or(Rewind::Clear),
-                warmup,
+                rewind: Some(self.rewind.unwrap_or(Rewind::Clear)),
+                warmup: Some(warmup),
                 stop: self.stop,
                 conditions: self.conditions.clone(),
             }),

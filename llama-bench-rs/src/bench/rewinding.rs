@@ -106,8 +106,9 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         }
         self.tell(&Event::Opening { n_ctx });
         let resolved = self.target.open(n_ctx);
-        self.header.timing.open += self.clock.now() - start;
+        *self.header.timing.open.get_or_insert_default() += self.clock.now() - start;
         self.header.resolved = resolved?;
+        self.opened();
         Ok(())
     }
 
@@ -155,8 +156,8 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         let n_gen = self.plan.cells[cell].kind.n_tokens().min(N_LIVE);
         let tokens = self.tokens.draw(Purpose::Live, n_gen, false);
         let sample = timed::generation(self.target, self.clock, &tokens)?;
-        self.header.timing.timed += sample.elapsed;
-        self.header.timing.n_decoded_tokens += u64::from(n_gen);
+        *self.header.timing.timed.get_or_insert_default() += sample.elapsed;
+        *self.header.timing.n_decoded_tokens.get_or_insert_default() += u64::from(n_gen);
         self.cells[cell].live = Some(sample);
         Ok(())
     }
@@ -292,7 +293,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         let start = self.clock.now();
         let result = step(self);
         let elapsed: Duration = self.clock.now() - start;
-        self.header.timing.rewind += elapsed;
+        *self.header.timing.rewind.get_or_insert_default() += elapsed;
         result
     }
 }

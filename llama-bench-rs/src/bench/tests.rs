@@ -40,7 +40,7 @@ fn every_repetition_starts_from_the_same_filled_context() {
             assert_eq!(n_carried, usize::from(n_depth < 96), "{order:?}: {n_depth}");
         }
         let rewinds = run.cells.iter().map(|c| c.measured().unwrap().rewind);
-        assert!(rewinds.eq([Rewind::Remove; 6]));
+        assert!(rewinds.eq([Some(Rewind::Remove); 6]));
     }
 }
 
@@ -50,7 +50,7 @@ fn depths_cost_one_fill_whatever_their_number() {
         let plan = Request { warmup: false, depths, ..request() }.plan().unwrap();
         let mut target = FakeTarget::default();
         let run = run(&plan, &mut target);
-        assert_eq!(run.header.timing.n_decoded_tokens, decoded(&target));
+        assert_eq!(run.header.timing.n_decoded_tokens, Some(decoded(&target)));
         // One live generation per depth past 0 stands beside the repetitions.
         let n_live = 4 * run.cells.iter().filter(|c| c.measured().unwrap().live.is_some()).count() as u64;
         // A prompt of every depth but the last is a part of the fill as well.
@@ -112,18 +112,21 @@ fn figures_are_those_of_the_clock() {
 #[test]
 fn a_warmup_goes_on_until_two_runs_agree() {
     let plan = Request { depths: vec![0], generations: vec![], ..request() }.plan().unwrap();
-    let settled = run(&plan, &mut FakeTarget::default()).cells[0].measured().unwrap().warmup;
+    let settled = run(&plan, &mut FakeTarget::default()).cells[0].measured().unwrap().warmup.unwrap();
     assert_eq!((settled.n_runs, settled.settled), (2, Some(true)));
     // 10, 9, 8, 8 ms.
-    let slow =
-        run(&plan, &mut FakeTarget { ramp: 4, ..FakeTarget::default() }).cells[0].measured().unwrap().warmup;
+    let slow = run(&plan, &mut FakeTarget { ramp: 4, ..FakeTarget::default() }).cells[0]
+        .measured()
+        .unwrap()
+        .warmup
+        .unwrap();
     assert_eq!((slow.n_runs, slow.settled), (4, Some(true)));
     // 16, 12, 10, 9 ms.
     let never = run(&plan, &mut FakeTarget { ramp: 16, ..FakeTarget::default() });
-    let never = never.cells[0].measured().unwrap().warmup;
+    let never = never.cells[0].measured().unwrap().warmup.unwrap();
     assert_eq!((never.n_runs, never.settled), (4, Some(false)));
     let off = Request { depths: vec![0], warmup: false, ..request() }.plan().unwrap();
-    assert_eq!(run(&off, &mut FakeTarget::default()).cells[0].measured().unwrap().warmup.n_runs, 0);
+    assert_eq!(run(&off, &mut FakeTarget::default()).cells[0].measured().unwrap().warmup.unwrap().n_runs, 0);
 }
 
 #[test]
@@ -137,7 +140,7 @@ fn the_fill_warms_prompts_up() {
         assert!(run.curve[n_flagged..].iter().all(|point| !point.warmup));
         let n_live = 2 * 4;
         let n_untimed = decoded(&target) - plan.n_timed_tokens() - n_live;
-        (run.cells[0].measured().unwrap().warmup, n_flagged, n_untimed)
+        (run.cells[0].measured().unwrap().warmup.unwrap(), n_flagged, n_untimed)
     };
     let warm = |ramp, order| warm_with(16, ramp, order);
     // Generations twice; then two chunks of the fill agree, and nothing is run for warming prompts up. The prompt at
@@ -154,7 +157,8 @@ fn the_fill_warms_prompts_up() {
     assert_eq!(n_untimed, 2 * 4 + 2 * 16 + 128 - 2 * 16);
     // Shorter prompts than the fill's chunks: two of their own, before anything else.
     let (warmup, n_flagged, n_untimed) = warm_with(8, 0, Order::Rounds);
-    assert_eq!((warmup.n_runs, warmup.settled, n_flagged), (4, Some(true), 0));
+    // The first of those chunks is the first decode of its length.
+    assert_eq!((warmup.n_runs, warmup.settled, n_flagged), (4, Some(true), 1));
     assert_eq!(n_untimed, 2 * 4 + 2 * 8 + 128 - 2 * 8);
 }
 
@@ -168,7 +172,7 @@ fn llama_benchs_procedure_opens_a_context_per_test_and_fills_each_depth_once() {
     // Per depth: fill once (its state is reused by tg), warm-up of the whole prompt and of one token.
     let timed = plan.n_timed_tokens();
     assert_eq!(decoded(&target), timed + plan.n_fill_tokens() + 3 * (8 + 1));
-    assert_eq!(run.cells[5].measured().unwrap().rewind, Rewind::FullOnHost);
+    assert_eq!(run.cells[5].measured().unwrap().rewind, Some(Rewind::FullOnHost));
 }
 
 #[test]
@@ -240,7 +244,7 @@ fn a_state_that_cannot_be_restored_is_filled_again_and_said_so() {
     let mut target = FakeTarget { broken_rewind: true, ..FakeTarget::default() };
     let run = run(&plan, &mut target);
     let rewinds: Vec<_> = run.cells.iter().map(|c| c.measured().unwrap().rewind).collect();
-    assert_eq!(rewinds, [Rewind::Clear, Rewind::Clear, Rewind::Refill, Rewind::Refill]);
+    assert_eq!(rewinds, [Rewind::Clear, Rewind::Clear, Rewind::Refill, Rewind::Refill].map(Some));
     let prompts = target.calls.iter().filter(|c| c.tokens.len() == 8 && c.before.len() == 32);
     assert!(prompts.clone().count() == 3 && prompts.clone().all(|c| c.before == fill_to(&target, 32)));
 }
@@ -319,7 +323,7 @@ fn a_cell_that_was_interrupted_says_how_far_it_came() {
             cancel.cancel();
         }
     };
-    let config = crate::record::Config { n_reps: 20, ..Default::default() };
+    let config = crate::record::Config { n_reps: Some(20), ..Default::default() };
     let header = Header { config, ..Header::default() };
     let run = super::run(&plan, &mut target, &clock, header, &mut observe, &cancel);
     let cut: Vec<_> = run.cells.iter().filter_map(|cell| cell.cut_short(&run.header.config)).collect();

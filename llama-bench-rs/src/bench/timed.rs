@@ -20,7 +20,7 @@ pub(super) fn prompt<T: Target>(
     }
     target.synchronize()?;
     let end = clock.now();
-    Ok(Sample { elapsed: end - start, steps: Vec::new(), at: start, pace: None })
+    Ok(Sample { elapsed: end - start, steps: Vec::new(), at: Some(start), pace: None })
 }
 
 /// Generation: one token, synchronise, next, as llama-bench times tg; each token's own time is kept.
@@ -40,5 +40,5 @@ pub(super) fn generation<T: Target>(
         steps.push(now - last);
         last = now;
     }
-    Ok(Sample { elapsed: last - start, steps, at: start, pace: None })
+    Ok(Sample { elapsed: last - start, steps, at: Some(start), pace: None })
 }

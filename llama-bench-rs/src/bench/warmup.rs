@@ -105,9 +105,9 @@ impl Prompts {
         }
     }
 
-    /// Whether a chunk of the fill that was timed just now may have been slow for want of a warm-up.
+    /// Whether the next chunk of the fill serves as a warm-up, short or long: it may be slow for want of one.
     pub(super) fn are_cold(&self) -> bool {
-        self.are_asked_for() && self.short.settled.is_none()
+        !self.are_warm()
     }
 
     /// A chunk of the fill is a prompt as well.
@@ -199,8 +199,9 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
             TestKind::Pp(_) => timed::prompt(self.target, self.clock, &tokens, self.n_batch)?,
             TestKind::Tg(_) => timed::generation(self.target, self.clock, &tokens)?,
         };
-        self.header.timing.warmup += sample.elapsed;
-        self.header.timing.n_decoded_tokens += u64::from(kind.n_tokens());
+        self.decoded(if let TestKind::Pp(n) = kind { n } else { 1 });
+        *self.header.timing.warmup.get_or_insert_default() += sample.elapsed;
+        *self.header.timing.n_decoded_tokens.get_or_insert_default() += u64::from(kind.n_tokens());
         Ok(sample.elapsed)
     }
 }

@@ -1,4 +1,4 @@
-//! Reading GGUF files with care, and writing weightless ones: files of a model's true shape, with random weights.
+//! Reading GGUF files with care, and writing synthetic ones: files of a model's true shape, with random weights.
 
 mod arch;
 mod cursor;
@@ -7,6 +7,7 @@ mod file_type;
 mod header;
 mod presets;
 mod read;
+mod routing;
 mod shape;
 mod synthetic;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod weights;
 pub use error::{GgufError, Malformed};
 pub use file_type::FileType;
 pub use read::{GgufFile, TensorInfo};
+pub use routing::Routing;
 pub use shape::Shape;
 pub use synthetic::Synthetic;
 pub use types::TensorType;

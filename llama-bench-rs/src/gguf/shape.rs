@@ -142,6 +142,40 @@ impl Shape {
         self.tensors.iter().map(|tensor| tensor.dims.iter().product::<u64>()).sum()
     }
 
+    /// Whether it is a mixture of experts.
+    pub(super) fn has_experts(&self) -> bool {
+        self.tensors.iter().any(|tensor| tensor.name.ends_with("ffn_gate_inp.weight"))
+    }
+
+    /// How many experts each token goes to, as the metadata says.
+    pub(super) fn n_expert_used(&self) -> Option<u64> {
+        let key = format!("{}.expert_used_count", self.architecture);
+        self.metadata.iter().find(|(name, _)| *name == key)?.1.as_u64()
+    }
+
+    /// The same with its first `n_layer` layers alone: a smaller model whose layers take as long as the whole one's.
+    #[must_use]
+    pub fn first_layers(mut self, n_layer: u64) -> Self {
+        let before = self.n_layer;
+        let is_kept = |name: &str| {
+            let layer = name.strip_prefix("blk.").and_then(|rest| rest.split('.').next());
+            layer.and_then(|layer| layer.parse::<u64>().ok()).is_none_or(|layer| layer < n_layer)
+        };
+        self.tensors.retain(|tensor| is_kept(&tensor.name));
+        for (name, value) in &mut self.metadata {
+            match value {
+                Value::Array(per_layer) if per_layer.len() as u64 == before => {
+                    per_layer.truncate(n_layer as usize)
+                }
+                _ if name.ends_with(".block_count") => *value = Value::U32(n_layer as u32),
+                _ => {}
+            }
+        }
+        self.n_layer = self.n_layer.min(n_layer);
+        self.name += &format!("-{n_layer}-layers");
+        self
+    }
+
     /// The number of tokens in the vocabulary.
     pub fn n_vocab(&self) -> u64 {
         self.n_vocab

@@ -1,4 +1,4 @@
-//! Writing weightless models.
+//! Writing synthetic models.
 
 use std::{
     fs,
@@ -10,14 +10,17 @@ use std::{
 use super::{
     FileType, GgufError, Shape, TensorInfo, TensorType, Value,
     file_type::{self, Facts},
-    header, read, vocabulary, weights,
+    header, read,
+    routing::{Router, Routing},
+    vocabulary, weights,
 };
 
 /// Part of a cached file's name: raise it when the same request gives other bytes.
 const FORMAT: u32 = 1;
 
-/// Random blocks are drawn up to about this many bytes per tensor and then repeated: speed does not depend on what
-/// weights say, and drawing all of them would take longer than writing them.
+/// Random blocks are drawn up to about this many bytes per tensor and then repeated: drawing all of them would take longer
+/// than writing them, and speed does not depend on what weights say, except through the choice of experts: see
+/// [`Routing`].
 const POOL_BYTES: u64 = 1 << 20;
 
 type Progress<'a> = Arc<dyn Fn(u64, u64) + 'a>;
@@ -26,7 +29,7 @@ type Stop<'a> = Arc<dyn Fn() -> bool + 'a>;
 
 /// A model file of a shape, with random weights.
 ///
-/// The same shape, file type, seed and vocabulary give the same bytes on every machine.
+/// The same shape, file type, seed, vocabulary and routing give the same bytes on every machine.
 ///
 /// ```no_run
 /// use llama_bench_rs::gguf::{Shape, Synthetic};
@@ -40,6 +43,7 @@ pub struct Synthetic<'a> {
     file_type: FileType,
     seed: u64,
     vocabulary: bool,
+    routing: Routing,
     progress: Option<Progress<'a>>,
     stop: Option<Stop<'a>>,
 }
@@ -49,12 +53,21 @@ struct Layout {
     header: Vec<u8>,
     tensors: Vec<TensorInfo>,
     size_bytes: u64,
+    router: Option<Router>,
 }
 
 impl<'a> Synthetic<'a> {
-    /// The shape's own file type, seed 42, no vocabulary.
+    /// The shape's own file type, seed 42, no vocabulary, experts chosen equally often.
     pub fn new(shape: Shape) -> Self {
-        Self { file_type: shape.file_type, shape, seed: 42, vocabulary: false, progress: None, stop: None }
+        Self {
+            file_type: shape.file_type,
+            shape,
+            seed: 42,
+            vocabulary: false,
+            routing: Routing::default(),
+            progress: None,
+            stop: None,
+        }
     }
 
     /// Another file type; without effect on a shape that names the type of each tensor.
@@ -75,6 +88,13 @@ impl<'a> Synthetic<'a> {
     #[must_use]
     pub fn vocabulary(mut self, vocabulary: bool) -> Self {
         self.vocabulary = vocabulary;
+        self
+    }
+
+    /// How often each expert is chosen; without effect on a model without experts.
+    #[must_use]
+    pub fn routing(mut self, routing: Routing) -> Self {
+        self.routing = routing;
         self
     }
 
@@ -133,10 +153,15 @@ impl<'a> Synthetic<'a> {
             Some(dir) => PathBuf::from(dir),
             None => dirs::cache_dir().ok_or(GgufError::NoCacheFolder)?.join("llama-bench-rs"),
         };
-        let Self { shape, file_type, seed, vocabulary, .. } = self;
+        Ok(folder.join(self.file_name()))
+    }
+
+    /// Its name in the cache folder: another one for other bytes.
+    pub(super) fn file_name(&self) -> String {
+        let Self { shape, file_type, seed, vocabulary, routing, .. } = self;
         let with_vocabulary = if *vocabulary { "-vocab" } else { "" };
-        let name = format!("{}-{file_type}-seed{seed}{with_vocabulary}-v{FORMAT}.gguf", shape.name());
-        Ok(folder.join(name))
+        let routing = if shape.has_experts() { format!("-{}", routing.name()) } else { String::new() };
+        format!("{}-{file_type}-seed{seed}{with_vocabulary}{routing}-v{FORMAT}.gguf", shape.name())
     }
 
     /// Writes the file, under a temporary name in the same folder until it is whole. Folders are made as needed.
@@ -153,7 +178,7 @@ impl<'a> Synthetic<'a> {
         fs::create_dir_all(folder).map_err(failed("make the folder of"))?;
         // Removed when it is dropped, whatever happens.
         let mut file = tempfile::Builder::new()
-            .prefix(".weightless-")
+            .prefix(".synthetic-")
             .suffix(".tmp")
             .tempfile_in(folder)
             .map_err(failed("write"))?;
@@ -167,7 +192,10 @@ impl<'a> Synthetic<'a> {
     fn stream(&self, out: impl Write, path: &Path, layout: &Layout) -> Result<(), GgufError> {
         let mut out = Counted { out, written: 0, path, total: layout.size_bytes };
         out.put(&layout.header)?;
-        layout.tensors.iter().try_for_each(|tensor| self.write_tensor(tensor, &mut out))
+        layout
+            .tensors
+            .iter()
+            .try_for_each(|tensor| self.write_tensor(tensor, layout.router.as_ref(), &mut out))
     }
 
     #[cfg(test)]
@@ -180,22 +208,38 @@ impl<'a> Synthetic<'a> {
         self.layout().is_ok_and(|layout| is_written(path, &layout))
     }
 
-    fn write_tensor(&self, tensor: &TensorInfo, out: &mut Counted<impl Write>) -> Result<(), GgufError> {
+    fn write_tensor(
+        &self,
+        tensor: &TensorInfo,
+        router: Option<&Router>,
+        out: &mut Counted<impl Write>,
+    ) -> Result<(), GgufError> {
         let TensorInfo { name, dims, tensor_type, size_bytes, .. } = tensor;
         let block = tensor_type.block_bytes();
         // Odd, so that it does not begin anew at the same place of every row.
         let n_pool = ((POOL_BYTES / block) | 1).min(size_bytes / block);
         let mut rng = weights::rng(self.seed, name);
-        let pool = weights::blocks(*tensor_type, weights::fill(name, dims), n_pool as usize, &mut rng)
-            .ok_or_else(|| self.impossible(no_weights(*tensor_type)))?;
-        let mut left = *size_bytes as usize;
-        while left > 0 {
+        let pool = match router.and_then(|router| router.rows(tensor, &mut rng)) {
+            Some(rows) => rows,
+            None => weights::blocks(*tensor_type, weights::fill(name, dims), n_pool as usize, &mut rng)
+                .ok_or_else(|| self.impossible(no_weights(*tensor_type)))?,
+        };
+        let (n_zero, period) = router.and_then(|router| router.zeros(tensor)).unwrap_or((0, *size_bytes));
+        let zeros = vec![0; n_zero.min(POOL_BYTES) as usize];
+        let mut at = 0;
+        while at < *size_bytes {
             if self.stop.as_ref().is_some_and(|stop| stop()) {
                 return Err(GgufError::Stopped { path: out.path.to_owned() });
             }
-            let n = left.min(pool.len());
-            out.put(&pool[..n])?;
-            left -= n;
+            let in_period = at % period;
+            // Bytes of nothing are a number of zero in every type.
+            let (bytes, until) = match in_period < n_zero {
+                true => (&zeros[..], n_zero),
+                false => (&pool[(at % pool.len() as u64) as usize..], period),
+            };
+            let n = (bytes.len() as u64).min(until - in_period).min(size_bytes - at);
+            out.put(&bytes[..n as usize])?;
+            at += n;
             if let Some(progress) = &self.progress {
                 progress(out.written, out.total);
             }
@@ -231,7 +275,8 @@ impl<'a> Synthetic<'a> {
         let mut encoded = Vec::new();
         pairs.iter().for_each(|(key, value)| header::pair(&mut encoded, key, value));
         let header = header::header(pairs.len(), &encoded, &tensors, alignment);
-        Ok(Layout { size_bytes: header.len() as u64 + offset, header, tensors })
+        let router = Router::new(self.routing, &tensors, shape.n_expert_used());
+        Ok(Layout { size_bytes: header.len() as u64 + offset, header, tensors, router })
     }
 
     fn metadata(&self) -> Result<Vec<(String, Value)>, GgufError> {
@@ -271,6 +316,7 @@ impl std::fmt::Debug for Synthetic<'_> {
             .field("file_type", &self.file_type)
             .field("seed", &self.seed)
             .field("vocabulary", &self.vocabulary)
+            .field("routing", &self.routing)
             .finish_non_exhaustive()
     }
 }

@@ -139,6 +139,67 @@ fn progress_ends_at_the_whole() {
 }
 
 #[test]
+fn the_routing_decides_the_bytes_and_the_name_of_models_with_experts_alone() {
+    let of = |shape, routing| preset(shape).routing(routing);
+    let all = [Routing::Balanced, Routing::Random, Routing::Skewed(2.0), Routing::Skewed(3.0)];
+    let names: Vec<String> = all.iter().map(|&routing| of("tiny-qwen3moe", routing).file_name()).collect();
+    assert_eq!(names[0], "tiny-qwen3moe-f16-seed42-balanced-v1.gguf");
+    let files: Vec<Vec<u8>> = all.iter().map(|&routing| written(&of("tiny-qwen3moe", routing))).collect();
+    for i in 1..all.len() {
+        assert!(!names[..i].contains(&names[i]) && !files[..i].contains(&files[i]), "{}", names[i]);
+        assert_eq!(files[i].len(), files[0].len());
+    }
+    assert_eq!(written(&preset("tiny-qwen3moe")), files[0], "balanced is the default");
+    let [dense, same] = [Routing::Balanced, Routing::Random].map(|routing| of("tiny-llama", routing));
+    assert_eq!((dense.file_name(), written(&dense)), (same.file_name(), written(&same)));
+}
+
+#[test]
+fn the_router_reads_what_the_embedding_alone_writes() {
+    let bytes = written(&preset("tiny-gpt-oss"));
+    let file = GgufFile::from_bytes(&bytes, "model").unwrap();
+    let of = |name: &str| {
+        let tensor = file.tensors.iter().find(|tensor| tensor.name == name).unwrap();
+        let at = (file.data_offset + tensor.offset) as usize;
+        (tensor, &bytes[at..at + tensor.size_bytes as usize])
+    };
+    // A quarter of the 256 numbers of the hidden state.
+    let (_, router) = of("blk.1.ffn_gate_inp.weight");
+    for row in router.chunks_exact(4 * 256) {
+        let numbers: Vec<f32> =
+            row.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+        assert!(numbers[..64].iter().all(|x| x.abs() == 0.125) && numbers[64..].iter().all(|&x| x == 0.0));
+        assert_eq!(numbers.iter().sum::<f32>(), 0.0);
+    }
+    for name in ["attn_output.weight", "attn_output.bias", "ffn_down_exps.weight", "ffn_down_exps.bias"] {
+        let (tensor, bytes) = of(&format!("blk.1.{name}"));
+        // Rows of the hidden state; of a bias, its numbers.
+        let n_rows: u64 = tensor.dims.iter().skip(usize::from(name.ends_with("weight"))).product();
+        let row = bytes.len() / n_rows as usize;
+        for (i, row) in bytes.chunks_exact(row).enumerate() {
+            assert_eq!(row.iter().all(|&byte| byte == 0), i % 256 < 64, "{name}: row {i}");
+        }
+    }
+    assert!(of("blk.1.ffn_gate_inp.bias").1.iter().all(|&byte| byte == 0));
+    assert!(of("token_embd.weight").1.chunks_exact(512).all(|row| row[..128].iter().any(|&byte| byte != 0)));
+}
+
+#[test]
+fn the_first_layers_are_a_model_of_their_own() {
+    let whole = Shape::preset("tiny-granite-hybrid").unwrap();
+    let part = whole.clone().first_layers(2);
+    assert!(part.n_params() < whole.n_params());
+    let bytes = written(&Synthetic::new(part));
+    let file = GgufFile::from_bytes(&bytes, "part").unwrap();
+    assert_eq!(file.get("granitehybrid.block_count").and_then(Value::as_u64), Some(2));
+    let per_layer =
+        file.get("granitehybrid.attention.head_count_kv").and_then(Value::as_array).map(Array::len);
+    assert_eq!(per_layer, Some(2));
+    assert!(file.tensors.iter().any(|tensor| tensor.name.starts_with("blk.1.")));
+    assert!(!file.tensors.iter().any(|tensor| tensor.name.starts_with("blk.2.")));
+}
+
+#[test]
 fn impossible_shapes_say_why() {
     let tensors = vec![("blk.0.attn_q.weight".to_owned(), vec![100, 4], TensorType::Q4_K)];
     let odd =

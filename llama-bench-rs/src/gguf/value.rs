@@ -33,6 +33,11 @@ macro_rules! values {
                 match self { $(Self::$variant(v) => v.len(),)* }
             }
 
+            /// Drops all elements past the first `n`.
+            pub(super) fn truncate(&mut self, n: usize) {
+                match self { $(Self::$variant(v) => v.truncate(n),)* }
+            }
+
             /// The number of the element type in a file.
             pub(super) fn type_id(&self) -> u32 {
                 match self { $(Self::$variant(_) => $id,)* }

@@ -73,6 +73,17 @@ pub(super) fn can_make(t: TensorType) -> bool {
         || scales(t).is_some()
 }
 
+/// These numbers as a type that holds them one by one; `None` for one that packs them in blocks.
+pub(super) fn encode(t: TensorType, numbers: &[f32]) -> Option<Vec<u8>> {
+    let numbers = numbers.iter();
+    Some(match t {
+        TensorType::F32 => numbers.flat_map(|x| x.to_le_bytes()).collect(),
+        TensorType::F16 => numbers.flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect(),
+        TensorType::BF16 => numbers.flat_map(|&x| bf16::from_f32(x).to_le_bytes()).collect(),
+        _ => return None,
+    })
+}
+
 /// `n_blocks` random blocks of a type; `None` if this type's blocks cannot be made.
 pub(super) fn blocks(t: TensorType, fill: Fill, n_blocks: usize, rng: &mut impl Rng) -> Option<Vec<u8>> {
     let bytes = t.block_bytes() as usize;

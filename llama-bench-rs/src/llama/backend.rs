@@ -142,7 +142,8 @@ impl Backend {
 pub fn build_info() -> crate::record::Build {
     crate::record::Build {
         commit: sys::build_info::COMMIT.into(),
-        number: sys::build_info::NUMBER,
+        // The build script writes 0 if the source does not tell.
+        number: Some(sys::build_info::NUMBER).filter(|&number| number > 0),
         source: sys::build_info::SOURCE.into(),
         version: sys::build_info::VERSION.into(),
         compiler: sys::build_info::COMPILER.into(),

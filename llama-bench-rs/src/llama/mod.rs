@@ -16,6 +16,8 @@ mod default_threads;
 mod device;
 mod dot;
 mod error;
+#[cfg(test)]
+mod experts_tests;
 mod fit;
 mod log;
 mod memory;

@@ -122,10 +122,10 @@ pub struct Measured {
     /// A generation straight after the live fill reached this depth, kept apart from `samples`: the state in which a
     /// user's program generates. It may be shorter than a repetition, and has no pace; compare its steps.
     pub live: Option<Sample>,
-    /// How the context was brought back to the depth before each repetition.
-    pub rewind: Rewind,
-    /// How the warm-up went.
-    pub warmup: Warmup,
+    /// How the context was brought back to the depth before each repetition; `None` if a file does not tell.
+    pub rewind: Option<Rewind>,
+    /// How the warm-up went; `None` if a file does not tell.
+    pub warmup: Option<Warmup>,
     /// What ended the repetitions; `None` if their number was fixed.
     pub stop: Option<Stop>,
     /// What each GPU did meanwhile; empty where nothing could be told.
@@ -152,8 +152,8 @@ pub struct Sample {
     pub elapsed: Duration,
     /// For tg, the time of each token in order; empty for pp.
     pub steps: Vec<Duration>,
-    /// When it began, counted from the start of the run: shows order and drift.
-    pub at: Duration,
+    /// When it began, counted from the start of the run: shows order and drift. `None` if a file does not tell.
+    pub at: Option<Duration>,
     /// What the control work ([`bench::pace`](crate::bench::pace)) took just before it: the slower the machine at that
     /// moment, the longer. `None` if it was not run, or says nothing because the model is not on the CPU alone.
     #[serde(default)]

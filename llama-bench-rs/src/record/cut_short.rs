@@ -18,7 +18,7 @@ impl Cell {
     /// How far the cell came, if it has figures of fewer repetitions than its run was asked for.
     pub fn cut_short(&self, config: &Config) -> Option<CutShort> {
         let measured = self.measured()?;
-        let (n_done, n_planned) = (measured.samples.len(), config.n_reps);
+        let (n_done, n_planned) = (measured.samples.len(), config.n_reps?);
         let is_cut = measured.stop.is_none() && n_done < n_planned as usize;
         is_cut.then_some(CutShort { n_done, n_planned, has_rule: config.stopping.is_some() })
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::stats::StoppingRule;
 
-/// What was measured, on what, and how.
+/// What was measured, on what, and how. What a file does not tell is `None`, or text or a list that is empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Header {
@@ -30,8 +30,8 @@ pub struct Header {
 pub struct Build {
     /// Commit in seven hexadecimal digits, or as many of a checksum of the source if that does not tell it.
     pub commit: String,
-    /// Upstream's running build number; 0 if the source does not tell.
-    pub number: u32,
+    /// Upstream's running build number.
+    pub number: Option<u32>,
     /// Where the source came from: `package`, `vendor` or `LLAMA_CPP_DIR`.
     pub source: String,
     /// Version of llama.cpp and of the package that carried it.
@@ -71,9 +71,9 @@ pub struct DeviceInfo {
     /// The backend it belongs to.
     pub backend: String,
     /// Bytes free before the model was loaded.
-    pub memory_free_bytes: u64,
+    pub memory_free_bytes: Option<u64>,
     /// Bytes in all.
-    pub memory_total_bytes: u64,
+    pub memory_total_bytes: Option<u64>,
 }
 
 /// The model.
@@ -87,15 +87,15 @@ pub struct ModelInfo {
     /// Architecture, such as `gpt-oss`.
     pub architecture: String,
     /// Bytes of all tensors.
-    pub size_bytes: u64,
+    pub size_bytes: Option<u64>,
     /// Number of parameters.
-    pub n_params: u64,
+    pub n_params: Option<u64>,
     /// Number of layers.
-    pub n_layer: u32,
+    pub n_layer: Option<u32>,
     /// Context length it was trained for, in tokens.
-    pub n_ctx_train: u32,
+    pub n_ctx_train: Option<u32>,
     /// Vocabulary size, in tokens.
-    pub n_vocab: u32,
+    pub n_vocab: Option<u32>,
 }
 
 /// Flash attention as asked for.
@@ -153,35 +153,37 @@ impl Order {
 #[serde(default)]
 pub struct Config {
     /// Logical batch size, in tokens.
-    pub n_batch: u32,
+    pub n_batch: Option<u32>,
     /// Physical batch size, in tokens.
-    pub n_ubatch: u32,
+    pub n_ubatch: Option<u32>,
     /// Threads for generation.
-    pub n_threads: u32,
+    pub n_threads: Option<u32>,
     /// Threads for prompt processing; equal to `n_threads` in llama-bench.
-    pub n_threads_batch: u32,
+    pub n_threads_batch: Option<u32>,
     /// CPU affinity mask in hexadecimal; `0x0` for none.
     pub cpu_mask: String,
     /// Strict CPU placement.
-    pub cpu_strict: bool,
+    pub cpu_strict: Option<bool>,
     /// Polling level of the thread pool, 0 to 100.
-    pub poll: u32,
+    pub poll: Option<u32>,
+    /// Priority of the pool's threads, -1 (low) to 3 (realtime).
+    pub prio: Option<i32>,
     /// ggml type of the K cache, such as `f16`.
     pub type_k: String,
     /// ggml type of the V cache.
     pub type_v: String,
     /// GPU layers asked for; -1 for all.
-    pub n_gpu_layers: i32,
+    pub n_gpu_layers: Option<i32>,
     /// Layers whose experts stay on the CPU.
-    pub n_cpu_moe: u32,
+    pub n_cpu_moe: Option<u32>,
     /// `none`, `layer`, `row` or `tensor`.
     pub split_mode: String,
     /// Index of the main GPU.
-    pub main_gpu: i32,
+    pub main_gpu: Option<i32>,
     /// The KV cache stays in host memory.
-    pub no_kv_offload: bool,
+    pub no_kv_offload: Option<bool>,
     /// Flash attention as asked for.
-    pub flash_attn: FlashAttnSetting,
+    pub flash_attn: Option<FlashAttnSetting>,
     /// Devices asked for, `auto` if left to llama.cpp.
     pub devices: String,
     /// Share of each device, `/`-separated with two decimals.
@@ -193,33 +195,41 @@ pub struct Config {
     /// `off`, `auto` or `on`.
     pub lazy_mode: String,
     /// Embeddings are computed.
-    pub embeddings: bool,
+    pub embeddings: Option<bool>,
     /// Host operations are not offloaded.
-    pub no_op_offload: bool,
+    pub no_op_offload: Option<bool>,
     /// The host buffer is bypassed.
-    pub no_host: bool,
+    pub no_host: Option<bool>,
     /// Weights may be repacked for the CPU (extra buffer types).
-    pub repack: bool,
+    pub repack: Option<bool>,
     /// Sliding-window layers keep the whole context.
-    pub swa_full: bool,
-    /// MiB that layers on devices were chosen to leave free; `None` if they were not chosen so.
-    pub fit_target_mib: Option<u64>,
-    /// Tokens of the context that had to fit beside them.
+    pub swa_full: Option<bool>,
+    /// Sequences that the context can hold apart.
+    pub n_seq_max: Option<u32>,
+    /// One KV buffer for all sequences.
+    pub kv_unified: Option<bool>,
+    /// Every tensor's data was checked while loading, which takes time.
+    pub check_tensors: Option<bool>,
+    /// MiB that layers on devices were chosen to leave free; 0 if they were not chosen so.
+    pub fit_target: Option<u64>,
+    /// Tokens of the context that had to fit beside them; 0 if they were not chosen so.
     pub fit_min_ctx: Option<u32>,
-    /// How threads are placed on NUMA nodes: `disabled`, `distribute`, `isolate` or `numactl`; `None` if it is not known.
+    /// How threads are placed on NUMA nodes: `disabled`, `distribute`, `isolate` or `numactl`.
     pub numa: Option<String>,
-    /// Pause before each test; `None` if it is not known.
+    /// Pause before each test.
     pub delay: Option<Duration>,
     /// Seed of the random tokens.
-    pub seed: u64,
+    pub seed: Option<u64>,
     /// Repetitions asked for; with a stopping rule, the most.
-    pub n_reps: u32,
+    pub n_reps: Option<u32>,
     /// The rule that ends a cell's repetitions; `None` for a fixed number.
     pub stopping: Option<StoppingRule>,
     /// Whether a warm-up was asked for.
-    pub warmup: bool,
+    pub warmup: Option<bool>,
     /// How depths are reached.
-    pub method: Method,
+    pub method: Option<Method>,
+    /// Order of repetitions asked for; which one was taken is in [`Resolved::order`].
+    pub order: Option<Order>,
     /// Which control work told the pace of the machine before each repetition, its version; `None` if that was not
     /// asked for.
     pub pace: Option<u32>,
@@ -232,7 +242,7 @@ pub struct Resolved {
     /// Whether flash attention was really used; `None` if it could not be told.
     pub flash_attn: Option<bool>,
     /// Cells of the context, in tokens, after padding.
-    pub n_ctx: u32,
+    pub n_ctx: Option<u32>,
     /// Layers (the output layer counted, as llama.cpp does) placed on devices, and how many there are.
     pub offloaded_layers: Option<(u32, u32)>,
     /// Memory used, by device or buffer type.
@@ -243,7 +253,6 @@ pub struct Resolved {
 
 /// Bytes used on one device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct DeviceMemory {
     /// Weights.
     pub model_bytes: u64,
@@ -258,9 +267,9 @@ pub struct DeviceMemory {
 #[serde(default)]
 pub struct Load {
     /// Wall time of the load.
-    pub elapsed: Duration,
+    pub elapsed: Option<Duration>,
     /// Bytes of tensors loaded.
-    pub size_bytes: u64,
+    pub size_bytes: Option<u64>,
 }
 
 /// Wall-clock facts of the whole run.
@@ -270,21 +279,21 @@ pub struct Timing {
     /// When the run began, in UTC (RFC 3339, whole seconds).
     pub started_at: String,
     /// The whole run, without loading the model.
-    pub wall: Duration,
+    pub wall: Option<Duration>,
     /// Spent making contexts.
-    pub open: Duration,
+    pub open: Option<Duration>,
     /// Spent filling contexts.
-    pub fill: Duration,
+    pub fill: Option<Duration>,
     /// Spent coming back to depths: snapshots, restores, removals; what had to be filled again counts as fill.
-    pub rewind: Duration,
+    pub rewind: Option<Duration>,
     /// Sum of the timed repetitions.
-    pub timed: Duration,
+    pub timed: Option<Duration>,
     /// Spent warming up.
-    pub warmup: Duration,
+    pub warmup: Option<Duration>,
     /// Smallest step seen between two readings of the clock.
-    pub clock_resolution: Duration,
+    pub clock_resolution: Option<Duration>,
     /// Median of an empty measurement.
-    pub clock_overhead: Duration,
+    pub clock_overhead: Option<Duration>,
     /// Tokens decoded in all: fill, warm-up and repetitions.
-    pub n_decoded_tokens: u64,
+    pub n_decoded_tokens: Option<u64>,
 }

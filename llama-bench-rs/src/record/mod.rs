@@ -76,8 +76,9 @@ impl Run {
                 once += point.elapsed;
             }
         }
-        let wall = load.elapsed + timing.wall;
-        Ratio::new((load.elapsed + once + timing.timed).as_secs_f64() / wall.as_secs_f64())
+        let loading = load.elapsed?;
+        let wall = loading + timing.wall?;
+        Ratio::new((loading + once + timing.timed?).as_secs_f64() / wall.as_secs_f64())
     }
 }
 

@@ -77,8 +77,8 @@ mod tests {
             outcome: Outcome::Measured(Measured {
                 samples,
                 live: None,
-                rewind: Rewind::Clear,
-                warmup: Warmup::default(),
+                rewind: Some(Rewind::Clear),
+                warmup: Some(Warmup::default()),
                 stop: None,
                 conditions: Vec::new(),
             }),
@@ -87,7 +87,7 @@ mod tests {
 
     fn sample(ms: u64, steps: &[u64]) -> Sample {
         let steps = steps.iter().copied().map(Duration::from_millis).collect();
-        Sample { elapsed: Duration::from_millis(ms), steps, at: Duration::ZERO, pace: None }
+        Sample { elapsed: Duration::from_millis(ms), steps, at: Some(Duration::ZERO), pace: None }
     }
 
     #[test]

@@ -54,6 +54,11 @@ fn three_digits(value: f64) -> String {
     }
 }
 
+/// A size or a time that a file tells; older ones, and llama-bench for its build number, write 0 for what they do not know.
+pub(super) fn told<T: Default + PartialEq>(value: Option<T>) -> Option<T> {
+    value.filter(|value| *value != T::default())
+}
+
 /// Bytes in binary units with two decimals, as llama-bench rounds them: `10.81 GiB`.
 pub fn bytes(bytes: u64) -> String {
     const MIB: f64 = 1024.0 * 1024.0;

@@ -46,8 +46,12 @@ impl Encode for Markdown {
             write_line(out, self.columns.iter().map(|c| pad(heading(c), width(c))))?;
             write_line(out, self.columns.iter().map(|c| rule(width(c))))?;
         }
-        let build = format!("build: {} ({})", inline(&run.build_commit), run.build_number);
-        if !self.builds.contains(&build) {
+        let mut build = format!("build: {}", inline(&run.build_commit));
+        // As llama-bench has it; 0 stands for a number that is not known.
+        if let Some(number) = run.build_number {
+            build += &format!(" ({number})");
+        }
+        if build.len() > "build: ".len() && !self.builds.contains(&build) {
             self.builds.push(build);
         }
         Ok(())
@@ -105,20 +109,19 @@ fn columns(runs: &[Map<String, Value>]) -> Vec<&'static str> {
     let text = |run: &Map<String, Value>, field: &str| {
         run.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
+    let is_known = |run: &Map<String, Value>, field: &str| {
+        run.get(field).is_some_and(|value| !value.is_null() && value != "")
+    };
     let mut columns = vec!["model", "size", "params", "backend"];
     for Param { field, default, .. } in params() {
         let cpu = |run: &Map<String, Value>| {
             ["CPU", "BLAS", "ZenDNN"].iter().any(|name| text(run, "backends").contains(name))
         };
         let shown = match field {
-            "n_gpu_layers" => differs(field) || any(&|run| !cpu(run)),
-            "n_threads" => differs(field) || any(&cpu),
-            "n_threads_batch" => any(&|run| run.get(field) != run.get("n_threads")),
-            // Empty text: not known.
-            _ => {
-                differs(field)
-                    || any(&|run| run.get(field) != Some(&default) && run.get(field) != Some(&json!("")))
-            }
+            "n_gpu_layers" => differs(field) || any(&|run| is_known(run, field) && !cpu(run)),
+            "n_threads" => differs(field) || any(&|run| is_known(run, field) && cpu(run)),
+            "n_threads_batch" => any(&|run| is_known(run, field) && run.get(field) != run.get("n_threads")),
+            _ => differs(field) || any(&|run| is_known(run, field) && run.get(field) != Some(&default)),
         };
         if shown {
             columns.push(field);
@@ -182,9 +185,8 @@ impl Markdown {
             // Of a model that was not loaded the file's name is known and nothing else.
             "model" if row.model_type.is_empty() => file_name(&row.model_filename),
             "model" => row.model_type.clone(),
-            "size" | "params" if row.model_size == 0 => String::new(),
-            "size" => size(row.model_size),
-            "params" => params_in_words(row.model_n_params),
+            "size" => row.model_size.map(size).unwrap_or_default(),
+            "params" => row.model_n_params.map(params_in_words).unwrap_or_default(),
             "backend" => row.backends.clone(),
             "test" => row.test().map(|test| test.to_string()).unwrap_or_default(),
             "t/s" => self.rate(row),

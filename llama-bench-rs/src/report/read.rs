@@ -208,7 +208,7 @@ impl Flat {
         let host = |h: &crate::record::Host| (h.cpu_info.clone(), h.gpu_info.clone(), h.backends.clone());
         // llama-bench does not say how many repetitions it was asked for.
         let config = |flat: &Flat, mut config: crate::record::Config| {
-            config.n_reps = flat.n_reps.unwrap_or(0);
+            config.n_reps = flat.n_reps;
             config
         };
         (self.run, &a.timing.started_at, &a.build, &a.model)
@@ -230,6 +230,10 @@ fn row_of(place: Place, mut row: Map<String, Value>) -> Result<Flat, ReportError
     }
     if let Some(&field) = REQUIRED.iter().find(|&&name| !row.contains_key(name)) {
         return Err(ReportError::MissingField { place, field });
+    }
+    // Older versions of llama-bench have no depths; this crate always had them.
+    if row.contains_key("schema_version") && !row.contains_key("n_depth") {
+        return Err(ReportError::MissingField { place, field: "n_depth" });
     }
     let mut known = Map::new();
     for Field { name, kind, .. } in FIELDS {

@@ -38,7 +38,6 @@ pub fn json_schema() -> Value {
                     when("measured", json!({
                         "avg_ns": { "type": "integer" },
                         "samples_ns": { "minItems": 1 },
-                        "rewind": { "type": "string" },
                     })),
                     when("summarised", json!({ "avg_ns": { "type": "integer" } })),
                     when("failed", json!({
@@ -212,7 +211,8 @@ mod tests {
     fn what_may_be_unknown_may_be_null() {
         let properties = properties();
         assert_eq!(properties["avg_ns"]["type"], json!(["integer", "null"]));
-        assert_eq!(properties["n_batch"]["type"], json!("integer"));
+        assert_eq!(properties["n_batch"]["type"], json!(["integer", "null"]));
+        assert_eq!(properties["n_prompt"]["type"], json!("integer"));
         assert_eq!(properties["live"]["type"], json!(["object", "null"]));
         assert_eq!(properties["memory"]["additionalProperties"]["type"], json!("object"));
     }

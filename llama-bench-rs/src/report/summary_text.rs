@@ -1,8 +1,8 @@
 //! What was measured, on what and how: the lines above a table.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use super::in_words::{bytes, bytes_per_second, count, duration, one_line, parameters, percent};
+use super::in_words::{bytes, bytes_per_second, count, duration, one_line, parameters, percent, told};
 use crate::record::{
     Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Method, Order, Outcome, Run, Timing,
 };
@@ -31,9 +31,9 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
         "Model",
         [
             Some(model.description.clone()),
-            (model.size_bytes > 0).then(|| bytes(model.size_bytes)),
-            (model.n_params > 0).then(|| format!("{} parameters", parameters(model.n_params))),
-            (model.n_layer > 0).then(|| count(model.n_layer as usize, "layer")),
+            told(model.size_bytes).map(bytes),
+            told(model.n_params).map(|n| format!("{} parameters", parameters(n))),
+            told(model.n_layer).map(|n| count(n as usize, "layer")),
         ],
     );
     facts.add("File", Some(model.filename.clone()));
@@ -46,7 +46,7 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
     facts.join(
         "llama.cpp",
         [
-            (build.number > 0).then(|| format!("build {}", build.number)),
+            told(build.number).map(|number| format!("build {number}")),
             known(&build.commit).map(|commit| format!("commit {commit}")),
             known(&build.version),
             known(&host.backends).map(|backends| format!("backends {backends}")),
@@ -57,11 +57,11 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
     facts.join(
         "Batch",
         [
-            (config.n_batch > 0).then(|| format!("{} tokens", config.n_batch)),
-            (config.n_ubatch > 0).then(|| format!("{} at a time (ubatch)", config.n_ubatch)),
+            told(config.n_batch).map(|n| format!("{n} tokens")),
+            told(config.n_ubatch).map(|n| format!("{n} at a time (ubatch)")),
         ],
     );
-    facts.add("KV cache", kv_cache(config));
+    facts.join("KV cache", kv_cache(config));
     facts.join("Placement", placement(&run.header));
     facts.add("Threads", threads(config));
     facts.join(
@@ -71,8 +71,8 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
                 "none" => "copied, not memory-mapped (mode none)".into(),
                 mode => format!("mode {mode}"),
             }),
-            (!load.elapsed.is_zero()).then(|| duration(load.elapsed)),
-            bytes_per_second(load.size_bytes, load.elapsed),
+            told(load.elapsed).map(duration),
+            load.size_bytes.zip(load.elapsed).and_then(|(bytes, time)| bytes_per_second(bytes, time)),
         ],
     );
     for (name, memory) in resolved.memory.iter().filter(|(_, memory)| **memory != DeviceMemory::default()) {
@@ -83,7 +83,7 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
         "Run",
         [
             known(&timing.started_at).or_else(|| run.cells.first().and_then(|cell| known(&cell.started_at))),
-            (!timing.wall.is_zero()).then(|| spent(timing)),
+            told(timing.wall).map(|wall| spent(wall, timing)),
             // Of what was loaded, filled and timed by somebody else too little is known.
             known(&timing.started_at)
                 .and_then(|_| run.efficiency())
@@ -126,56 +126,62 @@ fn device(device: &DeviceInfo) -> String {
         (false, false) => format!("{}, {}", device.name, device.description),
         _ => format!("{}{}", device.name, device.description),
     };
-    if device.memory_total_bytes > 0 {
-        let (free, total) = (bytes(device.memory_free_bytes), bytes(device.memory_total_bytes));
-        text += &format!(", {total} of memory, {free} free before loading");
+    if let Some(total) = told(device.memory_total_bytes) {
+        text += &format!(", {} of memory", bytes(total));
+        if let Some(free) = device.memory_free_bytes {
+            text += &format!(", {} free before loading", bytes(free));
+        }
     }
     text
 }
 
-fn flash_attention(asked: FlashAttnSetting, used: Option<bool>) -> [Option<String>; 2] {
-    let asked = match asked {
+fn flash_attention(asked: Option<FlashAttnSetting>, used: Option<bool>) -> [Option<String>; 2] {
+    let asked = asked.map(|asked| match asked {
         FlashAttnSetting::Auto => "auto",
         FlashAttnSetting::Off => "off",
         FlashAttnSetting::On => "on",
-    };
+    });
     let used = used.map(|used| if used { "used" } else { "not used" }.to_owned());
-    [Some(format!("{asked} asked for")), used]
+    [asked.map(|asked| format!("{asked} asked for")), used]
 }
 
-fn kv_cache(config: &Config) -> Option<String> {
-    let types = match (known(&config.type_k)?, known(&config.type_v)?) {
-        (k, v) if k == v => k,
-        (k, v) => format!("{k} keys, {v} values"),
+fn kv_cache(config: &Config) -> [Option<String>; 3] {
+    let types = match (known(&config.type_k), known(&config.type_v)) {
+        (Some(k), Some(v)) if k == v => Some(k),
+        (k, v) => {
+            let parts = [k.map(|k| format!("{k} keys")), v.map(|v| format!("{v} values"))];
+            Some(parts.into_iter().flatten().collect::<Vec<_>>().join(", ")).filter(|types| !types.is_empty())
+        }
     };
-    let place = if config.no_kv_offload { ", in host memory" } else { "" };
-    let window = if config.swa_full { ", sliding windows kept whole" } else { "" };
-    Some(format!("{types}{place}{window}"))
+    let place = config.no_kv_offload.filter(|&is_off| is_off).map(|_| "in host memory".to_owned());
+    let window = config.swa_full.filter(|&is_full| is_full).map(|_| "sliding windows kept whole".to_owned());
+    [types, place, window]
 }
 
 fn placement(Header { config, resolved, host, .. }: &Header) -> [Option<String>; 4] {
     let is_cpu_only = !host.devices.is_empty() && host.devices.iter().all(|device| device.kind == "cpu");
-    let asked = if config.n_gpu_layers < 0 { "all".into() } else { config.n_gpu_layers.to_string() };
-    let layers = match resolved.offloaded_layers {
-        _ if is_cpu_only => "all layers on the CPU, there is no other device".into(),
-        Some((n, of)) => format!("{n} of {of} layers on devices ({asked} asked for)"),
-        None => format!("{asked} layers asked for on devices"),
+    let asked = config.n_gpu_layers.map(|n| if n < 0 { "all".into() } else { n.to_string() });
+    let layers = match (resolved.offloaded_layers, asked) {
+        _ if is_cpu_only => Some("all layers on the CPU, there is no other device".into()),
+        (Some((n, of)), Some(asked)) => Some(format!("{n} of {of} layers on devices ({asked} asked for)")),
+        (Some((n, of)), None) => Some(format!("{n} of {of} layers on devices")),
+        (None, asked) => asked.map(|asked| format!("{asked} layers asked for on devices")),
     };
     let not_default = |text: &str, default: &str| known(text).filter(|text| text != default);
     [
-        Some(layers),
+        layers,
         not_default(&config.split_mode, "layer").map(|mode| format!("split mode {mode}")),
-        (config.n_cpu_moe > 0)
-            .then(|| format!("experts of {} on the CPU", count(config.n_cpu_moe as usize, "layer"))),
+        told(config.n_cpu_moe).map(|n| format!("experts of {} on the CPU", count(n as usize, "layer"))),
         not_default(&config.tensor_buft_overrides, "none").map(|rules| format!("overrides {rules}")),
     ]
 }
 
 fn threads(config: &Config) -> Option<String> {
-    match (config.n_threads, config.n_threads_batch) {
-        (0, _) => None,
-        (n, batch) if n == batch || batch == 0 => Some(n.to_string()),
-        (n, batch) => Some(format!("{n}, {batch} for prompts")),
+    match (told(config.n_threads), told(config.n_threads_batch)) {
+        (None, None) => None,
+        (Some(n), batch) if batch.is_none_or(|batch| batch == n) => Some(n.to_string()),
+        (Some(n), Some(batch)) => Some(format!("{n}, {batch} for prompts")),
+        (_, batch) => batch.map(|batch| format!("{batch} for prompts")),
     }
 }
 
@@ -193,7 +199,7 @@ fn used(name: &str, memory: &DeviceMemory) -> String {
 }
 
 /// The whole time and where it went.
-fn spent(timing: &Timing) -> String {
+fn spent(wall: Duration, timing: &Timing) -> String {
     let parts = [
         (timing.open, "making contexts"),
         (timing.fill, "filling"),
@@ -201,24 +207,23 @@ fn spent(timing: &Timing) -> String {
         (timing.warmup, "warming up"),
         (timing.timed, "timed"),
     ];
-    let known = parts.into_iter().filter(|(time, _)| !time.is_zero());
+    let known = parts.into_iter().filter_map(|(time, what)| Some((told(time)?, what)));
     let parts: Vec<String> = known.map(|(time, what)| format!("{} {what}", duration(time))).collect();
     match parts.is_empty() {
-        true => format!("{} in all", duration(timing.wall)),
-        false => format!("{} in all: {}", duration(timing.wall), parts.join(", ")),
+        true => format!("{} in all", duration(wall)),
+        false => format!("{} in all: {}", duration(wall), parts.join(", ")),
     }
 }
 
 fn method(run: &Run) -> [Option<String>; 6] {
     let config = &run.header.config;
-    let is_ours = !run.header.timing.started_at.is_empty();
-    let how = match config.method {
+    let how = config.method.map(|method| match method {
         Method::FreshContext => "a fresh context for each test",
         Method::Rewind => "one context, rewound between repetitions",
-    };
+    });
     let n_summarised = run.cells.iter().filter(|cell| matches!(cell.outcome, Outcome::Summarised(_))).count();
     [
-        Some(how.to_owned()),
+        how.map(str::to_owned),
         run.header.resolved.order.map(|order| {
             match order {
                 Order::Auto => "order left open",
@@ -228,9 +233,8 @@ fn method(run: &Run) -> [Option<String>; 6] {
             .to_owned()
         }),
         repetitions(config),
-        // Only files of this crate say so.
-        is_ours.then(|| if config.warmup { "warmed up" } else { "not warmed up" }.to_owned()),
-        is_ours.then(|| format!("seed {}", config.seed)),
+        config.warmup.map(|is_warm| if is_warm { "warmed up" } else { "not warmed up" }.to_owned()),
+        config.seed.map(|seed| format!("seed {seed}")),
         (n_summarised > 0).then(|| format!("{} known by mean only", count(n_summarised, "cell"))),
     ]
 }
@@ -240,7 +244,7 @@ fn repetitions(config: &Config) -> Option<String> {
         Some(rule) => {
             Some(format!("until ± {}, at most {}", percent(rule.target), count(rule.max, "repetition")))
         }
-        None => (config.n_reps > 0).then(|| count(config.n_reps as usize, "repetition")),
+        None => told(config.n_reps).map(|n| count(n as usize, "repetition")),
     }
 }
 
@@ -255,7 +259,7 @@ mod tests {
     #[test]
     fn what_is_not_known_has_no_line() {
         let labels: Vec<_> = header_facts(&run(Header::default())).iter().map(|fact| fact.label).collect();
-        assert_eq!(labels, ["Flash attention", "Placement", "Method"]);
+        assert_eq!(labels, [] as [&str; 0]);
     }
 
     #[test]
@@ -263,6 +267,6 @@ mod tests {
         let mut header = Header::default();
         header.model.description = "evil\nmodel\u{1b}[2J".into();
         let text = header_text(&run(header));
-        assert!(text.starts_with("Model:           evil model [2J\n"), "{text}");
+        assert!(text.starts_with("Model: evil model [2J\n"), "{text}");
     }
 }

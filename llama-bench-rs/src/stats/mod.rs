@@ -39,6 +39,7 @@ mod steps;
 mod stopping;
 mod summary;
 mod time_sum;
+mod transient;
 mod trend;
 
 #[cfg(test)]
@@ -63,4 +64,5 @@ pub use steps::StepSummary;
 pub use stopping::{Stop, StoppingRule, repetitions_for};
 pub use summary::Summary;
 pub use time_sum::{TimePart, TimeSum};
+pub use transient::Transient;
 pub use trend::Trend;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Quantity, Samples};
+use super::{Quantity, Samples, Transient};
 
 /// How long single generated tokens took, over all repetitions of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,7 +10,10 @@ pub struct StepSummary {
     pub n_steps: usize,
     /// The first step of a repetition: the median over the repetitions. It may pay for what later steps find ready.
     pub first: Duration,
-    /// The steady step: the median of all steps but the first of each repetition; `None` if each had only one.
+    /// The slow steps at the beginning; `None` if none were found.
+    pub transient: Option<Transient>,
+    /// The steady step: the median of all steps but the transient's, at least the first, of each repetition; `None` if
+    /// there are no others.
     pub steady: Option<Duration>,
     /// Half of all steps, the first ones included, took no longer.
     pub p50: Duration,
@@ -22,26 +25,25 @@ pub struct StepSummary {
     pub p99: Duration,
     /// The longest step.
     pub max: Duration,
-    /// Median of the absolute differences between neighbouring steps of a repetition, first steps left out; `None`
-    /// if no repetition had three steps.
+    /// Median of the absolute differences between neighbouring steady steps of a repetition; `None` if no repetition
+    /// had two of them.
     pub jitter: Option<Duration>,
 }
 
 impl StepSummary {
     /// From the steps of each repetition in order; `None` if there is no step at all.
     pub fn new<'a>(repetitions: impl IntoIterator<Item = &'a [Duration]>) -> Option<Self> {
-        let (mut first, mut rest, mut changes) = (Vec::new(), Vec::new(), Vec::new());
-        for steps in repetitions {
-            let Some((head, tail)) = steps.split_first() else { continue };
-            first.push(*head);
-            rest.extend_from_slice(tail);
-            changes.extend(tail.windows(2).map(|pair| pair[0].abs_diff(pair[1])));
-        }
-        let all = Samples::new(first.iter().chain(&rest).copied())?;
+        let repetitions: Vec<&[Duration]> = repetitions.into_iter().collect();
+        let transient = Transient::find(repetitions.iter().copied());
+        let n_unsteady = Transient::n_unsteady(transient);
+        let steady = repetitions.iter().filter_map(|steps| steps.get(n_unsteady..));
+        let changes = steady.clone().flat_map(|steps| steps.windows(2)).map(|pair| pair[0].abs_diff(pair[1]));
+        let all = Samples::new(repetitions.iter().copied().flatten().copied())?;
         Some(Self {
             n_steps: all.n(),
-            first: Samples::new(first)?.median(),
-            steady: Samples::new(rest).map(|steps| steps.median()),
+            first: Samples::new(repetitions.iter().filter_map(|steps| steps.first()).copied())?.median(),
+            transient,
+            steady: Samples::new(steady.flatten().copied()).map(|steps| steps.median()),
             p50: all.quantile(0.5)?,
             p90: all.quantile(0.9)?,
             p95: all.quantile(0.95)?,
@@ -49,6 +51,11 @@ impl StepSummary {
             max: all.max(),
             jitter: Samples::new(changes).map(|changes| changes.median()),
         })
+    }
+
+    /// How many steps of each repetition do not count as steady: the transient's, at least the first.
+    pub fn n_unsteady(&self) -> usize {
+        Transient::n_unsteady(self.transient)
     }
 
     /// How many times longer than the steady step the first one takes; `None` without a steady step.
@@ -81,6 +88,21 @@ mod tests {
         // |12-10|, |11-12|, |10-10|, |14-10|
         assert_eq!(steps.jitter, Some(Duration::from_micros(1_500)));
         assert!((steps.first_over_steady().unwrap().get() - 25.0 / 10.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_transient_is_kept_apart() {
+        let repetitions = vec![ms(&[25, 22, 10, 11, 10, 10, 11, 10, 10, 11, 10, 11]); 5];
+        let steps = StepSummary::new(repetitions.iter().map(Vec::as_slice)).unwrap();
+        let transient = steps.transient.unwrap();
+        assert_eq!((transient.n_steps, steps.n_unsteady()), (2, 2));
+        assert_eq!(transient.excess, Duration::from_millis(15 + 12));
+        assert_eq!(steps.steady, Some(Duration::from_millis(10)));
+        assert_eq!(steps.jitter, Some(Duration::from_millis(1)));
+        // Two repetitions of four steps show none.
+        let few = [ms(&[30, 10, 12, 11]), ms(&[20, 10, 10, 14])];
+        let few = StepSummary::new(few.iter().map(Vec::as_slice)).unwrap();
+        assert_eq!((few.transient, few.n_unsteady()), (None, 1));
     }
 
     #[test]

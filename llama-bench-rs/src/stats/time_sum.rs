@@ -11,8 +11,7 @@ pub enum TimePart<'a> {
     Mean(Duration),
 }
 
-/// The mean of a sum of times that were measured apart, such as the time to the first token: the prompt's and the
-/// first step's.
+/// The mean of a sum of times that were measured apart, such as the time of an answer: the prompt's and the steps'.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TimeSum {
@@ -49,16 +48,16 @@ mod tests {
     }
 
     #[test]
-    fn the_reference_runs_first_token_comes_after_half_a_second() {
+    fn the_reference_runs_second_token_comes_after_the_prompt_and_a_step() {
         let prompt = Samples::new(
             [3710.15, 3730.4, 3708.61, 3707.6, 3712.01].map(|rate| Duration::from_secs_f64(2048.0 / rate)),
         )
         .unwrap();
         let step = Duration::from_secs_f64(1.0 / 90.06);
-        let first = TimeSum::of([TimePart::Samples(&prompt), TimePart::Mean(step)]).unwrap();
+        let second = TimeSum::of([TimePart::Samples(&prompt), TimePart::Mean(step)]).unwrap();
         // 551.47 ms and 11.10 ms
-        assert!((first.mean.as_secs_f64() - 0.562_570).abs() < 5e-6, "{:?}", first.mean);
-        assert_eq!(first.ci95, None, "nothing is known of the step's spread");
+        assert!((second.mean.as_secs_f64() - 0.562_570).abs() < 5e-6, "{:?}", second.mean);
+        assert_eq!(second.ci95, None, "nothing is known of the step's spread");
     }
 
     #[test]

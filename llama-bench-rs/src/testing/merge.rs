@@ -4,13 +4,13 @@ use crate::record::{Outcome, Run, merge_conditions};
 
 /// Takes the repetitions of a further part into a run: the same tests, later. A cell that fails in a part fails.
 pub(super) fn append(run: &mut Run, part: Run) {
-    let before = run.header.timing.wall;
+    let before = run.header.timing.wall.unwrap_or_default();
     for cell in &mut run.cells {
         let Some(more) = part.cells.iter().find(|more| more.test == cell.test) else { continue };
         match (&mut cell.outcome, &more.outcome) {
             (Outcome::Measured(measured), Outcome::Measured(more)) => {
                 let samples = more.samples.iter().cloned().map(|mut sample| {
-                    sample.at += before;
+                    sample.at = sample.at.map(|at| at + before);
                     sample
                 });
                 measured.samples.extend(samples);
@@ -21,14 +21,19 @@ pub(super) fn append(run: &mut Run, part: Run) {
         }
     }
     let (timing, more) = (&mut run.header.timing, part.header.timing);
-    timing.wall += more.wall;
-    timing.open += more.open;
-    timing.fill += more.fill;
-    timing.rewind += more.rewind;
-    timing.timed += more.timed;
-    timing.warmup += more.warmup;
-    timing.n_decoded_tokens += more.n_decoded_tokens;
-    run.header.config.n_reps += part.header.config.n_reps;
+    add(&mut timing.wall, more.wall);
+    add(&mut timing.open, more.open);
+    add(&mut timing.fill, more.fill);
+    add(&mut timing.rewind, more.rewind);
+    add(&mut timing.timed, more.timed);
+    add(&mut timing.warmup, more.warmup);
+    add(&mut timing.n_decoded_tokens, more.n_decoded_tokens);
+    add(&mut run.header.config.n_reps, part.header.config.n_reps);
+}
+
+/// A sum of which both parts are known.
+fn add<T: std::ops::Add<Output = T>>(sum: &mut Option<T>, more: Option<T>) {
+    *sum = sum.take().zip(more).map(|(sum, more)| sum + more);
 }
 
 /// Leaves out that a rule ended the repetitions of each part: it says nothing of the whole.
@@ -36,7 +41,7 @@ pub(super) fn forget_rule(run: &mut Run) {
     run.header.config.stopping = None;
     // The rule asked for at most the sum of the parts; nobody asked for more than the least that a cell has.
     let counts = run.cells.iter().filter_map(|cell| Some(cell.measured()?.samples.len() as u32));
-    run.header.config.n_reps = counts.min().unwrap_or(run.header.config.n_reps);
+    run.header.config.n_reps = counts.min().or(run.header.config.n_reps);
     for cell in &mut run.cells {
         if let Outcome::Measured(measured) = &mut cell.outcome {
             measured.stop = None;
@@ -55,21 +60,21 @@ mod tests {
 
     fn part(times_ms: &[u64]) -> Run {
         let ms = Duration::from_millis;
-        let sample = |&time| Sample { elapsed: ms(time), steps: vec![], at: ms(5), pace: Some(ms(1)) };
+        let sample = |&time| Sample { elapsed: ms(time), steps: vec![], at: Some(ms(5)), pace: Some(ms(1)) };
         let measured = |kind| Cell {
             test: Test { kind, n_depth: 0, group: None },
             started_at: "2025-11-03T10:00:00Z".into(),
             outcome: Outcome::Measured(Measured {
                 samples: times_ms.iter().map(sample).collect(),
                 live: None,
-                rewind: Rewind::Clear,
-                warmup: Warmup::default(),
+                rewind: Some(Rewind::Clear),
+                warmup: Some(Warmup::default()),
                 stop: None,
                 conditions: vec![],
             }),
         };
-        let timing = Timing { wall: ms(100), n_decoded_tokens: 7, ..Timing::default() };
-        let config = Config { n_reps: 2, ..Config::default() };
+        let timing = Timing { wall: Some(ms(100)), n_decoded_tokens: Some(7), ..Timing::default() };
+        let config = Config { n_reps: Some(2), ..Config::default() };
         Run {
             header: Header { timing, config, ..Header::default() },
             cells: vec![measured(TestKind::Pp(8)), measured(TestKind::Tg(8))],
@@ -84,10 +89,16 @@ mod tests {
         append(&mut run, part(&[5]));
         let samples = &run.cells[1].measured().unwrap().samples;
         assert_eq!(samples.iter().map(|s| s.elapsed.as_millis()).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
-        assert_eq!(samples.iter().map(|s| s.at.as_millis()).collect::<Vec<_>>(), [5, 5, 105, 105, 205]);
+        assert_eq!(
+            samples.iter().map(|s| s.at.unwrap().as_millis()).collect::<Vec<_>>(),
+            [5, 5, 105, 105, 205]
+        );
         assert!(samples.iter().all(|sample| sample.pace.is_some()));
         let Header { timing, config, .. } = &run.header;
-        assert_eq!((timing.wall.as_millis(), timing.n_decoded_tokens, config.n_reps), (300, 21, 6));
+        assert_eq!(
+            (timing.wall.unwrap().as_millis(), timing.n_decoded_tokens, config.n_reps),
+            (300, Some(21), Some(6))
+        );
     }
 
     #[test]

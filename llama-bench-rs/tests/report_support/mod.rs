@@ -60,8 +60,8 @@ pub fn assorted() -> Report {
         run.cells.push(half);
     }
     let mut second = run.clone();
-    second.header.config.n_ubatch = 512;
-    second.header.config.flash_attn = FlashAttnSetting::Auto;
+    second.header.config.n_ubatch = Some(512);
+    second.header.config.flash_attn = Some(FlashAttnSetting::Auto);
     second.cells.truncate(1);
     second.cells[0].outcome = Outcome::Summarised(Summarised {
         mean: Duration::from_nanos(551_466_000),
@@ -96,7 +96,7 @@ fn cell(kind: TestKind, n_depth: u32, rates: &[f64], at: &mut Duration) -> Cell 
             TestKind::Tg(_) => (0..n).map(|i| elapsed / n + Duration::from_nanos(u64::from(i))).collect(),
         };
         *at += elapsed;
-        Sample { elapsed, steps, at: *at - elapsed, pace: None }
+        Sample { elapsed, steps, at: Some(*at - elapsed), pace: None }
     });
     Cell {
         test: Test { kind, n_depth, group: None },
@@ -104,8 +104,8 @@ fn cell(kind: TestKind, n_depth: u32, rates: &[f64], at: &mut Duration) -> Cell 
         outcome: Outcome::Measured(Measured {
             samples: samples.collect(),
             live: None,
-            rewind: if n_depth == 0 { Rewind::Clear } else { Rewind::Remove },
-            warmup: Warmup { n_runs: 2, settled: Some(true) },
+            rewind: Some(if n_depth == 0 { Rewind::Clear } else { Rewind::Remove }),
+            warmup: Some(Warmup { n_runs: 2, settled: Some(true) }),
             stop: None,
             conditions: vec![GpuConditions {
                 name: "NVIDIA GB10".into(),
@@ -126,15 +126,15 @@ fn reference_header() -> Header {
         description: "NVIDIA GB10".into(),
         kind: "gpu".into(),
         backend: "CUDA".into(),
-        memory_free_bytes: 120_000_000_000,
-        memory_total_bytes: 128_524_820_480,
+        memory_free_bytes: Some(120_000_000_000),
+        memory_total_bytes: Some(128_524_820_480),
     };
     let memory =
         DeviceMemory { model_bytes: 11_607_318_528, context_bytes: 890_000_000, compute_bytes: 410_000_000 };
     Header {
         build: Build {
             commit: "5f4a7ef3".into(),
-            number: 6924,
+            number: Some(6924),
             source: "package".into(),
             version: "llama-cpp-sys-2 0.1.161".into(),
             compiler: "GNU 13.3.0".into(),
@@ -151,54 +151,70 @@ fn reference_header() -> Header {
             filename: "models/gpt-oss-20b-Q4_K_M.gguf".into(),
             description: "gpt-oss 20B Q4_K - Medium".into(),
             architecture: "gpt-oss".into(),
-            size_bytes: 11_607_318_528,
-            n_params: 20_914_757_184,
-            n_layer: 24,
-            n_ctx_train: 131_072,
-            n_vocab: 201_088,
+            size_bytes: Some(11_607_318_528),
+            n_params: Some(20_914_757_184),
+            n_layer: Some(24),
+            n_ctx_train: Some(131_072),
+            n_vocab: Some(201_088),
         },
         config: Config {
-            n_batch: 2048,
-            n_ubatch: 2048,
-            n_threads: 20,
-            n_threads_batch: 20,
+            n_batch: Some(2048),
+            n_ubatch: Some(2048),
+            n_threads: Some(20),
+            n_threads_batch: Some(20),
             cpu_mask: "0x0".into(),
-            poll: 50,
+            poll: Some(50),
             type_k: "f16".into(),
             type_v: "f16".into(),
-            n_gpu_layers: 99,
+            n_gpu_layers: Some(99),
             split_mode: "layer".into(),
-            flash_attn: FlashAttnSetting::On,
+            flash_attn: Some(FlashAttnSetting::On),
             devices: "auto".into(),
             tensor_split: "0.00".into(),
             tensor_buft_overrides: "none".into(),
             load_mode: "none".into(),
             lazy_mode: "auto".into(),
-            repack: true,
-            seed: 42,
-            n_reps: 5,
-            warmup: true,
+            repack: Some(true),
+            seed: Some(42),
+            n_reps: Some(5),
+            warmup: Some(true),
+            cpu_strict: Some(false),
+            n_cpu_moe: Some(0),
+            main_gpu: Some(0),
+            no_kv_offload: Some(false),
+            embeddings: Some(false),
+            no_op_offload: Some(false),
+            no_host: Some(false),
+            swa_full: Some(false),
+            prio: Some(0),
+            n_seq_max: Some(1),
+            kv_unified: Some(false),
+            check_tensors: Some(false),
+            fit_target: Some(0),
+            fit_min_ctx: Some(0),
+            method: Some(Method::Rewind),
+            order: Some(Order::Auto),
             ..Config::default()
         },
         resolved: Resolved {
             flash_attn: Some(true),
-            n_ctx: 34_816,
+            n_ctx: Some(34_816),
             offloaded_layers: Some((25, 25)),
             memory: BTreeMap::from([("CUDA0".into(), memory)]),
             order: Some(Order::Rounds),
         },
-        load: Load { elapsed: Duration::from_millis(5_120), size_bytes: 11_607_318_528 },
+        load: Load { elapsed: Some(Duration::from_millis(5_120)), size_bytes: Some(11_607_318_528) },
         timing: Timing {
             started_at: "2025-11-03T10:00:00Z".into(),
-            wall: Duration::from_secs(183),
-            open: Duration::from_millis(310),
-            fill: Duration::from_secs(58),
-            rewind: Duration::from_millis(240),
-            timed: Duration::from_secs(30),
-            warmup: Duration::from_secs(4),
-            clock_resolution: Duration::from_nanos(32),
-            clock_overhead: Duration::from_nanos(41),
-            n_decoded_tokens: 212_992,
+            wall: Some(Duration::from_secs(183)),
+            open: Some(Duration::from_millis(310)),
+            fill: Some(Duration::from_secs(58)),
+            rewind: Some(Duration::from_millis(240)),
+            timed: Some(Duration::from_secs(30)),
+            warmup: Some(Duration::from_secs(4)),
+            clock_resolution: Some(Duration::from_nanos(32)),
+            clock_overhead: Some(Duration::from_nanos(41)),
+            n_decoded_tokens: Some(212_992),
         },
     }
 }

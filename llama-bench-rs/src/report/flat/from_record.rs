@@ -41,35 +41,40 @@ impl From<&Header> for Flat {
             split_mode: config.split_mode.clone(),
             main_gpu: config.main_gpu,
             no_kv_offload: config.no_kv_offload,
-            flash_attn: match config.flash_attn {
+            flash_attn: config.flash_attn.map(|asked| match asked {
                 FlashAttnSetting::Auto => -1,
                 FlashAttnSetting::Off => 0,
                 FlashAttnSetting::On => 1,
-            },
+            }),
             devices: config.devices.clone(),
             tensor_split: config.tensor_split.clone(),
             tensor_buft_overrides: config.tensor_buft_overrides.clone(),
             load_mode: config.load_mode.clone(),
             lazy_mode: config.lazy_mode.clone(),
             embeddings: config.embeddings,
-            no_op_offload: config.no_op_offload.into(),
+            no_op_offload: config.no_op_offload.map(i32::from),
             no_host: config.no_host,
             repack: config.repack,
-            fit_target: Some(config.fit_target_mib.unwrap_or(0)),
-            fit_min_ctx: config.fit_min_ctx.unwrap_or(0),
-            fit_target_mib: config.fit_target_mib,
+            fit_target: config.fit_target,
+            fit_min_ctx: config.fit_min_ctx,
+            fit_target_mib: config.fit_target.filter(|_| config.fit_min_ctx != Some(0)),
             schema_version: Some(SCHEMA_VERSION),
-            method: Some(config.method),
+            method: config.method,
             seed: config.seed,
-            n_reps: Some(config.n_reps),
+            n_reps: config.n_reps,
             stopping: config.stopping,
             rep_order: resolved.order,
             warmup: config.warmup,
             pace_version: config.pace,
-            n_threads_batch: Some(config.n_threads_batch),
+            n_threads_batch: config.n_threads_batch,
             swa_full: config.swa_full,
             numa: config.numa.clone(),
             delay_ns: config.delay.map(ns),
+            prio: config.prio,
+            n_seq_max: config.n_seq_max,
+            kv_unified: config.kv_unified,
+            check_tensors: config.check_tensors,
+            rep_order_asked: config.order,
             flash_attn_resolved: resolved.flash_attn,
             n_ctx: resolved.n_ctx,
             offloaded_layers: resolved.offloaded_layers.map(|(n, _)| n),
@@ -85,17 +90,17 @@ impl From<&Header> for Flat {
             build_version: build.version.clone(),
             build_compiler: build.compiler.clone(),
             build_cmake_options: build.cmake_options.clone(),
-            load_ns: ns(load.elapsed),
+            load_ns: load.elapsed.map(ns),
             load_bytes: load.size_bytes,
             run_started_at: timing.started_at.clone(),
-            run_wall_ns: ns(timing.wall),
-            run_open_ns: ns(timing.open),
-            run_fill_ns: ns(timing.fill),
-            run_rewind_ns: ns(timing.rewind),
-            run_timed_ns: ns(timing.timed),
-            run_warmup_ns: ns(timing.warmup),
-            clock_resolution_ns: ns(timing.clock_resolution),
-            clock_overhead_ns: ns(timing.clock_overhead),
+            run_wall_ns: timing.wall.map(ns),
+            run_open_ns: timing.open.map(ns),
+            run_fill_ns: timing.fill.map(ns),
+            run_rewind_ns: timing.rewind.map(ns),
+            run_timed_ns: timing.timed.map(ns),
+            run_warmup_ns: timing.warmup.map(ns),
+            clock_resolution_ns: timing.clock_resolution.map(ns),
+            clock_overhead_ns: timing.clock_overhead.map(ns),
             n_decoded_tokens: timing.n_decoded_tokens,
             ..Flat::default()
         }
@@ -129,13 +134,16 @@ impl Flat {
                 self.outcome = Some(OutcomeKind::Measured);
                 self.set_samples(cell, &measured.samples);
                 self.live = measured.live.as_ref().map(FlatSample::from);
-                self.rewind = Some(measured.rewind);
-                self.warmup_runs = Some(measured.warmup.n_runs);
-                self.warmup_settled = measured.warmup.settled;
+                self.rewind = measured.rewind;
+                self.warmup_runs = measured.warmup.map(|warmup| warmup.n_runs);
+                self.warmup_settled = measured.warmup.and_then(|warmup| warmup.settled);
                 self.stop = measured.stop;
                 self.conditions.clone_from(&measured.conditions);
                 if let Some(steps) = cell.step_summary() {
                     self.first_step_ns = Some(ns(steps.first));
+                    self.transient_steps =
+                        steps.transient.and_then(|transient| u32::try_from(transient.n_steps).ok());
+                    self.transient_excess_ns = steps.transient.map(|transient| ns(transient.excess));
                     self.steady_step_ns = steps.steady.map(ns);
                 }
             }
@@ -162,7 +170,7 @@ impl Flat {
             .iter()
             .map(|s| TokensPerSecond::from_elapsed(n_tokens, s.elapsed).map(TokensPerSecond::get))
             .collect();
-        self.samples_at_ns = samples.iter().map(|s| ns(s.at)).collect();
+        self.samples_at_ns = samples.iter().map(|s| s.at.map(ns)).collect::<Option<_>>().unwrap_or_default();
         if samples.iter().any(|s| s.pace.is_some()) {
             self.samples_pace_ns = samples.iter().map(|s| s.pace.map(ns)).collect();
         }
@@ -207,7 +215,7 @@ impl From<&Sample> for FlatSample {
         Self {
             ns: ns(sample.elapsed),
             steps_ns: sample.steps.iter().copied().map(ns).collect(),
-            at_ns: ns(sample.at),
+            at_ns: sample.at.map(ns),
         }
     }
 }

@@ -63,7 +63,8 @@ macro_rules! row {
         /// A cell with everything that is known about its run, as one flat row: what every file format holds.
         ///
         /// Times are in nanoseconds, sizes in bytes, counts in tokens or layers. Fields that llama-bench also
-        /// writes come first, under its names, in its order and of its types.
+        /// writes come first, under its names, in its order and of its types. What is not known is `None`, or text or
+        /// a list that is empty.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
         #[serde(default)]
         #[non_exhaustive]
@@ -84,8 +85,8 @@ macro_rules! row {
 row! {
     /// Commit of llama.cpp, seven hexadecimal digits in this crate's files; those of a checksum if it is not known.
     LlamaBench Text build_commit: String,
-    /// Running build number of llama.cpp; 0 if unknown.
-    LlamaBench Int build_number: u32,
+    /// Running build number of llama.cpp.
+    LlamaBench Int build_number: Option<u32>,
     /// CPU model names, comma-separated.
     LlamaBench Text cpu_info: String,
     /// GPU descriptions, comma-separated.
@@ -97,37 +98,37 @@ row! {
     /// llama.cpp's description of the model.
     LlamaBench Text model_type: String,
     /// Bytes of all tensors.
-    LlamaBench Int model_size: u64,
+    LlamaBench Int model_size: Option<u64>,
     /// Number of parameters.
-    LlamaBench Int model_n_params: u64,
+    LlamaBench Int model_n_params: Option<u64>,
     /// Logical batch size, in tokens.
-    LlamaBench Int n_batch: u32,
+    LlamaBench Int n_batch: Option<u32>,
     /// Physical batch size, in tokens.
-    LlamaBench Int n_ubatch: u32,
+    LlamaBench Int n_ubatch: Option<u32>,
     /// Threads for generation.
-    LlamaBench Int n_threads: u32,
+    LlamaBench Int n_threads: Option<u32>,
     /// CPU affinity mask in hexadecimal.
     LlamaBench Text cpu_mask: String,
     /// Strict CPU placement.
-    LlamaBench Bool cpu_strict: bool,
+    LlamaBench Bool cpu_strict: Option<bool>,
     /// Polling level of the thread pool, 0 to 100.
-    LlamaBench Int poll: u32,
+    LlamaBench Int poll: Option<u32>,
     /// ggml type of the K cache.
     LlamaBench Text type_k: String,
     /// ggml type of the V cache.
     LlamaBench Text type_v: String,
     /// GPU layers asked for; -1 for all.
-    LlamaBench Int n_gpu_layers: i32,
+    LlamaBench Int n_gpu_layers: Option<i32>,
     /// Layers whose experts stay on the CPU.
-    LlamaBench Int n_cpu_moe: u32,
+    LlamaBench Int n_cpu_moe: Option<u32>,
     /// How the model is split over devices.
     LlamaBench Text split_mode: String,
     /// Index of the main GPU.
-    LlamaBench Int main_gpu: i32,
+    LlamaBench Int main_gpu: Option<i32>,
     /// The KV cache stays in host memory.
-    LlamaBench Bool no_kv_offload: bool,
+    LlamaBench Bool no_kv_offload: Option<bool>,
     /// Flash attention as asked for: -1 auto, 0 off, 1 on.
-    LlamaBench Int flash_attn: i32,
+    LlamaBench Int flash_attn: Option<i32>,
     /// Devices asked for.
     LlamaBench Text devices: String,
     /// Share of each device.
@@ -139,18 +140,18 @@ row! {
     /// Lazy loading.
     LlamaBench Text lazy_mode: String,
     /// Embeddings are computed.
-    LlamaBench Bool embeddings: bool,
+    LlamaBench Bool embeddings: Option<bool>,
     /// Host operations are not offloaded; an integer in llama-bench's files.
-    LlamaBench Int no_op_offload: i32,
+    LlamaBench Int no_op_offload: Option<i32>,
     /// The host buffer is bypassed.
-    LlamaBench Bool no_host: bool,
+    LlamaBench Bool no_host: Option<bool>,
     /// Weights may be repacked for the CPU.
-    LlamaBench Bool repack: bool,
+    LlamaBench Bool repack: Option<bool>,
     /// MiB that layers on devices were chosen to leave free; 0 without a fit. `None` in a failed row: see
     /// [the module](crate::report#failed-cells).
     LlamaBench Int fit_target: Option<u64>,
     /// The context that had to fit beside the layers, in tokens; 0 without a fit.
-    LlamaBench Int fit_min_ctx: u32,
+    LlamaBench Int fit_min_ctx: Option<u32>,
     /// Prompt tokens of a repetition; 0 for tg.
     LlamaBench Int n_prompt: u32,
     /// Generated tokens of a repetition; 0 for pp.
@@ -186,9 +187,14 @@ row! {
     Own Nested steps_ns: Vec<Vec<u64>>,
     /// The first step of a repetition, median over the repetitions; `None` for pp. Derived from `steps_ns`.
     Own Int first_step_ns: Option<u64>,
-    /// The steady step, median of all steps but the first ones; `None` for pp. Derived from `steps_ns`.
+    /// How many steps at the beginning of a repetition are slow; `None` if none were found. Derived from `steps_ns`.
+    Own Int transient_steps: Option<u32>,
+    /// How much longer the slow steps take together than as many steady ones; `None` if none were found. Derived from
+    /// `steps_ns`.
+    Own Int transient_excess_ns: Option<u64>,
+    /// The steady step, median of all steps but the slow and the first ones; `None` for pp. Derived from `steps_ns`.
     Own Int steady_step_ns: Option<u64>,
-    /// When each repetition began, counted from the start of the run.
+    /// When each repetition began, counted from the start of the run; empty if that is not known.
     Own Nested samples_at_ns: Vec<u64>,
     /// What the control work took just before each repetition, null where it was not run; empty if it never was.
     Own Nested samples_pace_ns: Vec<Option<u64>>,
@@ -213,7 +219,7 @@ row! {
     /// How depths are reached.
     Own Text method: Option<Method>,
     /// Seed of the random tokens.
-    Own Wide seed: u64,
+    Own Wide seed: Option<u64>,
     /// Repetitions asked for; with a stopping rule, the most.
     Own Int n_reps: Option<u32>,
     /// The rule that ended the repetitions; `None` for a fixed number.
@@ -221,23 +227,33 @@ row! {
     /// In which order repetitions were run.
     Own Text rep_order: Option<Order>,
     /// Whether a warm-up was asked for.
-    Own Bool warmup: bool,
+    Own Bool warmup: Option<bool>,
     /// Which control work told the pace of the machine; `None` if that was not asked for.
     Own Int pace_version: Option<u32>,
     /// Threads for prompt processing.
     Own Int n_threads_batch: Option<u32>,
     /// Sliding-window layers keep the whole context.
-    Own Bool swa_full: bool,
+    Own Bool swa_full: Option<bool>,
+    /// Priority of the pool's threads, -1 (low) to 3 (realtime).
+    Own Int prio: Option<i32>,
+    /// Sequences that the context can hold apart.
+    Own Int n_seq_max: Option<u32>,
+    /// One KV buffer for all sequences.
+    Own Bool kv_unified: Option<bool>,
+    /// Every tensor's data was checked while loading.
+    Own Bool check_tensors: Option<bool>,
+    /// Order of repetitions asked for.
+    Own Text rep_order_asked: Option<Order>,
     /// The same as `fit_target`, in failed rows too; `None` without a fit.
     Own Int fit_target_mib: Option<u64>,
-    /// How threads are placed on NUMA nodes; `None` if it is not known.
+    /// How threads are placed on NUMA nodes.
     Own Text numa: Option<String>,
-    /// Pause before each test; `None` if it is not known.
+    /// Pause before each test.
     Own Int delay_ns: Option<u64>,
     /// Whether flash attention was really used; `None` if it could not be told.
     Own Bool flash_attn_resolved: Option<bool>,
     /// Cells of the context, in tokens.
-    Own Int n_ctx: u32,
+    Own Int n_ctx: Option<u32>,
     /// Layers placed on devices, the output layer counted.
     Own Int offloaded_layers: Option<u32>,
     /// Layers that could have been placed there.
@@ -251,11 +267,11 @@ row! {
     /// Architecture of the model.
     Own Text model_architecture: String,
     /// Layers of the model.
-    Own Int model_n_layer: u32,
+    Own Int model_n_layer: Option<u32>,
     /// Context length it was trained for, in tokens.
-    Own Int model_n_ctx_train: u32,
+    Own Int model_n_ctx_train: Option<u32>,
     /// Vocabulary size, in tokens.
-    Own Int model_n_vocab: u32,
+    Own Int model_n_vocab: Option<u32>,
     /// Where the source of llama.cpp came from.
     Own Text build_source: String,
     /// Version of llama.cpp and of the package that carried it.
@@ -265,29 +281,29 @@ row! {
     /// CMake options.
     Own Text build_cmake_options: String,
     /// Wall time of loading the model.
-    Own Int load_ns: u64,
+    Own Int load_ns: Option<u64>,
     /// Bytes of tensors loaded.
-    Own Int load_bytes: u64,
+    Own Int load_bytes: Option<u64>,
     /// When the run began, in UTC (RFC 3339).
     Own Text run_started_at: String,
     /// The run up to this row, without loading the model.
-    Own Int run_wall_ns: u64,
+    Own Int run_wall_ns: Option<u64>,
     /// Of it, making contexts.
-    Own Int run_open_ns: u64,
+    Own Int run_open_ns: Option<u64>,
     /// Of it, filling contexts.
-    Own Int run_fill_ns: u64,
+    Own Int run_fill_ns: Option<u64>,
     /// Of it, coming back to depths.
-    Own Int run_rewind_ns: u64,
+    Own Int run_rewind_ns: Option<u64>,
     /// Of it, timed repetitions.
-    Own Int run_timed_ns: u64,
+    Own Int run_timed_ns: Option<u64>,
     /// Of it, warming up.
-    Own Int run_warmup_ns: u64,
+    Own Int run_warmup_ns: Option<u64>,
     /// Smallest step seen between two readings of the clock.
-    Own Int clock_resolution_ns: u64,
+    Own Int clock_resolution_ns: Option<u64>,
     /// Median of an empty measurement.
-    Own Int clock_overhead_ns: u64,
+    Own Int clock_overhead_ns: Option<u64>,
     /// Tokens decoded in all.
-    Own Int n_decoded_tokens: u64,
+    Own Int n_decoded_tokens: Option<u64>,
 }
 
 /// What came of a cell.
@@ -313,7 +329,7 @@ pub struct FlatSample {
     /// The time of each token; empty for pp.
     pub steps_ns: Vec<u64>,
     /// When it began, counted from the start of the run.
-    pub at_ns: u64,
+    pub at_ns: Option<u64>,
 }
 
 /// One chunk of the fill.

@@ -4,7 +4,7 @@ use super::{Flat, FlatCurvePoint, FlatSample, OutcomeKind};
 use crate::{
     record::{
         Build, Cell, Config, CurvePoint, Failure, FlashAttnSetting, Group, Header, Host, Load, Measured,
-        Method, ModelInfo, Outcome, Resolved, Rewind, Sample, Summarised, Test, TestKind, Timing, Warmup,
+        Method, ModelInfo, Outcome, Resolved, Sample, Summarised, Test, TestKind, Timing, Warmup,
     },
     report::error::Problem,
     units::{RateSpread, TokensPerSecond},
@@ -50,29 +50,33 @@ impl Flat {
                 memory: self.memory.clone(),
                 order: self.rep_order,
             },
-            load: Load { elapsed: Duration::from_nanos(self.load_ns), size_bytes: self.load_bytes },
+            load: Load { elapsed: self.load_ns.map(Duration::from_nanos), size_bytes: self.load_bytes },
             timing: Timing {
                 started_at: self.run_started_at.clone(),
-                wall: Duration::from_nanos(self.run_wall_ns),
-                open: Duration::from_nanos(self.run_open_ns),
-                fill: Duration::from_nanos(self.run_fill_ns),
-                rewind: Duration::from_nanos(self.run_rewind_ns),
-                timed: Duration::from_nanos(self.run_timed_ns),
-                warmup: Duration::from_nanos(self.run_warmup_ns),
-                clock_resolution: Duration::from_nanos(self.clock_resolution_ns),
-                clock_overhead: Duration::from_nanos(self.clock_overhead_ns),
+                wall: self.run_wall_ns.map(Duration::from_nanos),
+                open: self.run_open_ns.map(Duration::from_nanos),
+                fill: self.run_fill_ns.map(Duration::from_nanos),
+                rewind: self.run_rewind_ns.map(Duration::from_nanos),
+                timed: self.run_timed_ns.map(Duration::from_nanos),
+                warmup: self.run_warmup_ns.map(Duration::from_nanos),
+                clock_resolution: self.clock_resolution_ns.map(Duration::from_nanos),
+                clock_overhead: self.clock_overhead_ns.map(Duration::from_nanos),
                 n_decoded_tokens: self.n_decoded_tokens,
             },
         })
     }
 
     fn config(&self) -> Result<Config, Problem> {
+        let is_llama_benchs = self.schema_version.is_none();
+        let n_samples = u32::try_from(self.samples_ns.len()).ok().filter(|&n| n > 0);
+        // A failed row does not tell: see the module.
+        let is_failed = self.outcome == Some(OutcomeKind::Failed);
         Ok(Config {
             n_batch: self.n_batch,
             n_ubatch: self.n_ubatch,
             n_threads: self.n_threads,
             // llama-bench uses the same number for both.
-            n_threads_batch: self.n_threads_batch.unwrap_or(self.n_threads),
+            n_threads_batch: self.n_threads_batch.or(self.n_threads.filter(|_| is_llama_benchs)),
             cpu_mask: self.cpu_mask.clone(),
             cpu_strict: self.cpu_strict,
             poll: self.poll,
@@ -84,10 +88,11 @@ impl Flat {
             main_gpu: self.main_gpu,
             no_kv_offload: self.no_kv_offload,
             flash_attn: match self.flash_attn {
-                -1 => FlashAttnSetting::Auto,
-                0 => FlashAttnSetting::Off,
-                1 => FlashAttnSetting::On,
-                other => return Err(Problem::new("flash_attn", other, "-1 (auto), 0 (off) or 1 (on)")),
+                None => None,
+                Some(-1) => Some(FlashAttnSetting::Auto),
+                Some(0) => Some(FlashAttnSetting::Off),
+                Some(1) => Some(FlashAttnSetting::On),
+                Some(other) => return Err(Problem::new("flash_attn", other, "-1 (auto), 0 (off) or 1 (on)")),
             },
             devices: self.devices.clone(),
             tensor_split: self.tensor_split.clone(),
@@ -95,21 +100,28 @@ impl Flat {
             load_mode: self.load_mode.clone(),
             lazy_mode: self.lazy_mode.clone(),
             embeddings: self.embeddings,
-            no_op_offload: self.no_op_offload != 0,
+            no_op_offload: self.no_op_offload.map(|off| off != 0),
             no_host: self.no_host,
             repack: self.repack,
             swa_full: self.swa_full,
-            // llama-bench has one field for no fit and for a margin of 0.
-            fit_target_mib: self.fit_target_mib.or(self.fit_target.filter(|&mib| mib > 0)),
-            fit_min_ctx: Some(self.fit_min_ctx).filter(|&n_ctx| n_ctx > 0),
+            prio: self.prio,
+            n_seq_max: self.n_seq_max,
+            kv_unified: self.kv_unified,
+            check_tensors: self.check_tensors,
+            fit_target: self
+                .fit_target_mib
+                .or(self.fit_target)
+                .or(self.fit_min_ctx.filter(|_| is_failed).map(u64::from)),
+            fit_min_ctx: self.fit_min_ctx,
             numa: self.numa.clone(),
             delay: self.delay_ns.map(Duration::from_nanos),
             seed: self.seed,
             // llama-bench does not say; its JSON has as many samples as repetitions.
-            n_reps: self.n_reps.unwrap_or(self.samples_ns.len() as u32),
+            n_reps: self.n_reps.or(n_samples.filter(|_| is_llama_benchs)),
             stopping: self.stopping,
             warmup: self.warmup,
-            method: self.method.unwrap_or(Method::FreshContext),
+            method: self.method.or(is_llama_benchs.then_some(Method::FreshContext)),
+            order: self.rep_order_asked,
             pace: self.pace_version,
         })
     }
@@ -137,7 +149,7 @@ impl Flat {
             false => OutcomeKind::Measured,
         });
         let outcome = match outcome {
-            OutcomeKind::Measured => Outcome::Measured(self.measured(&test)?),
+            OutcomeKind::Measured => Outcome::Measured(self.measured()?),
             OutcomeKind::Summarised => Outcome::Summarised(self.summarised()?),
             OutcomeKind::Failed => Outcome::Failed(Failure {
                 kind: self.error_kind.clone().unwrap_or_default(),
@@ -147,7 +159,7 @@ impl Flat {
         Ok(Some(Cell { test, started_at: self.test_time.clone(), outcome }))
     }
 
-    fn measured(&self, test: &Test) -> Result<Measured, Problem> {
+    fn measured(&self) -> Result<Measured, Problem> {
         let n = self.samples_ns.len();
         for (field, len) in [
             ("steps_ns", self.steps_ns.len()),
@@ -162,16 +174,14 @@ impl Flat {
         let sample = |i: usize| Sample {
             elapsed: Duration::from_nanos(self.samples_ns[i]),
             steps: self.steps_ns.get(i).map(|steps| durations(steps)).unwrap_or_default(),
-            at: Duration::from_nanos(self.samples_at_ns.get(i).copied().unwrap_or(0)),
+            at: self.samples_at_ns.get(i).copied().map(Duration::from_nanos),
             pace: self.samples_pace_ns.get(i).copied().flatten().map(Duration::from_nanos),
         };
-        // llama-bench clears at depth 0 and restores a copy in host memory elsewhere.
-        let theirs = if test.n_depth == 0 { Rewind::Clear } else { Rewind::FullOnHost };
         Ok(Measured {
             samples: (0..n).map(sample).collect(),
             live: self.live.as_ref().map(Sample::from),
-            rewind: self.rewind.unwrap_or(theirs),
-            warmup: Warmup { n_runs: self.warmup_runs.unwrap_or(0), settled: self.warmup_settled },
+            rewind: self.rewind,
+            warmup: self.warmup_runs.map(|n_runs| Warmup { n_runs, settled: self.warmup_settled }),
             stop: self.stop,
             conditions: self.conditions.clone(),
         })
@@ -196,7 +206,7 @@ impl From<&FlatSample> for Sample {
         Self {
             elapsed: Duration::from_nanos(sample.ns),
             steps: durations(&sample.steps_ns),
-            at: Duration::from_nanos(sample.at_ns),
+            at: sample.at_ns.map(Duration::from_nanos),
             pace: None,
         }
     }

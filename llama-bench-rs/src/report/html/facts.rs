@@ -5,17 +5,18 @@ use serde_json::Value;
 
 use crate::{
     record::{Header, ModelInfo, Run},
-    report::{header_facts, in_words::duration, svg},
+    report::{
+        header_facts,
+        in_words::{duration, told},
+        svg,
+    },
 };
 
 /// The line below the title.
 pub(super) fn lede(header: &Header) -> String {
     let timing = &header.timing;
-    let build = match header.build.number {
-        0 => String::new(),
-        number => format!("llama.cpp b{number}"),
-    };
-    let took = if timing.wall.is_zero() { String::new() } else { duration(timing.wall) };
+    let build = told(header.build.number).map(|number| format!("llama.cpp b{number}")).unwrap_or_default();
+    let took = told(timing.wall).map(duration).unwrap_or_default();
     let parts = [svg::device(header), build, timing.started_at.clone(), took];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
@@ -50,10 +51,9 @@ fn pair(name: &str, value: &str) -> Markup {
 
 /// The file type and what it comes to.
 fn quantisation(model: &ModelInfo) -> Option<String> {
-    let bits = match (model.size_bytes, model.n_params) {
-        (0, _) | (_, 0) => None,
-        (bytes, n) => Some(format!("{:.2} bits per weight", bytes as f64 * 8.0 / n as f64)),
-    };
+    let bits = told(model.size_bytes)
+        .zip(told(model.n_params))
+        .map(|(bytes, n)| format!("{:.2} bits per weight", bytes as f64 * 8.0 / n as f64));
     let parts: Vec<String> = file_type(model).map(str::to_owned).into_iter().chain(bits).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }
@@ -72,14 +72,15 @@ fn file_type(model: &ModelInfo) -> Option<&str> {
     }
 }
 
-/// Every field under its own name.
+/// Every field that is known under its own name.
 fn fields(part: &impl serde::Serialize) -> Vec<(String, String)> {
     let Ok(Value::Object(fields)) = serde_json::to_value(part) else { return Vec::new() };
     let word = |value: Value| match value {
-        Value::String(text) => text,
-        other => other.to_string(),
+        Value::Null => None,
+        Value::String(text) => Some(text).filter(|text| !text.is_empty()),
+        other => Some(other.to_string()),
     };
-    fields.into_iter().map(|(name, value)| (name, word(value))).collect()
+    fields.into_iter().filter_map(|(name, value)| Some((name, word(value)?))).collect()
 }
 
 #[cfg(test)]
@@ -100,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_quantisation_says_what_it_comes_to() {
-        let model = ModelInfo { size_bytes: 9, n_params: 16, ..ModelInfo::default() };
+        let model = ModelInfo { size_bytes: Some(9), n_params: Some(16), ..ModelInfo::default() };
         assert_eq!(quantisation(&model).as_deref(), Some("4.50 bits per weight"));
         assert_eq!(quantisation(&ModelInfo::default()), None);
     }

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use crate::{
     record::{Cell, Outcome, Run, Sample},
     report::in_words::duration,
+    stats::Transient,
     units::TokensPerSecond,
 };
 
@@ -83,7 +84,8 @@ pub(super) fn steps(run: &Run) -> Markup {
         @if !timed.is_empty() {
             h3 { "Time per generated token" }
             p class="caption" {
-                "First: the first step of a repetition; steady: the median of the others; p50, p90, p99: so many "
+                "First: the first step of a repetition; slow: how many steps at its beginning are slow, and how much "
+                "longer they take together than steady ones; steady: the median of the others; p50, p90, p99: so many "
                 "percent of all steps took no longer."
             }
             div class="scroll" {
@@ -91,7 +93,7 @@ pub(super) fn steps(run: &Run) -> Markup {
                     thead {
                         tr {
                             th scope="col" { "test" }
-                            @for name in ["first", "steady", "p50", "p90", "p99", "longest", "jitter", "steps"] {
+                            @for name in ["first", "slow", "steady", "p50", "p90", "p99", "longest", "jitter", "steps"] {
                                 (heading(name, ""))
                             }
                         }
@@ -101,6 +103,7 @@ pub(super) fn steps(run: &Run) -> Markup {
                             tr {
                                 th scope="row" { (cell.test) }
                                 (value(Some(duration(steps.first))))
+                                (value(steps.transient.map(slow)))
                                 (value(steps.steady.map(duration)))
                                 (value(Some(duration(steps.p50))))
                                 (value(Some(duration(steps.p90))))
@@ -115,6 +118,10 @@ pub(super) fn steps(run: &Run) -> Markup {
             }
         }
     }
+}
+
+fn slow(transient: Transient) -> String {
+    format!("{}: +{}", transient.n_steps, duration(transient.excess))
 }
 
 /// Every repetition, folded away.
@@ -158,7 +165,7 @@ fn repetition(cell: &Cell, name: &str, sample: &Sample) -> Markup {
         tr {
             th scope="row" { (cell.test) }
             td { (name) }
-            (value(Some(duration(sample.at))))
+            (value(sample.at.map(duration)))
             (value(Some(format!("{:.3}", sample.elapsed.as_secs_f64() * 1e3))))
             (value(speed.map(rate)))
         }

@@ -11,8 +11,9 @@ use crate::{
 };
 
 /// What the figures at a depth mean for somebody who waits: a prompt of the length measured comes in at this depth and
-/// is answered. Sampling, templates and the network are not part of it, and the answer's own tokens are not counted
-/// into the depth that its later tokens see.
+/// is answered. The first token of the answer is sampled from the prompt's own logits, the second comes with the first
+/// step of the generation. Sampling, templates and the network are not part of it, and the answer's own tokens are not
+/// counted into the depth that its later tokens see.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ChatTimes {
@@ -28,7 +29,7 @@ pub struct ChatTimes {
     pub generation: Duration,
     /// Time of one of them, on average.
     pub token: Duration,
-    /// From the prompt's arrival to the first generated token.
+    /// From the prompt's arrival to the first token of the answer: the prompt alone.
     pub first_token: TimeSum,
     /// Answers of 100 and of 500 tokens.
     pub answers: [Answer; 2],
@@ -42,7 +43,7 @@ pub struct Answer {
     pub n_tokens: u32,
     /// From the prompt's arrival to its last token.
     pub complete: TimeSum,
-    /// The generation alone.
+    /// The generation alone: a step for each token but the first.
     pub generation: Duration,
 }
 
@@ -94,17 +95,16 @@ fn times(prompt: &Cell, generation: &Cell) -> Option<ChatTimes> {
     let n_gen = generation.test.kind.n_tokens();
     let scaled =
         |n_tokens: u32| Duration::from_f64(figures.time.to_f64() / f64::from(n_gen) * f64::from(n_tokens));
-    let complete = |n_tokens| {
-        let answer = generated(generation, n_tokens);
-        let answer_part = match &answer {
+    let answer = |n_tokens: u32| {
+        let n_steps = n_tokens - 1;
+        let stepped = stepped(generation, n_steps);
+        let part = match &stepped {
             Some(samples) => TimePart::Samples(samples),
-            None => TimePart::Mean(scaled(n_tokens)?),
+            None => TimePart::Mean(scaled(n_steps)?),
         };
-        let generation = TimeSum::of([answer_part])?.mean;
-        Some((TimeSum::of([prompt_figures.time_part(), answer_part])?, generation))
+        let generation = TimeSum::of([part])?.mean;
+        Some(Answer { n_tokens, complete: TimeSum::of([prompt_figures.time_part(), part])?, generation })
     };
-    let answer =
-        |n_tokens| complete(n_tokens).map(|(complete, generation)| Answer { n_tokens, complete, generation });
     Some(ChatTimes {
         n_depth: prompt.test.n_depth,
         n_prompt: prompt.test.kind.n_tokens(),
@@ -112,24 +112,27 @@ fn times(prompt: &Cell, generation: &Cell) -> Option<ChatTimes> {
         n_gen,
         generation: figures.time,
         token: scaled(1)?,
-        first_token: complete(1)?.0,
+        first_token: TimeSum::of([prompt_figures.time_part()])?,
         answers: [answer(ANSWERS[0])?, answer(ANSWERS[1])?],
     })
 }
 
-/// What each repetition says of the time to generate so many tokens: its first step and as many of its other steps,
-/// on average. `None` where there are no samples.
-fn generated(cell: &Cell, n_tokens: u32) -> Option<Samples<Duration>> {
-    let n_measured = f64::from(cell.test.kind.n_tokens());
+/// What each repetition says of the time of so many steps: those of its transient, at least the first, as they were, and
+/// the others as long as its later steps on average. `None` if there are no samples.
+fn stepped(cell: &Cell, n_steps: u32) -> Option<Samples<Duration>> {
+    let n_measured = cell.test.kind.n_tokens() as usize;
+    let n_unsteady = cell.step_summary().map_or(0, |steps| steps.n_unsteady());
     let measured = cell.measured()?;
     let times = measured.samples.iter().map(|sample| {
         let whole = sample.elapsed.to_f64();
-        let ns = match (sample.steps.first(), n_measured > 1.0) {
-            (Some(first), true) => {
-                let rest = (whole - first.to_f64()).max(0.0) / (n_measured - 1.0);
-                first.to_f64() + rest * f64::from(n_tokens - 1)
+        let n_steps = n_steps as usize;
+        let ns = match sample.steps.get(..n_unsteady) {
+            Some(unsteady) if n_measured > n_unsteady => {
+                let sum = |steps: &[Duration]| steps.iter().map(|step| step.to_f64()).sum::<f64>();
+                let rest = (whole - sum(unsteady)).max(0.0) / (n_measured - n_unsteady) as f64;
+                sum(&unsteady[..n_steps.min(n_unsteady)]) + rest * n_steps.saturating_sub(n_unsteady) as f64
             }
-            _ => whole / n_measured * f64::from(n_tokens),
+            _ => whole / n_measured as f64 * n_steps as f64,
         };
         Duration::from_f64(ns)
     });

@@ -126,8 +126,10 @@ fn drift(sets: &[(Test, Samples<Duration>)]) -> Option<Noise> {
 }
 
 fn unsettled(cells: &[Cell]) -> Option<Noise> {
-    let is_unsettled =
-        |cell: &&Cell| cell.measured().is_some_and(|measured| measured.warmup.settled == Some(false));
+    let is_unsettled = |cell: &&Cell| {
+        cell.measured()
+            .is_some_and(|measured| measured.warmup.is_some_and(|warmup| warmup.settled == Some(false)))
+    };
     let mut unsettled = cells.iter().filter(is_unsettled);
     let test = unsettled.next()?.test;
     Some(Noise::Unsettled { n_cells: 1 + unsettled.count(), test })

@@ -37,7 +37,8 @@ pub(super) fn predictions(run: &Run, all: &[Series]) -> Vec<Prediction> {
     let of_series = |series: &Series| {
         let deepest = series.points.last()?.n_depth();
         let n_trained = run.header.model.n_ctx_train;
-        let limit = if n_trained == 0 { u32::MAX } else { n_trained.saturating_sub(series.kind.n_tokens()) };
+        let limit =
+            n_trained.filter(|&n| n > 0).map_or(u32::MAX, |n| n.saturating_sub(series.kind.n_tokens()));
         let n_depth = deepest.saturating_mul(2).min(limit);
         let says_something = |prediction: &Prediction| {
             let Predicted { rate, interval, .. } = prediction.predicted;

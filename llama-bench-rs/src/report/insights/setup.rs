@@ -16,15 +16,15 @@ pub enum Setup {
         n_offloaded: u32,
         /// How many there are.
         n_layers: u32,
-        /// How many were asked for; negative for all.
-        n_asked: i32,
+        /// How many were asked for, negative for all; `None` if that is not known.
+        n_asked: Option<i32>,
         /// Whether llama.cpp saw a GPU.
         has_gpu: bool,
     },
     /// Flash attention.
     FlashAttention {
-        /// What was asked for.
-        asked: FlashAttnSetting,
+        /// What was asked for; `None` if that is not known.
+        asked: Option<FlashAttnSetting>,
         /// Whether it was really used.
         used: bool,
     },
@@ -53,7 +53,7 @@ pub(super) fn setup(run: &Run) -> Vec<Setup> {
 
 fn refilled(run: &Run) -> Option<Setup> {
     let is_refilled =
-        |cell: &&crate::record::Cell| cell.measured().is_some_and(|m| m.rewind == Rewind::Refill);
+        |cell: &&crate::record::Cell| cell.measured().is_some_and(|m| m.rewind == Some(Rewind::Refill));
     let mut refilled = run.cells.iter().filter(is_refilled);
     let test = refilled.next()?.test;
     Some(Setup::Refilled { n_cells: 1 + refilled.count(), test })
@@ -61,9 +61,9 @@ fn refilled(run: &Run) -> Option<Setup> {
 
 impl Setup {
     /// Whether more layers were asked for than are on devices, though the model has them.
-    fn is_short(n_offloaded: u32, n_layers: u32, n_asked: i32) -> bool {
-        let wanted = u32::try_from(n_asked).unwrap_or(n_layers).min(n_layers);
-        n_offloaded < wanted
+    fn is_short(n_offloaded: u32, n_layers: u32, n_asked: Option<i32>) -> bool {
+        let wanted = |n: i32| u32::try_from(n).unwrap_or(n_layers).min(n_layers);
+        n_asked.is_some_and(|n| n_offloaded < wanted(n))
     }
 }
 
@@ -76,8 +76,8 @@ impl Say for Setup {
                 false if Self::is_short(n_offloaded, n_layers, n_asked) => Level::Warning,
                 false => Level::Note,
             },
-            Setup::FlashAttention { asked: FlashAttnSetting::On, used: false }
-            | Setup::FlashAttention { asked: FlashAttnSetting::Off, used: true } => Level::Warning,
+            Setup::FlashAttention { asked: Some(FlashAttnSetting::On), used: false }
+            | Setup::FlashAttention { asked: Some(FlashAttnSetting::Off), used: true } => Level::Warning,
             Setup::FlashAttention { .. } => Level::Note,
             Setup::Refilled { .. } => Level::Note,
         }
@@ -91,11 +91,12 @@ impl fmt::Display for Setup {
                 write!(f, "All {n_layers} layers ran on the CPU: llama.cpp saw no GPU.")
             }
             Setup::Offload { n_offloaded, n_layers, n_asked, .. } => {
-                let asked = if n_asked < 0 { "all".into() } else { n_asked.to_string() };
-                write!(
-                    f,
-                    "{n_offloaded} of {n_layers} layers (output layer counted) are on devices, {asked} asked for"
-                )?;
+                write!(f, "{n_offloaded} of {n_layers} layers (output layer counted) are on devices")?;
+                match n_asked {
+                    None => {}
+                    Some(..0) => write!(f, ", all asked for")?,
+                    Some(n) => write!(f, ", {n} asked for")?,
+                }
                 match Self::is_short(n_offloaded, n_layers, n_asked) {
                     true => write!(f, ": the rest runs on the CPU and sets the pace."),
                     false => write!(f, "."),
@@ -104,13 +105,14 @@ impl fmt::Display for Setup {
             Setup::FlashAttention { asked, used } => {
                 let used = if used { "was used" } else { "was not used" };
                 match (asked, self.level()) {
-                    (FlashAttnSetting::Auto, _) => {
+                    (None, _) => write!(f, "Flash attention {used}."),
+                    (Some(FlashAttnSetting::Auto), _) => {
                         write!(f, "Flash attention {used}; llama.cpp was left to decide.")
                     }
-                    (FlashAttnSetting::On, Level::Warning) => {
+                    (Some(FlashAttnSetting::On), Level::Warning) => {
                         write!(f, "Flash attention was asked for but {used}.")
                     }
-                    (FlashAttnSetting::Off, Level::Warning) => {
+                    (Some(FlashAttnSetting::Off), Level::Warning) => {
                         write!(f, "Flash attention was to be off but {used}.")
                     }
                     _ => write!(f, "Flash attention {used}, as asked for."),

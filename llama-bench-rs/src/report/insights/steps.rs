@@ -12,7 +12,19 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Steps {
-    /// The first token of a repetition against the steady ones, in the cell where they differ most.
+    /// The slow steps at the beginning of a generation, in the cell where they take longest.
+    Transient {
+        /// The cell.
+        test: Test,
+        /// How many they are.
+        n_steps: usize,
+        /// How much longer they take together than as many steady ones.
+        excess: Duration,
+        /// The steady step: the median of the others.
+        steady: Duration,
+    },
+    /// The first step of a repetition against the steady ones, in the cell where they differ most; only if no cell has a
+    /// transient.
     First {
         /// The cell.
         test: Test,
@@ -25,9 +37,9 @@ pub enum Steps {
     Live {
         /// The cell.
         test: Test,
-        /// Median of the steps but the first after the fill.
+        /// Median of the steady steps after the fill.
         live: Duration,
-        /// Median of the steps but the first after a rewind.
+        /// Median of the steady steps after a rewind.
         rewound: Duration,
         /// Whether the repetitions after a rewind differ among themselves by less: the live one lies outside of their
         /// 95 % prediction interval, which is corrected for the number of cells looked at.
@@ -60,7 +72,13 @@ const STUTTER: f64 = 2.0;
 pub(super) fn steps(run: &Run) -> Vec<Steps> {
     let cells: Vec<(&Cell, StepSummary)> =
         run.cells.iter().filter_map(|cell| Some((cell, cell.step_summary()?))).collect();
-    [first(&cells), live(&cells), tail(&cells)].into_iter().flatten().collect()
+    [transient(&cells).or_else(|| first(&cells)), live(&cells), tail(&cells)].into_iter().flatten().collect()
+}
+
+fn transient(cells: &[(&Cell, StepSummary)]) -> Option<Steps> {
+    let found = cells.iter().filter_map(|(cell, steps)| Some((cell.test, steps.transient?, steps.steady?)));
+    let (test, transient, steady) = found.max_by_key(|(_, transient, _)| transient.excess)?;
+    Some(Steps::Transient { test, n_steps: transient.n_steps, excess: transient.excess, steady })
 }
 
 fn first(cells: &[(&Cell, StepSummary)]) -> Option<Steps> {
@@ -75,13 +93,17 @@ fn first(cells: &[(&Cell, StepSummary)]) -> Option<Steps> {
 }
 
 fn live(cells: &[(&Cell, StepSummary)]) -> Option<Steps> {
-    let steady = |steps: &[Duration]| StepSummary::new([steps])?.steady.filter(|steady| !steady.is_zero());
+    // The live generation follows a prompt as well and is too short to show its own transient.
+    let steady = |steps: &[Duration], n_unsteady: usize| {
+        let steps = Samples::new(steps.get(n_unsteady..)?.iter().copied())?;
+        Some(steps.median()).filter(|steady| !steady.is_zero())
+    };
     let compared: Vec<(Test, Duration, Samples<Duration>)> = cells
         .iter()
-        .filter_map(|(cell, _)| {
-            let measured = cell.measured()?;
-            let live = steady(&measured.live.as_ref()?.steps)?;
-            let rewound = measured.samples.iter().filter_map(|sample| steady(&sample.steps));
+        .filter_map(|(cell, summary)| {
+            let (measured, n_unsteady) = (cell.measured()?, summary.n_unsteady());
+            let live = steady(&measured.live.as_ref()?.steps, n_unsteady)?;
+            let rewound = measured.samples.iter().filter_map(|sample| steady(&sample.steps, n_unsteady));
             Some((cell.test, live, Samples::new(rewound)?))
         })
         .collect();
@@ -123,7 +145,7 @@ fn difference(a: Duration, b: Duration) -> Ratio {
 impl Say for Steps {
     fn level(&self) -> Level {
         match *self {
-            Steps::First { .. } => Level::Note,
+            Steps::Transient { .. } | Steps::First { .. } => Level::Note,
             Steps::Live { live, rewound, is_sure, .. } => {
                 match difference(live, rewound).abs().get() <= LIVE_TOLERANCE {
                     true => Level::Good,
@@ -142,9 +164,17 @@ impl Say for Steps {
 impl fmt::Display for Steps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Steps::Transient { test, n_steps, excess, steady } => write!(
+                f,
+                "The first {} of {test} {} {} longer than steady ones of {}: that is paid once an answer, not per token.",
+                if n_steps == 1 { "step".into() } else { format!("{n_steps} steps") },
+                if n_steps == 1 { "takes" } else { "take together" },
+                duration(excess),
+                duration(steady)
+            ),
             Steps::First { test, first, steady } => write!(
                 f,
-                "The first token takes {:.1} times as long as a later one in {test}: {} against {}.",
+                "The first step takes {:.1} times as long as a later one in {test}: {} against {}.",
                 ratio(first, steady).unwrap_or(1.0),
                 duration(first),
                 duration(steady)

@@ -165,9 +165,9 @@ pub fn draw(report: &Report, picture: Picture) -> Result<Drawing, DrawError> {
             legend.push(entry);
         }
     }
-    let build = |header: &Header| match header.build.number {
-        0 => header.build.commit.clone(),
-        number => format!("b{number} ({})", header.build.commit),
+    let build = |header: &Header| match crate::report::in_words::told(header.build.number) {
+        None => header.build.commit.clone(),
+        Some(number) => format!("b{number} ({})", header.build.commit),
     };
     let common = [
         shared(report, |header| header.model.description.clone()),

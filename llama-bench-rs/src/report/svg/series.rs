@@ -97,7 +97,7 @@ pub(crate) fn run_labels(report: &Report) -> Vec<String> {
         &[
             |h| h.model.description.clone(),
             |h| file_name(&h.model.filename),
-            |h| format!("{} bytes", h.model.size_bytes),
+            |h| h.model.size_bytes.map(|n| format!("{n} bytes")).unwrap_or_default(),
         ],
     ));
     push(first_difference(&headers, &[|h| device(h), |h| h.host.cpu_info.clone()]));
@@ -151,7 +151,12 @@ fn config_differences(headers: &[&Header]) -> Vec<Vec<Option<String>>> {
         .filter(|(_, values)| values.iter().any(|value| value != &values[0]))
         .map(|(name, values)| {
             let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            values.into_iter().map(|value| value.map(|value| format!("{name} {}", word(value)))).collect()
+            // What a run does not tell sets it apart by nothing.
+            let known = |value: &&Value| !value.is_null() && value.as_str() != Some("");
+            values
+                .into_iter()
+                .map(|value| value.filter(known).map(|value| format!("{name} {}", word(value))))
+                .collect()
         })
         .collect()
 }
