@@ -50,7 +50,7 @@ pub fn tell(report: &Report, args: &Args, said: &[String]) {
             }
         }
         let (asked, used) = (run.header.config.flash_attn, run.header.resolved.flash_attn);
-        if (asked, used) == (FlashAttnSetting::On, Some(false)) {
+        if (asked, used) == (Some(FlashAttnSetting::On), Some(false)) {
             complain!(
                 "sweep: {}flash_attn = on has no effect: llama.cpp could not use it for this model",
                 of(run)
