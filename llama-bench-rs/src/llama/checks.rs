@@ -32,6 +32,9 @@ pub(super) fn model_file(path: &Path) -> Result<Option<u32>, LlamaError> {
         return Err(open(why));
     }
     let file = header(path)?;
+    if let Some(what) = other_than_a_model(&file) {
+        return Err(LlamaError::NotAModel { path: path.into(), what });
+    }
     let number = |key: &str| file.get(key).and_then(Value::as_u64).unwrap_or(0);
     let (n_parts, part) = (number("split.count"), number("split.no"));
     let mut positions = learned_positions(&file);
@@ -43,6 +46,23 @@ pub(super) fn model_file(path: &Path) -> Result<Option<u32>, LlamaError> {
         positions = positions.or(learned_positions(&header(&other)?));
     }
     Ok(positions)
+}
+
+/// What the file is, if it says that it is no model. Files of before `general.type` tell by their architecture.
+fn other_than_a_model(file: &GgufFile) -> Option<String> {
+    let text = |key: &str| file.get(key).and_then(Value::as_str);
+    let what = match (text("general.type"), text("general.architecture")) {
+        (Some("mmproj"), _) | (None, Some("clip")) => "a projector for images or sound (mmproj)",
+        (Some("adapter"), _) => match text("adapter.type") {
+            Some("control_vector") => "a control vector",
+            _ => "an adapter (LoRA)",
+        },
+        (None, Some("controlvector")) => "a control vector",
+        (Some("imatrix"), _) => "an importance matrix for quantising (imatrix)",
+        (Some("model") | None, _) => return None,
+        (Some(other), _) => return Some(format!("a file of type {other:?}")),
+    };
+    Some(what.into())
 }
 
 /// Rows of the table of positions, as GPT-2 has one.

@@ -11,7 +11,10 @@ use std::{
 
 use llama_sys as sys;
 
-use super::{Batch, ContextParams, FlashAttn, LlamaError, Model, device::text, log, threadpool::ThreadPool};
+use super::{
+    Batch, ContextParams, FlashAttn, LlamaError, Model, device::text, encoder::Outputs, kind::Kind, log,
+    threadpool::ThreadPool,
+};
 
 /// A context of a model: its memory, its compute buffers and its thread pool.
 ///
@@ -24,6 +27,7 @@ pub struct Context {
     pub(super) on_device: HashMap<i32, u64>,
     /// Position that the next token of sequence 0 gets, kept so that decoding need not ask.
     pub(super) n_past: u32,
+    pub(super) outputs: Outputs,
     n_ctx: u32,
     n_batch: u32,
     n_vocab: u32,
@@ -81,8 +85,11 @@ impl Context {
             sys::llama_attach_threadpool(raw.as_ptr(), threads.as_raw(), std::ptr::null_mut());
             (sys::llama_n_ctx(raw.as_ptr()), sys::llama_n_batch(raw.as_ptr()))
         };
+        // SAFETY: a context that was just made.
+        model.known_kind().get_or_init(|| unsafe { Kind::of(raw.as_ptr()) });
         Ok(Self {
             raw,
+            outputs: Outputs::new(params.embeddings),
             params: params.clone(),
             flash_attn: resolved_flash_attn(params, log.lines()),
             on_device: HashMap::new(),
@@ -156,13 +163,10 @@ impl Context {
     #[doc(alias = "llama_batch_get_one")]
     pub fn decode_tokens(&mut self, tokens: &[i32]) -> Result<(), LlamaError> {
         let n_batch = self.n_batch;
-        if tokens.is_empty() || tokens.len() > n_batch as usize {
+        if tokens.len() > n_batch as usize {
             return Err(LlamaError::BatchSize { n_batch, n_tokens: tokens.len() });
         }
-        let n_vocab = self.n_vocab;
-        if let Some(&token) = tokens.iter().find(|&&token| token < 0 || token as u32 >= n_vocab) {
-            return Err(LlamaError::Token { token, n_vocab });
-        }
+        self.check_tokens(tokens)?;
         self.check_intact("llama_decode")?;
         let n_tokens = tokens.len() as u32;
         if self.n_past + n_tokens > self.n_ctx {
@@ -174,17 +178,32 @@ impl Context {
                 positions: self.positions,
             });
         }
+        self.begin_decode(tokens.len())?;
+        let batch = self.batch_of(tokens, self.outputs.embeddings);
         // SAFETY: the batch borrows `tokens` for the call only and llama_decode does not write through it; a live
         // context; count, ids and room were checked.
-        let (code, log) = log::capture(|| unsafe {
-            let batch = sys::llama_batch_get_one(tokens.as_ptr().cast_mut(), n_tokens as i32);
-            sys::llama_sys_decode(self.raw.as_ptr(), batch)
-        });
+        let (code, log) = log::capture(|| unsafe { sys::llama_sys_decode(self.raw.as_ptr(), batch) });
         if code != 0 {
             return Err(self.decode_error(code, &log));
         }
-        self.n_past += n_tokens;
+        // A model without memory has nothing to go on from.
+        if self.has_memory() {
+            self.n_past += n_tokens;
+        }
+        self.end_decode(tokens.len());
         Ok(())
+    }
+
+    /// Refuses no tokens, and those that are not in the vocabulary.
+    pub(super) fn check_tokens(&self, tokens: &[i32]) -> Result<(), LlamaError> {
+        if tokens.is_empty() {
+            return Err(LlamaError::BatchSize { n_batch: self.n_batch, n_tokens: 0 });
+        }
+        let n_vocab = self.n_vocab;
+        match tokens.iter().find(|&&token| token < 0 || token as u32 >= n_vocab) {
+            Some(&token) => Err(LlamaError::Token { token, n_vocab }),
+            None => Ok(()),
+        }
     }
 
     /// Submits a batch: tokens with positions and sequences of their own. May return before the work is done.
@@ -200,6 +219,7 @@ impl Context {
         }
         batch.check(self.n_vocab, self.params.n_seq_max, self.positions)?;
         self.check_intact("llama_decode")?;
+        self.begin_decode(batch.len())?;
         let mut raw = batch.raw();
         // SAFETY: a live context; the arrays in `raw` are as long as it says and outlive the call; tokens and
         // sequences were checked, and llama.cpp checks positions and room.
@@ -209,6 +229,7 @@ impl Context {
             return Err(self.decode_error(code, &log));
         }
         self.recount();
+        self.end_decode(batch.len());
         Ok(())
     }
 
@@ -242,10 +263,10 @@ impl Context {
 
     /// Logits of the last decode, one per token of the vocabulary: of the token at this place of the batch if its
     /// logits were asked for, or counted from the end of all outputs (-1 for the last). Waits for the work. `None` if
-    /// there are none.
+    /// there are none, as after an encode or from a model that computes embeddings alone.
     #[doc(alias = "llama_get_logits_ith")]
     pub fn logits(&mut self, output: i32) -> Option<&[f32]> {
-        if self.check_intact("llama_get_logits_ith").is_err() {
+        if self.check_intact("llama_get_logits_ith").is_err() || !self.outputs.logits {
             return None;
         }
         // SAFETY: a live context; llama.cpp checks the index.

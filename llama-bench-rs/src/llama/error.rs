@@ -45,6 +45,14 @@ pub enum LlamaError {
         /// What is wrong with it.
         source: Box<crate::gguf::GgufError>,
     },
+    /// The file is a GGUF file, and of something else than a model.
+    #[error("{path} is {what}, not a model: name the model's own file")]
+    NotAModel {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+    },
     /// A part of a split model is missing.
     #[error("{path} is one of {n_parts} parts and {missing} is not beside it: put all parts into one folder")]
     SplitMissing {
@@ -151,6 +159,14 @@ pub enum LlamaError {
         /// llama.cpp's last warnings and errors.
         log: String,
     },
+    /// `llama_encode` failed.
+    #[error("llama_encode returned {code}: {log}")]
+    Encode {
+        /// What it returned.
+        code: i32,
+        /// llama.cpp's last warnings and errors.
+        log: String,
+    },
     /// A state could not be saved or restored.
     #[error("the state of sequence {seq} could not be {what}: {why}")]
     State {
@@ -191,7 +207,7 @@ impl LlamaError {
         match self {
             Self::NoCpuBackend | Self::UnknownDevice { .. } | Self::UnknownBufferType { .. } => "not_found",
             Self::Open { .. } | Self::SplitMissing { .. } => "not_found",
-            Self::File { .. } | Self::Load { .. } => "model_load",
+            Self::File { .. } | Self::NotAModel { .. } | Self::Load { .. } => "model_load",
             Self::OutOfMemory { .. } => "out_of_memory",
             Self::Context { .. } => "context",
             Self::Parameter { .. } | Self::BatchSize { .. } | Self::Token { .. } | Self::Sequence { .. } => {
@@ -200,6 +216,7 @@ impl LlamaError {
             Self::Unsupported { .. } => "unsupported",
             Self::ContextFull { .. } | Self::Position { .. } => "context_too_small",
             Self::Decode { .. } => "decode",
+            Self::Encode { .. } => "encode",
             Self::State { .. } => "state",
             Self::Text { .. } => "text",
             Self::Cancelled { .. } => "cancelled",

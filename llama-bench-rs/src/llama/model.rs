@@ -11,7 +11,7 @@ use llama_sys as sys;
 
 use super::{
     Backend, Context, ContextParams, LlamaError, ModelParams, checks, context::with_exception, device::text,
-    log, model_arguments::Arguments,
+    kind::Kind, log, model_arguments::Arguments,
 };
 use crate::record::DeviceMemory;
 
@@ -32,6 +32,8 @@ struct Inner {
     metadata: BTreeMap<String, String>,
     /// The same without weights, once somebody asked what a context takes.
     weightless: OnceLock<Option<Model>>,
+    /// Set by the first context.
+    kind: OnceLock<Kind>,
     backend: Backend,
 }
 
@@ -115,13 +117,19 @@ impl Model {
             // SAFETY: a model that was just loaded.
             metadata: unsafe { metadata(raw.as_ptr()) },
             weightless: OnceLock::new(),
+            kind: OnceLock::new(),
             backend: backend.clone(),
         })))
     }
 
     /// Positions that its table has rows for; `None` if it has no such table.
-    pub(super) fn learned_positions(&self) -> Option<u32> {
+    pub(crate) fn learned_positions(&self) -> Option<u32> {
         self.0.learned_positions
+    }
+
+    /// What a context told of it.
+    pub(super) fn known_kind(&self) -> &OnceLock<Kind> {
+        &self.0.kind
     }
 
     pub(super) fn as_raw(&self) -> *mut sys::llama_model {
