@@ -31,6 +31,7 @@ const LONG_NAMES: &[(&str, &str)] = &[
     ("-ts", "--tensor-split"),
     ("-ot", "--override-tensor"),
     ("-nopo", "--no-op-offload"),
+    ("-embd", "--embeddings"),
 ];
 
 /// Measures a model at several context depths, in one process.
@@ -57,6 +58,9 @@ pub struct Args {
     /// Generation lengths in tokens [default: 128, or 16 without a model]
     #[arg(short = 'n', long = "n-gen", value_name = "N", value_parser = Numbers::from_str)]
     pub n_gen: Vec<Numbers>,
+    /// Whether the prompt lengths are of texts to embed (embd512) rather than of prompts (pp512)
+    #[arg(long, value_name = "0|1", default_value = "0", value_delimiter = ',', value_parser = switch)]
+    pub embeddings: Vec<bool>,
     /// A prompt directly followed by a generation, reported as two figures
     #[arg(long = "pg", value_name = "PP,TG", value_parser = pair)]
     pub pg: Vec<(u32, u32)>,

@@ -50,6 +50,9 @@ impl<'a> Job<'a> {
         let sweep = self.sweep()?;
         let plan = sweep.plan().map_err(bad_usage)?;
         println!("{} cells of {}", plan.cells.len(), self.model.description());
+        for (test, failure) in sweep.unsupported().map_err(bad_usage)? {
+            println!("not possible: {test}: {}", failure.message);
+        }
         println!("tokens to fill: {}", plan.n_fill_tokens());
         println!("tokens to time: {} at most", plan.n_timed_tokens());
         let Some(needs) = sweep.needs().map_err(bad_usage)? else {
@@ -132,7 +135,9 @@ impl<'a> Job<'a> {
         // As in llama-bench, a length of 0 means none.
         let or = |given: Vec<u32>, default: u32| if tests_given { given } else { vec![default] };
         for n in or(all(&args.n_prompt), if own_default { 256 } else { 512 }).into_iter().filter(|&n| n > 0) {
-            sweep = sweep.prompt(n);
+            for &embeddings in &args.embeddings {
+                sweep = if embeddings { sweep.embed(n) } else { sweep.prompt(n) };
+            }
         }
         for n in or(all(&args.n_gen), if own_default { 16 } else { 128 }).into_iter().filter(|&n| n > 0) {
             sweep = sweep.generate(n);

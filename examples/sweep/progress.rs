@@ -66,7 +66,7 @@ impl Progress {
 
 fn work(kind: TestKind) -> u64 {
     match kind {
-        TestKind::Pp(n) => u64::from(n),
+        TestKind::Pp(n) | TestKind::Embd(n) => u64::from(n),
         TestKind::Tg(n) => u64::from(n) * TOKENS_PER_STEP,
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    abilities::Abilities,
     clock::{Clock, ClockFacts},
     observe::{Cancel, Event, Observer},
     plan::{Carried, Depth, Plan, Unit},
@@ -13,7 +14,8 @@ use super::{
     warmup::Prompts,
 };
 use crate::record::{
-    Cell, CurvePoint, Failure, GpuConditions, Header, Method, Rewind, Run, TestKind, Warmup, merge_conditions,
+    Cell, CurvePoint, Failure, GpuConditions, Header, Method, Rewind, Run, Sample, TestKind, Warmup,
+    merge_conditions,
 };
 
 /// Everything a sweep needs while it runs.
@@ -24,6 +26,7 @@ pub(super) struct Engine<'a, T, C> {
     pub(super) header: Header,
     pub(super) tokens: TokenSource,
     pub(super) n_batch: u32,
+    pub(super) abilities: Abilities,
     pub(super) cells: Vec<Progress>,
     pub(super) curve: Vec<CurvePoint>,
     n_curve_told: usize,
@@ -51,14 +54,18 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         let limits = target.limits();
         let tokens = TokenSource::new(plan.request.seed, limits);
         let deepest = plan.depths.last().map_or(0, |d| d.n_depth);
+        let abilities = target.abilities();
+        let mut possible = plan.clone();
+        possible.cells.retain(|test| abilities.refusal(test).is_none());
         Self {
             fill: tokens.draw(Purpose::Fill, deepest, true),
             cells: plan.cells.iter().map(|_| Progress::default()).collect(),
             curve: Vec::new(),
             n_curve_told: 0,
             warmup: Warmup::default(),
-            prompts: Prompts::new(plan, limits.n_batch),
+            prompts: Prompts::new(&possible, abilities.whole_prompt.unwrap_or(limits.n_batch)),
             n_batch: limits.n_batch.max(1),
+            abilities,
             target,
             clock,
             plan,
@@ -118,6 +125,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             }
         }
         self.refuse_past_training();
+        self.refuse_unsupported();
     }
 
     /// After everything was run: the observer hears of the cells it has not heard of yet.
@@ -153,6 +161,9 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
 
     /// Adds tokens of the fill from `from` up to `to`, each chunk timed for the curve.
     pub(super) fn fill(&mut self, from: u32, to: u32) -> Result<(), Failure> {
+        if self.encodes_depths() && to > 0 {
+            return self.encode_depth(to);
+        }
         let mut done = from;
         while done < to {
             self.go_on()?;
@@ -174,6 +185,11 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         Ok(())
     }
 
+    /// The first tokens of the fill.
+    pub(super) fn fill_tokens(&self, n_tokens: u32) -> Vec<Token> {
+        self.fill[..n_tokens as usize].to_vec()
+    }
+
     /// Times one repetition of a unit from the present state and keeps its samples.
     pub(super) fn measure(&mut self, unit: Unit, rep: u32) -> Result<(), Failure> {
         // Before the whole unit: nothing comes between the halves of a pair.
@@ -181,8 +197,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         for cell in unit.cells() {
             let test = self.plan.cells[cell];
             let starts_sequence = test.n_depth == 0;
-            let tokens =
-                self.tokens.draw(Purpose::Repetition { cell, rep }, test.kind.n_tokens(), starts_sequence);
+            let tokens = self.draw(Purpose::Repetition { cell, rep }, test.kind, starts_sequence);
             self.measure_with(cell, rep, &tokens, pace)?;
         }
         Ok(())
@@ -212,10 +227,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         let test = self.plan.cells[cell];
         self.cells[cell].started_at.get_or_insert_with(utc_now);
         self.tell(&Event::Measuring { test: &test, rep, n_reps: self.plan.request.n_reps_max() });
-        let mut sample = match test.kind {
-            TestKind::Pp(_) => timed::prompt(self.target, self.clock, tokens, self.n_batch)?,
-            TestKind::Tg(_) => timed::generation(self.target, self.clock, tokens)?,
-        };
+        let mut sample = self.time(test.kind, tokens)?;
         sample.at = self.wall_before + sample.at.saturating_sub(self.start);
         sample.pace = pace;
         self.header.timing.timed += sample.elapsed;
@@ -224,6 +236,16 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         self.read_conditions();
         merge_conditions(&mut self.cells[cell].conditions, &self.conditions);
         Ok(())
+    }
+
+    /// Times one run of a test from where the target stands.
+    pub(super) fn time(&mut self, kind: TestKind, tokens: &[Token]) -> Result<Sample, Failure> {
+        let n_at_once = self.abilities.n_at_once(kind, self.n_batch);
+        match kind {
+            TestKind::Pp(_) => timed::prompt(self.target, self.clock, tokens, n_at_once),
+            TestKind::Tg(_) => timed::generation(self.target, self.clock, tokens),
+            TestKind::Embd(_) => timed::embedding(self.target, self.clock, tokens, n_at_once),
+        }
     }
 
     /// Looks at the GPUs, unless that was done a moment ago: the driver takes milliseconds to answer.

@@ -1,13 +1,17 @@
 //! Measuring: what to run ([`plan`]), on what ([`target`]), by which clock, and the sweep that brings them together.
 
+pub mod abilities;
 pub mod clock;
 mod describe;
+mod encoded;
 mod engine;
 mod error;
 #[cfg(test)]
 mod fake;
 mod fresh;
 mod interleaved;
+#[cfg(test)]
+mod kinds_tests;
 #[cfg(test)]
 mod lanes_tests;
 mod llama_target;

@@ -2,11 +2,11 @@
 
 use super::{
     Cancel, Event, Needs, Observer, Order, Plan, Request, Verification, clock::MonotonicClock,
-    engine::Engine, error::BenchError, llama_target::LlamaTarget,
+    engine::Engine, error::BenchError, llama_target::LlamaTarget, target::Target as _,
 };
 use crate::{
     llama::{Backend, ContextParams, Model},
-    record::{Group, Header, Method, Report, Run},
+    record::{Failure, Group, Header, Method, Report, Run, Test},
     stats::StoppingRule,
 };
 
@@ -41,6 +41,7 @@ impl<'a> Sweep<'a> {
             request: Request {
                 prompts: Vec::new(),
                 generations: Vec::new(),
+                embeddings: Vec::new(),
                 pairs: Vec::new(),
                 depths: vec![0],
                 n_reps: 5,
@@ -75,6 +76,13 @@ impl<'a> Sweep<'a> {
     #[must_use]
     pub fn generate(mut self, n_gen: u32) -> Self {
         self.request.generations.push(n_gen);
+        self
+    }
+
+    /// Adds an embd test at every depth: the embedding of a text of `n_tokens` tokens, pooled as the model does it.
+    #[must_use]
+    pub fn embed(mut self, n_tokens: u32) -> Self {
+        self.request.embeddings.push(n_tokens);
         self
     }
 
@@ -113,7 +121,8 @@ impl<'a> Sweep<'a> {
         self
     }
 
-    /// How contexts are made; `n_ctx` is chosen by the sweep.
+    /// How contexts are made; `n_ctx` is chosen by the sweep. With [`embeddings`](ContextParams::embeddings), prompts
+    /// are embd tests, as llama-bench's `-embd 1` has it.
     #[must_use]
     pub fn context(mut self, context: ContextParams) -> Self {
         self.context = context;
@@ -179,7 +188,7 @@ impl<'a> Sweep<'a> {
     /// llama.cpp cannot be initialised.
     pub fn header(&self) -> Result<Header, BenchError> {
         let backend = Backend::init()?;
-        Ok(super::describe::header(&backend, self.model, &self.context, &self.request))
+        Ok(super::describe::header(&backend, self.model, &self.context, &self.request()))
     }
 
     /// The memory that the sweep's context will take, by device; `None` where llama.cpp does not tell.
@@ -196,7 +205,25 @@ impl<'a> Sweep<'a> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn plan(&self) -> Result<Plan, BenchError> {
-        self.request.clone().plan()
+        self.request().plan()
+    }
+
+    fn request(&self) -> Request {
+        let mut request = self.request.clone();
+        if self.context.embeddings {
+            request.embeddings.append(&mut request.prompts);
+        }
+        request
+    }
+
+    /// The planned tests that this model cannot do, each with the reason that its cell will give.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn unsupported(&self) -> Result<Vec<(Test, Failure)>, BenchError> {
+        let abilities = LlamaTarget::new(self.model, &self.context).abilities();
+        let refused = |test: &Test| Some((*test, abilities.refusal(test)?));
+        Ok(self.plan()?.cells.iter().filter_map(refused).collect())
     }
 
     /// Measures nothing, and proves that coming back to each depth leaves the context as a fresh fill does: walks over

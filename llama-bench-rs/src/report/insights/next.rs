@@ -31,7 +31,9 @@ const MANY: usize = 200;
 
 /// For one run.
 pub(super) fn next(run: &Run, all: &[Series]) -> Vec<NextStep> {
-    let one_depth = !all.is_empty() && all.iter().all(|series| series.ends().is_none());
+    // A model that does not generate may keep no memory, and depths say nothing of it.
+    let generates = all.iter().any(|series| series.kind.is_generation());
+    let one_depth = generates && all.iter().all(|series| series.ends().is_none());
     repeat(run).into_iter().chain(one_depth.then_some(NextStep::Depths)).collect()
 }
 
