@@ -63,7 +63,7 @@ use crate::record::{Header, Report};
 
 pub use error::{Place, Problem, ReportError, Skipped};
 pub use explain::explain_markdown;
-pub use flat::{FIELDS, Field, Flat, FlatCurvePoint, FlatSample, Kind, Origin, OutcomeKind};
+pub use flat::{FIELDS, Field, Flat, FlatCurvePoint, FlatKind, FlatSample, Kind, Origin, OutcomeKind};
 pub use journal::Journal;
 pub use read::{Loaded, read_file, read_str};
 pub use schema::json_schema;

@@ -61,7 +61,7 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
             (config.n_ubatch > 0).then(|| format!("{} at a time (ubatch)", config.n_ubatch)),
         ],
     );
-    facts.add("KV cache", kv_cache(config));
+    facts.add("KV cache", kv_cache(config).filter(|_| has_memory(run)));
     facts.join("Placement", placement(&run.header));
     facts.add("Threads", threads(config));
     facts.join(
@@ -141,6 +141,12 @@ fn flash_attention(asked: FlashAttnSetting, used: Option<bool>) -> [Option<Strin
     };
     let used = used.map(|used| if used { "used" } else { "not used" }.to_owned());
     [Some(format!("{asked} asked for")), used]
+}
+
+/// Whether the context may have kept anything: where llama.cpp told its memory, it says.
+fn has_memory(run: &Run) -> bool {
+    let memory = &run.header.resolved.memory;
+    memory.is_empty() || memory.values().any(|device| device.context_bytes > 0)
 }
 
 fn kv_cache(config: &Config) -> Option<String> {
