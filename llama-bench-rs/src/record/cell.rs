@@ -59,11 +59,10 @@ impl FromStr for TestKind {
 
     /// Reads what `Display` writes.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const KINDS: [(&str, fn(u32) -> TestKind); 3] =
-            [("pp", TestKind::Pp), ("tg", TestKind::Tg), ("embd", TestKind::Embd)];
-        KINDS
-            .iter()
-            .find_map(|(name, kind)| text.strip_prefix(name)?.parse().ok().filter(|&n| n > 0).map(kind))
+        let number = |name: &str| text.strip_prefix(name)?.parse().ok().filter(|&n: &u32| n > 0);
+        (number("pp").map(Self::Pp))
+            .or_else(|| number("tg").map(Self::Tg))
+            .or_else(|| number("embd").map(Self::Embd))
             .ok_or_else(|| TestKindError(text.to_owned()))
     }
 }
