@@ -144,7 +144,7 @@ fn flash_attention(asked: FlashAttnSetting, used: Option<bool>) -> [Option<Strin
 }
 
 /// Whether the context may have kept anything: where llama.cpp told its memory, it says.
-fn has_memory(run: &Run) -> bool {
+pub(super) fn has_memory(run: &Run) -> bool {
     let memory = &run.header.resolved.memory;
     memory.is_empty() || memory.values().any(|device| device.context_bytes > 0)
 }
