@@ -135,9 +135,7 @@ impl<'a> Job<'a> {
         // As in llama-bench, a length of 0 means none.
         let or = |given: Vec<u32>, default: u32| if tests_given { given } else { vec![default] };
         for n in or(all(&args.n_prompt), if own_default { 256 } else { 512 }).into_iter().filter(|&n| n > 0) {
-            for &embeddings in &args.embeddings {
-                sweep = if embeddings { sweep.embed(n) } else { sweep.prompt(n) };
-            }
+            sweep = sweep.prompt(n);
         }
         for n in or(all(&args.n_gen), if own_default { 16 } else { 128 }).into_iter().filter(|&n| n > 0) {
             sweep = sweep.generate(n);

@@ -212,7 +212,10 @@ fn embeddings_in_the_context_make_prompts_embeddings() {
     let sweep = || Sweep::new(&model).context(params().embeddings(true)).prompt(16).repetitions(1);
     let report = sweep().run().unwrap();
     assert!(report.cell(TestKind::Embd(16), 0).unwrap().measured().is_some());
-    assert!(!report.runs[0].header.config.embeddings, "the test says it, and compares with one asked for so");
+    assert!(report.runs[0].header.config.embeddings);
+    for format in [Format::Json, Format::Jsonl, Format::Csv] {
+        assert_eq!(read_str(&report::to_string(&report, format).unwrap()).unwrap().report, report);
+    }
 }
 
 #[test]

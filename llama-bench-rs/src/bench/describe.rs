@@ -75,8 +75,7 @@ fn config(model: &Model, context: &ContextParams, request: &Request) -> Config {
         }),
         load_mode: params.load_mode.name().into(),
         lazy_mode: params.lazy_mode.name().into(),
-        // A test of embeddings computes them anyway.
-        embeddings: context.embeddings && !(request.generations.is_empty() && request.pairs.is_empty()),
+        embeddings: context.embeddings,
         no_op_offload: !context.op_offload,
         no_host: params.no_host,
         repack: params.use_extra_bufts,

@@ -94,10 +94,8 @@ impl Flat {
             tensor_buft_overrides: self.tensor_buft_overrides.clone(),
             load_mode: self.load_mode.clone(),
             lazy_mode: self.lazy_mode.clone(),
-            // llama-bench asks for them in all of its tests, and speaks of each test alone.
-            embeddings: self
-                .always_embeddings
-                .unwrap_or(self.embeddings && self.kind() != Some(FlatKind::Embd)),
+            // llama-bench asks for them in all of its tests.
+            embeddings: self.always_embeddings.unwrap_or(self.embeddings),
             no_op_offload: self.no_op_offload != 0,
             no_host: self.no_host,
             repack: self.repack,
