@@ -12,6 +12,7 @@ mod context;
 mod context_params;
 #[cfg(test)]
 mod context_tests;
+mod decode_rules;
 mod device;
 mod dot;
 mod error;
