@@ -23,6 +23,8 @@ mod model_arguments;
 mod model_params;
 mod sampler;
 mod state;
+#[cfg(test)]
+mod state_tests;
 mod threadpool;
 mod traits;
 mod vocab;

@@ -62,7 +62,7 @@ static STAMPS: AtomicU64 = AtomicU64::new(1);
 
 /// How the rows of a KV cache, one per cell, lie in the buffers of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rows {
+pub(super) enum Rows {
     /// They fill the alignment; the smallest has so many bytes.
     Whole { smallest: usize },
     /// They leave a rest, or not all could be seen.
@@ -118,7 +118,12 @@ impl Context {
         self.save(seq, flags, by_llama)
     }
 
-    fn save(&mut self, seq: i32, flags: StateFlags, by_llama: bool) -> Result<SeqState, LlamaError> {
+    pub(super) fn save(
+        &mut self,
+        seq: i32,
+        flags: StateFlags,
+        by_llama: bool,
+    ) -> Result<SeqState, LlamaError> {
         let buffer = if by_llama { Some(self.check_device(seq, flags)?) } else { None };
         if flags.contains(StateFlags::ON_DEVICE) {
             // From here on the snapshot before is no longer there, even if this one fails.
@@ -198,7 +203,7 @@ impl Context {
     }
 
     /// Whether llama.cpp will find the memory that it allocates in a destructor.
-    fn check_room(
+    pub(super) fn check_room(
         &self,
         seq: i32,
         what: &'static str,
@@ -214,7 +219,7 @@ impl Context {
     }
 
     /// Asks once: memory lies where it lay when the context was made.
-    fn rows(&mut self) -> Rows {
+    pub(super) fn rows(&mut self) -> Rows {
         if let Some(rows) = self.on_device.rows {
             return rows;
         }
