@@ -35,6 +35,9 @@ fn a_batch_that_is_computed_at_once_fits_the_physical_batch() {
         assert!(matches!(context.decode(&batch(&large)), Err(LlamaError::UbatchSize { .. })));
         context.decode_tokens(&[1; 16]).unwrap();
         context.decode(&batch(&large[..16])).unwrap();
+        // Nothing is kept, so nothing fills up.
+        (0..20).for_each(|_| context.decode_tokens(&[1; 16]).unwrap());
+        assert_eq!(context.n_past(), 0);
     }
 }
 

@@ -143,7 +143,7 @@ impl Context {
         self.flash_attn
     }
 
-    /// Tokens in sequence 0.
+    /// Tokens in sequence 0; 0 for a model that keeps no memory.
     pub fn n_past(&self) -> u32 {
         self.n_past
     }
@@ -180,7 +180,9 @@ impl Context {
         if code != 0 {
             return Err(self.decode_error(code, &log));
         }
-        self.n_past += n_tokens;
+        if self.rules.has_memory() {
+            self.n_past += n_tokens;
+        }
         self.has_outputs = true;
         Ok(())
     }
@@ -296,7 +298,12 @@ impl Context {
     /// Takes note of the exception that a call threw.
     pub(super) fn broken_by(&mut self, what: &'static str) -> LlamaError {
         self.broken = true;
-        LlamaError::Exception { what, exception: last_exception().unwrap_or_default() }
+        let exception = last_exception().unwrap_or_default();
+        if LlamaError::is_memory(&exception) {
+            let log = format!("{exception}; this context cannot be used any more");
+            return LlamaError::OutOfMemory { what: format!("calling {what}"), log };
+        }
+        LlamaError::Exception { what, exception }
     }
 
     fn decode_error(&mut self, code: i32, log: &log::Log) -> LlamaError {

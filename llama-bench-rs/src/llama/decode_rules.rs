@@ -11,6 +11,7 @@ pub(super) struct DecodeRules {
     n_ubatch: u32,
     n_vocab: u32,
     n_seq_max: u32,
+    has_memory: bool,
     /// All tokens are computed at once: attention is not causal, or there is no memory to go on from.
     at_once: bool,
     /// Each sequence has a stream of its own, which a token of two would have to be in.
@@ -37,6 +38,7 @@ impl DecodeRules {
             n_ubatch,
             n_vocab: model.n_vocab(),
             n_seq_max: params.n_seq_max,
+            has_memory,
             at_once: !is_causal || !has_memory,
             streams: has_memory && has_streams(model, params),
             awaits_encode: has_memory && is_encoder_decoder(model),
@@ -49,6 +51,11 @@ impl DecodeRules {
 
     pub(super) fn n_ubatch(&self) -> u32 {
         self.n_ubatch
+    }
+
+    /// Whether anything is kept from one decode to the next.
+    pub(super) fn has_memory(&self) -> bool {
+        self.has_memory
     }
 
     pub(super) fn n_vocab(&self) -> u32 {

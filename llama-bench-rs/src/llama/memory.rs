@@ -66,8 +66,8 @@ impl Context {
         }
         // SAFETY: the memory of a live context and sequences below n_seq_max.
         let done = unsafe {
-            sys::llama_sys_memory_seq_rm(self.memory(), to, -1, -1);
-            sys::llama_sys_memory_seq_cp(self.memory(), from, to, -1, -1)
+            (sys::llama_sys_memory_seq_rm(self.memory(), to, -1, -1) || last_exception().is_none())
+                && sys::llama_sys_memory_seq_cp(self.memory(), from, to, -1, -1)
         };
         if !done && last_exception().is_some() {
             return Err(self.broken_by("llama_memory_seq_cp"));

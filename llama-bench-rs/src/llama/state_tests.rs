@@ -25,19 +25,16 @@ fn next(context: &mut Context, seq: i32) -> Vec<f32> {
 
 #[test]
 fn every_row_of_a_memory_is_seen() {
-    for (shape, smallest) in [
-        ("tiny-llama", 512..4096),
-        ("tiny-gpt-oss", 128..4096),
-        ("tiny-gemma3", 128..4096),
-        ("tiny-granite-hybrid", 128..4096),
-        ("tiny-mamba2", usize::MAX..usize::MAX),
-    ] {
+    for shape in ["tiny-llama", "tiny-gpt-oss", "tiny-gemma3", "tiny-granite-hybrid", "tiny-mamba2"] {
         for (unified, flash_attn) in [(false, FlashAttn::On), (true, FlashAttn::Off)] {
             let params = params(flash_attn).n_seq_max(3).kv_unified(unified);
             let mut context = Context::new(&model(shape), &params).unwrap();
             match context.rows() {
-                Rows::Whole { smallest: found } => {
-                    assert!(smallest.contains(&found) || found == smallest.start, "{shape}: {found}");
+                Rows::Whole { smallest: usize::MAX } => {
+                    assert_eq!(shape, "tiny-mamba2", "no row is an attention's")
+                }
+                Rows::Whole { smallest } => {
+                    assert!(smallest >= 32 && smallest % 32 == 0, "{shape}: {smallest}")
                 }
                 Rows::Ragged => panic!("{shape}"),
             }
@@ -98,7 +95,7 @@ fn snapshots_on_a_device_are_right_however_they_lie() {
             assert!(state.size_bytes() < 4096, "{shape}: {} bytes on the host", state.size_bytes());
             let right = next(&mut context, 0);
             context.state_restore(&state).unwrap();
-            assert!(context.memory_seq_rm(0, 32, None).unwrap() || flags.is_empty());
+            assert!(context.memory_seq_rm(0, 32, None).unwrap());
             let value = next(&mut context, 0);
             let largest = right.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
             let close = value.iter().zip(&right).all(|(a, b)| (a - b).abs() < largest / 100.0);
