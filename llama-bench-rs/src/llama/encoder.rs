@@ -15,8 +15,6 @@ pub(super) struct Outputs {
     pub(super) logits: bool,
     /// Tokens that have embeddings, or belong to a sequence that has one.
     n_embedded: usize,
-    /// Whether the encoder has read a text that the decoder can go on from.
-    encoded: bool,
     /// One per token, to ask for the outputs of all of them.
     all: Vec<i8>,
 }
@@ -36,8 +34,8 @@ impl Context {
     /// learned, a model that has nothing to encode with, or a failure in llama.cpp.
     #[doc(alias = "llama_encode")]
     pub fn encode_tokens(&mut self, tokens: &[Token]) -> Result<(), LlamaError> {
-        self.check_tokens(tokens)?;
         self.check_encode(tokens.len())?;
+        self.rules.check_vocabulary(tokens)?;
         if tokens.len() > self.positions as usize {
             return Err(LlamaError::Position {
                 position: tokens.len() as u32 - 1,
@@ -54,9 +52,6 @@ impl Context {
     /// As `encode_tokens`; the batch names a sequence that is not there or has positions with gaps.
     #[doc(alias = "llama_encode")]
     pub fn encode(&mut self, batch: &Batch) -> Result<(), LlamaError> {
-        if batch.is_empty() {
-            return Err(LlamaError::BatchSize { n_batch: self.n_ubatch(), n_tokens: 0 });
-        }
         self.check_encode(batch.len())?;
         batch.check(self.model().n_vocab(), self.params().n_seq_max, self.positions)?;
         let mut raw = batch.raw();
@@ -76,7 +71,7 @@ impl Context {
             });
         }
         let has_encoder = self.model().has_encoder();
-        self.outputs.encoded = has_encoder;
+        self.rules.awaits_encode = false;
         self.outputs.logits = !has_encoder && self.model().has_logits();
         self.outputs.n_embedded = if self.outputs.embeddings { n_tokens } else { 0 };
         Ok(())
@@ -99,44 +94,25 @@ impl Context {
                 why: "this model has no encoder: decode the tokens".into(),
             });
         }
-        self.check_whole(n_tokens)
+        let n_ubatch = self.n_ubatch();
+        if n_tokens == 0 {
+            return Err(LlamaError::BatchSize { n_batch: n_ubatch, n_tokens });
+        }
+        if n_tokens > n_ubatch as usize {
+            return Err(LlamaError::UbatchSize { n_ubatch, n_tokens });
+        }
+        Ok(())
     }
 
-    /// Refuses a text that is longer than what can be computed at once.
-    fn check_whole(&self, n_tokens: usize) -> Result<(), LlamaError> {
-        let n_ubatch = self.n_ubatch();
-        if n_tokens <= n_ubatch as usize {
+    /// Refuses to decode with an encoder alone.
+    pub(super) fn check_decoder(&self) -> Result<(), LlamaError> {
+        if self.model().has_decoder() {
             return Ok(());
         }
-        Err(LlamaError::Parameter {
-            name: "n_ubatch",
-            value: n_ubatch.to_string(),
-            remedy: format!(
-                "this model computes a text of {n_tokens} tokens at once: raise n_ubatch and n_batch to {n_tokens}, or \
-                 shorten the text"
-            ),
+        Err(LlamaError::Unsupported {
+            what: "decoding".into(),
+            why: "this model has an encoder alone: encode the tokens".into(),
         })
-    }
-
-    /// Before a decode: refuses what the kind of model rules out, and forgets what the call before left.
-    pub(super) fn begin_decode(&mut self, n_tokens: usize) -> Result<(), LlamaError> {
-        let unsupported =
-            |why: &str| Err(LlamaError::Unsupported { what: "decoding".into(), why: why.into() });
-        let model = self.model();
-        match (model.has_encoder(), model.has_decoder()) {
-            (true, false) => return unsupported("this model has an encoder alone: encode the tokens"),
-            (true, true) if !self.outputs.encoded => {
-                return unsupported(
-                    "the decoder goes on from a text that the encoder has read: encode one first",
-                );
-            }
-            _ => {}
-        }
-        if !model.keeps_memory() || !model.is_causal() {
-            self.check_whole(n_tokens)?;
-        }
-        self.outputs.forget();
-        Ok(())
     }
 
     /// After a decode that went well.
@@ -208,7 +184,8 @@ impl Outputs {
         Self { embeddings, ..Self::default() }
     }
 
-    fn forget(&mut self) {
+    /// Nothing is left to be read.
+    pub(super) fn forget(&mut self) {
         self.logits = false;
         self.n_embedded = 0;
     }

@@ -53,6 +53,18 @@ pub enum LlamaError {
         /// What it is.
         what: String,
     },
+    /// A hyperparameter in the model file is a value that cannot be computed with.
+    #[error("{path} says {key} = {value}, which cannot be used: {remedy}")]
+    Hyperparameter {
+        /// The path.
+        path: PathBuf,
+        /// The metadata key.
+        key: String,
+        /// Its value.
+        value: String,
+        /// What it should be.
+        remedy: &'static str,
+    },
     /// A part of a split model is missing.
     #[error("{path} is one of {n_parts} parts and {missing} is not beside it: put all parts into one folder")]
     SplitMissing {
@@ -122,6 +134,17 @@ pub enum LlamaError {
     BatchSize {
         /// Largest number of tokens.
         n_batch: u32,
+        /// Tokens given.
+        n_tokens: usize,
+    },
+    /// Too many tokens for a model that computes a whole batch at once.
+    #[error(
+        "attention of this model is not causal, so a batch is computed at once: {n_tokens} tokens are more than \
+         n_ubatch ({n_ubatch}); raise n_ubatch"
+    )]
+    UbatchSize {
+        /// Most tokens computed at once.
+        n_ubatch: u32,
         /// Tokens given.
         n_tokens: usize,
     },
@@ -207,12 +230,16 @@ impl LlamaError {
         match self {
             Self::NoCpuBackend | Self::UnknownDevice { .. } | Self::UnknownBufferType { .. } => "not_found",
             Self::Open { .. } | Self::SplitMissing { .. } => "not_found",
-            Self::File { .. } | Self::NotAModel { .. } | Self::Load { .. } => "model_load",
+            Self::File { .. } | Self::NotAModel { .. } | Self::Load { .. } | Self::Hyperparameter { .. } => {
+                "model_load"
+            }
             Self::OutOfMemory { .. } => "out_of_memory",
             Self::Context { .. } => "context",
-            Self::Parameter { .. } | Self::BatchSize { .. } | Self::Token { .. } | Self::Sequence { .. } => {
-                "invalid_parameter"
-            }
+            Self::Parameter { .. }
+            | Self::BatchSize { .. }
+            | Self::UbatchSize { .. }
+            | Self::Token { .. }
+            | Self::Sequence { .. } => "invalid_parameter",
             Self::Unsupported { .. } => "unsupported",
             Self::ContextFull { .. } | Self::Position { .. } => "context_too_small",
             Self::Decode { .. } => "decode",

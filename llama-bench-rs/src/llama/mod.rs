@@ -12,6 +12,7 @@ mod context;
 mod context_params;
 #[cfg(test)]
 mod context_tests;
+mod decode_rules;
 mod device;
 mod dot;
 mod encoder;
@@ -24,6 +25,8 @@ mod model_arguments;
 mod model_params;
 mod sampler;
 mod state;
+#[cfg(test)]
+mod state_tests;
 mod threadpool;
 mod traits;
 mod vocab;
