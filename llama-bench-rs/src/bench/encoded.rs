@@ -5,6 +5,7 @@ use super::{
     clock::Clock,
     engine::Engine,
     observe::Event,
+    plan::Unit,
     target::{Target, Token},
     timed,
     tokens::Purpose,
@@ -17,10 +18,28 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
     pub(super) fn refuse_unsupported(&mut self) {
         let plan = self.plan;
         for &unit in plan.depths.iter().flat_map(|depth| &depth.units) {
-            if let Some(failure) = unit.cells().find_map(|cell| self.abilities.refusal(&plan.cells[cell])) {
-                self.fail(unit, &failure);
+            match unit {
+                Unit::Single(cell) => self.refuse(cell, unit),
+                Unit::Pair { prompt, generation } => {
+                    self.refuse(prompt, unit);
+                    // The prompt goes on without it.
+                    self.refuse(generation, Unit::Single(generation));
+                }
             }
         }
+    }
+
+    /// Fails the unit if this cell cannot be run.
+    fn refuse(&mut self, cell: usize, unit: Unit) {
+        if let Some(failure) = self.abilities.refusal(&self.plan.cells[cell]) {
+            self.fail(unit, &failure);
+        }
+    }
+
+    /// Cells of a unit that have not failed. What fails while it runs fails with its unit, so that one that is left is
+    /// the prompt of a pair whose generation is not possible.
+    pub(super) fn possible_cells(&self, unit: Unit) -> Vec<usize> {
+        unit.cells().filter(|&cell| self.cells[cell].failure.is_none()).collect()
     }
 
     /// What is timed in the cells that can be run.

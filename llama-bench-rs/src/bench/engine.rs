@@ -91,6 +91,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
                 self.warmup = cell.measured().map_or(self.warmup, |measured| measured.warmup);
             }
         }
+        self.refuse_unsupported();
         for &unit in self.plan.depths.iter().flat_map(|depth| &depth.units) {
             // A run that was cut short between the halves of a pair has one sample too many.
             let n_reps = self.n_reps(unit) as usize;
@@ -194,7 +195,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     pub(super) fn measure(&mut self, unit: Unit, rep: u32) -> Result<(), Failure> {
         // Before the whole unit: nothing comes between the halves of a pair.
         let pace = self.pace();
-        for cell in unit.cells() {
+        for cell in self.possible_cells(unit) {
             let test = self.plan.cells[cell];
             let starts_sequence = test.n_depth == 0;
             let tokens = self.draw(Purpose::Repetition { cell, rep }, test.kind, starts_sequence);
@@ -264,23 +265,25 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     }
 
     fn has_failed(&self, unit: Unit) -> bool {
-        unit.cells().any(|cell| self.cells[cell].failure.is_some())
+        self.possible_cells(unit).is_empty()
     }
 
     fn is_done(&self, unit: Unit) -> bool {
         let n_reps_max = self.plan.request.n_reps_max();
-        unit.cells().all(|cell| self.cells[cell].is_done(n_reps_max))
+        self.possible_cells(unit).into_iter().all(|cell| self.cells[cell].is_done(n_reps_max))
     }
 
     /// Repetitions that the unit has.
     pub(super) fn n_reps(&self, unit: Unit) -> u32 {
-        unit.cells().map(|cell| self.cells[cell].samples.len() as u32).min().unwrap_or(0)
+        let n_samples = |cell: usize| self.cells[cell].samples.len() as u32;
+        self.possible_cells(unit).into_iter().map(n_samples).min().unwrap_or(0)
     }
 
     /// Asks the stopping rule whether the unit has enough repetitions: the halves of a pair stop together.
     pub(super) fn settle(&mut self, unit: Unit) {
         let Some(rule) = &self.plan.request.stopping else { return };
-        let stops: Vec<_> = unit.cells().map(|cell| (cell, self.cells[cell].decide(rule))).collect();
+        let cells = self.possible_cells(unit);
+        let stops: Vec<_> = cells.into_iter().map(|cell| (cell, self.cells[cell].decide(rule))).collect();
         if stops.iter().all(|(_, stop)| stop.is_some()) {
             for (cell, stop) in stops {
                 self.cells[cell].stop = stop;

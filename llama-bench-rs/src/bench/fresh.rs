@@ -76,7 +76,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
 
     /// The whole prompt or text, or one token, at depth 0.
     fn warm_up_once(&mut self, unit: Unit) -> Result<(), Failure> {
-        for cell in unit.cells() {
+        for cell in self.possible_cells(unit) {
             let kind = match self.plan.cells[cell].kind {
                 TestKind::Tg(_) => TestKind::Tg(1),
                 whole => whole,

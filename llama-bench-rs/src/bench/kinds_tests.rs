@@ -63,7 +63,7 @@ fn without_memory_what_is_possible_is_measured_and_the_rest_says_why() {
             ("pp65", "invalid_parameter"),
             ("tg4", unsupported),
             ("embd24", measured),
-            ("pp8 (pg8+4)", unsupported),
+            ("pp8 (pg8+4)", measured),
             ("tg4 @ d8 (pg8+4)", unsupported),
             ("pp40 @ d32", unsupported),
             ("pp65 @ d32", unsupported),
@@ -80,7 +80,10 @@ fn without_memory_what_is_possible_is_measured_and_the_rest_says_why() {
         assert!(run.curve.is_empty(), "nothing is filled");
         // Prompts of more than a batch of 16 go in one piece, and nothing longer than can be computed is run.
         assert!(
-            target.calls.iter().all(|call| call.before.is_empty() && [24, 40].contains(&call.tokens.len()))
+            target
+                .calls
+                .iter()
+                .all(|call| call.before.is_empty() && [8, 24, 40].contains(&call.tokens.len()))
         );
         let embedded = |call: &&Call| call.work == Work::Embed;
         assert!(target.calls.iter().filter(embedded).all(|call| call.tokens.len() == 24));
@@ -161,7 +164,8 @@ fn a_decoder_generates_from_the_text_of_its_depth() {
 
 #[test]
 fn a_run_that_is_taken_up_refuses_the_same_again() {
-    let plan = Request { depths: vec![0, 32], ..request() }.plan().unwrap();
+    let pairs = vec![Group { n_prompt: 8, n_gen: 4 }];
+    let plan = Request { pairs, depths: vec![0, 32], ..request() }.plan().unwrap();
     let first = run(&plan, &mut no_memory());
     let mut target = no_memory();
     let clock = target.clock.clone();
