@@ -74,6 +74,9 @@ impl<'a> Job<'a> {
             }
         };
         say!("{} cells of {model}", plan.cells.len());
+        for (test, failure) in sweep.unsupported().map_err(bad_usage)? {
+            say!("not possible: {test}: {}", failure.message);
+        }
         say!("tokens to fill: {}", plan.n_fill_tokens());
         say!("tokens to time: {} at most", plan.n_timed_tokens());
         let Some(needs) = sweep.needs().map_err(bad_usage)? else {

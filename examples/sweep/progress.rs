@@ -92,7 +92,7 @@ fn place(tests: &[Test], test: &Test) -> Option<String> {
 
 fn work(kind: TestKind) -> u64 {
     match kind {
-        TestKind::Pp(n) => u64::from(n),
+        TestKind::Pp(n) | TestKind::Embd(n) => u64::from(n),
         TestKind::Tg(n) => u64::from(n) * TOKENS_PER_STEP,
     }
 }

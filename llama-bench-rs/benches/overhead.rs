@@ -66,6 +66,7 @@ fn per_generated_token(c: &mut Criterion) {
     let request = Request {
         prompts: vec![],
         generations: vec![N_GEN],
+        embeddings: vec![],
         pairs: vec![],
         depths: vec![0],
         n_reps: 1,

@@ -51,6 +51,25 @@ fn a_blend_of_prompt_and_generation_is_left_out_by_name() {
     assert!(error.to_string().contains("pp64+tg8"), "{error}");
 }
 
+/// `llama-bench -embd 1`: its prompts are embedded, its generations compute embeddings besides.
+#[test]
+fn llama_benchs_rows_with_embeddings_are_tests_of_embeddings() {
+    let without = read_str(JSON).unwrap().report;
+    let with = read_str(&JSON.replace("\"embeddings\": false", "\"embeddings\": true")).unwrap().report;
+    let kinds = |report: &Report| report.cells().map(|(_, cell)| cell.test.kind).collect::<Vec<_>>();
+    let embedded = kinds(&without).into_iter().map(|kind| match kind {
+        TestKind::Pp(n) => TestKind::Embd(n),
+        other => other,
+    });
+    assert_eq!(kinds(&with), embedded.collect::<Vec<_>>());
+    assert!(kinds(&with).contains(&TestKind::Embd(64)));
+    let [run] = &with.runs[..] else { panic!("{} runs", with.runs.len()) };
+    assert(run.header.config.embeddings != Some(true));
+    for format in [Format::Json, Format::Jsonl, Format::Csv] {
+        assert_eq!(read_str(&report::to_string(&with, format).unwrap()).unwrap().report, with);
+    }
+}
+
 #[test]
 fn llama_benchs_jsonl_holds_the_same() {
     let (json, jsonl) = (read_str(JSON).unwrap(), read_str(JSONL).unwrap());

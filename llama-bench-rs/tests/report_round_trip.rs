@@ -235,7 +235,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 
 fn cell() -> impl Strategy<Value = Cell> {
     let kind =
-        (any::<bool>(), 1..=u32::MAX).prop_map(|(pp, n)| if pp { TestKind::Pp(n) } else { TestKind::Tg(n) });
+        (0..3usize, 1..=u32::MAX).prop_map(|(i, n)| [TestKind::Pp, TestKind::Tg, TestKind::Embd][i](n));
     let group = any::<(u32, u32)>().prop_map(|(n_prompt, n_gen)| Group { n_prompt, n_gen });
     (kind, any::<u32>(), option::of(group), text(), outcome()).prop_map(
         |(kind, n_depth, group, started_at, outcome)| Cell {

@@ -89,6 +89,7 @@ fn odd_batches_are_taken_or_refused_and_the_context_goes_on() {
                 }
                 match context.decode(&batch) {
                     Ok(()) | Err(LlamaError::Decode { .. }) => {}
+                    Err(LlamaError::Parameter { name: "sequences", .. }) if !unified => {}
                     Err(other) => panic!("{shape} {unified}: {other}"),
                 }
             };

@@ -29,28 +29,49 @@ fn logits(model: &Model, tokens: &[i32]) -> Vec<f32> {
     context.logits(-1).unwrap().to_vec()
 }
 
+/// What the model has to say to these tokens: logits, or embeddings if it computes those alone.
+fn outputs(model: &Model, tokens: &[i32]) -> Vec<f32> {
+    if model.keeps_memory() && !model.has_encoder() {
+        return logits(model, tokens);
+    }
+    let params = ContextParams::default().n_ctx(512).n_batch(256).n_ubatch(256).n_threads(2).embeddings(true);
+    let mut context = Context::new(model, &params).unwrap();
+    context.encode_tokens(tokens).unwrap();
+    if let Some(start) = model.decoder_start() {
+        context.decode_tokens(&[start]).unwrap();
+    }
+    if let Some(logits) = context.logits(-1) {
+        return logits.to_vec();
+    }
+    match context.embeddings_seq(0) {
+        Some(embedding) => embedding.to_vec(),
+        None => context.embeddings(0).unwrap().to_vec(),
+    }
+}
+
 fn tokens(n: i32, step: i32) -> Vec<i32> {
     (0..n).map(|i| (i * step + 1) % 1000).collect()
 }
 
 #[test]
-fn every_tiny_model_computes_finite_logits_that_depend_on_the_prompt() {
+fn every_tiny_model_computes_finite_outputs_that_depend_on_the_prompt() {
     let dir = tempfile::tempdir().unwrap();
     for name in Shape::preset_names().iter().filter(|name| name.starts_with("tiny-")) {
         let model = load(&write(dir.path(), &Synthetic::new(Shape::preset(name).unwrap())));
         // Beyond the sliding window of those that have one.
-        let (one, other) = (logits(&model, &tokens(200, 7)), logits(&model, &tokens(200, 11)));
-        assert_eq!(one.len(), model.n_vocab() as usize, "{name}");
+        let (one, other) = (outputs(&model, &tokens(200, 7)), outputs(&model, &tokens(200, 11)));
+        assert!([model.n_vocab(), model.n_embd_out()].contains(&(one.len() as u32)), "{name}");
         for x in [&one, &other] {
-            assert!(x.iter().all(|logit| logit.is_finite()), "{name}");
+            assert!(x.iter().all(|output| output.is_finite()), "{name}");
             let (low, high) = x.iter().fold((f32::MAX, f32::MIN), |(l, h), &x| (l.min(x), h.max(x)));
             assert!(
-                high - low > 0.1 && high.abs().max(low.abs()) < 1e4,
-                "{name}: logits from {low} to {high}"
+                // A reranker gives one score.
+                (high - low > 0.1 || x.len() == 1) && high.abs().max(low.abs()) < 1e4,
+                "{name}: outputs from {low} to {high}"
             );
         }
         assert_ne!(one, other, "{name}");
-        assert_eq!(one, logits(&model, &tokens(200, 7)), "{name} is not deterministic");
+        assert_eq!(one, outputs(&model, &tokens(200, 7)), "{name} is not deterministic");
     }
 }
 

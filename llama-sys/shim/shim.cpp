@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <map>
 #include <regex>
+#include <set>
 #include <stdexcept>
 
 // Where a failed assertion may be thrown: through frames of ggml's C code, which have unwind tables on these targets
@@ -37,8 +40,8 @@ static thread_local text last_exception;
 // The assertion that failed in the current call: llama.cpp may have caught the exception made of it and gone on.
 static thread_local text failed_assertion;
 
-// Calls of this thread that are inside `contained`, so that an exception would be caught.
-static thread_local int depth = 0;
+// The frame of this thread's innermost `contained`, where an exception would be caught; null outside.
+static thread_local const void * catcher = nullptr;
 
 // The context of the current call computes with one thread, so that no other is left behind by an exception.
 static thread_local bool one_thread = false;
@@ -47,17 +50,43 @@ const char * llama_sys_last_exception(void) {
     return last_exception.chars;
 }
 
+void llama_sys_remember_exception(const char * exception) {
+    last_exception.set(exception);
+}
+
+// Makes a call the current one. A subscriber of llama.cpp's log may call back into the library: what is known of the
+// call around it comes back after it.
+struct current_call {
+    const void * outer_catcher;
+    bool         outer_one_thread;
+    text         outer_assertion;
+
+    current_call(const void * frame, bool alone) : outer_catcher(catcher), outer_one_thread(one_thread) {
+        outer_assertion.set(failed_assertion.chars);
+        failed_assertion.clear();
+        catcher    = frame;
+        one_thread = alone;
+    }
+    ~current_call() {
+        failed_assertion.set(outer_assertion.chars);
+        catcher    = outer_catcher;
+        one_thread = outer_one_thread;
+    }
+};
+
+#if defined(__GNUC__) || defined(__clang__)
+#define THIS_FRAME __builtin_frame_address(0)
+#else
+#define THIS_FRAME static_cast<const void *>(&failed) // nothing is thrown from C there: only told from null
+#endif
+
 // Runs `call`; an exception is remembered and `failed` returned in its place.
-template <typename F, typename R> static R contained(F call, R failed) {
-    last_exception.clear();
-    failed_assertion.clear();
-    struct inside {
-        inside() { depth++; }
-        ~inside() { depth--; }
-    } guard;
+template <typename F, typename R> static R contained(F call, R failed, bool alone = false) {
+    current_call current(THIS_FRAME, alone);
     try {
         R result = call();
         if (failed_assertion.empty()) {
+            last_exception.clear();
             return result;
         }
         last_exception.set(failed_assertion.chars);
@@ -71,16 +100,17 @@ template <typename F, typename R> static R contained(F call, R failed) {
 
 // The same for a call that may compute.
 template <typename F, typename R> static R computed(llama_context * ctx, F call, R failed) {
-    one_thread = std::max(llama_n_threads(ctx), llama_n_threads_batch(ctx)) == 1;
-    R result = contained(call, failed);
-    one_thread = false;
-    return result;
+    return contained(call, failed, std::max(llama_n_threads(ctx), llama_n_threads_batch(ctx)) == 1);
 }
 
 static const int32_t threw = -1000;
 
 #ifdef CAN_THROW_FROM_C
 static _Unwind_Reason_Code look_for_compute(_Unwind_Context * frame, void * found) {
+    // Frames beyond the catcher stay: an exception does not pass them.
+    if ((const void *) _Unwind_GetCFA(frame) > catcher) {
+        return _URC_NORMAL_STOP;
+    }
     void * function = _Unwind_FindEnclosingFunction((void *) (_Unwind_GetIP(frame) - 1));
     bool is_it = false;
 #if defined(__ELF__)
@@ -94,7 +124,7 @@ static _Unwind_Reason_Code look_for_compute(_Unwind_Context * frame, void * foun
     return is_it ? _URC_NORMAL_STOP : _URC_NO_REASON;
 }
 
-// The CPU backend is computing a graph further up the stack.
+// The CPU backend is computing a graph between here and the catcher.
 static bool computing() {
     bool found = false;
     _Unwind_Backtrace(look_for_compute, &found);
@@ -110,7 +140,7 @@ static bool computing() {
 // - Nothing half done is used again: Rust refuses the context from then on and frees neither it, nor its threads and
 //   model.
 static void on_abort(const char * message) {
-    if (depth > 0 && (one_thread || !computing())) {
+    if (catcher != nullptr && (one_thread || !computing())) {
         failed_assertion.set(message);
         throw std::runtime_error(message);
     }
@@ -164,6 +194,25 @@ size_t llama_sys_state_seq_set_data_ext(llama_context * ctx, const uint8_t * src
 
 bool llama_sys_memory_seq_rm(llama_memory_t mem, llama_seq_id seq, llama_pos p0, llama_pos p1) {
     return contained([&] { return llama_memory_seq_rm(mem, seq, p0, p1); }, false);
+}
+
+bool llama_sys_memory_apply(llama_context * ctx, llama_seq_id a, llama_seq_id b, bool embeddings) {
+    return computed(ctx, [&] {
+        // A decode forgets how the outputs of the one before it are to be put in order.
+        llama_get_logits(ctx);
+        // Only a decode makes copies that were put off. This one makes them and then finds no way to split a batch whose
+        // token is in two streams, nor would a context that computes embeddings try.
+        llama_set_embeddings(ctx, false);
+        llama_token  token  = 0;
+        llama_pos    pos    = llama_memory_seq_pos_max(llama_get_memory(ctx), a) + 1;
+        llama_seq_id both[] = { a, b };
+        llama_seq_id * seq_id = both;
+        int32_t n_seq_id = 2;
+        int8_t  output   = 0;
+        const int32_t code = llama_decode(ctx, { 1, &token, nullptr, &pos, &n_seq_id, &seq_id, &output });
+        llama_set_embeddings(ctx, embeddings);
+        return code == 1;
+    }, false);
 }
 
 bool llama_sys_memory_seq_cp(llama_memory_t mem, llama_seq_id src, llama_seq_id dst, llama_pos p0, llama_pos p1) {
@@ -220,4 +269,90 @@ int32_t llama_sys_memory_breakdown(const llama_context * ctx, llama_sys_memory *
         }
         return n;
     }, (int32_t) -1);
+}
+
+// Tensors of the memory that a graph of the context reads or writes: llama.cpp calls them all cache_*.
+static std::set<const ggml_tensor *> memory_tensors(ggml_cgraph * graph) {
+    std::set<const ggml_tensor *> found;
+    const auto look_at = [&](const ggml_tensor * t) {
+        const ggml_tensor * root = t != nullptr && t->view_src != nullptr ? t->view_src : t;
+        if (root != nullptr && strncmp(ggml_get_name(root), "cache_", 6) == 0 && root->buffer != nullptr) {
+            found.insert(root);
+        }
+    };
+    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+        const ggml_tensor * node = ggml_graph_node(graph, i);
+        look_at(node);
+        for (const ggml_tensor * src : node->src) {
+            look_at(src);
+        }
+    }
+    return found;
+}
+
+// One cell per sequence, which is saved in one piece.
+static bool is_recurrent(const ggml_tensor * t) {
+    const char * name = ggml_get_name(t);
+    return strncmp(name, "cache_r_", 8) == 0 || strncmp(name, "cache_s_", 8) == 0 || strncmp(name, "cache_ple_", 10) == 0;
+}
+
+bool llama_sys_memory_is_host(const llama_context * ctx) {
+    return contained([&] {
+        for (const auto & [buft, data] : llama_get_memory_breakdown(ctx)) {
+            if (data.context > 0 && !ggml_backend_buft_is_host(buft)) {
+                return false;
+            }
+        }
+        return true;
+    }, false);
+}
+
+llama_sys_memory_rows llama_sys_memory_rows_of(llama_context * ctx, uint32_t n_seq_max, size_t * smallest) {
+    return contained([&] {
+        std::map<ggml_backend_buffer_type_t, size_t> unseen;
+        for (const auto & [buft, data] : llama_get_memory_breakdown(ctx)) {
+            unseen[buft] = data.context;
+        }
+        const uint32_t n_tokens = std::min(llama_n_ctx(ctx), llama_n_ubatch(ctx));
+        ggml_cgraph * graph = llama_graph_reserve(ctx, n_tokens, n_seq_max, n_tokens);
+        if (graph == nullptr) {
+            return LLAMA_SYS_ROWS_UNKNOWN;
+        }
+        bool whole = true;
+        *smallest = SIZE_MAX;
+        for (const ggml_tensor * t : memory_tensors(graph)) {
+            ggml_backend_buffer_type_t buft = ggml_backend_buffer_get_type(t->buffer);
+            const size_t alignment = ggml_backend_buft_get_alignment(buft);
+            unseen[buft] -= GGML_PAD(ggml_backend_buft_get_alloc_size(buft, t), alignment);
+            if (!is_recurrent(t)) {
+                const size_t row = ggml_row_size(t->type, t->ne[0]);
+                whole = whole && row % alignment == 0;
+                *smallest = std::min(*smallest, row);
+            }
+        }
+        for (const auto & [buft, size] : unseen) {
+            if (size != 0) {
+                return LLAMA_SYS_ROWS_UNKNOWN;
+            }
+        }
+        return whole ? LLAMA_SYS_ROWS_WHOLE : LLAMA_SYS_ROWS_RAGGED;
+    }, LLAMA_SYS_ROWS_UNKNOWN);
+}
+
+bool llama_sys_memory_has_room(llama_context * ctx, size_t size, size_t bookkeeping) {
+    return contained([&] {
+        void * volatile host = malloc(bookkeeping); // volatile, or the compiler takes it for granted
+        bool has_room = host != nullptr;
+        free(host);
+        for (const auto & [buft, data] : llama_get_memory_breakdown(ctx)) {
+            if (data.context == 0 || !has_room) {
+                continue;
+            }
+            ggml_backend_buffer_t buffer =
+                size <= ggml_backend_buft_get_max_size(buft) ? ggml_backend_buft_alloc_buffer(buft, size) : nullptr;
+            has_room = buffer != nullptr;
+            ggml_backend_buffer_free(buffer);
+        }
+        return has_room;
+    }, false);
 }

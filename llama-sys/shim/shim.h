@@ -11,6 +11,9 @@ extern "C" {
 // Text of the exception that the last llama_sys_* call on this thread stopped; "" if it stopped none.
 const char * llama_sys_last_exception(void);
 
+// Makes `exception` the text that llama_sys_last_exception returns.
+void llama_sys_remember_exception(const char * exception);
+
 // From now on a failed assertion (ggml_abort) inside a llama_sys_* call is an exception like any other, in place of
 // the end of the process, wherever shim.cpp says that this is sound. What the call worked on is then unusable: leak it.
 void llama_sys_throw_on_abort(void);
@@ -30,6 +33,10 @@ size_t      llama_sys_state_seq_set_data_ext(struct llama_context * ctx, const u
                                              llama_seq_id seq, llama_state_seq_flags flags);
 bool        llama_sys_memory_seq_rm(llama_memory_t mem, llama_seq_id seq, llama_pos p0, llama_pos p1);
 bool        llama_sys_memory_seq_cp(llama_memory_t mem, llama_seq_id src, llama_seq_id dst, llama_pos p0, llama_pos p1);
+// Makes the copies of sequences that a memory of several streams puts off until the next decode; `a` and `b` are two
+// sequences that are copies of each other, and `embeddings` says whether the context computes embeddings. False if they
+// could not be made: the memory then says of them what is not true.
+bool        llama_sys_memory_apply(struct llama_context * ctx, llama_seq_id a, llama_seq_id b, bool embeddings);
 int32_t     llama_sys_tokenize(const struct llama_vocab * vocab, const char * text, int32_t text_len,
                                llama_token * tokens, int32_t n_tokens_max, bool add_special, bool parse_special);
 int32_t     llama_sys_detokenize(const struct llama_vocab * vocab, const llama_token * tokens, int32_t n_tokens,
@@ -59,6 +66,25 @@ struct llama_sys_memory {
 // Memory of a context by buffer type (llama_get_memory_breakdown). Writes at most `cap` entries and returns how many
 // there are, or -1 after an exception.
 int32_t llama_sys_memory_breakdown(const struct llama_context * ctx, struct llama_sys_memory * out, int32_t cap);
+
+// Whether the memory of a context (KV cache, recurrent state) lies in buffers that the host reads and writes, all of it.
+// False after an exception too.
+bool llama_sys_memory_is_host(const struct llama_context * ctx);
+
+// How the rows of a memory, one per cell, lie in its buffers.
+enum llama_sys_memory_rows {
+    LLAMA_SYS_ROWS_UNKNOWN = 0, // an exception, or tensors that could not all be found
+    LLAMA_SYS_ROWS_WHOLE   = 1, // every row is a multiple of its buffer's alignment, or saved one at a time
+    LLAMA_SYS_ROWS_RAGGED  = 2, // some are not
+};
+
+// Builds a graph of the context to find out. `n_seq_max` is the context's; `smallest` becomes the bytes of the smallest
+// row that is not saved one at a time, SIZE_MAX if there is none.
+enum llama_sys_memory_rows llama_sys_memory_rows_of(struct llama_context * ctx, uint32_t n_seq_max, size_t * smallest);
+
+// Whether every buffer type of the context's memory could now give `size` bytes for a snapshot, and the host
+// `bookkeeping` bytes for its bookkeeping.
+bool llama_sys_memory_has_room(struct llama_context * ctx, size_t size, size_t bookkeeping);
 
 #ifdef __cplusplus
 }

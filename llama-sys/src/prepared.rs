@@ -5620,6 +5620,9 @@ unsafe extern "C" {
     pub fn llama_sys_last_exception() -> *const ::std::os::raw::c_char;
 }
 unsafe extern "C" {
+    pub fn llama_sys_remember_exception(exception: *const ::std::os::raw::c_char);
+}
+unsafe extern "C" {
     pub fn llama_sys_throw_on_abort();
 }
 unsafe extern "C" {
@@ -5686,6 +5689,14 @@ unsafe extern "C" {
         dst: llama_seq_id,
         p0: llama_pos,
         p1: llama_pos,
+    ) -> bool;
+}
+unsafe extern "C" {
+    pub fn llama_sys_memory_apply(
+        ctx: *mut llama_context,
+        a: llama_seq_id,
+        b: llama_seq_id,
+        embeddings: bool,
     ) -> bool;
 }
 unsafe extern "C" {
@@ -5764,6 +5775,23 @@ impl Default for llama_sys_memory {
 unsafe extern "C" {
     pub fn llama_sys_memory_breakdown(ctx: *const llama_context, out: *mut llama_sys_memory, cap: i32)
     -> i32;
+}
+unsafe extern "C" {
+    pub fn llama_sys_memory_is_host(ctx: *const llama_context) -> bool;
+}
+pub const LLAMA_SYS_ROWS_UNKNOWN: llama_sys_memory_rows = 0;
+pub const LLAMA_SYS_ROWS_WHOLE: llama_sys_memory_rows = 1;
+pub const LLAMA_SYS_ROWS_RAGGED: llama_sys_memory_rows = 2;
+pub type llama_sys_memory_rows = ::std::os::raw::c_uint;
+unsafe extern "C" {
+    pub fn llama_sys_memory_rows_of(
+        ctx: *mut llama_context,
+        n_seq_max: u32,
+        smallest: *mut usize,
+    ) -> llama_sys_memory_rows;
+}
+unsafe extern "C" {
+    pub fn llama_sys_memory_has_room(ctx: *mut llama_context, size: usize, bookkeeping: usize) -> bool;
 }
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone)]

@@ -116,6 +116,7 @@ fn config(model: &ModelParams, context: &ContextParams, request: &Request) -> Co
         paced,
         // The cells say what was measured, and at which depths.
         prompts: _,
+        embeddings: _,
         generations: _,
         pairs: _,
         depths: _,
@@ -293,6 +294,7 @@ mod tests {
         });
         let request = changes!(Request request {
             prompts: vec![1] => Elsewhere,
+            embeddings: vec![1] => Elsewhere,
             generations: vec![1] => Elsewhere,
             pairs: vec![Group { n_prompt: 1, n_gen: 1 }] => Elsewhere,
             depths: vec![1] => Elsewhere,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    abilities::Abilities,
     clock::{Clock, ClockFacts},
     observe::{Cancel, Event, Observer},
     plan::{Carried, Depth, Plan, Unit},
@@ -17,7 +18,8 @@ use super::{
     warmup::Prompts,
 };
 use crate::record::{
-    Cell, CurvePoint, Failure, GpuConditions, Header, Method, Rewind, Run, TestKind, Warmup, merge_conditions,
+    Cell, CurvePoint, Failure, GpuConditions, Header, Method, Rewind, Run, Sample, TestKind, Warmup,
+    merge_conditions,
 };
 
 /// Everything a sweep needs while it runs.
@@ -28,6 +30,7 @@ pub(super) struct Engine<'a, T, C> {
     pub(super) header: Header,
     pub(super) tokens: TokenSource,
     pub(super) n_batch: u32,
+    pub(super) abilities: Abilities,
     pub(super) cells: Vec<Progress>,
     pub(super) curve: Vec<CurvePoint>,
     n_curve_told: usize,
@@ -61,16 +64,20 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         let limits = target.limits();
         let tokens = TokenSource::new(plan.request.seed, limits);
         let deepest = plan.depths.last().map_or(0, |d| d.n_depth);
+        let abilities = target.abilities();
+        let mut possible = plan.clone();
+        possible.cells.retain(|test| abilities.refusal(test).is_none());
         Self {
             fill: tokens.draw(Purpose::Fill, deepest, true),
             cells: plan.cells.iter().map(|_| Progress::default()).collect(),
             curve: Vec::new(),
             n_curve_told: 0,
             warmup: Warmup::default(),
-            prompts: Prompts::new(plan, limits.n_batch),
+            prompts: Prompts::new(&possible, abilities.whole_prompt.unwrap_or(limits.n_batch)),
             last_unit: None,
             n_longest_decode: 0,
             n_batch: limits.n_batch.max(1),
+            abilities,
             target,
             clock,
             plan,
@@ -97,6 +104,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
                 self.warmup = cell.measured().and_then(|measured| measured.warmup).unwrap_or(self.warmup);
             }
         }
+        self.refuse_unsupported();
         for &unit in self.plan.depths.iter().flat_map(|depth| &depth.units) {
             // A run that was cut short between the halves of a pair has one sample too many.
             let n_reps = self.n_reps(unit) as usize;
@@ -156,6 +164,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             }
         }
         self.refuse_past_training();
+        self.refuse_unsupported();
         if let Err(failure) = self.go_on() {
             // Before a context is made for nothing.
             self.fail_open(&failure);
@@ -195,6 +204,9 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
 
     /// Adds tokens of the fill from `from` up to `to`, each chunk timed for the curve.
     pub(super) fn fill(&mut self, from: u32, to: u32) -> Result<(), Failure> {
+        if self.encodes_depths() && to > 0 {
+            return self.encode_depth(to);
+        }
         let mut done = from;
         while done < to {
             self.go_on()?;
@@ -230,15 +242,19 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         self.n_longest_decode = 0;
     }
 
+    /// The first tokens of the fill.
+    pub(super) fn fill_tokens(&self, n_tokens: u32) -> Vec<Token> {
+        self.fill[..n_tokens as usize].to_vec()
+    }
+
     /// Times one repetition of a unit from the present state and keeps its samples.
     pub(super) fn measure(&mut self, unit: Unit, rep: u32) -> Result<(), Failure> {
         // Before the whole unit: nothing comes between the halves of a pair.
         let pace = self.pace();
-        for cell in unit.cells() {
+        for cell in self.possible_cells(unit) {
             let test = self.plan.cells[cell];
             let starts_sequence = test.n_depth == 0;
-            let tokens =
-                self.tokens.draw(Purpose::Repetition { cell, rep }, test.kind.n_tokens(), starts_sequence);
+            let tokens = self.draw(Purpose::Repetition { cell, rep }, test.kind, starts_sequence);
             self.measure_with(cell, rep, &tokens, pace)?;
         }
         Ok(())
@@ -268,10 +284,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         let test = self.plan.cells[cell];
         self.cells[cell].started_at.get_or_insert_with(utc_now);
         self.tell(&Event::Measuring { test: &test, rep, n_reps: self.plan.request.n_reps_max() });
-        let mut sample = match test.kind {
-            TestKind::Pp(_) => timed::prompt(self.target, self.clock, tokens, self.n_batch)?,
-            TestKind::Tg(_) => timed::generation(self.target, self.clock, tokens)?,
-        };
+        let mut sample = self.time(test.kind, tokens)?;
         sample.at = sample.at.map(|at| self.wall_before + at.saturating_sub(self.start));
         sample.pace = pace;
         *self.header.timing.timed.get_or_insert_default() += sample.elapsed;
@@ -281,6 +294,16 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         self.read_conditions();
         merge_conditions(&mut self.cells[cell].conditions, &self.conditions);
         Ok(())
+    }
+
+    /// Times one run of a test from where the target stands.
+    pub(super) fn time(&mut self, kind: TestKind, tokens: &[Token]) -> Result<Sample, Failure> {
+        let n_at_once = self.abilities.n_at_once(kind, self.n_batch);
+        match kind {
+            TestKind::Pp(_) => timed::prompt(self.target, self.clock, tokens, n_at_once),
+            TestKind::Tg(_) => timed::generation(self.target, self.clock, tokens),
+            TestKind::Embd(_) => timed::embedding(self.target, self.clock, tokens, n_at_once),
+        }
     }
 
     /// Looks at the GPUs, unless that was done a moment ago: the driver takes milliseconds to answer.
@@ -299,23 +322,25 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     }
 
     fn has_failed(&self, unit: Unit) -> bool {
-        unit.cells().any(|cell| self.cells[cell].failure.is_some())
+        self.possible_cells(unit).is_empty()
     }
 
     fn is_done(&self, unit: Unit) -> bool {
         let n_reps_max = self.plan.request.n_reps_max();
-        unit.cells().all(|cell| self.cells[cell].is_done(n_reps_max))
+        self.possible_cells(unit).into_iter().all(|cell| self.cells[cell].is_done(n_reps_max))
     }
 
     /// Repetitions that the unit has.
     pub(super) fn n_reps(&self, unit: Unit) -> u32 {
-        unit.cells().map(|cell| self.cells[cell].samples.len() as u32).min().unwrap_or(0)
+        let n_samples = |cell: usize| self.cells[cell].samples.len() as u32;
+        self.possible_cells(unit).into_iter().map(n_samples).min().unwrap_or(0)
     }
 
     /// Asks the stopping rule whether the unit has enough repetitions: the halves of a pair stop together.
     pub(super) fn settle(&mut self, unit: Unit) {
         let Some(rule) = &self.plan.request.stopping else { return };
-        let stops: Vec<_> = unit.cells().map(|cell| (cell, self.cells[cell].decide(rule))).collect();
+        let cells = self.possible_cells(unit);
+        let stops: Vec<_> = cells.into_iter().map(|cell| (cell, self.cells[cell].decide(rule))).collect();
         if stops.iter().all(|(_, stop)| stop.is_some()) {
             for (cell, stop) in stops {
                 self.cells[cell].stop = stop;

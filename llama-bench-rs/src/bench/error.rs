@@ -6,8 +6,8 @@ use crate::record::{Difference, Failure};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BenchError {
-    /// Neither a prompt nor a generation length was given.
-    #[error("nothing to measure: give a prompt length, a generation length or a pg pair")]
+    /// No length was given, of a prompt, a generation or a text to embed.
+    #[error("nothing to measure: give a prompt length, a generation length, a length to embed or a pg pair")]
     NoTests,
     /// No depth was given.
     #[error("no depth to measure at: give at least one, 0 for an empty context")]

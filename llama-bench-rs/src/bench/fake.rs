@@ -4,6 +4,7 @@
 use std::{cell::Cell, collections::HashMap, rc::Rc, time::Duration};
 
 use super::{
+    abilities::{Abilities, Memory},
     clock::Clock,
     target::{Keep, Limits, Target, Token},
 };
@@ -32,9 +33,20 @@ impl FakeClock {
 /// One decode as it reached the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Call {
+    pub(super) work: Work,
     /// Content of the context before.
     pub(super) before: Vec<Token>,
+    /// What the encoder had read before.
+    pub(super) text: Vec<Token>,
     pub(super) tokens: Vec<Token>,
+}
+
+/// How tokens reached the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    Read,
+    Embed,
+    Decode,
 }
 
 /// Counts and remembers everything; a token takes 1 ms plus 1 µs per token already in the context.
@@ -66,6 +78,10 @@ pub(super) struct FakeTarget {
     pub(super) whole: Option<Vec<Token>>,
     /// What its pace is, if it has one: each time a microsecond more than the last.
     pub(super) pace: Option<Duration>,
+    pub(super) abilities: Abilities,
+    pub(super) embeddings: bool,
+    /// What the encoder has read.
+    pub(super) text: Vec<Token>,
 }
 
 fn failure(kind: &str) -> Failure {
@@ -80,6 +96,7 @@ impl Target for FakeTarget {
         self.opened.push(n_ctx);
         self.n_ctx = n_ctx;
         self.content.clear();
+        self.text.clear();
         self.intact.clear();
         self.slots.clear();
         self.whole = None;
@@ -87,24 +104,23 @@ impl Target for FakeTarget {
     }
 
     fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure> {
-        if self.fail_call == Some(self.calls.len()) {
-            self.fail_call = None;
-            return Err(failure("decode"));
+        assert!(!matches!(self.abilities.memory, Memory::Nothing(_)), "nothing is decoded without memory");
+        self.compute(Work::Decode, tokens)
+    }
+
+    fn read(&mut self, tokens: &[Token]) -> Result<(), Failure> {
+        self.compute(if self.embeddings { Work::Embed } else { Work::Read }, tokens)
+    }
+
+    fn set_embeddings(&mut self, embeddings: bool) -> Result<(), Failure> {
+        self.embeddings = embeddings;
+        Ok(())
+    }
+
+    fn start_generation(&mut self) -> Result<(), Failure> {
+        if let (Memory::Encoded { start }, true) = (self.abilities.memory, self.text.is_empty()) {
+            self.text = vec![start];
         }
-        assert_ne!(self.panic_call, Some(self.calls.len()), "a defect of the target");
-        assert!(tokens.len() <= self.limits().n_batch as usize, "a chunk is larger than n_batch");
-        assert!(self.content.len() + tokens.len() <= self.n_ctx as usize, "past the end of the context");
-        self.calls.push(Call { before: self.content.clone(), tokens: tokens.to_vec() });
-        let n = tokens.len() as u32;
-        let ramp = self.ramp >> self.calls.len().min(31);
-        self.clock.advance(Duration::from_millis(u64::from(n + ramp)));
-        self.clock.advance(Duration::from_micros(u64::from(n) * self.content.len() as u64));
-        if n == self.limits().n_batch {
-            self.clock.advance(std::mem::take(&mut self.cold_long));
-        }
-        self.intact.truncate(self.content.len());
-        self.content.extend_from_slice(tokens);
-        self.intact.extend_from_slice(tokens);
         Ok(())
     }
 
@@ -114,6 +130,7 @@ impl Target for FakeTarget {
 
     fn clear(&mut self) {
         self.content.clear();
+        self.text.clear();
     }
 
     fn hold(&mut self, slot: usize, keep: Keep) -> Result<Rewind, Failure> {
@@ -135,7 +152,7 @@ impl Target for FakeTarget {
 
     fn rewind(&mut self, slot: usize) -> Result<(), Failure> {
         let n_depth = *self.slots.get(&slot).ok_or_else(|| failure("state"))?;
-        if self.broken_rewind {
+        if self.broken_rewind || self.abilities.memory != Memory::Tokens {
             return Err(failure("state"));
         }
         if let Some(whole) = &self.whole {
@@ -163,7 +180,50 @@ impl Target for FakeTarget {
         self.pace
     }
 
+    fn abilities(&self) -> Abilities {
+        self.abilities
+    }
+
     fn limits(&self) -> Limits {
         Limits { n_vocab: 1000, bos: Some(1), n_batch: self.n_batch.unwrap_or(16), n_ctx_train: 4096 }
+    }
+}
+
+impl FakeTarget {
+    fn compute(&mut self, work: Work, tokens: &[Token]) -> Result<(), Failure> {
+        if self.fail_call == Some(self.calls.len()) {
+            self.fail_call = None;
+            return Err(failure("decode"));
+        }
+        assert_ne!(self.panic_call, Some(self.calls.len()), "a defect of the target");
+        let whole = if work == Work::Decode { None } else { self.abilities.whole_prompt };
+        let n_batch = whole.unwrap_or(self.limits().n_batch);
+        assert!(tokens.len() <= n_batch as usize, "a chunk is larger than n_batch");
+        assert!(self.content.len() + tokens.len() <= self.n_ctx as usize, "past the end of the context");
+        self.calls.push(Call {
+            work,
+            before: self.content.clone(),
+            text: self.text.clone(),
+            tokens: tokens.to_vec(),
+        });
+        let n = tokens.len() as u32;
+        let ramp = self.ramp >> self.calls.len().min(31);
+        self.clock.advance(Duration::from_millis(u64::from(n + ramp)));
+        self.clock.advance(Duration::from_micros(u64::from(n) * self.content.len() as u64));
+        if n == self.limits().n_batch {
+            self.clock.advance(std::mem::take(&mut self.cold_long));
+        }
+        match self.abilities.memory {
+            Memory::Nothing(_) => return Ok(()),
+            Memory::Encoded { .. } if work != Work::Decode => {
+                self.text = tokens.to_vec();
+                return Ok(());
+            }
+            _ => {}
+        }
+        self.intact.truncate(self.content.len());
+        self.content.extend_from_slice(tokens);
+        self.intact.extend_from_slice(tokens);
+        Ok(())
     }
 }

@@ -35,7 +35,12 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         self.open(self.plan.n_ctx_of(unit))?;
         self.header.resolved.order = Some(Order::Blocks);
         self.pause()?;
-        self.set_rewind(depth, if depth.n_depth == 0 { Rewind::Clear } else { Rewind::FullOnHost });
+        let rewind = match depth.n_depth {
+            0 => Rewind::Clear,
+            _ if self.encodes_depths() => Rewind::Refill,
+            _ => Rewind::FullOnHost,
+        };
+        self.set_rewind(depth, rewind);
         if self.plan.request.warmup {
             self.warm_up_once(unit)?;
         }
@@ -57,6 +62,10 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         if n_depth == 0 {
             return Ok(());
         }
+        // What an encoder has read is no part of a state.
+        if self.encodes_depths() {
+            return self.encode_depth(n_depth);
+        }
         if saved.n_depth == n_depth && self.target.load(&saved.state).is_ok() {
             return Ok(());
         }
@@ -66,12 +75,12 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         Ok(())
     }
 
-    /// The whole prompt, or one token, at depth 0.
+    /// The whole prompt or text, or one token, at depth 0.
     fn warm_up_once(&mut self, unit: Unit) -> Result<(), Failure> {
-        for cell in unit.cells() {
+        for cell in self.possible_cells(unit) {
             let kind = match self.plan.cells[cell].kind {
-                TestKind::Pp(n) => TestKind::Pp(n),
                 TestKind::Tg(_) => TestKind::Tg(1),
+                whole => whole,
             };
             self.warm_up_run(kind)?;
         }

@@ -3,13 +3,14 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{
+    abilities::{Abilities, Memory, Reason},
     monitor,
     needs::{Needs, has_partial_state},
     pace::Control,
     target::{Keep, Limits, Target, Token},
 };
 use crate::{
-    llama::{Backend, Context, ContextParams, LlamaError, Model, SeqState, StateFlags},
+    llama::{Backend, Context, ContextParams, LlamaError, Model, Pooling, SeqState, StateFlags},
     record::{Failure, GpuConditions, Resolved, Rewind},
 };
 
@@ -23,10 +24,23 @@ pub struct LlamaTarget {
     whole: Option<SeqState>,
     /// Positions below this one still hold the fill; deeper ones were written over by a test or never filled.
     n_intact: u32,
+    /// What the encoder of an encoder-decoder model has read.
+    text: Text,
     /// Largest context that was found to fit.
     n_ctx_fits: u32,
     /// Made when it is first needed.
     control: Option<Control>,
+}
+
+/// What an encoder has read last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Text {
+    /// Nothing that counts.
+    Nothing,
+    /// A prompt.
+    Prompt,
+    /// The text of the depth that is held as this slot.
+    Slot(usize),
 }
 
 #[derive(Debug)]
@@ -48,6 +62,7 @@ impl LlamaTarget {
             slots: HashMap::new(),
             whole: None,
             n_intact: 0,
+            text: Text::Nothing,
             n_ctx_fits: 0,
             control: None,
         }
@@ -109,6 +124,7 @@ impl Target for LlamaTarget {
         self.slots.clear();
         self.whole = None;
         self.n_intact = 0;
+        self.text = Text::Nothing;
         self.context = None;
     }
 
@@ -147,6 +163,29 @@ impl Target for LlamaTarget {
     }
 
     #[inline]
+    fn read(&mut self, tokens: &[Token]) -> Result<(), Failure> {
+        if self.model.keeps_memory() && !self.model.has_encoder() {
+            return self.decode(tokens);
+        }
+        self.text = Text::Prompt;
+        Ok(self.context()?.encode_tokens(tokens)?)
+    }
+
+    fn set_embeddings(&mut self, embeddings: bool) -> Result<(), Failure> {
+        let embeddings = embeddings || self.params.embeddings;
+        self.context()?.set_embeddings(embeddings);
+        Ok(())
+    }
+
+    fn start_generation(&mut self) -> Result<(), Failure> {
+        if let (Some(start), Text::Nothing) = (self.model.decoder_start(), self.text) {
+            // As short as a text can be.
+            self.read(&[start])?;
+        }
+        Ok(())
+    }
+
+    #[inline]
     fn synchronize(&mut self) -> Result<(), Failure> {
         Ok(self.context()?.synchronize()?)
     }
@@ -155,6 +194,7 @@ impl Target for LlamaTarget {
         if let Some(context) = &mut self.context {
             context.memory_clear(false);
         }
+        self.text = Text::Nothing;
         self.n_intact = 0;
     }
 
@@ -174,12 +214,18 @@ impl Target for LlamaTarget {
             Some(_) => Rewind::PartialOnHost,
         };
         self.slots.insert(slot, Slot { n_depth, partial });
+        if self.text == Text::Prompt {
+            self.text = Text::Slot(slot);
+        }
         self.n_intact = n_depth;
         Ok(rewind)
     }
 
     fn can_hold_whole(&self) -> bool {
-        self.may_stay_on_device() && self.context.as_ref().is_some_and(whole_fits)
+        // An encoder's text is no part of a snapshot.
+        self.abilities().memory == Memory::Tokens
+            && self.may_stay_on_device()
+            && self.context.as_ref().is_some_and(whole_fits)
     }
 
     fn hold_whole(&mut self) -> Result<(), Failure> {
@@ -191,6 +237,9 @@ impl Target for LlamaTarget {
     }
 
     fn rewind(&mut self, slot: usize) -> Result<(), Failure> {
+        if self.model.has_encoder() && self.text != Text::Slot(slot) {
+            return Err(state_failure("the encoder has read something else since".into()));
+        }
         let Some(Slot { n_depth, .. }) = self.slots.get(&slot) else {
             return Err(state_failure(format!("nothing is held as slot {slot}")));
         };
@@ -225,6 +274,26 @@ impl Target for LlamaTarget {
 
     fn conditions(&mut self) -> Vec<GpuConditions> {
         monitor::read()
+    }
+
+    fn abilities(&self) -> Abilities {
+        let model = &self.model;
+        let memory = match () {
+            () if !model.has_decoder() => Memory::Nothing(Reason::EncoderAlone),
+            () if model.is_diffusion() => Memory::Nothing(Reason::Diffusion),
+            () if !model.keeps_memory() => Memory::Nothing(Reason::NoMemory),
+            () if !model.is_causal() => Memory::Nothing(Reason::NotCausal),
+            () => model.decoder_start().map_or(Memory::Tokens, |start| Memory::Encoded { start }),
+        };
+        let n_ubatch = Some(self.params.n_ubatch.min(self.params.n_batch));
+        // The embedding of a whole sequence is made of those that are computed together.
+        let splits = memory == Memory::Tokens && matches!(model.pooling(), Pooling::None | Pooling::Last);
+        Abilities {
+            memory,
+            whole_prompt: n_ubatch.filter(|_| memory != Memory::Tokens),
+            whole_embedding: n_ubatch.filter(|_| !splits),
+            n_positions: model.learned_positions(),
+        }
     }
 
     fn limits(&self) -> Limits {

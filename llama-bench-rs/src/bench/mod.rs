@@ -1,9 +1,11 @@
 //! Measuring: what to run ([`plan`]), on what ([`target`]), by which clock, and the sweep that brings them together.
 
+pub mod abilities;
 pub mod clock;
 #[cfg(test)]
 mod curve_tests;
 mod describe;
+mod encoded;
 mod engine;
 mod error;
 mod failed;
@@ -11,6 +13,8 @@ mod failed;
 mod fake;
 mod fresh;
 mod interleaved;
+#[cfg(test)]
+mod kinds_tests;
 #[cfg(test)]
 mod lanes_tests;
 mod llama_target;

@@ -28,6 +28,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
                 self.warm_up_run(match self.plan.cells[cell].kind {
                     TestKind::Pp(n) => TestKind::Pp(n.min(self.n_batch)),
                     TestKind::Tg(_) => TestKind::Tg(1),
+                    text @ TestKind::Embd(_) => text,
                 })?;
             }
         }

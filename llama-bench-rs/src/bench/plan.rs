@@ -72,6 +72,8 @@ pub struct Request {
     pub prompts: Vec<u32>,
     /// Generation lengths, in tokens.
     pub generations: Vec<u32>,
+    /// Lengths of texts to embed, in tokens.
+    pub embeddings: Vec<u32>,
     /// Prompt and generation in one go.
     pub pairs: Vec<Group>,
     /// Depths, in tokens; order and repeats do not matter.
@@ -97,7 +99,7 @@ pub struct Request {
 /// A checked request with its cells in order.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Every cell: depths ascending, at each depth pp, tg, then the halves of pg.
+    /// Every cell: depths ascending, at each depth pp, tg, embd, then the halves of pg.
     pub cells: Vec<Test>,
     /// The same, grouped by depth, ascending.
     pub depths: Vec<Depth>,
@@ -132,6 +134,9 @@ impl Request {
                 units.extend(
                     self.generations.iter().map(|&n| Unit::Single(add(TestKind::Tg(n), n_depth, None))),
                 );
+                units.extend(
+                    self.embeddings.iter().map(|&n| Unit::Single(add(TestKind::Embd(n), n_depth, None))),
+                );
                 units.extend(self.pairs.iter().map(|&group| Unit::Pair {
                     prompt: add(TestKind::Pp(group.n_prompt), n_depth, Some(group)),
                     generation: add(TestKind::Tg(group.n_gen), n_depth + group.n_prompt, Some(group)),
@@ -143,7 +148,8 @@ impl Request {
     }
 
     fn check(&self) -> Result<(), BenchError> {
-        if self.prompts.is_empty() && self.generations.is_empty() && self.pairs.is_empty() {
+        let singles = [&self.prompts, &self.generations, &self.embeddings];
+        if singles.iter().all(|lengths| lengths.is_empty()) && self.pairs.is_empty() {
             return Err(BenchError::NoTests);
         }
         if self.n_reps == 0 || self.stopping.is_some_and(|rule| rule.max == 0) {
@@ -153,11 +159,14 @@ impl Request {
             self.pairs.iter().flat_map(|g| [("a pg prompt", g.n_prompt), ("a pg generation", g.n_gen)]);
         let prompts = self.prompts.iter().map(|&n| ("a prompt", n));
         let generations = self.generations.iter().map(|&n| ("a generation", n));
-        if let Some((what, _)) = prompts.chain(generations).chain(halves).find(|&(_, n)| n == 0) {
+        let embeddings = self.embeddings.iter().map(|&n| ("a text to embed", n));
+        if let Some((what, _)) =
+            prompts.chain(generations).chain(embeddings).chain(halves).find(|&(_, n)| n == 0)
+        {
             return Err(BenchError::ZeroLength { what });
         }
         let Some(&n_depth) = self.depths.iter().max() else { return Err(BenchError::NoDepths) };
-        let longest = self.prompts.iter().chain(&self.generations).map(|&n| u64::from(n));
+        let longest = singles.into_iter().flatten().map(|&n| u64::from(n));
         let pairs = self.pairs.iter().map(|g| u64::from(g.n_prompt) + u64::from(g.n_gen));
         let n_tokens = longest.chain(pairs).max().unwrap_or(0);
         if u64::from(n_depth) + n_tokens > u64::from(N_CTX_MAX) {
@@ -228,7 +237,7 @@ impl Plan {
         let prompt = |&unit: &Unit| match unit {
             Unit::Single(cell) => match self.cells[cell].kind {
                 TestKind::Pp(n_tokens) => Some(Carried { unit, cell, n_tokens }),
-                TestKind::Tg(_) => None,
+                TestKind::Tg(_) | TestKind::Embd(_) => None,
             },
             Unit::Pair { .. } => None,
         };
@@ -276,6 +285,7 @@ pub(super) mod tests {
         Request {
             prompts: vec![8],
             generations: vec![4],
+            embeddings: vec![],
             pairs: vec![],
             depths: vec![64, 0, 32, 64],
             n_reps: 3,

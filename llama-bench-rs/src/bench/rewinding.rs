@@ -72,8 +72,10 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         depths.retain(|depth| !self.open_units(depth).is_empty());
         self.open_for(&mut depths);
         if !depths.is_empty()
-            && let Err(failure) =
-                self.warm_up_generations().and_then(|()| self.warm_up_prompts_first(&depths))
+            && let Err(failure) = self
+                .warm_up_generations()
+                .and_then(|()| self.warm_up_embeddings())
+                .and_then(|()| self.warm_up_prompts_first(&depths))
         {
             self.fail_depths(&depths, &failure);
             depths.clear();
@@ -154,7 +156,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
     fn time_live(&mut self, cell: usize) -> Result<(), Failure> {
         self.go_on()?;
         let n_gen = self.plan.cells[cell].kind.n_tokens().min(N_LIVE);
-        let tokens = self.tokens.draw(Purpose::Live, n_gen, false);
+        let tokens = self.draw(Purpose::Live, TestKind::Tg(n_gen), false);
         let sample = timed::generation(self.target, self.clock, &tokens)?;
         *self.header.timing.timed.get_or_insert_default() += sample.elapsed;
         *self.header.timing.n_decoded_tokens.get_or_insert_default() += u64::from(n_gen);

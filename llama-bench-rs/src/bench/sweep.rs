@@ -4,11 +4,11 @@ use std::{path::Path, time::Duration};
 
 use super::{
     Cancel, Event, Needs, Note, Observer, Order, Plan, Request, Verification, clock::MonotonicClock,
-    engine::Engine, error::BenchError, failed::NotLoaded, llama_target::LlamaTarget,
+    engine::Engine, error::BenchError, failed::NotLoaded, llama_target::LlamaTarget, target::Target as _,
 };
 use crate::{
     llama::{Backend, ContextParams, Model, ModelParams},
-    record::{Failure, Group, Header, Method, ModelInfo, Report, Run},
+    record::{Failure, Group, Header, Method, ModelInfo, Report, Run, Test},
     stats::StoppingRule,
 };
 
@@ -59,6 +59,7 @@ impl<'a> Sweep<'a> {
             request: Request {
                 prompts: Vec::new(),
                 generations: Vec::new(),
+                embeddings: Vec::new(),
                 pairs: Vec::new(),
                 depths: vec![0],
                 n_reps: 5,
@@ -97,6 +98,13 @@ impl<'a> Sweep<'a> {
         self
     }
 
+    /// Adds an embd test at every depth: the embedding of a text of `n_tokens` tokens, pooled as the model does it.
+    #[must_use]
+    pub fn embed(mut self, n_tokens: u32) -> Self {
+        self.request.embeddings.push(n_tokens);
+        self
+    }
+
     /// Adds a prompt directly followed by a generation at every depth: two cells, never one blend.
     #[must_use]
     pub fn pg(mut self, n_prompt: u32, n_gen: u32) -> Self {
@@ -132,7 +140,8 @@ impl<'a> Sweep<'a> {
         self
     }
 
-    /// How contexts are made; `n_ctx` is chosen by the sweep.
+    /// How contexts are made; `n_ctx` is chosen by the sweep. With [`embeddings`](ContextParams::embeddings), prompts
+    /// are embd tests, as llama-bench's `-embd 1` has it.
     #[must_use]
     pub fn context(mut self, context: ContextParams) -> Self {
         self.context = context;
@@ -213,11 +222,11 @@ impl<'a> Sweep<'a> {
     /// llama.cpp cannot be initialised.
     pub fn header(&self) -> Result<Header, BenchError> {
         let backend = Backend::init()?;
-        let (context, request) = (&self.context, &self.request);
+        let (context, request) = (&self.context, self.request());
         Ok(match &self.subject {
-            Subject::Model(model) => super::describe::header(&backend, model, context, request),
+            Subject::Model(model) => super::describe::header(&backend, model, context, &request),
             Subject::NotLoaded(NotLoaded { path, params, .. }) => {
-                super::describe::without_model(&backend, path, params, context, request)
+                super::describe::without_model(&backend, path, params, context, &request)
             }
         })
     }
@@ -248,7 +257,26 @@ impl<'a> Sweep<'a> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn plan(&self) -> Result<Plan, BenchError> {
-        self.request.clone().plan()
+        self.request().plan()
+    }
+
+    fn request(&self) -> Request {
+        let mut request = self.request.clone();
+        if self.context.embeddings {
+            request.embeddings.append(&mut request.prompts);
+        }
+        request
+    }
+
+    /// The planned tests that this model cannot do, each with the reason that its cell will give.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn unsupported(&self) -> Result<Vec<(Test, Failure)>, BenchError> {
+        let Subject::Model(model) = &self.subject else { return Ok(Vec::new()) };
+        let abilities = LlamaTarget::new(model, &self.context).abilities();
+        let refused = |test: &Test| Some((*test, abilities.refusal(test)?));
+        Ok(self.plan()?.cells.iter().filter_map(refused).collect())
     }
 
     /// Measures nothing, and proves that coming back to each depth leaves the context as a fresh fill does: walks over

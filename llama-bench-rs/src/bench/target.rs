@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::needs::Needs;
+use super::{
+    abilities::{Abilities, unsupported},
+    needs::Needs,
+};
 use crate::record::{Failure, GpuConditions, Resolved, Rewind};
 
 /// Token id, as in llama.cpp.
@@ -32,6 +35,30 @@ pub trait Target {
     /// # Errors
     /// The tokens do not fit or the decode failed.
     fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure>;
+
+    /// Submits a part of a prompt, or a text to embed, as [`decode`](Self::decode) does; an encoder reads it.
+    ///
+    /// # Errors
+    /// As `decode`.
+    fn read(&mut self, tokens: &[Token]) -> Result<(), Failure> {
+        self.decode(tokens)
+    }
+
+    /// Whether what is read is embedded from now on. Called before and after the timed region.
+    ///
+    /// # Errors
+    /// This target has no embeddings.
+    fn set_embeddings(&mut self, embeddings: bool) -> Result<(), Failure> {
+        if embeddings { Err(unsupported("this target has no embeddings")) } else { Ok(()) }
+    }
+
+    /// Makes ready for a generation, before the clock starts: an encoder that has read nothing reads an empty text.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn start_generation(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// Waits until all submitted work is done.
     ///
@@ -86,6 +113,11 @@ pub trait Target {
     /// What the GPUs do right now; empty where nothing can be told.
     fn conditions(&mut self) -> Vec<GpuConditions> {
         Vec::new()
+    }
+
+    /// What it can do.
+    fn abilities(&self) -> Abilities {
+        Abilities::default()
     }
 
     /// The facts that shape a plan.

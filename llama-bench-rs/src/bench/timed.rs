@@ -16,11 +16,24 @@ pub(super) fn prompt<T: Target>(
     target.synchronize()?;
     let start = clock.now();
     for tokens in tokens.chunks(chunk) {
-        target.decode(tokens)?;
+        target.read(tokens)?;
     }
     target.synchronize()?;
     let end = clock.now();
     Ok(Sample { elapsed: end - start, steps: Vec::new(), at: Some(start), pace: None })
+}
+
+/// Embedding: read like a prompt, with embeddings turned on and off outside of the timed region.
+pub(super) fn embedding<T: Target>(
+    target: &mut T,
+    clock: &impl Clock,
+    tokens: &[Token],
+    n_batch: u32,
+) -> Result<Sample, Failure> {
+    target.set_embeddings(true)?;
+    let sample = prompt(target, clock, tokens, n_batch);
+    target.set_embeddings(false)?;
+    sample
 }
 
 /// Generation: one token, synchronise, next, as llama-bench times tg; each token's own time is kept.
@@ -30,6 +43,7 @@ pub(super) fn generation<T: Target>(
     tokens: &[Token],
 ) -> Result<Sample, Failure> {
     let mut steps: Vec<Duration> = Vec::with_capacity(tokens.len());
+    target.start_generation()?;
     target.synchronize()?;
     let start = clock.now();
     let mut last = start;

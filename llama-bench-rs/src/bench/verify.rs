@@ -3,6 +3,7 @@
 
 use super::{
     Order, Plan,
+    encoded::nothing_to_verify,
     llama_target::LlamaTarget,
     plan::Depth,
     target::{Keep, Target, Token},
@@ -97,6 +98,9 @@ type Logits = Vec<Vec<f32>>;
 /// Walks over the depths as a sweep does, in the order that it would take, and compares at each.
 pub(super) fn verify(model: &Model, params: &ContextParams, plan: &Plan) -> Result<Verification, Failure> {
     let mut target = LlamaTarget::new(model, params);
+    if let Some(failure) = nothing_to_verify(target.abilities().memory) {
+        return Err(failure);
+    }
     let tokens = TokenSource::new(plan.request.seed, target.limits());
     let deepest = plan.depths.last().map_or(0, |depth| depth.n_depth);
     let n_longest =

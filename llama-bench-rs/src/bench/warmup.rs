@@ -9,7 +9,6 @@ use super::{
     observe::Event,
     plan::{Depth, Plan},
     target::Target,
-    timed,
     tokens::Purpose,
 };
 use crate::record::{Failure, Method, TestKind, Warmup};
@@ -28,7 +27,7 @@ pub(super) const N_PROMPT: u32 = 512;
 
 /// Successive runs of one kind, until two agree.
 #[derive(Debug, Default)]
-struct Settling {
+pub(super) struct Settling {
     last: Option<Duration>,
     n_runs: u32,
     /// Once it is known: whether two agreed.
@@ -36,8 +35,18 @@ struct Settling {
 }
 
 impl Settling {
+    /// Whether two agreed, once it is known.
+    pub(super) fn settled(&self) -> Option<bool> {
+        self.settled
+    }
+
+    /// Runs made.
+    pub(super) fn n_runs(&self) -> u32 {
+        self.n_runs
+    }
+
     /// A run that was made in the same state as the one before.
-    fn again(&mut self, elapsed: Duration) {
+    pub(super) fn again(&mut self, elapsed: Duration) {
         self.add(elapsed, |last| elapsed.abs_diff(last) <= elapsed.mul_f64(TOLERANCE));
     }
 
@@ -74,7 +83,7 @@ impl Prompts {
     pub(super) fn new(plan: &Plan, n_batch: u32) -> Self {
         let prompts = plan.cells.iter().filter_map(|cell| match cell.kind {
             TestKind::Pp(n_tokens) => Some(n_tokens),
-            TestKind::Tg(_) => None,
+            TestKind::Tg(_) | TestKind::Embd(_) => None,
         });
         let asked_for = plan.request.warmup && plan.request.method == Method::Rewind;
         let longest = prompts.max().filter(|_| asked_for).unwrap_or(0);
@@ -143,9 +152,9 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
             return Ok(());
         }
         self.warmup = Warmup { n_runs: 0, settled: Some(true) };
-        let generations = self.plan.cells.iter().filter_map(|cell| match cell.kind {
+        let generations = self.open_kinds().filter_map(|kind| match kind {
             TestKind::Tg(n_tokens) => Some(n_tokens.min(N_GEN)),
-            TestKind::Pp(_) => None,
+            TestKind::Pp(_) | TestKind::Embd(_) => None,
         });
         let Some(n_tokens) = generations.max() else { return Ok(()) };
         self.tell(&Event::WarmingUp);
@@ -194,12 +203,9 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
     /// One untimed run of a test from where the context stands.
     pub(super) fn warm_up_run(&mut self, kind: TestKind) -> Result<Duration, Failure> {
         self.go_on()?;
-        let tokens = self.tokens.draw(Purpose::Warmup, kind.n_tokens(), true);
-        let sample = match kind {
-            TestKind::Pp(_) => timed::prompt(self.target, self.clock, &tokens, self.n_batch)?,
-            TestKind::Tg(_) => timed::generation(self.target, self.clock, &tokens)?,
-        };
-        self.decoded(if let TestKind::Pp(n) = kind { n } else { 1 });
+        let tokens = self.draw(Purpose::Warmup, kind, true);
+        let sample = self.time(kind, &tokens)?;
+        self.decoded(if kind.is_generation() { 1 } else { kind.n_tokens() });
         *self.header.timing.warmup.get_or_insert_default() += sample.elapsed;
         *self.header.timing.n_decoded_tokens.get_or_insert_default() += u64::from(kind.n_tokens());
         Ok(sample.elapsed)

@@ -137,10 +137,18 @@ pub(super) fn tensor_types(file_type: FileType, facts: &Facts, tensors: &[ShapeT
         .collect()
 }
 
-/// Vectors, norms, the choice of experts and the small convolutions stay in 32 bits.
+/// Vectors, norms, the choice of experts, the small convolutions and what is added for positions and texts stay in 32
+/// bits.
 fn is_quantisable(tensor: &ShapeTensor) -> bool {
     let name = &tensor.name;
-    let kept = ["_norm.weight", "ffn_gate_inp.weight", "ssm_conv1d"];
+    let kept = [
+        "_norm.weight",
+        "ffn_gate_inp.weight",
+        "ssm_conv1d",
+        "position_embd.weight",
+        "token_types.weight",
+        "attn_rel_b.weight",
+    ];
     tensor.dims.len() > 1 && name.ends_with("weight") && !kept.iter().any(|part| name.contains(part))
 }
 
@@ -239,6 +247,9 @@ mod tests {
             tensor("blk.0.ffn_gate_inp.weight", &[4096, 8]),
             tensor("blk.0.ssm_conv1d.weight", &[4, 1024]),
             tensor("blk.0.ssm_a", &[1, 8]),
+            tensor("position_embd.weight", &[4096, 512]),
+            tensor("token_types.weight", &[4096, 2]),
+            tensor("enc.blk.0.attn_rel_b.weight", &[8, 32]),
             tensor("blk.0.ffn_up_exps.bias", &[4096, 8]),
         ];
         for &file_type in FileType::ALL {

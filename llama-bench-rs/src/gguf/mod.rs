@@ -2,6 +2,7 @@
 
 mod arch;
 mod cursor;
+mod encoders;
 mod error;
 mod file_type;
 mod header;

@@ -3,6 +3,7 @@
 use super::{
     FileType, Shape,
     arch::{self, Attention, Experts, Hyper, Rope, StateSpace},
+    encoders,
 };
 
 /// The names, true shapes first.
@@ -20,9 +21,17 @@ pub(super) const NAMES: &[&str] = &[
     "tiny-gemma3",
     "tiny-mamba2",
     "tiny-granite-hybrid",
+    "tiny-bert",
+    "tiny-rerank",
+    "tiny-t5",
+    "tiny-t5-encoder",
+    "tiny-llada",
 ];
 
 pub(super) fn find(name: &str) -> Option<Shape> {
+    if let Some(shape) = encoders::find(name) {
+        return Some(shape);
+    }
     let hyper = match name {
         "gpt-oss-20b" => gpt_oss(24, 32),
         "gpt-oss-120b" => gpt_oss(36, 128),

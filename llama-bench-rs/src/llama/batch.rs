@@ -93,6 +93,12 @@ impl Batch {
         Ok(())
     }
 
+    /// The sequences of the first token that is in more than one.
+    pub(super) fn shared_token(&self) -> Option<&[i32]> {
+        let is_shared = |list: &&Vec<i32>| list.iter().any(|seq| *seq != list[0]);
+        self.sequences.iter().find(is_shared).map(Vec::as_slice)
+    }
+
     pub(super) fn raw(&self) -> RawBatch<'_> {
         RawBatch {
             batch: self,

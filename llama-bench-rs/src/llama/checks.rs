@@ -32,6 +32,10 @@ pub(super) fn model_file(path: &Path) -> Result<Option<u32>, LlamaError> {
         return Err(open(why));
     }
     let file = header(path)?;
+    if let Some(what) = other_than_a_model(&file) {
+        return Err(LlamaError::NotAModel { path: path.into(), what });
+    }
+    rope_factors(path, &file)?;
     let number = |key: &str| file.get(key).and_then(Value::as_u64).unwrap_or(0);
     let (n_parts, part) = (number("split.count"), number("split.no"));
     let mut positions = learned_positions(&file);
@@ -43,6 +47,44 @@ pub(super) fn model_file(path: &Path) -> Result<Option<u32>, LlamaError> {
         positions = positions.or(learned_positions(&header(&other)?));
     }
     Ok(positions)
+}
+
+/// What the file is, if it says that it is no model. Files of before `general.type` tell by their architecture.
+fn other_than_a_model(file: &GgufFile) -> Option<String> {
+    let text = |key: &str| file.get(key).and_then(Value::as_str);
+    let what = match (text("general.type"), text("general.architecture")) {
+        (Some("mmproj"), _) | (None, Some("clip")) => "a projector for images or sound (mmproj)",
+        (Some("adapter"), _) => match text("adapter.type") {
+            Some("control_vector") => "a control vector",
+            _ => "an adapter (LoRA)",
+        },
+        (None, Some("controlvector")) => "a control vector",
+        (Some("imatrix"), _) => "an importance matrix for quantising (imatrix)",
+        (Some("model") | None, _) => return None,
+        (Some(other), _) => return Some(format!("a file of type {other:?}")),
+    };
+    Some(what.into())
+}
+
+/// llama.cpp compares the factors of rotary positions with themselves while it makes a context, and takes one that is
+/// not a number for a change: it then writes into the model that other contexts share.
+fn rope_factors(path: &Path, file: &GgufFile) -> Result<(), LlamaError> {
+    let architecture = file.get("general.architecture").and_then(Value::as_str).unwrap_or_default();
+    let prefix = format!("{architecture}.rope.");
+    let bad = file.metadata.iter().find_map(|(key, value)| {
+        let number = value.as_f64().filter(|_| key.starts_with(&prefix))?;
+        // llama.cpp computes with 32 bits.
+        (!(number as f32).is_finite()).then_some((key, number))
+    });
+    match bad {
+        Some((key, number)) => Err(LlamaError::Hyperparameter {
+            path: path.into(),
+            key: key.clone(),
+            value: number.to_string(),
+            remedy: "factors of rotary positions are finite numbers; write the file again",
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Rows of the table of positions, as GPT-2 has one.

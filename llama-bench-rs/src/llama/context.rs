@@ -1,5 +1,4 @@
 use std::{
-    collections::HashMap,
     ffi::c_void,
     ptr::NonNull,
     slice,
@@ -11,7 +10,10 @@ use std::{
 
 use llama_sys as sys;
 
-use super::{Batch, ContextParams, FlashAttn, LlamaError, Model, device::text, log, threadpool::ThreadPool};
+use super::{
+    Batch, ContextParams, FlashAttn, LlamaError, Model, decode_rules::DecodeRules, device::text,
+    encoder::Outputs, kind::Kind, log, state::OnDevice, threadpool::ThreadPool,
+};
 
 /// A context of a model: its memory, its compute buffers and its thread pool.
 ///
@@ -20,13 +22,13 @@ pub struct Context {
     raw: NonNull<sys::llama_context>,
     params: ContextParams,
     flash_attn: Option<bool>,
-    /// Stamp of the latest on-device snapshot, by sequence.
-    pub(super) on_device: HashMap<i32, u64>,
+    /// What is kept on the device.
+    pub(super) on_device: OnDevice,
     /// Position that the next token of sequence 0 gets, kept so that decoding need not ask.
     pub(super) n_past: u32,
+    pub(super) outputs: Outputs,
     n_ctx: u32,
-    n_batch: u32,
-    n_vocab: u32,
+    pub(super) rules: DecodeRules,
     /// Positions that the model can tell apart.
     pub(super) positions: u32,
     /// An exception came out of C++ while it worked on this context: nobody knows in what state it is.
@@ -76,20 +78,22 @@ impl Context {
                 LlamaError::Context { n_ctx: params.n_ctx, log }
             });
         };
-        // SAFETY: a context that was just made, and a pool that outlives it.
-        let (n_ctx, n_batch) = unsafe {
+        // SAFETY: a context of this model that was just made, and a pool that outlives it.
+        let (n_ctx, rules) = unsafe {
             sys::llama_attach_threadpool(raw.as_ptr(), threads.as_raw(), std::ptr::null_mut());
-            (sys::llama_n_ctx(raw.as_ptr()), sys::llama_n_batch(raw.as_ptr()))
+            (sys::llama_n_ctx(raw.as_ptr()), DecodeRules::new(raw.as_ptr(), model, params))
         };
+        // SAFETY: a context that was just made.
+        model.known_kind().get_or_init(|| unsafe { Kind::of(raw.as_ptr()) });
         Ok(Self {
             raw,
+            outputs: Outputs::new(params.embeddings),
             params: params.clone(),
             flash_attn: resolved_flash_attn(params, log.lines()),
-            on_device: HashMap::new(),
+            on_device: OnDevice::default(),
             n_past: 0,
             n_ctx,
-            n_batch,
-            n_vocab: model.n_vocab(),
+            rules,
             positions: model.learned_positions().unwrap_or(u32::MAX),
             broken: false,
             abort: None,
@@ -126,14 +130,13 @@ impl Context {
     /// Most tokens in one decode: what was asked for, or `n_ctx` if that is less.
     #[doc(alias = "llama_n_batch")]
     pub fn n_batch(&self) -> u32 {
-        self.n_batch
+        self.rules.n_batch()
     }
 
     /// Most tokens computed at once.
     #[doc(alias = "llama_n_ubatch")]
     pub fn n_ubatch(&self) -> u32 {
-        // SAFETY: a live context.
-        unsafe { sys::llama_n_ubatch(self.raw.as_ptr()) }
+        self.rules.n_ubatch()
     }
 
     /// Whether flash attention is used; `None` if llama.cpp did not say.
@@ -141,7 +144,7 @@ impl Context {
         self.flash_attn
     }
 
-    /// Tokens in sequence 0.
+    /// Tokens in sequence 0; 0 for a model that keeps no memory.
     pub fn n_past(&self) -> u32 {
         self.n_past
     }
@@ -150,19 +153,14 @@ impl Context {
     /// May return before the work is done. Allocates nothing on success.
     ///
     /// # Errors
-    /// None or more than `n_batch` tokens, one that is not in the vocabulary, no room in the context, a position that
-    /// the model has not learned, or a failure in llama.cpp.
+    /// None or more than `n_batch` tokens (`n_ubatch` if attention is not causal), one that is not in the vocabulary, no
+    /// room in the context, a position that the model has not learned, a decoder whose encoder was not asked yet, or a
+    /// failure in llama.cpp.
     #[doc(alias = "llama_decode")]
     #[doc(alias = "llama_batch_get_one")]
     pub fn decode_tokens(&mut self, tokens: &[i32]) -> Result<(), LlamaError> {
-        let n_batch = self.n_batch;
-        if tokens.is_empty() || tokens.len() > n_batch as usize {
-            return Err(LlamaError::BatchSize { n_batch, n_tokens: tokens.len() });
-        }
-        let n_vocab = self.n_vocab;
-        if let Some(&token) = tokens.iter().find(|&&token| token < 0 || token as u32 >= n_vocab) {
-            return Err(LlamaError::Token { token, n_vocab });
-        }
+        self.outputs.forget();
+        self.rules.check_tokens(tokens)?;
         self.check_intact("llama_decode")?;
         let n_tokens = tokens.len() as u32;
         if self.n_past + n_tokens > self.n_ctx {
@@ -174,32 +172,34 @@ impl Context {
                 positions: self.positions,
             });
         }
+        self.check_decoder()?;
+        let batch = self.batch_of(tokens, self.outputs.embeddings);
         // SAFETY: the batch borrows `tokens` for the call only and llama_decode does not write through it; a live
         // context; count, ids and room were checked.
-        let (code, log) = log::capture(|| unsafe {
-            let batch = sys::llama_batch_get_one(tokens.as_ptr().cast_mut(), n_tokens as i32);
-            sys::llama_sys_decode(self.raw.as_ptr(), batch)
-        });
+        let (code, log) = log::capture(|| unsafe { sys::llama_sys_decode(self.raw.as_ptr(), batch) });
         if code != 0 {
             return Err(self.decode_error(code, &log));
         }
-        self.n_past += n_tokens;
+        if self.rules.has_memory() {
+            self.n_past += n_tokens;
+        }
+        self.end_decode(tokens.len());
         Ok(())
     }
 
     /// Submits a batch: tokens with positions and sequences of their own. May return before the work is done.
     ///
     /// # Errors
-    /// The batch is empty or larger than `n_batch`, names a token or a sequence that is not there, has positions that
-    /// do not follow those of its sequences, finds no room in the context, or llama.cpp failed.
+    /// The batch is empty or larger than `n_batch` (`n_ubatch` if attention is not causal), names a token or a sequence
+    /// that is not there, gives a token to several sequences that have memories of their own, has positions that do not
+    /// follow those of its sequences, finds no room in the context, asks a decoder whose encoder was not asked yet, or
+    /// llama.cpp failed.
     #[doc(alias = "llama_decode")]
     pub fn decode(&mut self, batch: &Batch) -> Result<(), LlamaError> {
-        let n_batch = self.n_batch;
-        if batch.is_empty() || batch.len() > n_batch as usize {
-            return Err(LlamaError::BatchSize { n_batch, n_tokens: batch.len() });
-        }
-        batch.check(self.n_vocab, self.params.n_seq_max, self.positions)?;
+        self.outputs.forget();
+        self.rules.check_batch(batch, self.positions)?;
         self.check_intact("llama_decode")?;
+        self.check_decoder()?;
         let mut raw = batch.raw();
         // SAFETY: a live context; the arrays in `raw` are as long as it says and outlive the call; tokens and
         // sequences were checked, and llama.cpp checks positions and room.
@@ -209,6 +209,7 @@ impl Context {
             return Err(self.decode_error(code, &log));
         }
         self.recount();
+        self.end_decode(batch.len());
         Ok(())
     }
 
@@ -242,10 +243,10 @@ impl Context {
 
     /// Logits of the last decode, one per token of the vocabulary: of the token at this place of the batch if its
     /// logits were asked for, or counted from the end of all outputs (-1 for the last). Waits for the work. `None` if
-    /// there are none.
+    /// there are none, as after an encode, after a decode that failed, or from a model that computes embeddings alone.
     #[doc(alias = "llama_get_logits_ith")]
     pub fn logits(&mut self, output: i32) -> Option<&[f32]> {
-        if self.check_intact("llama_get_logits_ith").is_err() {
+        if !self.outputs.logits || self.check_intact("llama_get_logits_ith").is_err() {
             return None;
         }
         // SAFETY: a live context; llama.cpp checks the index.
@@ -256,7 +257,7 @@ impl Context {
         }
         // SAFETY: not null, then n_vocab floats that live until the next call that changes the context, which the
         // borrow of self rules out.
-        (!logits.is_null()).then(|| unsafe { slice::from_raw_parts(logits, self.n_vocab as usize) })
+        (!logits.is_null()).then(|| unsafe { slice::from_raw_parts(logits, self.rules.n_vocab() as usize) })
     }
 
     /// Changes the threads for generation and for prompt processing; the pool has as many as it was made with.
@@ -298,7 +299,12 @@ impl Context {
     /// Takes note of the exception that a call threw.
     pub(super) fn broken_by(&mut self, what: &'static str) -> LlamaError {
         self.broken = true;
-        LlamaError::Exception { what, exception: last_exception().unwrap_or_default() }
+        let exception = last_exception().unwrap_or_default();
+        if LlamaError::is_memory(&exception) {
+            let log = format!("{exception}; this context cannot be used any more");
+            return LlamaError::OutOfMemory { what: format!("calling {what}"), log };
+        }
+        LlamaError::Exception { what, exception }
     }
 
     fn decode_error(&mut self, code: i32, log: &log::Log) -> LlamaError {

@@ -2,6 +2,7 @@ use llama_sys as sys;
 
 use super::{
     LlamaError, Model,
+    decode_rules::{has_streams, is_encoder_decoder},
     default_threads::default_threads,
     model_params::{names, setters},
 };
@@ -262,6 +263,10 @@ impl ContextParams {
             let remedy =
                 format!("one decode must have room for a token of each: raise n_batch or n_ctx ({n_batch})");
             return refuse("n_seq_max", &self.n_seq_max, remedy);
+        }
+        if has_streams(model, self) && is_encoder_decoder(model) {
+            let remedy = "the decoder of this model takes sequences from one memory: turn kv_unified on";
+            return refuse("n_seq_max", &self.n_seq_max, remedy.into());
         }
         // SAFETY: no preconditions.
         let max = unsafe { sys::llama_max_parallel_sequences() };

@@ -126,3 +126,57 @@ fn a_failed_assertion_among_threads_ends_the_process() {
     assert!(said.contains("GGML_ASSERT"), "{said}");
     assert!(!String::from_utf8_lossy(&output.stdout).contains("went on"));
 }
+
+/// Decodes in another context when llama.cpp logs the first line.
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix))]
+struct Decodes(std::sync::Mutex<Option<Context>>);
+
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix))]
+impl tracing::Subscriber for Decodes {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        let context = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(mut context) = context {
+            context.decode_tokens(&[1, 2]).unwrap();
+        }
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix))]
+fn a_call_within_a_call_takes_nothing_from_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = gpt2(folder.path());
+    // llama.cpp warns of tokens whose embeddings nobody asked for, before it computes.
+    let params = ContextParams::default().n_ctx(256).n_batch(64).n_ubatch(64).embeddings(true);
+    let mut broken = Context::new(&model, &params.n_threads(1).n_threads_batch(1)).unwrap();
+    broken.decode_tokens(&[1; N_POSITIONS as usize]).unwrap();
+    broken.positions = u32::MAX;
+    for n_threads in [1, 2] {
+        let subscriber = std::sync::Arc::new(Decodes(Some(context(&model, n_threads)).into()));
+        let refused = tracing::subscriber::with_default(subscriber.clone(), || broken.decode_tokens(&[1, 1]))
+            .unwrap_err();
+        assert!(subscriber.0.lock().unwrap().is_none(), "the subscriber was called");
+        let LlamaError::Exception { exception, .. } = &refused else { panic!("{refused}") };
+        assert!(exception.contains("GGML_ASSERT"), "{refused}");
+        broken = context(&model, 1);
+        broken = Context::new(&model, &broken.params().clone().embeddings(true)).unwrap();
+        broken.decode_tokens(&[1; N_POSITIONS as usize]).unwrap();
+        broken.positions = u32::MAX;
+    }
+}

@@ -56,6 +56,26 @@ pub enum LlamaError {
         /// What is wrong with it.
         source: Box<crate::gguf::GgufError>,
     },
+    /// The file is a GGUF file, and of something else than a model.
+    #[error("{path} is {what}, not a model: name the model's own file")]
+    NotAModel {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+    },
+    /// A hyperparameter in the model file is a value that cannot be computed with.
+    #[error("{path} says {key} = {value}, which cannot be used: {remedy}")]
+    Hyperparameter {
+        /// The path.
+        path: PathBuf,
+        /// The metadata key.
+        key: String,
+        /// Its value.
+        value: String,
+        /// What it should be.
+        remedy: &'static str,
+    },
     /// A part of a split model is missing.
     #[error("{path} is one of {n_parts} parts and {missing} is not beside it: put all parts into one folder")]
     SplitMissing {
@@ -128,6 +148,17 @@ pub enum LlamaError {
         /// Tokens given.
         n_tokens: usize,
     },
+    /// Too many tokens for a model that computes a whole batch at once.
+    #[error(
+        "attention of this model is not causal, so a batch is computed at once: {n_tokens} tokens are more than \
+         n_ubatch ({n_ubatch}); raise n_ubatch"
+    )]
+    UbatchSize {
+        /// Most tokens computed at once.
+        n_ubatch: u32,
+        /// Tokens given.
+        n_tokens: usize,
+    },
     /// A token that is not in the vocabulary.
     #[error("token {token} is not in the vocabulary of {n_vocab} tokens")]
     Token {
@@ -159,6 +190,14 @@ pub enum LlamaError {
         code: i32,
         /// What that means.
         meaning: &'static str,
+        /// llama.cpp's last warnings and errors.
+        log: String,
+    },
+    /// `llama_encode` failed.
+    #[error("llama_encode returned {code}: {log}")]
+    Encode {
+        /// What it returned.
+        code: i32,
         /// llama.cpp's last warnings and errors.
         log: String,
     },
@@ -202,16 +241,21 @@ impl LlamaError {
         match self {
             Self::NoCpuBackend | Self::UnknownDevice { .. } | Self::UnknownBufferType { .. } => "not_found",
             Self::Open { .. } | Self::SplitMissing { .. } => "not_found",
-            Self::File { .. } | Self::Load { .. } => "model_load",
+            Self::File { .. } | Self::NotAModel { .. } | Self::Load { .. } | Self::Hyperparameter { .. } => {
+                "model_load"
+            }
             Self::OutOfMemory { .. } => "out_of_memory",
             Self::Context { .. } => "context",
             Self::NumaChosen { .. } => "invalid_parameter",
-            Self::Parameter { .. } | Self::BatchSize { .. } | Self::Token { .. } | Self::Sequence { .. } => {
-                "invalid_parameter"
-            }
+            Self::Parameter { .. }
+            | Self::BatchSize { .. }
+            | Self::UbatchSize { .. }
+            | Self::Token { .. }
+            | Self::Sequence { .. } => "invalid_parameter",
             Self::Unsupported { .. } => "unsupported",
             Self::ContextFull { .. } | Self::Position { .. } => "context_too_small",
             Self::Decode { .. } => "decode",
+            Self::Encode { .. } => "encode",
             Self::State { .. } => "state",
             Self::Text { .. } => "text",
             Self::Cancelled { .. } => "cancelled",

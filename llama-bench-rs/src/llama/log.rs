@@ -3,12 +3,14 @@
 //! llama.cpp logs on the thread that called it, so each thread keeps the lines of its own calls.
 
 use std::{
-    cell::RefCell,
-    ffi::{CStr, c_char, c_void},
+    cell::{Cell, RefCell},
+    ffi::{CStr, CString, c_char, c_void},
     sync::Once,
 };
 
 use llama_sys as sys;
+
+use super::context::last_exception;
 
 /// Lines kept per call at the most: model loading logs a few hundred.
 const MAX_LINES: usize = 4096;
@@ -36,6 +38,8 @@ struct Capture {
 
 thread_local! {
     static CAPTURE: RefCell<Capture> = RefCell::new(Capture::default());
+    /// Lines are kept but not told: a subscriber is being told one, or the call is nobody's business.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Takes over llama.cpp's log for the whole process, once.
@@ -51,17 +55,72 @@ pub(super) fn install() {
 pub(super) fn capture<R>(call: impl FnOnce() -> R) -> (R, Log) {
     let outer = exchange(Capture::default());
     let result = call();
-    let captured = exchange(outer);
-    (result, Log(captured.finish()))
+    let mut captured = exchange(outer);
+    if let Some(line) = captured.end_line() {
+        let exception = last_exception();
+        tell(&[line]);
+        // The subscriber may have called back into llama.cpp, and the caller still asks what this call threw.
+        remember_exception(exception);
+    }
+    (result, Log(captured.lines))
 }
 
-/// Puts another capture in the place of this thread's. Nothing is captured where there is none to be had: at the end of
-/// a thread, when handles kept in its thread-local variables are dropped, and within a subscriber that is told a line.
+/// [`capture`] that tells no subscriber: for calls whose complaints are expected.
+pub(super) fn capture_quietly<R>(call: impl FnOnce() -> R) -> (R, Log) {
+    let _quiet = Quiet::begin();
+    capture(call)
+}
+
+/// Puts another capture in the place of this thread's. Nothing is captured at the end of a thread, when handles kept in
+/// its thread-local variables are dropped.
 fn exchange(new: Capture) -> Capture {
     let exchanged = CAPTURE.try_with(|capture| {
         capture.try_borrow_mut().map(|mut capture| std::mem::replace(&mut *capture, new)).unwrap_or_default()
     });
     exchanged.unwrap_or_default()
+}
+
+/// As long as it lives, this thread's lines are not told.
+struct Quiet {
+    before: bool,
+}
+
+impl Quiet {
+    fn begin() -> Self {
+        Self { before: QUIET.try_with(|quiet| quiet.replace(true)).unwrap_or(true) }
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        let _ = QUIET.try_with(|quiet| quiet.set(self.before));
+    }
+}
+
+/// Tells subscribers; what they make llama.cpp log in turn is kept for their own calls and told to nobody, or they
+/// would call themselves for ever.
+fn tell(lines: &[Line]) {
+    if QUIET.try_with(Cell::get).unwrap_or(true) {
+        return;
+    }
+    let _quiet = Quiet::begin();
+    // A subscriber of the application may panic, which must not reach C.
+    let _ = std::panic::catch_unwind(|| {
+        for Line { level, text } in lines {
+            match level {
+                Level::Error => tracing::error!(target: "llama.cpp", "{text}"),
+                Level::Warn => tracing::warn!(target: "llama.cpp", "{text}"),
+                Level::Info => tracing::info!(target: "llama.cpp", "{text}"),
+                Level::Debug => tracing::debug!(target: "llama.cpp", "{text}"),
+            }
+        }
+    });
+}
+
+fn remember_exception(exception: Option<String>) {
+    let exception = exception.and_then(|text| CString::new(text).ok()).unwrap_or_default();
+    // SAFETY: a NUL-terminated string, which is copied.
+    unsafe { sys::llama_sys_remember_exception(exception.as_ptr()) };
 }
 
 /// The lines of one call.
@@ -82,7 +141,9 @@ impl Log {
 }
 
 impl Capture {
-    fn push(&mut self, level: Option<Level>, text: &str) {
+    /// Takes text in and returns the lines that it completed.
+    fn push(&mut self, level: Option<Level>, text: &str) -> Vec<Line> {
+        let mut completed = Vec::new();
         for piece in text.split_inclusive('\n') {
             // A continuation belongs to the line before it, whatever its own level says.
             let line = match (&mut self.pending, level) {
@@ -93,28 +154,19 @@ impl Capture {
             };
             line.text.push_str(piece.trim_end_matches('\n'));
             if piece.ends_with('\n') {
-                self.end_line();
+                completed.extend(self.end_line());
             }
         }
+        completed
     }
 
-    fn end_line(&mut self) {
-        let Some(line) = self.pending.take() else { return };
-        match line.level {
-            Level::Error => tracing::error!(target: "llama.cpp", "{}", line.text),
-            Level::Warn => tracing::warn!(target: "llama.cpp", "{}", line.text),
-            Level::Info => tracing::info!(target: "llama.cpp", "{}", line.text),
-            Level::Debug => tracing::debug!(target: "llama.cpp", "{}", line.text),
-        }
+    fn end_line(&mut self) -> Option<Line> {
+        let line = self.pending.take()?;
         if self.lines.len() == MAX_LINES {
             self.lines.drain(..MAX_LINES / 2);
         }
-        self.lines.push(line);
-    }
-
-    fn finish(mut self) -> Vec<Line> {
-        self.end_line();
-        self.lines
+        self.lines.push(line.clone());
+        Some(line)
     }
 }
 
@@ -135,14 +187,10 @@ unsafe extern "C" fn callback(level: sys::ggml_log_level, text: *const c_char, _
     }
     // SAFETY: llama.cpp passes a NUL-terminated string that lives for the duration of the call.
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
-    // A subscriber of the application may panic or log again: neither may reach C.
-    let _ = std::panic::catch_unwind(|| {
-        let _ = CAPTURE.try_with(|capture| {
-            if let Ok(mut capture) = capture.try_borrow_mut() {
-                capture.push(level_of(level), &text);
-            }
-        });
+    let completed = CAPTURE.try_with(|capture| {
+        capture.try_borrow_mut().map(|mut capture| capture.push(level_of(level), &text)).unwrap_or_default()
     });
+    tell(&completed.unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 
 use llama_sys as sys;
 
-use super::{Context, LlamaError, context::last_exception, device::text};
+use super::{Context, LlamaError, context::last_exception, decode_rules::has_streams, device::text, log};
 use crate::record::DeviceMemory;
 
 impl Context {
-    /// Forgets everything; with `data`, the buffers are cleared too. Does nothing to a context that cannot be used any
+    /// Forgets everything; with `data`, the buffers are cleared too, after all submitted work. Does nothing to a context that cannot be used any
     /// more: the next decode says so.
     #[doc(alias = "llama_memory_clear")]
     pub fn memory_clear(&mut self, data: bool) {
         if self.check_intact("llama_memory_clear").is_err() {
+            return;
+        }
+        // A device may still be reading or writing what is to be cleared.
+        if data && self.synchronize().is_err() {
             return;
         }
         // SAFETY: the memory of a live context.
@@ -39,7 +43,8 @@ impl Context {
         Ok(removed)
     }
 
-    /// Makes a sequence a copy of another, all of it; what the first one held is lost.
+    /// Makes a sequence a copy of another, all of it; what the first one held is lost. Waits for the work and copies at
+    /// once, also where sequences have memories of their own and llama.cpp would put it off until the next decode.
     ///
     /// # Errors
     /// A sequence is not there, or llama.cpp failed.
@@ -50,16 +55,47 @@ impl Context {
         if from == to {
             return Ok(());
         }
+        let streams = has_streams(self.model(), self.params());
+        // Its memory takes a token of two streams, with which copies are made at once (see the shim), and computes.
+        if streams && self.model().architecture() == "deepseek4" {
+            return Err(LlamaError::Unsupported {
+                what: "copying a sequence".into(),
+                why: "sequences of this model have memories of their own: make the context with kv_unified"
+                    .into(),
+            });
+        }
         // SAFETY: the memory of a live context and sequences below n_seq_max.
         let done = unsafe {
-            sys::llama_sys_memory_seq_rm(self.memory(), to, -1, -1);
-            sys::llama_sys_memory_seq_cp(self.memory(), from, to, -1, -1)
+            (sys::llama_sys_memory_seq_rm(self.memory(), to, -1, -1) || last_exception().is_none())
+                && sys::llama_sys_memory_seq_cp(self.memory(), from, to, -1, -1)
         };
         if !done && last_exception().is_some() {
             return Err(self.broken_by("llama_memory_seq_cp"));
         }
+        if streams {
+            self.apply_copies(from, to)?;
+        }
         self.recount();
         Ok(())
+    }
+
+    /// Else states saved before the next decode would lack the copy, and ones restored or cleared would be overwritten by
+    /// it.
+    fn apply_copies(&mut self, from: i32, to: i32) -> Result<(), LlamaError> {
+        let (ctx, embeddings) = (self.as_raw(), self.params().embeddings);
+        // SAFETY: a live context, and sequences below n_seq_max that hold the same positions.
+        let (applied, log) =
+            log::capture_quietly(|| unsafe { sys::llama_sys_memory_apply(ctx, from, to, embeddings) });
+        if applied {
+            return Ok(());
+        }
+        let error = self.broken_by("llama_memory_seq_cp");
+        Err(match error {
+            LlamaError::Exception { what, exception } if exception.is_empty() => {
+                LlamaError::Exception { what, exception: log.complaints() }
+            }
+            error => error,
+        })
     }
 
     /// Smallest position that is present in a sequence, `None` if it is empty. Above 0 where a sliding window or a

@@ -12,13 +12,16 @@ mod context;
 mod context_params;
 #[cfg(test)]
 mod context_tests;
+mod decode_rules;
 mod default_threads;
 mod device;
 mod dot;
+mod encoder;
 mod error;
 #[cfg(test)]
 mod experts_tests;
 mod fit;
+mod kind;
 mod log;
 mod memory;
 mod model;
@@ -28,6 +31,8 @@ mod numa;
 mod placement;
 mod sampler;
 mod state;
+#[cfg(test)]
+mod state_tests;
 mod threadpool;
 mod traits;
 mod vocab;
@@ -41,6 +46,7 @@ pub use device::{Device, DeviceKind};
 pub(crate) use dot::dot;
 pub use error::LlamaError;
 pub use fit::Fit;
+pub use kind::Pooling;
 pub use model::{Model, Progress};
 pub use model_params::{LazyMode, LoadMode, ModelParams, SplitMode};
 pub use numa::Numa;

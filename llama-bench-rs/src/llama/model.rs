@@ -11,14 +11,15 @@ use llama_sys as sys;
 
 use super::{
     Backend, Context, ContextParams, LlamaError, ModelParams, checks, context::with_exception, device::text,
-    log, model_arguments::Arguments,
+    kind::Kind, log, model_arguments::Arguments,
 };
 use crate::record::DeviceMemory;
 
 /// A loaded model; clones share it, and it is freed with the last clone, context or vocabulary that uses it.
 ///
 /// `Send` and `Sync`: llama.cpp never changes a model after loading (the one exception, re-adjusting the trained
-/// context for custom YaRN scaling, cannot be asked for here), and its query functions only read.
+/// context for custom YaRN scaling, cannot be asked for here; a file whose own scaling is not a number, which looks
+/// custom to llama.cpp, is refused), and its query functions only read.
 #[derive(Clone)]
 pub struct Model(Arc<Inner>);
 
@@ -32,6 +33,8 @@ struct Inner {
     metadata: BTreeMap<String, String>,
     /// The same without weights, once somebody asked what a context takes.
     weightless: OnceLock<Option<Model>>,
+    /// Set by the first context.
+    kind: OnceLock<Kind>,
     backend: Backend,
 }
 
@@ -130,13 +133,19 @@ impl Model {
             // SAFETY: a model that was just loaded.
             metadata: unsafe { metadata(raw.as_ptr()) },
             weightless: OnceLock::new(),
+            kind: OnceLock::new(),
             backend: backend.clone(),
         })))
     }
 
     /// Positions that its table has rows for; `None` if it has no such table.
-    pub(super) fn learned_positions(&self) -> Option<u32> {
+    pub(crate) fn learned_positions(&self) -> Option<u32> {
         self.0.learned_positions
+    }
+
+    /// What a context told of it.
+    pub(super) fn known_kind(&self) -> &OnceLock<Kind> {
+        &self.0.kind
     }
 
     pub(super) fn as_raw(&self) -> *mut sys::llama_model {
@@ -149,9 +158,16 @@ impl Model {
     /// The first call reads the file's header again; the others are cheap.
     #[doc(alias = "llama_get_memory_breakdown")]
     pub fn memory_of_context(&self, params: &ContextParams) -> Option<BTreeMap<String, DeviceMemory>> {
-        let weightless = self.0.weightless.get_or_init(|| {
-            Self::load(&self.0.backend, self.path(), &self.params().clone().no_alloc(true)).ok()
-        });
+        let weightless = match self.0.weightless.get() {
+            Some(weightless) => weightless,
+            None => {
+                // Loading reaches subscribers of the log, who may ask the same: no lock is held meanwhile, and the first
+                // one that is done counts.
+                let params = self.params().clone().no_alloc(true);
+                let loaded = Self::load(&self.0.backend, self.path(), &params).ok();
+                self.0.weightless.get_or_init(|| loaded)
+            }
+        };
         let context = Context::new(weightless.as_ref()?, params).ok()?;
         let mut memory = context.memory_breakdown();
         memory.values_mut().for_each(|device| device.model_bytes = 0);

@@ -1,4 +1,4 @@
-use std::{fmt, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,16 +15,62 @@ pub enum TestKind {
     Pp(u32),
     /// Generation of this many tokens, one at a time, synchronised after each.
     Tg(u32),
+    /// Embedding of a text of this many tokens, pooled as the model does it, synchronised once at the end.
+    Embd(u32),
 }
 
 impl TestKind {
     /// Tokens processed by one repetition.
     pub fn n_tokens(self) -> u32 {
         match self {
-            TestKind::Pp(n) | TestKind::Tg(n) => n,
+            TestKind::Pp(n) | TestKind::Tg(n) | TestKind::Embd(n) => n,
+        }
+    }
+
+    /// Whether it is prompt processing.
+    pub fn is_prompt(self) -> bool {
+        matches!(self, TestKind::Pp(_))
+    }
+
+    /// Whether it is generation.
+    pub fn is_generation(self) -> bool {
+        matches!(self, TestKind::Tg(_))
+    }
+
+    /// Whether it is embedding.
+    pub fn is_embedding(self) -> bool {
+        matches!(self, TestKind::Embd(_))
+    }
+}
+
+impl fmt::Display for TestKind {
+    /// As llama-bench names tests: `pp2048`, `tg32`; and `embd512`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TestKind::Pp(n) => write!(f, "pp{n}"),
+            TestKind::Tg(n) => write!(f, "tg{n}"),
+            TestKind::Embd(n) => write!(f, "embd{n}"),
         }
     }
 }
+
+impl FromStr for TestKind {
+    type Err = TestKindError;
+
+    /// Reads what `Display` writes.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = |name: &str| text.strip_prefix(name)?.parse().ok().filter(|&n: &u32| n > 0);
+        (number("pp").map(Self::Pp))
+            .or_else(|| number("tg").map(Self::Tg))
+            .or_else(|| number("embd").map(Self::Embd))
+            .ok_or_else(|| TestKindError(text.to_owned()))
+    }
+}
+
+/// A text that names no test.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a test: write pp512, tg128 or embd512")]
+pub struct TestKindError(pub String);
 
 /// A pg test: a prompt directly followed by a generation, reported as two cells that carry the same group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,10 +95,7 @@ pub struct Test {
 impl fmt::Display for Test {
     /// As llama-bench names tests: `pp2048 @ d4096`, `tg32`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            TestKind::Pp(n) => write!(f, "pp{n}")?,
-            TestKind::Tg(n) => write!(f, "tg{n}")?,
-        }
+        write!(f, "{}", self.kind)?;
         if self.n_depth > 0 {
             write!(f, " @ d{}", self.n_depth)?;
         }
@@ -150,7 +193,7 @@ pub struct Summarised {
 pub struct Sample {
     /// From the first submission to the last completion.
     pub elapsed: Duration,
-    /// For tg, the time of each token in order; empty for pp.
+    /// For tg, the time of each token in order; empty for pp and embd.
     pub steps: Vec<Duration>,
     /// When it began, counted from the start of the run: shows order and drift. `None` if a file does not tell.
     pub at: Option<Duration>,

@@ -194,7 +194,7 @@ pub struct Config {
     pub load_mode: String,
     /// `off`, `auto` or `on`.
     pub lazy_mode: String,
-    /// Embeddings are computed.
+    /// Embeddings are computed in every test, not in those of embeddings alone.
     pub embeddings: Option<bool>,
     /// Host operations are not offloaded.
     pub no_op_offload: Option<bool>,

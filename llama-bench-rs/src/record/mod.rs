@@ -14,7 +14,10 @@ mod difference;
 mod header;
 mod summary;
 
-pub use cell::{Cell, Failure, Group, Measured, Outcome, Rewind, Sample, Summarised, Test, TestKind, Warmup};
+pub use cell::{
+    Cell, Failure, Group, Measured, Outcome, Rewind, Sample, Summarised, Test, TestKind, TestKindError,
+    Warmup,
+};
 pub use conditions::{GpuConditions, merge_conditions};
 pub use cut_short::CutShort;
 pub use difference::Difference;

@@ -47,7 +47,7 @@ impl Cell {
         TokensPerSecond::from_elapsed(u64::from(self.test.kind.n_tokens()) * samples.len() as u64, elapsed)
     }
 
-    /// The figures of single generated tokens; `None` for pp and for a cell without samples.
+    /// The figures of single generated tokens; `None` for pp, embd and a cell without samples.
     pub fn step_summary(&self) -> Option<StepSummary> {
         StepSummary::new(self.measured()?.samples.iter().map(|sample| sample.steps.as_slice()))
     }

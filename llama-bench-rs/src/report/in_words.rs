@@ -106,11 +106,12 @@ pub(super) fn test(kind: TestKind, group: Option<Group>) -> String {
     crate::record::Test { kind, n_depth: 0, group }.to_string()
 }
 
-/// What a kind of test measures: `prompt processing` or `generation`.
+/// What a kind of test measures: `prompt processing`, `generation` or `embedding`.
 pub(super) fn activity(kind: TestKind) -> &'static str {
     match kind {
         TestKind::Pp(_) => "prompt processing",
         TestKind::Tg(_) => "generation",
+        TestKind::Embd(_) => "embedding",
     }
 }
 

@@ -28,6 +28,8 @@
 //! # Where the files differ from llama-bench's
 //! - The standard deviation of a single repetition is null, not 0.
 //! - Floating-point numbers have all their digits.
+//! - A test of embeddings (embd) is a row of a prompt in which `embeddings` is true, as llama-bench's `-embd 1` writes
+//!   it; `test_kind` tells it as well.
 //! - A pg test is two rows, prompt and generation, never one blend; both carry `pg_prompt` and `pg_gen`. Blended
 //!   rows of llama-bench's own files are [left out and listed](Loaded::skipped) when read.
 //! - The SQL table has more columns than llama-bench's. A database in which llama-bench made the table refuses
@@ -65,7 +67,7 @@ use crate::record::{Header, Report};
 pub use error::{Place, Problem, ReportError, Skipped};
 pub use explain::explain_markdown;
 pub use file_sink::FileSink;
-pub use flat::{FIELDS, Field, Flat, FlatCurvePoint, FlatSample, Kind, Origin, OutcomeKind};
+pub use flat::{FIELDS, Field, Flat, FlatCurvePoint, FlatKind, FlatSample, Kind, Origin, OutcomeKind};
 pub use journal::Journal;
 pub use read::{Loaded, read_file, read_str};
 pub use schema::json_schema;

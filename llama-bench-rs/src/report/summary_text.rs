@@ -61,7 +61,9 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
             told(config.n_ubatch).map(|n| format!("{n} at a time (ubatch)")),
         ],
     );
-    facts.join("KV cache", kv_cache(config));
+    if has_memory(run) {
+        facts.join("KV cache", kv_cache(config));
+    }
     facts.join("Placement", placement(&run.header));
     facts.add("Threads", threads(config));
     facts.join(
@@ -143,6 +145,12 @@ fn flash_attention(asked: Option<FlashAttnSetting>, used: Option<bool>) -> [Opti
     });
     let used = used.map(|used| if used { "used" } else { "not used" }.to_owned());
     [asked.map(|asked| format!("{asked} asked for")), used]
+}
+
+/// Whether the context may have kept anything: where llama.cpp told its memory, it says.
+pub(super) fn has_memory(run: &Run) -> bool {
+    let memory = &run.header.resolved.memory;
+    memory.is_empty() || memory.values().any(|device| device.context_bytes > 0)
 }
 
 fn kv_cache(config: &Config) -> [Option<String>; 3] {

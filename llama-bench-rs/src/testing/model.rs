@@ -1,4 +1,5 @@
 use std::{
+    cell::Cell,
     collections::HashMap,
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
@@ -17,6 +18,11 @@ type Entry = Arc<Mutex<Option<Model>>>;
 
 static MODELS: LazyLock<Mutex<HashMap<String, Entry>>> = LazyLock::new(Mutex::default);
 
+thread_local! {
+    /// This thread holds the lock of an entry, and what subscribers of llama.cpp's log ask for meanwhile must not wait.
+    static LOADING: Cell<bool> = const { Cell::new(false) };
+}
+
 /// A weightless Llama of four layers and a few megabytes: loads in milliseconds, runs everywhere.
 ///
 /// Made once and kept in the cache folder (see [`Synthetic::cached`]), loaded once per process; call it in every test.
@@ -34,6 +40,9 @@ pub fn tiny_model() -> Result<Model, Error> {
 /// # Errors
 /// There is no shape of this name; the cache folder cannot be written to; or llama.cpp refuses the model.
 pub fn tiny(shape: &str) -> Result<Model, Error> {
+    if LOADING.get() {
+        return load(shape);
+    }
     // A test that panicked elsewhere left whole entries or none.
     let entry = {
         let mut models = MODELS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,8 +52,15 @@ pub fn tiny(shape: &str) -> Result<Model, Error> {
     match &*model {
         Some(model) => Ok(model.clone()),
         None => {
-            let path = Synthetic::new(Shape::preset(shape)?).cached()?;
-            Ok(model.insert(Model::load(&Backend::init()?, &path, &ModelParams::default())?).clone())
+            LOADING.set(true);
+            let loaded = load(shape);
+            LOADING.set(false);
+            Ok(model.insert(loaded?).clone())
         }
     }
+}
+
+fn load(shape: &str) -> Result<Model, Error> {
+    let path = Synthetic::new(Shape::preset(shape)?).cached()?;
+    Ok(Model::load(&Backend::init()?, &path, &ModelParams::default())?)
 }

@@ -92,7 +92,7 @@ fn cell(kind: TestKind, n_depth: u32, rates: &[f64], at: &mut Duration) -> Cell 
     let samples = rates.iter().map(|rate| {
         let elapsed = Duration::from_nanos((f64::from(n) / rate * 1e9).round() as u64);
         let steps = match kind {
-            TestKind::Pp(_) => Vec::new(),
+            TestKind::Pp(_) | TestKind::Embd(_) => Vec::new(),
             TestKind::Tg(_) => (0..n).map(|i| elapsed / n + Duration::from_nanos(u64::from(i))).collect(),
         };
         *at += elapsed;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Flat, FlatCurvePoint, FlatSample, OutcomeKind};
+use super::{Flat, FlatCurvePoint, FlatKind, FlatSample, OutcomeKind};
 use crate::{
     record::{Cell, CurvePoint, FlashAttnSetting, Header, Outcome, SCHEMA_VERSION, Sample, TestKind},
     stats::Samples,
@@ -52,6 +52,7 @@ impl From<&Header> for Flat {
             load_mode: config.load_mode.clone(),
             lazy_mode: config.lazy_mode.clone(),
             embeddings: config.embeddings,
+            always_embeddings: config.embeddings,
             no_op_offload: config.no_op_offload.map(i32::from),
             no_host: config.no_host,
             repack: config.repack,
@@ -110,10 +111,15 @@ impl From<&Header> for Flat {
 impl From<(&Header, &Cell)> for Flat {
     fn from((header, cell): (&Header, &Cell)) -> Self {
         let mut row = Flat::from(header);
-        (row.n_prompt, row.n_gen) = match cell.test.kind {
-            TestKind::Pp(n) => (n, 0),
-            TestKind::Tg(n) => (0, n),
+        let (kind, n_prompt, n_gen) = match cell.test.kind {
+            TestKind::Pp(n) => (FlatKind::Pp, n, 0),
+            TestKind::Tg(n) => (FlatKind::Tg, 0, n),
+            TestKind::Embd(n) => (FlatKind::Embd, n, 0),
         };
+        (row.test_kind, row.n_prompt, row.n_gen) = (Some(kind), n_prompt, n_gen);
+        if kind == FlatKind::Embd {
+            row.embeddings = Some(true);
+        }
         row.n_depth = cell.test.n_depth;
         row.pg_prompt = cell.test.group.map(|g| g.n_prompt);
         row.pg_gen = cell.test.group.map(|g| g.n_gen);

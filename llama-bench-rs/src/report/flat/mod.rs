@@ -139,7 +139,7 @@ row! {
     LlamaBench Text load_mode: String,
     /// Lazy loading.
     LlamaBench Text lazy_mode: String,
-    /// Embeddings are computed.
+    /// Embeddings are computed: always so in a test of embeddings (embd).
     LlamaBench Bool embeddings: Option<bool>,
     /// Host operations are not offloaded; an integer in llama-bench's files.
     LlamaBench Int no_op_offload: Option<i32>,
@@ -152,9 +152,9 @@ row! {
     LlamaBench Int fit_target: Option<u64>,
     /// The context that had to fit beside the layers, in tokens; 0 without a fit.
     LlamaBench Int fit_min_ctx: Option<u32>,
-    /// Prompt tokens of a repetition; 0 for tg.
+    /// Prompt tokens of a repetition, for embd those of the text; 0 for tg.
     LlamaBench Int n_prompt: u32,
-    /// Generated tokens of a repetition; 0 for pp.
+    /// Generated tokens of a repetition; 0 for pp and embd.
     LlamaBench Int n_gen: u32,
     /// Tokens in the context when the clock starts.
     LlamaBench Int n_depth: u32,
@@ -177,22 +177,27 @@ row! {
     Own Int schema_version: Option<u32>,
     /// Counts the runs of a file from 0; rows of one run follow each other.
     Own Int run: Option<u32>,
+    /// What was timed.
+    Own Text test_kind: Option<FlatKind>,
+    /// Embeddings are computed in every test of the run, not in those of embeddings alone.
+    Own Bool always_embeddings: Option<bool>,
     /// What came of the cell.
     Own Text outcome: Option<OutcomeKind>,
     /// A stable word for the reason of a failure; `cancelled` in a measured row that has fewer repetitions than asked.
     Own Text error_kind: Option<String>,
     /// The whole message of a failure, or after how many repetitions a measured cell was interrupted.
     Own Text error_message: Option<String>,
-    /// Time of each token of each repetition; empty for pp.
+    /// Time of each token of each repetition; empty for pp and embd.
     Own Nested steps_ns: Vec<Vec<u64>>,
-    /// The first step of a repetition, median over the repetitions; `None` for pp. Derived from `steps_ns`.
+    /// The first step of a repetition, median over the repetitions; `None` for pp and embd. Derived from `steps_ns`.
     Own Int first_step_ns: Option<u64>,
     /// How many steps at the beginning of a repetition are slow; `None` if none were found. Derived from `steps_ns`.
     Own Int transient_steps: Option<u32>,
     /// How much longer the slow steps take together than as many steady ones; `None` if none were found. Derived from
     /// `steps_ns`.
     Own Int transient_excess_ns: Option<u64>,
-    /// The steady step, median of all steps but the slow and the first ones; `None` for pp. Derived from `steps_ns`.
+    /// The steady step, median of all steps but the slow and the first ones; `None` for pp and embd. Derived from
+    /// `steps_ns`.
     Own Int steady_step_ns: Option<u64>,
     /// When each repetition began, counted from the start of the run; empty if that is not known.
     Own Nested samples_at_ns: Vec<u64>,
@@ -306,6 +311,19 @@ row! {
     Own Int n_decoded_tokens: Option<u64>,
 }
 
+/// What a cell times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FlatKind {
+    /// Prompt processing.
+    Pp,
+    /// Generation.
+    Tg,
+    /// Embedding.
+    Embd,
+}
+
 /// What came of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -326,7 +344,7 @@ pub enum OutcomeKind {
 pub struct FlatSample {
     /// Its time.
     pub ns: u64,
-    /// The time of each token; empty for pp.
+    /// The time of each token; empty for pp and embd.
     pub steps_ns: Vec<u64>,
     /// When it began, counted from the start of the run.
     pub at_ns: Option<u64>,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Flat, FlatCurvePoint, FlatSample, OutcomeKind};
+use super::{Flat, FlatCurvePoint, FlatKind, FlatSample, OutcomeKind};
 use crate::{
     record::{
         Build, Cell, Config, CurvePoint, Failure, FlashAttnSetting, Group, Header, Host, Load, Measured,
@@ -99,7 +99,8 @@ impl Flat {
             tensor_buft_overrides: self.tensor_buft_overrides.clone(),
             load_mode: self.load_mode.clone(),
             lazy_mode: self.lazy_mode.clone(),
-            embeddings: self.embeddings,
+            // llama-bench asks for them in all of its tests.
+            embeddings: self.always_embeddings.or(self.embeddings),
             no_op_offload: self.no_op_offload.map(|off| off != 0),
             no_host: self.no_host,
             repack: self.repack,
@@ -128,14 +129,27 @@ impl Flat {
 
     /// The test that was planned; `None` for llama-bench's blend of prompt and generation, which is neither.
     pub(crate) fn test(&self) -> Option<Test> {
-        let kind = match (self.n_prompt, self.n_gen) {
-            (n, 0) => TestKind::Pp(n),
-            (0, n) => TestKind::Tg(n),
-            _ => return None,
+        let kind = match self.kind()? {
+            FlatKind::Pp => TestKind::Pp(self.n_prompt),
+            FlatKind::Tg => TestKind::Tg(self.n_gen),
+            FlatKind::Embd => TestKind::Embd(self.n_prompt),
         };
         let group = self.pg_prompt.zip(self.pg_gen);
         let group = group.map(|(n_prompt, n_gen)| Group { n_prompt, n_gen });
         Some(Test { kind, n_depth: self.n_depth, group })
+    }
+
+    /// What was timed. llama-bench's row of a prompt with embeddings is a test of those.
+    fn kind(&self) -> Option<FlatKind> {
+        let is_half = self.pg_prompt.is_some();
+        match (self.n_prompt, self.n_gen) {
+            (_, 0) => Some(self.test_kind.unwrap_or(match self.embeddings == Some(true) && !is_half {
+                true => FlatKind::Embd,
+                false => FlatKind::Pp,
+            })),
+            (0, _) => Some(FlatKind::Tg),
+            _ => None,
+        }
     }
 
     /// The cell; `None` where [`Flat::test`] is.

@@ -54,7 +54,7 @@ impl Expectation {
 /// A text that says no expectation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no expectation: write test, depth and tokens per second as pp2048=2000..3000 or tg32@4096=50.."
+    "{0:?} is no expectation: write test, depth and tokens per second as pp2048=2000..3000, tg32@4096=50.. or embd512=900.."
 )]
 pub struct ExpectationError(pub String);
 
@@ -72,12 +72,7 @@ fn parse(text: &str) -> Option<Expectation> {
     let (kind, n_depth) = test.split_once('@').unwrap_or((test, "0"));
     let (kind, n_depth) = (kind.trim(), n_depth.trim());
     let n_depth = n_depth.strip_prefix('d').unwrap_or(n_depth).parse().ok()?;
-    let n_tokens = |n: &str| n.parse().ok().filter(|&n: &u32| n > 0);
-    let kind = match (kind.strip_prefix("pp"), kind.strip_prefix("tg")) {
-        (Some(n), _) => TestKind::Pp(n_tokens(n)?),
-        (_, Some(n)) => TestKind::Tg(n_tokens(n)?),
-        _ => return None,
-    };
+    let kind: TestKind = kind.parse().ok()?;
     let (low, high) = range.split_once("..")?;
     let bound = |text: &str, without: f64| match text.trim() {
         "" => Some(without),

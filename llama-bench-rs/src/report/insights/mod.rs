@@ -151,7 +151,8 @@ pub fn insights_with(report: &Report, expectations: &[Expectation]) -> Vec<Insig
         of_run(record, expectations).into_iter().map(move |statement| Insight { run, statement })
     };
     let mut said: Vec<Insight> = report.runs.iter().enumerate().flat_map(of).collect();
-    if let Some(run) = report.runs.iter().rposition(|run| run.cells.iter().any(|c| c.failure().is_none())) {
+    let has_figures = |run: &Run| run.cells.iter().any(|cell| cell.failure().is_none());
+    if let Some(run) = report.runs.iter().rposition(|run| has_figures(run) && next::may_generate(run)) {
         // Once for all of them, where it is read last.
         let at = said.iter().rposition(|insight| insight.run <= run).map_or(0, |last| last + 1);
         said.insert(at, Insight { run, statement: Statement::Next(NextStep::Parallel) });

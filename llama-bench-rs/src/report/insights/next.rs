@@ -2,8 +2,11 @@ use std::fmt;
 
 use super::{Level, Say};
 use crate::{
-    record::{Run, Test},
-    report::figures::{Figures, Series},
+    record::{Cell, Run, Test, TestKind},
+    report::{
+        figures::{Figures, Series},
+        summary_text::has_memory,
+    },
     stats::{StoppingRule, repetitions_for},
 };
 
@@ -32,13 +35,24 @@ const MANY: usize = 200;
 /// For one run.
 pub(super) fn next(run: &Run, all: &[Series]) -> Vec<NextStep> {
     let one_depth = !all.is_empty() && all.iter().all(|series| series.ends().is_none());
+    let one_depth = one_depth && may_generate(run);
     repeat(run).into_iter().chain(one_depth.then_some(NextStep::Depths)).collect()
+}
+
+/// Whether nothing speaks against the model being one that generates and remembers: of others, neither depths nor
+/// conversations say anything.
+pub(super) fn may_generate(run: &Run) -> bool {
+    let tests = |is_kind: fn(TestKind) -> bool| run.cells.iter().filter(move |cell| is_kind(cell.test.kind));
+    let generates = tests(TestKind::is_generation).any(|cell| cell.failure().is_none());
+    let cannot = |cell: &Cell| cell.failure().is_some_and(|failure| failure.kind == "unsupported");
+    let embeds = tests(TestKind::is_embedding).next().is_some();
+    generates || !(embeds || tests(TestKind::is_generation).any(cannot) || !has_memory(run))
 }
 
 /// The cell that needs most repetitions, if one needs more than it has.
 fn repeat(run: &Run) -> Option<NextStep> {
     let StoppingRule { target, confidence, .. } = StoppingRule::new();
-    let needs = |cell: &crate::record::Cell| {
+    let needs = |cell: &Cell| {
         let figures = Figures::of(cell)?;
         let n_made = figures.times.as_ref()?.n();
         let n_needed = match figures.relative_half_width() {

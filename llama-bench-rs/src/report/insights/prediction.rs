@@ -32,8 +32,8 @@ pub fn predict(run: &Run, kind: TestKind, n_depth: u32) -> Option<Prediction> {
 /// The main tests at twice the deepest depth, as far as the model was trained for; those that would say nothing, since
 /// their interval is as wide as the speed itself, are left out.
 pub(super) fn predictions(run: &Run, all: &[Series]) -> Vec<Prediction> {
-    let is_prompt = |kind| matches!(kind, TestKind::Pp(_));
-    let main = [Series::main(all, is_prompt), Series::main(all, |kind| !is_prompt(kind))];
+    let kinds = [TestKind::is_prompt, TestKind::is_generation, TestKind::is_embedding];
+    let main = kinds.map(|is_kind| Series::main(all, is_kind));
     let of_series = |series: &Series| {
         let deepest = series.points.last()?.n_depth();
         let n_trained = run.header.model.n_ctx_train;

@@ -1,13 +1,13 @@
-//! Speed against depth: one panel for prompt processing, one for generation.
+//! Speed against depth: one panel for prompt processing, one for embedding, one for generation.
 
 use super::{
     axis::Axis,
     panel::{Anchor, LINE, Mark, Panel, Point, RIGHT, RIGHT_WITH_FIGURES, width_of},
-    series::{Series, clean},
+    series::{KINDS, Series, clean},
     theme::Ink,
 };
 use crate::{
-    record::{Cell, CurvePoint, Outcome},
+    record::{Cell, CurvePoint, Outcome, TestKind},
     units::{Ratio, TokensPerSecond},
 };
 
@@ -53,16 +53,18 @@ pub(super) fn figure(value: f64) -> String {
 
 /// The panels, without those that have nothing to show.
 pub(super) fn panels(series: &[Series<'_>]) -> Vec<Panel> {
-    [true, false]
+    KINDS
         .into_iter()
-        .filter_map(|is_prompt| {
-            let lines: Vec<&Series<'_>> = series.iter().filter(|line| line.is_prompt == is_prompt).collect();
-            panel(&lines, is_prompt)
+        .filter_map(|is_kind| {
+            let lines: Vec<&Series<'_>> = series.iter().filter(|line| is_kind(line.kind)).collect();
+            panel(&lines)
         })
         .collect()
 }
 
-fn panel(lines: &[&Series<'_>], is_prompt: bool) -> Option<Panel> {
+fn panel(lines: &[&Series<'_>]) -> Option<Panel> {
+    let kind = lines.first()?.kind;
+    let is_prompt = kind.is_prompt();
     let speeds: Vec<Speed> =
         lines.iter().flat_map(|line| &line.cells).filter_map(|cell| speed(cell)).collect();
     let means = speeds.iter().map(|speed| speed.mean);
@@ -99,7 +101,11 @@ fn panel(lines: &[&Series<'_>], is_prompt: bool) -> Option<Panel> {
     };
     label_failures(&mut marks, lines, &x);
 
-    let what = if is_prompt { "Prompt processing" } else { "Token generation" };
+    let what = match kind {
+        TestKind::Pp(_) => "Prompt processing",
+        TestKind::Tg(_) => "Token generation",
+        TestKind::Embd(_) => "Embedding",
+    };
     let mut tests: Vec<&str> = lines.iter().map(|line| line.test.as_str()).collect();
     tests.dedup();
     Some(Panel {

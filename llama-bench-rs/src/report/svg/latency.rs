@@ -45,7 +45,7 @@ fn steps(cell: &Cell) -> Option<(Vec<f64>, StepSummary)> {
 
 /// The panels: one per length of generation, without those that have nothing to show.
 pub(super) fn panels(series: &[Series<'_>]) -> Vec<Panel> {
-    let generation: Vec<&Series<'_>> = series.iter().filter(|line| !line.is_prompt).collect();
+    let generation: Vec<&Series<'_>> = series.iter().filter(|line| line.kind.is_generation()).collect();
     let mut tests: Vec<&str> = generation.iter().map(|line| line.test.as_str()).collect();
     tests.sort_unstable();
     tests.dedup();

@@ -27,7 +27,7 @@ use std::{fmt, str::FromStr};
 
 use crate::record::{Header, Report};
 use panel::{Panel, Shape};
-use series::{series, shared};
+use series::{Series, series, shared};
 use theme::Ink;
 
 pub(crate) use depth::mean_rate;
@@ -38,7 +38,7 @@ pub(crate) use theme::{classes, properties};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Picture {
-    /// Speed against depth with its 95 % interval: a panel for prompt processing and one for generation.
+    /// Speed against depth with its 95 % interval: a panel each for prompt processing, embedding and generation.
     Depth,
     /// How the times of single generated tokens are spread at each depth, with median and 99th percentile.
     Latency,
@@ -157,9 +157,9 @@ pub fn draw(report: &Report, picture: Picture) -> Result<Drawing, DrawError> {
     if panels.is_empty() {
         return Err(DrawError::Nothing { missing });
     }
-    let shown = |is_prompt: bool| picture == Picture::Depth || !is_prompt;
+    let shown = |line: &Series<'_>| picture == Picture::Depth || line.kind.is_generation();
     let mut legend: Vec<LegendEntry> = Vec::new();
-    for line in series.iter().filter(|line| shown(line.is_prompt) && !line.name.is_empty()) {
+    for line in series.iter().filter(|line| shown(line) && !line.name.is_empty()) {
         let entry = LegendEntry { name: line.name.clone(), ink: line.ink, shape: line.shape };
         if !legend.contains(&entry) {
             legend.push(entry);

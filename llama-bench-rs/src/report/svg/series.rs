@@ -16,7 +16,7 @@ pub(super) struct Series<'a> {
     pub run: &'a Run,
     /// As llama-bench names tests, without the depth.
     pub test: String,
-    pub is_prompt: bool,
+    pub kind: TestKind,
     /// Ascending by depth.
     pub cells: Vec<&'a Cell>,
     pub ink: Ink,
@@ -34,17 +34,17 @@ impl Series<'_> {
 
 type Key = (TestKind, Option<Group>);
 
-fn is_prompt(kind: TestKind) -> bool {
-    matches!(kind, TestKind::Pp(_))
-}
+/// In the order of the panels.
+pub(super) const KINDS: [fn(TestKind) -> bool; 3] =
+    [TestKind::is_prompt, TestKind::is_embedding, TestKind::is_generation];
 
-/// All lines: those of prompt processing first, then by run.
+/// All lines: those of prompt processing first, then of embedding and generation, each by run.
 pub(super) fn series(report: &Report) -> Vec<Series<'_>> {
     let labels = run_labels(report);
     let mut all = Vec::new();
-    for want_prompt in [true, false] {
+    for is_kind in KINDS {
         let mut keys: Vec<Key> = Vec::new();
-        for (_, cell) in report.cells().filter(|(_, cell)| is_prompt(cell.test.kind) == want_prompt) {
+        for (_, cell) in report.cells().filter(|(_, cell)| is_kind(cell.test.kind)) {
             let key = (cell.test.kind, cell.test.group);
             if !keys.contains(&key) {
                 keys.push(key);
@@ -69,7 +69,7 @@ pub(super) fn series(report: &Report) -> Vec<Series<'_>> {
                     name: parts.join(", "),
                     run,
                     test: in_words::test(key.0, key.1),
-                    is_prompt: want_prompt,
+                    kind: key.0,
                     cells,
                     ink: Ink::Series(colour % Ink::N_SERIES),
                     shape: Shape::ALL[(shape + colour / Ink::N_SERIES) % Shape::ALL.len()],

@@ -150,7 +150,7 @@ fn half_width(figures: &Figures) -> String {
 fn token(cell: &Cell, time: Duration) -> String {
     match cell.test.kind {
         TestKind::Tg(n @ 1..) => duration(time / n),
-        TestKind::Tg(0) | TestKind::Pp(_) => String::new(),
+        TestKind::Tg(0) | TestKind::Pp(_) | TestKind::Embd(_) => String::new(),
     }
 }
 

@@ -1,0 +1,190 @@
+//! What a target can do, and what it says to a test of something else.
+
+use super::target::Token;
+use crate::record::{Failure, Test, TestKind};
+
+/// What a target can do. The default is a language model that generates and remembers, in parts of any size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Abilities {
+    /// What later tokens go on from.
+    pub memory: Memory,
+    /// Most tokens of a prompt, if it must be computed at once (`n_ubatch`); `None` if it may come in parts.
+    pub whole_prompt: Option<u32>,
+    /// The same of a text that is embedded.
+    pub whole_embedding: Option<u32>,
+    /// Positions that the model has learned one by one; `None` if it computes them.
+    pub n_positions: Option<u32>,
+}
+
+/// What later tokens go on from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Memory {
+    /// All tokens before them: prompts and generations at any depth.
+    #[default]
+    Tokens,
+    /// A text that an encoder has read whole; a generation's depth is its length. Prompts go to the encoder.
+    Encoded {
+        /// Token that a generation begins with.
+        start: Token,
+    },
+    /// Nothing: a text is computed whole, in an empty context.
+    Nothing(Reason),
+}
+
+/// Why nothing can go on from what was computed, and nothing is generated token by token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// It has an encoder and no decoder.
+    EncoderAlone,
+    /// It fills in masked tokens of a whole text.
+    Diffusion,
+    /// It keeps none, like BERT.
+    NoMemory,
+    /// Every token sees those behind it too, which changes with each new one.
+    NotCausal,
+}
+
+impl Reason {
+    fn no_generation(self) -> &'static str {
+        match self {
+            Self::EncoderAlone => "this model does not generate: it has an encoder and no decoder",
+            Self::Diffusion => {
+                "this model does not generate token by token: it fills in the masked tokens of a whole text (diffusion)"
+            }
+            Self::NoMemory => "this model does not generate: it keeps no memory of past tokens",
+            Self::NotCausal => "this model does not generate token by token: its attention is not causal",
+        }
+    }
+
+    fn no_depth(self) -> &'static str {
+        match self {
+            Self::NotCausal => {
+                "this model keeps no memory of past tokens that others could go on from, since its attention is not \
+                 causal"
+            }
+            _ => "this model keeps no memory of past tokens",
+        }
+    }
+}
+
+impl Abilities {
+    /// Most tokens of one repetition that are handed over at once, where a batch has `n_batch`.
+    pub(super) fn n_at_once(&self, kind: TestKind, n_batch: u32) -> u32 {
+        match kind {
+            TestKind::Pp(_) => self.whole_prompt.unwrap_or(n_batch),
+            TestKind::Embd(_) => self.whole_embedding.unwrap_or(n_batch),
+            TestKind::Tg(_) => 1,
+        }
+    }
+
+    /// Why this test cannot be run, if it cannot.
+    pub(super) fn refusal(&self, test: &Test) -> Option<Failure> {
+        let Test { kind, n_depth, .. } = *test;
+        match self.memory {
+            Memory::Nothing(reason) if kind.is_generation() => {
+                return Some(unsupported(reason.no_generation()));
+            }
+            Memory::Nothing(reason) if n_depth > 0 => {
+                return Some(unsupported(&format!("{}: measure at depth 0", reason.no_depth())));
+            }
+            Memory::Encoded { .. } if n_depth > 0 && !kind.is_generation() => {
+                return Some(unsupported(
+                    "this model's encoder keeps no memory of past tokens: measure prompts at depth 0",
+                ));
+            }
+            _ => {}
+        }
+        let (whole, n_tokens) = match (kind, self.memory) {
+            (TestKind::Pp(n), _) => (self.whole_prompt, n),
+            (TestKind::Embd(n), _) => (self.whole_embedding, n),
+            (TestKind::Tg(_), Memory::Encoded { .. }) => (self.whole_prompt, n_depth),
+            (TestKind::Tg(_), _) => (None, 0),
+        };
+        if let Some(n_ubatch) = whole.filter(|&n_ubatch| n_tokens > n_ubatch) {
+            return Some(Failure {
+                kind: "invalid_parameter".into(),
+                message: format!(
+                    "this model computes a text of {n_tokens} tokens at once and n_ubatch is {n_ubatch}: raise -ub \
+                     (n_ubatch) and -b (n_batch) to {n_tokens}"
+                ),
+            });
+        }
+        let n_end = n_depth.saturating_add(kind.n_tokens());
+        let n_positions = self.n_positions.filter(|&n_positions| n_end > n_positions)?;
+        Some(Failure {
+            kind: "context_too_small".into(),
+            message: format!(
+                "the model has learned {n_positions} positions and this test ends at {n_end}: lower the depth or shorten \
+                 the test"
+            ),
+        })
+    }
+}
+
+/// A failure of what a target cannot do.
+pub(super) fn unsupported(message: &str) -> Failure {
+    Failure { kind: "unsupported".into(), message: message.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(abilities: Abilities, kind: TestKind, n_depth: u32) -> Option<(String, String)> {
+        let failure = abilities.refusal(&Test { kind, n_depth, group: None })?;
+        Some((failure.kind, failure.message))
+    }
+
+    #[test]
+    fn a_language_model_is_refused_nothing() {
+        for kind in [TestKind::Pp(1 << 20), TestKind::Tg(9), TestKind::Embd(9)] {
+            assert_eq!(refusal(Abilities::default(), kind, 1 << 20), None);
+        }
+    }
+
+    #[test]
+    fn without_memory_texts_are_computed_whole_and_alone() {
+        for reason in [Reason::EncoderAlone, Reason::Diffusion, Reason::NoMemory, Reason::NotCausal] {
+            let memory = Memory::Nothing(reason);
+            let abilities =
+                Abilities { memory, whole_prompt: Some(64), whole_embedding: Some(64), n_positions: None };
+            let unsupported = |kind, n_depth, says: &str| {
+                let (word, message) = refusal(abilities, kind, n_depth).unwrap();
+                assert!(word == "unsupported" && message.contains(says), "{reason:?}: {message}");
+            };
+            assert_eq!(refusal(abilities, TestKind::Pp(64), 0), None);
+            assert_eq!(refusal(abilities, TestKind::Embd(64), 0), None);
+            unsupported(TestKind::Pp(64), 1, "this model keeps no memory of past tokens");
+            unsupported(TestKind::Embd(64), 1, "measure at depth 0");
+            unsupported(TestKind::Tg(1), 0, "does not generate");
+            for kind in [TestKind::Pp(65), TestKind::Embd(65)] {
+                let (word, message) = refusal(abilities, kind, 0).unwrap();
+                assert!(word == "invalid_parameter" && message.contains("-ub (n_ubatch)"), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_decoder_goes_on_from_an_encoded_text_of_any_length_that_can_be_encoded() {
+        let memory = Memory::Encoded { start: 0 };
+        let abilities = Abilities { memory, whole_prompt: Some(64), ..Abilities::default() };
+        assert_eq!(refusal(abilities, TestKind::Tg(500), 64), None);
+        assert_eq!(refusal(abilities, TestKind::Tg(1), 65).unwrap().0, "invalid_parameter");
+        assert!(refusal(abilities, TestKind::Pp(8), 8).unwrap().1.contains("encoder keeps no memory"));
+    }
+
+    #[test]
+    fn learned_positions_end() {
+        let abilities = Abilities { n_positions: Some(512), ..Abilities::default() };
+        assert_eq!(refusal(abilities, TestKind::Pp(256), 256), None);
+        let (word, message) = refusal(abilities, TestKind::Tg(257), 256).unwrap();
+        assert!(
+            word == "context_too_small" && message.contains("512") && message.contains("513"),
+            "{message}"
+        );
+        assert!(refusal(abilities, TestKind::Tg(u32::MAX), u32::MAX).is_some());
+    }
+}
