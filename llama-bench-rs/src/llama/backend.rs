@@ -27,9 +27,11 @@ impl Backend {
     #[doc(alias = "llama_backend_init")]
     pub fn init() -> Result<Self, LlamaError> {
         static READY: OnceLock<bool> = OnceLock::new();
+        let mut first_log = None;
         let ready = *READY.get_or_init(|| {
             log::install();
-            log::capture(|| {
+            // A subscriber may ask for a backend itself, which must not wait for this one.
+            let (ready, log) = log::capture_quietly(|| {
                 // SAFETY: called once per process, guarded by the OnceLock; no other call into llama.cpp can come
                 // before, since every handle is made from a Backend.
                 unsafe {
@@ -39,9 +41,13 @@ impl Backend {
                     sys::llama_backend_init();
                     has_cpu()
                 }
-            })
-            .0
+            });
+            first_log = Some(log);
+            ready
         });
+        if let Some(log) = first_log {
+            log.tell();
+        }
         if ready { Ok(Self(())) } else { Err(LlamaError::NoCpuBackend) }
     }
 

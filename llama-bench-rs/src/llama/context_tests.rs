@@ -169,8 +169,8 @@ fn a_call_within_a_call_takes_nothing_from_it() {
     broken.positions = u32::MAX;
     for n_threads in [1, 2] {
         let subscriber = std::sync::Arc::new(Decodes(Some(context(&model, n_threads)).into()));
-        let refused =
-            tracing::subscriber::with_default(subscriber.clone(), || broken.decode_tokens(&[1, 1])).unwrap_err();
+        let refused = tracing::subscriber::with_default(subscriber.clone(), || broken.decode_tokens(&[1, 1]))
+            .unwrap_err();
         assert!(subscriber.0.lock().unwrap().is_none(), "the subscriber was called");
         let LlamaError::Exception { exception, .. } = &refused else { panic!("{refused}") };
         assert!(exception.contains("GGML_ASSERT"), "{refused}");
