@@ -84,7 +84,7 @@ impl Context {
             sys::llama_attach_threadpool(raw.as_ptr(), threads.as_raw(), std::ptr::null_mut());
             (sys::llama_n_ctx(raw.as_ptr()), DecodeRules::new(raw.as_ptr(), model, params))
         };
-        Ok(Self {
+        let mut context = Self {
             raw,
             params: params.clone(),
             flash_attn: resolved_flash_attn(params, log.lines()),
@@ -98,7 +98,9 @@ impl Context {
             abort: None,
             threads: Some(threads),
             model: model.clone(),
-        })
+        };
+        context.look_at_rows();
+        Ok(context)
     }
 
     pub(super) fn as_raw(&self) -> *mut sys::llama_context {
