@@ -64,7 +64,7 @@ fn llama_benchs_rows_with_embeddings_are_tests_of_embeddings() {
     assert_eq!(kinds(&with), embedded.collect::<Vec<_>>());
     assert!(kinds(&with).contains(&TestKind::Embd(64)));
     let [run] = &with.runs[..] else { panic!("{} runs", with.runs.len()) };
-    assert(run.header.config.embeddings != Some(true));
+    assert_eq!(run.header.config.embeddings, Some(true));
     for format in [Format::Json, Format::Jsonl, Format::Csv] {
         assert_eq!(read_str(&report::to_string(&with, format).unwrap()).unwrap().report, with);
     }

@@ -125,7 +125,8 @@ fn no_batch_costs_the_context() {
 #[test]
 fn a_decode_that_failed_leaves_no_logits() {
     let mut context = Context::new(&tiny("tiny-llama"), &params(256)).unwrap();
-    let fails: [fn(&mut Context) -> Result<(), LlamaError>; 5] = [
+    type Fails = fn(&mut Context) -> Result<(), LlamaError>;
+    let fails: [Fails; 5] = [
         |context| context.decode_tokens(&[]),
         |context| context.decode_tokens(&[-1]),
         |context| context.decode(&batch(&[(0, &[0])])),

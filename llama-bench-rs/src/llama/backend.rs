@@ -55,9 +55,11 @@ impl Backend {
     }
 
     fn init_once(numa: Numa) -> Result<Self, LlamaError> {
+        let mut first_log = None;
         let ready = READY.get_or_init(|| {
             log::install();
-            let has_cpu = log::capture(|| {
+            // A subscriber may ask for a backend itself, which must not wait for this one.
+            let (has_cpu, log) = log::capture_quietly(|| {
                 // SAFETY: called once per process, guarded by the OnceLock; no other call into llama.cpp can come
                 // before, since every handle is made from a Backend.
                 unsafe {
@@ -72,10 +74,13 @@ impl Backend {
                     }
                     has_cpu
                 }
-            })
-            .0;
+            });
+            first_log = Some(log);
             Ready { has_cpu, numa }
         });
+        if let Some(log) = first_log {
+            log.tell();
+        }
         if ready.has_cpu { Ok(Self(())) } else { Err(LlamaError::NoCpuBackend) }
     }
 

@@ -85,7 +85,7 @@ impl Context {
         };
         // SAFETY: a context that was just made.
         model.known_kind().get_or_init(|| unsafe { Kind::of(raw.as_ptr()) });
-        Ok(Self {
+        let mut context = Self {
             raw,
             outputs: Outputs::new(params.embeddings),
             params: params.clone(),
@@ -99,7 +99,9 @@ impl Context {
             abort: None,
             threads: Some(threads),
             model: model.clone(),
-        })
+        };
+        context.look_at_rows();
+        Ok(context)
     }
 
     pub(super) fn as_raw(&self) -> *mut sys::llama_context {

@@ -132,6 +132,11 @@ impl Log {
         self.0.iter().map(|line| line.text.as_str())
     }
 
+    /// Tells subscribers what was captured quietly.
+    pub(super) fn tell(&self) {
+        tell(&self.0);
+    }
+
     /// The last warnings and errors, oldest first, joined for an error message.
     pub(super) fn complaints(&self) -> String {
         let bad = self.0.iter().filter(|l| matches!(l.level, Level::Warn | Level::Error));

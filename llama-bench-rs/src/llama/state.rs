@@ -218,6 +218,15 @@ impl Context {
         Err(LlamaError::OutOfMemory { what: format!("having the state of sequence {seq} {what}"), log })
     }
 
+    /// Looks at the rows of a memory on a device while the context is made: the graph that is built for it would slow
+    /// down the decode after a snapshot.
+    pub(super) fn look_at_rows(&mut self) {
+        // SAFETY: a live context.
+        if !self.model().params().no_alloc && !unsafe { sys::llama_sys_memory_is_host(self.as_raw()) } {
+            self.rows();
+        }
+    }
+
     /// Asks once: memory lies where it lay when the context was made.
     pub(super) fn rows(&mut self) -> Rows {
         if let Some(rows) = self.on_device.rows {
@@ -228,6 +237,9 @@ impl Context {
         // SAFETY: a live context with that many sequences, and a place for the result.
         let (rows, _) =
             log::capture(|| unsafe { sys::llama_sys_memory_rows_of(ctx, n_seq_max, &mut smallest) });
+        if last_exception().is_some() {
+            let _ = self.broken_by("llama_graph_reserve");
+        }
         let rows = if rows == sys::LLAMA_SYS_ROWS_WHOLE && smallest > 0 {
             Rows::Whole { smallest }
         } else {
