@@ -1,8 +1,7 @@
-use llama_sys as sys;
-
 use super::{
     LlamaError, Model,
     model_params::{names, setters},
+    sys,
 };
 
 /// When to use flash attention (`llama_flash_attn_type`).

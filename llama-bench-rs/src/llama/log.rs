@@ -8,7 +8,7 @@ use std::{
     sync::Once,
 };
 
-use llama_sys as sys;
+use super::{at_exit, sys};
 
 /// Lines kept per call at the most: model loading logs a few hundred.
 const MAX_LINES: usize = 4096;
@@ -136,13 +136,14 @@ unsafe extern "C" fn callback(level: sys::ggml_log_level, text: *const c_char, _
     // SAFETY: llama.cpp passes a NUL-terminated string that lives for the duration of the call.
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
     // A subscriber of the application may panic or log again: neither may reach C.
-    let _ = std::panic::catch_unwind(|| {
+    let told = || {
         let _ = CAPTURE.try_with(|capture| {
             if let Ok(mut capture) = capture.try_borrow_mut() {
                 capture.push(level_of(level), &text);
             }
         });
-    });
+    };
+    let _ = at_exit::outside(|| std::panic::catch_unwind(told));
 }
 
 #[cfg(test)]

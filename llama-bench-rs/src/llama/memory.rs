@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use llama_sys as sys;
-
-use super::{Context, LlamaError, context::last_exception, device::text};
+use super::{Context, LlamaError, context::last_exception, device::text, sys};
 use crate::record::DeviceMemory;
 
 impl Context {

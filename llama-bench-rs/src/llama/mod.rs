@@ -4,10 +4,12 @@
 //! is checked before C sees it.
 #![allow(unsafe_code)]
 
+mod at_exit;
 mod backend;
 mod batch;
 mod chat;
 mod checks;
+mod compute;
 mod context;
 mod context_params;
 #[cfg(test)]
@@ -20,9 +22,14 @@ mod memory;
 mod model;
 mod model_arguments;
 mod model_params;
+mod overrides;
 mod sampler;
+mod scheduling;
+mod stack;
 mod state;
+mod sys;
 mod threadpool;
+mod threads;
 mod traits;
 mod vocab;
 

@@ -3,9 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bitflags::bitflags;
-use llama_sys as sys;
 
-use super::{Context, LlamaError, context::last_exception, log};
+use super::{Context, LlamaError, context::last_exception, log, sys};
 
 bitflags! {
     /// What part of a state to save, and where to keep it.
