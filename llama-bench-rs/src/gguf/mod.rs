@@ -5,6 +5,7 @@ mod cursor;
 mod error;
 mod file_type;
 mod header;
+mod model_checks;
 mod presets;
 mod read;
 mod shape;
