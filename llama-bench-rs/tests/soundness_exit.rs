@@ -58,6 +58,31 @@ fn round(work: &str, model: &Model, context: &mut Option<Context>) {
     }
 }
 
+/// Ends the process at the first line that it is told.
+struct Exit;
+
+impl tracing::Subscriber for Exit {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        process::exit(7);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
 /// Lets threads work, and ends the process after so many rounds: by the return of `main`, or by `exit`.
 fn child(role: &str) {
     let [work, rounds, end] = role.split(' ').collect::<Vec<_>>()[..] else { panic!("{role}") };
@@ -85,17 +110,24 @@ fn child(role: &str) {
             let exit = &mut |_| process::exit(7);
             let _ = Model::load_with_progress(&backend(), model.path(), &ModelParams::default(), exit);
         }
+        // From within a line of llama.cpp's log.
+        "subscriber" => {
+            tracing::subscriber::set_global_default(Exit).unwrap();
+            let _ = Model::load(&backend(), model.path(), &ModelParams::default());
+        }
         // While the thread's own handles are dropped.
         "local" => {
-            struct Exit(#[allow(dead_code)] Context);
-            impl Drop for Exit {
+            struct ExitOnDrop(#[allow(dead_code)] Context);
+            impl Drop for ExitOnDrop {
                 fn drop(&mut self) {
                     process::exit(7);
                 }
             }
-            thread_local!(static LAST: std::cell::RefCell<Option<Exit>> = const { std::cell::RefCell::new(None) });
+            thread_local!(static LAST: std::cell::RefCell<Option<ExitOnDrop>> = const { std::cell::RefCell::new(None) });
             let exit = move || {
-                LAST.with(|last| *last.borrow_mut() = Some(Exit(Context::new(&model, &params()).unwrap())));
+                LAST.with(|last| {
+                    *last.borrow_mut() = Some(ExitOnDrop(Context::new(&model, &params()).unwrap()))
+                });
             };
             let _ = thread::spawn(exit).join();
         }
@@ -110,7 +142,7 @@ fn the_process_ends_while_threads_work() {
     }
     let roles = WORK.iter().flat_map(|work| {
         let ends = (0..5).map(|rounds| (rounds * 3 + 1, "return"));
-        ends.chain([(2, "exit"), (5, "listener"), (8, "local")])
+        ends.chain([(2, "exit"), (5, "listener"), (6, "subscriber"), (8, "local")])
             .map(move |(rounds, end)| format!("{work} {rounds} {end}"))
     });
     for role in roles {

@@ -34,10 +34,10 @@ pub struct TensorInfo {
 }
 
 impl TensorInfo {
-    /// The number of elements.
+    /// The number of elements; `u64::MAX` for dimensions that no file can have.
     #[doc(alias = "ggml_nelements")]
     pub fn n_elements(&self) -> u64 {
-        self.dims.iter().product()
+        self.dims.iter().fold(1, |n: u64, &dim| n.saturating_mul(dim))
     }
 }
 
@@ -102,7 +102,7 @@ impl GgufFile {
     /// The number of parameters: the elements of all tensors.
     #[doc(alias = "llama_model_n_params")]
     pub fn n_params(&self) -> u64 {
-        self.tensors.iter().map(TensorInfo::n_elements).sum()
+        self.tensors.iter().map(TensorInfo::n_elements).fold(0, u64::saturating_add)
     }
 
     /// Whether the beginning of a file of this length is a header, whatever llama.cpp makes of the model in it.
@@ -148,11 +148,10 @@ impl GgufFile {
     }
 }
 
+type Pair = (String, Value);
+
 /// The metadata pairs, and where in the file each of them begins.
-fn read_metadata<R: Read>(
-    c: &mut Cursor<'_, R>,
-    n_pairs: u64,
-) -> Result<(Vec<(String, Value)>, Vec<u64>), GgufError> {
+fn read_metadata<R: Read>(c: &mut Cursor<'_, R>, n_pairs: u64) -> Result<(Vec<Pair>, Vec<u64>), GgufError> {
     let (mut metadata, mut places) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     for i in 0..n_pairs {

@@ -198,3 +198,7 @@ fn end_at_once() -> ! {
         libc::_exit(STATUS.load(Ordering::Relaxed) as c_int)
     }
 }
+
+#[cfg(test)]
+#[path = "at_exit_tests.rs"]
+mod tests;
