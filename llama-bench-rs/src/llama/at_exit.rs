@@ -114,7 +114,7 @@ pub(super) fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         PROCESS.store(process::id(), Ordering::Relaxed);
-        register(on_destroyed);
+        register(on_destroyed, on_destroyed_without_status);
         arm();
     });
 }
@@ -122,7 +122,7 @@ pub(super) fn watch() {
 /// Lets `exit` run the handler before the destructors of all statics that exist by now: C++ makes some of them in the
 /// call that first needs them, and `exit` goes backwards.
 pub(super) fn arm() {
-    register(on_exit);
+    register(on_exit, on_exit_without_status);
 }
 
 /// Counts the calls of one function, and arms again after the first, second, fourth, eighth and so on: each may have
@@ -168,7 +168,7 @@ static STATUS: AtomicU32 = AtomicU32::new(0);
 type Handler = extern "C" fn(c_int, *mut c_void);
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn register(handler: Handler) {
+fn register(handler: Handler, _without_status: extern "C" fn()) {
     unsafe extern "C" {
         fn on_exit(handler: Handler, data: *mut c_void) -> c_int;
     }
@@ -178,16 +178,17 @@ fn register(handler: Handler) {
 
 /// Elsewhere handlers are not told the status.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn register(handler: Handler) {
-    extern "C" fn ended() {
-        on_exit(0, std::ptr::null_mut());
-    }
-    extern "C" fn destroyed() {
-        on_destroyed(libc::EXIT_FAILURE, std::ptr::null_mut());
-    }
-    let handler = if handler == on_exit as Handler { ended } else { destroyed as extern "C" fn() };
+fn register(_handler: Handler, without_status: extern "C" fn()) {
     // SAFETY: a static function that never unwinds. Without memory for it, the process ends as it did without one.
-    unsafe { libc::atexit(handler) };
+    unsafe { libc::atexit(without_status) };
+}
+
+extern "C" fn on_exit_without_status() {
+    on_exit(0, std::ptr::null_mut());
+}
+
+extern "C" fn on_destroyed_without_status() {
+    on_destroyed(libc::EXIT_FAILURE, std::ptr::null_mut());
 }
 
 /// Ends the process without running what is left of `exit`; what C has buffered is written.

@@ -6,7 +6,7 @@ use std::{io, panic, thread};
 const MARGIN: usize = 64 << 10;
 
 /// A call that takes more than this gets a thread, however long the caller's stack is said to be.
-const MOST_HERE: usize = 256 << 10;
+const MOST_HERE: usize = 1 << 20;
 
 /// Runs a call that takes at most `bytes` of stack: on this thread if it has as much left, else on one made for it,
 /// whose stack takes memory only as far as it is used.

@@ -32,3 +32,12 @@ pub fn told(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     format!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr))
 }
+
+/// Whether `ulimit -v` can be used: a sanitizer takes terabytes of addresses. Says which test is skipped if not.
+pub fn can_limit_addresses(test: &str) -> bool {
+    let is_checked = llama_bench_rs::llama::build_info().cmake_options.contains("-fsanitize");
+    if is_checked {
+        eprintln!("SKIPPED {test}: a sanitizer needs more addresses than it leaves");
+    }
+    !is_checked
+}
