@@ -89,7 +89,7 @@ fn child(role: &str) {
     let rounds: u32 = rounds.parse().unwrap();
     let model = load(&file("tiny-llama", true)).unwrap();
     let done = Arc::new(AtomicU32::new(0));
-    for _ in 0..3 {
+    for _ in 0..2 {
         let (model, work, done) = (model.clone(), work.to_owned(), done.clone());
         thread::spawn(move || {
             let mut context = None;
@@ -141,7 +141,7 @@ fn the_process_ends_while_threads_work() {
         return child(&role);
     }
     let roles = WORK.iter().flat_map(|work| {
-        let ends = (0..5).map(|rounds| (rounds * 3 + 1, "return"));
+        let ends = (0..4).map(|rounds| (rounds * 3 + 1, "return"));
         ends.chain([(2, "exit"), (5, "listener"), (6, "subscriber"), (8, "local")])
             .map(move |(rounds, end)| format!("{work} {rounds} {end}"))
     });

@@ -5,7 +5,7 @@
 mod child_support;
 mod llama_support;
 
-use std::{fs, os::unix::fs::PermissionsExt, process::Output, thread};
+use std::{fs, os::unix::fs::PermissionsExt, process::Output};
 
 use child_support::{again, can_limit_addresses, command, role, told};
 use llama_bench_rs::llama::{Context, ContextParams, LlamaError, LoadMode, Model, ModelParams};
@@ -74,8 +74,8 @@ fn a_thread_whose_team_cannot_be_had_gets_an_error() {
             refused(3, context.decode_tokens(&[4, 5]));
             refused(3, context.decode_tokens(&[4]));
         };
-        let small = thread::Builder::new().stack_size(1 << 20);
-        thread::scope(|scope| small.spawn_scoped(scope, elsewhere).unwrap().join().unwrap());
+        let small = std::thread::Builder::new().stack_size(1 << 20);
+        std::thread::scope(|scope| small.spawn_scoped(scope, elsewhere).unwrap().join().unwrap());
         assert_eq!(context.n_past(), 3);
         context.decode_tokens(&[4, 5]).unwrap();
         println!("went on");
