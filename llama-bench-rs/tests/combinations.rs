@@ -151,7 +151,11 @@ fn masks_and_priorities_of_threads() {
                 .cpu_strict(cpu_strict)
                 .poll(poll)
                 .prio(-1);
-            assert!(told(use_context(&model, &params), &params));
+            match use_context(&model, &params) {
+                // Not every machine has those CPUs.
+                Err(LlamaError::Parameter { name: "cpu_mask", .. }) if cpu_mask.contains(&true) => {}
+                result => assert!(told(result, &params)),
+            }
         }
     }
 }

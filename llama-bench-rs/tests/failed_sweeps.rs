@@ -27,7 +27,7 @@ fn a_sweep_without_its_model_gives_a_failed_run_with_what_is_known() {
     assert_eq!((run.cells.len(), n_told, run.has_figures()), (4, 4, false));
     assert!(run.cells.iter().all(|cell| cell.failure().unwrap().kind == "cancelled"));
     let header = &run.header;
-    assert_eq!((header.model.filename.as_str(), header.config.n_gpu_layers), ("no/such.gguf", 7));
+    assert_eq!((header.model.filename.as_str(), header.config.n_gpu_layers), ("no/such.gguf", Some(7)));
     assert!(!header.build.commit.is_empty() && !header.host.devices.is_empty());
     assert!(of("no/such.gguf").needs().unwrap().is_none() && of("no/such.gguf").notes().unwrap().is_empty());
     assert!(

@@ -6,6 +6,7 @@ mod encoders;
 mod error;
 mod file_type;
 mod header;
+mod model_checks;
 mod presets;
 mod read;
 mod routing;

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use super::{Array, GgufError, Malformed, TensorType, Value, cursor::Cursor, value::ARRAY_ID};
+use super::{Array, GgufError, Malformed, TensorType, Value, cursor::Cursor, model_checks, value::ARRAY_ID};
 
 /// The data section and each tensor in it begin at a multiple of this many bytes, unless the file says otherwise.
 pub(super) const DEFAULT_ALIGNMENT: u32 = 32;
@@ -34,10 +34,10 @@ pub struct TensorInfo {
 }
 
 impl TensorInfo {
-    /// The number of elements.
+    /// The number of elements; `u64::MAX` for dimensions that no file can have.
     #[doc(alias = "ggml_nelements")]
     pub fn n_elements(&self) -> u64 {
-        self.dims.iter().product()
+        self.dims.iter().fold(1, |n: u64, &dim| n.saturating_mul(dim))
     }
 }
 
@@ -77,7 +77,7 @@ impl GgufFile {
         }
         let file = File::open(path).map_err(io("open"))?;
         let length = file.metadata().map_err(io("read the size of"))?.len();
-        Self::parse(BufReader::with_capacity(1 << 16, file), length, path)
+        Self::parse(BufReader::with_capacity(1 << 16, file), length, path, true)
     }
 
     /// As [`GgufFile::open`], for a file that is already in memory; `path` is for messages only.
@@ -85,7 +85,7 @@ impl GgufFile {
     /// # Errors
     /// [`GgufError::Malformed`], with the place.
     pub fn from_bytes(bytes: &[u8], path: impl AsRef<Path>) -> Result<Self, GgufError> {
-        Self::parse(bytes, bytes.len() as u64, path.as_ref())
+        Self::parse(bytes, bytes.len() as u64, path.as_ref(), true)
     }
 
     /// The metadata value of a key.
@@ -102,10 +102,18 @@ impl GgufFile {
     /// The number of parameters: the elements of all tensors.
     #[doc(alias = "llama_model_n_params")]
     pub fn n_params(&self) -> u64 {
-        self.tensors.iter().map(TensorInfo::n_elements).sum()
+        self.tensors.iter().map(TensorInfo::n_elements).fold(0, u64::saturating_add)
     }
 
-    fn parse(reader: impl Read, length: u64, path: &Path) -> Result<Self, GgufError> {
+    /// Whether the beginning of a file of this length is a header, whatever llama.cpp makes of the model in it.
+    ///
+    /// # Errors
+    /// [`GgufError::Malformed`], with the place.
+    pub(super) fn check_header(header: &[u8], length: u64, path: &Path) -> Result<(), GgufError> {
+        Self::parse(header, length, path, false).map(drop)
+    }
+
+    fn parse(reader: impl Read, length: u64, path: &Path, for_llama: bool) -> Result<Self, GgufError> {
         let mut cursor = Cursor::new(reader, length, path);
         let c = &mut cursor;
         let magic: [u8; 4] = c.array("the magic")?;
@@ -123,7 +131,10 @@ impl GgufFile {
         let n_pairs = c.count(14, u64::MAX, "the number of metadata pairs")?;
 
         let metadata_begin = c.position();
-        let metadata = read_metadata(c, n_pairs)?;
+        let (metadata, places) = read_metadata(c, n_pairs)?;
+        if for_llama {
+            model_checks::check(&metadata).map_err(|(i, problem)| c.malformed(places[i], problem))?;
+        }
         let metadata_range = metadata_begin..c.position();
         let alignment = alignment(c, &metadata, metadata_begin)?;
 
@@ -137,8 +148,11 @@ impl GgufFile {
     }
 }
 
-fn read_metadata<R: Read>(c: &mut Cursor<'_, R>, n_pairs: u64) -> Result<Vec<(String, Value)>, GgufError> {
-    let mut metadata = Vec::new();
+type Pair = (String, Value);
+
+/// The metadata pairs, and where in the file each of them begins.
+fn read_metadata<R: Read>(c: &mut Cursor<'_, R>, n_pairs: u64) -> Result<(Vec<Pair>, Vec<u64>), GgufError> {
+    let (mut metadata, mut places) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     for i in 0..n_pairs {
         let at = c.position();
@@ -156,19 +170,10 @@ fn read_metadata<R: Read>(c: &mut Cursor<'_, R>, n_pairs: u64) -> Result<Vec<(St
             return Err(c.malformed(at, Malformed::Duplicate { what: "metadata key", name: key }));
         }
         let value = read_value(c, &key)?;
-        // ggml asserts it while it computes, in threads where no assertion can be caught. NaN is not above 0 either.
-        let epsilon = value.as_f64().filter(|_| key.ends_with("_epsilon"));
-        if let Some(epsilon) = epsilon.filter(|epsilon| !(0.0..).contains(epsilon)) {
-            let problem = Malformed::Invalid {
-                what: format!("metadata key {key:?}"),
-                found: epsilon.to_string(),
-                allowed: "it is added before a root is taken and must be 0 or more",
-            };
-            return Err(c.malformed(at, problem));
-        }
+        places.push(at);
         metadata.push((key, value));
     }
-    Ok(metadata)
+    Ok((metadata, places))
 }
 
 fn read_value<R: Read>(c: &mut Cursor<'_, R>, key: &str) -> Result<Value, GgufError> {

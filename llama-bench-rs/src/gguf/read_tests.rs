@@ -94,6 +94,14 @@ fn what_was_written_is_read() {
 }
 
 #[test]
+fn dimensions_that_somebody_wrote_there_are_counted_without_overflow() {
+    let mut file = parse(&sample()).unwrap();
+    file.tensors[0].dims = vec![u64::MAX, 3];
+    assert_eq!(file.tensors[0].n_elements(), u64::MAX);
+    assert_eq!(file.n_params(), u64::MAX);
+}
+
+#[test]
 fn a_cut_off_file_is_refused_wherever_it_is_cut() {
     let bytes = sample();
     for length in 0..bytes.len() {

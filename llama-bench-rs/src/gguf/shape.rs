@@ -137,9 +137,10 @@ impl Shape {
         &self.architecture
     }
 
-    /// The number of parameters.
+    /// The number of parameters; `u64::MAX` for a shape with more, which cannot be written.
     pub fn n_params(&self) -> u64 {
-        self.tensors.iter().map(|tensor| tensor.dims.iter().product::<u64>()).sum()
+        let of = |tensor: &ShapeTensor| tensor.dims.iter().fold(1, |n: u64, &dim| n.saturating_mul(dim));
+        self.tensors.iter().map(of).fold(0, u64::saturating_add)
     }
 
     /// Whether it is a mixture of experts.

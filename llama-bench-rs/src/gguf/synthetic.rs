@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    FileType, GgufError, Shape, TensorInfo, TensorType, Value,
+    FileType, GgufError, GgufFile, Shape, TensorInfo, TensorType, Value,
     file_type::{self, Facts},
     header, read,
     routing::{Router, Routing},
@@ -147,8 +147,11 @@ impl<'a> Synthetic<'a> {
     /// Where [`cached`](Self::cached) keeps the file, whether it is there yet or not.
     ///
     /// # Errors
-    /// There is no cache folder.
+    /// There is no cache folder, or the shape's name cannot be part of a file's name.
     pub fn cache_path(&self) -> Result<PathBuf, GgufError> {
+        if self.shape.name().contains(['/', '\\', '\0']) {
+            return Err(self.impossible("its name cannot be part of a file's name: use write_to".into()));
+        }
         let folder = match std::env::var_os("LLAMA_BENCH_CACHE").filter(|dir| !dir.is_empty()) {
             Some(dir) => PathBuf::from(dir),
             None => dirs::cache_dir().ok_or(GgufError::NoCacheFolder)?.join("llama-bench-rs"),
@@ -255,9 +258,13 @@ impl<'a> Synthetic<'a> {
         let types = file_type::tensor_types(self.file_type, &facts, &shape.tensors);
         let alignment = u64::from(read::DEFAULT_ALIGNMENT);
         let mut tensors = Vec::with_capacity(types.len());
-        let mut offset = 0;
+        let mut offset: u64 = 0;
         for (tensor, tensor_type) in shape.tensors.iter().zip(types) {
-            let (row, n) = (tensor.dims.first().copied().unwrap_or(1), tensor.dims.iter().product());
+            let row = tensor.dims.first().copied().unwrap_or(1);
+            let n = tensor.dims.iter().try_fold(1, |n: u64, &dim| n.checked_mul(dim));
+            let n = n.ok_or_else(|| {
+                self.impossible(format!("tensor {} of {:?} has too many elements", tensor.name, tensor.dims))
+            })?;
             let size_bytes = tensor_type.size_bytes(row, n).filter(|&size| size > 0).ok_or_else(|| {
                 self.impossible(format!(
                     "tensor {} of {:?} does not fit {tensor_type} blocks",
@@ -269,14 +276,25 @@ impl<'a> Synthetic<'a> {
             }
             let (name, dims) = (tensor.name.clone(), tensor.dims.clone());
             tensors.push(TensorInfo { name, dims, tensor_type, offset, size_bytes });
-            offset = (offset + size_bytes).next_multiple_of(alignment);
+            // No file system has files of 2^63 bytes.
+            let end = offset.checked_add(size_bytes).and_then(|end| end.checked_next_multiple_of(alignment));
+            offset = end.filter(|&end| end < 1 << 62).ok_or_else(|| {
+                self.impossible(format!("a file that holds {} would be too large", tensor.name))
+            })?;
         }
         let pairs = self.metadata()?;
         let mut encoded = Vec::new();
         pairs.iter().for_each(|(key, value)| header::pair(&mut encoded, key, value));
         let header = header::header(pairs.len(), &encoded, &tensors, alignment);
         let router = Router::new(self.routing, &tensors, shape.n_expert_used());
-        Ok(Layout { size_bytes: header.len() as u64 + offset, header, tensors, router })
+        let layout = Layout { size_bytes: header.len() as u64 + offset, header, tensors, router };
+        // Names, keys, numbers of dimensions and the like are refused as they would be when the file is read.
+        let checked = GgufFile::check_header(&layout.header, layout.size_bytes, Path::new(&shape.name));
+        checked.map_err(|error| match error {
+            GgufError::Malformed { problem, .. } => self.impossible(problem.to_string()),
+            error => error,
+        })?;
+        Ok(layout)
     }
 
     fn metadata(&self) -> Result<Vec<(String, Value)>, GgufError> {
@@ -293,6 +311,11 @@ impl<'a> Synthetic<'a> {
         }
         if !self.vocabulary {
             pairs.extend(vocabulary::none(&shape.architecture, shape.n_vocab));
+        } else if shape.n_vocab > vocabulary::MAX_TOKENS {
+            let (n, most) = (shape.n_vocab, vocabulary::MAX_TOKENS);
+            return Err(
+                self.impossible(format!("a vocabulary has at most {most} tokens here and the model has {n}"))
+            );
         } else if shape.n_vocab >= vocabulary::MIN_TOKENS {
             pairs.extend(vocabulary::pieces(shape.n_vocab));
         } else {

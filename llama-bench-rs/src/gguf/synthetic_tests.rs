@@ -210,3 +210,43 @@ fn impossible_shapes_say_why() {
         Synthetic::new(Shape::from_parts("odd", "llama", Vec::new(), tensors)).size_bytes().unwrap_err();
     assert!(unmade.to_string().contains("iq1_m"), "{unmade}");
 }
+
+/// Everything that the reader would refuse, and sizes beyond 64 bits: nothing is written.
+#[test]
+fn shapes_that_would_be_invalid_files_are_refused() {
+    let with = |metadata: Vec<(&str, Value)>, tensors: &[(&str, &[u64])]| {
+        let metadata = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let tensors = tensors.iter().map(|(name, dims)| ((*name).to_owned(), dims.to_vec(), TensorType::F32));
+        Synthetic::new(Shape::from_parts("odd", "llama", metadata, tensors.collect()))
+    };
+    let big = 1 << 33;
+    let long = "n".repeat(64);
+    for synthetic in [
+        with(vec![], &[("a", &[big, big])]),
+        with(vec![], &[("a", &[1 << 32, 1 << 32, 1])]),
+        with(vec![], &[("a", &[u64::MAX, 2])]),
+        with(vec![], &[("a", &[1 << 61]), ("b", &[1 << 61]), ("c", &[1 << 61])]),
+        with(vec![], &[("a", &[1 << 60, 4, 4])]),
+        with(vec![], &[("a", &[0])]),
+        with(vec![], &[("a", &[1 << 62, 0])]),
+        with(vec![], &[("a", &[1, 1, 1, 1, 1])]),
+        with(vec![], &[("", &[1])]),
+        with(vec![], &[(&long, &[1])]),
+        with(vec![], &[("a\0b", &[1])]),
+        with(vec![], &[("a", &[1]), ("a", &[1])]),
+        with(vec![("", Value::U32(1))], &[("a", &[1])]),
+        with(vec![("k", Value::U32(1)), ("k", Value::U32(2))], &[("a", &[1])]),
+        with(vec![("general.alignment", Value::U32(64))], &[("a", &[1]), ("b", &[1])]),
+        with(vec![("general.alignment", Value::U32(3))], &[("a", &[1])]),
+        with(vec![], &[("token_embd.weight", &[1, 1 << 40])]).vocabulary(true),
+    ] {
+        let refused = synthetic.size_bytes().unwrap_err();
+        assert!(matches!(refused, GgufError::ImpossibleShape { .. }), "{refused}");
+        let dir = tempfile::tempdir().unwrap();
+        assert!(synthetic.write_to(dir.path().join("m.gguf")).is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+    assert_eq!(with(vec![], &[("a", &[big, big])]).shape().n_params(), u64::MAX);
+    let outside = Synthetic::new(Shape::from_parts("../odd", "llama", Vec::new(), Vec::new()));
+    assert!(outside.cached().unwrap_err().to_string().contains("write_to"));
+}

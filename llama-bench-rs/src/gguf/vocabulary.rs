@@ -11,6 +11,9 @@ const BYTE: i32 = 6;
 /// The fewest tokens that the vocabulary needs.
 pub(super) const MIN_TOKENS: u64 = 5 + 256 + 95;
 
+/// The most tokens: each has a name in memory while the file is written.
+pub(super) const MAX_TOKENS: u64 = 1 << 22;
+
 const CHAT_TEMPLATE: &str = "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}\
     <|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 

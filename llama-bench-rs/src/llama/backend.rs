@@ -1,19 +1,20 @@
-//! llama.cpp as a whole: initialised once, kept for the life of the process.
+//! llama.cpp as a whole: initialised once, kept until the process ends.
 
 use std::sync::OnceLock;
 
-use llama_sys as sys;
-
 use super::{
-    LlamaError, Numa,
+    LlamaError, Numa, at_exit,
     device::{Device, DeviceKind, text},
-    log,
+    log, sys,
 };
 
 /// Proof that llama.cpp is initialised; cheap to clone, usable from any thread.
 ///
-/// ggml's registry of devices and backends lives as long as the process, so there is nothing to free: the handle
-/// exists so that no model can be loaded before its backends are there.
+/// There is nothing to free: ggml's registry of devices and backends is there until the process ends. The handle exists
+/// because no model can be loaded before its backends are there.
+///
+/// `main` may return (or call [`exit`](std::process::exit)) while other threads work: the end of the process aborts
+/// decodes and loads, waits for calls into llama.cpp that are in flight, and lets no new one begin.
 #[derive(Clone, Debug)]
 pub struct Backend(());
 
@@ -60,6 +61,7 @@ impl Backend {
             log::install();
             // A subscriber may ask for a backend itself, which must not wait for this one.
             let (has_cpu, log) = log::capture_quietly(|| {
+                at_exit::watch();
                 // SAFETY: called once per process, guarded by the OnceLock; no other call into llama.cpp can come
                 // before, since every handle is made from a Backend.
                 unsafe {
@@ -87,7 +89,9 @@ impl Backend {
     /// Every device that llama.cpp sees, in its order.
     #[doc(alias = "ggml_backend_dev_count")]
     pub fn devices(&self) -> Vec<Device> {
-        // SAFETY: the registry is initialised and only grows during `init`; indices are below the count.
+        let _inside = at_exit::enter();
+        // SAFETY: the registry is initialised, lives as long as `_inside`, and only grows during `init`; indices are
+        // below the count.
         unsafe {
             (0..sys::ggml_backend_dev_count())
                 .filter_map(|i| Device::new(sys::ggml_backend_dev_get(i)))
@@ -111,7 +115,8 @@ impl Backend {
 
     /// Names of the registered backends as llama-bench prints them: all but the CPU, comma-separated, or `CPU`.
     pub fn names(&self) -> String {
-        // SAFETY: as in `devices`; names are static strings.
+        let _inside = at_exit::enter();
+        // SAFETY: as in `devices`; names live as long as the registry.
         let names = unsafe {
             (0..sys::ggml_backend_reg_count())
                 .map(|i| sys::ggml_backend_reg_get(i))

@@ -1,8 +1,6 @@
 use std::ptr;
 
-use llama_sys as sys;
-
-use super::{LlamaError, Token};
+use super::{LlamaError, Token, sys};
 
 /// Tokens for one decode, each with its position, the sequences it belongs to and whether its logits are wanted.
 ///

@@ -1,8 +1,6 @@
 use std::{ffi::CString, ptr};
 
-use llama_sys as sys;
-
-use super::{LlamaError, Model, checks::c_string, context::last_exception, device::text};
+use super::{LlamaError, Model, checks::c_string, context::last_exception, device::text, sys, vocab};
 
 /// One message of a conversation.
 #[doc(alias = "llama_chat_message")]
@@ -61,9 +59,11 @@ impl Model {
             .iter()
             .map(|(role, content)| sys::llama_chat_message { role: role.as_ptr(), content: content.as_ptr() })
             .collect();
-        let mut bytes = vec![0u8; messages.iter().map(|m| m.content.len() * 2 + 64).sum::<usize>() + 256];
+        let guess = messages.iter().map(|m| m.content.len().saturating_mul(2).saturating_add(64));
+        let mut n_bytes = guess.fold(256usize, usize::saturating_add);
         loop {
-            let capacity = i32::try_from(bytes.len()).map_err(|_| failed("it is longer than 2 GiB"))?;
+            let capacity = i32::try_from(n_bytes).map_err(|_| failed("it is longer than 2 GiB"))?;
+            let mut bytes: Vec<u8> = vocab::zeros(n_bytes).map_err(|why| failed(&why))?;
             // SAFETY: NUL-terminated strings that outlive the call, and room for `capacity` bytes.
             let n = unsafe {
                 sys::llama_sys_chat_apply_template(
@@ -85,7 +85,7 @@ impl Model {
                 bytes.truncate(n);
                 return Ok(String::from_utf8_lossy(&bytes).into_owned());
             }
-            bytes.resize(n, 0);
+            n_bytes = n;
         }
     }
 }

@@ -6,9 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use llama_sys as sys;
-
-use super::{Backend, DeviceKind, LlamaError, ModelParams, SplitMode, context::last_exception, device::text};
+use super::{Backend, DeviceKind, LlamaError, ModelParams, SplitMode, at_exit, device::text, sys};
 use crate::gguf::{GgufError, GgufFile, Value};
 
 pub(super) fn c_string(name: &'static str, value: impl Into<Vec<u8>>) -> Result<CString, LlamaError> {
@@ -111,7 +109,7 @@ fn part_path(path: &Path, i: u64, n_parts: u64) -> Option<PathBuf> {
     Some(path.with_file_name(format!("{prefix}-{:05}-of-{n_parts:05}.gguf", i + 1)))
 }
 
-/// Values that llama.cpp would index with or hand to `std::regex`, which throws.
+/// Values that llama.cpp would index with.
 pub(super) fn model_params(params: &ModelParams) -> Result<(), LlamaError> {
     // SAFETY: no preconditions.
     let max_devices = unsafe { sys::llama_max_devices() };
@@ -151,17 +149,18 @@ pub(super) fn model_params(params: &ModelParams) -> Result<(), LlamaError> {
     Ok(())
 }
 
-/// A regular expression over tensor names, as llama.cpp reads it.
-pub(super) fn pattern(pattern: &str) -> Result<CString, LlamaError> {
-    let name = "tensor_buft_overrides";
-    let c_pattern = c_string(name, pattern)?;
-    // SAFETY: a NUL-terminated string.
-    if unsafe { sys::llama_sys_is_regex(c_pattern.as_ptr()) } {
-        return Ok(c_pattern);
+/// The names of the tensors in all parts of a model that [`model_file`] has looked at.
+pub(super) fn tensor_names(path: &Path) -> Result<Vec<String>, LlamaError> {
+    let file = header(path)?;
+    let number = |key: &str| file.get(key).and_then(Value::as_u64).unwrap_or(0);
+    let (n_parts, part) = (number("split.count").min(MAX_PARTS), number("split.no"));
+    let others =
+        (0..n_parts).filter(|&i| i != part).filter_map(|i| part_path(path, i, number("split.count")));
+    let mut names: Vec<String> = file.tensors.iter().map(|tensor| tensor.name.clone()).collect();
+    for other in others {
+        names.extend(header(&other)?.tensors.into_iter().map(|tensor| tensor.name));
     }
-    let why = last_exception().unwrap_or_default();
-    let remedy = format!("it is no regular expression that C++ knows ({why}): mend it");
-    Err(LlamaError::Parameter { name, value: format!("{pattern:?}"), remedy })
+    Ok(names)
 }
 
 /// The buffer type of this name on any device.
@@ -171,7 +170,8 @@ pub(super) fn buffer_type(
 ) -> Result<sys::ggml_backend_buffer_type_t, LlamaError> {
     let mut known = Vec::new();
     for device in backend.devices() {
-        // SAFETY: a registered device; its buffer type lives as long as it.
+        let _inside = at_exit::enter();
+        // SAFETY: a registered device; its buffer type and that's name live as long as it, thus as long as `_inside`.
         let (buffer_type, buffer_name) = unsafe {
             let buffer_type = sys::ggml_backend_dev_buffer_type(device.as_raw());
             (

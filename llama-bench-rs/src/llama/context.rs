@@ -1,18 +1,12 @@
 use std::{
-    ffi::c_void,
     ptr::NonNull,
     slice,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
 };
 
-use llama_sys as sys;
-
 use super::{
-    Batch, ContextParams, FlashAttn, LlamaError, Model, decode_rules::DecodeRules, device::text,
-    encoder::Outputs, kind::Kind, log, state::OnDevice, threadpool::ThreadPool,
+    Batch, ContextParams, FlashAttn, LlamaError, Model, compute, decode_rules::DecodeRules, device::text,
+    encoder::Outputs, kind::Kind, log, state::OnDevice, sys, threadpool::ThreadPool,
 };
 
 /// A context of a model: its memory, its compute buffers and its thread pool.
@@ -35,7 +29,7 @@ pub struct Context {
     broken: bool,
     abort: Option<Arc<AtomicBool>>,
     // The context is freed in `drop`, thus before these. `None` only during it.
-    threads: Option<ThreadPool>,
+    pub(super) threads: Option<ThreadPool>,
     model: Model,
 }
 
@@ -66,6 +60,7 @@ impl Context {
     pub fn new(model: &Model, params: &ContextParams) -> Result<Self, LlamaError> {
         params.check(model)?;
         let threads = ThreadPool::new(params)?;
+        let aborts = compute::takes_abort_flag(model);
         let raw_params = params.raw();
         // SAFETY: a live model and parameters without pointers.
         let (raw, log) =
@@ -81,6 +76,9 @@ impl Context {
         // SAFETY: a context of this model that was just made, and a pool that outlives it.
         let (n_ctx, rules) = unsafe {
             sys::llama_attach_threadpool(raw.as_ptr(), threads.as_raw(), std::ptr::null_mut());
+            if aborts {
+                sys::llama_set_abort_callback(raw.as_ptr(), Some(compute::is_to_stop), std::ptr::null_mut());
+            }
             (sys::llama_n_ctx(raw.as_ptr()), DecodeRules::new(raw.as_ptr(), model, params))
         };
         // SAFETY: a context that was just made.
@@ -176,6 +174,7 @@ impl Context {
         }
         self.check_decoder()?;
         let batch = self.batch_of(tokens, self.outputs.embeddings);
+        let _caller = self.lend_caller()?;
         // SAFETY: the batch borrows `tokens` for the call only and llama_decode does not write through it; a live
         // context; count, ids and room were checked.
         let (code, log) = log::capture(|| unsafe { sys::llama_sys_decode(self.raw.as_ptr(), batch) });
@@ -202,6 +201,7 @@ impl Context {
         self.rules.check_batch(batch, self.positions)?;
         self.check_intact("llama_decode")?;
         self.check_decoder()?;
+        let _caller = self.lend_caller()?;
         let mut raw = batch.raw();
         // SAFETY: a live context; the arrays in `raw` are as long as it says and outlive the call; tokens and
         // sequences were checked, and llama.cpp checks positions and room.
@@ -238,7 +238,7 @@ impl Context {
         // SAFETY: a live context; the flag is kept alive by the context and only read by the callback.
         unsafe {
             let data = Arc::as_ptr(&flag).cast_mut().cast();
-            sys::llama_set_abort_callback(self.raw.as_ptr(), Some(is_set), data);
+            sys::llama_set_abort_callback(self.raw.as_ptr(), Some(compute::is_to_stop), data);
         }
         flag
     }
@@ -374,9 +374,4 @@ pub(super) fn with_exception(log: String) -> String {
         Some(exception) => format!("{log}; {exception}"),
         None => log,
     }
-}
-
-unsafe extern "C" fn is_set(data: *mut c_void) -> bool {
-    // SAFETY: points to the AtomicBool that the context keeps alive.
-    unsafe { (*data.cast::<AtomicBool>()).load(Ordering::Relaxed) }
 }

@@ -1,10 +1,9 @@
-use llama_sys as sys;
-
 use super::{
     LlamaError, Model,
     decode_rules::{has_streams, is_encoder_decoder},
     default_threads::default_threads,
     model_params::{names, setters},
+    sys,
 };
 
 /// When to use flash attention (`llama_flash_attn_type`).

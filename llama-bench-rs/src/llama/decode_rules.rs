@@ -1,8 +1,6 @@
 //! What a batch may not hold because llama.cpp would assert it while it decodes.
 
-use llama_sys as sys;
-
-use super::{Batch, ContextParams, LlamaError, Model};
+use super::{Batch, ContextParams, LlamaError, Model, sys};
 
 /// The rules of one context.
 #[derive(Clone, Copy, Debug)]

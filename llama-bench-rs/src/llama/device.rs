@@ -3,8 +3,9 @@ use std::{
     fmt,
 };
 
-use llama_sys as sys;
 use sysinfo::System;
+
+use super::{at_exit, sys};
 
 /// What a device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,8 +40,8 @@ impl DeviceKind {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Device(sys::ggml_backend_dev_t);
 
-// SAFETY: devices are entries of ggml's registry, which live as long as the process and are immutable after
-// registration; their query functions are safe from any thread.
+// SAFETY: devices are entries of ggml's registry, which are immutable after registration and there until the process
+// ends; no call begins after that (see `at_exit`). Their query functions are safe from any thread.
 unsafe impl Send for Device {}
 // SAFETY: as above.
 unsafe impl Sync for Device {}
@@ -57,14 +58,16 @@ impl Device {
     /// Name to ask for it by, such as `CUDA0`.
     #[doc(alias = "ggml_backend_dev_name")]
     pub fn name(&self) -> String {
-        // SAFETY: a registered device; its name lives as long as it.
+        let _inside = at_exit::enter();
+        // SAFETY: a registered device; its name lives as long as it, thus as long as `_inside`.
         unsafe { text(sys::ggml_backend_dev_name(self.0)) }
     }
 
     /// Human description, such as `NVIDIA GB10`.
     #[doc(alias = "ggml_backend_dev_description")]
     pub fn description(&self) -> String {
-        // SAFETY: a registered device; its description lives as long as it.
+        let _inside = at_exit::enter();
+        // SAFETY: a registered device; its description lives as long as it, thus as long as `_inside`.
         unsafe { text(sys::ggml_backend_dev_description(self.0)) }
     }
 
@@ -84,7 +87,8 @@ impl Device {
     /// The backend it belongs to, such as `CUDA`.
     #[doc(alias = "ggml_backend_dev_backend_reg")]
     pub fn backend_name(&self) -> String {
-        // SAFETY: a registered device has a registry entry.
+        let _inside = at_exit::enter();
+        // SAFETY: a registered device has a registry entry, whose name lives as long as `_inside`.
         unsafe { text(sys::ggml_backend_reg_name(sys::ggml_backend_dev_backend_reg(self.0))) }
     }
 

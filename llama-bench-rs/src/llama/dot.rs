@@ -1,6 +1,6 @@
 //! Arithmetic that is compiled the same in every build.
 
-use llama_sys as sys;
+use super::sys;
 
 /// The dot product of what both have, rounded down to a multiple of 32 values, `times` times over.
 ///

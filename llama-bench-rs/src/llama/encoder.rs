@@ -2,9 +2,7 @@
 
 use std::slice;
 
-use llama_sys as sys;
-
-use super::{Batch, Context, LlamaError, Pooling, Token, context::last_exception, log};
+use super::{Batch, Context, LlamaError, Pooling, Token, context::last_exception, log, sys};
 
 /// What the latest encode or decode left to be read.
 #[derive(Debug, Default)]
@@ -60,6 +58,7 @@ impl Context {
 
     fn encode_raw(&mut self, batch: sys::llama_batch, n_tokens: usize) -> Result<(), LlamaError> {
         self.outputs.forget();
+        let _caller = self.lend_caller()?;
         let ctx = self.as_raw();
         // SAFETY: a live context; the batch's arrays outlive the call; tokens, sequences, positions and the number of
         // tokens were checked, and so was that the model's graph works without a memory.

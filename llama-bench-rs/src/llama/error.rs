@@ -225,6 +225,17 @@ pub enum LlamaError {
         /// What was stopped.
         what: &'static str,
     },
+    /// A computation's threads cannot be started.
+    #[error(
+        "{n_threads} threads cannot be started: {source}; lower n_threads or n_threads_batch, or raise the limit of \
+         threads (ulimit -u) or memory (ulimit -v)"
+    )]
+    Threads {
+        /// Threads that the context computes with.
+        n_threads: u32,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// A C++ exception came out of llama.cpp.
     #[error("llama.cpp threw an exception in {what}: {exception}")]
     Exception {
@@ -259,6 +270,7 @@ impl LlamaError {
             Self::State { .. } => "state",
             Self::Text { .. } => "text",
             Self::Cancelled { .. } => "cancelled",
+            Self::Threads { .. } => "threads",
             Self::Exception { .. } => "exception",
         }
     }

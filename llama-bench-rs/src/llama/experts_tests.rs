@@ -6,9 +6,7 @@ use std::{
     path::Path,
 };
 
-use llama_sys as sys;
-
-use super::{Backend, ContextParams, Model, ModelParams};
+use super::{Backend, ContextParams, Model, ModelParams, sys};
 use crate::gguf::{Routing, Shape, Synthetic};
 
 /// How often each expert was chosen, by the name of the layer's tensor.

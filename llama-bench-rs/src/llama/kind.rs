@@ -1,8 +1,6 @@
 //! What kind of model it is: whether it encodes, generates and remembers, and how it pools embeddings.
 
-use llama_sys as sys;
-
-use super::{Context, ContextParams, Model, Token, model_params::names};
+use super::{Context, ContextParams, Model, Token, model_params::names, sys};
 
 /// How the embeddings of a sequence's tokens become one (`llama_pooling_type`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@ use std::{
     sync::Once,
 };
 
-use llama_sys as sys;
+use super::{at_exit, sys};
 
 use super::context::last_exception;
 
@@ -105,7 +105,7 @@ fn tell(lines: &[Line]) {
     }
     let _quiet = Quiet::begin();
     // A subscriber of the application may panic, which must not reach C.
-    let _ = std::panic::catch_unwind(|| {
+    let told = || {
         for Line { level, text } in lines {
             match level {
                 Level::Error => tracing::error!(target: "llama.cpp", "{text}"),
@@ -114,7 +114,8 @@ fn tell(lines: &[Line]) {
                 Level::Debug => tracing::debug!(target: "llama.cpp", "{text}"),
             }
         }
-    });
+    };
+    let _ = at_exit::outside(|| std::panic::catch_unwind(told));
 }
 
 fn remember_exception(exception: Option<String>) {

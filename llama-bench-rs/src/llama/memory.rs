@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use llama_sys as sys;
-
-use super::{Context, LlamaError, context::last_exception, decode_rules::has_streams, device::text, log};
+use super::{
+    Context, LlamaError, context::last_exception, decode_rules::has_streams, device::text, log, sys,
+};
 use crate::record::DeviceMemory;
 
 impl Context {

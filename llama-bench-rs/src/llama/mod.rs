@@ -4,10 +4,12 @@
 //! is checked before C sees it.
 #![allow(unsafe_code)]
 
+mod at_exit;
 mod backend;
 mod batch;
 mod chat;
 mod checks;
+mod compute;
 mod context;
 mod context_params;
 #[cfg(test)]
@@ -28,12 +30,17 @@ mod model;
 mod model_arguments;
 mod model_params;
 mod numa;
+mod overrides;
 mod placement;
 mod sampler;
+mod scheduling;
+mod stack;
 mod state;
 #[cfg(test)]
 mod state_tests;
+mod sys;
 mod threadpool;
+mod threads;
 mod traits;
 mod vocab;
 

@@ -7,11 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use llama_sys as sys;
-
 use super::{
-    Backend, Context, ContextParams, LlamaError, ModelParams, checks, context::with_exception, device::text,
-    kind::Kind, log, model_arguments::Arguments,
+    Backend, Context, ContextParams, LlamaError, ModelParams, at_exit, checks, context::with_exception,
+    device::text, kind::Kind, log, model_arguments::Arguments, sys,
 };
 use crate::record::DeviceMemory;
 
@@ -30,6 +28,7 @@ struct Inner {
     load_time: Duration,
     offloaded_layers: Option<(u32, u32)>,
     learned_positions: Option<u32>,
+    unmatched_overrides: Vec<String>,
     metadata: BTreeMap<String, String>,
     /// The same without weights, once somebody asked what a context takes.
     weightless: OnceLock<Option<Model>>,
@@ -96,7 +95,7 @@ impl Model {
             _ => None,
         };
         let params = fitted.as_ref().unwrap_or(params);
-        let arguments = Arguments::new(backend, params)?;
+        let arguments = Arguments::new(backend, path, params)?;
         let c_path = c_path(path)?;
         let mut watch = Watch { progress, panic: None, stopped: false };
         let mut raw = arguments.raw(params);
@@ -130,6 +129,7 @@ impl Model {
             load_time,
             offloaded_layers: log.lines().find_map(offloaded),
             learned_positions,
+            unmatched_overrides: arguments.into_unmatched(),
             // SAFETY: a model that was just loaded.
             metadata: unsafe { metadata(raw.as_ptr()) },
             weightless: OnceLock::new(),
@@ -188,6 +188,13 @@ impl Model {
     /// Wall time of the load.
     pub fn load_time(&self) -> Duration {
         self.0.load_time
+    }
+
+    /// What was asked to be kept elsewhere and names no tensor of this model: patterns of
+    /// [`tensor_buft_overrides`](ModelParams::tensor_buft_overrides), and `n_cpu_moe = 4` for a model without experts.
+    /// It had no effect.
+    pub fn unmatched_overrides(&self) -> &[String] {
+        &self.0.unmatched_overrides
     }
 
     /// Layers on devices and layers in all, the output layer counted, as llama.cpp logs them; `None` without a
@@ -321,7 +328,8 @@ unsafe extern "C" fn on_progress(progress: f32, user_data: *mut c_void) -> bool 
     // SAFETY: points to the Watch of the load that is running on this thread, which nothing else uses meanwhile.
     let watch = unsafe { &mut *user_data.cast::<Watch<'_>>() };
     let call = std::panic::AssertUnwindSafe(|| (watch.progress)(progress));
-    match std::panic::catch_unwind(call) {
+    // If the process ends meanwhile, this never returns and no weights are loaded any more.
+    match at_exit::outside(|| std::panic::catch_unwind(call)) {
         Ok(go_on) => {
             watch.stopped |= !go_on;
             go_on

@@ -1,21 +1,22 @@
 //! Model parameters as llama.cpp takes them.
 
-use std::{ffi::CString, ptr};
+use std::{ffi::CString, path::Path, ptr};
 
-use llama_sys as sys;
-
-use super::{Backend, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode, checks};
+use super::{
+    Backend, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode, checks, overrides::Overrides, sys,
+};
 
 /// The arrays that raw parameters point into.
 pub(super) struct Arguments {
     devices: Vec<sys::ggml_backend_dev_t>,
     tensor_split: Vec<f32>,
     overrides: Vec<sys::llama_model_tensor_buft_override>,
-    _patterns: Vec<CString>,
+    _patterns: Vec<(CString, sys::ggml_backend_buffer_type_t)>,
+    unmatched: Vec<String>,
 }
 
 impl Arguments {
-    pub(super) fn new(backend: &Backend, params: &ModelParams) -> Result<Self, LlamaError> {
+    pub(super) fn new(backend: &Backend, path: &Path, params: &ModelParams) -> Result<Self, LlamaError> {
         checks::model_params(params)?;
         params.check_main_gpu(backend)?;
         // SAFETY: no preconditions.
@@ -23,18 +24,14 @@ impl Arguments {
         let mut tensor_split = params.tensor_split.clone();
         tensor_split.resize(max_devices, 0.0);
 
-        let mut patterns = Vec::new();
-        let mut overrides = Vec::new();
-        let experts = (0..params.n_cpu_moe)
-            .map(|layer| (format!(r"blk\.{layer}\.ffn_(up|down|gate|gate_up)_(ch|)exps"), "CPU".to_owned()));
-        for (pattern, buffer_type) in params.tensor_buft_overrides.iter().cloned().chain(experts) {
-            let pattern = checks::pattern(&pattern)?;
-            overrides.push(sys::llama_model_tensor_buft_override {
+        let Overrides { patterns, unmatched } = Overrides::new(backend, path, params)?;
+        let mut overrides: Vec<_> = patterns
+            .iter()
+            .map(|(pattern, buft)| sys::llama_model_tensor_buft_override {
                 pattern: pattern.as_ptr(),
-                buft: checks::buffer_type(backend, &buffer_type)?,
-            });
-            patterns.push(pattern);
-        }
+                buft: *buft,
+            })
+            .collect();
         if !overrides.is_empty() {
             overrides
                 .push(sys::llama_model_tensor_buft_override { pattern: ptr::null(), buft: ptr::null_mut() });
@@ -44,7 +41,12 @@ impl Arguments {
         if !devices.is_empty() || params.no_devices {
             devices.push(ptr::null_mut());
         }
-        Ok(Self { devices, tensor_split, overrides, _patterns: patterns })
+        Ok(Self { devices, tensor_split, overrides, _patterns: patterns, unmatched })
+    }
+
+    /// Overrides that name no tensor of the model.
+    pub(super) fn into_unmatched(self) -> Vec<String> {
+        self.unmatched
     }
 
     pub(super) fn raw(&self, params: &ModelParams) -> sys::llama_model_params {

@@ -109,7 +109,9 @@ pub struct ModelParams {
     pub load_mode: LoadMode,
     /// Whether marked tensors are read on demand.
     pub lazy_mode: LazyMode,
-    /// Regular expressions over tensor names, each with the buffer type (such as `CPU`) to keep the matches in.
+    /// Regular expressions over tensor names, each with the buffer type (such as `CPU`) to keep the matches in; the first
+    /// that matches counts. The syntax is that of the crate `regex`, over ASCII, without set arithmetic.
+    /// [`Model::unmatched_overrides`](super::Model::unmatched_overrides) names those without effect.
     pub tensor_buft_overrides: Vec<(String, String)>,
     /// Layers whose experts stay on the CPU.
     pub n_cpu_moe: u32,

@@ -1,8 +1,6 @@
 //! Machines whose memory belongs to several nodes.
 
-use llama_sys as sys;
-
-use super::model_params::names;
+use super::{model_params::names, sys};
 
 /// How llama.cpp places its threads on a machine with several NUMA nodes (`ggml_numa_strategy`). It applies to the whole
 /// process, and has no effect on a machine with one node.

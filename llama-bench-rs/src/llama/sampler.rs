@@ -1,8 +1,6 @@
 use std::ptr::NonNull;
 
-use llama_sys as sys;
-
-use super::{Context, LlamaError, Token, context::last_exception};
+use super::{Context, LlamaError, Token, context::last_exception, sys};
 
 /// How the next token is chosen. The default takes the most likely one.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,9 +6,8 @@ use std::{
 };
 
 use bitflags::bitflags;
-use llama_sys as sys;
 
-use super::{Context, LlamaError, SplitMode, context::last_exception, log};
+use super::{Context, LlamaError, SplitMode, context::last_exception, log, sys};
 
 bitflags! {
     /// What part of a state to save, and where to keep it.

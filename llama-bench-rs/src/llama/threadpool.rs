@@ -1,10 +1,15 @@
 //! ggml's thread pool: made with the context and freed after it.
 
-use std::ptr::NonNull;
+use std::{
+    ptr::NonNull,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
-use llama_sys as sys;
-
-use super::{ContextParams, LlamaError, log};
+use super::{
+    ContextParams, LlamaError, at_exit, log,
+    scheduling::{Lent, Refused, Settings},
+    sys, threads,
+};
 
 type New = unsafe extern "C" fn(*mut sys::ggml_threadpool_params) -> *mut sys::ggml_threadpool;
 type Free = unsafe extern "C" fn(*mut sys::ggml_threadpool);
@@ -13,6 +18,9 @@ type Free = unsafe extern "C" fn(*mut sys::ggml_threadpool);
 pub(super) struct ThreadPool {
     raw: NonNull<sys::ggml_threadpool>,
     free: Free,
+    n_threads: u32,
+    /// A CPU mask or a priority, and the number that tells it from those of other pools.
+    settings: Option<(Settings, u64)>,
 }
 
 // SAFETY: ggml's pool is a heap object with its own mutex, bound to no thread.
@@ -21,11 +29,22 @@ unsafe impl Send for ThreadPool {}
 impl ThreadPool {
     /// As many threads as generation or prompt processing wants, whichever is more.
     pub(super) fn new(params: &ContextParams) -> Result<Self, LlamaError> {
+        static POOLS: AtomicU64 = AtomicU64::new(threads::OWN_SETTINGS + 1);
         let n_threads = params.n_threads.max(params.n_threads_batch);
         let refused = |why: &str| LlamaError::Unsupported {
             what: format!("a pool of {n_threads} threads"),
             why: why.into(),
         };
+        let settings = Settings::new(&params.cpu_mask, params.cpu_strict, params.prio);
+        if let Some(settings) = &settings {
+            settings.check(n_threads as usize).map_err(|refused| not_scheduled(params, &refused))?;
+        }
+        let settings = settings.map(|settings| (settings, POOLS.fetch_add(1, Ordering::Relaxed)));
+        if threads::OPENMP {
+            threads::prepare(n_threads, number(&settings))?;
+        } else {
+            threads::can_start(n_threads)?;
+        }
         // The functions live in the CPU backend, which may be a library loaded at run time.
         let new = cpu_function(c"ggml_threadpool_new")
             .ok_or_else(|| refused("the CPU backend has no thread pools"))?;
@@ -44,10 +63,14 @@ impl ThreadPool {
         raw.strict_cpu = params.cpu_strict;
         raw.poll = params.poll;
         raw.prio = params.prio as sys::ggml_sched_priority;
+        let _caller = settings.as_ref().map(|(settings, _)| settings.lend());
         // SAFETY: fully initialised parameters, read during the call.
-        let (pool, log) = log::capture(|| unsafe { new(&mut raw) });
+        let (pool, log) = log::capture(|| unsafe {
+            let _inside = at_exit::enter();
+            new(&mut raw)
+        });
         match NonNull::new(pool) {
-            Some(raw) => Ok(Self { raw, free }),
+            Some(raw) => Ok(Self { raw, free, n_threads, settings }),
             None => Err(refused(&format!("ggml could not make it: {}", log.complaints()))),
         }
     }
@@ -55,14 +78,59 @@ impl ThreadPool {
     pub(super) fn as_raw(&self) -> sys::ggml_threadpool_t {
         self.raw.as_ptr()
     }
+
+    pub(super) fn n_threads(&self) -> u32 {
+        self.n_threads
+    }
+
+    /// A number for its mask and priority.
+    #[inline]
+    pub(super) fn settings(&self) -> u64 {
+        number(&self.settings)
+    }
+
+    /// Keeps what the calling thread has, and gives it what the pool's first thread has: it is that one.
+    #[inline]
+    pub(super) fn lend_caller(&self) -> Option<Lent> {
+        let (settings, _) = self.settings.as_ref()?;
+        let lent = settings.lend();
+        if !threads::OPENMP {
+            // ggml counts the calling thread last. The same was not refused when the pool was made.
+            let _ = settings.apply(self.n_threads as usize - 1);
+        }
+        Some(lent)
+    }
 }
 
 impl Drop for ThreadPool {
     fn drop(&mut self) {
+        let _inside = at_exit::enter();
         // SAFETY: made by the matching function, freed once, and no context uses it any more: the context that it
         // was attached to is dropped first.
         unsafe { (self.free)(self.raw.as_ptr()) };
     }
+}
+
+#[inline]
+fn number(settings: &Option<(Settings, u64)>) -> u64 {
+    settings.as_ref().map_or(threads::OWN_SETTINGS, |&(_, number)| number)
+}
+
+fn not_scheduled(params: &ContextParams, refused: &Refused) -> LlamaError {
+    let (name, value, remedy) = match refused {
+        Refused::Mask(error) => {
+            let cpus = params.cpu_mask.iter().enumerate().filter(|(_, allowed)| **allowed);
+            let cpus: Vec<_> = cpus.map(|(cpu, _)| cpu.to_string()).collect();
+            let remedy = format!("the system refuses ({error}): name CPUs that this process may use");
+            ("cpu_mask", format!("CPU {}", cpus.join(",")), remedy)
+        }
+        Refused::Prio(error) => {
+            let remedy =
+                format!("the system refuses ({error}): give 0, or run with the right to raise priorities");
+            ("prio", params.prio.to_string(), remedy)
+        }
+    };
+    LlamaError::Parameter { name, value, remedy }
 }
 
 fn cpu_function(name: &std::ffi::CStr) -> Option<NonNull<std::ffi::c_void>> {

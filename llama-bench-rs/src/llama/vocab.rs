@@ -1,18 +1,20 @@
-use std::{ffi::c_char, panic, thread};
+use std::ffi::c_char;
 
-use llama_sys as sys;
-
-use super::{LlamaError, Model, context::last_exception};
+use super::{LlamaError, Model, context::last_exception, stack, sys};
 
 /// Token id, as in llama.cpp.
 pub type Token = i32;
 
-/// Stack that llama.cpp takes per byte of a line while it splits text into words: for many vocabularies (gpt-oss's is
-/// one) with `std::regex`, which calls itself for every character of a match. 400 were seen.
-const STACK_PER_BYTE: usize = 1024;
+/// Stack that llama.cpp takes per character of a word while it splits text into words: for many vocabularies (gpt-oss's
+/// is one) with `std::regex`, which calls itself for every character of a match. A word may be as long as the text. The
+/// most that was seen is 320.
+const STACK_PER_CHARACTER: usize = 1024;
 
-/// What any thread has left of its stack.
-const SMALL_STACK: usize = 256 << 10;
+/// The same in a build whose C++ is checked by a sanitizer.
+const CHECKED_STACK_PER_CHARACTER: usize = 8 << 10;
+
+/// Stack that everything else takes, the patterns of the split included: they are read by recursion too.
+const STACK_OF_TOKENIZER: usize = 96 << 10;
 
 /// The vocabulary of a model: text to tokens and back.
 #[doc(alias = "llama_vocab")]
@@ -88,8 +90,7 @@ impl Vocab {
     /// control tokens that the text names, such as `<|im_start|>`, become themselves.
     ///
     /// # Errors
-    /// The text is longer than 2 GiB or has a line that this machine's memory cannot hold a stack for, or the tokenizer
-    /// failed.
+    /// The text is longer than 2 GiB or than this machine can hold a stack for, or the tokenizer failed.
     #[doc(alias = "llama_tokenize")]
     pub fn tokenize(
         &self,
@@ -97,36 +98,27 @@ impl Vocab {
         add_special: bool,
         parse_special: bool,
     ) -> Result<Vec<Token>, LlamaError> {
+        let stack = self.stack_to_tokenize(content);
         let tokenize = || self.tokenize_here(content, add_special, parse_special);
-        let stack = self.stack_to_split(content);
-        if stack <= SMALL_STACK {
-            return tokenize();
-        }
-        // An overrun stack ends the process, so such a text gets one that is long enough.
-        thread::scope(|scope| {
-            let thread = thread::Builder::new()
-                .stack_size(stack.saturating_add(SMALL_STACK))
-                .spawn_scoped(scope, tokenize);
-            let thread = thread.map_err(|error| {
-                not_tokenized(format!(
-                    "llama.cpp may need {stack} bytes of stack for its longest line, and there are none ({error}): \
-                     break the line"
-                ))
-            })?;
-            thread.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))
+        // An overrun stack ends the process.
+        stack::with(stack, tokenize).unwrap_or_else(|error| {
+            Err(not_tokenized(format!(
+                "llama.cpp may need {stack} bytes of stack for {} characters, and there is no thread with as many \
+                 ({error}): split the text",
+                content.chars().count()
+            )))
         })
     }
 
-    /// Bytes of stack that splitting a text into words may take. No vocabulary has words with line breaks in them,
-    /// other than runs of blanks.
-    fn stack_to_split(&self, content: &str) -> usize {
+    /// The most bytes of stack that a text may take.
+    fn stack_to_tokenize(&self, content: &str) -> usize {
         // SAFETY: the vocabulary of a live model.
         if unsafe { sys::llama_vocab_type(self.as_raw()) } != sys::LLAMA_VOCAB_TYPE_BPE {
-            return 0;
+            return STACK_OF_TOKENIZER;
         }
-        let line = content.split(['\n', '\r']).map(str::len).max().unwrap_or(0);
-        let blanks = content.split(|c: char| !c.is_whitespace()).map(str::len).max().unwrap_or(0);
-        (line + blanks).saturating_mul(STACK_PER_BYTE)
+        let is_checked = sys::build_info::CMAKE_OPTIONS.contains("-fsanitize");
+        let each = if is_checked { CHECKED_STACK_PER_CHARACTER } else { STACK_PER_CHARACTER };
+        content.chars().count().saturating_mul(each).saturating_add(STACK_OF_TOKENIZER)
     }
 
     fn tokenize_here(
@@ -138,7 +130,7 @@ impl Vocab {
         let Ok(length) = i32::try_from(content.len()) else {
             return Err(not_tokenized(format!("it has {} bytes: split it below 2 GiB", content.len())));
         };
-        let mut tokens: Vec<Token> = vec![0; content.len() + 4];
+        let mut tokens: Vec<Token> = zeros(content.len() + 4).map_err(not_tokenized)?;
         loop {
             let capacity = i32::try_from(tokens.len()).unwrap_or(i32::MAX);
             // SAFETY: the vocabulary of a live model, a text with its length, and room for `capacity` tokens.
@@ -163,7 +155,7 @@ impl Vocab {
                     && n.unsigned_abs() as usize > tokens.len()
                     && last_exception().is_none() =>
                 {
-                    tokens.resize(n.unsigned_abs() as usize, 0);
+                    tokens = zeros(n.unsigned_abs() as usize).map_err(not_tokenized)?;
                 }
                 _ => {
                     return Err(not_tokenized(
@@ -201,13 +193,22 @@ impl Vocab {
         let what = "the tokens cannot be turned into text";
         let n_tokens = i32::try_from(tokens.len())
             .map_err(|_| LlamaError::Text { what, why: "there are too many: split them".into() })?;
-        let bytes = self.write(what, tokens.len() * 8 + 16, |buffer, capacity| {
-            // SAFETY: the vocabulary of a live model, tokens of it with their number, and room for `capacity` bytes.
-            unsafe {
-                let tokens = tokens.as_ptr();
-                sys::llama_sys_detokenize(self.as_raw(), tokens, n_tokens, buffer, capacity, false, special)
-            }
-        })?;
+        let bytes =
+            self.write(what, tokens.len().saturating_mul(8).saturating_add(16), |buffer, capacity| {
+                // SAFETY: the vocabulary of a live model, tokens of it with their number, and room for `capacity` bytes.
+                unsafe {
+                    let tokens = tokens.as_ptr();
+                    sys::llama_sys_detokenize(
+                        self.as_raw(),
+                        tokens,
+                        n_tokens,
+                        buffer,
+                        capacity,
+                        false,
+                        special,
+                    )
+                }
+            })?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
@@ -218,7 +219,8 @@ impl Vocab {
         capacity: usize,
         mut fill: impl FnMut(*mut c_char, i32) -> i32,
     ) -> Result<Vec<u8>, LlamaError> {
-        let mut bytes = vec![0u8; capacity];
+        let failed = |why| LlamaError::Text { what, why };
+        let mut bytes: Vec<u8> = zeros(capacity.min(i32::MAX as usize)).map_err(failed)?;
         loop {
             let n = fill(bytes.as_mut_ptr().cast(), i32::try_from(bytes.len()).unwrap_or(i32::MAX));
             if let Some(exception) = last_exception() {
@@ -229,11 +231,24 @@ impl Vocab {
                     bytes.truncate(n as usize);
                     return Ok(bytes);
                 }
-                _ if n.unsigned_abs() as usize > bytes.len() => bytes.resize(n.unsigned_abs() as usize, 0),
+                _ if n.unsigned_abs() as usize > bytes.len() => {
+                    bytes = zeros(n.unsigned_abs() as usize).map_err(failed)?;
+                }
                 _ => return Err(LlamaError::Text { what, why: format!("llama.cpp returned {n}") }),
             }
         }
     }
+}
+
+/// A buffer, if there is memory for it.
+pub(super) fn zeros<T: Clone + Default>(n: usize) -> Result<Vec<T>, String> {
+    let mut buffer = Vec::new();
+    let reserved = buffer.try_reserve_exact(n);
+    reserved.map_err(|_| {
+        format!("there is no memory for {} bytes: split it", n.saturating_mul(size_of::<T>()))
+    })?;
+    buffer.resize(n, T::default());
+    Ok(buffer)
 }
 
 fn not_tokenized(why: String) -> LlamaError {
