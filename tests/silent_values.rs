@@ -45,6 +45,9 @@ fn values_without_an_effect_are_said_once_on_standard_error() {
     for note in ["n_cpu_moe = 99 has no effect: the model has no experts", "swa_full"] {
         assert_eq!(said.matches(note).count(), 1, "{note}: {said}");
     }
+    let (_, said) = rows("--shape tiny-llama -p 8 -n 0 -t 1 -ot zz=CPU;ffn_up=CPU");
+    assert!(said.contains("zz=CPU has no effect: the pattern matches no tensor"), "{said}");
+    assert!(!said.contains("ffn_up"), "{said}");
     let (_, said) = rows("--shape tiny-mamba2 -p 16 -n 0 -t 2 -C 0x1 -ctk q8_0");
     assert!(said.contains("type_k = q8_0 has no effect"), "{said}");
     assert!(said.contains("n_threads = 2 is more than the 1 CPUs that the mask allows"), "{said}");

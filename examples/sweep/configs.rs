@@ -61,7 +61,6 @@ pub fn contexts(args: &Args) -> Vec<ContextParams> {
     let params = vary(params, &args.type_v, ContextParams::type_v);
     let params = vary(params, &args.no_kv_offload, |p, no: bool| p.offload_kqv(!no));
     let params = vary(params, &args.flash_attn, ContextParams::flash_attn);
-    let params = vary(params, &args.embeddings, ContextParams::embeddings);
     let params = vary(params, &all(&args.n_threads), |p, n: u32| p.n_threads(n).n_threads_batch(n));
     let params = vary(params, &args.cpu_mask, |p, CpuMask(cpus)| p.cpu_mask(cpus));
     let params = vary(params, &args.cpu_strict, ContextParams::cpu_strict);

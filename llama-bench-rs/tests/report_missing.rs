@@ -111,8 +111,10 @@ fn a_field_that_is_not_there_is_written_as_nothing() {
                 Value::Object(items) => items.is_empty(),
                 _ => false,
             };
-            // Computed from the samples, or what a program of this crate knows of its own files.
+            // Computed from the samples or told by another field, or what a program of this crate knows of its own files.
             let is_derived = [
+                "embeddings",
+                "test_kind",
                 "stddev_ns",
                 "avg_ts",
                 "stddev_ts",

@@ -10,7 +10,6 @@
 #include <cstring>
 #include <exception>
 #include <map>
-#include <regex>
 #include <set>
 #include <stdexcept>
 
@@ -243,10 +242,6 @@ int32_t llama_sys_chat_apply_template(const char * tmpl, const llama_chat_messag
 
 llama_token llama_sys_sampler_sample(llama_sampler * smpl, llama_context * ctx, int32_t idx) {
     return contained([&] { return llama_sampler_sample(smpl, ctx, idx); }, (llama_token) LLAMA_TOKEN_NULL);
-}
-
-bool llama_sys_is_regex(const char * pattern) {
-    return contained([&] { std::regex parsed(pattern); return true; }, false);
 }
 
 int32_t llama_sys_memory_breakdown(const llama_context * ctx, llama_sys_memory * out, int32_t cap) {

@@ -47,9 +47,6 @@ int32_t     llama_sys_chat_apply_template(const char * tmpl, const struct llama_
                                           bool add_ass, char * buf, int32_t length);
 llama_token llama_sys_sampler_sample(struct llama_sampler * smpl, struct llama_context * ctx, int32_t idx);
 
-// Whether std::regex, which patterns of tensor_buft_overrides are handed to, takes this one; if not, the exception says why.
-bool llama_sys_is_regex(const char * pattern);
-
 // Sum of a[i] * b[i] over the first n (rounded down to a multiple of 32) values of both, `times` times over: work of fixed
 // size that llama.cpp has no part in.
 float llama_sys_dot(const float * a, const float * b, size_t n, uint32_t times);

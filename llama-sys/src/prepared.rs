@@ -5749,9 +5749,6 @@ unsafe extern "C" {
     ) -> llama_token;
 }
 unsafe extern "C" {
-    pub fn llama_sys_is_regex(pattern: *const ::std::os::raw::c_char) -> bool;
-}
-unsafe extern "C" {
     pub fn llama_sys_dot(a: *const f32, b: *const f32, n: usize, times: u32) -> f32;
 }
 #[repr(C)]

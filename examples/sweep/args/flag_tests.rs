@@ -257,7 +257,8 @@ fn no_flag_is_there_that_cannot_be_used() {
     }
     for arg in command.get_arguments().filter(|arg| !arg.get_action().takes_values()) {
         let Some(long) = arg.get_long().filter(|&long| long != "help") else { continue };
-        let with_needed = format!("--{long}{}", if long == "resume" { " --output x.jsonl" } else { "" });
+        let needs_file = ["resume", "force"].contains(&long);
+        let with_needed = format!("--{long}{}", if needs_file { " --output x.jsonl" } else { "" });
         args(&with_needed);
     }
 }

@@ -41,6 +41,12 @@ pub(super) fn notes(backend: &Backend, model: &Model, context: &ContextParams, p
         n_cpus: std::thread::available_parallelism().map_or(u32::MAX, |n| n.get() as u32),
     };
     let mut all = of_model(model.params(), &facts);
+    let overrides = model.params().tensor_buft_overrides.iter();
+    let unmatched = overrides.filter(|(pattern, _)| model.unmatched_overrides().contains(pattern));
+    all.extend(unmatched.map(|(pattern, buffer)| {
+        let value = format!("{pattern}={buffer}");
+        note("tensor_buft_overrides", value, "has no effect: the pattern matches no tensor of the model")
+    }));
     all.extend(of_context(context, &facts));
     all.extend(of_plan(plan, &facts));
     all

@@ -169,8 +169,11 @@ fn a_call_within_a_call_takes_nothing_from_it() {
     broken.positions = u32::MAX;
     for n_threads in [1, 2] {
         let subscriber = std::sync::Arc::new(Decodes(Some(context(&model, n_threads)).into()));
-        let refused = tracing::subscriber::with_default(subscriber.clone(), || broken.decode_tokens(&[1, 1]))
-            .unwrap_err();
+        // Tokens whose embeddings nobody asked for.
+        let mut batch = Batch::new();
+        (0..2).for_each(|i| batch.add(1, N_POSITIONS + i, &[0], false).unwrap());
+        let refused =
+            tracing::subscriber::with_default(subscriber.clone(), || broken.decode(&batch)).unwrap_err();
         assert!(subscriber.0.lock().unwrap().is_none(), "the subscriber was called");
         let LlamaError::Exception { exception, .. } = &refused else { panic!("{refused}") };
         assert!(exception.contains("GGML_ASSERT"), "{refused}");

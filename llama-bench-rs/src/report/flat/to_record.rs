@@ -100,7 +100,7 @@ impl Flat {
             load_mode: self.load_mode.clone(),
             lazy_mode: self.lazy_mode.clone(),
             // llama-bench asks for them in all of its tests.
-            embeddings: self.always_embeddings.or(self.embeddings),
+            embeddings: if self.test_kind.is_some() { self.always_embeddings } else { self.embeddings },
             no_op_offload: self.no_op_offload.map(|off| off != 0),
             no_host: self.no_host,
             repack: self.repack,
