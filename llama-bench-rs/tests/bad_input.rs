@@ -159,7 +159,7 @@ fn models_that_cannot_be() {
     let tensors = vec![("token_embd.weight".to_owned(), vec![256, 1024], TensorType::F16)];
     let bare = folder().join("bare.gguf");
     Synthetic::new(Shape::from_parts("bare", "llama", Vec::new(), tensors)).write_to(&bare).unwrap();
-    assert!(matches!(refused(&bare), LlamaError::Load { .. }));
+    assert!(matches!(refused(&bare), LlamaError::Hyperparameter { .. }));
 }
 
 #[test]

@@ -148,3 +148,26 @@ fn memory_may_run_out_while_a_state_is_saved() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {said}", output.status);
 }
+
+/// llama.cpp restores a state of no tokens without removing those that are there.
+#[test]
+fn a_state_of_no_tokens_leaves_none() {
+    for shape in ["tiny-llama", "tiny-gpt-oss", "tiny-mamba2", "tiny-granite-hybrid"] {
+        for unified in [false, true] {
+            let params = params(256).n_seq_max(2).kv_unified(unified);
+            let mut context = Context::new(&tiny(shape), &params).unwrap();
+            let nothing = context.state_save(1, StateFlags::empty()).unwrap();
+            put(&mut context, 0, 0, 3);
+            put(&mut context, 1, 0, 5);
+            context.state_restore(&nothing).unwrap();
+            assert_eq!(
+                (context.pos_max(0).unwrap(), context.pos_max(1).unwrap()),
+                (Some(2), None),
+                "{shape}"
+            );
+            put(&mut context, 1, 0, 5);
+            context.state_restore_bytes(nothing.as_bytes().unwrap(), 1, StateFlags::empty()).unwrap();
+            assert_eq!(context.pos_max(1).unwrap(), None, "{shape}");
+        }
+    }
+}

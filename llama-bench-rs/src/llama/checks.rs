@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Backend, DeviceKind, LlamaError, ModelParams, SplitMode, at_exit, device::text, sys};
+use super::{
+    Backend, DeviceKind, LlamaError, ModelParams, SplitMode, at_exit, device::text, header_checks, sys,
+};
 use crate::gguf::{GgufError, GgufFile, Value};
 
 pub(super) fn c_string(name: &'static str, value: impl Into<Vec<u8>>) -> Result<CString, LlamaError> {
@@ -33,7 +35,7 @@ pub(super) fn model_file(path: &Path) -> Result<Option<u32>, LlamaError> {
     if let Some(what) = other_than_a_model(&file) {
         return Err(LlamaError::NotAModel { path: path.into(), what });
     }
-    rope_factors(path, &file)?;
+    header_checks::check(path, &file)?;
     let number = |key: &str| file.get(key).and_then(Value::as_u64).unwrap_or(0);
     let (n_parts, part) = (number("split.count"), number("split.no"));
     let mut positions = learned_positions(&file);
@@ -42,7 +44,9 @@ pub(super) fn model_file(path: &Path) -> Result<Option<u32>, LlamaError> {
             let missing = part_path(path, i, n_parts).unwrap_or_else(|| format!("part {}", i + 1).into());
             LlamaError::SplitMissing { path: path.into(), n_parts, missing }
         })?;
-        positions = positions.or(learned_positions(&header(&other)?));
+        let other_file = header(&other)?;
+        header_checks::check_tensors(&other, &other_file)?;
+        positions = positions.or(learned_positions(&other_file));
     }
     Ok(positions)
 }
@@ -62,27 +66,6 @@ fn other_than_a_model(file: &GgufFile) -> Option<String> {
         (Some(other), _) => return Some(format!("a file of type {other:?}")),
     };
     Some(what.into())
-}
-
-/// llama.cpp compares the factors of rotary positions with themselves while it makes a context, and takes one that is
-/// not a number for a change: it then writes into the model that other contexts share.
-fn rope_factors(path: &Path, file: &GgufFile) -> Result<(), LlamaError> {
-    let architecture = file.get("general.architecture").and_then(Value::as_str).unwrap_or_default();
-    let prefix = format!("{architecture}.rope.");
-    let bad = file.metadata.iter().find_map(|(key, value)| {
-        let number = value.as_f64().filter(|_| key.starts_with(&prefix))?;
-        // llama.cpp computes with 32 bits.
-        (!(number as f32).is_finite()).then_some((key, number))
-    });
-    match bad {
-        Some((key, number)) => Err(LlamaError::Hyperparameter {
-            path: path.into(),
-            key: key.clone(),
-            value: number.to_string(),
-            remedy: "factors of rotary positions are finite numbers; write the file again",
-        }),
-        None => Ok(()),
-    }
 }
 
 /// Rows of the table of positions, as GPT-2 has one.

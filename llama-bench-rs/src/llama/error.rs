@@ -65,7 +65,7 @@ pub enum LlamaError {
         what: String,
     },
     /// A hyperparameter in the model file is a value that cannot be computed with.
-    #[error("{path} says {key} = {value}, which cannot be used: {remedy}")]
+    #[error("{path} says {key} = {value}, which cannot be used: {remedy}; convert the model again")]
     Hyperparameter {
         /// The path.
         path: PathBuf,
@@ -75,6 +75,16 @@ pub enum LlamaError {
         value: String,
         /// What it should be.
         remedy: &'static str,
+    },
+    /// A tensor in the model file cannot be computed with.
+    #[error("{path}: tensor {name:?} {problem}: convert the model again")]
+    Tensor {
+        /// The path.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
     },
     /// A part of a split model is missing.
     #[error("{path} is one of {n_parts} parts and {missing} is not beside it: put all parts into one folder")]
@@ -252,9 +262,11 @@ impl LlamaError {
         match self {
             Self::NoCpuBackend | Self::UnknownDevice { .. } | Self::UnknownBufferType { .. } => "not_found",
             Self::Open { .. } | Self::SplitMissing { .. } => "not_found",
-            Self::File { .. } | Self::NotAModel { .. } | Self::Load { .. } | Self::Hyperparameter { .. } => {
-                "model_load"
-            }
+            Self::File { .. }
+            | Self::NotAModel { .. }
+            | Self::Load { .. }
+            | Self::Hyperparameter { .. }
+            | Self::Tensor { .. } => "model_load",
             Self::OutOfMemory { .. } => "out_of_memory",
             Self::Context { .. } => "context",
             Self::NumaChosen { .. } => "invalid_parameter",

@@ -23,6 +23,7 @@ mod error;
 #[cfg(test)]
 mod experts_tests;
 mod fit;
+mod header_checks;
 mod kind;
 mod log;
 mod memory;

@@ -295,6 +295,18 @@ impl Context {
     }
 
     fn restore_bytes(&mut self, bytes: &[u8], seq: i32, flags: StateFlags) -> Result<(), LlamaError> {
+        let before = self.pos_max(seq)?;
+        self.restore_raw(bytes, seq, flags)?;
+        // llama.cpp leaves what is there when the state is one of no tokens.
+        let is_unchanged = before.is_some() && self.pos_max(seq)? == before;
+        if is_unchanged && !flags.contains(StateFlags::PARTIAL_ONLY) {
+            self.memory_seq_rm(seq, 0, None)?;
+            self.restore_raw(bytes, seq, flags)?;
+        }
+        Ok(())
+    }
+
+    fn restore_raw(&mut self, bytes: &[u8], seq: i32, flags: StateFlags) -> Result<(), LlamaError> {
         let ctx = self.as_raw();
         // SAFETY: a live context, a sequence below n_seq_max, and a readable buffer; llama.cpp checks its content
         // and a state on the device was checked to be this context's latest.

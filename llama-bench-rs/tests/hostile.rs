@@ -1,0 +1,48 @@
+//! Random hostile files and calls, each from a seed: whatever comes of a case, the process survives it.
+//!
+//! The numbers of cases here take seconds. `HOSTILE_MANY=100000 cargo test --release --test hostile` runs more.
+#![allow(missing_docs)]
+
+mod hostile_support;
+mod llama_support;
+
+use hostile_support::{calls, children, damage::Base, dice::Dice, exercise};
+use llama_bench_rs::llama::{Model, ModelParams};
+use llama_support::{backend, file, folder};
+
+const SHAPES: &[&str] = &[
+    "tiny-llama",
+    "tiny-gpt-oss",
+    "tiny-qwen3moe",
+    "tiny-gemma3",
+    "tiny-mamba2",
+    "tiny-granite-hybrid",
+    "tiny-bert",
+    "tiny-rerank",
+    "tiny-t5",
+    "tiny-t5-encoder",
+    "tiny-llada",
+];
+
+#[test]
+fn damaged_files_end_no_process() {
+    let mut bases = std::collections::HashMap::new();
+    let bases = std::cell::RefCell::new(&mut bases);
+    children::run("damaged_files_end_no_process", 300, |seed| {
+        let mut dice = Dice::new(seed);
+        let (shape, vocabulary) = (dice.pick(SHAPES), dice.one_in(2));
+        let path = folder().join("damaged.gguf");
+        let mut bases = bases.borrow_mut();
+        let base = bases.entry((shape, vocabulary)).or_insert_with(|| Base::read(&file(shape, vocabulary)));
+        base.write_damaged(&path, &mut dice);
+        let loaded = ModelParams::default().vocab_only(dice.one_in(5)).check_tensors(dice.one_in(8));
+        if let Ok(model) = Model::load(&backend(), &path, &loaded) {
+            exercise::model(&model, &mut dice);
+        }
+    });
+}
+
+#[test]
+fn random_calls_end_no_process_and_give_right_values() {
+    children::run("random_calls_end_no_process_and_give_right_values", 60, calls::sequence);
+}
