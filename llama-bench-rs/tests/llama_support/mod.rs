@@ -3,7 +3,9 @@
 
 use std::{
     collections::HashMap,
+    fs,
     path::{Path, PathBuf},
+    process,
     sync::{LazyLock, Mutex},
 };
 
@@ -11,14 +13,26 @@ use llama_bench_rs::{
     gguf::{Shape, Synthetic},
     llama::{Backend, ContextParams, LlamaError, Model, ModelParams},
 };
-use tempfile::TempDir;
-
-static FOLDER: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
+static FOLDER: LazyLock<PathBuf> = LazyLock::new(make_folder);
 static MODELS: LazyLock<Mutex<HashMap<(String, bool), Model>>> = LazyLock::new(Mutex::default);
 
 /// A folder for the files of this process.
 pub fn folder() -> &'static Path {
-    FOLDER.path()
+    &FOLDER
+}
+
+/// Named by the process. A static is never dropped, so what processes that have ended left behind goes here.
+fn make_folder() -> PathBuf {
+    let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("models");
+    let ended = |folder: &fs::DirEntry| !Path::new("/proc").join(folder.file_name()).exists();
+    if Path::new("/proc/self").exists() {
+        let folders = fs::read_dir(&parent).into_iter().flatten().filter_map(Result::ok);
+        folders.filter(ended).for_each(|folder| drop(fs::remove_dir_all(folder.path())));
+    }
+    let folder = parent.join(process::id().to_string());
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 pub fn backend() -> Backend {
