@@ -95,6 +95,8 @@ fn tensors_that_cannot_be_computed_with_are_named() {
         norm.to_string().contains("blk.0.attn_norm.weight") && norm.to_string().contains("f32"),
         "{norm}"
     );
+    let types = refused("tiny-bert", of_type("token_types.weight", TensorType::Q5_0));
+    assert!(matches!(&types, LlamaError::Tensor { name, .. } if name == "token_types.weight"), "{types}");
     for (shape, name) in [
         ("tiny-granite-hybrid", "blk.0.ssm_conv1d.bias"),
         ("tiny-granite-hybrid", "blk.0.ssm_dt.bias"),

@@ -43,8 +43,15 @@ fn has_no_product(kind: TensorType) -> bool {
 }
 
 fn is_added_or_scaled_by(tensor: &TensorInfo) -> bool {
-    const ENDS: &[&str] =
-        &[".bias", "norm.weight", "ssm_conv1d.weight", "ssm_a", "ssm_d", "shortconv.conv.weight"];
+    const ENDS: &[&str] = &[
+        ".bias",
+        "norm.weight",
+        "token_types.weight",
+        "ssm_conv1d.weight",
+        "ssm_a",
+        "ssm_d",
+        "shortconv.conv.weight",
+    ];
     tensor.dims.len() == 1 || ENDS.iter().any(|end| tensor.name.ends_with(end))
 }
 
