@@ -36,6 +36,16 @@ fn good_and_cut_off(folder: &Path) -> (PathBuf, PathBuf) {
 }
 
 #[test]
+fn remarks_name_the_configuration_that_they_are_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = tiny_model(folder.path());
+    let ran = sweep_of(&[&model], &["-fa", "0,1", "-ctv", "q8_0", "-o", "jsonl"]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    let remark = ran.err.lines().find(|line| line.contains("needs flash attention")).unwrap();
+    assert!(remark.starts_with("sweep: flash_attn off: "), "{remark}");
+}
+
+#[test]
 fn every_format_has_the_good_models_figures_and_the_bad_ones_reason() {
     let folder = tempfile::tempdir().unwrap();
     let (good, bad) = good_and_cut_off(folder.path());

@@ -104,7 +104,7 @@ fn cells_that_were_cut_say_how_far_they_came_and_the_last_line_how_to_go_on() {
         assert!(ran.err.contains(&says), "{}", ran.err);
     }
     let last = ran.err.lines().last().unwrap();
-    assert!(last.contains("to go on: ") && last.ends_with("my results.jsonl' --resume"), "{last}");
+    assert!(last.contains("to resume: ") && last.ends_with("my results.jsonl' --resume"), "{last}");
 }
 
 /// The first signal is kept from taking effect: nobody reads the rows of the cells that were cut.

@@ -4,10 +4,11 @@ use std::ffi::OsString;
 
 use llama_bench_rs::{
     bench::Note,
-    record::{FlashAttnSetting, Report, Run},
+    record::{FlashAttnSetting, Report},
     report::{
         Format,
         insights::{Statement, insights, unbelievable},
+        run_labels,
     },
 };
 
@@ -31,33 +32,32 @@ impl Notes {
 /// Why cells failed, unless the table says so or it was `said` before, where cells were cut short, and figures that
 /// cannot be believed.
 pub fn tell(report: &Report, args: &Args, said: &[String]) {
-    let of = |run: &Run| {
-        let file = run.header.model.filename.as_str();
-        if report.runs.len() > 1 { format!("{file}: ") } else { String::new() }
-    };
+    let labels: Vec<String> = run_labels(report)
+        .into_iter()
+        .map(|label| if label.is_empty() { label } else { format!("{label}: ") })
+        .collect();
     let in_table = matches!(args.format, OutputFormat::Rows(Format::Markdown) | OutputFormat::Terminal);
     for insight in insights(report).iter().filter(|_| !in_table) {
         if let Statement::Failed(failed) = &insight.statement
             && failed.cells.iter().any(|(_, failure)| !said.contains(&failure.message))
         {
-            complain!("sweep: {}{insight}", of(&report.runs[insight.run]));
+            complain!("sweep: {}{insight}", labels[insight.run]);
         }
     }
-    for run in &report.runs {
+    for (run, label) in report.runs.iter().zip(&labels) {
         for cell in &run.cells {
             if let Some(cut) = cell.cut_short(&run.header.config) {
-                complain!("sweep: {}{}: {cut}", of(run), cell.test);
+                complain!("sweep: {label}{}: {cut}", cell.test);
             }
         }
         let (asked, used) = (run.header.config.flash_attn, run.header.resolved.flash_attn);
         if (asked, used) == (Some(FlashAttnSetting::On), Some(false)) {
             complain!(
-                "sweep: {}flash_attn = on has no effect: llama.cpp could not use it for this model",
-                of(run)
+                "sweep: {label}flash_attn = on has no effect: llama.cpp could not use it for this model"
             );
         }
         if let Some(doubt) = unbelievable(run) {
-            complain!("sweep: {}{doubt}", of(run));
+            complain!("sweep: {label}{doubt}");
         }
     }
 }
@@ -67,11 +67,11 @@ pub fn tell_how_to_go_on(can_be_resumed: bool) {
     if can_be_resumed {
         let resume = std::env::args_os().filter(|argument| argument != "--resume" && argument != "--force");
         let line: Vec<String> = resume.map(quoted).collect();
-        complain!("sweep: interrupted; to go on: {} --resume", line.join(" "));
+        complain!("sweep: interrupted; to resume: {} --resume", line.join(" "));
     } else {
         complain!(
-            "sweep: interrupted; what was measured is above, and the next sweep begins anew: with --output FILE.jsonl it \
-             could go on after an interruption (--resume)"
+            "sweep: interrupted; what was measured is above. A sweep with --output FILE.jsonl can be \
+             resumed (--resume)"
         );
     }
 }

@@ -73,6 +73,7 @@ pub use read::{Loaded, read_file, read_str};
 pub use schema::json_schema;
 pub use sink::Sink;
 pub use summary_text::{Fact, header_facts, header_text};
+pub use svg::run_labels;
 
 /// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -31,7 +31,8 @@ use series::{Series, series, shared};
 use theme::Ink;
 
 pub(crate) use depth::mean_rate;
-pub(crate) use series::{device, run_labels};
+pub(crate) use series::device;
+pub use series::run_labels;
 pub(crate) use theme::{classes, properties};
 
 /// What a picture shows.

@@ -80,8 +80,9 @@ pub(super) fn series(report: &Report) -> Vec<Series<'_>> {
     all
 }
 
-/// For each run, what sets it apart from the others; empty for a run on its own.
-pub(crate) fn run_labels(report: &Report) -> Vec<String> {
+/// For each run of a report, what sets it apart from the others: model, device, build or settings. Empty for a run on its
+/// own.
+pub fn run_labels(report: &Report) -> Vec<String> {
     let headers: Vec<&Header> = report.runs.iter().map(|run| &run.header).collect();
     if headers.len() < 2 {
         return vec![String::new(); headers.len()];
