@@ -93,10 +93,11 @@ fn a_baseline_is_saved_compared_and_missed() {
     assert!(stderr.contains("not saved as fast"), "{stderr}");
     assert_eq!(baselines.load("fast", &measured).unwrap().report().runs.len(), 5);
 
-    let other = run(folder.path(), &["--baseline", "main", "-ub", "64"]);
+    let other = run(folder.path(), &["--baseline", "main", "--save-baseline", "small", "-ub", "64"]);
     let (_, stderr) = texts(&other);
     assert_eq!(other.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("n_ubatch: 512 in the baseline, 64 now"), "{stderr}");
+    assert!(stderr.contains("saved as small in "), "a baseline of something else loses no results: {stderr}");
 }
 
 #[test]

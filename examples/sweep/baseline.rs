@@ -19,7 +19,7 @@ pub struct BaselineArgs {
     /// Keep the results as a run of the baseline of this name
     #[arg(long, value_name = "NAME")]
     save_baseline: Option<String>,
-    /// Hold the results against the baseline of this name; a cell that got slower makes exit status 3
+    /// Compare the results with the baseline of this name; exit status 3 if a cell got slower
     #[arg(long, value_name = "NAME")]
     baseline: Option<String>,
     /// Folder of the baselines [default: llama-bench-baselines in cargo's target folder]
@@ -37,7 +37,7 @@ fn tolerance(text: &str) -> Result<Tolerance, String> {
     let percent = text.trim_end_matches('%').trim().parse::<f64>().ok();
     percent
         .and_then(|percent| Tolerance::new(Ratio::new(percent / 100.0)?))
-        .ok_or_else(|| format!("{text:?} is no tolerance: write a number of percent, 0 or more"))
+        .ok_or_else(|| format!("{text:?} is not a valid tolerance: write a number of percent, 0 or more"))
 }
 
 /// The results so far, and what will become of them.
@@ -82,11 +82,10 @@ impl<'a> Baselining<'a> {
                     status = REGRESSED;
                 }
                 // What was measured is saved all the same.
-                Err(Failed { message, status: SOME_FAILED }) => {
+                Err(Failed { message, status: failed }) => {
                     complain!("sweep: against the baseline {name}: {message}");
-                    status = SOME_FAILED;
+                    status = failed;
                 }
-                Err(other) => return Err(other),
             }
         }
         if let Some(name) = &self.args.save_baseline {
