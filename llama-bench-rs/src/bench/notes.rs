@@ -5,7 +5,7 @@ use std::fmt;
 use super::Plan;
 use crate::{
     llama::{Backend, ContextParams, KvType, Model, ModelParams, SplitMode},
-    record::Test,
+    record::{Test, TestKind},
 };
 
 /// A parameter whose value does not do what its name says, and what it does. Its `Display` is one sentence.
@@ -135,10 +135,15 @@ fn of_plan(plan: &Plan, facts: &Facts) -> Vec<Note> {
     crossing
         .map(|test| {
             let effect = format!(
-                "goes past the {} tokens that the model was trained for: its speed is real, its text would not be",
+                "goes past the {} tokens that the model was trained for: the speed is right, the text would be meaningless",
                 facts.n_ctx_train
             );
-            note("n_depth", format!("{} in {test}", test.n_depth), effect)
+            let (name, value) = match (test.n_depth, test.kind) {
+                (0, TestKind::Pp(n) | TestKind::Embd(n)) => ("n_prompt", n),
+                (0, TestKind::Tg(n)) => ("n_gen", n),
+                (depth, _) => ("n_depth", depth),
+            };
+            note(name, format!("{value} in {test}"), effect)
         })
         .into_iter()
         .collect()
@@ -147,7 +152,7 @@ fn of_plan(plan: &Plan, facts: &Facts) -> Vec<Note> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::plan::tests::request;
+    use crate::bench::{Request, plan::tests::request};
 
     fn facts() -> Facts {
         Facts { n_gpus: 0, n_experts: 0, n_swa: 0, is_recurrent: true, n_ctx_train: 66, n_cpus: 4 }
@@ -203,5 +208,10 @@ mod tests {
         let found = of_plan(&plan, &facts());
         assert_eq!(names(&found), ["n_depth"]);
         assert!(found[0].to_string().contains("66 tokens"), "{}", found[0]);
+
+        let facts = Facts { n_ctx_train: 1, ..facts() };
+        let shallow = Request { depths: vec![0], ..request() };
+        let found = of_plan(&shallow.plan().unwrap(), &facts);
+        assert!(matches!(names(&found)[..], ["n_prompt" | "n_gen"]), "no depth is at fault: {found:?}");
     }
 }
