@@ -257,7 +257,7 @@ fn noise_is_told_with_its_size() {
     measured.warmup.as_mut().unwrap().settled = Some(false);
     let drift = saying(&report, " drift while they are repeated");
     assert!(
-        drift.contains("in pp2048, where they grow by 7.9 % from the first repetition to the last"),
+        drift.contains("in pp2048, where a straight line through them rises by 7.9 % of their mean from"),
         "{drift}"
     );
     assert!(saying(&report, "warm-up of 1 cell did not settle").contains("first in pp2048"));

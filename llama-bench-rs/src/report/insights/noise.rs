@@ -167,10 +167,10 @@ impl fmt::Display for Noise {
             ),
             Noise::Drift { n_cells, test, change } => write!(
                 f,
-                "The times of {} drift while they are repeated, most in {test}, where they {} by {} from the first \
-                 repetition to the last. Clocks, temperature or another program changed under the measurement.",
+                "The times of {} drift while they are repeated, most in {test}, where a straight line through them {} \
+                 by {} of their mean from the first repetition to the last. Clocks, temperature or another program changed under the measurement.",
                 count(n_cells, "cell"),
-                if change.get() > 0.0 { "grow" } else { "shrink" },
+                if change.get() > 0.0 { "rises" } else { "falls" },
                 percent(change.abs())
             ),
             Noise::Unsettled { n_cells, test } => write!(
