@@ -24,7 +24,7 @@ use llama_bench_rs::{
 /// Compares two configurations, measured in turn.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Model of both sides, unless a side names its own; without any, a weightless tiny one
+    /// Model of both sides, unless a side names its own; without any, a tiny synthetic one
     #[arg(short, long)]
     model: Option<PathBuf>,
     /// One side: settings NAME=VALUE separated by commas (flash_attn, n_batch, n_ubatch, type_k, type_v, n_threads,
@@ -102,7 +102,7 @@ impl Side {
             "load_mode" => model.load_mode = parse::<LoadMode>(name, value)?,
             "model" => self.model = Some(value.into()),
             "shape" => self.shape = Some(value.into()),
-            _ => return Err(format!("{name:?} is no setting: see --help")),
+            _ => return Err(format!("{name:?} is not a setting: see --help")),
         }
         Ok(())
     }

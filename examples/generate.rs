@@ -27,7 +27,7 @@ use llama_bench_rs::{
 /// Streams text from a model.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Model file (GGUF); without it a weightless tiny model, which answers with noise
+    /// Model file (GGUF); without it a tiny synthetic model, whose answers are noise
     #[arg(short, long)]
     model: Option<PathBuf>,
     /// Answer this and stop, in place of reading standard input

@@ -28,7 +28,7 @@ use llama_bench_rs::{
 /// Checks that rewinding gives the figures of llama-bench's own procedure.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Model file (GGUF); without it a weightless tiny one
+    /// Model file (GGUF); without it a tiny synthetic one
     #[arg(short, long)]
     model: Option<PathBuf>,
     /// Prompt length in tokens

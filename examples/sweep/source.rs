@@ -18,7 +18,7 @@ const DEFAULT_SHAPE: &str = "tiny-gpt-oss";
 /// Where a model comes from.
 pub enum Source {
     File(PathBuf),
-    Weightless(Synthetic<'static>),
+    Synthetic(Synthetic<'static>),
 }
 
 /// The models that were asked for, in order.
@@ -35,7 +35,7 @@ pub fn sources(args: &Args) -> Result<Vec<Source>, Failed> {
         if let Some(file_type) = file_type {
             synthetic = synthetic.file_type(file_type);
         }
-        sources.push(Source::Weightless(synthetic));
+        sources.push(Source::Synthetic(synthetic));
     }
     Ok(sources)
 }
@@ -45,7 +45,7 @@ impl Source {
     pub fn path(&self) -> Result<PathBuf, Failed> {
         match self {
             Source::File(path) => Ok(path.clone()),
-            Source::Weightless(synthetic) => Ok(synthetic.cache_path().map_err(Error::from)?),
+            Source::Synthetic(synthetic) => Ok(synthetic.cache_path().map_err(Error::from)?),
         }
     }
 
@@ -53,15 +53,15 @@ impl Source {
     pub fn defect(&self) -> Option<String> {
         match self {
             Source::File(path) => Model::check_file(path).err().map(|error| error.to_string()),
-            Source::Weightless(_) => None,
+            Source::Synthetic(_) => None,
         }
     }
 
-    /// Writes the file of a weightless model, unless it is there.
+    /// Writes the file of a synthetic model, unless it is there.
     pub fn make(&self, progress: &Progress, cancel: &Cancel) -> Result<(), Failure> {
-        let Source::Weightless(synthetic) = self else { return Ok(()) };
+        let Source::Synthetic(synthetic) = self else { return Ok(()) };
         go_on(cancel)?;
-        let show = |done, total| progress.bytes("making the weightless model", done, total);
+        let show = |done, total| progress.bytes("making the synthetic model", done, total);
         let synthetic = synthetic.clone().progress(show).stop_when(|| cancel.is_cancelled());
         synthetic.cached().map(drop).map_err(|error| Error::from(error).into())
     }

@@ -1,4 +1,4 @@
-//! Weightless models, given to llama.cpp.
+//! Synthetic models, given to llama.cpp.
 #![allow(missing_docs)]
 
 use std::path::{Path, PathBuf};

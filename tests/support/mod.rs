@@ -22,7 +22,7 @@ pub fn example(name: &str) -> Command {
             panic!("the example {name} is not built: `cargo test --test NAME` builds none: run `cargo build --examples`")
         });
     let mut command = Command::new(path);
-    // Weightless models are made once for all tests, and not in the user's own cache.
+    // Synthetic models are made once for all tests, and not in the user's own cache.
     command.env("LLAMA_BENCH_CACHE", env!("CARGO_TARGET_TMPDIR"));
     command
 }

@@ -23,7 +23,7 @@ thread_local! {
     static LOADING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A weightless Llama of four layers and a few megabytes: loads in milliseconds, runs everywhere.
+/// A synthetic Llama of four layers and a few megabytes: loads in milliseconds, runs everywhere.
 ///
 /// Made once and kept in the cache folder (see [`Synthetic::cached`]), loaded once per process; call it in every test.
 /// Tests and processes that start at the same time may all call it.
