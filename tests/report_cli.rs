@@ -56,7 +56,7 @@ fn old_results_are_explained_and_held_against_what_was_expected() {
     assert_eq!(status, Some(3));
     let (status, _, err) = said(&run(folder.path(), &[&file, "--explain", "--expect", "fast"]));
     assert_eq!(status, Some(2));
-    assert!(err.contains("\"fast\" is no expectation"), "{err}");
+    assert!(err.contains("\"fast\" is not a valid expectation"), "{err}");
 }
 
 #[test]

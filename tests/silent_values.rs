@@ -20,7 +20,7 @@ fn combinations_that_come_to_the_same_are_measured_once_and_said() {
     assert!(said.contains("-ub 1024 means 128") && said.contains("2 combinations"), "{said}");
     let (found, said) = rows("--shape tiny-llama -p 16,16 -n 0 -t 1,1 -fa on,1");
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(said.contains("4 combinations") && said.contains("to 1 configuration"), "{said}");
+    assert!(said.contains("4 combinations") && said.contains("to 1 configuration, each"), "{said}");
     let (found, said) = rows("--shape tiny-llama -p 16 -n 0 -t 1 -ub 256,512");
     assert_eq!((found.len(), said.as_str()), (2, ""));
 }

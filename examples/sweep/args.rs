@@ -20,8 +20,8 @@ use tests::TestArgs;
 ///
 /// With no arguments: a synthetic tiny gpt-oss, depths from 0 up, within a minute on two cores. Lists are separated by
 /// commas; numbers may be ranges: 0-32768+4096, 1-64*2. Every combination of the values of -b, -ub, -fa and the other
-/// parameters is a configuration of its own. Exit status: 0 all cells measured, 1 some failed, 2 bad usage, 3 slower
-/// than the baseline or than expected.
+/// parameters is a configuration of its own. Exit status: 0 all cells measured, 1 some failed, 2 bad usage or a
+/// baseline of something else, 3 slower than the baseline or than expected.
 #[derive(Debug, Parser)]
 #[command(name = "sweep", disable_version_flag = true)]
 pub struct Args {
@@ -33,8 +33,8 @@ pub struct Args {
     pub tests: TestArgs,
     #[command(flatten)]
     pub run: RunArgs,
-    /// Format on standard output: json, jsonl, csv, sql, md, none, or term: a table with intervals, bars and what it all
-    /// means. Also as --output, if that names a format
+    /// Format on standard output: json, jsonl, csv, sql, md, none, or term: a table with intervals and bars, and what
+    /// the figures mean. Also as --output, if that names a format
     #[arg(short = 'o', long = "output-format", value_name = "FORMAT", default_value = "md", value_parser = OutputFormat::from_str, help_heading = "Output")]
     pub format: OutputFormat,
     /// A second format, on standard error
@@ -49,10 +49,10 @@ pub struct Args {
     /// Resume from the --output file (JSONL); finished cells are not measured again
     #[arg(long, requires = "output", help_heading = "Output")]
     pub resume: bool,
-    /// Replace the file of --output although it is there and not empty
+    /// Replace the --output file if it holds results
     #[arg(long, requires = "output", conflicts_with = "resume", help_heading = "Output")]
     pub force: bool,
-    /// Say on standard error what is being run, a line for each step
+    /// Print on standard error what is being run, one line per step
     #[arg(long, help_heading = "Output")]
     pub progress: bool,
     /// Pass llama.cpp's log on to standard error
@@ -70,7 +70,7 @@ pub struct Args {
     /// List the shapes of synthetic models and stop
     #[arg(long, help_heading = "In place of measuring")]
     pub list_shapes: bool,
-    /// Tell which llama.cpp was built in and stop
+    /// Print which llama.cpp is built in, and stop
     #[arg(long, help_heading = "In place of measuring")]
     pub version: bool,
     #[command(flatten, next_help_heading = "Judging")]

@@ -21,8 +21,9 @@ pub fn tell(n_all: usize, n_kept: usize, args: &Args) {
         );
     }
     if n_kept < n_all {
+        let plural = if n_kept == 1 { "" } else { "s" };
         complain!(
-            "sweep: {n_all} combinations of the flags come to {n_kept} configurations, each measured once"
+            "sweep: {n_all} combinations of the flags come to {n_kept} configuration{plural}, each measured once"
         );
     }
 }

@@ -66,14 +66,18 @@ impl<'a> Job<'a> {
     pub fn tell_plan(&self) -> Result<bool, Failed> {
         let sweep = self.sweep()?;
         let plan = sweep.plan().map_err(bad_usage)?;
+        let n_cells = match plan.cells.len() {
+            1 => "1 cell".into(),
+            n => format!("{n} cells"),
+        };
         let model = match self.model {
             Ok(model) => model.description(),
             Err(failure) => {
-                say!("{} cells of {}: {}", plan.cells.len(), self.path.display(), failure.message);
+                say!("{n_cells} of {}: {}", self.path.display(), failure.message);
                 return Ok(false);
             }
         };
-        say!("{} cells of {model}", plan.cells.len());
+        say!("{n_cells} of {model}");
         for (test, failure) in sweep.unsupported().map_err(bad_usage)? {
             say!("not possible: {test}: {}", failure.message);
         }

@@ -61,7 +61,7 @@ impl<'a> Output<'a> {
         if earlier.runs.len() > n_runs {
             let n = earlier.runs.len();
             return Err(format!(
-                "the file to go on with holds {n} configurations and {n_runs} are asked for: ask for the same, or \
+                "the file to resume from holds {n} configurations and {n_runs} are asked for: ask for the same, or \
                  write another file"
             ));
         }
@@ -227,13 +227,13 @@ impl<'a> Output<'a> {
 fn open_file(args: &Args, path: &Path) -> Result<(ResultFile, Report), String> {
     let format = format_of(path)?;
     if args.resume && format != Format::Jsonl {
-        return Err(format!("{}: only a JSONL file can be gone on with (--resume)", path.display()));
+        return Err(format!("{}: --resume works with JSONL files only; name a FILE.jsonl", path.display()));
     }
     // What is no ordinary file, such as a pipe, holds nothing that could be lost and cannot be replaced.
     let is_file = path.is_file();
     if is_file && !args.resume && !args.force && path.metadata().is_ok_and(|file| file.len() > 0) {
         return Err(format!(
-            "{} is there and not empty: go on with it (--resume, of JSONL), replace it (--force) or name another file",
+            "{} holds results already: resume from it (--resume, JSONL only), replace it (--force) or name another file",
             path.display()
         ));
     }

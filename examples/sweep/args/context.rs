@@ -33,7 +33,7 @@ pub struct ContextArgs {
     /// Flash attention: on, off, auto (or 1, 0, -1)
     #[arg(long, value_name = "WHEN", default_value = "auto", value_delimiter = ',', value_parser = FlashAttn::from_str)]
     pub flash_attn: Vec<FlashAttn>,
-    /// Threads [default: physical cores, as far as affinity and control groups allow]
+    /// Threads [default: physical cores within the affinity mask and cgroup quota]
     #[arg(short = 't', long = "threads", value_name = "N", value_parser = Numbers::from_str)]
     pub n_threads: Vec<Numbers>,
     /// CPUs that threads may use, in hexadecimal; 0x0 for all

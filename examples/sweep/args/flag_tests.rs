@@ -361,7 +361,7 @@ fn bad_usage_says_what_to_write() {
         ("--cpu-strict", "--cpu-strict <0|1>"),
         ("-nopo maybe", "neither 0 nor 1"),
         ("-mmp x", "neither 0 nor 1"),
-        ("-ngl all", "is no number or range"),
+        ("-ngl all", "is not a number or range"),
         ("-p -n 5", "\"-n\""),
         ("--numa everywhere", "distribute, isolate, numactl"),
         ("--delay soon", "write seconds"),

@@ -15,10 +15,10 @@ pub struct RunArgs {
     /// Repetitions per cell
     #[arg(short = 'r', long = "repetitions", value_name = "N", default_value = "5")]
     pub n_reps: u32,
-    /// Repeat each cell until the 95 % interval of its mean is within this many percent, in place of -r
+    /// Repeat each cell until the 95 % interval of its mean is within this many percent, instead of -r
     #[arg(long, value_name = "PERCENT", conflicts_with = "n_reps")]
     pub until: Option<f64>,
-    /// With --until: fewest repetitions, half of it where nine tenths of the percentage are reached
+    /// With --until: fewest repetitions; half as many are enough if the interval is within 0.9 of the percentage
     #[arg(long, value_name = "N", default_value = "12", requires = "until")]
     pub min_reps: usize,
     /// With --until: most repetitions
@@ -27,7 +27,7 @@ pub struct RunArgs {
     /// With --until: most seconds to spend on a cell
     #[arg(long, value_name = "SECONDS", requires = "until")]
     pub cell_time: Option<f64>,
-    /// Pause before each test, in seconds, in which the machine cools off
+    /// Pause before each test, in seconds, to let the machine cool down
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
     pub delay: Duration,
     /// Do not warm up
@@ -42,8 +42,8 @@ pub struct RunArgs {
     /// Seed of the random tokens and of the order
     #[arg(long, value_name = "N", default_value = "42")]
     pub seed: u64,
-    /// Take the pace of the machine before each repetition, so that runs can be compared although others use it too; of
-    /// a model on the CPU alone
+    /// Time a fixed calibration loop before each repetition; --baseline compares times relative to it. For machines that
+    /// others use too, and models on the CPU only
     #[arg(long)]
     pub pace: bool,
 }

@@ -8,7 +8,7 @@ pub const MAX_VALUES: usize = 10_000;
 #[non_exhaustive]
 pub enum RangeError {
     /// Part of the list is no number and no range.
-    #[error("{part:?} in {list:?} is no number or range: write 512, 0-4, 0-32768+4096 or 1-64*2")]
+    #[error("{part:?} in {list:?} is not a number or range: write 512, 0-4, 0-32768+4096 or 1-64*2")]
     Syntax {
         /// The part.
         part: String,

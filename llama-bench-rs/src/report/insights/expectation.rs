@@ -51,10 +51,10 @@ impl Expectation {
     }
 }
 
-/// A text that says no expectation.
+/// A text that is not a valid expectation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no expectation: write test, depth and tokens per second as pp2048=2000..3000, tg32@4096=50.. or embd512=900.."
+    "{0:?} is not a valid expectation: write test, depth and tokens per second as pp2048=2000..3000, tg32@4096=50.. or embd512=900.."
 )]
 pub struct ExpectationError(pub String);
 
