@@ -213,9 +213,12 @@ fn words(comparison: &Comparison) -> String {
         Verdict::Regressed => format!("B is {percent:.1} % slower"),
         Verdict::NoChange => "no change".into(),
         _ => {
-            let shown = comparison
-                .detectable_slowdown()
-                .map_or_else(String::new, |least| format!("only a slowdown of {least:.1} is sure to show; "));
+            let shown = match comparison.detectable_slowdown() {
+                // Further digits of an absurd number say nothing.
+                Some(least) if least.get() >= 10.0 => "no slowdown under 999 % is sure to show; ".into(),
+                Some(least) => format!("only a slowdown of {least:.1} is sure to show; "),
+                None => String::new(),
+            };
             format!("cannot tell: {shown}take more repetitions (-r)")
         }
     }

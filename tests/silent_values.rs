@@ -26,6 +26,14 @@ fn combinations_that_come_to_the_same_are_measured_once_and_said() {
 }
 
 #[test]
+fn a_test_that_cannot_be_measured_is_not_said_to_have_the_right_speed() {
+    let flags = "--shape tiny-bert -p 1024 -n 0 -ub 1024 -t 1 -r 1";
+    let ran = support::sweep(flags.split(' '));
+    assert!(ran.out.contains("the model has learned 512 positions"), "{}", ran.out);
+    assert!(!ran.err.contains("the speed is right"), "{}", ran.err);
+}
+
+#[test]
 fn a_main_gpu_that_is_not_there_is_bad_usage() {
     for flags in ["-mg 99", "-mg 99 -sm none", "-mg 3 -dev CPU"] {
         let ran = sweep(format!("--shape tiny-llama -p 16 -n 0 -t 1 {flags}").split(' '));

@@ -247,8 +247,11 @@ impl<'a> Sweep<'a> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn notes(&self) -> Result<Vec<Note>, BenchError> {
-        let (backend, plan) = (Backend::init()?, self.plan()?);
+        let (backend, mut plan) = (Backend::init()?, self.plan()?);
         let Subject::Model(model) = self.subject else { return Ok(Vec::new()) };
+        // Those cells carry their own reason.
+        let unsupported = self.unsupported()?;
+        plan.cells.retain(|test| unsupported.iter().all(|(refused, _)| refused != test));
         Ok(super::notes::notes(&backend, model, &self.context, &plan))
     }
 
