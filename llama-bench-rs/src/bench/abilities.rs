@@ -97,6 +97,17 @@ impl Abilities {
             }
             _ => {}
         }
+        // First what no parameter changes: a larger batch would not help here.
+        let n_end = n_depth.saturating_add(kind.n_tokens());
+        if let Some(n_positions) = self.n_positions.filter(|&n_positions| n_end > n_positions) {
+            return Some(Failure {
+                kind: "context_too_small".into(),
+                message: format!(
+                    "the model has learned {n_positions} positions and this test ends at {n_end}: lower the depth or \
+                     shorten the test"
+                ),
+            });
+        }
         let (whole, n_tokens) = match (kind, self.memory) {
             (TestKind::Pp(n), _) => (self.whole_prompt, n),
             (TestKind::Embd(n), _) => (self.whole_embedding, n),
@@ -112,15 +123,7 @@ impl Abilities {
                 ),
             });
         }
-        let n_end = n_depth.saturating_add(kind.n_tokens());
-        let n_positions = self.n_positions.filter(|&n_positions| n_end > n_positions)?;
-        Some(Failure {
-            kind: "context_too_small".into(),
-            message: format!(
-                "the model has learned {n_positions} positions and this test ends at {n_end}: lower the depth or shorten \
-                 the test"
-            ),
-        })
+        None
     }
 }
 
@@ -143,6 +146,15 @@ mod tests {
         for kind in [TestKind::Pp(1 << 20), TestKind::Tg(9), TestKind::Embd(9)] {
             assert_eq!(refusal(Abilities::default(), kind, 1 << 20), None);
         }
+    }
+
+    #[test]
+    fn a_text_past_the_learned_positions_is_not_told_to_raise_the_batch() {
+        let abilities = Abilities { n_positions: Some(512), whole_prompt: Some(256), ..Abilities::default() };
+        let kind = |n| refusal(abilities, TestKind::Pp(n), 0).map(|(kind, _)| kind);
+        assert_eq!(kind(1024).as_deref(), Some("context_too_small"));
+        assert_eq!(kind(512).as_deref(), Some("invalid_parameter"));
+        assert_eq!(kind(256), None);
     }
 
     #[test]
