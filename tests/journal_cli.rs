@@ -96,6 +96,23 @@ fn a_line_that_was_cut_off_is_measured_again() {
 }
 
 #[test]
+fn a_run_with_nothing_left_to_measure_keeps_what_is_known_of_its_context() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sweep.jsonl");
+    let known = || -> Vec<Value> {
+        let text = fs::read_to_string(&file).unwrap();
+        let row = |line| serde_json::from_str::<Value>(line).unwrap();
+        let fields = ["memory", "n_ctx", "flash_attn_resolved", "rep_order"];
+        text.lines().map(row).map(|row| fields.iter().map(|&field| row[field].clone()).collect()).collect()
+    };
+    assert_eq!(resume(&file, &[]).status, 0);
+    let before = known();
+    assert!(before.iter().all(|row| !row[1].is_null()), "{before:?}");
+    assert_eq!(resume(&file, &[]).status, 0);
+    assert_eq!(known(), before);
+}
+
+#[test]
 fn another_configuration_is_refused_by_name_and_the_file_stays() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("results.jsonl");

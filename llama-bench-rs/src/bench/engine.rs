@@ -95,6 +95,8 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
 
     /// Takes up a run that was cut short: what it measured is not measured again, what failed is tried again.
     pub(super) fn take_up(&mut self, run: &Run) {
+        // What llama.cpp made of the configuration then; a context that is opened now says it anew.
+        self.header.resolved = run.header.resolved.clone();
         self.header.timing = run.header.timing.clone();
         self.wall_before = run.header.timing.wall.unwrap_or_default();
         self.curve.clone_from(&run.curve);
