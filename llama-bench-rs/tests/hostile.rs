@@ -6,23 +6,9 @@
 mod hostile_support;
 mod llama_support;
 
-use hostile_support::{calls, children, damage::Base, dice::Dice, exercise};
+use hostile_support::{SHAPES, calls, children, damage::Base, dice::Dice, exercise};
 use llama_bench_rs::llama::{Model, ModelParams};
 use llama_support::{backend, file, folder};
-
-const SHAPES: &[&str] = &[
-    "tiny-llama",
-    "tiny-gpt-oss",
-    "tiny-qwen3moe",
-    "tiny-gemma3",
-    "tiny-mamba2",
-    "tiny-granite-hybrid",
-    "tiny-bert",
-    "tiny-rerank",
-    "tiny-t5",
-    "tiny-t5-encoder",
-    "tiny-llada",
-];
 
 #[test]
 fn damaged_files_end_no_process() {

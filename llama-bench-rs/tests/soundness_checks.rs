@@ -1,8 +1,6 @@
 //! Batches, files and subscribers that llama.cpp would assert, write past or wait for: each is an error, or works.
 #![allow(missing_docs)]
 
-#[path = "llama_support/kinds.rs"]
-mod kinds;
 mod llama_support;
 
 use std::{cell::Cell, sync::OnceLock};
@@ -24,7 +22,7 @@ fn batch(tokens: &[(u32, &[i32])]) -> Batch {
 
 #[test]
 fn a_batch_that_is_computed_at_once_fits_the_physical_batch() {
-    let model = kinds::bert();
+    let model = tiny("tiny-bert");
     for embeddings in [false, true] {
         let params = params(256).n_ubatch(16).embeddings(embeddings);
         let mut context = Context::new(&model, &params).unwrap();
@@ -43,7 +41,7 @@ fn a_batch_that_is_computed_at_once_fits_the_physical_batch() {
 
 #[test]
 fn a_decoder_waits_for_its_encoder() {
-    let model = kinds::t5();
+    let model = tiny("tiny-t5");
     let mut context = Context::new(&model, &params(256)).unwrap();
     for refused in [context.decode_tokens(&[1]), context.decode(&batch(&[(0, &[0])]))] {
         let refused = refused.unwrap_err();

@@ -6,23 +6,8 @@ use llama_bench_rs::llama::{
     Batch, Context, ContextParams, FlashAttn, KvType, LlamaError, Model, SeqState, StateFlags,
 };
 
-use super::dice::Dice;
+use super::{SHAPES, dice::Dice};
 use crate::llama_support::{params, tiny};
-
-/// Every kind of memory, and models that keep none or an encoder's text.
-const SHAPES: &[&str] = &[
-    "tiny-llama",
-    "tiny-gpt-oss",
-    "tiny-qwen3moe",
-    "tiny-gemma3",
-    "tiny-mamba2",
-    "tiny-granite-hybrid",
-    "tiny-bert",
-    "tiny-t5",
-    "tiny-llada",
-    "tiny-rerank",
-    "tiny-t5-encoder",
-];
 
 const N_CTX: u32 = 512;
 

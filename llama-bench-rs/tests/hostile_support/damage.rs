@@ -9,209 +9,36 @@ use super::{
     layout::{Parts, Place, places},
 };
 
-const ARCHITECTURES: &[&str] = &[
-    "llama",
-    "llama4",
-    "deci",
-    "falcon",
-    "grok",
-    "gpt2",
-    "gptj",
-    "gptneox",
-    "mpt",
-    "baichuan",
-    "starcoder",
-    "refact",
-    "bert",
-    "modern-bert",
-    "nomic-bert",
-    "nomic-bert-moe",
-    "neo-bert",
-    "jina-bert-v2",
-    "eurobert",
-    "bloom",
-    "stablelm",
-    "qwen",
-    "qwen2",
-    "qwen2moe",
-    "qwen2vl",
-    "qwen3",
-    "qwen3moe",
-    "qwen3next",
-    "qwen35",
-    "qwen35moe",
-    "phi2",
-    "phi3",
-    "phimoe",
-    "plamo",
-    "plamo2",
-    "plamo3",
-    "orion",
-    "internlm2",
-    "minicpm",
-    "minicpm3",
-    "gemma",
-    "gemma2",
-    "gemma3",
-    "gemma3n",
-    "gemma4",
-    "gemma-embedding",
-    "starcoder2",
-    "mamba",
-    "mamba2",
-    "jamba",
-    "falcon-h1",
-    "command-r",
-    "cohere2",
-    "dbrx",
-    "olmo",
-    "olmo2",
-    "olmoe",
-    "openelm",
-    "arctic",
-    "deepseek",
-    "deepseek2",
-    "chatglm",
-    "glm4",
-    "glm4moe",
-    "bitnet",
-    "t5",
-    "t5encoder",
-    "jais",
-    "nemotron",
-    "nemotron_h",
-    "exaone",
-    "exaone4",
-    "rwkv6",
-    "rwkv6qwen2",
-    "rwkv7",
-    "arwkv7",
-    "granite",
-    "granitemoe",
-    "granitehybrid",
-    "chameleon",
-    "wavtokenizer-dec",
-    "plm",
-    "bailingmoe",
-    "dots1",
-    "ernie4_5",
-    "hunyuan-moe",
-    "smollm3",
-    "gpt-oss",
-    "lfm2",
-    "lfm2moe",
-    "dream",
-    "smallthinker",
-    "llada",
-    "llada-moe",
-    "seed_oss",
-    "grovemoe",
-    "apertus",
-    "minimax-m2",
-    "cogvlm",
-    "mimo2",
-    "kimi-linear",
-    "clip",
-];
+const ARCHITECTURES: &str = "llama llama4 deci falcon grok gpt2 gptj gptneox mpt baichuan starcoder refact bert modern-bert nomic-bert \
+    nomic-bert-moe neo-bert jina-bert-v2 eurobert bloom stablelm qwen qwen2 qwen2moe qwen2vl qwen3 qwen3moe \
+    qwen3next qwen35 qwen35moe phi2 phi3 phimoe plamo plamo2 plamo3 orion internlm2 minicpm minicpm3 gemma \
+    gemma2 gemma3 gemma3n gemma4 gemma-embedding starcoder2 mamba mamba2 jamba falcon-h1 command-r cohere2 dbrx \
+    olmo olmo2 olmoe openelm arctic deepseek deepseek2 chatglm glm4 glm4moe bitnet t5 t5encoder jais nemotron \
+    nemotron_h exaone exaone4 rwkv6 rwkv6qwen2 rwkv7 arwkv7 granite granitemoe granitehybrid chameleon \
+    wavtokenizer-dec plm bailingmoe dots1 ernie4_5 hunyuan-moe smollm3 gpt-oss lfm2 lfm2moe dream smallthinker \
+    llada llada-moe seed_oss grovemoe apertus minimax-m2 cogvlm mimo2 kimi-linear clip";
 
-const KEYS: &[&str] = &[
-    "vocab_size",
-    "context_length",
-    "embedding_length",
-    "block_count",
-    "leading_dense_block_count",
-    "feed_forward_length",
-    "expert_feed_forward_length",
-    "expert_count",
-    "expert_used_count",
-    "expert_shared_count",
-    "expert_group_count",
-    "expert_group_used_count",
-    "expert_weights_scale",
-    "expert_weights_norm",
-    "expert_gating_func",
-    "nextn_predict_layers",
-    "pooling_type",
-    "logit_scale",
-    "decoder_start_token_id",
-    "decoder_block_count",
-    "attn_logit_softcapping",
-    "final_logit_softcapping",
-    "rescale_every_n_layers",
-    "residual_scale",
-    "embedding_scale",
-    "token_shift_count",
-    "interleave_moe_layer_step",
-    "full_attention_interval",
-    "attention.head_count",
-    "attention.head_count_kv",
-    "attention.max_alibi_bias",
-    "attention.clamp_kqv",
-    "attention.key_length",
-    "attention.value_length",
-    "attention.layer_norm_epsilon",
-    "attention.layer_norm_rms_epsilon",
-    "attention.group_norm_epsilon",
-    "attention.group_norm_groups",
-    "attention.causal",
-    "attention.q_lora_rank",
-    "attention.kv_lora_rank",
-    "attention.relative_buckets_count",
-    "attention.sliding_window",
-    "attention.sliding_window_pattern",
-    "attention.scale",
-    "attention.temperature_length",
-    "attention.temperature_scale",
-    "attention.shared_kv_layers",
-    "rope.dimension_count",
-    "rope.dimension_sections",
-    "rope.freq_base",
-    "rope.freq_base_swa",
-    "rope.scale_linear",
-    "rope.scaling.type",
-    "rope.scaling.factor",
-    "rope.scaling.attn_factor",
-    "rope.scaling.original_context_length",
-    "rope.scaling.yarn_log_multiplier",
-    "rope.scaling.yarn_ext_factor",
-    "rope.scaling.yarn_attn_factor",
-    "rope.scaling.yarn_beta_fast",
-    "rope.scaling.yarn_beta_slow",
-    "ssm.conv_kernel",
-    "ssm.inner_size",
-    "ssm.state_size",
-    "ssm.time_step_rank",
-    "ssm.group_count",
-    "wkv.head_size",
-    "classifier.output_labels",
-    "shortconv.l_cache",
-];
+const KEYS: &str = "vocab_size context_length embedding_length block_count leading_dense_block_count feed_forward_length \
+    expert_feed_forward_length expert_count expert_used_count expert_shared_count expert_group_count \
+    expert_group_used_count expert_weights_scale expert_weights_norm expert_gating_func nextn_predict_layers \
+    pooling_type logit_scale decoder_start_token_id decoder_block_count attn_logit_softcapping \
+    final_logit_softcapping rescale_every_n_layers residual_scale embedding_scale token_shift_count \
+    interleave_moe_layer_step full_attention_interval attention.head_count attention.head_count_kv \
+    attention.max_alibi_bias attention.clamp_kqv attention.key_length attention.value_length \
+    attention.layer_norm_epsilon attention.layer_norm_rms_epsilon attention.group_norm_epsilon \
+    attention.group_norm_groups attention.causal attention.q_lora_rank attention.kv_lora_rank \
+    attention.relative_buckets_count attention.sliding_window attention.sliding_window_pattern attention.scale \
+    attention.temperature_length attention.temperature_scale attention.shared_kv_layers rope.dimension_count \
+    rope.dimension_sections rope.freq_base rope.freq_base_swa rope.scale_linear rope.scaling.type \
+    rope.scaling.factor rope.scaling.attn_factor rope.scaling.original_context_length \
+    rope.scaling.yarn_log_multiplier rope.scaling.yarn_ext_factor rope.scaling.yarn_attn_factor \
+    rope.scaling.yarn_beta_fast rope.scaling.yarn_beta_slow ssm.conv_kernel ssm.inner_size ssm.state_size \
+    ssm.time_step_rank ssm.group_count wkv.head_size classifier.output_labels shortconv.l_cache";
 
-const TOKENIZER_KEYS: &[&str] = &[
-    "model",
-    "pre",
-    "tokens",
-    "scores",
-    "token_type",
-    "merges",
-    "bos_token_id",
-    "eos_token_id",
-    "unknown_token_id",
-    "padding_token_id",
-    "separator_token_id",
-    "cls_token_id",
-    "mask_token_id",
-    "add_bos_token",
-    "add_eos_token",
-    "add_space_prefix",
-    "remove_extra_whitespaces",
-    "precompiled_charsmap",
-    "token_type_count",
-    "eot_token_id",
-    "prefix_token_id",
-    "suffix_token_id",
-    "middle_token_id",
-];
+const TOKENIZER_KEYS: &str = "model pre tokens scores token_type merges bos_token_id eos_token_id unknown_token_id padding_token_id \
+    separator_token_id cls_token_id mask_token_id add_bos_token add_eos_token add_space_prefix \
+    remove_extra_whitespaces precompiled_charsmap token_type_count eot_token_id prefix_token_id suffix_token_id \
+    middle_token_id";
 
 const TEXTS: &[&str] = &[
     "",
@@ -309,8 +136,8 @@ impl Base {
                 }
                 3 | 4 => {
                     let key = match dice.one_in(4) {
-                        true => format!("tokenizer.ggml.{}", dice.pick(TOKENIZER_KEYS)),
-                        false => format!("{}.{}", architecture(&parts), dice.pick(KEYS)),
+                        true => format!("tokenizer.ggml.{}", dice.word(TOKENIZER_KEYS)),
+                        false => format!("{}.{}", architecture(&parts), dice.word(KEYS)),
                     };
                     parts.metadata.retain(|(known, _)| *known != key);
                     let value = new_value(dice);
@@ -361,7 +188,7 @@ fn architecture(parts: &Parts) -> String {
 
 /// The same numbers under the name of another architecture.
 fn become_another(parts: &mut Parts, dice: &mut Dice) {
-    let (before, now) = (architecture(parts), dice.pick(ARCHITECTURES));
+    let (before, now) = (architecture(parts), dice.word(ARCHITECTURES));
     for (key, value) in &mut parts.metadata {
         if key == "general.architecture" {
             *value = now.into();

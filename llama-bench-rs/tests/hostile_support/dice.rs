@@ -29,4 +29,10 @@ impl Dice {
     pub fn pick<'a, T: ?Sized>(&mut self, from: &'a [&'a T]) -> &'a T {
         from[self.below(from.len())]
     }
+
+    /// One of the words of a text.
+    pub fn word<'a>(&mut self, text: &'a str) -> &'a str {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        words[self.below(words.len())]
+    }
 }
