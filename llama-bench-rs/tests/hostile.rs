@@ -14,7 +14,7 @@ use llama_support::{backend, file, folder};
 fn damaged_files_end_no_process() {
     let mut bases = std::collections::HashMap::new();
     let bases = std::cell::RefCell::new(&mut bases);
-    children::run("damaged_files_end_no_process", 300, |seed| {
+    children::run("damaged_files_end_no_process", 200, |seed| {
         let mut dice = Dice::new(seed);
         let (shape, vocabulary) = (dice.pick(SHAPES), dice.one_in(2));
         let path = folder().join("damaged.gguf");

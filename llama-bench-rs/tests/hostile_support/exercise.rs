@@ -15,7 +15,7 @@ pub fn model(model: &Model, dice: &mut Dice) {
     let flash_attn = FlashAttn::ALL[dice.below(3)];
     let type_k = if dice.one_in(4) { KvType::Q8_0 } else { KvType::F16 };
     // Of several threads, an assertion in one that computes cannot be caught.
-    let n_threads = 1 + dice.below(2) as u32;
+    let n_threads = if dice.one_in(6) { 2 } else { 1 };
     let asked = params(96)
         .n_threads(n_threads)
         .n_threads_batch(n_threads)
