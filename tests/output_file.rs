@@ -198,3 +198,20 @@ fn a_full_disk_is_said_and_what_was_measured_is_printed() {
     let ran = run(example("sweep").arg("--list-shapes").stdout(full));
     assert!(ran.status == 1 && ran.err.contains("No space left"), "{}", ran.err);
 }
+
+/// Whatever cannot be opened, such as the system's files about memory, is an error or unknown.
+#[test]
+#[cfg(unix)]
+fn a_process_that_may_open_few_files_does_not_panic() {
+    // The model is made before the limit is there.
+    assert_eq!(small_sweep(&[]).status, 0);
+    for n_files in 4..=12 {
+        let sweep = example("sweep");
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!(r#"ulimit -n {n_files}; exec "$0" "$@""#)]);
+        command.arg(sweep.get_program()).args(SMALL).args(["-o", "json"]);
+        command.env("LLAMA_BENCH_CACHE", env!("CARGO_TARGET_TMPDIR"));
+        let ran = run(&mut command);
+        assert!(!ran.err.contains("panicked"), "{n_files} files: {}", ran.err);
+    }
+}

@@ -46,7 +46,6 @@ impl Interrupt {
         use signal_hook::{
             consts::{SIGHUP, SIGINT, SIGTERM, SIGXCPU, SIGXFSZ},
             flag,
-            iterator::Signals,
         };
         flag::register(SIGXFSZ, Arc::default())?;
         let (asked, signal) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
@@ -55,19 +54,16 @@ impl Interrupt {
             .into_iter()
             .filter(|&one| one != SIGHUP || !is_ignored(one))
             .collect();
+        let can_wait = end_at_a_later_one(&watched).is_ok();
         for &one in &watched {
+            // Without a thread to tell the time, the second signal ends the process however soon it comes. In this order:
+            // the handler of the first signal finds the flag unset, that of the second one set.
+            if !can_wait {
+                flag::register_conditional_shutdown(one, i32::from(BY_SIGNAL) + one, Arc::clone(&asked))?;
+            }
             flag::register_usize(one, Arc::clone(&signal), one as usize)?;
             flag::register(one, Arc::clone(&asked))?;
         }
-        let mut signals = Signals::new(&watched)?;
-        std::thread::Builder::new().name("signals".into()).spawn(move || {
-            let mut first = None;
-            for one in signals.forever() {
-                if first.get_or_insert_with(Instant::now).elapsed() > SAME_REQUEST {
-                    signal_hook::low_level::exit(i32::from(BY_SIGNAL) + one);
-                }
-            }
-        })?;
         Ok(Self { cancel: Cancel::from(asked), signal })
     }
 
@@ -87,6 +83,21 @@ impl Interrupt {
         })?;
         Ok(interrupt)
     }
+}
+
+/// Ends the process at a signal that is not part of the first request.
+#[cfg(unix)]
+fn end_at_a_later_one(watched: &[i32]) -> std::io::Result<()> {
+    let mut signals = signal_hook::iterator::Signals::new(watched)?;
+    let wait = move || {
+        let mut first = None;
+        for one in signals.forever() {
+            if first.get_or_insert_with(Instant::now).elapsed() > SAME_REQUEST {
+                signal_hook::low_level::exit(i32::from(BY_SIGNAL) + one);
+            }
+        }
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(wait).map(drop)
 }
 
 /// Whether the process was started with this signal ignored; where the system does not tell, it was not.
