@@ -109,12 +109,55 @@ fn cells_that_were_cut_say_how_far_they_came_and_the_last_line_how_to_go_on() {
 
 /// The first signal is kept from taking effect: nobody reads the rows of the cells that were cut.
 #[test]
-fn a_second_signal_ends_the_sweep_at_once() {
+fn a_later_signal_ends_the_sweep_at_once() {
     let (mut child, out, _) =
         started(example("sweep").args(["--shape", "tiny-llama", "-o", "json"]).args(LONG));
     send(&child, "INT");
-    send(&child, "TERM");
-    let status = child.wait().unwrap().code();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status.code();
+        }
+        send(&child, "TERM");
+    };
     assert!(matches!(status, Some(130 | 143)), "{status:?}");
     drop(out);
+}
+
+/// `timeout` and terminals that close send theirs more than once.
+#[test]
+fn signals_in_quick_succession_are_one_request_and_lose_nothing() {
+    if is_ignored(1) {
+        println!("SKIPPED: SIGHUP is ignored here, and by every child");
+        return;
+    }
+    let (child, out, text) =
+        started(example("sweep").args(["--shape", "tiny-llama", "-o", "json"]).args(LONG));
+    let id = child.id().to_string();
+    // One process, so that nothing but the signals lies in between.
+    let send = format!("kill -HUP {id}; kill -HUP {id}; kill -TERM {id}; kill -CONT {id}");
+    assert!(Command::new("sh").args(["-c", &send]).status().unwrap().success());
+    let ran = ended(child, out, text);
+    assert!(matches!(ran.status, 129 | 143), "{}: {}", ran.status, ran.err);
+    let rows: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(rows.len(), N_CELLS, "every cell has its row");
+}
+
+#[test]
+fn a_verification_ends_by_a_signal() {
+    let mut child = example("sweep")
+        .args(["--shape", "tiny-llama", "--verify", "--progress", "-p", "8", "-n", "0", "-t", "1"])
+        .args(["-d", "0-4096+8", "-r", "100000"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    let mut text = String::new();
+    while !text.contains("verifying") {
+        assert!(err.read_line(&mut text).unwrap() > 0, "it ended by itself: {text}");
+    }
+    send(&child, "TERM");
+    err.read_to_string(&mut text).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143), "{text}");
+    assert!(text.contains("interrupted before every depth was verified"), "{text}");
 }

@@ -108,16 +108,21 @@ impl<'a> Job<'a> {
     }
 
     /// Prints how far the logits of each depth are from those of a fresh fill; whether they are within rounding.
-    pub fn verify(&self, progress: &Progress) -> Result<bool, Failed> {
+    pub fn verify(&self, progress: &Progress, cancel: &Cancel) -> Result<bool, Failed> {
         if let Err(failure) = self.model {
             complain!("sweep: {}: {}", self.path.display(), failure.message);
             return Ok(false);
         }
         progress.say("verifying".into());
-        let found = self.sweep()?.verify().map_err(|error| match error {
-            BenchError::Verify(_) => Failed::from(llama_bench_rs::Error::from(error)),
-            usage => bad_usage(usage),
-        })?;
+        let found = match self.sweep()?.cancel(cancel.clone()).verify() {
+            Ok(found) => found,
+            Err(BenchError::Verify(failure)) if cancel.is_cancelled() && failure.kind == "cancelled" => {
+                complain!("sweep: {}: {}", self.path.display(), failure.message);
+                return Ok(false);
+            }
+            Err(error @ BenchError::Verify(_)) => return Err(llama_bench_rs::Error::from(error).into()),
+            Err(usage) => return Err(bad_usage(usage)),
+        };
         say!(
             "| depth | rewind | rewinds | last position | off by | among rewinds | rounding of a whole restore |"
         );

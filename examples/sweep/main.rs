@@ -102,8 +102,9 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let stopping = args.run.stopping().map_err(bad_usage)?;
     let paths = sources.iter().map(source::Source::path).collect::<Result<Vec<_>, _>>()?;
     job::check(args, &models, &contexts, stopping)?;
-    let mut output = Output::open(args, n_runs).map_err(bad_usage)?;
+    // Before any file is made.
     let interrupt = Interrupt::watch().map_err(bad_usage)?;
+    let mut output = Output::open(args, n_runs).map_err(bad_usage)?;
     // A file that cannot be loaded costs its own runs alone: the others are measured, and the user hears of it at once.
     let defects: Vec<String> = sources.iter().filter_map(source::Source::defect).collect();
     defects.iter().for_each(|defect| complain!("sweep: {defect}"));
@@ -124,7 +125,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
                         if cancel.is_cancelled() {
                             return Ok(());
                         }
-                        complete &= if args.plan { job.tell_plan()? } else { job.verify(&progress)? };
+                        complete &= if args.plan { job.tell_plan()? } else { job.verify(&progress, cancel)? };
                         continue;
                     }
                     let report = job.measure(&progress, &mut output, cancel)?;

@@ -165,6 +165,9 @@ impl<'a> Output<'a> {
         if !matches!(error, ReportError::Write(error) if error.kind() == io::ErrorKind::BrokenPipe) {
             self.failed = true;
             match error {
+                ReportError::Unwritable { .. } if self.screens.is_empty() => {
+                    complain!("sweep: {error}; it holds the cells before: make room or name another file")
+                }
                 ReportError::Unwritable { .. } => complain!(
                     "sweep: {error}; it holds the cells before, and all are on standard output: make room or name \
                      another file"

@@ -83,6 +83,25 @@ fn the_first_token_comes_with_the_prompt_after_551_ms_and_not_half_a_millisecond
     assert_eq!((full.n_depth, duration(full.first_token.mean)), (32768, "1.01 s".into()));
 }
 
+/// An encoder has no logits: the decoder's first step tells the first token.
+#[test]
+fn the_first_token_after_an_encoder_comes_with_the_first_step() {
+    let mut report = reference();
+    let us = |us: u64| Duration::from_micros(us);
+    for sample in &mut cell(&mut report, TestKind::Tg(32), 0).samples {
+        sample.steps = [14_000].into_iter().chain([10_000; 31]).map(us).collect();
+        sample.elapsed = sample.steps.iter().sum();
+    }
+    for (architecture, description) in [("t5", "t5 ?B all F32"), ("", "t5 220M F16")] {
+        let model = &mut report.runs[0].header.model;
+        (model.architecture, model.description) = (architecture.into(), description.into());
+        let chat = &chat_times(&report.runs[0])[0];
+        assert!(chat.first_token.mean.abs_diff(chat.prompt + us(14_000)) < us(1), "{chat:?}");
+        let generations = chat.answers.clone().map(|answer| answer.generation);
+        assert_eq!(generations, [us(1_000_000 + 4_000), us(5_000_000 + 4_000)]);
+    }
+}
+
 #[test]
 fn an_answer_pays_for_slow_first_steps_once() {
     let mut report = reference();

@@ -287,11 +287,11 @@ impl<'a> Sweep<'a> {
     /// compares logits and positions. Fills a context of its own for every depth, which takes its time.
     ///
     /// # Errors
-    /// As `run`; the model was not loaded; a context could not be made, filled or rewound.
+    /// As `run`; the model was not loaded; a context could not be made, filled or rewound; it was cancelled.
     pub fn verify(self) -> Result<Verification, BenchError> {
         let plan = self.plan()?;
         let verified = match self.subject {
-            Subject::Model(model) => super::verify::verify(model, &self.context, &plan),
+            Subject::Model(model) => super::verify::verify(model, &self.context, &plan, &self.cancel),
             Subject::NotLoaded(NotLoaded { failure, .. }) => Err(failure),
         };
         verified.map_err(BenchError::Verify)

@@ -2,7 +2,7 @@
 //! filled with the same tokens.
 
 use super::{
-    Order, Plan,
+    Cancel, Order, Plan,
     encoded::nothing_to_verify,
     llama_target::LlamaTarget,
     plan::Depth,
@@ -96,7 +96,12 @@ struct Expected {
 type Logits = Vec<Vec<f32>>;
 
 /// Walks over the depths as a sweep does, in the order that it would take, and compares at each.
-pub(super) fn verify(model: &Model, params: &ContextParams, plan: &Plan) -> Result<Verification, Failure> {
+pub(super) fn verify(
+    model: &Model,
+    params: &ContextParams,
+    plan: &Plan,
+    cancel: &Cancel,
+) -> Result<Verification, Failure> {
     let mut target = LlamaTarget::new(model, params);
     if let Some(failure) = nothing_to_verify(target.abilities().memory) {
         return Err(failure);
@@ -111,6 +116,7 @@ pub(super) fn verify(model: &Model, params: &ContextParams, plan: &Plan) -> Resu
         noise: tokens.draw(Purpose::Warmup, n_longest, false),
         plan,
         n_ctx,
+        cancel,
     };
     let mut expected = walk.expected(&mut target, &tokens)?;
     if let Some(needs) = target.needs(n_ctx) {
@@ -162,13 +168,25 @@ struct Walk<'a> {
     noise: Vec<Token>,
     plan: &'a Plan,
     n_ctx: u32,
+    cancel: &'a Cancel,
 }
 
 impl Walk<'_> {
+    /// Before whatever takes long.
+    fn check(&self) -> Result<(), Failure> {
+        if self.cancel.is_cancelled() {
+            let message = "interrupted before every depth was verified".into();
+            return Err(Failure { kind: "cancelled".into(), message });
+        }
+        Ok(())
+    }
+
     /// In the chunks of a sweep.
     fn fill(&self, target: &mut LlamaTarget, from: u32, to: u32) -> Result<(), Failure> {
         let mut done = from;
         while done < to {
+            // A deep fill takes long.
+            self.check()?;
             let end = to.min(done + self.plan.n_chunk(done, target.limits().n_batch));
             decode(target, &self.fill[done as usize..end as usize])?;
             done = end;
@@ -179,6 +197,7 @@ impl Walk<'_> {
     /// Decodes what a sweep's repetition of a prompt leaves in the context for the fill to go on from; returns the
     /// tokens in the context then.
     fn carry(&self, target: &mut LlamaTarget, slot: usize) -> Result<u32, Failure> {
+        self.check()?;
         let n_depth = self.plan.depths[slot].n_depth;
         let next = self.plan.depths.get(slot + 1);
         let carried = next.and_then(|next| self.plan.carried(&self.plan.depths[slot], next));
@@ -232,6 +251,7 @@ impl Walk<'_> {
         expected: &mut Expected,
         found: &mut VerifiedDepth,
     ) -> Result<(), Failure> {
+        self.check()?;
         let depth = &self.plan.depths[slot];
         back(target, slot, depth)?;
         decode(target, &self.noise)?;

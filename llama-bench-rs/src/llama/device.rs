@@ -112,6 +112,10 @@ impl Device {
 fn available_host_memory() -> Option<u64> {
     let mut system = System::new();
     system.refresh_memory();
+    // Where the system does not tell, such as without /proc, the limits cannot be asked for either: that would panic.
+    if system.total_memory() == 0 {
+        return None;
+    }
     let confined = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory);
     Some(system.available_memory().min(confined)).filter(|&bytes| bytes > 0)
 }

@@ -12,7 +12,8 @@ use crate::{
 
 /// What the figures at a depth mean for somebody who waits: a prompt of the length measured comes in at this depth and
 /// is answered. The first token of the answer is sampled from the prompt's own logits, the second comes with the first
-/// step of the generation. Sampling, templates and the network are not part of it, and the answer's own tokens are not
+/// step of the generation; a model with an encoder has no logits of the prompt, and its first token comes with that
+/// step. Sampling, templates and the network are not part of it, and the answer's own tokens are not
 /// counted into the depth that its later tokens see.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -29,7 +30,7 @@ pub struct ChatTimes {
     pub generation: Duration,
     /// Time of one of them, on average.
     pub token: Duration,
-    /// From the prompt's arrival to the first token of the answer: the prompt alone.
+    /// From the prompt's arrival to the first token of the answer: the prompt alone, or with a step of the decoder.
     pub first_token: TimeSum,
     /// Answers of 100 and of 500 tokens.
     pub answers: [Answer; 2],
@@ -43,7 +44,7 @@ pub struct Answer {
     pub n_tokens: u32,
     /// From the prompt's arrival to its last token.
     pub complete: TimeSum,
-    /// The generation alone: a step for each token but the first.
+    /// The generation alone: a step for each token but the first, which an encoder does not tell.
     pub generation: Duration,
 }
 
@@ -60,7 +61,27 @@ pub fn chat_times(run: &Run) -> Vec<ChatTimes> {
         (prompt.test.n_depth, is_half, n(prompt), n(generation))
     });
     pairs.dedup_by_key(|(prompt, _)| prompt.test.n_depth);
-    pairs.into_iter().filter_map(|(prompt, generation)| times(prompt, generation)).collect()
+    let first = first_token(run);
+    pairs.into_iter().filter_map(|(prompt, generation)| times(prompt, generation, first)).collect()
+}
+
+/// Where the first token of an answer comes from.
+#[derive(Clone, Copy)]
+enum FirstToken {
+    /// From the logits of the prompt's last token.
+    Prompt,
+    /// From the decoder's first step: the encoder, which read the prompt, has no logits.
+    Step,
+}
+
+fn first_token(run: &Run) -> FirstToken {
+    let model = &run.header.model;
+    // llama-bench tells the architecture in the description alone.
+    let architecture = match model.architecture.as_str() {
+        "" => model.description.split(' ').next().unwrap_or_default(),
+        told => told,
+    };
+    if architecture == "t5" { FirstToken::Step } else { FirstToken::Prompt }
 }
 
 /// At the shallowest and at the deepest context.
@@ -89,14 +110,17 @@ fn pair<'a>(run: &'a Run, prompt: &'a Cell) -> Option<(&'a Cell, &'a Cell)> {
     Some((prompt, generation))
 }
 
-fn times(prompt: &Cell, generation: &Cell) -> Option<ChatTimes> {
+fn times(prompt: &Cell, generation: &Cell, first: FirstToken) -> Option<ChatTimes> {
     let (prompt_figures, figures) = (Figures::of(prompt)?, Figures::of(generation)?);
     // From the time, not from the rate: the mean of rates is another mean.
     let n_gen = generation.test.kind.n_tokens();
     let scaled =
         |n_tokens: u32| Duration::from_f64(figures.time.to_f64() / f64::from(n_gen) * f64::from(n_tokens));
     let answer = |n_tokens: u32| {
-        let n_steps = n_tokens - 1;
+        let n_steps = match first {
+            FirstToken::Prompt => n_tokens - 1,
+            FirstToken::Step => n_tokens,
+        };
         let stepped = stepped(generation, n_steps);
         let part = match &stepped {
             Some(samples) => TimePart::Samples(samples),
@@ -105,6 +129,10 @@ fn times(prompt: &Cell, generation: &Cell) -> Option<ChatTimes> {
         let generation = TimeSum::of([part])?.mean;
         Some(Answer { n_tokens, complete: TimeSum::of([prompt_figures.time_part(), part])?, generation })
     };
+    let first_token = match first {
+        FirstToken::Prompt => TimeSum::of([prompt_figures.time_part()])?,
+        FirstToken::Step => answer(1)?.complete,
+    };
     Some(ChatTimes {
         n_depth: prompt.test.n_depth,
         n_prompt: prompt.test.kind.n_tokens(),
@@ -112,7 +140,7 @@ fn times(prompt: &Cell, generation: &Cell) -> Option<ChatTimes> {
         n_gen,
         generation: figures.time,
         token: scaled(1)?,
-        first_token: TimeSum::of([prompt_figures.time_part()])?,
+        first_token,
         answers: [answer(ANSWERS[0])?, answer(ANSWERS[1])?],
     })
 }
