@@ -47,8 +47,8 @@ struct Args {
     #[arg(short = 'r', long, default_value_t = 10)]
     n_reps: u32,
     /// A difference up to this many percent is noise, however surely it was measured
-    #[arg(long, default_value_t = 1.0)]
-    noise: f64,
+    #[arg(long, value_name = "PERCENT", default_value = "1", allow_negative_numbers = true, value_parser = percent)]
+    noise: Ratio,
 }
 
 #[derive(Clone, Debug)]
@@ -158,9 +158,16 @@ fn run(args: &Args) -> Result<bool, Error> {
     Ok(report.is_complete())
 }
 
+fn percent(text: &str) -> Result<Ratio, String> {
+    let percent = text.trim_end_matches('%').trim().parse::<f64>().ok();
+    percent
+        .filter(|percent| *percent >= 0.0)
+        .and_then(|percent| Ratio::new(percent / 100.0))
+        .ok_or_else(|| format!("{text:?} is not a percentage: write a number, 0 or more"))
+}
+
 fn print(args: &Args, a: &Run, b: &Run) {
-    let threshold =
-        Threshold { noise: Ratio::new(args.noise / 100.0).unwrap_or_default(), ..Threshold::default() };
+    let threshold = Threshold { noise: args.noise, ..Threshold::default() };
     let mut compared = Vec::new();
     let mut rows: Vec<(&Cell, &Cell, Result<usize, String>)> = Vec::new();
     for (a, b) in a.cells.iter().zip(&b.cells) {

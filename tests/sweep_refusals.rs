@@ -8,7 +8,7 @@ mod support;
 
 use std::fs;
 
-use support::{Ran, small_sweep, sweep};
+use support::{Ran, example, run, small_sweep, sweep};
 
 /// Ended with this status, printed no result, and the message holds all of `says`.
 fn refused(ran: &Ran, status: i32, says: &[&str]) {
@@ -160,4 +160,14 @@ fn a_full_disk_leaves_nothing() {
     let ran = in_scarce_room(folder.path(), &shell, &script);
     no_room(&ran);
     assert!(ran.out.trim_end().ends_with("left on the disk:"), "{}", ran.out);
+}
+
+#[test]
+fn a_noise_that_is_not_a_percentage_is_bad_usage() {
+    for noise in ["nan", "-1", "much"] {
+        let ran =
+            run(example("compare").args(["--a", "n_threads=1", "--b", "n_threads=1", "--noise", noise]));
+        assert_eq!(ran.status, 2, "{}", ran.err);
+        assert!(ran.err.contains("is not a percentage"), "{}", ran.err);
+    }
 }

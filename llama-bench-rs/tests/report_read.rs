@@ -204,3 +204,10 @@ fn files_are_read_by_path() {
     assert!(report::read_file(&path).unwrap_err().to_string().contains("UTF-8"));
     assert!(report::read_file(dir.path()).is_err());
 }
+
+#[test]
+fn names_without_a_row_are_no_results() {
+    let names = CSV.lines().next().unwrap();
+    let refused = read_str(&format!("{names}\n")).unwrap_err();
+    assert!(refused.to_string().contains("nothing was measured"), "{refused}");
+}

@@ -25,7 +25,7 @@ impl Model {
     /// The vocabulary.
     ///
     /// # Errors
-    /// The model has none, as weightless ones: it knows token numbers only.
+    /// The model has none, as synthetic ones: it knows token numbers only.
     #[doc(alias = "llama_model_get_vocab")]
     pub fn vocab(&self) -> Result<Vocab, LlamaError> {
         let vocab = Vocab(self.clone());
@@ -33,7 +33,7 @@ impl Model {
         if unsafe { sys::llama_vocab_type(vocab.as_raw()) } == sys::LLAMA_VOCAB_TYPE_NONE {
             return Err(LlamaError::Text {
                 what: "this model has no vocabulary",
-                why: "its file says tokenizer.ggml.model = none; use a model with one (a weightless model: \
+                why: "its file says tokenizer.ggml.model = none; use a model with one (a synthetic model: \
                       Synthetic::vocabulary)"
                     .into(),
             });

@@ -121,12 +121,20 @@ fn read_csv(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {
         },
     };
     let names = reader.headers().map_err(damaged)?.clone();
+    let mut is_empty = true;
     for record in reader.records() {
+        is_empty = false;
         let record = record.map_err(damaged)?;
         let line = record.position().map_or(1, |at| at.line() as usize);
         let row =
             names.iter().zip(&record).map(|(name, text)| (name.to_owned(), Value::from(text))).collect();
         assembler.add(Place::Line(line), row)?;
+    }
+    if is_empty {
+        return Err(ReportError::Unrecognised {
+            found: "no line follows the names: nothing was measured",
+            hint: "",
+        });
     }
     Ok(())
 }
