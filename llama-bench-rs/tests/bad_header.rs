@@ -58,6 +58,8 @@ fn numbers_that_cannot_be_computed_with_are_named() {
         ("tiny-mamba2", "mamba2.ssm.time_step_rank", Value::U32(0)),
         ("tiny-gemma3", "gemma3.rope.dimension_count", Value::U32(0)),
         ("tiny-gemma3", "gemma3.rope.dimension_count", Value::U32(63)),
+        ("tiny-gemma3", "gemma3.rope.dimension_count", Value::U32(1 << 20)),
+        ("tiny-llama", "llama.rope.dimension_count", Value::U32(1 << 20)),
         ("tiny-llama", "llama.rope.freq_base", Value::F32(f32::NAN)),
         ("tiny-llama", "llama.rope.scaling.factor", Value::F64(1e300)),
     ] {

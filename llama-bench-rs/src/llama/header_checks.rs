@@ -131,9 +131,17 @@ fn key_problem(file: &GgufFile, architecture: &str) -> Option<Problem> {
     if let Some(key) = DIVISORS.iter().find(|key| value(key).and_then(Value::as_u64) == Some(0)) {
         return refused(key, "0".into(), "it must be at least 1");
     }
-    for key in ["rope.dimension_count", "rope.dimension_count_swa"] {
-        if let Some(n) = value(key).and_then(Value::as_u64).filter(|n| *n == 0 || n % 2 == 1) {
+    for (key, head) in [
+        ("rope.dimension_count", "attention.key_length"),
+        ("rope.dimension_count_swa", "attention.key_length_swa"),
+    ] {
+        let Some(n) = value(key).and_then(Value::as_u64) else { continue };
+        if n == 0 || n % 2 == 1 {
             return refused(key, n.to_string(), "pairs of dimensions are rotated, and at least one pair");
+        }
+        let length = value(head).and_then(Value::as_u64).or_else(|| head_length(file, architecture));
+        if length.is_some_and(|length| n > length) {
+            return refused(key, n.to_string(), "no more dimensions are rotated than a head has");
         }
     }
     let prefix = format!("{architecture}.rope.");
@@ -148,6 +156,13 @@ fn key_problem(file: &GgufFile, architecture: &str) -> Option<Problem> {
             remedy,
         })
     })
+}
+
+/// Dimensions of a head, told or the width of the model over its heads; `None` if their number varies.
+fn head_length(file: &GgufFile, architecture: &str) -> Option<u64> {
+    let number = |key: &str| file.get(&format!("{architecture}.{key}")).and_then(Value::as_u64);
+    number("attention.key_length")
+        .or_else(|| number("embedding_length")?.checked_div(number("attention.head_count")?))
 }
 
 fn has_one_above_zero(value: &Value) -> bool {
