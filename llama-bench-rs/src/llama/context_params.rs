@@ -4,6 +4,7 @@ use super::{
     default_threads::default_threads,
     model_params::{names, setters},
     sys,
+    threads::OPENMP,
 };
 
 /// When to use flash attention (`llama_flash_attn_type`).
@@ -227,6 +228,13 @@ impl ContextParams {
         raw
     }
 
+    /// CPUs that the pool's threads may use.
+    fn n_cpus(&self) -> u32 {
+        let named = self.cpu_mask.iter().filter(|&&allowed| allowed).count();
+        let all = std::thread::available_parallelism().map_or(usize::MAX, std::num::NonZero::get);
+        u32::try_from(if named == 0 { all } else { named.min(all) }).unwrap_or(u32::MAX)
+    }
+
     /// Refuses what llama.cpp would abort on, or take and then fail in a decode.
     pub(super) fn check(&self, model: &Model) -> Result<(), LlamaError> {
         let refuse = |name, value: &dyn ToString, remedy: String| {
@@ -283,6 +291,14 @@ impl ContextParams {
         if !(-1..=3).contains(&self.prio) {
             return refuse("prio", &self.prio, "give -1 (low) to 3 (realtime)".into());
         }
+        let (n_threads, n_cpus) = (self.n_threads.max(self.n_threads_batch), self.n_cpus());
+        if !OPENMP && waits_for_ever(self.prio, n_threads, n_cpus) {
+            let remedy = format!(
+                "threads of this priority are not interrupted, and {n_threads} would wait for each other on {n_cpus} CPUs: \
+                 give 0, fewer threads or more CPUs"
+            );
+            return refuse("prio", &self.prio, remedy);
+        }
         if self.cpu_mask.len() > MAX_THREADS as usize {
             return refuse(
                 "cpu_mask",
@@ -305,5 +321,25 @@ impl ContextParams {
             );
         }
         Ok(())
+    }
+}
+
+/// ggml's own threads spin at barriers. The system lets one of realtime priority run until it gives way, which it does for
+/// none that waits for the same CPU.
+fn waits_for_ever(prio: i32, n_threads: u32, n_cpus: u32) -> bool {
+    prio > 0 && n_threads > n_cpus
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn realtime_threads_need_a_cpu_each() {
+        assert!(waits_for_ever(1, 2, 1) && waits_for_ever(3, 4, 3));
+        assert!(!waits_for_ever(0, 2, 1) && !waits_for_ever(-1, 8, 1) && !waits_for_ever(2, 2, 2));
+        let n_all = ContextParams::default().n_cpus();
+        assert_eq!(ContextParams::default().cpu_mask(vec![true]).n_cpus(), 1);
+        assert_eq!(ContextParams::default().cpu_mask(vec![false; 4]).n_cpus(), n_all);
     }
 }
