@@ -7,7 +7,7 @@ use std::{cell::Cell, sync::OnceLock};
 
 use llama_bench_rs::{
     gguf::{GgufFile, Shape, Synthetic, Value},
-    llama::{Backend, Batch, Context, LlamaError, Model, Sampler, SamplerParams},
+    llama::{Backend, Batch, Context, FlashAttn, KvType, LlamaError, Model, Sampler, SamplerParams},
     testing,
 };
 use llama_support::{file, folder, load, params, tiny};
@@ -52,6 +52,18 @@ fn a_decoder_waits_for_its_encoder() {
     let refused = Context::new(&model, &params(512).n_seq_max(2)).unwrap_err();
     assert!(refused.to_string().contains("kv_unified"), "{refused}");
     Context::new(&model, &params(512).n_seq_max(2).kv_unified(true)).unwrap();
+}
+
+/// Its attention has no flash attention, without which a quantised V overruns what it is turned into.
+#[test]
+fn a_decoder_with_relative_positions_takes_no_quantised_values() {
+    let asked = params(256).flash_attn(FlashAttn::On).type_k(KvType::Q8_0);
+    let refused = Context::new(&tiny("tiny-t5"), &asked.clone().type_v(KvType::Q8_0)).unwrap_err();
+    assert!(matches!(refused, LlamaError::Parameter { name: "type_v", .. }), "{refused}");
+    let mut context = Context::new(&tiny("tiny-t5"), &asked).unwrap();
+    context.encode_tokens(&[1; 20]).unwrap();
+    context.decode_tokens(&[1; 20]).unwrap();
+    context.synchronize().unwrap();
 }
 
 #[test]

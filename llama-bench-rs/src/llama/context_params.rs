@@ -313,6 +313,12 @@ impl ContextParams {
                 "a quantised V cache needs flash attention: turn it on".into(),
             );
         }
+        // Relative positions are added to the scores, which flash attention cannot do: llama.cpp computes without it
+        // whatever was asked, and writes past the end of what it turns V into.
+        if self.type_v.is_quantised() && is_encoder_decoder(model) {
+            let remedy = "this model's attention is computed without flash attention: take f16, bf16 or f32";
+            return refuse("type_v", &self.type_v.name(), remedy.into());
+        }
         if model.params().vocab_only {
             return refuse(
                 "vocab_only",
