@@ -168,6 +168,11 @@ fn a_state_of_no_tokens_leaves_none() {
             put(&mut context, 1, 0, 5);
             context.state_restore_bytes(nothing.as_bytes().unwrap(), 1, StateFlags::empty()).unwrap();
             assert_eq!(context.pos_max(1).unwrap(), None, "{shape}");
+            // Nothing of before may be seen from a new beginning.
+            put(&mut context, 1, 0, 2);
+            let mut fresh = Context::new(&tiny(shape), &params).unwrap();
+            put(&mut fresh, 1, 0, 2);
+            assert_close(shape, &next(&mut context, 1), &next(&mut fresh, 1));
         }
     }
 }

@@ -297,11 +297,16 @@ impl Context {
     fn restore_bytes(&mut self, bytes: &[u8], seq: i32, flags: StateFlags) -> Result<(), LlamaError> {
         let before = self.pos_max(seq)?;
         self.restore_raw(bytes, seq, flags)?;
-        // llama.cpp leaves what is there when the state is one of no tokens.
-        let is_unchanged = before.is_some() && self.pos_max(seq)? == before;
-        if is_unchanged && !flags.contains(StateFlags::PARTIAL_ONLY) {
+        // llama.cpp leaves what is there when the state is one of no tokens, or a half of it in a hybrid.
+        let after = self.pos_max(seq)?;
+        if before.is_some()
+            && (after.is_none() || after == before)
+            && !flags.contains(StateFlags::PARTIAL_ONLY)
+        {
             self.memory_seq_rm(seq, 0, None)?;
-            self.restore_raw(bytes, seq, flags)?;
+            if after.is_some() {
+                self.restore_raw(bytes, seq, flags)?;
+            }
         }
         Ok(())
     }
