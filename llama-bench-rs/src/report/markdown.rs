@@ -59,15 +59,11 @@ impl Encode for Markdown {
 
     fn row(&mut self, out: &mut dyn Write, row: &Flat) -> Result<(), EncodeError> {
         let map = row.to_map()?;
-        let values: Vec<String> =
-            self.columns.clone().into_iter().map(|column| self.value(column, row, &map)).collect();
-        let cells: Vec<String> = self
-            .columns
-            .clone()
-            .into_iter()
-            .zip(values)
-            .map(|(column, value)| pad(&inline(&self.shortened(column, value)), width(column)))
-            .collect();
+        let mut cells = Vec::new();
+        for column in self.columns.clone() {
+            let value = self.value(column, row, &map);
+            cells.push(pad(&inline(&self.shortened(column, value)), width(column)));
+        }
         write_line(out, cells.into_iter())?;
         Ok(())
     }
