@@ -18,7 +18,7 @@ use llama_bench_rs::{
     llama::{Backend, ContextParams, FlashAttn, KvType, LoadMode, Model, ModelParams},
     record::{Cell, Run},
     stats::{Comparison, Design, Threshold, Verdict},
-    units::Ratio,
+    units::Share,
 };
 
 /// Compares two configurations, measured in turn.
@@ -48,7 +48,7 @@ struct Args {
     n_reps: u32,
     /// A difference up to this many percent is noise, however surely it was measured
     #[arg(long, value_name = "PERCENT", default_value = "1", allow_negative_numbers = true, value_parser = percent)]
-    noise: Ratio,
+    noise: Share,
 }
 
 #[derive(Clone, Debug)]
@@ -158,11 +158,11 @@ fn run(args: &Args) -> Result<bool, Error> {
     Ok(report.is_complete())
 }
 
-fn percent(text: &str) -> Result<Ratio, String> {
+fn percent(text: &str) -> Result<Share, String> {
     let percent = text.trim_end_matches('%').trim().parse::<f64>().ok();
     percent
         .filter(|percent| *percent >= 0.0)
-        .and_then(|percent| Ratio::new(percent / 100.0))
+        .and_then(|percent| Share::new(percent / 100.0))
         .ok_or_else(|| format!("{text:?} is not a percentage: write a number, 0 or more"))
 }
 

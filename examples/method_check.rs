@@ -22,7 +22,7 @@ use llama_bench_rs::{
     llama::{Backend, ContextParams, FlashAttn, LlamaError, LoadMode, Model, ModelParams},
     record::{Cell, Method, Test, TestKind},
     stats::{Comparison, Design, Samples, Threshold},
-    units::{Ratio, TokensPerSecond},
+    units::{Share, TokensPerSecond},
 };
 
 /// Checks that rewinding gives the figures of llama-bench's own procedure.
@@ -179,7 +179,7 @@ fn row(args: &Args, name: &str, n_tokens: u64, before: &[Duration], after: &[Dur
         },
         None => "no time passed".into(),
     };
-    let noise = Ratio::new(args.tolerance / 100.0).unwrap_or_default();
+    let noise = Share::new(args.tolerance / 100.0).unwrap_or_default();
     let threshold = Threshold { noise, ..Threshold::default() };
     let samples = Samples::new(before.iter().copied()).zip(Samples::new(after.iter().copied()));
     let comparison = samples

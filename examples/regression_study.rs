@@ -23,7 +23,7 @@ use llama_bench_rs::{
     report::{self, Format},
     stats::{Comparison, RunEstimate, Samples, Verdict},
     testing::{self, CellOutcome, Outcome, Pace, RegressionError, Tolerance},
-    units::Ratio,
+    units::Share,
 };
 
 /// Files of runs that are kept.
@@ -177,7 +177,7 @@ fn measure(args: &Args, slowdown: f64) -> Result<Report, Box<dyn Error>> {
         sweep = sweep.repetitions(n);
     }
     if slowdown > 0.0 {
-        sweep = sweep.slowed_by(Ratio::new(slowdown / 100.0).ok_or("a slowdown is a number")?);
+        sweep = sweep.slowed_by(Share::new(slowdown / 100.0).ok_or("a slowdown is a number")?);
     }
     Ok(sweep.run()?)
 }
@@ -212,7 +212,7 @@ fn spread(args: &Args, runs: &Runs) -> Result<(), Box<dyn Error>> {
         let figures = sets.iter().filter_map(|set| RunEstimate::of(std::slice::from_ref(set)));
         let Some(figures) = Samples::new(figures.map(|figure| figure.time)) else { continue };
         let Some(medians) = Samples::new(sets.iter().map(|set| set.median())) else { continue };
-        let within = sets.iter().filter_map(|set| set.cv()).map(Ratio::get).sum::<f64>() / sets.len() as f64;
+        let within = sets.iter().filter_map(|set| set.cv()).map(Share::get).sum::<f64>() / sets.len() as f64;
         let (same, slow) = rates(args, args.baseline, runs, adjusted, |test| *test == cell.test)?;
         say!(
             "| {} | {:.3?} | {} | {} | {} | {:.2} % | {} | {} | {} |",
@@ -231,7 +231,7 @@ fn spread(args: &Args, runs: &Runs) -> Result<(), Box<dyn Error>> {
 }
 
 /// How far the paced figures of the runs lie apart.
-fn paced_spread(runs: &[Run], cell: usize) -> Option<Ratio> {
+fn paced_spread(runs: &[Run], cell: usize) -> Option<Share> {
     // A multiple of the control work, as the time it would be if that took a millisecond.
     let time = |run: &Run| Some(Duration::from_secs_f64(run.cells[cell].paced_run()?.multiple().get() / 1e3));
     Samples::new(runs.iter().filter_map(time))?.cv()

@@ -7,7 +7,7 @@ use llama_bench_rs::{
     baseline::{BaselineError, Baselines},
     record::Report,
     testing::{RegressionError, Tolerance, check_no_regression},
-    units::Ratio,
+    units::Share,
 };
 
 use crate::{
@@ -36,7 +36,8 @@ pub struct BaselineArgs {
 fn tolerance(text: &str) -> Result<Tolerance, String> {
     let percent = text.trim_end_matches('%').trim().parse::<f64>().ok();
     percent
-        .and_then(|percent| Tolerance::new(Ratio::new(percent / 100.0)?))
+        .and_then(|percent| Share::new(percent / 100.0))
+        .map(Tolerance::new)
         .ok_or_else(|| format!("{text:?} is not a valid tolerance: write a number of percent, 0 or more"))
 }
 

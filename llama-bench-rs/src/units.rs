@@ -4,6 +4,10 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+mod relative;
+
+pub use relative::{Change, Multiple, OutOfRange, Probability, Share, Speedup};
+
 /// A throughput in tokens per second, always finite and positive.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -64,39 +68,6 @@ impl fmt::Display for RateSpread {
     }
 }
 
-/// A number without unit, such as a quotient of two rates or a probability; always finite. Printed in percent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Ratio(f64);
-
-impl Ratio {
-    /// One: no difference between two quantities.
-    pub const ONE: Self = Self(1.0);
-
-    /// From a bare number (0.25 for 25 %); `None` unless finite.
-    pub fn new(ratio: f64) -> Option<Self> {
-        ratio.is_finite().then_some(Self(ratio))
-    }
-
-    /// The bare number: 0.25 for 25 %.
-    pub fn get(self) -> f64 {
-        self.0
-    }
-
-    /// Its size without its sign.
-    #[must_use]
-    pub fn abs(self) -> Self {
-        Self(self.0.abs())
-    }
-}
-
-impl fmt::Display for Ratio {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let precision = f.precision().unwrap_or(2);
-        write!(f, "{:.precision$} %", self.0 * 100.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,12 +92,5 @@ mod tests {
         assert_eq!(RateSpread::new(-0.1), None);
         assert_eq!(RateSpread::new(f64::INFINITY), None);
         assert_eq!(RateSpread::new(9.453).unwrap().to_string(), "9.45 t/s");
-    }
-
-    #[test]
-    fn ratios_print_in_percent() {
-        assert_eq!(Ratio::new(0.00254).unwrap().to_string(), "0.25 %");
-        assert_eq!(format!("{:.0}", Ratio::new(-0.45).unwrap()), "-45 %");
-        assert_eq!(Ratio::new(f64::NAN), None);
     }
 }

@@ -8,7 +8,7 @@ use llama_bench_rs::{
     gguf::{FileType, Shape, Synthetic},
     llama::{Context, ContextParams, FlashAttn, KvType, Model},
     record::{Method, Rewind, TestKind},
-    units::Ratio,
+    units::Share,
 };
 use llama_support::{folder, load, tiny};
 use proptest::prelude::*;
@@ -65,7 +65,7 @@ fn logits_and_positions_are_those_of_a_fresh_fill() {
                 for depth in &found.depths {
                     assert_eq!(
                         (depth.n_rewinds, depth.repetition_difference),
-                        (2, Ratio::default()),
+                        (2, Share::default()),
                         "{case}"
                     );
                 }
@@ -94,7 +94,7 @@ fn what_differs_behind_a_window_is_rounding() {
         for order in [Order::Blocks, Order::Rounds] {
             let sweep = sweep(&model, KvType::F32, order, &[40, 253, 333]).context(params.clone());
             let found = sweep.verify().unwrap();
-            assert!(found.is_within(Ratio::new(tolerance).unwrap()), "{shape} {order:?}: {found:?}");
+            assert!(found.is_within(Share::new(tolerance).unwrap()), "{shape} {order:?}: {found:?}");
         }
         // One token that is another within the window makes more of a difference.
         let say = |odd: i32| {
@@ -181,6 +181,6 @@ proptest! {
         let name = SHAPES[shape].0;
         let same = if is_windowed(name) { found.is_within_noise() } else { found.is_exact() };
         prop_assert!(same, "{name} {found:?}");
-        prop_assert!(found.depths.iter().all(|depth| depth.repetition_difference == Ratio::default()));
+        prop_assert!(found.depths.iter().all(|depth| depth.repetition_difference == Share::default()));
     }
 }

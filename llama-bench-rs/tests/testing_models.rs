@@ -15,7 +15,7 @@ use llama_bench_rs::{
     llama::{ContextParams, Model},
     record::{Failure, Report, Resolved, Rewind, TestKind},
     testing::{self, Slowed, Tolerance},
-    units::{Ratio, TokensPerSecond},
+    units::{Share, TokensPerSecond},
 };
 
 /// One thread, so that tests do not fight for cores.
@@ -132,7 +132,7 @@ fn a_quick_sweep_takes_as_many_repetitions_as_fit() {
 fn a_slowed_sweep_differs_in_its_times_alone() {
     let model = testing::tiny_model().unwrap();
     let plain = short(&model).run().unwrap();
-    let slowed = short(&model).slowed_by(Ratio::new(0.5).unwrap()).run().unwrap();
+    let slowed = short(&model).slowed_by(Share::new(0.5).unwrap()).run().unwrap();
     let key = |report: &Report| Key::of(&report.runs[0].header);
     assert_eq!(key(&slowed), key(&plain));
     assert_eq!(slowed.runs[0].header.config, plain.runs[0].header.config);
@@ -200,7 +200,7 @@ impl Target for &mut Clocked {
 #[test]
 fn a_slowed_target_takes_its_share_longer() {
     let mut inner = Clocked::default();
-    let mut target = Slowed::new(&mut inner, Ratio::new(0.5).unwrap());
+    let mut target = Slowed::new(&mut inner, Share::new(0.5).unwrap());
     let start = Instant::now();
     for _ in 0..3 {
         target.decode(&[1]).unwrap();

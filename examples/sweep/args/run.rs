@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use llama_bench_rs::{llama::Numa, stats::StoppingRule, units::Ratio};
+use llama_bench_rs::{llama::Numa, stats::StoppingRule, units::Share};
 
 use crate::values::{MethodArg, OrderArg, numa, seconds};
 
@@ -52,7 +52,7 @@ impl RunArgs {
     /// The rule that ends a cell's repetitions, if there is to be one.
     pub fn stopping(&self) -> Result<Option<StoppingRule>, String> {
         let Some(percent) = self.until else { return Ok(None) };
-        let target = Ratio::new(percent / 100.0).filter(|target| target.get() > 0.0);
+        let target = Share::new(percent / 100.0).filter(|target| target.get() > 0.0);
         let target =
             target.ok_or_else(|| format!("--until {percent}: give a percentage over 0, such as 1"))?;
         let (min, max) = (self.min_reps, self.max_reps);

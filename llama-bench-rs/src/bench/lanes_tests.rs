@@ -12,7 +12,7 @@ use super::{
 use crate::{
     record::{Header, Method, Run},
     stats::{Stop, StoppingRule},
-    units::Ratio,
+    units::Share,
 };
 
 fn run(plan: &Plan, target: &mut FakeTarget, earlier: Option<&Run>) -> Run {
@@ -98,7 +98,7 @@ fn a_failed_cell_is_tried_again() {
 }
 
 fn rule(min: usize, max: usize) -> StoppingRule {
-    StoppingRule { min, max, target: Ratio::new(0.01).unwrap(), ..StoppingRule::new() }
+    StoppingRule { min, max, target: Share::new(0.01).unwrap(), ..StoppingRule::new() }
 }
 
 #[test]

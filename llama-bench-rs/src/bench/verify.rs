@@ -12,7 +12,7 @@ use super::{
 use crate::{
     llama::{ContextParams, Model},
     record::{Failure, Rewind},
-    units::Ratio,
+    units::Share,
 };
 
 /// Tokens decoded after each rewind, one at a time, whose logits are compared.
@@ -30,15 +30,15 @@ pub struct VerifiedDepth {
     pub n_rewinds: u32,
     /// Largest difference of a logit from that of the freshly filled context, as a part of the distance between the
     /// smallest and the largest logit there; 0 if all are equal to the bit.
-    pub difference: Ratio,
+    pub difference: Share,
     /// The same for a generation straight after the live fill, before any rewind.
-    pub live_difference: Ratio,
+    pub live_difference: Share,
     /// The same between any rewind and the first one: 0 where all repetitions start from one state.
-    pub repetition_difference: Ratio,
+    pub repetition_difference: Share,
     /// The same between the freshly filled context and one that was brought to the depth with a whole state saved and
     /// restored at every depth, as llama-bench restores: what rounding alone does to this model when cells lie in
     /// another order. Where a router chooses experts it can be large.
-    pub noise: Ratio,
+    pub noise: Share,
     /// Last position after each rewind, where all agree; `None` if they do not.
     pub last_position: Option<u32>,
 }
@@ -56,19 +56,19 @@ pub struct Verification {
 impl Verification {
     /// Whether every logit after every rewind was equal to the bit, and every position right.
     pub fn is_exact(&self) -> bool {
-        self.is_within(Ratio::default())
+        self.is_within(Share::default())
     }
 
     /// Whether no logit was off by more than this, and every position right. A sliding window whose cells lie in another
     /// order is added up in another order, so that it cannot be exact.
-    pub fn is_within(&self, tolerance: Ratio) -> bool {
+    pub fn is_within(&self, tolerance: Share) -> bool {
         self.depths.iter().all(|depth| depth.has_positions() && depth.difference <= tolerance)
     }
 
     /// Whether no logit was off by more than four times what rounding does to this model when llama-bench restores it,
     /// every position is right, and all rewinds of a depth agree as well.
     pub fn is_within_noise(&self) -> bool {
-        let within = |depth: &VerifiedDepth, found: Ratio| found.get() <= 4.0 * depth.noise.get();
+        let within = |depth: &VerifiedDepth, found: Share| found.get() <= 4.0 * depth.noise.get();
         self.depths.iter().all(|depth| {
             depth.has_positions()
                 && within(depth, depth.difference)
@@ -87,7 +87,7 @@ impl VerifiedDepth {
 struct Expected {
     probe: Vec<Token>,
     logits: Logits,
-    noise: Ratio,
+    noise: Share,
     /// What the first rewind said.
     first: Option<Logits>,
 }
@@ -134,12 +134,12 @@ pub(super) fn verify(
             n_depth: depth.n_depth,
             rewind: if depth.n_depth == 0 { Rewind::Clear } else { rewind },
             n_rewinds: 0,
-            difference: Ratio::default(),
+            difference: Share::default(),
             live_difference: difference(
                 &logits(&mut target, &expected[slot].probe)?,
                 &expected[slot].logits,
             )?,
-            repetition_difference: Ratio::default(),
+            repetition_difference: Share::default(),
             noise: expected[slot].noise,
             last_position: depth.n_depth.checked_sub(1),
         });
@@ -224,7 +224,7 @@ impl Walk<'_> {
                 }
             }
             let logits = logits(target, &probe)?;
-            expected.push(Expected { probe, logits, noise: Ratio::default(), first: None });
+            expected.push(Expected { probe, logits, noise: Share::default(), first: None });
         }
         target.open(self.n_ctx)?;
         let mut n_now = 0;
@@ -261,7 +261,7 @@ impl Walk<'_> {
             found.last_position = None;
         }
         let said = logits(target, &expected.probe)?;
-        let raise = |largest: &mut Ratio, other: Ratio| {
+        let raise = |largest: &mut Share, other: Share| {
             if other > *largest {
                 *largest = other;
             }
@@ -275,7 +275,7 @@ impl Walk<'_> {
 }
 
 /// The largest difference of a logit, as a part of the distance between the smallest and the largest expected one.
-fn difference(found: &Logits, expected: &Logits) -> Result<Ratio, Failure> {
+fn difference(found: &Logits, expected: &Logits) -> Result<Share, Failure> {
     let mut largest: f32 = 0.0;
     for (found, expected) in found.iter().zip(expected) {
         let (low, high) = expected.iter().fold((f32::MAX, f32::MIN), |(l, h), &x| (l.min(x), h.max(x)));
@@ -288,7 +288,7 @@ fn difference(found: &Logits, expected: &Logits) -> Result<Ratio, Failure> {
             }
         }
     }
-    Ratio::new(f64::from(largest))
+    Share::new(f64::from(largest))
         .ok_or_else(|| Failure { kind: "state".into(), message: "a logit is no number".into() })
 }
 

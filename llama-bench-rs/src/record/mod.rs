@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::units::Ratio;
+use crate::units::Share;
 
 mod cell;
 mod conditions;
@@ -68,7 +68,7 @@ impl Run {
 
     /// The share of the run's time, loading included, that could not be avoided: loading once, filling once to the
     /// deepest depth, and the timed repetitions. `None` if no time was taken.
-    pub fn efficiency(&self) -> Option<Ratio> {
+    pub fn efficiency(&self) -> Option<Share> {
         let Header { load, timing, .. } = &self.header;
         let mut n_filled = 0;
         let mut once = Duration::ZERO;
@@ -81,7 +81,7 @@ impl Run {
         }
         let loading = load.elapsed?;
         let wall = loading + timing.wall?;
-        Ratio::new((loading + once + timing.timed?).as_secs_f64() / wall.as_secs_f64())
+        Share::new((loading + once + timing.timed?).as_secs_f64() / wall.as_secs_f64())
     }
 }
 

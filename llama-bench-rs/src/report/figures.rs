@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     record::{Cell, Group, Outcome, Run, TestKind},
     stats::{Samples, TimePart},
-    units::{RateSpread, Ratio, TokensPerSecond},
+    units::{RateSpread, Share, TokensPerSecond},
 };
 
 /// The figures of a cell that has any.
@@ -16,7 +16,7 @@ pub(super) struct Figures {
     /// Half the 95 % interval of that mean; `None` for one repetition and where the samples are not known.
     pub(super) half_width: Option<RateSpread>,
     /// Standard deviation of the rates over their mean.
-    pub(super) cv: Option<Ratio>,
+    pub(super) cv: Option<Share>,
     /// Mean of the repetitions' wall times.
     pub(super) time: Duration,
     /// Every repetition's rate; `None` where only a summary is known.
@@ -44,7 +44,7 @@ impl Figures {
             Outcome::Summarised(summary) => {
                 let n_tokens = u64::from(cell.test.kind.n_tokens());
                 let rate = summary.rate.or_else(|| TokensPerSecond::from_elapsed(n_tokens, summary.mean))?;
-                let cv = summary.rate_stddev.and_then(|stddev| Ratio::new(stddev.get() / rate.get()));
+                let cv = summary.rate_stddev.and_then(|stddev| Share::new(stddev.get() / rate.get()));
                 Some(Self { rate, half_width: None, cv, time: summary.mean, rates: None, times: None })
             }
             Outcome::Failed(_) => None,
@@ -52,8 +52,8 @@ impl Figures {
     }
 
     /// Half the 95 % interval over the mean.
-    pub(super) fn relative_half_width(&self) -> Option<Ratio> {
-        Ratio::new(self.half_width?.get() / self.rate.get())
+    pub(super) fn relative_half_width(&self) -> Option<Share> {
+        Share::new(self.half_width?.get() / self.rate.get())
     }
 
     /// The time of a repetition, to add to others.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     record::{Group, TestKind},
-    units::Ratio,
+    units::Share,
 };
 
 /// A time with three significant digits in the unit that fits: `11.1 ms`, `551 ms`, `1.66 s`, `3 min 3 s`.
@@ -84,8 +84,8 @@ pub fn parameters(n: u64) -> String {
 }
 
 /// A share in percent with as many digits as say something: `0.32 %`, `7.2 %`, `45.4 %`, `226 %`.
-pub fn percent(share: Ratio) -> String {
-    match share.get().abs() {
+pub fn percent(share: Share) -> String {
+    match share.get() {
         s if s < 0.00995 => format!("{share:.2}"),
         s if s < 0.9995 => format!("{share:.1}"),
         _ => format!("{share:.0}"),

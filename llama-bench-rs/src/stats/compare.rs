@@ -11,7 +11,7 @@ use super::{
     interval::t_quantile,
     samples::mean,
 };
-use crate::units::Ratio;
+use crate::units::{Probability, Share, Speedup};
 
 /// How the samples of the two sides belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,15 +26,15 @@ pub enum Design {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Threshold {
     /// A change of speed up to this is noise of the machine, however surely it was measured.
-    pub noise: Ratio,
+    pub noise: Share,
     /// The chance of a false alarm that is accepted.
-    pub alpha: Ratio,
+    pub alpha: Probability,
 }
 
 impl Default for Threshold {
     /// ± 1 %, 5 %.
     fn default() -> Self {
-        Self { noise: Ratio::new(0.01).unwrap_or_default(), alpha: Ratio::new(0.05).unwrap_or_default() }
+        Self { noise: Share::percent(1), alpha: Probability::percent(5) }
     }
 }
 
@@ -57,14 +57,14 @@ pub enum Verdict {
 #[non_exhaustive]
 pub struct Comparison {
     /// Speed of the second side over that of the first: over 1 is faster. The ratio of the geometric means.
-    pub speedup: Ratio,
+    pub speedup: Speedup,
     /// Lower bound of its 95 % interval.
-    pub lower: Ratio,
+    pub lower: Speedup,
     /// Upper bound of its 95 % interval.
-    pub upper: Ratio,
+    pub upper: Speedup,
     /// How often equal sides differ at least as much (Student's t of the logarithms: paired, or Welch's), two-sided;
     /// corrected by [`Comparison::correct`].
-    pub p_value: Ratio,
+    pub p_value: Probability,
     /// What it says.
     pub verdict: Verdict,
     /// How the samples belong together.
@@ -137,12 +137,12 @@ impl Comparison {
         design: Design,
         threshold: Threshold,
     ) -> Result<Self, CompareError> {
-        let ratio = |log: f64| Ratio::new(log.exp()).ok_or(CompareError::NoTime);
+        let ratio = |log: f64| Speedup::new(log.exp()).ok_or(CompareError::NoTime);
         let mut comparison = Self {
             speedup: ratio(difference.mean)?,
             lower: ratio(difference.lower)?,
             upper: ratio(difference.upper)?,
-            p_value: Ratio::new(difference.p_value).ok_or(CompareError::NoTime)?,
+            p_value: Probability::new(difference.p_value).ok_or(CompareError::NoTime)?,
             verdict: Verdict::CannotTell,
             design,
             threshold,
@@ -155,7 +155,7 @@ impl Comparison {
     /// Corrects the p values and verdicts of comparisons that are looked at together (Holm), so that many cells do
     /// not make an alarm out of chance.
     pub fn correct(comparisons: &mut [Self]) {
-        let p_values: Vec<Ratio> = comparisons.iter().map(|c| c.p_value).collect();
+        let p_values: Vec<Probability> = comparisons.iter().map(|c| c.p_value).collect();
         let n_together = comparisons.len();
         for (comparison, p_value) in comparisons.iter_mut().zip(holm(&p_values)) {
             comparison.p_value = p_value;

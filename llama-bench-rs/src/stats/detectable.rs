@@ -1,7 +1,7 @@
 //! What a comparison would have found: how large a change must be to stand out of the noise.
 
 use super::{Comparison, Confidence, Threshold, interval::t_quantile};
-use crate::units::Ratio;
+use crate::units::Share;
 
 /// How sure a difference of logarithms is, and beside how many others it was judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,9 +33,9 @@ impl Comparison {
     /// comparison can say at all, whatever it says. `None` where no slowdown that a number can tell would be found.
     ///
     /// With two or three samples or runs, which hardly know their noise, it is a guess.
-    pub fn detectable_slowdown(&self) -> Option<Ratio> {
+    pub fn detectable_slowdown(&self) -> Option<Share> {
         let log = self.sureness.detectable(self.threshold)?;
-        Ratio::new(log.exp_m1())
+        Share::new(log.exp_m1())
     }
 }
 

@@ -1,19 +1,19 @@
 use super::{Confidence, Samples, estimate::Estimate};
-use crate::units::{Ratio, TokensPerSecond};
+use crate::units::{Change, Multiple, TokensPerSecond};
 
 /// The bounds of a 95 % interval of a number without unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RatioInterval {
+pub struct Bounds<T> {
     /// The lower bound.
-    pub lower: Ratio,
+    pub lower: T,
     /// The upper bound.
-    pub upper: Ratio,
+    pub upper: T,
 }
 
-impl RatioInterval {
+impl<T: PartialOrd> Bounds<T> {
     /// Whether the number lies between the bounds or on one of them.
-    pub fn contains(&self, ratio: Ratio) -> bool {
-        self.lower <= ratio && ratio <= self.upper
+    pub fn contains(&self, number: T) -> bool {
+        self.lower <= number && number <= self.upper
     }
 }
 
@@ -22,10 +22,10 @@ impl RatioInterval {
 #[non_exhaustive]
 pub struct Fall {
     /// Mean speed when full over mean speed when empty, less one: -0.454 for a fall of 45.4 %.
-    pub change: Ratio,
+    pub change: Change,
     /// Its 95 % interval: Welch's, of the logarithms of the means (delta method); `None` if a side has fewer than two
     /// samples.
-    pub interval: Option<RatioInterval>,
+    pub interval: Option<Bounds<Change>>,
     /// Logarithm of full over empty.
     log: Estimate,
 }
@@ -35,9 +35,9 @@ pub struct Fall {
 #[non_exhaustive]
 pub struct FallRatio {
     /// The first change over the second: 1.37 for falls of 45.4 % and 33.0 %.
-    pub ratio: Ratio,
+    pub ratio: Multiple,
     /// Its 95 % interval, by the delta method on the logarithm; `None` if the interval of a fall is not known.
-    pub interval: Option<RatioInterval>,
+    pub interval: Option<Bounds<Multiple>>,
 }
 
 impl Fall {
@@ -58,16 +58,16 @@ impl Fall {
     }
 
     fn of_log(log: Estimate) -> Option<Self> {
-        let change = |log: f64| Ratio::new(log.exp_m1());
+        let change = |log: f64| Change::new(log.exp_m1());
         let interval = log.half_width(Confidence::P95).and_then(|half| {
-            Some(RatioInterval { lower: change(log.mean - half)?, upper: change(log.mean + half)? })
+            Some(Bounds { lower: change(log.mean - half)?, upper: change(log.mean + half)? })
         });
         Some(Self { change: change(log.mean)?, interval, log })
     }
 
     /// Whether the change is more than noise: its interval lies on one side of zero. `None` without an interval.
     pub fn is_sure(&self) -> Option<bool> {
-        Some(!self.interval?.contains(Ratio::default()))
+        Some(!self.interval?.contains(Change::ZERO))
     }
 
     /// How many times as much this speed falls as the other; `None` if one of them may not fall at all, for which a
@@ -85,10 +85,10 @@ impl Fall {
         };
         let log = log_size(self).combine(1.0, log_size(other), -1.0);
         let interval = log.half_width(Confidence::P95).and_then(|half| {
-            let bound = |log: f64| Ratio::new(log.exp());
-            Some(RatioInterval { lower: bound(log.mean - half)?, upper: bound(log.mean + half)? })
+            let bound = |log: f64| Multiple::new(log.exp());
+            Some(Bounds { lower: bound(log.mean - half)?, upper: bound(log.mean + half)? })
         });
-        Some(FallRatio { ratio: Ratio::new(a / b)?, interval })
+        Some(FallRatio { ratio: Multiple::new(a / b)?, interval })
     }
 }
 
@@ -104,8 +104,9 @@ mod tests {
         Samples::new(values.iter().copied().map(rate)).unwrap()
     }
 
-    fn close(got: Ratio, expected: f64) {
-        assert!((got.get() - expected).abs() < 1e-6, "{} instead of {expected}", got.get());
+    fn close(got: impl Into<f64>, expected: f64) {
+        let got: f64 = got.into();
+        assert!((got - expected).abs() < 1e-6, "{got} instead of {expected}");
     }
 
     #[test]

@@ -1,15 +1,15 @@
-use crate::units::Ratio;
+use crate::units::Probability;
 
 /// The p values of many tests at once, raised so that all of them together keep the chance of one false alarm that
 /// each would have alone: Holm's step-down correction (1979), in the order given.
-pub fn holm(p_values: &[Ratio]) -> Vec<Ratio> {
+pub fn holm(p_values: &[Probability]) -> Vec<Probability> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|&a, &b| p_values[a].get().total_cmp(&p_values[b].get()));
     let mut adjusted = p_values.to_vec();
     let mut floor = 0.0f64;
     for (rank, index) in order.into_iter().enumerate() {
         floor = floor.max((p_values.len() - rank) as f64 * p_values[index].get()).min(1.0);
-        adjusted[index] = Ratio::new(floor).unwrap_or(p_values[index]);
+        adjusted[index] = Probability::new(floor).unwrap_or(p_values[index]);
     }
     adjusted
 }
@@ -19,8 +19,8 @@ mod tests {
     use super::*;
 
     fn adjusted(p_values: &[f64]) -> Vec<f64> {
-        let p_values: Vec<Ratio> = p_values.iter().map(|&p| Ratio::new(p).unwrap()).collect();
-        holm(&p_values).into_iter().map(Ratio::get).collect()
+        let p_values: Vec<Probability> = p_values.iter().map(|&p| Probability::new(p).unwrap()).collect();
+        holm(&p_values).into_iter().map(Probability::get).collect()
     }
 
     #[test]

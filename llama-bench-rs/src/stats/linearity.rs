@@ -1,7 +1,7 @@
 use statrs::distribution::{ContinuousCDF, FisherSnedecor, StudentsT};
 
 use super::{DepthSamples, samples::mean};
-use crate::units::Ratio;
+use crate::units::{Probability, Share};
 
 /// Whether a straight line fits.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -10,9 +10,9 @@ pub struct Linearity {
     /// How that was tested.
     pub test: LinearityTest,
     /// How often noise alone makes points lie at least as far off a true line.
-    pub p_value: Ratio,
+    pub p_value: Probability,
     /// The largest distance of a depth's mean from the line, as a part of the line's height there.
-    pub largest_deviation: Ratio,
+    pub largest_deviation: Share,
     misfit: Option<Misfit>,
 }
 
@@ -129,8 +129,8 @@ pub(super) fn test(groups: &Groups, at: impl Fn(f64) -> f64, squares: f64) -> Op
         false => (quadratic_term(groups, &at, squares)?, LinearityTest::QuadraticTerm, None),
     };
     let deviation = |group: &Group| (mean(&group.times) / at(group.depth) - 1.0).abs();
-    let largest_deviation = Ratio::new(groups.0.iter().map(deviation).fold(0.0, f64::max))?;
-    Some(Linearity { test, p_value: Ratio::new(p_value)?, largest_deviation, misfit })
+    let largest_deviation = Share::new(groups.0.iter().map(deviation).fold(0.0, f64::max))?;
+    Some(Linearity { test, p_value: Probability::new(p_value)?, largest_deviation, misfit })
 }
 
 /// A sum of squares so small, for so many points, that clocks do not tell it from none.

@@ -50,7 +50,7 @@ mod simulation_depth;
 pub use bootstrap::Bootstrap;
 pub use compare::{CompareError, Comparison, Design, Threshold, Verdict};
 pub use depth_model::{Coefficient, DepthModel, DepthSamples, Predicted};
-pub use fall::{Fall, FallRatio, RatioInterval};
+pub use fall::{Bounds, Fall, FallRatio};
 pub use histogram::{Bin, BinRule, Histogram};
 pub use holm::holm;
 pub use interval::{Confidence, Interval, IntervalMethod};

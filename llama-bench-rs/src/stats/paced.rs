@@ -8,7 +8,7 @@ use super::{
     runs::{Figure, Side},
     samples::mean,
 };
-use crate::units::Ratio;
+use crate::units::Multiple;
 
 /// The share of a run's repetitions that is left out at either end.
 const TRIMMED: f64 = 0.25;
@@ -48,8 +48,8 @@ impl PacedRun {
     }
 
     /// What the run counts as: a repetition's time as a multiple of the control work's.
-    pub fn multiple(&self) -> Ratio {
-        Ratio::new(self.figure.exp()).unwrap_or_default()
+    pub fn multiple(&self) -> Multiple {
+        Multiple::new(self.figure.exp()).unwrap_or(Multiple::ONE)
     }
 
     /// What the control work took during the run, its geometric mean.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     stats::{Verdict, rng::Rng, simulation::share_of_cells},
-    units::Ratio,
+    units::Share,
 };
 
 const MS: f64 = 1e6;
@@ -11,7 +11,7 @@ fn duration(ns: f64) -> Duration {
 }
 
 fn threshold() -> Threshold {
-    Threshold { noise: Ratio::new(0.025).unwrap(), ..Threshold::default() }
+    Threshold { noise: Share::new(0.025).unwrap(), ..Threshold::default() }
 }
 
 /// A run whose repetitions all take this long at this pace.

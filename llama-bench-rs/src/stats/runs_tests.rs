@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     stats::{Verdict, rng::Rng, simulation::share_of_cells},
-    units::Ratio,
+    units::{Share, Speedup},
 };
 
 const MS: f64 = 1e6;
@@ -17,7 +17,7 @@ fn steady(ms: f64) -> Samples<Duration> {
 
 /// Half of the 5 % that shall be found, as the assertions for tests use it.
 fn threshold() -> Threshold {
-    Threshold { noise: Ratio::new(0.025).unwrap(), ..Threshold::default() }
+    Threshold { noise: Share::new(0.025).unwrap(), ..Threshold::default() }
 }
 
 fn compare(before: &[Samples<Duration>], after: &[Samples<Duration>]) -> Comparison {
@@ -35,7 +35,7 @@ fn agrees_with_the_formula_by_hand() {
     let squares: f64 = logs.iter().map(|x| (x - center).powi(2)).sum();
     let error = ((1e-4 + squares) / 3.0 * (1.0 / 3.0 + 1.0)).sqrt();
     let difference = center - 110f64.ln();
-    let close = |got: Ratio, log: f64| assert!((got.get() - log.exp()).abs() < 1e-6, "{got} {}", log.exp());
+    let close = |got: Speedup, log: f64| assert!((got.get() - log.exp()).abs() < 1e-6, "{got} {}", log.exp());
     close(comparison.speedup, difference);
     close(comparison.lower, difference - 3.182_446 * error);
     close(comparison.upper, difference + 3.182_446 * error);

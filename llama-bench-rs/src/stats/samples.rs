@@ -2,7 +2,7 @@ use super::{
     Bootstrap, Confidence, Interval, IntervalMethod, Quantity, Summary, interval::t_quantile,
     quantile::quantile,
 };
-use crate::units::Ratio;
+use crate::units::Share;
 
 /// A set of samples of one quantity, at least one, in the order measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,8 +75,8 @@ impl<Q: Quantity> Samples<Q> {
     }
 
     /// The coefficient of variation, stddev / mean; `None` for one value or a mean of zero.
-    pub fn cv(&self) -> Option<Ratio> {
-        Ratio::new(self.stddev_f64()? / self.mean_f64())
+    pub fn cv(&self) -> Option<Share> {
+        Share::new(self.stddev_f64()? / self.mean_f64())
     }
 
     /// The median absolute deviation from the median, not scaled (times 1.4826 it estimates the standard deviation

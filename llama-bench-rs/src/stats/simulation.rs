@@ -7,7 +7,7 @@ use super::{
     Bootstrap, Comparison, Confidence, Design, Interval, Samples, Stop, StoppingRule, Threshold, Verdict,
     rng::Rng,
 };
-use crate::units::Ratio;
+use crate::units::Share;
 
 /// Noise around a mean of 100 ms.
 #[derive(Clone, Copy, Debug)]
@@ -238,7 +238,7 @@ fn a_sweep_that_is_five_percent_slower_is_found_out() {
 fn ten_equal_cells_together_seldom_raise_an_alarm() {
     let mut rng = Rng::new(8);
     // No threshold: the correction alone is looked at.
-    let threshold = Threshold { noise: Ratio::new(0.0).unwrap(), ..Threshold::default() };
+    let threshold = Threshold { noise: Share::new(0.0).unwrap(), ..Threshold::default() };
     let mut alarms = |corrected: bool| {
         share(2000, || {
             let mut cells: Vec<Comparison> = (0..10)

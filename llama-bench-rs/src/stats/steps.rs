@@ -59,8 +59,8 @@ impl StepSummary {
     }
 
     /// How many times longer than the steady step the first one takes; `None` without a steady step.
-    pub fn first_over_steady(&self) -> Option<crate::units::Ratio> {
-        crate::units::Ratio::new(self.first.to_f64() / self.steady?.to_f64())
+    pub fn first_over_steady(&self) -> Option<crate::units::Multiple> {
+        crate::units::Multiple::new(self.first.to_f64() / self.steady?.to_f64())
     }
 }
 

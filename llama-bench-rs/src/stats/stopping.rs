@@ -7,7 +7,7 @@ use super::{
     interval::{t_quantile, z_quantile},
     samples::{mean, stddev},
 };
-use crate::units::Ratio;
+use crate::units::Share;
 
 /// When to stop repeating a measurement: pure arithmetic over the times so far.
 ///
@@ -26,7 +26,7 @@ pub struct StoppingRule {
     /// Most repetitions.
     pub max: usize,
     /// Half the width of the mean's interval (Student's t) that is small enough, as a part of the mean.
-    pub target: Ratio,
+    pub target: Share,
     /// How sure the interval is to be.
     pub confidence: Confidence,
     /// Most time to spend, untimed work included; `None` for no limit.
@@ -68,7 +68,7 @@ impl StoppingRule {
         Self {
             min: 12,
             max: 100,
-            target: Ratio::new(0.01).unwrap_or_default(),
+            target: Share::new(0.01).unwrap_or_default(),
             confidence: Confidence::P95,
             budget: None,
         }
@@ -152,7 +152,7 @@ impl Default for StoppingRule {
 
 /// How many samples of this coefficient of variation it takes until half the width of the mean's interval (Student's t)
 /// is at most `target` of the mean; `None` if that is never, or more than a million.
-pub fn repetitions_for(cv: Ratio, target: Ratio, confidence: Confidence) -> Option<usize> {
+pub fn repetitions_for(cv: Share, target: Share, confidence: Confidence) -> Option<usize> {
     const MOST: usize = 1_000_000;
     let enough = |n: usize| {
         let t = t_quantile((n - 1) as f64, confidence)?;
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn repetitions_for_a_target_agree_with_the_table_of_students_t() {
         let needed = |percent: f64| {
-            let (cv, target) = (Ratio::new(percent / 100.0).unwrap(), Ratio::new(0.01).unwrap());
+            let (cv, target) = (Share::new(percent / 100.0).unwrap(), Share::new(0.01).unwrap());
             repetitions_for(cv, target, Confidence::P95)
         };
         // t(17) * 2 % / sqrt(18) = 0.9946 %, t(16) * 2 % / sqrt(17) = 1.028 %

@@ -1,5 +1,5 @@
 use super::{Interval, Quantity};
-use crate::units::Ratio;
+use crate::units::Share;
 
 /// The figures of one set of samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,7 +14,7 @@ pub struct Summary<Q: Quantity> {
     /// The standard deviation of the sample (n - 1); `None` for one sample.
     pub stddev: Option<Q::Spread>,
     /// stddev / mean; `None` for one sample or a mean of zero.
-    pub cv: Option<Ratio>,
+    pub cv: Option<Share>,
     /// The smallest sample.
     pub min: Q,
     /// The largest sample.

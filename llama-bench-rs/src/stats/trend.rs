@@ -1,7 +1,7 @@
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::{Quantity, Samples, samples::mean};
-use crate::units::Ratio;
+use crate::units::{Change, Probability};
 
 /// Whether the samples drift in the order in which they were measured: a straight line through them, and how likely
 /// so steep a one is by chance.
@@ -9,9 +9,9 @@ use crate::units::Ratio;
 #[non_exhaustive]
 pub struct Trend {
     /// Change along the line from the first sample to the last, as a part of the mean.
-    pub change: Ratio,
+    pub change: Change,
     /// How often noise alone gives a line at least as steep: Student's t test of the slope, two-sided.
-    pub p_value: Ratio,
+    pub p_value: Probability,
 }
 
 impl Trend {
@@ -31,8 +31,8 @@ impl<Q: Quantity> Samples<Q> {
         let values: Vec<f64> = self.values().iter().map(|value| value.to_f64()).collect();
         let line = Line::through(&values)?;
         Some(Trend {
-            change: Ratio::new(line.slope * (values.len() - 1) as f64 / mean(&values))?,
-            p_value: Ratio::new(line.p_value()?)?,
+            change: Change::new(line.slope * (values.len() - 1) as f64 / mean(&values))?,
+            p_value: Probability::new(line.p_value()?)?,
         })
     }
 }

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     record::Test,
     stats::{Comparison, RunEstimate, Verdict},
-    units::{Ratio, TokensPerSecond},
+    units::{Probability, Share, Speedup, TokensPerSecond},
 };
 
 /// A report held against a baseline, cell by cell. Its `Display` is a table.
@@ -182,7 +182,7 @@ fn row(cell: &CellOutcome) -> [String; 8] {
 }
 
 /// A ratio of speeds as a change: `-4.8 %`.
-fn change(ratio: Ratio) -> String {
+fn change(ratio: Speedup) -> String {
     let percent = (ratio.get() - 1.0) * 100.0;
     if percent >= 1000.0 {
         return "over +999 %".into();
@@ -192,11 +192,11 @@ fn change(ratio: Ratio) -> String {
 }
 
 /// A share of the time: `4.8 %`.
-fn slowdown(share: Ratio) -> String {
+fn slowdown(share: Share) -> String {
     if share.get() >= 10.0 { "over 999 %".into() } else { format!("{share:.1}") }
 }
 
-fn p_value(p: Ratio) -> String {
+fn p_value(p: Probability) -> String {
     match p.get() {
         p if p < 0.0001 => "<0.0001".into(),
         p if p < 0.01 => format!("{p:.4}"),

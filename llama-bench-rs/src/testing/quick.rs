@@ -10,7 +10,7 @@ use crate::{
         Slowed,
         merge::{append, forget_rule},
     },
-    units::Ratio,
+    units::Share,
 };
 
 /// How long the repetitions of a run go on: other work disturbs for a second at a time, which a run should outlast.
@@ -68,7 +68,7 @@ pub struct QuickSweep<'a> {
     n_runs: u32,
     context: ContextParams,
     paced: bool,
-    slowdown: Option<Ratio>,
+    slowdown: Option<Share>,
 }
 
 impl QuickSweep<'_> {
@@ -116,7 +116,7 @@ impl QuickSweep<'_> {
     }
 
     /// Makes everything take longer by this share of its time ([`Slowed`]), to see whether a test would notice.
-    pub fn slowed_by(mut self, slowdown: Ratio) -> Self {
+    pub fn slowed_by(mut self, slowdown: Share) -> Self {
         self.slowdown = Some(slowdown);
         self
     }
@@ -144,7 +144,7 @@ impl QuickSweep<'_> {
         let rule = StoppingRule {
             min: MOST,
             max: MOST,
-            target: Ratio::new(f64::MIN_POSITIVE).unwrap_or_default(),
+            target: Share::new(f64::MIN_POSITIVE).unwrap_or_default(),
             budget: Some(BUDGET / n_cells / CONTEXTS as u32),
             ..StoppingRule::new()
         };

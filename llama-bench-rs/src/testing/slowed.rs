@@ -6,7 +6,7 @@ use std::{
 use crate::{
     bench::target::{Keep, Limits, Target, Token},
     record::{Failure, Resolved, Rewind},
-    units::Ratio,
+    units::Share,
 };
 
 /// A target whose work takes longer by a share of its own time: for tests of tests, which must notice.
@@ -21,9 +21,9 @@ pub struct Slowed<T> {
 }
 
 impl<T> Slowed<T> {
-    /// Every stretch of work takes `slowdown` times its own time longer: 0.05 for 5 %. Nothing below zero counts.
-    pub fn new(target: T, slowdown: Ratio) -> Self {
-        Self { target, slowdown: slowdown.get().max(0.0), since: None }
+    /// Every stretch of work takes `slowdown` times its own time longer: 0.05 for 5 %.
+    pub fn new(target: T, slowdown: Share) -> Self {
+        Self { target, slowdown: slowdown.get(), since: None }
     }
 }
 

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::units::{Ratio, TokensPerSecond};
+use crate::units::{Share, TokensPerSecond};
 
 /// How much slower a cell may get.
 ///
@@ -8,7 +8,7 @@ use crate::units::{Ratio, TokensPerSecond};
 /// the noise. See [the module](crate::testing#what-an-assertion-says).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerance {
-    slowdown: Ratio,
+    slowdown: Share,
     strict: bool,
 }
 
@@ -22,12 +22,12 @@ impl Default for Tolerance {
 impl Tolerance {
     /// A slowdown of this many percent of the time is one too much.
     pub fn percent(slowdown: u32) -> Self {
-        Self { slowdown: Ratio::new(f64::from(slowdown) / 100.0).unwrap_or_default(), strict: false }
+        Self { slowdown: Share::percent(slowdown), strict: false }
     }
 
-    /// A slowdown by this share of the time (0.05: takes 5 % longer) is one too much; `None` if it is negative.
-    pub fn new(slowdown: Ratio) -> Option<Self> {
-        (slowdown.get() >= 0.0).then_some(Self { slowdown, strict: false })
+    /// A slowdown by this share of the time (0.05: takes 5 % longer) is one too much.
+    pub fn new(slowdown: Share) -> Self {
+        Self { slowdown, strict: false }
     }
 
     /// Whether a cell fails too that was too noisy to tell. Not by default.
@@ -38,7 +38,7 @@ impl Tolerance {
     }
 
     /// The slowdown that is too much, as a share of the time.
-    pub fn slowdown(self) -> Ratio {
+    pub fn slowdown(self) -> Share {
         self.slowdown
     }
 
@@ -48,8 +48,8 @@ impl Tolerance {
     }
 
     /// A change up to this is never one.
-    pub(super) fn noise(self) -> Ratio {
-        Ratio::new(self.slowdown.get() / 2.0).unwrap_or_default()
+    pub(super) fn noise(self) -> Share {
+        Share::new(self.slowdown.get() / 2.0).unwrap_or_default()
     }
 }
 
@@ -100,9 +100,8 @@ mod tests {
     #[test]
     fn tolerances_print_as_they_are_written() {
         assert_eq!(Tolerance::default().to_string(), "5 %");
-        assert_eq!(Tolerance::new(Ratio::new(0.025).unwrap()).unwrap().to_string(), "2.5 %");
+        assert_eq!(Tolerance::new(Share::new(0.025).unwrap()).to_string(), "2.5 %");
         assert_eq!(Tolerance::percent(100).to_string(), "100 %");
-        assert_eq!(Tolerance::new(Ratio::new(-0.01).unwrap()), None);
         assert!(!Tolerance::default().is_strict() && Tolerance::default().strict(true).is_strict());
     }
 }

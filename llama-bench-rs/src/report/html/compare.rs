@@ -7,7 +7,7 @@ use crate::{
     record::{Cell, Report, Run, Test},
     report::svg::mean_rate,
     stats::{Comparison, Design, Threshold, Verdict},
-    units::Ratio,
+    units::Speedup,
 };
 
 /// One line per test and depth, two columns per run after the first; nothing for a run on its own.
@@ -27,7 +27,7 @@ pub(super) fn side_by_side(report: &Report) -> Markup {
             p class="caption" {
                 "Mean speed, and the change from run 1. A change up to "
                 (format!("{:.0}", Threshold::default().noise)) " is noise; the chance of a false alarm is "
-                (format!("{:.0}", Threshold::default().alpha)) " over all cells of a run together."
+                (format!("{:.0}", Threshold::default().alpha.as_share())) " over all cells of a run together."
             }
             div class="scroll" {
                 table {
@@ -90,7 +90,7 @@ fn speed(cell: Option<&Cell>) -> Markup {
 fn change(comparison: Option<&Comparison>, before: Option<&Cell>, after: Option<&Cell>) -> Markup {
     let Some(comparison) = comparison else {
         let ratio = before.and_then(mean_rate).zip(after.and_then(mean_rate));
-        let ratio = ratio.and_then(|(before, after)| Ratio::new(after.get() / before.get()));
+        let ratio = ratio.and_then(|(before, after)| Speedup::new(after.get() / before.get()));
         return html! { @match ratio { Some(ratio) => (signed(ratio)), None => "–" } };
     };
     let Comparison { speedup, lower, upper, verdict, .. } = *comparison;
@@ -107,10 +107,10 @@ fn change(comparison: Option<&Comparison>, before: Option<&Cell>, after: Option<
 }
 
 /// What lies beyond 1, in percent with its sign.
-fn signed(ratio: Ratio) -> String {
+fn signed(ratio: Speedup) -> String {
     format!("{} %", points(ratio))
 }
 
-fn points(ratio: Ratio) -> String {
+fn points(ratio: Speedup) -> String {
     format!("{:+.1}", (ratio.get() - 1.0) * 100.0)
 }

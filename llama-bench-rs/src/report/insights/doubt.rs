@@ -8,7 +8,7 @@ use crate::{
         in_words::{count, percent},
     },
     stats::{StoppingRule, repetitions_for},
-    units::{RateSpread, Ratio, TokensPerSecond},
+    units::{RateSpread, Share, TokensPerSecond},
 };
 
 /// Cells whose repetitions lie so far apart that their figure cannot be believed. Its `Display` names the worst of them
@@ -42,7 +42,7 @@ const MANY: usize = 200;
 /// The cells of a run whose repetitions lie so far apart that [`Precision`](super::Precision) warns of their mean; `None`
 /// if there are none, or nothing is known of their spread.
 pub fn unbelievable(run: &Run) -> Option<Unbelievable> {
-    let (target, confidence) = (Ratio::new(BAD)?, StoppingRule::new().confidence);
+    let (target, confidence) = (Share::new(BAD)?, StoppingRule::new().confidence);
     let doubt = |cell: &Cell| {
         let figures = Figures::of(cell)?;
         // Of few repetitions that lie close together the interval is wide and the figure all the same no surprise.
@@ -80,7 +80,7 @@ impl fmt::Display for Unbelievable {
                 let most = needed.into_iter().max().unwrap_or(0);
                 let made = self.cells.iter().filter_map(|doubt| doubt.n_made).min();
                 let made = made.map_or_else(String::new, |made| format!(" instead of {made}"));
-                let within = Ratio::new(BAD).map_or_else(String::new, percent);
+                let within = Share::new(BAD).map_or_else(String::new, percent);
                 write!(
                     f,
                     "measure again on a quieter machine, or with about {most} repetitions{made}, which \

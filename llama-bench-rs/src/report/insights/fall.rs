@@ -7,8 +7,8 @@ use crate::{
         figures::{Figures, Series},
         in_words::{activity, context, sentence, test},
     },
-    stats::{Fall, FallRatio, RatioInterval},
-    units::{Ratio, TokensPerSecond},
+    stats::{Bounds, Fall, FallRatio},
+    units::{Multiple, TokensPerSecond},
 };
 
 /// How the speed of one test changes from the shallowest to the deepest context.
@@ -107,10 +107,10 @@ impl fmt::Display for DepthFall {
         }
         let change = self.fall.change.get();
         let word = if change < 0.0 { "slower" } else { "faster" };
-        let size = self.fall.change.abs();
+        let size = self.fall.change.size();
         write!(f, "{what} is {size:.1} {word} in {deep} than in {shallow}: {after} instead of {before}")?;
-        if let Some(RatioInterval { lower, upper }) = self.fall.interval {
-            let (a, b) = (lower.abs().get(), upper.abs().get());
+        if let Some(Bounds { lower, upper }) = self.fall.interval {
+            let (a, b) = (lower.size().get(), upper.size().get());
             write!(f, " (95 % interval: {:.1} to {:.1} % {word})", a.min(b) * 100.0, a.max(b) * 100.0)?;
         }
         write!(f, ".")
@@ -127,10 +127,10 @@ impl fmt::Display for FasterFall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { more, less, ratio } = self;
         let (more_name, less_name) = (sentence(activity(more.kind)), activity(less.kind));
-        let sizes = format!("by {:.1} and by {:.1}", more.fall.change.abs(), less.fall.change.abs());
+        let sizes = format!("by {:.1} and by {:.1}", more.fall.change.size(), less.fall.change.size());
         let (a, b) = (context(more.shallow), context(more.deep));
         match ratio.interval {
-            Some(interval) if interval.contains(Ratio::ONE) => write!(
+            Some(interval) if interval.contains(Multiple::ONE) => write!(
                 f,
                 "From {a} to {b}, {} and {less_name} lose about as much speed: {sizes}, no sure difference.",
                 activity(more.kind)
@@ -141,7 +141,7 @@ impl fmt::Display for FasterFall {
                     f,
                     "{more_name} loses {times:.2} times as much speed as {less_name} from {a} to {b}: {sizes}"
                 )?;
-                if let Some(RatioInterval { lower, upper }) = interval {
+                if let Some(Bounds { lower, upper }) = interval {
                     write!(f, " (95 % interval: {:.2} to {:.2} times)", lower.get(), upper.get())?;
                 }
                 write!(f, ".")

@@ -5,7 +5,7 @@ use crate::{
     record::{Cell, Run, Test},
     report::in_words::{count, duration, percent},
     stats::{Quantity as _, Samples, Trend, holm},
-    units::Ratio,
+    units::Change,
 };
 
 /// What disturbed the repetitions. Nothing is ever dropped from the figures for it, and what moves a time by less than
@@ -34,7 +34,7 @@ pub enum Noise {
         /// The cell where they do most.
         test: Test,
         /// Change of the time from the first repetition to the last, over the mean.
-        change: Ratio,
+        change: Change,
     },
     /// The warm-up reached its limit before two successive runs agreed.
     Unsettled {
@@ -171,7 +171,7 @@ impl fmt::Display for Noise {
                  by {} of their mean from the first repetition to the last. Clocks, temperature or another program changed under the measurement.",
                 count(n_cells, "cell"),
                 if change.get() > 0.0 { "rises" } else { "falls" },
-                percent(change.abs())
+                percent(change.size())
             ),
             Noise::Unsettled { n_cells, test } => write!(
                 f,

@@ -7,7 +7,7 @@ use crate::{
         figures::Figures,
         in_words::{count, percent},
     },
-    units::Ratio,
+    units::Share,
 };
 
 /// How far the means can be trusted.
@@ -19,14 +19,14 @@ pub enum Precision {
         /// Cells that have one.
         n_cells: usize,
         /// The cell with the widest, and half that interval over the mean.
-        widest: (Test, Ratio),
+        widest: (Test, Share),
     },
     /// From standard deviations, where the number of samples is not known.
     Deviations {
         /// Cells that have one.
         n_cells: usize,
         /// The cell with the largest, and that deviation over the mean.
-        largest: (Test, Ratio),
+        largest: (Test, Share),
     },
     /// Cells that were measured once: nothing is known of their spread.
     Single {
@@ -57,7 +57,7 @@ pub(super) fn precision(run: &Run) -> Vec<Precision> {
             (None, ..) => n_single += 1,
         }
     }
-    let most = |all: &[(Test, Ratio)]| all.iter().copied().max_by(|a, b| a.1.get().total_cmp(&b.1.get()));
+    let most = |all: &[(Test, Share)]| all.iter().copied().max_by(|a, b| a.1.get().total_cmp(&b.1.get()));
     let mut said = Vec::new();
     if let Some(widest) = most(&widths) {
         said.push(Precision::Intervals { n_cells: widths.len(), widest });

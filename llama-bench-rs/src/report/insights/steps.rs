@@ -5,7 +5,7 @@ use crate::{
     record::{Cell, Run, Test},
     report::in_words::{duration, percent},
     stats::{Confidence, Quantity as _, Samples, StepSummary},
-    units::Ratio,
+    units::Change,
 };
 
 /// What the times of single generated tokens tell.
@@ -115,7 +115,7 @@ fn live(cells: &[(&Cell, StepSummary)]) -> Option<Steps> {
     });
     // A sure difference first, then the largest.
     let (is_sure, test, live, rewound) = found.max_by(|a, b| {
-        let distance = |live, rewound| difference(live, rewound).abs().get();
+        let distance = |live, rewound| difference(live, rewound).size().get();
         a.0.cmp(&b.0).then(distance(a.2, a.3).total_cmp(&distance(b.2, b.3)))
     })?;
     Some(Steps::Live { test, live, rewound, is_sure })
@@ -138,8 +138,8 @@ fn ratio(a: Duration, b: Duration) -> Option<f64> {
 }
 
 /// How much longer `a` is than `b`, as a part of `b`.
-fn difference(a: Duration, b: Duration) -> Ratio {
-    ratio(a, b).and_then(|ratio| Ratio::new(ratio - 1.0)).unwrap_or_default()
+fn difference(a: Duration, b: Duration) -> Change {
+    ratio(a, b).and_then(|ratio| Change::new(ratio - 1.0)).unwrap_or_default()
 }
 
 impl Say for Steps {
@@ -147,7 +147,7 @@ impl Say for Steps {
         match *self {
             Steps::Transient { .. } | Steps::First { .. } => Level::Note,
             Steps::Live { live, rewound, is_sure, .. } => {
-                match difference(live, rewound).abs().get() <= LIVE_TOLERANCE {
+                match difference(live, rewound).size().get() <= LIVE_TOLERANCE {
                     true => Level::Good,
                     false if is_sure => Level::Warning,
                     false => Level::Note,
@@ -186,7 +186,7 @@ impl fmt::Display for Steps {
                      back, {} apart",
                     duration(live),
                     duration(rewound),
-                    percent(difference(live, rewound).abs()),
+                    percent(difference(live, rewound).size()),
                 )?;
                 f.write_str(match self.level() {
                     Level::Good => ", and no cell differs more: the repetitions measure what a program sees.",

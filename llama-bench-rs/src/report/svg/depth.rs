@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     record::{Cell, CurvePoint, Outcome, TestKind},
-    units::{Ratio, TokensPerSecond},
+    units::{Change, TokensPerSecond},
 };
 
 /// With more lines than this, figures beside them are clutter.
@@ -243,7 +243,7 @@ fn label_points(marks: &mut Vec<Mark>, line: &Series<'_>, x: &Axis, y: &Axis) {
         .collect();
     let labels = known.iter().enumerate().map(|(i, &(depth, speed))| {
         let (is_first, is_last) = (i == 0, i + 1 == known.len());
-        let change = Ratio::new(speed.mean / first.1.mean - 1.0).filter(|_| is_last && depth > first.0);
+        let change = Change::new(speed.mean / first.1.mean - 1.0).filter(|_| is_last && depth > first.0);
         let text = match change {
             Some(change) => format!("{} ({})", figure(speed.mean), signed(change)),
             None => figure(speed.mean),
@@ -286,8 +286,8 @@ fn highest(points: &[Point], from: f64, to: f64) -> f64 {
 }
 
 /// In percent with its sign.
-fn signed(change: Ratio) -> String {
-    format!("{}{change:.0}", if change.get() > 0.0 { "+" } else { "" })
+fn signed(change: Change) -> String {
+    format!("{change:.0}")
 }
 
 /// The last figure of each of several lines, on the right of its point and clear of the others.
@@ -373,8 +373,8 @@ mod tests {
 
     #[test]
     fn changes_have_their_sign() {
-        assert_eq!(signed(Ratio::new(0.157).unwrap()), "+16 %");
-        assert_eq!(signed(Ratio::new(-0.453).unwrap()), "-45 %");
+        assert_eq!(signed(Change::new(0.157).unwrap()), "+16 %");
+        assert_eq!(signed(Change::new(-0.453).unwrap()), "-45 %");
     }
 
     #[test]
