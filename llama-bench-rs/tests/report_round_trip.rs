@@ -1,9 +1,15 @@
 //! Any report comes back equal from any format that keeps everything.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use llama_bench_rs::{
-    record::*,
+    record::{
+        work::{Copies, Nodes, WorkKind},
+        *,
+    },
     report::{self, Format},
     stats::{Stop, StoppingRule},
     units::{RateSpread, TokensPerSecond},
@@ -149,6 +155,7 @@ fn header() -> impl Strategy<Value = Header> {
                 memory,
                 order: resolved_fa.map(|rounds| if rounds { Order::Rounds } else { Order::Blocks }),
             },
+            work: Vec::new(),
             load: Load { elapsed: next(times), size_bytes: next(wide) },
             timing: Timing {
                 started_at: next(t),
@@ -249,11 +256,28 @@ fn cell() -> impl Strategy<Value = Cell> {
 fn run() -> impl Strategy<Value = Run> {
     let point = (any::<u32>(), any::<u32>(), duration(), any::<bool>())
         .prop_map(|(n_depth, n_tokens, elapsed, warmup)| CurvePoint { n_depth, n_tokens, elapsed, warmup });
-    (header(), vec(cell(), 1..4), vec(point, 0..3)).prop_map(|(header, cells, curve)| Run {
-        header,
-        cells,
-        curve,
-    })
+    (header(), vec(cell(), 1..4), vec(point, 0..3), vec(work(), 3)).prop_map(
+        |(header, cells, curve, work)| {
+            // A file has the work of the kinds of test that it has cells of.
+            let kinds: BTreeSet<WorkKind> = cells.iter().map(|cell| cell.test.kind.into()).collect();
+            let work = kinds.into_iter().zip(work).filter_map(|(kind, work)| Some(Work { kind, ..work? }));
+            Run { header: Header { work: work.collect(), ..header }, cells, curve }
+        },
+    )
+}
+
+fn work() -> impl Strategy<Value = Option<Work>> {
+    let nodes = (text(), text(), text(), option::of(text()), any::<u32>())
+        .prop_map(|(op, data_type, device, weights, n)| Nodes { op, data_type, device, weights, n });
+    let copies = (text(), text(), any::<u32>()).prop_map(|(from, to, n)| Copies { from, to, n });
+    let parts = (any::<u32>(), any::<u32>(), vec(nodes, 0..4), vec(copies, 0..3));
+    option::of(parts.prop_map(|(n_tokens, n_splits, nodes, copies)| Work {
+        kind: WorkKind::Prompt,
+        n_tokens,
+        n_splits,
+        nodes,
+        copies,
+    }))
 }
 
 fn any_report() -> impl Strategy<Value = Report> {

@@ -10,6 +10,7 @@ pub fn compile(manifest_dir: &Path, source: &Path) -> Result<(), String> {
         .opt_level(2)
         .file(manifest_dir.join("shim/shim.cpp"))
         .file(manifest_dir.join("shim/pace.cpp"))
+        .file(manifest_dir.join("shim/work.cpp"))
         .include(manifest_dir.join("shim"))
         .includes(["include", "ggml/include", "src"].map(|dir| source.join(dir)))
         .try_compile("llama_sys_shim")

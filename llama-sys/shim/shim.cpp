@@ -2,6 +2,7 @@
 
 #include "ggml-cpu.h"
 #include "llama-ext.h"
+#include "work.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -350,4 +351,14 @@ bool llama_sys_memory_has_room(llama_context * ctx, size_t size, size_t bookkeep
         }
         return has_room;
     }, false);
+}
+
+int32_t llama_sys_work_of_decode(llama_context * ctx, uint32_t n_tokens, bool all_outputs, llama_sys_work_part * out,
+                                 int32_t cap, uint32_t * n_splits) {
+    return contained([&] { return work_of_decode(ctx, n_tokens, all_outputs, out, cap, n_splits); }, (int32_t) -1);
+}
+
+int32_t llama_sys_work_of_encode(llama_context * ctx, llama_batch batch, llama_sys_work_part * out, int32_t cap,
+                                 uint32_t * n_splits) {
+    return computed(ctx, [&] { return work_of_encode(ctx, batch, out, cap, n_splits); }, (int32_t) -1);
 }

@@ -1,5 +1,5 @@
 // What Rust needs of llama.cpp beyond its C API: C++ exceptions stopped before they reach Rust, and facts that the
-// library offers to C++ alone. Only this header and llama-ext.h of the source tree are used.
+// library offers to C++ alone. Of the source tree's internal headers llama-ext.h is used, and llama-context.h in work.cpp.
 #pragma once
 
 #include "llama.h"
@@ -82,6 +82,25 @@ enum llama_sys_memory_rows llama_sys_memory_rows_of(struct llama_context * ctx, 
 // Whether every buffer type of the context's memory could now give `size` bytes for a snapshot, and the host
 // `bookkeeping` bytes for its bookkeeping.
 bool llama_sys_memory_has_room(struct llama_context * ctx, size_t size, size_t bookkeeping);
+
+// Nodes of a graph that are alike, or copies between two devices.
+struct llama_sys_work_part {
+    char     op[64];      // operation, "" for copies
+    char     type[64];    // type of keys and values, of what is written, else of the first operand; "" for copies
+    char     device[128]; // device that computes, or that is copied to
+    char     source[128]; // buffer type of the weights that are read, "" if none are; the device that is copied from
+    uint32_t n;           // how many
+};
+
+// Counts the graph that decodes `n_tokens` tokens (no more than n_ubatch) without computing it; each sequence has one
+// output, or every token with `all_outputs`. Writes at most `cap` parts, the nodes first, and returns how many there are,
+// or -1 after an exception. Waits for pending work.
+int32_t llama_sys_work_of_decode(struct llama_context * ctx, uint32_t n_tokens, bool all_outputs,
+                                 struct llama_sys_work_part * out, int32_t cap, uint32_t * n_splits);
+
+// The same of the graph that encodes this batch, which only encoding it shows.
+int32_t llama_sys_work_of_encode(struct llama_context * ctx, struct llama_batch batch, struct llama_sys_work_part * out,
+                                 int32_t cap, uint32_t * n_splits);
 
 #ifdef __cplusplus
 }

@@ -5791,6 +5791,43 @@ unsafe extern "C" {
     pub fn llama_sys_memory_has_room(ctx: *mut llama_context, size: usize, bookkeeping: usize) -> bool;
 }
 #[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct llama_sys_work_part {
+    pub op: [::std::os::raw::c_char; 64usize],
+    pub type_: [::std::os::raw::c_char; 64usize],
+    pub device: [::std::os::raw::c_char; 128usize],
+    pub source: [::std::os::raw::c_char; 128usize],
+    pub n: u32,
+}
+impl Default for llama_sys_work_part {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+unsafe extern "C" {
+    pub fn llama_sys_work_of_decode(
+        ctx: *mut llama_context,
+        n_tokens: u32,
+        all_outputs: bool,
+        out: *mut llama_sys_work_part,
+        cap: i32,
+        n_splits: *mut u32,
+    ) -> i32;
+}
+unsafe extern "C" {
+    pub fn llama_sys_work_of_encode(
+        ctx: *mut llama_context,
+        batch: llama_batch,
+        out: *mut llama_sys_work_part,
+        cap: i32,
+        n_splits: *mut u32,
+    ) -> i32;
+}
+#[repr(C)]
 #[derive(Debug, Default, Copy, Clone)]
 pub struct ggml_backend_buffer {
     pub _address: u8,

@@ -46,6 +46,7 @@ pub(super) fn without_model(
         model: ModelInfo { filename: path.display().to_string(), ..ModelInfo::default() },
         config: Config { numa: Some(backend.numa().name().into()), ..config(params, context, request) },
         resolved: Resolved::default(),
+        work: Vec::new(),
         load: Load::default(),
         timing: Timing::default(),
     }
@@ -114,6 +115,8 @@ fn config(model: &ModelParams, context: &ContextParams, request: &Request) -> Co
         method,
         order,
         paced,
+        // Whether the graphs are in the header shows there.
+        work: _,
         // The cells say what was measured, and at which depths.
         prompts: _,
         embeddings: _,
@@ -306,6 +309,7 @@ mod tests {
             method: Method::FreshContext => Keyed,
             order: Order::Auto => Keyed,
             paced: true => Recorded,
+            work: false => Elsewhere,
         });
         let key = |config: Config| Key::of(&Header { config, ..Header::default() });
         for (name, change, effect) in model.into_iter().chain(context).chain(request) {

@@ -28,6 +28,8 @@ pub(super) struct Engine<'a, T, C> {
     pub(super) clock: &'a C,
     pub(super) plan: &'a Plan,
     pub(super) header: Header,
+    /// Whether contexts are asked for the graphs that they compute.
+    pub(super) looks_at_work: bool,
     pub(super) tokens: TokenSource,
     pub(super) n_batch: u32,
     pub(super) abilities: Abilities,
@@ -82,6 +84,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             clock,
             plan,
             header,
+            looks_at_work: plan.request.work,
             tokens,
             observer,
             is_telling: false,
@@ -97,6 +100,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     pub(super) fn take_up(&mut self, run: &Run) {
         // What llama.cpp made of the configuration then; a context that is opened now says it anew.
         self.header.resolved = run.header.resolved.clone();
+        self.header.work.clone_from(&run.header.work);
         self.header.timing = run.header.timing.clone();
         self.wall_before = run.header.timing.wall.unwrap_or_default();
         self.curve.clone_from(&run.curve);

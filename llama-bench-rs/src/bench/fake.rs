@@ -8,7 +8,7 @@ use super::{
     clock::Clock,
     target::{Keep, Limits, Target, Token},
 };
-use crate::record::{Failure, Resolved, Rewind};
+use crate::record::{self, Failure, Resolved, Rewind, work::WorkKind};
 
 /// A clock that only the target moves.
 #[derive(Clone, Default)]
@@ -78,6 +78,10 @@ pub(super) struct FakeTarget {
     pub(super) whole: Option<Vec<Token>>,
     /// What its pace is, if it has one: each time a microsecond more than the last.
     pub(super) pace: Option<Duration>,
+    /// Looking at the work fails, and nothing can be decoded before the context is opened anew.
+    pub(super) broken_work: bool,
+    /// What it was asked for the work of.
+    pub(super) looked_at: Vec<(WorkKind, u32)>,
     pub(super) abilities: Abilities,
     pub(super) embeddings: bool,
     /// What the encoder has read.
@@ -178,6 +182,17 @@ impl Target for FakeTarget {
             *pace += Duration::from_micros(1);
         }
         self.pace
+    }
+
+    fn work(&mut self, kind: WorkKind, n_tokens: u32) -> Result<Option<record::Work>, Failure> {
+        assert!(self.content.is_empty(), "the work is looked at before anything is decoded");
+        self.looked_at.push((kind, n_tokens));
+        if self.broken_work {
+            self.n_ctx = 0;
+            return Err(failure("work"));
+        }
+        let (nodes, copies) = (Vec::new(), Vec::new());
+        Ok(Some(record::Work { kind, n_tokens, n_splits: 1, nodes, copies }))
     }
 
     fn abilities(&self) -> Abilities {

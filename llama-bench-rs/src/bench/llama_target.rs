@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     llama::{Backend, Context, ContextParams, LlamaError, Model, Pooling, SeqState, StateFlags},
-    record::{Failure, GpuConditions, Resolved, Rewind},
+    record::{Failure, GpuConditions, Resolved, Rewind, Work, work::WorkKind},
 };
 
 /// A llama.cpp context that can be filled, timed and rewound. Sequence 0 is the one measured.
@@ -274,6 +274,10 @@ impl Target for LlamaTarget {
 
     fn conditions(&mut self) -> Vec<GpuConditions> {
         monitor::read()
+    }
+
+    fn work(&mut self, kind: WorkKind, n_tokens: u32) -> Result<Option<Work>, Failure> {
+        Ok(Some(self.context()?.work(kind, n_tokens)?))
     }
 
     fn abilities(&self) -> Abilities {

@@ -36,6 +36,7 @@ mod timed;
 mod tokens;
 mod verify;
 mod warmup;
+mod work;
 
 pub use error::BenchError;
 pub use llama_target::LlamaTarget;

@@ -92,6 +92,8 @@ pub struct Request {
     pub order: Order,
     /// Whether the pace of the machine is taken before each repetition.
     pub paced: bool,
+    /// Whether the graphs that are computed are recorded.
+    pub work: bool,
     /// Pause before each test.
     pub delay: Duration,
 }
@@ -295,6 +297,7 @@ pub(super) mod tests {
             method: Method::Rewind,
             order: Order::Blocks,
             paced: false,
+            work: true,
             delay: Duration::ZERO,
         }
     }

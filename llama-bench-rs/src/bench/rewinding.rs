@@ -110,6 +110,11 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         let resolved = self.target.open(n_ctx);
         *self.header.timing.open.get_or_insert_default() += self.clock.now() - start;
         self.header.resolved = resolved?;
+        if self.looks_at_work && self.look_at_work().is_err() {
+            // A run without its work is better than none.
+            self.looks_at_work = false;
+            return self.open(n_ctx);
+        }
         self.opened();
         Ok(())
     }

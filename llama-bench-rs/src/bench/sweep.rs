@@ -69,6 +69,7 @@ impl<'a> Sweep<'a> {
                 method: Method::default(),
                 order: Order::default(),
                 paced: false,
+                work: true,
                 delay: Duration::ZERO,
             },
             observer: None,
@@ -169,6 +170,14 @@ impl<'a> Sweep<'a> {
     #[must_use]
     pub fn paced(mut self, paced: bool) -> Self {
         self.request.paced = paced;
+        self
+    }
+
+    /// Whether to record the graphs that llama.cpp computes ([`Header::work`]), as by default. llama.cpp builds each one
+    /// once more for that, which takes milliseconds per kind of test, before anything is timed.
+    #[must_use]
+    pub fn record_work(mut self, work: bool) -> Self {
+        self.request.work = work;
         self
     }
 

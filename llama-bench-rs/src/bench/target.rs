@@ -6,7 +6,7 @@ use super::{
     abilities::{Abilities, unsupported},
     needs::Needs,
 };
-use crate::record::{Failure, GpuConditions, Resolved, Rewind};
+use crate::record::{Failure, GpuConditions, Resolved, Rewind, Work, work::WorkKind};
 
 /// Token id, as in llama.cpp.
 pub type Token = i32;
@@ -113,6 +113,15 @@ pub trait Target {
     /// What the GPUs do right now; empty where nothing can be told.
     fn conditions(&mut self) -> Vec<GpuConditions> {
         Vec::new()
+    }
+
+    /// The graph that the open context computes for this kind of test, up to `n_tokens` at once; `None` if this target
+    /// has none. Called before anything was decoded.
+    ///
+    /// # Errors
+    /// The graph could not be had, and the context cannot be used any more.
+    fn work(&mut self, _kind: WorkKind, _n_tokens: u32) -> Result<Option<Work>, Failure> {
+        Ok(None)
     }
 
     /// What it can do.

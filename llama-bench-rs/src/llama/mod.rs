@@ -44,6 +44,7 @@ mod threadpool;
 mod threads;
 mod traits;
 mod vocab;
+mod work;
 
 pub use backend::{Backend, build_info};
 pub use batch::Batch;

@@ -118,6 +118,8 @@ counted! {
     fn llama_sys_throw_on_abort();
     fn llama_sys_token_to_piece(vocab: *const llama_vocab, token: llama_token, buf: *mut c_char, length: i32, lstrip: i32, special: bool) -> i32;
     fn llama_sys_tokenize(vocab: *const llama_vocab, text: *const c_char, text_len: i32, tokens: *mut llama_token, n_tokens_max: i32, add_special: bool, parse_special: bool) -> i32;
+    fn llama_sys_work_of_decode(ctx: *mut llama_context, n_tokens: u32, all_outputs: bool, out: *mut llama_sys_work_part, cap: i32, n_splits: *mut u32) -> i32;
+    fn llama_sys_work_of_encode(ctx: *mut llama_context, batch: llama_batch, out: *mut llama_sys_work_part, cap: i32, n_splits: *mut u32) -> i32;
     fn llama_vocab_bos(vocab: *const llama_vocab) -> llama_token;
     fn llama_vocab_eos(vocab: *const llama_vocab) -> llama_token;
     fn llama_vocab_eot(vocab: *const llama_vocab) -> llama_token;
@@ -167,7 +169,9 @@ mod tests {
                 let (name, rest) = place.split_at(end);
                 let function = (name.starts_with("llama_") || name.starts_with("ggml_"))
                     && (rest.starts_with('(') || name.starts_with("llama_sys_") && !rest.starts_with(' '));
-                let known = COUNTED.contains(&name) || PURE.contains(&name) || name == "llama_sys_memory";
+                let known = COUNTED.contains(&name)
+                    || PURE.contains(&name)
+                    || ["llama_sys_memory", "llama_sys_work_part"].contains(&name);
                 assert!(!function || known, "{}: name {name} in `counted!`", path.display());
             }
         }

@@ -2,6 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::Work;
 use crate::stats::StoppingRule;
 
 /// What was measured, on what, and how. What a file does not tell is `None`, or text or a list that is empty.
@@ -18,6 +19,8 @@ pub struct Header {
     pub config: Config,
     /// What llama.cpp made of it.
     pub resolved: Resolved,
+    /// The graphs that were computed, one per kind of test; empty if they are not known.
+    pub work: Vec<Work>,
     /// How loading went.
     pub load: Load,
     /// Wall-clock facts of the whole run.

@@ -13,6 +13,7 @@ mod cut_short;
 mod difference;
 mod header;
 mod summary;
+pub mod work;
 
 pub use cell::{
     Cell, Failure, Group, Measured, Outcome, Rewind, Sample, Summarised, Test, TestKind, TestKindError,
@@ -25,6 +26,7 @@ pub use header::{
     Build, Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Host, Load, Method, ModelInfo, Order,
     Resolved, Timing,
 };
+pub use work::Work;
 
 /// The version of the record schema; a file of a newer version is refused, an older one is read.
 pub const SCHEMA_VERSION: u32 = 1;

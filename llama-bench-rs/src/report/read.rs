@@ -175,7 +175,7 @@ impl Assembler {
 
     fn add_flat(&mut self, place: Place, flat: Flat) -> Result<(), ReportError> {
         let bad = |problem| ReportError::Field { place, problem };
-        let header = flat.header().map_err(bad)?;
+        let mut header = flat.header().map_err(bad)?;
         let Some(cell) = flat.cell().map_err(bad)? else {
             let skipped = Skipped { place, n_prompt: flat.n_prompt, n_gen: flat.n_gen };
             self.loaded.skipped.push(skipped);
@@ -184,7 +184,10 @@ impl Assembler {
         let runs = &mut self.loaded.report.runs;
         let run = match runs.pop_if(|_| self.last.as_ref().is_some_and(|last| last.same_run(&flat))) {
             // Rows were written as the run went on: the last one knows most.
-            Some(run) => Run { header, ..run },
+            Some(run) => {
+                header.merge_work(&run.header.work);
+                Run { header, ..run }
+            }
             None => Run { header, cells: Vec::new(), curve: Vec::new() },
         };
         runs.push(run);

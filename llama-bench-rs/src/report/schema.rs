@@ -112,6 +112,16 @@ fn nested(name: &str) -> Value {
             let bytes = ["model_bytes", "context_bytes", "compute_bytes"].map(|name| (name, count()));
             json!({ "type": "object", "additionalProperties": object(&bytes) })
         }
+        "work" => {
+            let text = || json!({ "type": "string" });
+            let kind = json!({ "enum": ["prompt", "generation", "embedding"] });
+            let weights = json!({ "type": ["string", "null"] });
+            let node =
+                [("op", text()), ("type", text()), ("device", text()), ("weights", weights), ("n", count())];
+            let copy = [("from", text()), ("to", text()), ("n", count())];
+            let parts = [("nodes", list(object(&node))), ("copies", list(object(&copy)))];
+            object(&[&[("kind", kind), ("n_tokens", count()), ("n_splits", count())], &parts[..]].concat())
+        }
         "device_list" => {
             let text = ["name", "description", "kind", "backend"];
             let text = text.map(|name| (name, json!({ "type": "string" })));

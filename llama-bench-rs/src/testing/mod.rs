@@ -60,6 +60,7 @@ mod regression;
 mod slowed;
 mod table;
 mod tolerance;
+mod work;
 
 pub use error::{Gap, RegressionError};
 pub use floor::{FloorOutcome, assert_at_least, check_at_least};
@@ -70,3 +71,4 @@ pub use quick::{QuickSweep, quick_sweep};
 pub use regression::{assert_no_regression, check_no_regression};
 pub use slowed::Slowed;
 pub use tolerance::{Floor, Tolerance};
+pub use work::{LostWork, check_work};

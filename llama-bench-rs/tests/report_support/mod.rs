@@ -203,6 +203,7 @@ fn reference_header() -> Header {
             memory: BTreeMap::from([("CUDA0".into(), memory)]),
             order: Some(Order::Rounds),
         },
+        work: Vec::new(),
         load: Load { elapsed: Some(Duration::from_millis(5_120)), size_bytes: Some(11_607_318_528) },
         timing: Timing {
             started_at: "2025-11-03T10:00:00Z".into(),

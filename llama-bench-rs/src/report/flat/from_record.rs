@@ -17,7 +17,7 @@ fn ns(duration: Duration) -> u64 {
 impl From<&Header> for Flat {
     /// The part of a row that all cells of a run share.
     fn from(header: &Header) -> Self {
-        let Header { build, host, model, config, resolved, load, timing } = header;
+        let Header { build, host, model, config, resolved, load, timing, work: _ } = header;
         Flat {
             build_commit: build.commit.clone(),
             build_number: build.number,
@@ -124,6 +124,7 @@ impl From<(&Header, &Cell)> for Flat {
         row.pg_prompt = cell.test.group.map(|g| g.n_prompt);
         row.pg_gen = cell.test.group.map(|g| g.n_gen);
         row.test_time = cell.started_at.clone();
+        row.work = header.work_of(cell.test.kind).cloned();
         row.set_outcome(cell);
         if let Some(cut) = cell.cut_short(&header.config) {
             row.error_kind = Some("cancelled".into());

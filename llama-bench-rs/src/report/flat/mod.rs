@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    record::{DeviceInfo, DeviceMemory, GpuConditions, Method, Order, Rewind},
+    record::{DeviceInfo, DeviceMemory, GpuConditions, Method, Order, Rewind, Work},
     stats::{Stop, StoppingRule},
 };
 
@@ -265,6 +265,9 @@ row! {
     Own Int offloadable_layers: Option<u32>,
     /// Bytes used, by device or buffer type.
     Own Nested memory: BTreeMap<String, DeviceMemory>,
+    /// The graph that was computed: nodes by operation, type, device and buffer of the weights, splits, and copies between
+    /// devices; null if it is not known.
+    Own Nested work: Option<Work>,
     /// Driver and library versions of the GPUs.
     Own Text driver: String,
     /// Every device that llama.cpp sees.

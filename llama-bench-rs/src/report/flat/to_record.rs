@@ -50,6 +50,7 @@ impl Flat {
                 memory: self.memory.clone(),
                 order: self.rep_order,
             },
+            work: self.work.clone().into_iter().collect(),
             load: Load { elapsed: self.load_ns.map(Duration::from_nanos), size_bytes: self.load_bytes },
             timing: Timing {
                 started_at: self.run_started_at.clone(),

@@ -6,6 +6,7 @@ mod compare;
 mod data;
 mod facts;
 mod tables;
+mod work;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -60,6 +61,7 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
                     }
                     @for picture in Picture::ALL { (drawn(report, picture)) }
                     @if !several { (said(&insights, 0)) }
+                    (work::changed(report))
                     (compare::side_by_side(report))
                     @for (n, (run, label)) in report.runs.iter().zip(&labels).enumerate() {
                         section {
@@ -72,6 +74,7 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
                             (tables::cells(run))
                             (tables::steps(run))
                             (tables::repetitions(run))
+                            (work::graphs(run))
                         }
                     }
                     footer {

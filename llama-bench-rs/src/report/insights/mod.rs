@@ -21,6 +21,7 @@ mod doubt;
 mod expectation;
 mod failures;
 mod fall;
+mod graphs;
 mod next;
 mod noise;
 mod precision;
@@ -37,6 +38,7 @@ pub use doubt::{Doubt, Unbelievable, unbelievable};
 pub use expectation::{Expectation, ExpectationError, Expected, Verdict};
 pub use failures::FailedCells;
 pub use fall::{DepthFall, FasterFall};
+pub use graphs::Graphs;
 pub use next::NextStep;
 pub use noise::Noise;
 pub use precision::Precision;
@@ -91,6 +93,8 @@ pub enum Statement {
     Conditions(Conditions),
     /// What llama.cpp made of the configuration.
     Setup(Setup),
+    /// What llama.cpp computed.
+    Graphs(Graphs),
     /// What single tokens tell.
     Steps(Steps),
     /// What was expected against what was measured.
@@ -118,6 +122,7 @@ impl Statement {
             Statement::Noise(it) => it,
             Statement::Conditions(it) => it,
             Statement::Setup(it) => it,
+            Statement::Graphs(it) => it,
             Statement::Steps(it) => it,
             Statement::Expected(it) => it,
             Statement::Prediction(it) => it,
@@ -176,6 +181,7 @@ fn of_run(run: &Run, expectations: &[Expectation]) -> Vec<Statement> {
     said.extend(noise::noise(run).into_iter().map(Statement::Noise));
     said.extend(conditions::conditions(run).into_iter().map(Statement::Conditions));
     said.extend(setup::setup(run).into_iter().map(Statement::Setup));
+    said.extend(graphs::graphs(run).map(Statement::Graphs));
     said.extend(next::next(run, &all).into_iter().map(Statement::Next));
     said
 }

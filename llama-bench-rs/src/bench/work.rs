@@ -1,0 +1,63 @@
+//! What the work of a run is, told by the first context that is opened for it.
+
+use super::{clock::Clock, engine::Engine, target::Target};
+use crate::record::{Failure, TestKind, work::WorkKind};
+
+impl<T: Target, C: Clock> Engine<'_, T, C> {
+    /// Looks at the graphs of the kinds of test that are still to be run, unless they are known. A context that could not
+    /// show them cannot be used: the failure says so.
+    pub(super) fn look_at_work(&mut self) -> Result<(), Failure> {
+        for kind in [WorkKind::Prompt, WorkKind::Generation, WorkKind::Embedding] {
+            let is_of_kind = |test: &TestKind| WorkKind::from(*test) == kind;
+            let longest = self.open_kinds().filter(is_of_kind).map(TestKind::n_tokens).max();
+            let is_known = self.header.work.iter().any(|work| work.kind == kind);
+            let Some(n_tokens) = longest.filter(|_| !is_known) else { continue };
+            let work = self.target.work(kind, n_tokens.min(self.n_batch))?;
+            self.header.merge_work(work.as_slice());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        bench::{Cancel, Event, Plan, Request, fake::FakeTarget, plan::tests::request},
+        record::{Header, Method, Run},
+    };
+
+    fn run(plan: &Plan, target: &mut FakeTarget) -> Run {
+        let clock = target.clock.clone();
+        crate::bench::run(plan, target, &clock, Header::default(), &mut |_: &Event<'_>| {}, &Cancel::new())
+    }
+
+    fn asked_for() -> Request {
+        Request { prompts: vec![3, 8], generations: vec![4], depths: vec![0, 32], ..request() }
+    }
+
+    #[test]
+    fn each_kind_is_looked_at_once_with_its_longest_test() {
+        for method in [Method::Rewind, Method::FreshContext] {
+            let plan = Request { method, ..asked_for() }.plan().unwrap();
+            let mut target = FakeTarget::default();
+            let run = run(&plan, &mut target);
+            let kinds: Vec<WorkKind> = run.header.work.iter().map(|work| work.kind).collect();
+            assert_eq!(kinds, [WorkKind::Prompt, WorkKind::Generation]);
+            assert_eq!(target.looked_at, [(WorkKind::Prompt, 8), (WorkKind::Generation, 4)]);
+        }
+        let plan = Request { work: false, ..asked_for() }.plan().unwrap();
+        let mut target = FakeTarget::default();
+        assert_eq!((run(&plan, &mut target).header.work, target.looked_at), (vec![], vec![]));
+    }
+
+    #[test]
+    fn a_context_that_cannot_tell_is_opened_anew_and_measured() {
+        let plan = asked_for().plan().unwrap();
+        let mut target = FakeTarget { broken_work: true, ..FakeTarget::default() };
+        let run = run(&plan, &mut target);
+        assert_eq!((target.opened.len(), target.looked_at.len()), (2, 1));
+        assert_eq!(run.header.work, []);
+        assert!(run.cells.iter().all(|cell| cell.measured().is_some()));
+    }
+}

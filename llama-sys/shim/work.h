@@ -1,0 +1,10 @@
+// The graphs that a context computes, counted. C++ alone, and these throw: shim.cpp has the functions that do not.
+#pragma once
+
+#include "shim.h"
+
+int32_t work_of_decode(llama_context * ctx, uint32_t n_tokens, bool all_outputs, llama_sys_work_part * out, int32_t cap,
+                       uint32_t * n_splits);
+
+int32_t work_of_encode(llama_context * ctx, llama_batch batch, llama_sys_work_part * out, int32_t cap,
+                       uint32_t * n_splits);
