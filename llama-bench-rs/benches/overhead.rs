@@ -76,6 +76,7 @@ fn per_generated_token(c: &mut Criterion) {
         method: Method::Rewind,
         order: Order::Blocks,
         paced: false,
+        work: false,
         delay: Duration::ZERO,
     };
     let plan = request.plan().expect("a valid request");

@@ -1,7 +1,8 @@
 //! What a sweep leaves behind: raw samples and everything needed to judge them.
 //!
 //! `bench` fills these types, `report` writes them, and neither knows of the other. Nothing here is derived:
-//! means, intervals and rates are computed from the raw durations when asked for.
+//! means, intervals and rates are computed from the raw durations when asked for. [`work`] holds what was computed,
+//! without any time.
 
 use std::time::Duration;
 
