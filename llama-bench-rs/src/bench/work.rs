@@ -7,7 +7,8 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
     /// Looks at the graphs of the kinds of test that are still to be run, unless they are known. A context that could not
     /// show them cannot be used: the failure says so.
     pub(super) fn look_at_work(&mut self) -> Result<(), Failure> {
-        for kind in [WorkKind::Prompt, WorkKind::Generation, WorkKind::Embedding] {
+        // Prompts last, which is also the last graph that llama.cpp builds when it makes a context.
+        for kind in [WorkKind::Embedding, WorkKind::Generation, WorkKind::Prompt] {
             let is_of_kind = |test: &TestKind| WorkKind::from(*test) == kind;
             let longest = self.open_kinds().filter(is_of_kind).map(TestKind::n_tokens).max();
             let is_known = self.header.work.iter().any(|work| work.kind == kind);
@@ -44,7 +45,7 @@ mod tests {
             let run = run(&plan, &mut target);
             let kinds: Vec<WorkKind> = run.header.work.iter().map(|work| work.kind).collect();
             assert_eq!(kinds, [WorkKind::Prompt, WorkKind::Generation]);
-            assert_eq!(target.looked_at, [(WorkKind::Prompt, 8), (WorkKind::Generation, 4)]);
+            assert_eq!(target.looked_at, [(WorkKind::Generation, 4), (WorkKind::Prompt, 8)]);
         }
         let plan = Request { work: false, ..asked_for() }.plan().unwrap();
         let mut target = FakeTarget::default();
