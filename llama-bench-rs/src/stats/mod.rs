@@ -18,7 +18,9 @@
 //!
 //! What was not measured is a [`Predicted`], from a [`DepthModel`]; a [`Fall`] is a change between two measurements.
 
+mod apart;
 mod bootstrap;
+mod chance;
 mod compare;
 mod depth_model;
 mod detectable;
@@ -35,9 +37,11 @@ mod quantity;
 mod rng;
 mod runs;
 mod samples;
+mod serial;
 mod steps;
 mod stopping;
 mod summary;
+mod suspicion;
 mod time_sum;
 mod transient;
 mod trend;
@@ -46,7 +50,10 @@ mod trend;
 mod simulation;
 #[cfg(test)]
 mod simulation_depth;
+#[cfg(test)]
+mod simulation_noise;
 
+pub use apart::Apart;
 pub use bootstrap::Bootstrap;
 pub use compare::{CompareError, Comparison, Design, Threshold, Verdict};
 pub use depth_model::{Coefficient, DepthModel, DepthSamples, Predicted};
@@ -60,9 +67,11 @@ pub use paced::PacedRun;
 pub use quantity::Quantity;
 pub use runs::RunEstimate;
 pub use samples::Samples;
+pub use serial::Serial;
 pub use steps::StepSummary;
 pub use stopping::{Stop, StoppingRule, repetitions_for};
 pub use summary::Summary;
+pub use suspicion::Suspicion;
 pub use time_sum::{TimePart, TimeSum};
 pub use transient::Transient;
 pub use trend::Trend;

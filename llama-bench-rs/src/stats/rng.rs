@@ -17,7 +17,6 @@ impl Rng {
     }
 
     /// Over 0, at most 1.
-    #[cfg(test)]
     pub(crate) fn uniform(&mut self) -> f64 {
         ((self.0.next_u64() >> 11) + 1) as f64 / (1u64 << 53) as f64
     }

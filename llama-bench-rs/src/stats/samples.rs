@@ -90,8 +90,7 @@ impl<Q: Quantity> Samples<Q> {
 
     /// The interval of the mean by the [`IntervalMethod`](super::IntervalMethod) that fits the samples; `None` for one value.
     pub fn mean_interval(&self, confidence: Confidence) -> Option<Interval<Q>> {
-        let values: Vec<f64> = self.values.iter().map(|value| value.to_f64()).collect();
-        Interval::of_mean(&values, self.n_deciding, confidence)
+        Interval::of_mean(&self.bare(), self.n_deciding, confidence)
     }
 
     /// The interval of the mean by a bootstrap (bias-corrected and accelerated) of any size; `None` for one value.
@@ -127,6 +126,11 @@ impl<Q: Quantity> Samples<Q> {
     /// How many of them decided how many there are: all, unless [`Samples::decided_by`] says otherwise.
     pub(crate) fn n_deciding(&self) -> usize {
         self.n_deciding
+    }
+
+    /// The values as bare numbers, in the order measured.
+    pub(crate) fn bare(&self) -> Vec<f64> {
+        self.values.iter().map(|value| value.to_f64()).collect()
     }
 
     /// The values as bare numbers, ascending.

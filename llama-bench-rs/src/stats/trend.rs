@@ -28,7 +28,7 @@ impl<Q: Quantity> Samples<Q> {
     /// The line through the samples in the order measured; `None` for fewer than five samples, for which a test says
     /// nothing, and for samples that are all zero.
     pub fn trend(&self) -> Option<Trend> {
-        let values: Vec<f64> = self.values().iter().map(|value| value.to_f64()).collect();
+        let values = self.bare();
         let line = Line::through(&values)?;
         Some(Trend {
             change: Change::new(line.slope * (values.len() - 1) as f64 / mean(&values))?,
@@ -38,17 +38,15 @@ impl<Q: Quantity> Samples<Q> {
 }
 
 /// A least-squares line over equally spaced positions.
-pub(crate) struct Line {
+struct Line {
     slope: f64,
     slope_error: f64,
     degrees_of_freedom: f64,
-    /// Standard deviation of the values around the line.
-    pub(crate) residual_stddev: f64,
 }
 
 impl Line {
     /// `None` for fewer than five values.
-    pub(crate) fn through(values: &[f64]) -> Option<Self> {
+    fn through(values: &[f64]) -> Option<Self> {
         let n = values.len();
         if n < 5 {
             return None;
@@ -64,17 +62,11 @@ impl Line {
             slope,
             slope_error: residual_stddev / spread.sqrt(),
             degrees_of_freedom,
-            residual_stddev,
         })
     }
 
-    /// Whether the values lie on the line but for rounding: their distances from it are no noise.
-    pub(crate) fn is_exact(&self) -> bool {
-        self.residual_stddev <= 1e-9 * self.slope.abs()
-    }
-
     /// Two-sided p value of the slope; 1 for values that do not vary.
-    pub(crate) fn p_value(&self) -> Option<f64> {
+    fn p_value(&self) -> Option<f64> {
         if self.slope == 0.0 {
             return Some(1.0);
         }
