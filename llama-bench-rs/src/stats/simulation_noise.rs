@@ -169,6 +169,16 @@ impl Tally {
     }
 }
 
+impl Tally {
+    /// The aim is 90 % of intervals that hold, or 90 % of the others warned of; less a chance of few runs.
+    fn assert_honest(&self, noise: Noise) {
+        let is_honest = self.coverage >= 0.88 || self.warned_misses.is_none_or(|warned| warned >= 0.75);
+        assert!(is_honest, "{noise:?}: {self}");
+        let is_normal = matches!(noise, Noise::Normal);
+        assert!(!is_normal || self.coverage > 0.92 && self.warned_runs <= 0.17, "{noise:?}: {self}");
+    }
+}
+
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -196,9 +206,21 @@ fn tell(noise: Noise, count: Count, usual: usize) -> Tally {
 
 #[test]
 fn an_interval_holds_the_mean_or_the_run_is_warned_of() {
-    for count in [Count::Fixed(5), Count::Fixed(10), Count::Fixed(20)] {
+    for count in [Count::Fixed(10), Count::Fixed(20)] {
         for noise in ALL {
-            tell(noise, count, 40);
+            tell(noise, count, 24).assert_honest(noise);
+        }
+    }
+}
+
+/// Five repetitions show the half of it: of a level that lasts for thirty, a run of ten cells meets a change in 74 %.
+#[test]
+fn five_repetitions_tell_less() {
+    for noise in ALL {
+        let tally = tell(noise, Count::Fixed(5), 24);
+        match noise {
+            Noise::Levels(30.0) | Noise::Periodic(_) => assert!(tally.silent_misses() < 0.6, "{noise:?}: {tally}"),
+            _ => assert!(tally.silent_misses() < 0.2, "{noise:?}: {tally}"),
         }
     }
 }
@@ -206,6 +228,6 @@ fn an_interval_holds_the_mean_or_the_run_is_warned_of() {
 #[test]
 fn a_stopping_rule_holds_the_mean_or_the_run_is_warned_of() {
     for noise in ALL {
-        tell(noise, Count::Rule, 8);
+        tell(noise, Count::Rule, 6).assert_honest(noise);
     }
 }

@@ -230,9 +230,9 @@ mod tests {
 
     #[test]
     fn what_stops_is_within_the_target_in_the_end_too() {
-        // Quiet for six repetitions and noisy after: nine would end it, with an interval of ± 1.15 %.
-        let mut times = swinging(100, 0.2);
-        times.iter_mut().skip(6).step_by(2).for_each(|time| *time = Duration::from_millis(103));
+        // Quiet for six repetitions and noisy after: nine would end it, with an interval of ± 1.28 %.
+        let mut times = swinging(6, 0.2);
+        times.extend(ms(&[103.6, 97.9, 101.1, 96.6, 102.4, 99.2].repeat(16)));
         let (n, stop) = first_stop(StoppingRule::new(), &times).unwrap();
         let samples = Samples::new(times[..n].iter().copied()).unwrap().decided_by(stop.deciding(n));
         assert_eq!(stop, Stop::Precise);
@@ -289,6 +289,34 @@ mod tests {
     fn the_last_third_of_precise_repetitions_had_no_say() {
         assert_eq!([9, 18, 29].map(|n| Stop::Precise.deciding(n)), [6, 12, 19]);
         assert_eq!([Stop::Maximum, Stop::Budget, Stop::SteadyNoise].map(|stop| stop.deciding(9)), [9; 3]);
+    }
+
+    /// Times near 100 ms, in no order.
+    fn quiet(n: usize) -> Vec<f64> {
+        (0..n).map(|i| 100.0 + 0.1 * (i * 7 % 5) as f64 + 0.03 * (i * 5 % 7) as f64).collect()
+    }
+
+    #[test]
+    fn repetitions_like_their_neighbours_are_never_precise_nor_steady() {
+        // Two levels 9 % apart, three repetitions each, and a target wide enough for both.
+        let levels: Vec<f64> =
+            quiet(60).iter().enumerate().map(|(i, ms)| ms + if i / 3 % 2 == 0 { 9.0 } else { 0.0 }).collect();
+        let wide = StoppingRule { max: 60, target: Share::new(0.2).unwrap(), ..StoppingRule::new() };
+        assert_eq!(first_stop(wide, &ms(&levels)), Some((60, Stop::Maximum)));
+        // A target out of reach, for which independent noise would be given up.
+        let strict = StoppingRule { max: 60, target: Share::new(0.002).unwrap(), ..StoppingRule::new() };
+        assert_eq!(first_stop(strict, &ms(&levels)), Some((60, Stop::Maximum)));
+        let drift: Vec<f64> = quiet(60).iter().enumerate().map(|(i, ms)| ms + 0.05 * i as f64).collect();
+        assert_eq!(first_stop(wide, &ms(&drift)), Some((60, Stop::Maximum)));
+        assert_eq!(first_stop(wide, &ms(&quiet(60))), Some((9, Stop::Precise)), "without either");
+    }
+
+    #[test]
+    fn one_slow_repetition_keeps_a_cell_going() {
+        let mut times = quiet(30);
+        times[4] *= 1.3;
+        let wide = StoppingRule { max: 30, target: Share::new(0.2).unwrap(), ..StoppingRule::new() };
+        assert_eq!(first_stop(wide, &ms(&times)), Some((30, Stop::Maximum)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::precision::BAD;
+use super::{precision::BAD, suspicion};
 use crate::{
     record::{Cell, Run, Test},
     report::{
@@ -43,6 +43,8 @@ const MANY: usize = 200;
 /// if there are none, or nothing is known of their spread.
 pub fn unbelievable(run: &Run) -> Option<Unbelievable> {
     let (target, confidence) = (Share::new(BAD)?, StoppingRule::new().confidence);
+    // Repetitions that depend on each other or meet two speeds do not make a mean better as independent ones do.
+    let more_help = !suspicion::found(run).is_any();
     let doubt = |cell: &Cell| {
         let figures = Figures::of(cell)?;
         // Of few repetitions that lie close together the interval is wide and the figure all the same no surprise.
@@ -51,7 +53,7 @@ pub fn unbelievable(run: &Run) -> Option<Unbelievable> {
         // Without samples the deviation is all there is to judge by.
         let width = if n_made.is_some() { figures.relative_half_width()? } else { cv };
         let more = |n: usize| n.max(n_made.unwrap_or(0) + 1);
-        let n_needed = repetitions_for(cv, target, confidence).map(more).filter(|&n| n <= MANY);
+        let n_needed = repetitions_for(cv, target, confidence).map(more).filter(|&n| n <= MANY && more_help);
         let stddev = RateSpread::new(cv.get() * figures.rate.get())?;
         let doubt = Doubt { test: cell.test, rate: figures.rate, stddev, n_made, n_needed };
         (width.get() > BAD).then_some((width, doubt))

@@ -29,6 +29,7 @@ mod prediction;
 mod setup;
 mod steps;
 mod stopped;
+mod suspicion;
 
 use std::fmt;
 
@@ -167,6 +168,7 @@ pub fn insights_with(report: &Report, expectations: &[Expectation]) -> Vec<Insig
 
 fn of_run(run: &Run, expectations: &[Expectation]) -> Vec<Statement> {
     let all = Series::all(run);
+    let found = suspicion::found(run);
     let mut said = Vec::new();
     said.extend(failures::failed(run).map(Statement::Failed));
     said.extend(expectations.iter().map(|e| Statement::Expected(e.check(run))));
@@ -176,9 +178,9 @@ fn of_run(run: &Run, expectations: &[Expectation]) -> Vec<Statement> {
     said.extend(chat::at_the_ends(run).into_iter().map(Statement::Chat));
     said.extend(steps::steps(run).into_iter().map(Statement::Steps));
     said.extend(prediction::predictions(run, &all).into_iter().map(Statement::Prediction));
-    said.extend(precision::precision(run).into_iter().map(Statement::Precision));
-    said.extend(stopped::stopped(run).map(Statement::Stopped));
-    said.extend(noise::noise(run).into_iter().map(Statement::Noise));
+    said.extend(precision::precision(run, found.is_any()).into_iter().map(Statement::Precision));
+    said.extend(stopped::stopped(run, found.is_any()).map(Statement::Stopped));
+    said.extend(noise::noise(run, &found).into_iter().map(Statement::Noise));
     said.extend(conditions::conditions(run).into_iter().map(Statement::Conditions));
     said.extend(setup::setup(run).into_iter().map(Statement::Setup));
     said.extend(graphs::graphs(run).map(Statement::Graphs));

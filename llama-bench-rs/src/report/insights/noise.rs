@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use super::{Level, Say};
+use super::{Level, Say, suspicion::Found};
 use crate::{
     record::{Cell, Run, Test},
     report::in_words::{count, duration, percent},
@@ -9,27 +9,50 @@ use crate::{
 };
 
 /// What disturbed the repetitions. Nothing is ever dropped from the figures for it, and what moves a time by less than
-/// 1 % is not worth a word.
+/// 1 % is left out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Noise {
-    /// Repetitions beyond Tukey's fences.
+    /// Repetitions beyond Tukey's fences, which ordinary noise crosses now and then; left out where [`Noise::Apart`] is
+    /// said.
     Outliers {
         /// Cells that have some.
         n_cells: usize,
         /// The one that lies farthest from its cell's median.
         farthest: Far,
     },
-    /// The first repetition is an outlier on the slow side.
+    /// The first repetition is an outlier on the slow side. A warning only if the run's repetitions are
+    /// [apart](Noise::Apart) too: the first one of few crosses a fence by chance.
     SlowFirst {
         /// Cells whose first one is.
         n_cells: usize,
         /// The one that lies farthest from its cell's median.
         farthest: Far,
+        /// Whether some repetitions of the run lie farther apart than ordinary noise does.
+        is_apart: bool,
+    },
+    /// Neighbours are more alike than in a random order of the same repetitions: the machine changes its speed for longer
+    /// than a repetition.
+    Dependent {
+        /// The lag-1 autocorrelation, the mean over the cells.
+        correlation: f64,
+        /// How often chance alone makes neighbours so alike, over all tests of the run.
+        p_value: f64,
+    },
+    /// The repetitions of a cell fall into two groups, farther apart than ordinary noise makes them.
+    Apart {
+        /// The cell with the widest gap for its spread.
+        test: Test,
+        /// Its repetitions.
+        n: usize,
+        /// Those above the gap: the slower ones.
+        n_slower: usize,
+        /// Width of the gap, as a part of the cell's mean time.
+        gap: f64,
     },
     /// The times climb or fall in the order measured.
     Drift {
-        /// Cells whose times do, with p values under 5 % after Holm's correction over all cells of the run.
+        /// Cells whose times do, with p values under 1 % after Holm's correction over all cells of the run.
         n_cells: usize,
         /// The cell where they do most.
         test: Test,
@@ -58,15 +81,25 @@ pub struct Far {
 }
 
 /// Less is not worth a word.
-const WORTH_A_WORD: f64 = 0.01;
+pub(super) const WORTH_A_WORD: f64 = 0.01;
 
 /// More is a reason to look again.
 const ALARMING: f64 = 0.05;
 
-pub(super) fn noise(run: &Run) -> Vec<Noise> {
+/// Of a hundred steady runs one drifts by chance. Stricter than one test alone, since a run is tested for more than drift.
+const DRIFT_ALPHA: f64 = 0.01;
+
+pub(super) fn noise(run: &Run, found: &Found) -> Vec<Noise> {
     let sets: Vec<(Test, Samples<Duration>)> =
         run.cells.iter().filter_map(|cell| Some((cell.test, cell.times()?))).collect();
-    [slow_first(&sets), outliers(&sets), drift(&sets), unsettled(&run.cells)].into_iter().flatten().collect()
+    let is_apart = found.apart.is_some();
+    let dependent =
+        found.serial.map(|serial| Noise::Dependent { correlation: serial.correlation, p_value: serial.p_value });
+    let apart =
+        found.apart.map(|(test, n, apart)| Noise::Apart { test, n, n_slower: apart.n_above, gap: apart.gap });
+    let outliers = if is_apart { None } else { outliers(&sets) };
+    let said = [slow_first(&sets, is_apart), apart, outliers, dependent, drift(&sets), unsettled(&run.cells)];
+    said.into_iter().flatten().collect()
 }
 
 impl Far {
@@ -84,13 +117,13 @@ fn farthest(far: &[Far]) -> Option<Far> {
     far.iter().copied().max_by(|a, b| a.distance().total_cmp(&b.distance()))
 }
 
-fn slow_first(sets: &[(Test, Samples<Duration>)]) -> Option<Noise> {
+fn slow_first(sets: &[(Test, Samples<Duration>)], is_apart: bool) -> Option<Noise> {
     let first = |(test, times): &(Test, Samples<Duration>)| {
         let far = Far { test: *test, time: *times.values().first()?, median: times.median() };
         (times.first_is_slow() && far.matters()).then_some(far)
     };
     let far: Vec<Far> = sets.iter().filter_map(first).collect();
-    Some(Noise::SlowFirst { n_cells: far.len(), farthest: farthest(&far)? })
+    Some(Noise::SlowFirst { n_cells: far.len(), farthest: farthest(&far)?, is_apart })
 }
 
 fn outliers(sets: &[(Test, Samples<Duration>)]) -> Option<Noise> {
@@ -117,7 +150,7 @@ fn drift(sets: &[(Test, Samples<Duration>)]) -> Option<Noise> {
     let drifting: Vec<_> = trends
         .into_iter()
         .zip(p_values)
-        .filter(|((_, trend), p)| p.get() < Trend::ALPHA && trend.change.get().abs() > WORTH_A_WORD)
+        .filter(|((_, trend), p)| p.get() < DRIFT_ALPHA && trend.change.get().abs() > WORTH_A_WORD)
         .map(|(cell, _)| cell)
         .collect();
     let size = |(_, trend): &(Test, Trend)| trend.change.get().abs();
@@ -138,9 +171,10 @@ fn unsettled(cells: &[Cell]) -> Option<Noise> {
 impl Say for Noise {
     fn level(&self) -> Level {
         let size = match self {
-            Noise::Outliers { farthest, .. } | Noise::SlowFirst { farthest, .. } => farthest.distance(),
+            Noise::Outliers { .. } | Noise::SlowFirst { is_apart: false, .. } => return Level::Note,
+            Noise::SlowFirst { farthest, .. } => farthest.distance(),
             Noise::Drift { change, .. } => change.get().abs(),
-            Noise::Unsettled { .. } => return Level::Warning,
+            Noise::Dependent { .. } | Noise::Apart { .. } | Noise::Unsettled { .. } => return Level::Warning,
         };
         if size > ALARMING { Level::Warning } else { Level::Note }
     }
@@ -157,13 +191,30 @@ impl fmt::Display for Noise {
                 duration(time),
                 duration(median)
             ),
-            Noise::SlowFirst { n_cells, farthest: Far { test, time, median } } => write!(
+            Noise::SlowFirst { n_cells, farthest: Far { test, time, median }, .. } => write!(
                 f,
                 "The first repetition is slow in {}, in {test} the most: {} where the median is {}. It is counted; a \
                  longer warm-up would help.",
                 count(n_cells, "cell"),
                 duration(time),
                 duration(median)
+            ),
+            Noise::Dependent { correlation, p_value } => {
+                let percent = |share: f64| Share::new(share).map_or_else(String::new, percent);
+                write!(
+                    f,
+                    "Successive repetitions are more alike than chance makes them (lag-1 autocorrelation \
+                     {correlation:.2}, p = {}): the machine changes its speed for longer than one repetition. The \
+                     intervals are widened for it and may still be too narrow; measure in several runs, or in rounds.",
+                    percent(p_value)
+                )
+            }
+            Noise::Apart { test, n, n_slower, gap } => write!(
+                f,
+                "Repetitions fall into two groups, most clearly in {test}: {n_slower} of {n} are slower than the rest, \
+                 with a gap of {} of the mean. Other cells may have met one of the two speeds alone, so the intervals \
+                 of this run may be too narrow. Look for what interrupts or slows the machine now and then.",
+                Share::new(gap).map_or_else(String::new, percent)
             ),
             Noise::Drift { n_cells, test, change } => write!(
                 f,

@@ -20,6 +20,9 @@ pub enum Precision {
         n_cells: usize,
         /// The cell with the widest, and half that interval over the mean.
         widest: (Test, Share),
+        /// Whether the run's repetitions depend on each other or fall into two groups, so that the intervals may be too
+        /// narrow: see [`Noise::Dependent`](super::Noise::Dependent) and [`Noise::Apart`](super::Noise::Apart).
+        is_doubted: bool,
     },
     /// From standard deviations, where the number of samples is not known.
     Deviations {
@@ -46,7 +49,7 @@ const GOOD: f64 = 0.01;
 /// Means known worse than this are a reason to look again.
 pub(super) const BAD: f64 = 0.05;
 
-pub(super) fn precision(run: &Run) -> Vec<Precision> {
+pub(super) fn precision(run: &Run, is_doubted: bool) -> Vec<Precision> {
     let (mut widths, mut deviations, mut n_single, mut n_unknown) = (Vec::new(), Vec::new(), 0, 0);
     for cell in &run.cells {
         let Some(figures) = Figures::of(cell) else { continue };
@@ -60,7 +63,7 @@ pub(super) fn precision(run: &Run) -> Vec<Precision> {
     let most = |all: &[(Test, Share)]| all.iter().copied().max_by(|a, b| a.1.get().total_cmp(&b.1.get()));
     let mut said = Vec::new();
     if let Some(widest) = most(&widths) {
-        said.push(Precision::Intervals { n_cells: widths.len(), widest });
+        said.push(Precision::Intervals { n_cells: widths.len(), widest, is_doubted });
     }
     if let Some(largest) = most(&deviations) {
         said.push(Precision::Deviations { n_cells: deviations.len(), largest });
@@ -77,6 +80,7 @@ pub(super) fn precision(run: &Run) -> Vec<Precision> {
 impl Say for Precision {
     fn level(&self) -> Level {
         match self {
+            Precision::Intervals { widest: (_, width), is_doubted: true, .. } if width.get() <= BAD => Level::Note,
             Precision::Intervals { widest: (_, width), .. }
             | Precision::Deviations { largest: (_, width), .. } => match width.get() {
                 w if w <= GOOD => Level::Good,
@@ -92,17 +96,20 @@ impl Say for Precision {
 impl fmt::Display for Precision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let judgement = match self.level() {
+            Level::Note if matches!(self, Precision::Intervals { is_doubted: true, .. }) => {
+                "it may be more, since the repetitions of this run are not independent"
+            }
             Level::Good => "small enough to believe the figures",
             Level::Note => "differences of that size between two runs mean nothing",
             Level::Warning => "too much to believe the figures",
         };
         match *self {
-            Precision::Intervals { n_cells: 1, widest: (test, width) } => write!(
+            Precision::Intervals { n_cells: 1, widest: (test, width), .. } => write!(
                 f,
                 "The uncertainty of the mean of {test} (half the 95 % interval) is {}: {judgement}.",
                 percent(width)
             ),
-            Precision::Intervals { n_cells, widest: (test, width) } => write!(
+            Precision::Intervals { n_cells, widest: (test, width), .. } => write!(
                 f,
                 "The uncertainty of the means (half the 95 % interval) of {n_cells} cells is at most {} ({test}): \
                  {judgement}.",
