@@ -52,7 +52,8 @@ impl Apart {
         let (cell, widest) = measured.max_by(|(_, a), (_, b)| size(a).total_cmp(&size(b)))?;
         let seen = largest(&gaps, typical);
         let p_value = chance::p_value(chance, |rng| {
-            let drawn: Vec<Option<Gap>> = cells.iter().map(|cell| Gap::widest(&ordinary(cell.len(), rng))).collect();
+            let drawn: Vec<Option<Gap>> =
+                cells.iter().map(|cell| Gap::widest(&ordinary(cell.len(), rng))).collect();
             typical_spread(&drawn).is_some_and(|typical| largest(&drawn, typical) >= seen)
         });
         Some(Self { cell, n_above: widest.n_above, gap: widest.width, p_value })
@@ -132,7 +133,8 @@ mod tests {
 
     #[test]
     fn two_speeds_are_found_in_one_cell() {
-        let levels: Vec<f64> = steady().iter().enumerate().map(|(i, v)| if i < 5 { v * 1.09 } else { *v }).collect();
+        let levels: Vec<f64> =
+            steady().iter().enumerate().map(|(i, v)| if i < 5 { v * 1.09 } else { *v }).collect();
         let apart = Apart::of(&[rates(&levels)]).unwrap();
         assert_eq!(apart.n_above, 5);
         assert!(apart.p_value < 0.05, "{apart:?}");

@@ -29,7 +29,11 @@ pub(super) fn p_value(chance: Chance, mut is_as_extreme: impl FnMut(&mut Rng) ->
         hits += u32::from(is_as_extreme(&mut rng));
         draws += 1;
     }
-    if hits == chance.hits { f64::from(hits) / f64::from(draws) } else { f64::from(hits + 1) / f64::from(draws + 1) }
+    if hits == chance.hits {
+        f64::from(hits) / f64::from(draws)
+    } else {
+        f64::from(hits + 1) / f64::from(draws + 1)
+    }
 }
 
 #[cfg(test)]

@@ -252,13 +252,16 @@ mod tests {
             assert!(alike > 3.0 * apart, "{n}: {alike} and {apart}");
         }
         // scipy: t.interval(0.95, 19, mean, sem): neighbours on opposite sides change nothing.
-        let students = t_quantile(19.0, Confidence::P95).unwrap() * stddev(&steady(20)).unwrap() / 20f64.sqrt();
+        let students =
+            t_quantile(19.0, Confidence::P95).unwrap() * stddev(&steady(20)).unwrap() / 20f64.sqrt();
         assert!((half_width(&steady(20)) - students).abs() < 1e-9);
     }
 
     #[test]
     fn a_drift_does_not_narrow_the_interval() {
-        let drifting = |noise: f64| (0..20).map(|i| 98.5 + 3.0 * f64::from(i) / 19.0 + noise * f64::from(i % 2)).collect::<Vec<_>>();
+        let drifting = |noise: f64| {
+            (0..20).map(|i| 98.5 + 3.0 * f64::from(i) / 19.0 + noise * f64::from(i % 2)).collect::<Vec<_>>()
+        };
         // By hand: 3 % over twenty repetitions have a standard deviation of 0.934 %, ± 0.44 % if they were independent.
         let narrowest = half_width(&drifting(0.3));
         assert!(narrowest > 0.44, "{narrowest}");

@@ -145,7 +145,8 @@ fn intervals_stay_honest_under_the_stopping_rule() {
                 }
             });
             println!("{noise:?}, cv {cv}, stopping rule: {coverage:.3}");
-            let (least, most) = (0.94 - CHANCE, if matches!(noise, Noise::Drifting) { 1.0 } else { 0.98 + CHANCE });
+            let (least, most) =
+                (0.94 - CHANCE, if matches!(noise, Noise::Drifting) { 1.0 } else { 0.98 + CHANCE });
             assert!((least..=most).contains(&coverage), "{noise:?}, cv {cv}: {coverage}");
             assert!(precise > TRIALS / 2, "{noise:?}, cv {cv}: only {precise} of {TRIALS} became precise");
         }

@@ -219,7 +219,9 @@ fn five_repetitions_tell_less() {
     for noise in ALL {
         let tally = tell(noise, Count::Fixed(5), 24);
         match noise {
-            Noise::Levels(30.0) | Noise::Periodic(_) => assert!(tally.silent_misses() < 0.6, "{noise:?}: {tally}"),
+            Noise::Levels(30.0) | Noise::Periodic(_) => {
+                assert!(tally.silent_misses() < 0.6, "{noise:?}: {tally}")
+            }
             _ => assert!(tally.silent_misses() < 0.2, "{noise:?}: {tally}"),
         }
     }

@@ -306,7 +306,7 @@ mod tests {
         // A target out of reach, for which independent noise would be given up.
         let strict = StoppingRule { max: 60, target: Share::new(0.002).unwrap(), ..StoppingRule::new() };
         assert_eq!(first_stop(strict, &ms(&levels)), Some((60, Stop::Maximum)));
-        let drift: Vec<f64> = quiet(60).iter().enumerate().map(|(i, ms)| ms + 0.05 * i as f64).collect();
+        let drift: Vec<f64> = quiet(60).iter().enumerate().map(|(i, ms)| ms + 0.5 * i as f64).collect();
         assert_eq!(first_stop(wide, &ms(&drift)), Some((60, Stop::Maximum)));
         assert_eq!(first_stop(wide, &ms(&quiet(60))), Some((9, Stop::Precise)), "without either");
     }

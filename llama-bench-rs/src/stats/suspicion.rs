@@ -26,7 +26,8 @@ impl Suspicion {
     /// the machine's, and half to the kinds, since some meet only one.
     pub fn of<Q: Quantity>(kinds: &[Vec<Samples<Q>>]) -> Self {
         let n_kinds = kinds.iter().filter(|cells| !cells.is_empty()).count() as f64;
-        let raised = |serial: Serial, factor: f64| Serial { p_value: (serial.p_value * factor).min(1.0), ..serial };
+        let raised =
+            |serial: Serial, factor: f64| Serial { p_value: (serial.p_value * factor).min(1.0), ..serial };
         let all: Vec<Samples<Q>> = kinds.iter().flatten().cloned().collect();
         let together = Serial::of(&all).map(|serial| raised(serial, if n_kinds > 1.0 { 2.0 } else { 1.0 }));
         let alone = kinds.iter().filter(|_| n_kinds > 1.0).filter_map(|cells| Serial::of(cells));
@@ -92,7 +93,10 @@ mod tests {
         times[6] *= 2;
         let kinds = [vec![steady(0)], vec![steady(3), Samples::new(times).unwrap(), steady(5)]];
         let found = Suspicion::of(&kinds);
-        assert!(found.apart.is_some_and(|(kind, apart)| (kind, apart.cell, apart.n_above) == (1, 1, 1)), "{found:?}");
+        assert!(
+            found.apart.is_some_and(|(kind, apart)| (kind, apart.cell, apart.n_above) == (1, 1, 1)),
+            "{found:?}"
+        );
         assert!(found.is_any());
     }
 }

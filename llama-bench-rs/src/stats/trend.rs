@@ -58,11 +58,7 @@ impl Line {
         let squares: f64 = (0..n).map(|i| (values[i] - mean - slope * position(i)).powi(2)).sum();
         let degrees_of_freedom = (n - 2) as f64;
         let residual_stddev = (squares / degrees_of_freedom).sqrt();
-        Some(Self {
-            slope,
-            slope_error: residual_stddev / spread.sqrt(),
-            degrees_of_freedom,
-        })
+        Some(Self { slope, slope_error: residual_stddev / spread.sqrt(), degrees_of_freedom })
     }
 
     /// Two-sided p value of the slope; 1 for values that do not vary.

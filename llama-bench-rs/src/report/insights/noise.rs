@@ -13,8 +13,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Noise {
-    /// Repetitions beyond Tukey's fences, which ordinary noise crosses now and then; left out where [`Noise::Apart`] is
-    /// said.
+    /// Repetitions beyond Tukey's fences, which ordinary noise crosses now and then.
     Outliers {
         /// Cells that have some.
         n_cells: usize,
@@ -93,12 +92,13 @@ pub(super) fn noise(run: &Run, found: &Found) -> Vec<Noise> {
     let sets: Vec<(Test, Samples<Duration>)> =
         run.cells.iter().filter_map(|cell| Some((cell.test, cell.times()?))).collect();
     let is_apart = found.apart.is_some();
-    let dependent =
-        found.serial.map(|serial| Noise::Dependent { correlation: serial.correlation, p_value: serial.p_value });
+    let dependent = found
+        .serial
+        .map(|serial| Noise::Dependent { correlation: serial.correlation, p_value: serial.p_value });
     let apart =
         found.apart.map(|(test, n, apart)| Noise::Apart { test, n, n_slower: apart.n_above, gap: apart.gap });
-    let outliers = if is_apart { None } else { outliers(&sets) };
-    let said = [slow_first(&sets, is_apart), apart, outliers, dependent, drift(&sets), unsettled(&run.cells)];
+    let said =
+        [slow_first(&sets, is_apart), apart, outliers(&sets), dependent, drift(&sets), unsettled(&run.cells)];
     said.into_iter().flatten().collect()
 }
 
@@ -209,13 +209,18 @@ impl fmt::Display for Noise {
                     percent(p_value)
                 )
             }
-            Noise::Apart { test, n, n_slower, gap } => write!(
-                f,
-                "Repetitions fall into two groups, most clearly in {test}: {n_slower} of {n} are slower than the rest, \
-                 with a gap of {} of the mean. Other cells may have met one of the two speeds alone, so the intervals \
-                 of this run may be too narrow. Look for what interrupts or slows the machine now and then.",
-                Share::new(gap).map_or_else(String::new, percent)
-            ),
+            Noise::Apart { test, n, n_slower, gap } => {
+                let (n_apart, side) =
+                    if 2 * n_slower > n { (n - n_slower, "faster") } else { (n_slower, "slower") };
+                write!(
+                    f,
+                    "Repetitions fall into two groups, most clearly in {test}: {n_apart} of {n} {} {side} than the rest \
+                     by {} of the mean or more. Other cells may have met one of the two speeds alone, so the intervals \
+                     of this run may be too narrow. Look for what interrupts or slows the machine now and then.",
+                    if n_apart == 1 { "is" } else { "are" },
+                    Share::new(gap).map_or_else(String::new, percent)
+                )
+            }
             Noise::Drift { n_cells, test, change } => write!(
                 f,
                 "The times of {} drift while they are repeated, most in {test}, where a straight line through them {} \

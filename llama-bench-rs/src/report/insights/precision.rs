@@ -80,7 +80,9 @@ pub(super) fn precision(run: &Run, is_doubted: bool) -> Vec<Precision> {
 impl Say for Precision {
     fn level(&self) -> Level {
         match self {
-            Precision::Intervals { widest: (_, width), is_doubted: true, .. } if width.get() <= BAD => Level::Note,
+            Precision::Intervals { widest: (_, width), is_doubted: true, .. } if width.get() <= BAD => {
+                Level::Note
+            }
             Precision::Intervals { widest: (_, width), .. }
             | Precision::Deviations { largest: (_, width), .. } => match width.get() {
                 w if w <= GOOD => Level::Good,
