@@ -31,6 +31,7 @@ fn sample() -> impl Strategy<Value = Sample> {
         steps,
         at: Some(at),
         pace,
+        disturbance: None,
     })
 }
 
@@ -56,6 +57,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
             let warmup = Warmup { n_runs: 1, settled };
             Outcome::Measured(Measured {
                 samples,
+                set_aside: Vec::new(),
                 live,
                 rewind: Some(rewind),
                 warmup: Some(warmup),

@@ -271,7 +271,12 @@ fn noise_is_told_with_its_size() {
     assert!(saying(&report, "lie far from the others").contains("450 ms where the median is 551 ms"));
     let measured = cell(&mut report, TestKind::Pp(2048), 0);
     measured.samples = (0..10)
-        .map(|i| Sample { elapsed: ms(550 + 5 * i), steps: vec![], at: Some(ms(600 * i)), pace: None })
+        .map(|i| Sample {
+            elapsed: ms(550 + 5 * i),
+            steps: vec![],
+            at: Some(ms(600 * i)),
+            ..Sample::default()
+        })
         .collect();
     measured.warmup.as_mut().unwrap().settled = Some(false);
     let drift = saying(&report, " drift while they are repeated");

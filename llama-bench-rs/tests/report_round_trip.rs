@@ -67,8 +67,8 @@ fn header() -> impl Strategy<Value = Header> {
     let pools = (
         vec(text(), 26),
         vec(option::of(any::<u32>()), 22),
-        vec(option::of(0..=i64::MAX as u64), 6),
-        vec(option::of(any::<bool>()), 14),
+        vec(option::of(0..=i64::MAX as u64), 11),
+        vec(option::of(any::<bool>()), 15),
     );
     let rest = (
         vec(option::of(duration()), 10),
@@ -157,6 +157,13 @@ fn header() -> impl Strategy<Value = Header> {
             },
             work: Vec::new(),
             load: Load { elapsed: next(times), size_bytes: next(wide) },
+            placement: next(flags).map(|_| Placement {
+                anonymous: next(wide),
+                anon_huge_pages: next(wide),
+                file_mapped: next(wide),
+                file_pmd_mapped: next(wide),
+                locked: next(wide),
+            }),
             timing: Timing {
                 started_at: next(t),
                 wall: next(times),
@@ -174,8 +181,30 @@ fn header() -> impl Strategy<Value = Header> {
 }
 
 fn sample() -> impl Strategy<Value = Sample> {
-    (duration(), vec(duration(), 0..4), duration(), option::of(duration()))
-        .prop_map(|(elapsed, steps, at, pace)| Sample { elapsed, steps, at: Some(at), pace })
+    let times = (duration(), vec(duration(), 0..4), duration(), option::of(duration()));
+    (times, option::of(disturbance())).prop_map(|((elapsed, steps, at, pace), disturbance)| Sample {
+        elapsed,
+        steps,
+        at: Some(at),
+        pace,
+        disturbance,
+    })
+}
+
+fn disturbance() -> impl Strategy<Value = Disturbance> {
+    let counts = vec(option::of(any::<u64>()), 2);
+    (option::of(any::<u32>()), vec(option::of(duration()), 5), counts).prop_map(
+        |(n_threads, times, counts)| Disturbance {
+            n_threads,
+            on_core: times[0],
+            waited: times[1],
+            n_preempted: counts[0],
+            stolen: times[2],
+            pressure: times[3],
+            n_instructions: counts[1],
+            pace_on_core: times[4],
+        },
+    )
 }
 
 fn measured() -> impl Strategy<Value = Measured> {
@@ -191,15 +220,15 @@ fn measured() -> impl Strategy<Value = Measured> {
     let stop =
         option::of(prop::sample::select(vec![Stop::Precise, Stop::SteadyNoise, Stop::Maximum, Stop::Budget]));
     let rest = (option::of(rewind), option::of(warmup), stop, vec(conditions(), 0..3));
-    (vec(sample(), 0..4), option::of(sample()), rest).prop_map(
-        |(samples, live, (rewind, warmup, stop, conditions))| Measured {
+    (vec(sample(), 0..4), vec(sample(), 0..3), option::of(sample()), rest).prop_map(
+        |(samples, set_aside, live, (rewind, warmup, stop, conditions))| Measured {
             // A file has the beginnings of all repetitions or of none.
             samples: match warmup {
                 Some(_) => samples,
                 None => samples.into_iter().map(|sample| Sample { at: None, ..sample }).collect(),
             },
-            // Before the live generation no pace is taken.
-            live: live.map(|sample| Sample { pace: None, ..sample }),
+            set_aside,
+            live,
             rewind,
             warmup: warmup.map(|(n_runs, settled)| Warmup { n_runs, settled }),
             stop,
@@ -371,5 +400,38 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_disturbed_repetition_and_what_was_set_aside_survive_and_are_no_part_of_a_mean() {
+    let ms = Duration::from_millis;
+    let disturbance = Disturbance {
+        n_threads: Some(1),
+        waited: Some(ms(50)),
+        n_preempted: Some(3),
+        ..Disturbance::default()
+    };
+    let quiet = Sample { elapsed: ms(100), ..Sample::default() };
+    let disturbed = Sample { elapsed: ms(150), disturbance: Some(disturbance), ..Sample::default() };
+    let measured = Measured {
+        samples: vec![quiet.clone(), disturbed.clone()],
+        set_aside: vec![disturbed],
+        ..Measured::default()
+    };
+    let cell = Cell {
+        test: Test { kind: TestKind::Pp(8), n_depth: 0, group: None },
+        started_at: String::new(),
+        outcome: Outcome::Measured(measured),
+    };
+    let placement = Some(Placement { file_mapped: Some(1 << 30), ..Placement::default() });
+    let header = Header { placement, ..Header::default() };
+    let report = Report { runs: vec![Run { header, cells: vec![cell], curve: vec![] }] };
+    for format in [Format::Json, Format::Jsonl, Format::Csv, Format::Sql] {
+        let text = report::to_string(&report, format).unwrap();
+        if format != Format::Sql {
+            assert_eq!(report::read_str(&text).unwrap().report, report, "{format:?}");
+        }
+        assert!(text.contains("125000000"), "{format:?}: the mean of the two samples");
     }
 }

@@ -48,6 +48,7 @@ pub(super) fn without_model(
         resolved: Resolved::default(),
         work: Vec::new(),
         load: Load::default(),
+        placement: None,
         timing: Timing::default(),
     }
 }

@@ -12,6 +12,8 @@ use crate::{
 pub(super) struct Progress {
     pub(super) started_at: Option<String>,
     pub(super) samples: Vec<Sample>,
+    /// Disturbed repetitions that are repeated.
+    pub(super) set_aside: Vec<Sample>,
     pub(super) live: Option<Sample>,
     pub(super) rewind: Option<Rewind>,
     pub(super) failure: Option<Failure>,
@@ -27,16 +29,17 @@ pub(super) struct Progress {
 impl Progress {
     /// Takes over what an earlier run measured; its failure is tried again.
     pub(super) fn taken_up(cell: &Cell) -> Self {
-        let Some(Measured { samples, live, rewind, conditions, .. }) = cell.measured() else {
+        let Some(Measured { samples, set_aside, live, rewind, conditions, .. }) = cell.measured() else {
             return Self::default();
         };
         Self {
             started_at: Some(cell.started_at.clone()),
             samples: samples.clone(),
+            set_aside: set_aside.clone(),
             live: live.clone(),
             rewind: *rewind,
             conditions: conditions.clone(),
-            spent: samples.iter().map(|sample| sample.elapsed).sum(),
+            spent: samples.iter().chain(set_aside).map(|sample| sample.elapsed).sum(),
             ..Self::default()
         }
     }
@@ -64,6 +67,7 @@ impl Progress {
             }),
             _ => Outcome::Measured(Measured {
                 samples: self.samples.clone(),
+                set_aside: self.set_aside.clone(),
                 live: self.live.clone(),
                 rewind: Some(self.rewind.unwrap_or(Rewind::Clear)),
                 warmup: Some(warmup),

@@ -20,7 +20,7 @@ pub(super) fn prompt<T: Target>(
     }
     target.synchronize()?;
     let end = clock.now();
-    Ok(Sample { elapsed: end - start, steps: Vec::new(), at: Some(start), pace: None })
+    Ok(Sample { elapsed: end - start, at: Some(start), ..Sample::default() })
 }
 
 /// Embedding: read like a prompt, with embeddings turned on and off outside of the timed region.
@@ -54,5 +54,5 @@ pub(super) fn generation<T: Target>(
         steps.push(now - last);
         last = now;
     }
-    Ok(Sample { elapsed: last - start, steps, at: Some(start), pace: None })
+    Ok(Sample { elapsed: last - start, steps, at: Some(start), ..Sample::default() })
 }

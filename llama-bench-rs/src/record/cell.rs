@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::GpuConditions;
+use super::{Disturbance, GpuConditions};
 use crate::{
     stats::Stop,
     units::{RateSpread, TokensPerSecond},
@@ -158,10 +158,12 @@ pub enum Outcome {
 }
 
 /// The raw result of a cell.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
-    /// Every repetition, in the order measured.
+    /// Every repetition that counts, in the order measured.
     pub samples: Vec<Sample>,
+    /// Repetitions that were disturbed and repeated, in the order measured: part of no figure.
+    pub set_aside: Vec<Sample>,
     /// A generation straight after the live fill reached this depth, kept apart from `samples`: the state in which a
     /// user's program generates. It may be shorter than a repetition, and has no pace; compare its steps.
     pub live: Option<Sample>,
@@ -189,7 +191,7 @@ pub struct Summarised {
 }
 
 /// One timed repetition.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// From the first submission to the last completion.
     pub elapsed: Duration,
@@ -201,6 +203,9 @@ pub struct Sample {
     /// moment, the longer. `None` if it was not run, or says nothing because the model is not on the CPU alone.
     #[serde(default)]
     pub pace: Option<Duration>,
+    /// What other programs took from it; `None` if a file or the system does not tell.
+    #[serde(default)]
+    pub disturbance: Option<Disturbance>,
 }
 
 /// How a context gets back to a depth.

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::Work;
+use super::{Placement, Work};
 use crate::stats::StoppingRule;
 
 /// What was measured, on what, and how. What a file does not tell is `None`, or text or a list that is empty.
@@ -23,6 +23,8 @@ pub struct Header {
     pub work: Vec<Work>,
     /// How loading went.
     pub load: Load,
+    /// Where memory lay; `None` if a file or the system does not tell.
+    pub placement: Option<Placement>,
     /// Wall-clock facts of the whole run.
     pub timing: Timing,
 }

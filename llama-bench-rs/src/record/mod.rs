@@ -12,7 +12,9 @@ mod cell;
 mod conditions;
 mod cut_short;
 mod difference;
+mod disturbance;
 mod header;
+mod placement;
 mod summary;
 pub mod work;
 
@@ -23,10 +25,12 @@ pub use cell::{
 pub use conditions::{GpuConditions, merge_conditions};
 pub use cut_short::CutShort;
 pub use difference::Difference;
+pub use disturbance::Disturbance;
 pub use header::{
     Build, Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Host, Load, Method, ModelInfo, Order,
     Resolved, Timing,
 };
+pub use placement::Placement;
 pub use work::Work;
 
 /// The version of the record schema; a file of a newer version is refused, an older one is read.

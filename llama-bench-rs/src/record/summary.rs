@@ -76,18 +76,16 @@ mod tests {
             started_at: "2025-11-03T10:00:00Z".into(),
             outcome: Outcome::Measured(Measured {
                 samples,
-                live: None,
                 rewind: Some(Rewind::Clear),
                 warmup: Some(Warmup::default()),
-                stop: None,
-                conditions: Vec::new(),
+                ..Measured::default()
             }),
         }
     }
 
     fn sample(ms: u64, steps: &[u64]) -> Sample {
         let steps = steps.iter().copied().map(Duration::from_millis).collect();
-        Sample { elapsed: Duration::from_millis(ms), steps, at: Some(Duration::ZERO), pace: None }
+        Sample { elapsed: Duration::from_millis(ms), steps, at: Some(Duration::ZERO), ..Sample::default() }
     }
 
     #[test]

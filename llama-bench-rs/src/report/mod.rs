@@ -67,7 +67,9 @@ use crate::record::{Header, Report};
 pub use error::{Place, Problem, ReportError, Skipped};
 pub use explain::explain_markdown;
 pub use file_sink::FileSink;
-pub use flat::{FIELDS, Field, Flat, FlatCurvePoint, FlatKind, FlatSample, Kind, Origin, OutcomeKind};
+pub use flat::{
+    FIELDS, Field, Flat, FlatCurvePoint, FlatDisturbance, FlatKind, FlatSample, Kind, Origin, OutcomeKind,
+};
 pub use journal::Journal;
 pub use read::{Loaded, read_file, read_str};
 pub use schema::json_schema;

@@ -103,7 +103,13 @@ fn nested(name: &str) -> Value {
         "samples_pace_ns" => list(json!({ "type": ["integer", "null"], "minimum": 0 })),
         "samples_ts" => list(json!({ "type": ["number", "null"], "exclusiveMinimum": 0 })),
         "steps_ns" => list(list(ns())),
-        "live" => object(&[("ns", ns()), ("steps_ns", list(ns())), ("at_ns", ns())]),
+        "samples_disturbance" => list(json!({ "anyOf": [disturbance(), { "type": "null" }] })),
+        "set_aside" => list(sample()),
+        "live" => sample(),
+        "placement" => {
+            let names = ["anonymous", "anon_huge_pages", "file_mapped", "file_pmd_mapped", "locked"];
+            object(&names.map(|name| (name, json!({ "type": ["integer", "null"], "minimum": 0 }))))
+        }
         "curve" => {
             let warmup = json!({ "type": "boolean" });
             list(object(&[("n_depth", count()), ("n_tokens", count()), ("ns", ns()), ("warmup", warmup)]))
@@ -150,6 +156,32 @@ fn nested(name: &str) -> Value {
         // Every nested field has an arm; a test finds one that has none.
         _ => Value::Bool(true),
     }
+}
+
+/// A repetition on its own.
+fn sample() -> Value {
+    let ns = || json!({ "$ref": "#/$defs/nanoseconds" });
+    let steps = json!({ "type": "array", "items": ns() });
+    let mut sample = object(&[("ns", ns()), ("steps_ns", steps), ("at_ns", ns())]);
+    // Only where it is known.
+    sample["properties"]["pace_ns"] = ns();
+    sample["properties"]["disturbance"] = disturbance();
+    sample
+}
+
+/// What other programs took from a repetition.
+fn disturbance() -> Value {
+    let names = [
+        "n_threads",
+        "on_core_ns",
+        "waited_ns",
+        "n_preempted",
+        "stolen_ns",
+        "pressure_ns",
+        "n_instructions",
+        "pace_on_core_ns",
+    ];
+    object(&names.map(|name| (name, json!({ "type": ["integer", "null"], "minimum": 0 }))))
 }
 
 fn object(properties: &[(&str, Value)]) -> Value {

@@ -25,7 +25,7 @@ impl fmt::Display for Fact {
 
 /// The facts about a run, in the order in which a reader asks for them.
 pub fn header_facts(run: &Run) -> Vec<Fact> {
-    let Header { build, host, model, config, resolved, load, timing, work: _ } = &run.header;
+    let Header { build, host, model, config, resolved, load, timing, .. } = &run.header;
     let mut facts = Facts::default();
     facts.join(
         "Model",

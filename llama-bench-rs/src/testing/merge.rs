@@ -60,17 +60,21 @@ mod tests {
 
     fn part(times_ms: &[u64]) -> Run {
         let ms = Duration::from_millis;
-        let sample = |&time| Sample { elapsed: ms(time), steps: vec![], at: Some(ms(5)), pace: Some(ms(1)) };
+        let sample = |&time| Sample {
+            elapsed: ms(time),
+            steps: vec![],
+            at: Some(ms(5)),
+            pace: Some(ms(1)),
+            ..Sample::default()
+        };
         let measured = |kind| Cell {
             test: Test { kind, n_depth: 0, group: None },
             started_at: "2025-11-03T10:00:00Z".into(),
             outcome: Outcome::Measured(Measured {
                 samples: times_ms.iter().map(sample).collect(),
-                live: None,
                 rewind: Some(Rewind::Clear),
                 warmup: Some(Warmup::default()),
-                stop: None,
-                conditions: vec![],
+                ..Measured::default()
             }),
         };
         let timing = Timing { wall: Some(ms(100)), n_decoded_tokens: Some(7), ..Timing::default() };

@@ -96,13 +96,14 @@ fn cell(kind: TestKind, n_depth: u32, rates: &[f64], at: &mut Duration) -> Cell 
             TestKind::Tg(_) => (0..n).map(|i| elapsed / n + Duration::from_nanos(u64::from(i))).collect(),
         };
         *at += elapsed;
-        Sample { elapsed, steps, at: Some(*at - elapsed), pace: None }
+        Sample { elapsed, steps, at: Some(*at - elapsed), ..Sample::default() }
     });
     Cell {
         test: Test { kind, n_depth, group: None },
         started_at: "2025-11-03T10:00:05Z".into(),
         outcome: Outcome::Measured(Measured {
             samples: samples.collect(),
+            set_aside: Vec::new(),
             live: None,
             rewind: Some(if n_depth == 0 { Rewind::Clear } else { Rewind::Remove }),
             warmup: Some(Warmup { n_runs: 2, settled: Some(true) }),
@@ -205,6 +206,7 @@ fn reference_header() -> Header {
         },
         work: Vec::new(),
         load: Load { elapsed: Some(Duration::from_millis(5_120)), size_bytes: Some(11_607_318_528) },
+        placement: None,
         timing: Timing {
             started_at: "2025-11-03T10:00:00Z".into(),
             wall: Some(Duration::from_secs(183)),

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Flat, FlatCurvePoint, FlatKind, FlatSample, OutcomeKind};
+use super::{Flat, FlatCurvePoint, FlatDisturbance, FlatKind, FlatSample, OutcomeKind};
 use crate::{
     record::{Cell, CurvePoint, FlashAttnSetting, Header, Outcome, SCHEMA_VERSION, Sample, TestKind},
     stats::Samples,
@@ -10,14 +10,14 @@ use crate::{
 };
 
 /// Nanoseconds, cut at what a signed 64-bit integer holds (292 years).
-fn ns(duration: Duration) -> u64 {
+pub(super) fn ns(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX).min(i64::MAX as u64)
 }
 
 impl From<&Header> for Flat {
     /// The part of a row that all cells of a run share.
     fn from(header: &Header) -> Self {
-        let Header { build, host, model, config, resolved, load, timing, work: _ } = header;
+        let Header { build, host, model, config, resolved, load, placement, timing, work: _ } = header;
         Flat {
             build_commit: build.commit.clone(),
             build_number: build.number,
@@ -93,6 +93,7 @@ impl From<&Header> for Flat {
             build_cmake_options: build.cmake_options.clone(),
             load_ns: load.elapsed.map(ns),
             load_bytes: load.size_bytes,
+            placement: *placement,
             run_started_at: timing.started_at.clone(),
             run_wall_ns: timing.wall.map(ns),
             run_open_ns: timing.open.map(ns),
@@ -140,6 +141,7 @@ impl Flat {
             Outcome::Measured(measured) => {
                 self.outcome = Some(OutcomeKind::Measured);
                 self.set_samples(cell, &measured.samples);
+                self.set_aside = measured.set_aside.iter().map(FlatSample::from).collect();
                 self.live = measured.live.as_ref().map(FlatSample::from);
                 self.rewind = measured.rewind;
                 self.warmup_runs = measured.warmup.map(|warmup| warmup.n_runs);
@@ -180,6 +182,10 @@ impl Flat {
         self.samples_at_ns = samples.iter().map(|s| s.at.map(ns)).collect::<Option<_>>().unwrap_or_default();
         if samples.iter().any(|s| s.pace.is_some()) {
             self.samples_pace_ns = samples.iter().map(|s| s.pace.map(ns)).collect();
+        }
+        if samples.iter().any(|s| s.disturbance.is_some()) {
+            self.samples_disturbance =
+                samples.iter().map(|s| s.disturbance.as_ref().map(FlatDisturbance::from)).collect();
         }
         if samples.iter().any(|s| !s.steps.is_empty()) {
             self.steps_ns = samples.iter().map(|s| s.steps.iter().copied().map(ns).collect()).collect();
@@ -223,6 +229,8 @@ impl From<&Sample> for FlatSample {
             ns: ns(sample.elapsed),
             steps_ns: sample.steps.iter().copied().map(ns).collect(),
             at_ns: sample.at.map(ns),
+            pace_ns: sample.pace.map(ns),
+            disturbance: sample.disturbance.as_ref().map(FlatDisturbance::from),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One row per cell: the only place that knows which fields a file has, in which order and of which type.
 
+mod disturbance;
 mod from_record;
 mod to_record;
 
@@ -8,8 +9,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use disturbance::FlatDisturbance;
+
 use crate::{
-    record::{DeviceInfo, DeviceMemory, GpuConditions, Method, Order, Rewind, Work},
+    record::{DeviceInfo, DeviceMemory, GpuConditions, Method, Order, Placement, Rewind, Work},
     stats::{Stop, StoppingRule},
 };
 
@@ -203,6 +206,10 @@ row! {
     Own Nested samples_at_ns: Vec<u64>,
     /// What the control work took just before each repetition, null where it was not run; empty if it never was.
     Own Nested samples_pace_ns: Vec<Option<u64>>,
+    /// What other programs took from each repetition, null where nothing is known; empty if it never is.
+    Own Nested samples_disturbance: Vec<Option<FlatDisturbance>>,
+    /// Repetitions that were disturbed and repeated, kept apart from the samples.
+    Own Nested set_aside: Vec<FlatSample>,
     /// The repetition straight after the live fill, kept apart from the samples.
     Own Nested live: Option<FlatSample>,
     /// How the context got back to the depth before each repetition.
@@ -292,6 +299,8 @@ row! {
     Own Int load_ns: Option<u64>,
     /// Bytes of tensors loaded.
     Own Int load_bytes: Option<u64>,
+    /// Where memory lay once the context was made, in bytes; `None` if the system does not tell.
+    Own Nested placement: Option<Placement>,
     /// When the run began, in UTC (RFC 3339).
     Own Text run_started_at: String,
     /// The run up to this row, without loading the model.
@@ -351,6 +360,12 @@ pub struct FlatSample {
     pub steps_ns: Vec<u64>,
     /// When it began, counted from the start of the run.
     pub at_ns: Option<u64>,
+    /// What the control work took just before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pace_ns: Option<u64>,
+    /// What other programs took from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disturbance: Option<FlatDisturbance>,
 }
 
 /// One chunk of the fill.

@@ -3,8 +3,8 @@ use std::time::Duration;
 use super::{Flat, FlatCurvePoint, FlatKind, FlatSample, OutcomeKind};
 use crate::{
     record::{
-        Build, Cell, Config, CurvePoint, Failure, FlashAttnSetting, Group, Header, Host, Load, Measured,
-        Method, ModelInfo, Outcome, Resolved, Sample, Summarised, Test, TestKind, Timing, Warmup,
+        Build, Cell, Config, CurvePoint, Disturbance, Failure, FlashAttnSetting, Group, Header, Host, Load,
+        Measured, Method, ModelInfo, Outcome, Resolved, Sample, Summarised, Test, TestKind, Timing, Warmup,
     },
     report::error::Problem,
     units::{RateSpread, TokensPerSecond},
@@ -52,6 +52,7 @@ impl Flat {
             },
             work: self.work.clone().into_iter().collect(),
             load: Load { elapsed: self.load_ns.map(Duration::from_nanos), size_bytes: self.load_bytes },
+            placement: self.placement,
             timing: Timing {
                 started_at: self.run_started_at.clone(),
                 wall: self.run_wall_ns.map(Duration::from_nanos),
@@ -180,6 +181,7 @@ impl Flat {
             ("steps_ns", self.steps_ns.len()),
             ("samples_at_ns", self.samples_at_ns.len()),
             ("samples_pace_ns", self.samples_pace_ns.len()),
+            ("samples_disturbance", self.samples_disturbance.len()),
         ] {
             if len != 0 && len != n {
                 let found = format!("{len} entries");
@@ -191,9 +193,11 @@ impl Flat {
             steps: self.steps_ns.get(i).map(|steps| durations(steps)).unwrap_or_default(),
             at: self.samples_at_ns.get(i).copied().map(Duration::from_nanos),
             pace: self.samples_pace_ns.get(i).copied().flatten().map(Duration::from_nanos),
+            disturbance: self.samples_disturbance.get(i).and_then(Option::as_ref).map(Disturbance::from),
         };
         Ok(Measured {
             samples: (0..n).map(sample).collect(),
+            set_aside: self.set_aside.iter().map(Sample::from).collect(),
             live: self.live.as_ref().map(Sample::from),
             rewind: self.rewind,
             warmup: self.warmup_runs.map(|n_runs| Warmup { n_runs, settled: self.warmup_settled }),
@@ -222,7 +226,8 @@ impl From<&FlatSample> for Sample {
             elapsed: Duration::from_nanos(sample.ns),
             steps: durations(&sample.steps_ns),
             at: sample.at_ns.map(Duration::from_nanos),
-            pace: None,
+            pace: sample.pace_ns.map(Duration::from_nanos),
+            disturbance: sample.disturbance.as_ref().map(Disturbance::from),
         }
     }
 }

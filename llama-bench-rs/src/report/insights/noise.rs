@@ -5,7 +5,7 @@ use crate::{
     record::{Cell, Run, Test},
     report::in_words::{count, duration, percent},
     stats::{Quantity as _, Samples, Trend, holm},
-    units::Change,
+    units::{Change, Share},
 };
 
 /// What disturbed the repetitions. Nothing is ever dropped from the figures for it, and what moves a time by less than

@@ -1,0 +1,127 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Sample;
+
+/// A repetition is disturbed if more than this share of its time was lost to others.
+const DISTURBED: f64 = 0.02;
+
+/// What other programs took from the threads of one repetition, as the operating system counted it.
+///
+/// A figure that the system does not tell is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Disturbance {
+    /// Threads that computed on the CPU; `None` if a device computed as well.
+    pub n_threads: Option<u32>,
+    /// Time that the measuring thread ran on a core. With one thread it is the time of the whole work.
+    pub on_core: Option<Duration>,
+    /// The longest time that any of the threads was ready to run and had to wait for a core.
+    pub waited: Option<Duration>,
+    /// How often the measuring thread was taken off its core in favour of another.
+    pub n_preempted: Option<u64>,
+    /// Time that the hypervisor gave to other machines. With one thread that never blocked it is the time in which the
+    /// thread neither ran nor waited; otherwise it is the steal of all cores, and `None` in less than 100 ms.
+    pub stolen: Option<Duration>,
+    /// Time in which some program of the machine waited for a core (PSI), this one included.
+    pub pressure: Option<Duration>,
+    /// Instructions that the thread retired outside of the kernel; `None` with several threads, which wait for each other
+    /// in a loop.
+    pub n_instructions: Option<u64>,
+    /// Time on a core of the control work, of which [`Sample::pace`] is the wall time.
+    pub pace_on_core: Option<Duration>,
+}
+
+impl Disturbance {
+    /// The part of a repetition of this length that was lost to others, at least; `None` if the system does not tell.
+    ///
+    /// It is the longest wait of a thread and the stolen time. On a system that tells neither, it is the time that a
+    /// single thread was off its core.
+    pub fn lost(&self, elapsed: Duration) -> Option<Duration> {
+        let lost = match (self.waited, self.stolen) {
+            (None, None) => elapsed.saturating_sub(self.on_core.filter(|_| self.n_threads == Some(1))?),
+            (waited, stolen) => waited.unwrap_or_default() + stolen.unwrap_or_default(),
+        };
+        Some(lost.min(elapsed))
+    }
+}
+
+impl Sample {
+    /// Whether other programs took more than 2 % of the repetition's time ([`Disturbance::lost`]). Not so if that is not
+    /// known.
+    pub fn is_disturbed(&self) -> bool {
+        self.lost_to_others().is_some_and(|lost| lost > self.elapsed.mul_f64(DISTURBED))
+    }
+
+    /// The time that was lost to other programs; `None` if it is not known.
+    pub fn lost_to_others(&self) -> Option<Duration> {
+        self.disturbance?.lost(self.elapsed)
+    }
+
+    /// The wall time less what was lost to other programs, if one thread on the CPU did all the work; `None` otherwise,
+    /// and if the loss is not known. What a thread waits for by itself, such as a disk, is part of it.
+    pub fn time_on_core(&self) -> Option<Duration> {
+        self.disturbance.filter(|disturbance| disturbance.n_threads == Some(1))?;
+        Some(self.elapsed - self.lost_to_others()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn sample(disturbance: Disturbance) -> Sample {
+        Sample { elapsed: 100 * MS, disturbance: Some(disturbance), ..Sample::default() }
+    }
+
+    #[test]
+    fn a_wait_of_more_than_a_fiftieth_disturbs() {
+        let one = Disturbance { n_threads: Some(1), on_core: Some(50 * MS), ..Disturbance::default() };
+        let waited = |waited| sample(Disturbance { waited: Some(waited), ..one });
+        assert!(!waited(2 * MS).is_disturbed());
+        assert!(waited(3 * MS).is_disturbed());
+        assert_eq!(waited(3 * MS).time_on_core(), Some(97 * MS), "blocking by itself is part of the work");
+        let stolen = sample(Disturbance { waited: Some(MS), stolen: Some(2 * MS), ..one });
+        assert!(stolen.is_disturbed(), "what was stolen adds to what was waited");
+        assert_eq!(stolen.time_on_core(), Some(97 * MS));
+    }
+
+    #[test]
+    fn without_waits_a_single_thread_is_judged_by_its_time_on_the_core() {
+        let one = Disturbance { n_threads: Some(1), on_core: Some(90 * MS), ..Disturbance::default() };
+        assert!(sample(one).is_disturbed());
+        assert_eq!(sample(one).time_on_core(), Some(90 * MS));
+        // The measuring thread's time says nothing of the others', nor of a device's.
+        for n_threads in [Some(2), None] {
+            let several = sample(Disturbance { n_threads, ..one });
+            assert_eq!((several.is_disturbed(), several.time_on_core()), (false, None));
+        }
+    }
+
+    #[test]
+    fn several_threads_have_no_time_on_core_and_are_disturbed_all_the_same() {
+        let two = Disturbance { n_threads: Some(2), waited: Some(10 * MS), ..Disturbance::default() };
+        assert!(sample(two).is_disturbed());
+        assert_eq!(sample(two).time_on_core(), None);
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_called_disturbed() {
+        let unknown = Sample { elapsed: MS, ..Sample::default() };
+        assert_eq!((unknown.is_disturbed(), unknown.time_on_core()), (false, None));
+        assert_eq!(sample(Disturbance::default()).lost_to_others(), None);
+    }
+
+    #[test]
+    fn more_than_everything_cannot_be_lost() {
+        let all = Disturbance {
+            n_threads: Some(1),
+            waited: Some(Duration::from_secs(9)),
+            ..Disturbance::default()
+        };
+        assert_eq!(sample(all).time_on_core(), Some(Duration::ZERO));
+    }
+}
