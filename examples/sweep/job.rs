@@ -165,6 +165,8 @@ impl<'a> Job<'a> {
             .repetitions(run.n_reps)
             .warmup(!run.no_warmup)
             .paced(run.pace)
+            .repeat_disturbed(run.repeat_disturbed)
+            .exclusive(!run.share_machine)
             .delay(run.delay)
             .seed(run.seed)
             .context(context.clone())

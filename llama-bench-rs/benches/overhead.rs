@@ -78,6 +78,8 @@ fn per_generated_token(c: &mut Criterion) {
         paced: false,
         work: false,
         delay: Duration::ZERO,
+        repeat_percent: 0,
+        exclusive: false,
     };
     let plan = request.plan().expect("a valid request");
     let clock = MonotonicClock::start();

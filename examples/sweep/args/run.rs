@@ -46,6 +46,12 @@ pub struct RunArgs {
     /// others use too, and models on the CPU only
     #[arg(long)]
     pub pace: bool,
+    /// Repeat at most this share of a cell's repetitions if other programs disturbed them, in percent; 0 for never
+    #[arg(long, value_name = "PERCENT", default_value = "50")]
+    pub repeat_disturbed: u32,
+    /// Do not wait for other sweeps on this machine to end
+    #[arg(long)]
+    pub share_machine: bool,
 }
 
 impl RunArgs {

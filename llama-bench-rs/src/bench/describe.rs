@@ -126,6 +126,9 @@ fn config(model: &ModelParams, context: &ContextParams, request: &Request) -> Co
         depths: _,
         // With a stopping rule that one's largest number counts.
         n_reps: _,
+        // The cells say what was repeated, and what was disturbed.
+        repeat_percent: _,
+        exclusive: _,
     } = request;
     Config {
         n_batch: Some(*n_batch),
@@ -311,6 +314,8 @@ mod tests {
             order: Order::Auto => Keyed,
             paced: true => Recorded,
             work: false => Elsewhere,
+            repeat_percent: 7 => Elsewhere,
+            exclusive: true => Elsewhere,
         });
         let key = |config: Config| Key::of(&Header { config, ..Header::default() });
         for (name, change, effect) in model.into_iter().chain(context).chain(request) {

@@ -10,6 +10,7 @@ use super::{
     abilities::Abilities,
     clock::{Clock, ClockFacts},
     observe::{Cancel, Event, Observer},
+    pace::PaceTime,
     plan::{Carried, Depth, Plan, Unit},
     progress::Progress,
     target::{Target, Token},
@@ -52,6 +53,8 @@ pub(super) struct Engine<'a, T, C> {
     wall_before: Duration,
     conditions: Vec<GpuConditions>,
     conditions_at: Option<Duration>,
+    /// Whether a disturbed repetition is set aside at once: sweeps that run in turn do so together.
+    pub(super) repeats_at_once: bool,
 }
 
 impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
@@ -93,6 +96,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             wall_before: Duration::ZERO,
             conditions: Vec::new(),
             conditions_at: None,
+            repeats_at_once: true,
         }
     }
 
@@ -254,49 +258,52 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     }
 
     /// Times one repetition of a unit from the present state and keeps its samples.
-    pub(super) fn measure(&mut self, unit: Unit, rep: u32) -> Result<(), Failure> {
+    pub(super) fn measure(&mut self, unit: Unit) -> Result<(), Failure> {
+        let rep = self.n_visits(unit);
         // Before the whole unit: nothing comes between the halves of a pair.
         let pace = self.pace();
         for cell in self.possible_cells(unit) {
             let test = self.plan.cells[cell];
             let starts_sequence = test.n_depth == 0;
             let tokens = self.draw(Purpose::Repetition { cell, rep }, test.kind, starts_sequence);
-            self.measure_with(cell, rep, &tokens, pace)?;
+            self.measure_with(cell, &tokens, pace)?;
         }
         Ok(())
     }
 
     /// The same for a prompt of the fill's own tokens: the fill can go on from behind it.
-    pub(super) fn measure_as_fill(&mut self, carried: Carried, rep: u32) -> Result<(), Failure> {
+    pub(super) fn measure_as_fill(&mut self, carried: Carried) -> Result<(), Failure> {
         let n_depth = self.plan.cells[carried.cell].n_depth;
         let tokens = self.fill[n_depth as usize..(n_depth + carried.n_tokens) as usize].to_vec();
         let pace = self.pace();
-        self.measure_with(carried.cell, rep, &tokens, pace)
+        self.measure_with(carried.cell, &tokens, pace)
     }
 
     /// The pace of the machine, where it is asked for and can be told.
-    fn pace(&mut self) -> Option<Duration> {
+    fn pace(&mut self) -> Option<PaceTime> {
         if self.plan.request.paced { self.target.pace() } else { None }
     }
 
-    fn measure_with(
-        &mut self,
-        cell: usize,
-        rep: u32,
-        tokens: &[Token],
-        pace: Option<Duration>,
-    ) -> Result<(), Failure> {
+    fn measure_with(&mut self, cell: usize, tokens: &[Token], pace: Option<PaceTime>) -> Result<(), Failure> {
         self.go_on()?;
         let test = self.plan.cells[cell];
         self.cells[cell].started_at.get_or_insert_with(utc_now);
+        let rep = self.cells[cell].samples.len() as u32;
         self.tell(&Event::Measuring { test: &test, rep, n_reps: self.plan.request.n_reps_max() });
         let mut sample = self.time(test.kind, tokens)?;
         sample.at = sample.at.map(|at| self.wall_before + at.saturating_sub(self.start));
-        sample.pace = pace;
+        sample.pace = pace.map(|pace| pace.elapsed);
+        if let Some(on_core) = pace.and_then(|pace| pace.on_core) {
+            sample.disturbance.get_or_insert_default().pace_on_core = Some(on_core);
+        }
         *self.header.timing.timed.get_or_insert_default() += sample.elapsed;
         *self.header.timing.n_decoded_tokens.get_or_insert_default() += u64::from(test.kind.n_tokens());
         self.decoded(if let TestKind::Pp(n) = test.kind { n } else { 1 });
         self.cells[cell].samples.push(sample);
+        if self.header.placement.is_none() {
+            // By now the weights have been read.
+            self.header.placement = self.target.placement();
+        }
         self.read_conditions();
         merge_conditions(&mut self.cells[cell].conditions, &self.conditions);
         Ok(())

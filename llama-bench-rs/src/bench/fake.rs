@@ -6,9 +6,10 @@ use std::{cell::Cell, collections::HashMap, rc::Rc, time::Duration};
 use super::{
     abilities::{Abilities, Memory},
     clock::Clock,
+    pace::PaceTime,
     target::{Keep, Limits, Target, Token},
 };
-use crate::record::{self, Failure, Resolved, Rewind, work::WorkKind};
+use crate::record::{self, Disturbance, Failure, Resolved, Rewind, work::WorkKind};
 
 /// A clock that only the target moves.
 #[derive(Clone, Default)]
@@ -49,6 +50,8 @@ pub(super) enum Work {
     Decode,
 }
 
+type Wait = Box<dyn FnMut(u32, usize) -> Duration>;
+
 /// Counts and remembers everything; a token takes 1 ms plus 1 µs per token already in the context.
 #[derive(Default)]
 pub(super) struct FakeTarget {
@@ -77,11 +80,14 @@ pub(super) struct FakeTarget {
     pub(super) intact: Vec<Token>,
     pub(super) whole: Option<Vec<Token>>,
     /// What its pace is, if it has one: each time a microsecond more than the last.
-    pub(super) pace: Option<Duration>,
     /// Looking at the work fails, and nothing can be decoded before the context is opened anew.
     pub(super) broken_work: bool,
     /// What it was asked for the work of.
     pub(super) looked_at: Vec<(WorkKind, u32)>,
+    pub(super) pace: Option<PaceTime>,
+    /// How long its thread waits for a core in a region of so many tokens at once at such a depth, if that is told.
+    pub(super) wait: Option<Wait>,
+    pub(super) waited: Option<Duration>,
     pub(super) abilities: Abilities,
     pub(super) embeddings: bool,
     /// What the encoder has read.
@@ -177,9 +183,9 @@ impl Target for FakeTarget {
         Ok(())
     }
 
-    fn pace(&mut self) -> Option<Duration> {
+    fn pace(&mut self) -> Option<PaceTime> {
         if let Some(pace) = &mut self.pace {
-            *pace += Duration::from_micros(1);
+            pace.elapsed += Duration::from_micros(1);
         }
         self.pace
     }
@@ -193,6 +199,15 @@ impl Target for FakeTarget {
         }
         let (nodes, copies) = (Vec::new(), Vec::new());
         Ok(Some(record::Work { kind, n_tokens, n_splits: 1, nodes, copies }))
+    }
+
+    fn watch(&mut self, n_tokens: u32) {
+        self.waited = self.wait.as_mut().map(|wait| wait(n_tokens, self.content.len()));
+    }
+
+    fn disturbance(&mut self, _elapsed: Duration) -> Option<Disturbance> {
+        let waited = Some(self.waited.take()?);
+        Some(Disturbance { n_threads: Some(1), waited, ..Disturbance::default() })
     }
 
     fn abilities(&self) -> Abilities {

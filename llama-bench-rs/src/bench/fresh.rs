@@ -49,9 +49,10 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
             let start = self.clock.now();
             self.target.clear();
             self.reach(depth.n_depth, saved)?;
-            self.measure(unit, self.n_reps(unit))?;
+            self.measure(unit)?;
             let spent = self.clock.now() - start;
             unit.cells().for_each(|cell| self.cells[cell].spent += spent);
+            self.repeat_if_disturbed(unit);
             self.settle(unit);
         }
         Ok(())

@@ -4,14 +4,16 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{
     abilities::{Abilities, Memory, Reason},
+    disturbance::Watch,
     monitor,
     needs::{Needs, has_partial_state},
-    pace::Control,
+    pace::{Control, PaceTime},
+    placement,
     target::{Keep, Limits, Target, Token},
 };
 use crate::{
     llama::{Backend, Context, ContextParams, LlamaError, Model, Pooling, SeqState, StateFlags},
-    record::{Failure, GpuConditions, Resolved, Rewind, Work, work::WorkKind},
+    record::{Disturbance, Failure, GpuConditions, Placement, Resolved, Rewind, Work, work::WorkKind},
 };
 
 /// A llama.cpp context that can be filled, timed and rewound. Sequence 0 is the one measured.
@@ -30,6 +32,7 @@ pub struct LlamaTarget {
     n_ctx_fits: u32,
     /// Made when it is first needed.
     control: Option<Control>,
+    watch: Watch,
 }
 
 /// What an encoder has read last.
@@ -65,6 +68,7 @@ impl LlamaTarget {
             text: Text::Nothing,
             n_ctx_fits: 0,
             control: None,
+            watch: Watch::default(),
         }
     }
 
@@ -268,8 +272,22 @@ impl Target for LlamaTarget {
         Ok(self.context()?.state_restore_bytes(state, SEQ, StateFlags::empty())?)
     }
 
-    fn pace(&mut self) -> Option<Duration> {
+    fn pace(&mut self) -> Option<PaceTime> {
         self.is_on_cpu_alone().then(|| self.control.get_or_insert_default().pace())
+    }
+
+    fn watch(&mut self, n_tokens: u32) {
+        let ContextParams { n_threads, n_threads_batch, .. } = self.params;
+        let n_threads = if n_tokens == 1 { n_threads } else { n_threads_batch };
+        self.watch.begin(self.is_on_cpu_alone().then_some(n_threads));
+    }
+
+    fn disturbance(&mut self, elapsed: Duration) -> Option<Disturbance> {
+        self.watch.end(elapsed)
+    }
+
+    fn placement(&mut self) -> Option<Placement> {
+        placement::read()
     }
 
     fn conditions(&mut self) -> Vec<GpuConditions> {

@@ -5,6 +5,7 @@ pub mod clock;
 #[cfg(test)]
 mod curve_tests;
 mod describe;
+mod disturbance;
 mod encoded;
 mod engine;
 mod error;
@@ -18,15 +19,18 @@ mod kinds_tests;
 #[cfg(test)]
 mod lanes_tests;
 mod llama_target;
+pub(crate) mod lock;
 mod monitor;
 mod needs;
 mod notes;
 pub mod observe;
 pub mod pace;
 mod pause;
+mod placement;
 pub mod plan;
 mod progress;
 pub mod range;
+mod repeats;
 mod rewinding;
 mod sweep;
 pub mod target;
@@ -64,5 +68,6 @@ pub fn run<T: Target, C: Clock>(
     observer: &mut dyn Observer,
     cancel: &Cancel,
 ) -> Run {
+    let _turn = lock::Turn::of(&plan.request, observer, cancel);
     engine::Engine::new(target, clock, plan, header, observer, cancel).run()
 }

@@ -12,6 +12,8 @@ use crate::record::{Cell, CurvePoint, Header, Test};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// Another sweep measures on this machine; this one begins when it ends ([`Sweep::exclusive`](super::Sweep::exclusive)).
+    Waiting,
     /// The plan stands; nothing has been run.
     Planned(&'a Plan),
     /// What the next context will take, by device, and how much is free.

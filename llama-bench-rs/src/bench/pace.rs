@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::disturbance::thread_time;
 use crate::llama::dot;
 
 /// Which control work this is: paces of different works say nothing of each other.
@@ -26,6 +27,15 @@ const TIMES: u32 = 400;
 
 /// Pieces of work, each timed by itself; an odd number, of which the median counts.
 const PIECES: usize = 5;
+
+/// What a piece of the control work takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PaceTime {
+    /// On the wall.
+    pub elapsed: Duration,
+    /// On a core; `None` if the system does not tell.
+    pub on_core: Option<Duration>,
+}
 
 /// The control work and the data that it works on.
 #[derive(Clone, Debug)]
@@ -50,15 +60,20 @@ impl Control {
     }
 
     /// What a piece of the control work takes now: the median of five, of some 60 µs each.
-    pub fn pace(&mut self) -> Duration {
-        let mut times = [Duration::ZERO; PIECES];
-        for time in &mut times {
+    pub fn pace(&mut self) -> PaceTime {
+        let mut elapsed = [Duration::ZERO; PIECES];
+        let mut on_core = [None; PIECES];
+        for i in 0..PIECES {
+            let before = thread_time();
             let start = Instant::now();
             self.work();
-            *time = start.elapsed();
+            elapsed[i] = start.elapsed();
+            on_core[i] = before.and_then(|before| thread_time()?.checked_sub(before));
         }
-        times.sort_unstable();
-        times[PIECES / 2]
+        elapsed.sort_unstable();
+        // What is not known sorts first.
+        on_core.sort_unstable();
+        PaceTime { elapsed: elapsed[PIECES / 2], on_core: on_core[0].and(on_core[PIECES / 2]) }
     }
 
     fn work(&self) {
@@ -78,6 +93,7 @@ mod tests {
     fn run(paced: bool, pace: Option<Duration>) -> Run {
         let pairs = vec![Group { n_prompt: 4, n_gen: 2 }];
         let plan = Request { paced, pairs, depths: vec![32], ..request() }.plan().unwrap();
+        let pace = pace.map(|elapsed| PaceTime { elapsed, on_core: Some(elapsed / 2) });
         let mut target = FakeTarget { pace, ..FakeTarget::default() };
         let clock = target.clock.clone();
         let mut silent = |_: &Event<'_>| {};
@@ -100,6 +116,15 @@ mod tests {
     }
 
     #[test]
+    fn the_time_on_a_core_stands_beside_the_pace() {
+        let run = run(true, Some(Duration::from_micros(50)));
+        for sample in run.cells.iter().flat_map(|cell| &cell.measured().unwrap().samples) {
+            let on_core = sample.disturbance.and_then(|disturbance| disturbance.pace_on_core);
+            assert_eq!(on_core, Some(Duration::from_micros(25)));
+        }
+    }
+
+    #[test]
     fn without_being_asked_or_able_there_is_no_pace() {
         for run in [run(false, Some(Duration::from_micros(50))), run(true, None)] {
             assert!(run.cells.iter().flat_map(paces).all(|pace| pace.is_none()));
@@ -109,7 +134,9 @@ mod tests {
     #[test]
     fn the_control_work_takes_time() {
         let mut control = Control::new();
-        assert!(control.pace() > Duration::ZERO);
+        let pace = control.pace();
+        assert!(pace.elapsed > Duration::ZERO);
+        assert!(pace.on_core.is_none_or(|on_core| on_core > Duration::ZERO));
         assert!(control.0.0.as_ptr().addr().is_multiple_of(4096));
     }
 }

@@ -96,6 +96,10 @@ pub struct Request {
     pub work: bool,
     /// Pause before each test.
     pub delay: Duration,
+    /// How many of a cell's repetitions may be run once more because other programs disturbed them, in per cent.
+    pub repeat_percent: u32,
+    /// Whether to wait until no other sweep measures on this machine.
+    pub exclusive: bool,
 }
 
 /// A checked request with its cells in order.
@@ -299,6 +303,8 @@ pub(super) mod tests {
             paced: false,
             work: true,
             delay: Duration::ZERO,
+            repeat_percent: 50,
+            exclusive: false,
         }
     }
 

@@ -186,7 +186,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         if let Err(failure) = self.warm_up_prompts(slot, depth) {
             self.fail_depths(std::slice::from_ref(depth), &failure);
         }
-        for rep in 0..n_reps {
+        for rep in 0..self.plan.request.n_visits_max() {
             if self.open_units(depth).is_empty() {
                 break;
             }
@@ -212,7 +212,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         {
             return self.fail_depths(depths, &failure);
         }
-        for rep in 0..self.plan.request.n_reps_max() {
+        for rep in 0..self.plan.request.n_visits_max() {
             if depths.iter().all(|depth| self.open_units(depth).is_empty()) {
                 break;
             }
@@ -262,14 +262,17 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
             }
             let start = self.clock.now();
             let result = self.go_to(slot, depth).and_then(|()| match carried {
-                Some(carried) => self.measure_as_fill(carried, rep),
-                None => self.measure(unit, rep),
+                Some(carried) => self.measure_as_fill(carried),
+                None => self.measure(unit),
             });
             let spent = self.clock.now() - start;
             match result {
                 Ok(()) => {
                     stands_at = carried.map(|carried| depth.n_depth + carried.n_tokens);
                     unit.cells().for_each(|cell| self.cells[cell].spent += spent);
+                    if self.repeats_at_once {
+                        self.repeat_if_disturbed(unit);
+                    }
                     self.settle(unit);
                 }
                 Err(failure) => self.fail(unit, &failure),

@@ -4,7 +4,8 @@ use std::{path::Path, time::Duration};
 
 use super::{
     Cancel, Event, Needs, Note, Observer, Order, Plan, Request, Verification, clock::MonotonicClock,
-    engine::Engine, error::BenchError, failed::NotLoaded, llama_target::LlamaTarget, target::Target as _,
+    engine::Engine, error::BenchError, failed::NotLoaded, llama_target::LlamaTarget, lock::Turn,
+    target::Target as _,
 };
 use crate::{
     llama::{Backend, ContextParams, Model, ModelParams},
@@ -28,7 +29,7 @@ use crate::{
 pub struct Sweep<'a> {
     subject: Subject<'a>,
     context: ContextParams,
-    request: Request,
+    pub(super) request: Request,
     observer: Option<&'a mut dyn Observer>,
     cancel: Cancel,
     earlier: Option<Run>,
@@ -71,6 +72,8 @@ impl<'a> Sweep<'a> {
                 paced: false,
                 work: true,
                 delay: Duration::ZERO,
+                repeat_percent: 50,
+                exclusive: true,
             },
             observer: None,
             cancel: Cancel::new(),
@@ -297,8 +300,11 @@ impl<'a> Sweep<'a> {
     ///
     /// # Errors
     /// As `run`; the model was not loaded; a context could not be made, filled or rewound; it was cancelled.
-    pub fn verify(self) -> Result<Verification, BenchError> {
+    pub fn verify(mut self) -> Result<Verification, BenchError> {
         let plan = self.plan()?;
+        let mut silent = Silent;
+        let observer = self.observer.take().unwrap_or(&mut silent);
+        let _turn = Turn::of(&plan.request, observer, &self.cancel);
         let verified = match self.subject {
             Subject::Model(model) => super::verify::verify(model, &self.context, &plan, &self.cancel),
             Subject::NotLoaded(NotLoaded { failure, .. }) => Err(failure),
@@ -313,7 +319,10 @@ impl<'a> Sweep<'a> {
     pub fn run(self) -> Result<Report, crate::Error> {
         let clock = MonotonicClock::start();
         let run = match Ready::new(self)? {
-            Ready::Measure(mut prepared) => prepared.engine(&clock).run(),
+            Ready::Measure(mut prepared) => {
+                let _turn = prepared.turn();
+                prepared.engine(&clock).run()
+            }
             Ready::Failed(run) => *run,
         };
         Ok(Report { runs: vec![run] })
@@ -330,6 +339,10 @@ impl<'a> Sweep<'a> {
 /// As [`Sweep::run`], of any of them.
 pub fn interleave(sweeps: Vec<Sweep<'_>>) -> Result<Report, crate::Error> {
     let mut ready = sweeps.into_iter().map(Ready::new).collect::<Result<Vec<Ready<'_>>, BenchError>>()?;
+    let _turn = ready.iter_mut().find_map(|one| match one {
+        Ready::Measure(prepared) => prepared.turn(),
+        Ready::Failed(_) => None,
+    });
     let clock = MonotonicClock::start();
     let engines = ready.iter_mut().filter_map(|one| match one {
         Ready::Measure(prepared) => Some(prepared.engine(&clock)),
@@ -382,6 +395,15 @@ impl<'a> Ready<'a> {
 }
 
 impl Prepared<'_> {
+    /// Waits until no other sweep measures, if it is to be alone.
+    fn turn(&mut self) -> Option<Turn> {
+        let observer: &mut dyn Observer = match &mut self.observer {
+            Some(observer) => *observer,
+            None => &mut self.silent,
+        };
+        Turn::of(&self.plan.request, observer, &self.cancel)
+    }
+
     fn engine<'b>(&'b mut self, clock: &'b MonotonicClock) -> Engine<'b, LlamaTarget, MonotonicClock> {
         let observer: &mut dyn Observer = match &mut self.observer {
             Some(observer) => *observer,
@@ -396,9 +418,13 @@ impl Prepared<'_> {
     }
 }
 
-/// Hears nothing.
+/// Hears nothing; a wait for another sweep would look like a standstill.
 struct Silent;
 
 impl Observer for Silent {
-    fn event(&mut self, _event: &Event<'_>) {}
+    fn event(&mut self, event: &Event<'_>) {
+        if let Event::Waiting = event {
+            eprintln!("llama-bench-rs: waiting for another sweep on this machine to end");
+        }
+    }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::{
     abilities::{Abilities, unsupported},
     needs::Needs,
+    pace::PaceTime,
 };
-use crate::record::{Failure, GpuConditions, Resolved, Rewind, Work, work::WorkKind};
+use crate::record::{Disturbance, Failure, GpuConditions, Placement, Resolved, Rewind, Work, work::WorkKind};
 
 /// Token id, as in llama.cpp.
 pub type Token = i32;
@@ -106,7 +107,22 @@ pub trait Target {
 
     /// What a piece of work that is always the same takes on the machine just now; `None` where that says nothing of
     /// this target's own work.
-    fn pace(&mut self) -> Option<Duration> {
+    fn pace(&mut self) -> Option<PaceTime> {
+        None
+    }
+
+    /// Begins to watch what other programs take from the threads that will decode `n_tokens` at once. Called right before
+    /// a timed region.
+    fn watch(&mut self, _n_tokens: u32) {}
+
+    /// What they took since [`watch`](Self::watch) from a region that took `elapsed`; `None` if that is not known. Called
+    /// right after it.
+    fn disturbance(&mut self, _elapsed: Duration) -> Option<Disturbance> {
+        None
+    }
+
+    /// Where memory lies now; `None` if that is not known.
+    fn placement(&mut self) -> Option<Placement> {
         None
     }
 

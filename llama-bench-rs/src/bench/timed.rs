@@ -14,13 +14,16 @@ pub(super) fn prompt<T: Target>(
 ) -> Result<Sample, Failure> {
     let chunk = n_batch.max(1) as usize;
     target.synchronize()?;
+    target.watch(chunk.min(tokens.len()) as u32);
     let start = clock.now();
     for tokens in tokens.chunks(chunk) {
         target.read(tokens)?;
     }
     target.synchronize()?;
     let end = clock.now();
-    Ok(Sample { elapsed: end - start, at: Some(start), ..Sample::default() })
+    let elapsed = end - start;
+    let disturbance = target.disturbance(elapsed);
+    Ok(Sample { elapsed, at: Some(start), disturbance, ..Sample::default() })
 }
 
 /// Embedding: read like a prompt, with embeddings turned on and off outside of the timed region.
@@ -45,6 +48,7 @@ pub(super) fn generation<T: Target>(
     let mut steps: Vec<Duration> = Vec::with_capacity(tokens.len());
     target.start_generation()?;
     target.synchronize()?;
+    target.watch(1);
     let start = clock.now();
     let mut last = start;
     for token in tokens {
@@ -54,5 +58,7 @@ pub(super) fn generation<T: Target>(
         steps.push(now - last);
         last = now;
     }
-    Ok(Sample { elapsed: last - start, steps, at: Some(start), ..Sample::default() })
+    let elapsed = last - start;
+    let disturbance = target.disturbance(elapsed);
+    Ok(Sample { elapsed, steps, at: Some(start), disturbance, ..Sample::default() })
 }

@@ -148,6 +148,7 @@ impl Cell {
 
 /// What came of a cell.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a report has few cells, and nearly all are measured")]
 pub enum Outcome {
     /// At least one repetition was timed.
     Measured(Measured),

@@ -1,19 +1,20 @@
 //! One run out of several parts, each measured in a context of its own.
 
-use crate::record::{Outcome, Run, merge_conditions};
+use crate::record::{Outcome, Run, Sample, merge_conditions};
 
 /// Takes the repetitions of a further part into a run: the same tests, later. A cell that fails in a part fails.
 pub(super) fn append(run: &mut Run, part: Run) {
     let before = run.header.timing.wall.unwrap_or_default();
+    let later = |samples: &[Sample]| -> Vec<Sample> {
+        let later = |sample: &Sample| Sample { at: sample.at.map(|at| at + before), ..sample.clone() };
+        samples.iter().map(later).collect()
+    };
     for cell in &mut run.cells {
         let Some(more) = part.cells.iter().find(|more| more.test == cell.test) else { continue };
         match (&mut cell.outcome, &more.outcome) {
             (Outcome::Measured(measured), Outcome::Measured(more)) => {
-                let samples = more.samples.iter().cloned().map(|mut sample| {
-                    sample.at = sample.at.map(|at| at + before);
-                    sample
-                });
-                measured.samples.extend(samples);
+                measured.samples.extend(later(&more.samples));
+                measured.set_aside.extend(later(&more.set_aside));
                 merge_conditions(&mut measured.conditions, &more.conditions);
             }
             (Outcome::Measured(_), failed) => cell.outcome = failed.clone(),
@@ -54,9 +55,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::record::{
-        Cell, Config, Failure, Header, Measured, Rewind, Sample, Test, TestKind, Timing, Warmup,
-    };
+    use crate::record::{Cell, Config, Failure, Header, Measured, Rewind, Test, TestKind, Timing, Warmup};
 
     fn part(times_ms: &[u64]) -> Run {
         let ms = Duration::from_millis;
@@ -103,6 +102,19 @@ mod tests {
             (timing.wall.unwrap().as_millis(), timing.n_decoded_tokens, config.n_reps),
             (300, Some(21), Some(6))
         );
+    }
+
+    #[test]
+    fn what_was_set_aside_follows_too() {
+        let mut run = part(&[1]);
+        let mut more = part(&[2]);
+        if let Outcome::Measured(measured) = &mut more.cells[0].outcome {
+            measured.set_aside = std::mem::take(&mut measured.samples);
+        }
+        append(&mut run, more);
+        let measured = run.cells[0].measured().unwrap();
+        assert_eq!((measured.samples.len(), measured.set_aside.len()), (1, 1));
+        assert_eq!(measured.set_aside[0].at, Some(Duration::from_millis(105)));
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{
     Error,
-    bench::{self, Cancel, Event, LlamaTarget, Sweep, clock::MonotonicClock},
+    bench::{self, Cancel, Event, LlamaTarget, Sweep, clock::MonotonicClock, lock::Turn},
     llama::{ContextParams, Model},
     record::{Cell, Report, Run},
     stats::StoppingRule,
@@ -126,6 +126,10 @@ impl QuickSweep<'_> {
     /// # Errors
     /// Nothing to measure, or lengths that cannot be run. What fails later is in its cell.
     pub fn run(self) -> Result<Report, Error> {
+        // All contexts in one turn: none of another sweep comes between them.
+        let _turn = Turn::take(&Cancel::new(), || {
+            eprintln!("llama-bench-rs: waiting for another sweep on this machine to end");
+        });
         let mut report = Report::default();
         for _ in 0..self.n_runs {
             let run = match self.n_reps {
@@ -150,7 +154,9 @@ impl QuickSweep<'_> {
         };
         let measure = || self.measure(self.sweep().until(rule));
         let Some(mut run) = measure()? else { return Ok(None) };
-        let is_slow = |cell: &Cell| cell.measured().is_some_and(|measured| measured.samples.len() < 2);
+        let is_slow = |cell: &Cell| {
+            cell.measured().is_some_and(|measured| measured.samples.len() + measured.set_aside.len() < 2)
+        };
         if run.cells.iter().any(is_slow) {
             return self.measure(self.sweep().repetitions(FEWEST));
         }

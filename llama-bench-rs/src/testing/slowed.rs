@@ -4,8 +4,11 @@ use std::{
 };
 
 use crate::{
-    bench::target::{Keep, Limits, Target, Token},
-    record::{Failure, Resolved, Rewind},
+    bench::{
+        pace::PaceTime,
+        target::{Keep, Limits, Target, Token},
+    },
+    record::{Disturbance, Failure, Placement, Resolved, Rewind},
     units::Share,
 };
 
@@ -78,8 +81,20 @@ impl<T: Target> Target for Slowed<T> {
         self.target.load(state)
     }
 
-    fn pace(&mut self) -> Option<Duration> {
+    fn pace(&mut self) -> Option<PaceTime> {
         self.target.pace()
+    }
+
+    fn watch(&mut self, n_tokens: u32) {
+        self.target.watch(n_tokens);
+    }
+
+    fn disturbance(&mut self, elapsed: Duration) -> Option<Disturbance> {
+        self.target.disturbance(elapsed)
+    }
+
+    fn placement(&mut self) -> Option<Placement> {
+        self.target.placement()
     }
 
     fn limits(&self) -> Limits {
