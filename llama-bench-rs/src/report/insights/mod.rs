@@ -22,11 +22,13 @@ mod expectation;
 mod failures;
 mod fall;
 mod graphs;
+mod neighbours;
 mod next;
 mod noise;
 mod precision;
 mod prediction;
 mod setup;
+mod small_pages;
 mod steps;
 mod stopped;
 mod suspicion;
@@ -40,11 +42,13 @@ pub use expectation::{Expectation, ExpectationError, Expected, Verdict};
 pub use failures::FailedCells;
 pub use fall::{DepthFall, FasterFall};
 pub use graphs::Graphs;
+pub use neighbours::{Disturbed, Neighbours};
 pub use next::NextStep;
 pub use noise::Noise;
 pub use precision::Precision;
 pub use prediction::{Prediction, predict};
 pub use setup::Setup;
+pub use small_pages::SmallPages;
 pub use steps::Steps;
 pub use stopped::Stopped;
 
@@ -90,6 +94,10 @@ pub enum Statement {
     Stopped(Stopped),
     /// What disturbed the repetitions.
     Noise(Noise),
+    /// What other programs took from them.
+    Neighbours(Neighbours),
+    /// A model that is mapped in small pages.
+    SmallPages(SmallPages),
     /// What a GPU did meanwhile.
     Conditions(Conditions),
     /// What llama.cpp made of the configuration.
@@ -121,6 +129,8 @@ impl Statement {
             Statement::Precision(it) => it,
             Statement::Stopped(it) => it,
             Statement::Noise(it) => it,
+            Statement::Neighbours(it) => it,
+            Statement::SmallPages(it) => it,
             Statement::Conditions(it) => it,
             Statement::Setup(it) => it,
             Statement::Graphs(it) => it,
@@ -181,9 +191,11 @@ fn of_run(run: &Run, expectations: &[Expectation]) -> Vec<Statement> {
     said.extend(precision::precision(run, found.is_any()).into_iter().map(Statement::Precision));
     said.extend(stopped::stopped(run, found.is_any()).map(Statement::Stopped));
     said.extend(noise::noise(run, &found).into_iter().map(Statement::Noise));
+    said.extend(neighbours::neighbours(run).map(Statement::Neighbours));
     said.extend(conditions::conditions(run).into_iter().map(Statement::Conditions));
     said.extend(setup::setup(run).into_iter().map(Statement::Setup));
     said.extend(graphs::graphs(run).map(Statement::Graphs));
+    said.extend(small_pages::small_pages(run).map(Statement::SmallPages));
     said.extend(next::next(run, &all).into_iter().map(Statement::Next));
     said
 }
