@@ -7,7 +7,7 @@ use llama_bench_rs::{
     record::{FlashAttnSetting, Report},
     report::{
         Format,
-        insights::{Statement, insights, unbelievable},
+        insights::{Level, Statement, insights, unbelievable},
         run_labels,
     },
 };
@@ -29,8 +29,8 @@ impl Notes {
     }
 }
 
-/// Why cells failed, unless the table says so or it was `said` before, where cells were cut short, and figures that
-/// cannot be believed.
+/// Why cells failed, unless the table says so or it was `said` before, where cells were cut short, how many repetitions
+/// count though they were disturbed, and figures that cannot be believed.
 pub fn tell(report: &Report, args: &Args, said: &[String]) {
     let labels: Vec<String> = run_labels(report)
         .into_iter()
@@ -41,6 +41,11 @@ pub fn tell(report: &Report, args: &Args, said: &[String]) {
         if let Statement::Failed(failed) = &insight.statement
             && failed.cells.iter().any(|(_, failure)| !said.contains(&failure.message))
         {
+            complain!("sweep: {}{insight}", labels[insight.run]);
+        }
+    }
+    for insight in insights(report).iter().filter(|_| !matches!(args.format, OutputFormat::Terminal)) {
+        if let (Statement::Neighbours(_), Level::Warning) = (&insight.statement, insight.level()) {
             complain!("sweep: {}{insight}", labels[insight.run]);
         }
     }

@@ -57,10 +57,8 @@ impl Turn {
 
     /// The same with a file at the first of these places that can be had.
     fn take_at(places: &[PathBuf], cancel: &Cancel, mut waiting: impl FnMut()) -> Option<Self> {
-        let turn = Self { file: None, _of_thread: PhantomData };
         if N_NESTED.get() > 0 {
-            N_NESTED.set(N_NESTED.get() + 1);
-            return Some(turn);
+            return Some(Self::granted());
         }
         let mut has_told = false;
         let mut tell = || {
@@ -68,19 +66,16 @@ impl Turn {
                 waiting();
             }
         };
-        let mut measuring = lock();
-        while *measuring {
+        while std::mem::replace(&mut *lock(), true) {
+            // Without the flag's lock: an observer may do what it likes.
             tell();
             if cancel.is_cancelled() {
                 return None;
             }
-            measuring = OVER.wait_timeout(measuring, SLICE).unwrap_or_else(PoisonError::into_inner).0;
+            drop(OVER.wait_timeout_while(lock(), SLICE, |is_measuring| *is_measuring));
         }
-        *measuring = true;
-        drop(measuring);
-        N_NESTED.set(1);
-        // From here on the turn is given back when it is dropped, whatever happens.
-        let mut turn = turn;
+        // Given back when it is dropped, whatever happens from here on.
+        let mut turn = Self::granted();
         let Some(file) = open(places) else { return Some(turn) };
         loop {
             match file.try_lock() {
@@ -101,6 +96,12 @@ impl Turn {
                 }
             }
         }
+    }
+
+    /// One turn more of this thread.
+    fn granted() -> Self {
+        N_NESTED.set(N_NESTED.get() + 1);
+        Self { file: None, _of_thread: PhantomData }
     }
 }
 
@@ -222,6 +223,28 @@ mod tests {
         let cancel = Cancel::new();
         assert!(Turn::take_at(&places, &cancel, || cancel.cancel()).is_none());
         other.unlock().unwrap();
+        assert!(Turn::take_at(&places, &Cancel::new(), || {}).is_some());
+    }
+
+    #[test]
+    fn who_waits_for_another_thread_can_be_stopped_and_may_ask_again() {
+        let (_folder, places) = file();
+        let turn = Turn::take_at(&places, &Cancel::new(), || {});
+        std::thread::scope(|scope| {
+            let waiting = || {
+                let cancel = Cancel::new();
+                assert!(Turn::take_at(&places, &cancel, || cancel.cancel()).is_none());
+                // An observer that sweeps itself while it hears of the wait waits as well.
+                let outer = Cancel::new();
+                let inner = || {
+                    outer.cancel();
+                    assert!(Turn::take_at(&places, &outer, || {}).is_none());
+                };
+                assert!(Turn::take_at(&places, &outer, inner).is_none());
+            };
+            scope.spawn(waiting).join().unwrap();
+        });
+        drop(turn);
         assert!(Turn::take_at(&places, &Cancel::new(), || {}).is_some());
     }
 

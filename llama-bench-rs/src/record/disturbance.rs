@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Sample;
+use super::{Cell, Sample};
+use crate::stats::Samples;
 
 /// A repetition is disturbed if more than this share of its time was lost to others.
 const DISTURBED: f64 = 0.02;
@@ -67,6 +68,22 @@ impl Sample {
     }
 }
 
+impl Cell {
+    /// How many of the repetitions that count were disturbed ([`Sample::is_disturbed`]).
+    pub fn n_disturbed(&self) -> usize {
+        let samples = self.measured().map(|measured| &measured.samples[..]).unwrap_or_default();
+        samples.iter().filter(|sample| sample.is_disturbed()).count()
+    }
+
+    /// The repetitions' times without what was lost to other programs ([`Sample::time_on_core`]) as a set; `None` if that
+    /// of any of them is not known, or the cell has no samples.
+    pub fn times_on_core(&self) -> Option<Samples<Duration>> {
+        let measured = self.measured()?;
+        let times: Option<Vec<Duration>> = measured.samples.iter().map(Sample::time_on_core).collect();
+        measured.set(times?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +130,25 @@ mod tests {
         let unknown = Sample { elapsed: MS, ..Sample::default() };
         assert_eq!((unknown.is_disturbed(), unknown.time_on_core()), (false, None));
         assert_eq!(sample(Disturbance::default()).lost_to_others(), None);
+    }
+
+    #[test]
+    fn a_cell_has_times_on_a_core_if_every_repetition_has() {
+        use crate::record::{Measured, Outcome, Test, TestKind};
+
+        let waited = |waited| {
+            sample(Disturbance { n_threads: Some(1), waited: Some(waited), ..Disturbance::default() })
+        };
+        let cell = |samples| Cell {
+            test: Test { kind: TestKind::Pp(8), n_depth: 0, group: None },
+            started_at: String::new(),
+            outcome: Outcome::Measured(Measured { samples, ..Measured::default() }),
+        };
+        let known = cell(vec![waited(MS), waited(41 * MS)]);
+        assert_eq!(known.n_disturbed(), 1);
+        assert_eq!(known.times_on_core().unwrap().mean(), 79 * MS);
+        let in_part = cell(vec![waited(41 * MS), Sample { elapsed: MS, ..Sample::default() }]);
+        assert_eq!((in_part.n_disturbed(), in_part.times_on_core().is_none()), (1, true));
     }
 
     #[test]
