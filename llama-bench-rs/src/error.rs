@@ -1,7 +1,38 @@
 //! The crate's one error type; each part has its own, and all of them fit into it.
 
+use std::fmt;
+
+/// Gives an error a `Debug` that reads like its `Display`: `unwrap`, and `?` in tests and `main`, print `Debug`.
+macro_rules! debug_like_display {
+    ($error:ty) => {
+        impl std::fmt::Debug for $error {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                $crate::error::write_chain(self, f)
+            }
+        }
+    };
+}
+
+pub(crate) use debug_like_display;
+
+/// What an error says, then each of its causes that it does not repeat itself.
+pub(crate) fn write_chain(error: &dyn std::error::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut said = error.to_string();
+    f.write_str(&said)?;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !said.contains(&text) {
+            write!(f, "\ncaused by: {text}")?;
+            said.push_str(&text);
+        }
+        cause = error.source();
+    }
+    Ok(())
+}
+
 /// Anything that can go wrong in this crate. Every message names the value and the remedy.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// llama.cpp refused or failed, or was kept from an abort by a check.
@@ -22,4 +53,82 @@ pub enum Error {
     /// A report does not pass an assertion.
     #[error(transparent)]
     Regression(#[from] crate::testing::RegressionError),
+}
+
+debug_like_display!(Error);
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io, panic::AssertUnwindSafe, path::Path};
+
+    use super::*;
+    use crate::baseline::BaselineError;
+
+    #[derive(thiserror::Error)]
+    #[error("{said}")]
+    struct Outer {
+        said: &'static str,
+        source: io::Error,
+    }
+
+    debug_like_display!(Outer);
+
+    #[test]
+    fn what_unwrap_prints_can_be_read() {
+        let missing =
+            BaselineError::NotFound { name: "main".into(), folder: "f".into(), known: String::new() };
+        assert_eq!(format!("{missing:?}"), "there is no baseline \"main\" in f: save one first");
+        let wrapped = Error::from(missing);
+        assert_eq!(format!("{wrapped:?}"), "there is no baseline \"main\" in f: save one first");
+        assert_eq!(format!("{wrapped:#?}"), wrapped.to_string());
+        let failed = Err::<(), _>(wrapped);
+        let panic = std::panic::catch_unwind(AssertUnwindSafe(|| failed.unwrap())).unwrap_err();
+        let text = panic.downcast_ref::<String>().unwrap();
+        assert!(text.ends_with("value: there is no baseline \"main\" in f: save one first"), "{text}");
+    }
+
+    #[test]
+    fn causes_are_said_once() {
+        let debug = |said| format!("{:?}", Outer { said, source: io::Error::other("the disk is full") });
+        assert_eq!(debug("cannot write"), "cannot write\ncaused by: the disk is full");
+        assert_eq!(debug("cannot write: the disk is full"), "cannot write: the disk is full");
+    }
+
+    /// `thiserror::Error` needs a `Debug`, and the derived one cannot be read: one that derives both forgot.
+    #[test]
+    fn no_error_of_this_workspace_derives_debug() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut n_errors = 0;
+        for folder in [root.join("src"), root.join("../llama-sys/src"), root.join("../llama-sys/build")] {
+            for_each_source(&folder, &mut |path, text| {
+                for (place, _) in text.match_indices("#[derive(") {
+                    let derived = text[place..].split(')').next().unwrap_or_default();
+                    if derived.contains("Error") {
+                        n_errors += 1;
+                        assert!(
+                            !derived.contains("Debug"),
+                            "{}: {derived}): see debug_like_display",
+                            path.display()
+                        );
+                    }
+                }
+                let by_hand =
+                    text.lines().find(|line| line.starts_with("impl") && line.contains("Error for "));
+                let is_readable = by_hand.is_none() || text.contains("debug_like_display!(");
+                assert!(is_readable, "{}: {by_hand:?}: see debug_like_display", path.display());
+            });
+        }
+        assert!(n_errors >= 15, "{n_errors}");
+    }
+
+    fn for_each_source(folder: &Path, check: &mut impl FnMut(&Path, &str)) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                for_each_source(&path, check);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                check(&path, &fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
 }

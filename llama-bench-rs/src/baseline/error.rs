@@ -3,7 +3,7 @@ use std::{io, path::PathBuf};
 use super::Difference;
 
 /// What can go wrong with a baseline.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BaselineError {
     /// The name cannot be the name of a folder.
@@ -79,6 +79,8 @@ pub enum BaselineError {
         source: io::Error,
     },
 }
+
+crate::error::debug_like_display!(BaselineError);
 
 fn lines(differences: &[Difference]) -> String {
     differences.iter().map(|difference| format!("  {difference}")).collect::<Vec<_>>().join("\n")

@@ -3,7 +3,7 @@ use crate::record::{Difference, Failure};
 /// What makes a sweep impossible before anything is measured.
 ///
 /// A failure of a single cell is not an error: it becomes a [`Failure`](crate::record::Failure) in its cell.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BenchError {
     /// No length was given, of a prompt, a generation or a text to embed.
@@ -52,3 +52,5 @@ pub enum BenchError {
     #[error(transparent)]
     Range(#[from] super::range::RangeError),
 }
+
+crate::error::debug_like_display!(BenchError);

@@ -4,7 +4,7 @@
 pub const MAX_VALUES: usize = 10_000;
 
 /// Why a list of numbers was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RangeError {
     /// Part of the list is no number and no range.
@@ -48,6 +48,8 @@ pub enum RangeError {
         list: String,
     },
 }
+
+crate::error::debug_like_display!(RangeError);
 
 /// Reads a list of numbers and ranges; values are at most `i32::MAX`, as llama.cpp's are.
 ///

@@ -1,7 +1,7 @@
 use std::{io, path::PathBuf};
 
 /// A GGUF file that cannot be read or written, or a shape that is impossible.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum GgufError {
     /// The operating system refused.
@@ -79,8 +79,10 @@ pub enum GgufError {
     NoCacheFolder,
 }
 
+crate::error::debug_like_display!(GgufError);
+
 /// What is wrong in a malformed GGUF file.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Malformed {
     /// The file ends in the middle of a value.
@@ -159,6 +161,8 @@ pub enum Malformed {
         file_bytes: u64,
     },
 }
+
+crate::error::debug_like_display!(Malformed);
 
 fn version_hint(found: u32) -> &'static str {
     match found {

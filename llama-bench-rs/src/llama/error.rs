@@ -4,7 +4,7 @@ use std::path::PathBuf;
 ///
 /// Messages name the value and the remedy; where llama.cpp logged warnings or errors in the failing call, its last
 /// lines are part of the message.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum LlamaError {
     /// No CPU backend could be loaded.
@@ -255,6 +255,8 @@ pub enum LlamaError {
         exception: String,
     },
 }
+
+crate::error::debug_like_display!(LlamaError);
 
 impl LlamaError {
     /// A stable word for scripts and for [`Failure::kind`](crate::record::Failure::kind).

@@ -68,9 +68,11 @@ impl FromStr for TestKind {
 }
 
 /// A text that names no test.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a test: write pp512, tg128 or embd512")]
 pub struct TestKindError(pub String);
+
+crate::error::debug_like_display!(TestKindError);
 
 /// A pg test: a prompt directly followed by a generation, reported as two cells that carry the same group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use super::Format;
 use crate::record::SCHEMA_VERSION;
 
 /// What can go wrong when a report is written or read.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {
     /// The output refused the data.
@@ -91,6 +91,8 @@ pub enum ReportError {
     #[error("{0}")]
     Skipped(Skipped),
 }
+
+crate::error::debug_like_display!(ReportError);
 
 /// A place in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

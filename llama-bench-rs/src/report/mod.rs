@@ -116,9 +116,11 @@ impl fmt::Display for Format {
 }
 
 /// The name is none of `json`, `jsonl`, `csv`, `sql` and `md`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown format `{0}`: use json, jsonl, csv, sql or md")]
 pub struct UnknownFormat(String);
+
+crate::error::debug_like_display!(UnknownFormat);
 
 impl FromStr for Format {
     type Err = UnknownFormat;

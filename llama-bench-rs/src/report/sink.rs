@@ -22,13 +22,15 @@ pub(super) trait Encode: Send {
 }
 
 /// Keeps apart whose fault it is.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub(super) enum EncodeError {
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error(transparent)]
     Json(#[from] serde_json::Error),
 }
+
+crate::error::debug_like_display!(EncodeError);
 
 impl From<EncodeError> for ReportError {
     fn from(error: EncodeError) -> Self {

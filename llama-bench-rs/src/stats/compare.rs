@@ -75,7 +75,7 @@ pub struct Comparison {
 }
 
 /// Why two sets cannot be compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompareError {
     /// One sample says nothing about its spread.
@@ -101,6 +101,8 @@ pub enum CompareError {
     #[error("a sample took no time: its speed is not defined")]
     NoTime,
 }
+
+crate::error::debug_like_display!(CompareError);
 
 impl Comparison {
     /// Compares the times of the same work.

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Why a report does not pass.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegressionError {
     /// Cells got slower.
@@ -53,6 +53,8 @@ pub enum RegressionError {
         source: CompareError,
     },
 }
+
+crate::error::debug_like_display!(RegressionError);
 
 /// A cell that should be in a report with samples and is not.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -52,11 +52,13 @@ impl Expectation {
 }
 
 /// A text that is not a valid expectation.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is not a valid expectation: write test, depth and tokens per second as pp2048=2000..3000, tg32@4096=50.. or embd512=900.."
 )]
 pub struct ExpectationError(pub String);
+
+crate::error::debug_like_display!(ExpectationError);
 
 impl FromStr for Expectation {
     type Err = ExpectationError;

@@ -72,9 +72,11 @@ impl fmt::Display for Picture {
 }
 
 /// The name is neither `depth` nor `latency`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown picture `{0}`: use depth or latency")]
 pub struct UnknownPicture(String);
+
+crate::error::debug_like_display!(UnknownPicture);
 
 impl FromStr for Picture {
     type Err = UnknownPicture;
@@ -88,7 +90,7 @@ impl FromStr for Picture {
 }
 
 /// Why there is no picture.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DrawError {
     /// No cell has what the picture shows.
@@ -101,6 +103,8 @@ pub enum DrawError {
     #[error("cannot draw the picture: {0}")]
     Backend(String),
 }
+
+crate::error::debug_like_display!(DrawError);
 
 /// A picture, ready to be written.
 #[derive(Clone, Debug, PartialEq)]
