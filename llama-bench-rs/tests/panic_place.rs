@@ -8,11 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use llama_bench_rs::{
-    record::TestKind,
-    testing::{Tolerance, assert_at_least, assert_no_regression},
-    units::TokensPerSecond,
-};
+use llama_bench_rs::testing::{Tolerance, assert_at_least, assert_no_regression, pp};
 use report_support::reference;
 
 #[test]
@@ -26,8 +22,7 @@ fn assertions_panic_where_they_are_called() {
     let mut other = reference();
     other.runs[0].header.config.n_threads = Some(1);
     let compared = panic::catch_unwind(|| assert_no_regression(&reference(), &other, Tolerance::default()));
-    let floor = TokensPerSecond::new(1e9).unwrap();
-    let floored = panic::catch_unwind(|| assert_at_least(&reference(), TestKind::Pp(2048), 0, floor));
+    let floored = panic::catch_unwind(|| assert_at_least(&reference(), pp(2048), 1e9));
     let _ = panic::take_hook();
     assert!(compared.is_err() && floored.is_err());
     let places = places.lock().unwrap();

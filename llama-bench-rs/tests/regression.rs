@@ -11,7 +11,7 @@ use llama_bench_rs::{
     stats::Verdict,
     testing::{
         Floor, Pace, RegressionError, Tolerance, assert_at_least, assert_no_regression, check_at_least,
-        check_no_regression,
+        check_no_regression, pg, pp, tg,
     },
     units::TokensPerSecond,
 };
@@ -238,30 +238,27 @@ fn configurations_are_compared_with_their_own() {
 #[test]
 fn floors_are_judged_by_the_interval() {
     let report = runs(3, 0.0);
-    let pp = TestKind::Pp(2048);
-    let outcome = check_at_least(&report, pp, 0, rate(3000.0)).unwrap();
+    let pp = pp(2048);
+    let outcome = check_at_least(&report, pp, 3000.0).unwrap();
     assert_eq!((outcome.verdict(), outcome.n_runs), (Verdict::NoChange, 3));
-    let close = check_at_least(&report, pp, 0, rate(3720.0)).unwrap();
+    let close = check_at_least(&report, pp, 3720.0).unwrap();
     assert_eq!(close.verdict(), Verdict::CannotTell);
-    assert_at_least(&report, pp, 0, rate(3720.0));
-    let strict = check_at_least(&report, pp, 0, Floor::new(rate(3720.0)).strict(true)).unwrap_err();
+    assert_at_least(&report, pp, 3720.0);
+    let strict = check_at_least(&report, pp, Floor::new(3720.0).strict(true)).unwrap_err();
     assert!(strict.to_string().contains("may be slower"), "{strict}");
-    let below = check_at_least(&report, pp, 0, rate(4500.0)).unwrap_err();
+    let below = check_at_least(&report, pp, 4500.0).unwrap_err();
     assert!(matches!(below, RegressionError::BelowFloor(_)));
     insta::assert_snapshot!(below);
-    let missing = check_at_least(&report, TestKind::Pp(512), 0, rate(1.0)).unwrap_err();
+    let missing = check_at_least(&report, TestKind::Pp(512), rate(1.0)).unwrap_err();
     assert!(missing.to_string().contains("pp512 was not measured"), "{missing}");
     let mut with_failure = report.clone();
-    with_failure.runs[2].cells[0] = failed(pp, 0);
-    let failure = check_at_least(&with_failure, pp, 0, rate(1.0)).unwrap_err();
+    with_failure.runs[2].cells[0] = failed(pp.kind, 0);
+    let failure = check_at_least(&with_failure, pp, 1.0).unwrap_err();
     assert!(
         failure.to_string().contains("out_of_memory") || failure.to_string().contains("q8_0"),
         "{failure}"
     );
-    assert!(matches!(
-        check_at_least(&Report::default(), pp, 0, rate(1.0)),
-        Err(RegressionError::NoRuns { .. })
-    ));
+    assert!(matches!(check_at_least(&Report::default(), pp, 1.0), Err(RegressionError::NoRuns { .. })));
 }
 
 #[test]
@@ -273,7 +270,28 @@ fn the_assertion_panics_with_the_table() {
 #[test]
 #[should_panic(expected = "tg32 @ d4096 is slower than it must be")]
 fn the_floor_panics_with_the_table() {
-    assert_at_least(&runs(1, 0.0), TestKind::Tg(32), 4096, rate(1e6));
+    assert_at_least(&runs(1, 0.0), tg(32).at(4096), 1e6);
+}
+
+#[test]
+#[should_panic(expected = "a floor of NaN tokens per second is not a speed: give a finite number above 0")]
+fn a_floor_that_is_not_a_speed_is_refused() {
+    for number in [0.0, -1.0, f64::INFINITY] {
+        let error = check_at_least(&runs(1, 0.0), tg(32), number).unwrap_err();
+        assert!(matches!(error, RegressionError::InvalidFloor { .. }), "{error}");
+    }
+    assert_at_least(&runs(1, 0.0), tg(32), f64::NAN);
+}
+
+/// The halves of a pg test are other cells than the tests of the same lengths.
+#[test]
+fn the_floor_of_a_half_of_a_pg_test_is_its_own() {
+    let mut report = runs(1, 0.0);
+    let half = pg(2048, 32).generation();
+    report.runs[0].cells[1].test = half;
+    assert_eq!(check_at_least(&report, half, 1.0).unwrap().test, half);
+    let error = check_at_least(&report, tg(32), 1.0).unwrap_err();
+    assert!(error.to_string().contains("tg32 was not measured"), "{error}");
 }
 
 #[test]

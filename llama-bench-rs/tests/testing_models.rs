@@ -13,9 +13,9 @@ use llama_bench_rs::{
     bench::target::{Keep, Limits, Target, Token},
     gguf::GgufError,
     llama::{ContextParams, Model},
-    record::{Failure, Report, Resolved, Rewind, TestKind},
-    testing::{self, Slowed, Tolerance},
-    units::{Share, TokensPerSecond},
+    record::{Failure, Report, Resolved, Rewind},
+    testing::{self, Slowed, Tolerance, pp},
+    units::Share,
 };
 
 /// One thread, so that tests do not fight for cores.
@@ -218,7 +218,7 @@ fn a_slowed_target_takes_its_share_longer() {
 fn a_test_of_an_application_from_model_to_verdict() {
     let model = testing::tiny_model().unwrap();
     let report = short(&model).runs(2).run().unwrap();
-    testing::assert_at_least(&report, TestKind::Pp(8), 16, TokensPerSecond::new(0.001).unwrap());
+    testing::assert_at_least(&report, pp(8).at(16), 0.001);
     let folder = tempfile::tempdir().unwrap();
     let baselines = Baselines::new(folder.path());
     baselines.save("main", &report).unwrap();

@@ -15,6 +15,7 @@ mod difference;
 mod disturbance;
 mod header;
 mod placement;
+mod shorthand;
 mod summary;
 pub mod work;
 
@@ -32,6 +33,7 @@ pub use header::{
 };
 pub use placement::Placement;
 pub use work::Work;
+pub use shorthand::{embd, pg, pp, tg};
 
 /// The version of the record schema; a file of a newer version is refused, an older one is read.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -20,6 +20,12 @@ pub enum RegressionError {
     /// A cell is slower than its floor, or may be and the floor is strict.
     #[error("{0}")]
     BelowFloor(Box<FloorOutcome>),
+    /// A floor is not a speed.
+    #[error("a floor of {tokens_per_second} tokens per second is not a speed: give a finite number above 0")]
+    InvalidFloor {
+        /// The number.
+        tokens_per_second: f64,
+    },
     /// Cells are not there to be judged.
     #[error("{} of the cells to judge {} not there:\n{}{}", gaps.len(), are(gaps.len()), list(gaps), others(judged))]
     Incomplete {

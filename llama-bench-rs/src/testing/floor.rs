@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::{Floor, Gap, RegressionError, groups::Group, outcome::rate, table::table};
 use crate::{
-    record::{Report, Test, TestKind},
+    record::{Report, Test},
     stats::{CompareError, RunEstimate, Verdict},
     units::TokensPerSecond,
 };
@@ -58,22 +58,23 @@ impl fmt::Display for FloorOutcome {
     }
 }
 
-/// Holds a cell against a floor in tokens per second; the first of this kind and depth, in every configuration of the
-/// report, of which the slowest is returned.
+/// Holds a cell against a floor in tokens per second, in every configuration of the report, of which the slowest is
+/// returned.
 ///
 /// # Errors
 /// The cell is surely slower; or, if the floor is strict, may be. The cell is missing or failed, or the report has no
-/// runs.
+/// runs. The floor is not a positive, finite number.
 pub fn check_at_least(
     report: &Report,
-    kind: TestKind,
-    n_depth: u32,
+    test: impl Into<Test>,
     floor: impl Into<Floor>,
 ) -> Result<FloorOutcome, RegressionError> {
-    let floor = floor.into();
+    let (test, floor) = (test.into(), floor.into());
+    let least = TokensPerSecond::new(floor.tokens_per_second)
+        .ok_or(RegressionError::InvalidFloor { tokens_per_second: floor.tokens_per_second })?;
     let mut slowest: Option<FloorOutcome> = None;
     for group in Group::all(report) {
-        let outcome = judge(&group, kind, n_depth, floor)?;
+        let outcome = judge(&group, test, least, floor.strict)?;
         if slowest.is_none_or(|slowest| outcome.rate < slowest.rate) {
             slowest = Some(outcome);
         }
@@ -84,11 +85,19 @@ pub fn check_at_least(
 /// [`check_at_least`] for a test: panics with a table of what was expected and measured and how sure it is. A cell that
 /// was too noisy to tell passes with a warning on standard error, unless the floor is strict.
 ///
+/// ```no_run
+/// use llama_bench_rs::testing::{assert_at_least, quick_sweep, tg, tiny_model};
+///
+/// let report = quick_sweep(&tiny_model()?).run()?;
+/// assert_at_least(&report, tg(16).at(256), 50.0);
+/// # Ok::<(), llama_bench_rs::Error>(())
+/// ```
+///
 /// # Panics
-/// Where `check_at_least` returns an error.
+/// If `check_at_least` returns an error.
 #[track_caller]
-pub fn assert_at_least(report: &Report, kind: TestKind, n_depth: u32, floor: impl Into<Floor>) {
-    match check_at_least(report, kind, n_depth, floor) {
+pub fn assert_at_least(report: &Report, test: impl Into<Test>, floor: impl Into<Floor>) {
+    match check_at_least(report, test, floor) {
         Ok(outcome) if outcome.verdict() == Verdict::CannotTell => eprintln!("warning: {outcome}"),
         Ok(_) => {}
         Err(error) => panic!("{error}"),
@@ -97,25 +106,22 @@ pub fn assert_at_least(report: &Report, kind: TestKind, n_depth: u32, floor: imp
 
 fn judge(
     group: &Group<'_>,
-    kind: TestKind,
-    n_depth: u32,
-    floor: Floor,
+    test: Test,
+    floor: TokensPerSecond,
+    is_strict: bool,
 ) -> Result<FloorOutcome, RegressionError> {
-    let is_asked = |test: &&Test| test.kind == kind && test.n_depth == n_depth;
-    let tests = group.tests();
-    let Some(&test) = tests.iter().find(is_asked) else {
-        let test = Test { kind, n_depth, group: None };
+    if !group.tests().contains(&test) {
         return Err(RegressionError::Incomplete { gaps: vec![Gap { test, failure: None }], judged: None });
-    };
+    }
     if let Some(failure) = group.cells(test).find_map(|cell| cell.failure()) {
         let failure = Some(failure.message.clone());
         return Err(RegressionError::Incomplete { gaps: vec![Gap { test, failure }], judged: None });
     }
     let outcome = RunEstimate::of(&group.times(test)).and_then(|estimate| {
-        let bound = |time| TokensPerSecond::from_elapsed(u64::from(kind.n_tokens()), time);
+        let bound = |time| TokensPerSecond::from_elapsed(u64::from(test.kind.n_tokens()), time);
         Some(FloorOutcome {
             test,
-            floor: floor.rate,
+            floor,
             rate: rate(test, &estimate)?,
             lower: bound(estimate.longest)?,
             upper: bound(estimate.shortest)?,
@@ -125,7 +131,7 @@ fn judge(
     let outcome = outcome.ok_or(RegressionError::Compare { test, source: CompareError::NoTime })?;
     match outcome.verdict() {
         Verdict::Regressed => Err(RegressionError::BelowFloor(Box::new(outcome))),
-        Verdict::CannotTell if floor.strict => Err(RegressionError::BelowFloor(Box::new(outcome))),
+        Verdict::CannotTell if is_strict => Err(RegressionError::BelowFloor(Box::new(outcome))),
         _ => Ok(outcome),
     }
 }

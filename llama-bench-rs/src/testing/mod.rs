@@ -72,3 +72,5 @@ pub use regression::{assert_no_regression, check_no_regression};
 pub use slowed::Slowed;
 pub use tolerance::{Floor, Tolerance};
 pub use work::{LostWork, check_work};
+
+pub use crate::record::{embd, pg, pp, tg};

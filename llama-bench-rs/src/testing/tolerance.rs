@@ -65,17 +65,17 @@ pub(super) fn trimmed(number: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// How fast a cell must be.
+/// How fast a cell must be, in tokens per second. A number that is not a speed is refused where the floor is used.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Floor {
-    pub(super) rate: TokensPerSecond,
+    pub(super) tokens_per_second: f64,
     pub(super) strict: bool,
 }
 
 impl Floor {
-    /// At least this fast.
-    pub fn new(rate: TokensPerSecond) -> Self {
-        Self { rate, strict: false }
+    /// At least this fast, in tokens per second.
+    pub fn new(tokens_per_second: f64) -> Self {
+        Self { tokens_per_second, strict: false }
     }
 
     /// Whether a cell fails too whose interval holds the floor: not surely slower, but not surely as fast either. Not
@@ -89,7 +89,13 @@ impl Floor {
 
 impl From<TokensPerSecond> for Floor {
     fn from(rate: TokensPerSecond) -> Self {
-        Self::new(rate)
+        Self::new(rate.get())
+    }
+}
+
+impl From<f64> for Floor {
+    fn from(tokens_per_second: f64) -> Self {
+        Self::new(tokens_per_second)
     }
 }
 
