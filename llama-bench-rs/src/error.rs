@@ -53,6 +53,9 @@ pub enum Error {
     /// A report does not pass an assertion.
     #[error(transparent)]
     Regression(#[from] crate::testing::RegressionError),
+    /// A guard does not pass.
+    #[error(transparent)]
+    Guard(#[from] crate::testing::GuardError),
 }
 
 debug_like_display!(Error);

@@ -42,6 +42,13 @@ pub struct Difference {
     pub now: String,
 }
 
+impl Difference {
+    /// Whether the other side is another machine, not this one with other devices or settings: its processor is another.
+    pub fn is_of_another_machine(&self) -> bool {
+        self.part == Part::Machine && self.field == "cpu_info"
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = match self.part {

@@ -30,6 +30,7 @@ mod error;
 mod file;
 mod key;
 mod name;
+mod sitting;
 mod store;
 
 pub use error::BaselineError;

@@ -8,6 +8,7 @@ use super::{
     BaselineError, Difference, Key,
     file::{self, Contents},
     name::Name,
+    sitting,
 };
 use crate::record::{Report, Run};
 
@@ -66,6 +67,28 @@ impl Baselines {
     /// The name cannot be a file's, nothing was measured, a file that is there is damaged or of a newer version, or
     /// the system refuses to write.
     pub fn save(&self, name: &str, report: &Report) -> Result<Baseline, BaselineError> {
+        self.write(name, report, |path| {
+            let earlier = file::read(path)?;
+            Ok(earlier.map(|contents| contents.report.runs).unwrap_or_default())
+        })
+    }
+
+    /// Begins the baseline of this name anew with the runs of a report, in place of those that it has of their
+    /// configurations, and of files that are damaged. Other configurations and machines keep theirs.
+    ///
+    /// # Errors
+    /// The name cannot be a file's, nothing was measured, or the system refuses to write.
+    pub fn renew(&self, name: &str, report: &Report) -> Result<Baseline, BaselineError> {
+        self.write(name, report, |_| Ok(Vec::new()))
+    }
+
+    /// Writes a report's runs after those that a file has before.
+    fn write(
+        &self,
+        name: &str,
+        report: &Report,
+        earlier: impl Fn(&Path) -> Result<Vec<Run>, BaselineError>,
+    ) -> Result<Baseline, BaselineError> {
         let name = Name::new(name)?;
         let groups = by_key(report)?;
         let folder = self.folder.join(name.as_str());
@@ -80,7 +103,7 @@ impl Baselines {
         let mut files = Vec::new();
         for (key, runs) in groups {
             let path = folder.join(file::file_name(&key));
-            let before = file::read(&path)?.map(|contents| contents.report.runs).unwrap_or_default();
+            let before = earlier(&path)?;
             let build = runs.last().map(|run| run.header.build.clone());
             let mut kept: Vec<Run> = before
                 .into_iter()
@@ -142,6 +165,10 @@ impl Baselines {
         }
         // Another tool's report tells less, and so does a file of an older version: their key is another, without a
         // field that differs.
+        // A file of this machine comes closer than one of another, however much it differs.
+        let distance = |differences: &[Difference]| {
+            (differences.iter().any(Difference::is_of_another_machine), differences.len())
+        };
         let mut closest: Option<(PathBuf, Vec<Difference>)> = None;
         let mut unreadable = None;
         for path in self.files(name) {
@@ -157,7 +184,7 @@ impl Baselines {
             if differences.is_empty() {
                 return Ok((path, contents));
             }
-            if closest.as_ref().is_none_or(|(_, fewest)| differences.len() < fewest.len()) {
+            if closest.as_ref().is_none_or(|(_, least)| distance(&differences) < distance(least)) {
                 closest = Some((path, differences));
             }
         }
@@ -219,6 +246,17 @@ impl Baseline {
     /// Its files, one per configuration.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
+    }
+
+    /// How many sittings its runs were recorded in: a run that begins over an hour after the one before begins a new one.
+    /// `None` if a run does not say when it began.
+    pub fn n_sittings(&self) -> Option<usize> {
+        sitting::count(&self.report.runs)
+    }
+
+    /// The same with further runs.
+    pub(crate) fn n_sittings_with(&self, report: &Report) -> Option<usize> {
+        sitting::count(self.report.runs.iter().chain(&report.runs))
     }
 
     /// Its runs.

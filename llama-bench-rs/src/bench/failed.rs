@@ -65,7 +65,7 @@ impl From<Error> for Failure {
             Error::Bench(_) => "bench",
             Error::Report(_) => "report",
             Error::Baseline(_) => "baseline",
-            Error::Regression(_) => "regression",
+            Error::Regression(_) | Error::Guard(_) => "regression",
         };
         Self { kind: kind.into(), message: error.to_string() }
     }

@@ -51,6 +51,7 @@
 mod error;
 mod floor;
 mod groups;
+mod guard;
 mod merge;
 mod model;
 mod outcome;
@@ -64,6 +65,7 @@ mod work;
 
 pub use error::{Gap, RegressionError};
 pub use floor::{FloorOutcome, assert_at_least, check_at_least};
+pub use guard::{Guard, GuardError, GuardMode, GuardVerdict, Guarded, Measure, Saved, guard};
 pub use model::{tiny, tiny_model};
 pub use outcome::{CellOutcome, Outcome};
 pub use pace::{Adjustment, Pace};

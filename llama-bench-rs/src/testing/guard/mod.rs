@@ -1,0 +1,369 @@
+//! A speed test in one call.
+
+mod error;
+mod mode;
+mod outcome;
+mod place;
+mod source;
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write as _},
+    path::PathBuf,
+};
+
+pub use error::GuardError;
+pub use mode::GuardMode;
+pub use outcome::{GuardVerdict, Guarded, Saved};
+use place::Place;
+pub use source::Measure;
+
+use super::{Gap, Outcome, RegressionError, Tolerance, check_no_regression};
+use crate::{
+    baseline::{Baseline, BaselineError, Baselines, Difference, Key},
+    record::{Report, Run},
+    stats::Verdict,
+};
+
+/// Runs that a baseline should have: with fewer, the spread between runs is hardly known.
+const N_WANTED: usize = 3;
+
+/// How often a guard measures again before it fails, or before it gives up telling.
+const N_RERUNS: u32 = 2;
+
+/// Fails the test if what is measured is slower than the baseline `name`; the first runs make that baseline.
+///
+/// ```no_run
+/// # use llama_bench_rs::testing;
+/// #[test]
+/// fn the_model_is_as_fast_as_it_was() {
+///     let model = testing::tiny_model().unwrap();
+///     testing::guard("main", testing::quick_sweep(&model));
+/// }
+/// ```
+///
+/// What it does when, and what its messages ask for: [the module](crate::testing#the-first-hour). [`Guard`] has settings.
+///
+/// # Panics
+/// If [`Guard::check`] returns an error.
+#[track_caller]
+pub fn guard(name: &str, source: impl Measure) {
+    Guard::new(name).assert(source);
+}
+
+/// A speed test against a baseline, with its settings; see [`guard`].
+///
+/// ```no_run
+/// # use llama_bench_rs::{bench::Sweep, testing::{self, Guard, Tolerance}};
+/// # let model = testing::tiny_model()?;
+/// Guard::new("long").tolerance(Tolerance::percent(10)).assert(|| Sweep::new(&model).prompt(512).generate(64).run());
+/// # Ok::<(), llama_bench_rs::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is measured before `assert` or `check`"]
+pub struct Guard {
+    name: String,
+    folder: Option<PathBuf>,
+    tolerance: Tolerance,
+    n_reruns: u32,
+    mode: Option<GuardMode>,
+    place: Place,
+}
+
+impl Guard {
+    /// A guard of this name, which is a folder's in `tests/baselines` of the package (`LLAMA_BENCH_BASELINES` chooses
+    /// another place).
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            folder: None,
+            tolerance: Tolerance::default(),
+            n_reruns: N_RERUNS,
+            mode: None,
+            place: Place::here(),
+        }
+    }
+
+    /// The folder of the baselines.
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// How much slower a cell may get.
+    pub fn tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// How often to measure again before the test fails, or before it is called inconclusive; 2 by default. Slow work may
+    /// want fewer.
+    pub fn reruns(mut self, n_reruns: u32) -> Self {
+        self.n_reruns = n_reruns;
+        self
+    }
+
+    /// What to do with the baseline, in place of what the environment says.
+    pub fn mode(mut self, mode: GuardMode) -> Self {
+        self.mode = Some(mode);
+        self
+    }
+
+    /// [`check`](Self::check) for a test. What a person should know although the test passes goes to standard error, past
+    /// the harness; the table goes there too, and the harness shows it if the test fails or on request.
+    ///
+    /// # Panics
+    /// If `check` returns an error.
+    #[track_caller]
+    pub fn assert(&self, source: impl Measure) {
+        match self.check(source) {
+            Ok(guarded) => {
+                if let Some(outcome) = &guarded.outcome {
+                    eprintln!("{outcome}");
+                }
+                if guarded.is_worth_a_word() {
+                    // Unlike what the print macros write, the harness does not keep this from passing tests.
+                    let _ = writeln!(io::stderr().lock(), "guard {:?}: {guarded}", self.name);
+                }
+            }
+            Err(error) => panic!("guard {:?}: {error}", self.name),
+        }
+    }
+
+    /// Measures and judges. Measures again, as often as [`reruns`](Self::reruns) allows, if a cell looks slower, or if a
+    /// baseline of three runs or more cannot tell; all runs are then judged together.
+    ///
+    /// # Errors
+    /// A cell got slower, is missing or failed. There is no baseline and none may be saved; or it is damaged, or of
+    /// another configuration. Nothing can be measured, or the system refuses to write.
+    pub fn check(&self, mut source: impl Measure) -> Result<Guarded, GuardError> {
+        let mode = self.mode.map_or_else(GuardMode::of_environment, Ok)?;
+        if mode == GuardMode::Off {
+            return Ok(Guarded::new(GuardVerdict::Off, 0));
+        }
+        let baselines = Baselines::new(self.folder.clone().unwrap_or_else(|| self.place.folder()));
+        let is_there = baselines.contains(&self.name).map_err(|error| self.refused(error))?;
+        if mode == GuardMode::Check && !is_there {
+            return Err(self.missing(&baselines, false));
+        }
+        let report = source.measure().map_err(GuardError::Measure)?;
+        match mode {
+            GuardMode::Renew => return self.begin(baselines.renew(&self.name, &whole(report)?), "renewed"),
+            GuardMode::Add => {
+                return self.begin(baselines.save(&self.name, &whole(report)?), "judged nothing");
+            }
+            GuardMode::Save | GuardMode::Check | GuardMode::Off => {}
+        }
+        let of_others = |error: &BaselineError| match error {
+            BaselineError::NotFound { .. } => Some(false),
+            BaselineError::Differs { differences, .. } => {
+                differences.iter().any(Difference::is_of_another_machine).then_some(true)
+            }
+            _ => None,
+        };
+        match baselines.load(&self.name, &report) {
+            Ok(baseline) => self.judge(&baselines, &baseline, report, &mut source, mode),
+            Err(error) => match of_others(&error) {
+                Some(has_others) if mode == GuardMode::Check => Err(self.missing(&baselines, has_others)),
+                Some(has_others) => {
+                    let what = match has_others {
+                        true => "no baseline of this machine yet",
+                        false => "no baseline yet",
+                    };
+                    self.begin(baselines.save(&self.name, &whole(report)?), what)
+                }
+                None => Err(self.refused(error)),
+            },
+        }
+    }
+
+    /// Holds a report against the baseline, with more runs where one does not settle it.
+    fn judge(
+        &self,
+        baselines: &Baselines,
+        baseline: &Baseline,
+        report: Report,
+        source: &mut impl Measure,
+        mode: GuardMode,
+    ) -> Result<Guarded, GuardError> {
+        let n_before = least_runs(baseline.report());
+        let can_tell = n_before >= N_WANTED;
+        let judge = |report: &Report| check_no_regression(baseline, report, self.tolerance);
+        let first = judge(&report);
+        // Slower, but not by so much that few runs could be sure of it: no run for a baseline.
+        let is_usual = first.as_ref().is_ok_and(|outcome| is_usual(outcome, self.tolerance));
+        let (mut all, mut judged, mut n_measured) = (report.clone(), first, 1);
+        while n_measured <= self.n_reruns && source.can_repeat() && is_open(&judged, can_tell) {
+            all.runs.extend(source.measure().map_err(GuardError::Measure)?.runs);
+            judged = judge(&all);
+            n_measured += 1;
+        }
+        let outcome = judged.map_err(|source| {
+            let command = self.place.command(GuardMode::Renew);
+            let note =
+                format!("{}\n  if this is the speed wanted: {command}", self.sitting(baseline, n_before));
+            GuardError::Regression { source, n_measured, note }
+        })?;
+        let unsure: Vec<String> =
+            outcome.with(Verdict::CannotTell).map(|cell| cell.test.to_string()).collect();
+        let verdict = if unsure.is_empty() { GuardVerdict::Passed } else { GuardVerdict::Inconclusive };
+        let mut guarded = Guarded::new(verdict, n_measured);
+        if !unsure.is_empty() {
+            let (tests, tolerance) = (unsure.join(", "), self.tolerance);
+            guarded.notes.push(format!("too noisy to tell whether {tests} got slower by {tolerance}"));
+        }
+        if outcome.with(Verdict::Improved).next().is_some() {
+            let command = self.place.command(GuardMode::Renew);
+            guarded.notes.push(format!("faster than the baseline; to hold that speed: {command}"));
+        }
+        let wants_more = n_before < N_WANTED
+            || (baseline.n_sittings() == Some(1) && baseline.n_sittings_with(&report) == Some(2));
+        if wants_more {
+            let hindrance = self.hindrance(baseline, &report, is_usual, mode);
+            match hindrance {
+                None => {
+                    let saved = baselines.save(&self.name, &report).map_err(|error| self.refused(error))?;
+                    guarded.notes.push(self.told(&saved));
+                    guarded.saved = Some(saved_as(&saved));
+                }
+                Some(why) => {
+                    guarded
+                        .notes
+                        .push(format!("the baseline has {n_before} of {N_WANTED} runs; not added: {why}"));
+                }
+            }
+        } else if baseline.n_sittings() == Some(1) {
+            guarded.notes.push(self.sitting(baseline, n_before).trim().to_owned());
+        }
+        guarded.outcome = Some(outcome);
+        Ok(guarded)
+    }
+
+    /// Why a run is not added to a baseline that wants more.
+    fn hindrance(
+        &self,
+        baseline: &Baseline,
+        report: &Report,
+        is_usual: bool,
+        mode: GuardMode,
+    ) -> Option<String> {
+        let add = self.place.command(GuardMode::Add);
+        if mode != GuardMode::Save {
+            return Some(format!("nothing is saved here; on this machine run {add}"));
+        }
+        let build = |report: &Report| report.runs.last().map(|run| run.header.build.clone());
+        if build(baseline.report()) != build(report) {
+            let command = self.place.command(GuardMode::Renew);
+            return Some(format!("this is another build of llama.cpp; to begin anew with it: {command}"));
+        }
+        (!is_usual).then(|| format!("this run is too far from it; to add it nevertheless: {add}"))
+    }
+
+    /// What is saved without being judged.
+    fn begin(&self, saved: Result<Baseline, BaselineError>, what: &str) -> Result<Guarded, GuardError> {
+        let saved = saved.map_err(|error| self.refused(error))?;
+        let mut guarded = Guarded::new(GuardVerdict::Saved, 1);
+        guarded.notes.push(format!("{what}: {}", self.told(&saved)));
+        guarded.saved = Some(saved_as(&saved));
+        Ok(guarded)
+    }
+
+    /// Where a baseline lies and what it still wants.
+    fn told(&self, saved: &Baseline) -> String {
+        let files: Vec<String> =
+            saved.files().iter().map(|file| self.place.short(file).to_string()).collect();
+        let (n, files) = (least_runs(saved.report()), files.join(", "));
+        let next = match n {
+            n if n < N_WANTED => "; run the test again at another time",
+            _ if saved.n_sittings() == Some(1) => "; all of one sitting: run the test again on another day",
+            _ => "",
+        };
+        format!("saved {n} of {} runs to {files}, check it in{next}", N_WANTED.max(n))
+    }
+
+    /// That the baseline is of one sitting, if it is and more runs could change that.
+    fn sitting(&self, baseline: &Baseline, n_runs: usize) -> String {
+        match baseline.n_sittings() {
+            Some(1) if n_runs > 1 => {
+                let add = self.place.command(GuardMode::Add);
+                format!(
+                    "\n  the {n_runs} runs of the baseline are of one sitting: add one on another day: {add}"
+                )
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn missing(&self, baselines: &Baselines, has_others: bool) -> GuardError {
+        let because = match self.mode {
+            Some(_) => "the guard only checks",
+            None if std::env::var_os(mode::VARIABLE).is_some_and(|value| !value.is_empty()) => {
+                "LLAMA_BENCH_GUARD=check"
+            }
+            None => "CI is set",
+        };
+        let command = self.place.command(GuardMode::Save);
+        let folder = baselines.folder().join(&self.name);
+        GuardError::NoBaseline { folder, has_others, because, command }
+    }
+
+    fn refused(&self, source: BaselineError) -> GuardError {
+        let renew = || self.place.command(GuardMode::Renew);
+        let remedy = match &source {
+            BaselineError::Differs { .. } => {
+                format!(
+                    "\nif the change is intended, begin a baseline of it, on this machine:\n  {}",
+                    renew()
+                )
+            }
+            BaselineError::Damaged { .. } | BaselineError::NewerVersion { .. } => {
+                format!("\nto begin it anew, on this machine run\n  {}", renew())
+            }
+            _ => String::new(),
+        };
+        GuardError::Baseline { source, remedy }
+    }
+}
+
+/// A report that may become a baseline: without failed cells, which would not be looked at ever after.
+fn whole(report: Report) -> Result<Report, GuardError> {
+    let failed = report.cells().filter_map(|(_, cell)| {
+        Some(Gap { test: cell.test, failure: Some(cell.failure()?.message.clone()) })
+    });
+    let gaps: Vec<Gap> = failed.collect();
+    if gaps.is_empty() {
+        return Ok(report);
+    }
+    let source = RegressionError::Incomplete { gaps, judged: None };
+    Err(GuardError::Regression { source, n_measured: 1, note: "; nothing was saved".into() })
+}
+
+/// Whether another run could change the verdict.
+fn is_open(judged: &Result<Outcome, RegressionError>, can_tell: bool) -> bool {
+    match judged {
+        Ok(outcome) => can_tell && outcome.with(Verdict::CannotTell).next().is_some(),
+        Err(RegressionError::Regressed(_) | RegressionError::Unsure(_)) => true,
+        Err(_) => false,
+    }
+}
+
+/// Whether a run is as fast as those of a baseline, as far as one run can be: on average over its cells not slower by
+/// more than the tolerance, and in none surely faster.
+fn is_usual(outcome: &Outcome, tolerance: Tolerance) -> bool {
+    let speedups = outcome.cells.iter().map(|cell| cell.comparison.speedup.get().ln());
+    let mean = speedups.sum::<f64>() / outcome.cells.len().max(1) as f64;
+    mean >= -tolerance.slowdown().get().ln_1p() && outcome.with(Verdict::Improved).next().is_none()
+}
+
+/// The runs of the configuration that has the fewest.
+fn least_runs(report: &Report) -> usize {
+    let mut counts: BTreeMap<Key, usize> = BTreeMap::new();
+    let keys = report.runs.iter().map(|run: &Run| Key::of(&run.header));
+    keys.for_each(|key| *counts.entry(key).or_default() += 1);
+    counts.into_values().min().unwrap_or(0)
+}
+
+fn saved_as(saved: &Baseline) -> Saved {
+    let n_runs = least_runs(saved.report());
+    Saved { n_runs, n_wanted: N_WANTED, files: saved.files().to_vec() }
+}

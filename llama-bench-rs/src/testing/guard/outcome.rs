@@ -1,0 +1,70 @@
+use std::{fmt, path::PathBuf};
+
+use crate::testing::Outcome;
+
+/// What a [`Guard`](super::Guard) that passes has found. Its `Display` is a sentence or two, without the table.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Guarded {
+    /// What it comes to.
+    pub verdict: GuardVerdict,
+    /// What was measured, held against the baseline; `None` if there was none to judge by.
+    pub outcome: Option<Outcome>,
+    /// What was added to the baseline.
+    pub saved: Option<Saved>,
+    /// How often was measured.
+    pub n_measured: u32,
+    /// What else a person should know, with the remedy.
+    pub notes: Vec<String>,
+}
+
+/// What it comes to that a guard passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GuardVerdict {
+    /// Nothing got slower.
+    Passed,
+    /// Nothing surely got slower, but some cell may have.
+    Inconclusive,
+    /// Nothing was judged: what was measured is now in the baseline.
+    Saved,
+    /// Nothing was measured: guards are off.
+    Off,
+}
+
+/// What a guard wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Saved {
+    /// Runs that the baseline has now, of the configuration that has the fewest.
+    pub n_runs: usize,
+    /// Runs that it should have.
+    pub n_wanted: usize,
+    /// The files.
+    pub files: Vec<PathBuf>,
+}
+
+impl Guarded {
+    /// Nothing but its verdict.
+    pub(super) fn new(verdict: GuardVerdict, n_measured: u32) -> Self {
+        Self { verdict, outcome: None, saved: None, n_measured, notes: Vec::new() }
+    }
+
+    /// Whether a person should read it although the test passes.
+    pub(super) fn is_worth_a_word(&self) -> bool {
+        self.verdict != GuardVerdict::Passed || self.saved.is_some() || !self.notes.is_empty()
+    }
+}
+
+impl fmt::Display for Guarded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = match self.verdict {
+            GuardVerdict::Passed => Some("passed".to_owned()),
+            GuardVerdict::Inconclusive => Some("inconclusive".to_owned()),
+            GuardVerdict::Off => Some("off: nothing was measured".to_owned()),
+            // The notes say it.
+            GuardVerdict::Saved => None,
+        };
+        let all: Vec<&str> = verdict.iter().chain(&self.notes).map(String::as_str).collect();
+        f.write_str(&all.join("; "))
+    }
+}
