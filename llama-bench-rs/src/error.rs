@@ -62,7 +62,7 @@ debug_like_display!(Error);
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, io, panic::AssertUnwindSafe, path::Path};
+    use std::{fs, io, path::Path};
 
     use super::*;
     use crate::baseline::BaselineError;
@@ -82,12 +82,7 @@ mod tests {
             BaselineError::NotFound { name: "main".into(), folder: "f".into(), known: String::new() };
         assert_eq!(format!("{missing:?}"), "there is no baseline \"main\" in f: save one first");
         let wrapped = Error::from(missing);
-        assert_eq!(format!("{wrapped:?}"), "there is no baseline \"main\" in f: save one first");
-        assert_eq!(format!("{wrapped:#?}"), wrapped.to_string());
-        let failed = Err::<(), _>(wrapped);
-        let panic = std::panic::catch_unwind(AssertUnwindSafe(|| failed.unwrap())).unwrap_err();
-        let text = panic.downcast_ref::<String>().unwrap();
-        assert!(text.ends_with("value: there is no baseline \"main\" in f: save one first"), "{text}");
+        assert_eq!(format!("{wrapped:?} {wrapped:#?}"), format!("{wrapped} {wrapped}"));
     }
 
     #[test]

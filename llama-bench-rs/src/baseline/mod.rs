@@ -8,6 +8,8 @@
 //! differs. The build of llama.cpp is no part of it, for builds are what is compared: it is recorded, and a baseline
 //! holds runs of one build.
 //!
+//! In a test, [`testing::guard`](crate::testing::guard) saves and loads baselines by itself.
+//!
 //! ```no_run
 //! use llama_bench_rs::{baseline::Baselines, testing};
 //!

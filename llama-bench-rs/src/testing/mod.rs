@@ -1,20 +1,91 @@
 //! Speed as something that tests can assert.
 //!
 //! ```no_run
-//! use llama_bench_rs::{baseline::Baselines, record::TestKind, testing, units::TokensPerSecond};
+//! use llama_bench_rs::testing;
 //!
 //! #[test]
-//! fn generation_does_not_get_slower() -> Result<(), llama_bench_rs::Error> {
-//!     let model = testing::tiny_model()?;
-//!     let report = testing::quick_sweep(&model).run()?;
-//!     if let Some(floor) = TokensPerSecond::new(20.0) {
-//!         testing::assert_at_least(&report, TestKind::Tg(16), 256, floor);
-//!     }
-//!     let baseline = Baselines::new("tests/baselines").load("main", &report)?;
-//!     testing::assert_no_regression(&baseline, &report, testing::Tolerance::default());
-//!     Ok(())
+//! fn the_model_is_as_fast_as_it_was() {
+//!     let model = testing::tiny_model().unwrap();
+//!     testing::guard("main", testing::quick_sweep(&model));
 //! }
 //! ```
+//!
+//! # The first hour
+//! 1. **Run the test.** `cargo test` says on standard error: `guard "main": no baseline yet: saved 1 of 3 runs to
+//!    tests/baselines/main/….json, check it in; run the test again at another time`.
+//! 2. **Run it twice more**, best on another day: the next runs are judged, and added to the baseline until it has three
+//!    runs that were not all recorded within an hour. A run that is slower than the baseline, or of another build of
+//!    llama.cpp, is not added, and the message says so.
+//! 3. **Check the file in.** It holds every repetition, one row a line. The folder can hold baselines of several machines:
+//!    each machine has a file of its own.
+//! 4. **In CI**, where the variable `CI` is set, nothing is saved: a missing baseline fails the test and gives the command
+//!    that saves one. A baseline counts for one kind of machine, so save it on the runner: run the command in a job, and
+//!    check in the file that it leaves (as an artifact). Runners of several processors need a file each.
+//! 5. **After an intended change**, `LLAMA_BENCH_GUARD=renew cargo test` begins the baseline anew.
+//!
+//! | `LLAMA_BENCH_GUARD` | baseline | judges |
+//! |---|---|---|
+//! | `save`, the default without `CI` | adds runs until there are enough | yes |
+//! | `check`, the default with `CI` | never written; an error if it is missing | yes |
+//! | `renew` | begins anew with this run | no |
+//! | `add` | gets this run too | no |
+//! | `off` | not looked at; nothing is measured | no |
+//!
+//! `LLAMA_BENCH_BASELINES` chooses another folder than the package's `tests/baselines`.
+//!
+//! ## What the messages mean
+//! | message | test | what to do |
+//! |---|---|---|
+//! | `no baseline yet: saved 1 of 3 runs` | passes | run it again at another time, check the file in |
+//! | `no baseline of this machine yet` | passes | the same; other machines keep their files |
+//! | nothing | passes | nothing: no cell is slower by the tolerance |
+//! | `inconclusive; too noisy to tell whether tg16 got slower` | passes | more runs in the baseline, a quieter machine, or a larger [`Tolerance`] |
+//! | `faster than the baseline` | passes | renew, if that speed is to be held |
+//! | `not added: …` | passes | the message gives the command |
+//! | `the 3 runs of the baseline are of one sitting` | passes | add a run of another day |
+//! | `4 of 4 cells got slower` | fails | look for the cause in the table; renew if it is intended |
+//! | `the baseline "main" is not of what was measured now` | fails | the same processor with another device, model or setting: undo that, or renew |
+//! | `no baseline in …, and none is saved here` | fails | run the command that it gives on this machine |
+//! | `… is damaged` | fails | restore the file, or renew |
+//!
+//! An alarm is not believed at once: a guard that can measure again does so up to twice ([`Guard::reruns`]), in fresh
+//! contexts, and judges all runs together. It does the same if a baseline of three runs cannot tell. A guard of a
+//! [`Report`](crate::record::Report) has that one report.
+//!
+//! ## Beside other tests
+//! `cargo test` runs the tests of a file in parallel, and whatever else computes meanwhile slows the guard. The guard takes
+//! the pace of the machine out where it can, and says `inconclusive` where it cannot. For figures that settle more:
+//!
+//! - Put guards into a test file of their own, such as `tests/speed.rs`: cargo runs one file after another.
+//! - With nextest every test is a process, and all of them run at once. Give guards all threads, in
+//!   `.config/nextest.toml`:
+//!   ```toml
+//!   [[profile.default.overrides]]
+//!   filter = "binary(speed)"
+//!   threads-required = "num-test-threads"
+//!   success-output = "immediate" # else nextest hides what a passing guard says
+//!   ```
+//!
+//! ## How many runs a baseline needs
+//! | runs | what can be told |
+//! |---|---|
+//! | 1 | the spread between runs is unknown: almost everything is inconclusive |
+//! | 2 | large changes, of about a tenth |
+//! | 3 | changes of the default tolerance on a quiet machine |
+//! | up to 10, on several days | more on a noisy machine; further runs hardly help |
+//!
+//! Every row of the table that a guard prints says which slowdown would have been found (`detectable`): if that is more
+//! than matters to you, add runs. How often verdicts are wrong: `docs/results/regression-verdicts.md` in the repository.
+//!
+//! # Floors
+//! ```no_run
+//! use llama_bench_rs::testing::{assert_at_least, quick_sweep, tg, tiny_model};
+//!
+//! let report = quick_sweep(&tiny_model()?).run()?;
+//! assert_at_least(&report, tg(16).at(256), 50.0);
+//! # Ok::<(), llama_bench_rs::Error>(())
+//! ```
+//! At least 50 tokens per second, in every configuration of the report. Needs no baseline, and finds only what is far off.
 //!
 //! # What an assertion says
 //! Two runs of the same work never take the same time, and repetitions within a run resemble each other more than runs

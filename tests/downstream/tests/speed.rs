@@ -4,7 +4,7 @@ use std::{env, error::Error};
 
 use downstream::{TOO_SLOW, generation_speed, measure};
 use llama_bench_rs::{
-    llama::{Backend, Model, ModelParams},
+    llama::{Backend, Context, ContextParams, Model, ModelParams},
     testing::{self, Guard, GuardVerdict, Tolerance, assert_at_least, pp, tg},
     units::Ratio,
 };
@@ -54,8 +54,27 @@ fn a_guard_compares_with_what_it_saved() -> Result<(), Box<dyn Error>> {
     // Whether it can tell depends on the machine; it compares.
     assert!(guard.check(sweep())?.outcome.is_some());
     // Another configuration is not compared with it.
-    let error = guard.check(sweep().context(llama_bench_rs::llama::ContextParams::default().n_threads(2))).unwrap_err();
+    let error = guard.check(sweep().context(ContextParams::default().n_threads(2))).unwrap_err();
     assert!(error.to_string().contains("n_threads"), "{error}");
+    Ok(())
+}
+
+/// Work that is no sweep: an application's tests mostly are.
+#[test]
+fn a_text_is_read_the_same_way_in_one_piece_and_in_several() -> Result<(), Box<dyn Error>> {
+    let model = testing::tiny_model()?;
+    let text: Vec<i32> = (0..512).map(|i| 3 + i % 97).collect();
+    let read = |size: usize| -> Result<Vec<f32>, Box<dyn Error>> {
+        let mut context = Context::new(&model, &ContextParams::default().n_ctx(512).n_threads(2))?;
+        text.chunks(size).try_for_each(|chunk| context.decode_tokens(chunk))?;
+        Ok(context.logits(-1).ok_or("no logits")?.to_vec())
+    };
+    let whole = read(512)?;
+    for size in [64, 16, 8] {
+        let pieces = read(size)?;
+        let furthest = whole.iter().zip(&pieces).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(furthest < 0.05, "{furthest} apart in pieces of {size}");
+    }
     Ok(())
 }
 

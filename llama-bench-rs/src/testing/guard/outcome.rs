@@ -2,7 +2,8 @@ use std::{fmt, path::PathBuf};
 
 use crate::testing::Outcome;
 
-/// What a [`Guard`](super::Guard) that passes has found. Its `Display` is a sentence or two, without the table.
+/// What a [`Guard`](super::Guard) that passes has found. Its `Display` is a line, and one for each further note; the table is that of
+/// `outcome`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Guarded {
@@ -58,13 +59,19 @@ impl Guarded {
 impl fmt::Display for Guarded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = match self.verdict {
-            GuardVerdict::Passed => Some("passed".to_owned()),
-            GuardVerdict::Inconclusive => Some("inconclusive".to_owned()),
-            GuardVerdict::Off => Some("off: nothing was measured".to_owned()),
+            GuardVerdict::Passed => Some("passed"),
+            GuardVerdict::Inconclusive => Some("inconclusive"),
+            GuardVerdict::Off => Some("off: nothing was measured"),
             // The notes say it.
             GuardVerdict::Saved => None,
         };
-        let all: Vec<&str> = verdict.iter().chain(&self.notes).map(String::as_str).collect();
-        f.write_str(&all.join("; "))
+        let mut said: Vec<&str> = self.notes.iter().map(String::as_str).collect();
+        match (verdict, said.is_empty()) {
+            (Some(verdict), true) => f.write_str(verdict)?,
+            (Some(verdict), false) => write!(f, "{verdict}; {}", said.remove(0))?,
+            (None, true) => {}
+            (None, false) => f.write_str(said.remove(0))?,
+        }
+        said.iter().try_for_each(|note| write!(f, "\n  {note}"))
     }
 }
