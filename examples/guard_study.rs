@@ -60,11 +60,22 @@ struct Args {
     spin: bool,
 }
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
+fn main() -> ExitCode {
     let args = Args::parse();
     if args.spin {
         load::spin();
     }
+    match study(&args) {
+        Ok(()) => print::exit_code(0),
+        Err(error) => {
+            complain!("guard_study: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints a row for each setting and slowdown once it is measured.
+fn study(args: &Args) -> Result<(), Box<dyn Error>> {
     let names: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
     if let Some(unknown) = args.settings.iter().find(|asked| !names.contains(&asked.as_str())) {
         return Err(format!("--settings {unknown}: not a setting; write some of {}", names.join(",")).into());
@@ -80,11 +91,11 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             complain!("guard_study: SKIPPED {}: cargo nextest is not installed", setting.name);
             continue;
         }
-        for (slowdown, tally) in setting.slowdowns.iter().zip(measure(&args, setting, &downstream)?) {
+        for (slowdown, tally) in setting.slowdowns.iter().zip(measure(args, setting, &downstream)?) {
             say!("| {} | {} | {slowdown} % | {tally} |", setting.saved, setting.checked);
         }
     }
-    Ok(print::exit_code(0))
+    Ok(())
 }
 
 /// The verdicts of a setting, for each of its slowdowns.

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use llama_bench_rs::testing::{Tolerance, assert_at_least, assert_no_regression, pp};
+use llama_bench_rs::testing::{Tolerance, assert_at_least, assert_no_regression, guard, pp};
 use report_support::reference;
 
 #[test]
@@ -23,9 +23,10 @@ fn assertions_panic_where_they_are_called() {
     other.runs[0].header.config.n_threads = Some(1);
     let compared = panic::catch_unwind(|| assert_no_regression(&reference(), &other, Tolerance::default()));
     let floored = panic::catch_unwind(|| assert_at_least(&reference(), pp(2048), 1e9));
+    let guarded = panic::catch_unwind(|| guard("not/a/name", &reference()));
     let _ = panic::take_hook();
-    assert!(compared.is_err() && floored.is_err());
+    assert!(compared.is_err() && floored.is_err() && guarded.is_err());
     let places = places.lock().unwrap();
-    assert_eq!(places.len(), 2);
+    assert_eq!(places.len(), 3);
     assert!(places.iter().all(|place| place.ends_with("tests/panic_place.rs")), "{places:?}");
 }

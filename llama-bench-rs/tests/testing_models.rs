@@ -14,7 +14,7 @@ use llama_bench_rs::{
     gguf::GgufError,
     llama::{ContextParams, Model},
     record::{Failure, Report, Resolved, Rewind},
-    testing::{self, Slowed, Tolerance, pp},
+    testing::{self, Guard, GuardError, GuardMode, RegressionError, Slowed, Tolerance, pp},
     units::Share,
 };
 
@@ -212,6 +212,27 @@ fn a_slowed_target_takes_its_share_longer() {
     // Never less, however busy the machine is: the work itself was timed within.
     assert!(inner.worked >= Duration::from_millis(6));
     assert!(elapsed >= inner.worked.mul_f64(1.5), "{elapsed:?} for {:?} of work", inner.worked);
+}
+
+#[test]
+fn a_guard_measures_a_quick_sweep_as_often_as_it_must() {
+    let model = testing::tiny_model().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let guard = |mode| Guard::new("main").folder(folder.path()).mode(mode);
+    for n_runs in 1..=3 {
+        let saved = guard(GuardMode::Add).check(short(&model)).unwrap().saved.unwrap();
+        assert_eq!(saved.n_runs, n_runs);
+    }
+    // Work that takes a hundred times as long is an alarm, or nothing can be told; both are measured again.
+    let slowed = short(&model).slowed_by(Share::new(100.0).unwrap());
+    let (outcome, n_measured) = match guard(GuardMode::Check).check(slowed) {
+        Ok(guarded) => (guarded.outcome.unwrap(), guarded.n_measured),
+        Err(GuardError::Regression { source: RegressionError::Regressed(outcome), n_measured, .. }) => {
+            (*outcome, n_measured)
+        }
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!((n_measured, outcome.cells[0].now.n_runs), (3, 3), "{outcome}");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::{env, error::Error};
 use downstream::{TOO_SLOW, generation_speed, measure};
 use llama_bench_rs::{
     llama::{Backend, Context, ContextParams, Model, ModelParams},
-    testing::{self, Guard, GuardVerdict, Tolerance, assert_at_least, pp, tg},
-    units::Ratio,
+    testing::{self, Guard, GuardMode, GuardVerdict, Tolerance, assert_at_least, pp, tg},
+    units::Share,
 };
 
 /// The test that people keep switched on. Its baseline would be checked in; here it is of the machine that runs this, in a
@@ -18,13 +18,17 @@ fn the_model_is_as_fast_as_it_was() {
     match env::var("DOWNSTREAM_SLOWED_BY_PERCENT") {
         // The work of a slower llama.cpp, for the study of how often that is noticed.
         Ok(percent) => {
-            let share = Ratio::new(percent.parse::<f64>().unwrap() / 100.0).unwrap();
+            let share = Share::new(percent.parse::<f64>().unwrap() / 100.0).unwrap();
             testing::guard("main", sweep.slowed_by(share));
         }
         Err(_) if env::var_os("LLAMA_BENCH_BASELINES").is_some() => testing::guard("main", sweep),
         Err(_) => {
             let folder = tempfile::tempdir().unwrap();
-            let guarded = Guard::new("main").folder(folder.path()).check(sweep.repetitions(2)).unwrap();
+            let guarded = Guard::new("main")
+                .folder(folder.path())
+                .mode(GuardMode::Save)
+                .check(sweep.repetitions(2))
+                .unwrap();
             assert_eq!(guarded.saved.unwrap().n_runs, 1);
         }
     }
@@ -48,7 +52,8 @@ fn generation_is_fast_enough_at_every_depth() -> Result<(), Box<dyn Error>> {
 fn a_guard_compares_with_what_it_saved() -> Result<(), Box<dyn Error>> {
     let model = testing::tiny_model()?;
     let folder = tempfile::tempdir()?;
-    let guard = Guard::new("main").folder(folder.path()).tolerance(Tolerance::percent(10_000));
+    let guard =
+        Guard::new("main").folder(folder.path()).mode(GuardMode::Save).tolerance(Tolerance::percent(10_000));
     let sweep = || testing::quick_sweep(&model).prompt(32).generate(4).repetitions(3);
     assert_eq!(guard.check(sweep())?.verdict, GuardVerdict::Saved);
     // Whether it can tell depends on the machine; it compares.
