@@ -4,15 +4,14 @@
 mod report_support;
 
 use std::{
-    cell::Cell,
-    env, fs, io,
+    cell, env, fs, io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use llama_bench_rs::{
     baseline::{BaselineError, Baselines},
-    record::{Outcome, Report, TestKind},
+    record::{Cell, Outcome, Report, TestKind},
     testing::{Guard, GuardError, GuardMode, GuardVerdict, Guarded, RegressionError},
 };
 use report_support::{failed, reference};
@@ -132,7 +131,7 @@ fn another_build_is_judged_and_not_added() {
 #[test]
 fn an_alarm_is_measured_again_before_it_fails() {
     let place = Place::with_baseline();
-    let n_calls = Cell::new(0);
+    let n_calls = cell::Cell::new(0);
     // The first run was disturbed, the others are not.
     let once_slow = || {
         n_calls.set(n_calls.get() + 1);
@@ -173,7 +172,7 @@ fn an_alarm_is_measured_again_before_it_fails() {
 #[test]
 fn what_cannot_be_told_is_measured_again() {
     let place = Place::with_baseline();
-    let n_calls = Cell::new(0);
+    let n_calls = cell::Cell::new(0);
     let scattered = || {
         n_calls.set(n_calls.get() + 1);
         Ok::<_, io::Error>(run_on(4, [0.035, 0.0, -0.01][n_calls.get() - 1]))
@@ -287,6 +286,25 @@ fn what_failed_is_neither_saved_nor_passed() {
     let unable = || Err::<Report, _>(io::Error::other("no such model"));
     let error = place.guard(GuardMode::Check).check(unable).unwrap_err();
     assert_eq!(format!("{error:?}"), "cannot measure: no such model");
+}
+
+/// Tests that were added to the sweep later.
+#[test]
+fn what_is_not_in_the_baseline_is_named_and_may_not_fail() {
+    let place = Place::with_baseline();
+    let with = |cell: Cell| {
+        let mut report = run_on(4, 0.0);
+        report.runs[0].cells.push(cell);
+        report
+    };
+    let new = reference().runs[0].cells[5].clone();
+    let guarded = place.check(GuardMode::Save, &with(new)).unwrap();
+    assert_says(
+        &guarded,
+        &["not in the baseline and not judged: tg32 @ d8192", "LLAMA_BENCH_GUARD=renew cargo "],
+    );
+    let error = place.check(GuardMode::Save, &with(failed(TestKind::Tg(32), 8192))).unwrap_err();
+    assert_says(&error, &["1 of the cells to judge is not there", "tg32 @ d8192 failed"]);
 }
 
 #[test]

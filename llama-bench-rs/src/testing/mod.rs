@@ -42,6 +42,7 @@
 //! | `inconclusive; too noisy to tell whether tg16 got slower` | passes | more runs in the baseline, a quieter machine, or a larger [`Tolerance`] |
 //! | `faster than the baseline` | passes | renew, if that speed is to be held |
 //! | `not added: …` | passes | the message gives the command |
+//! | `not in the baseline and not judged: tg32` | passes | renew, if the sweep got new tests |
 //! | `the 3 runs of the baseline are of one sitting` | passes | add a run of another day |
 //! | `4 of 4 cells got slower` | fails | look for the cause in the table; renew if it is intended |
 //! | `the baseline "main" is not of what was measured now` | fails | the same processor with another device, model or setting: undo that, or renew |

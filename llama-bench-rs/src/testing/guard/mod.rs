@@ -5,6 +5,7 @@ mod mode;
 mod outcome;
 mod place;
 mod source;
+mod words;
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +22,7 @@ pub use source::Measure;
 use super::{Gap, Outcome, RegressionError, Tolerance, check_no_regression};
 use crate::{
     baseline::{Baseline, BaselineError, Baselines, Difference, Key},
-    record::{Report, Run},
+    record::{Cell, Report, Run},
     stats::Verdict,
 };
 
@@ -198,65 +199,29 @@ impl Guard {
             judged = judge(&all);
             n_measured += 1;
         }
+        let judged = judged.and_then(|outcome| complete(outcome, baseline, &all));
         let outcome = judged.map_err(|source| {
             let command = self.place.command(GuardMode::Renew);
-            let note =
-                format!("{}\n  if this is the speed wanted: {command}", self.sitting(baseline, n_before));
+            let note = format!("{}\n  if this is what you want: {command}", self.sitting(baseline, n_before));
             GuardError::Regression { source, n_measured, note }
         })?;
-        let unsure: Vec<String> =
-            outcome.with(Verdict::CannotTell).map(|cell| cell.test.to_string()).collect();
-        let verdict = if unsure.is_empty() { GuardVerdict::Passed } else { GuardVerdict::Inconclusive };
-        let mut guarded = Guarded::new(verdict, n_measured);
-        if !unsure.is_empty() {
-            let (tests, tolerance) = (unsure.join(", "), self.tolerance);
-            guarded.notes.push(format!("too noisy to tell whether {tests} got slower by {tolerance}"));
-        }
-        if outcome.with(Verdict::Improved).next().is_some() {
-            let command = self.place.command(GuardMode::Renew);
-            guarded.notes.push(format!("faster than the baseline; to hold that speed: {command}"));
-        }
-        let wants_more = n_before < N_WANTED
-            || (baseline.n_sittings() == Some(1) && baseline.n_sittings_with(&report) == Some(2));
-        if wants_more {
-            let hindrance = self.hindrance(baseline, &report, is_usual, mode);
-            match hindrance {
-                None => {
-                    let saved = baselines.save(&self.name, &report).map_err(|error| self.refused(error))?;
-                    guarded.notes.push(self.told(&saved));
-                    guarded.saved = Some(saved_as(&saved));
-                }
-                Some(why) => {
-                    guarded
-                        .notes
-                        .push(format!("the baseline has {n_before} of {N_WANTED} runs; not added: {why}"));
-                }
+        let mut guarded = self.found(outcome, n_measured);
+        let is_of_another_sitting =
+            baseline.n_sittings() == Some(1) && baseline.n_sittings_with(&report) == Some(2);
+        if n_before < N_WANTED || is_of_another_sitting {
+            if let Some(why) = self.hindrance(baseline, &report, is_usual, mode) {
+                let sittings = if is_of_another_sitting { " of one sitting" } else { "" };
+                let has = format!("the baseline has {n_before} of {} runs{sittings}", N_WANTED.max(n_before));
+                guarded.notes.push(format!("{has}; not added: {why}"));
+            } else {
+                let saved = baselines.save(&self.name, &report).map_err(|error| self.refused(error))?;
+                guarded.notes.push(self.told(&saved));
+                guarded.saved = Some(saved_as(&saved));
             }
         } else if baseline.n_sittings() == Some(1) {
             guarded.notes.push(self.sitting(baseline, n_before).trim().to_owned());
         }
-        guarded.outcome = Some(outcome);
         Ok(guarded)
-    }
-
-    /// Why a run is not added to a baseline that wants more.
-    fn hindrance(
-        &self,
-        baseline: &Baseline,
-        report: &Report,
-        is_usual: bool,
-        mode: GuardMode,
-    ) -> Option<String> {
-        let add = self.place.command(GuardMode::Add);
-        if mode != GuardMode::Save {
-            return Some(format!("nothing is saved here; on this machine run {add}"));
-        }
-        let build = |report: &Report| report.runs.last().map(|run| run.header.build.clone());
-        if build(baseline.report()) != build(report) {
-            let command = self.place.command(GuardMode::Renew);
-            return Some(format!("this is another build of llama.cpp; to begin anew with it: {command}"));
-        }
-        (!is_usual).then(|| format!("this run is too far from it; to add it nevertheless: {add}"))
     }
 
     /// What is saved without being judged.
@@ -267,70 +232,27 @@ impl Guard {
         guarded.saved = Some(saved_as(&saved));
         Ok(guarded)
     }
+}
 
-    /// Where a baseline lies and what it still wants.
-    fn told(&self, saved: &Baseline) -> String {
-        let files: Vec<String> =
-            saved.files().iter().map(|file| self.place.short(file).to_string()).collect();
-        let (n, files) = (least_runs(saved.report()), files.join(", "));
-        let next = match n {
-            n if n < N_WANTED => "; run the test again at another time",
-            _ if saved.n_sittings() == Some(1) => "; all of one sitting: run the test again on another day",
-            _ => "",
-        };
-        format!("saved {n} of {} runs to {files}, check it in{next}", N_WANTED.max(n))
-    }
+/// The cells that failed.
+fn failures(report: &Report) -> impl Iterator<Item = Gap> {
+    let gap = |cell: &Cell| Some(Gap { test: cell.test, failure: Some(cell.failure()?.message.clone()) });
+    report.cells().filter_map(move |(_, cell)| gap(cell))
+}
 
-    /// That the baseline is of one sitting, if it is and more runs could change that.
-    fn sitting(&self, baseline: &Baseline, n_runs: usize) -> String {
-        match baseline.n_sittings() {
-            Some(1) if n_runs > 1 => {
-                let add = self.place.command(GuardMode::Add);
-                format!(
-                    "\n  the {n_runs} runs of the baseline are of one sitting: add one on another day: {add}"
-                )
-            }
-            _ => String::new(),
-        }
+/// A comparison in which no test failed that is new and so was not looked for.
+fn complete(outcome: Outcome, baseline: &Baseline, report: &Report) -> Result<Outcome, RegressionError> {
+    let is_known = |test| baseline.report().cells().any(|(_, cell)| cell.test == test);
+    let gaps: Vec<Gap> = failures(report).filter(|gap| !is_known(gap.test)).collect();
+    if gaps.is_empty() {
+        return Ok(outcome);
     }
-
-    fn missing(&self, baselines: &Baselines, has_others: bool) -> GuardError {
-        let because = match self.mode {
-            Some(_) => "the guard only checks",
-            None if std::env::var_os(mode::VARIABLE).is_some_and(|value| !value.is_empty()) => {
-                "LLAMA_BENCH_GUARD=check"
-            }
-            None => "CI is set",
-        };
-        let command = self.place.command(GuardMode::Save);
-        let folder = baselines.folder().join(&self.name);
-        GuardError::NoBaseline { folder, has_others, because, command }
-    }
-
-    fn refused(&self, source: BaselineError) -> GuardError {
-        let renew = || self.place.command(GuardMode::Renew);
-        let remedy = match &source {
-            BaselineError::Differs { .. } => {
-                format!(
-                    "\nif the change is intended, begin a baseline of it, on this machine:\n  {}",
-                    renew()
-                )
-            }
-            BaselineError::Damaged { .. } | BaselineError::NewerVersion { .. } => {
-                format!("\nto begin it anew, on this machine run\n  {}", renew())
-            }
-            _ => String::new(),
-        };
-        GuardError::Baseline { source, remedy }
-    }
+    Err(RegressionError::Incomplete { gaps, judged: Some(Box::new(outcome)) })
 }
 
 /// A report that may become a baseline: without failed cells, which would not be looked at ever after.
 fn whole(report: Report) -> Result<Report, GuardError> {
-    let failed = report.cells().filter_map(|(_, cell)| {
-        Some(Gap { test: cell.test, failure: Some(cell.failure()?.message.clone()) })
-    });
-    let gaps: Vec<Gap> = failed.collect();
+    let gaps: Vec<Gap> = failures(&report).collect();
     if gaps.is_empty() {
         return Ok(report);
     }
