@@ -21,7 +21,8 @@ fn with(percent: impl Fn(usize, usize) -> f64) -> Report {
             elapsed: mean.mul_f64(1.0 + percent(i_cell, i) / 100.0),
             steps: Vec::new(),
             at: Some(Duration::from_secs(i as u64)),
-            pace: None, disturbance: None,
+            pace: None,
+            disturbance: None,
         };
         measured.samples = (0..10).map(sample).collect();
     }

@@ -32,8 +32,8 @@ pub use header::{
     Resolved, Timing,
 };
 pub use placement::Placement;
-pub use work::Work;
 pub use shorthand::{embd, pg, pp, tg};
+pub use work::Work;
 
 /// The version of the record schema; a file of a newer version is refused, an older one is read.
 pub const SCHEMA_VERSION: u32 = 1;
