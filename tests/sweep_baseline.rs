@@ -7,7 +7,7 @@ use std::{path::Path, process::Output, time::Duration};
 
 use llama_bench_rs::{
     baseline::Baselines,
-    record::{Outcome, Report},
+    record::{Outcome, Report, work::Nodes},
     report,
 };
 
@@ -135,4 +135,36 @@ fn what_falls_short_of_an_expectation_makes_exit_status_3() {
     let (status, _, err) = expect(&["tg2@512=1.."]);
     assert_eq!(status, Some(2));
     assert!(err.contains("tg2 @ d512 is not among the tests"), "{err}");
+}
+
+/// A baseline of a llama.cpp that computed attention in one node: the graph alone shows it, whatever was timed.
+#[test]
+fn work_that_is_lost_since_the_baseline_has_status_3_and_comes_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--save-baseline", "main", "-o", "json", "-fa", "0"];
+    let saved = run(folder.path(), &flags);
+    let (stdout, stderr) = texts(&saved);
+    assert!(saved.status.success(), "{stderr}");
+    let mut report = report::read_str(&stdout).unwrap().report;
+    for work in report.runs.iter_mut().flat_map(|run| &mut run.header.work) {
+        work.nodes.retain(|nodes| nodes.op != "SOFT_MAX");
+        let attention = Nodes {
+            op: "FLASH_ATTN_EXT".into(),
+            data_type: "f16".into(),
+            device: "CPU".into(),
+            weights: None,
+            n: 2,
+        };
+        work.nodes.push(attention);
+    }
+    let other = tempfile::tempdir().unwrap();
+    // So slow that the speed alone passes.
+    Baselines::new(other.path()).save("main", &faster(&report, 100.0)).unwrap();
+    let compared = run(other.path(), &["--baseline", "main", "-fa", "0"]);
+    let (stdout, _) = texts(&compared);
+    assert_eq!(compared.status.code(), Some(3), "{stdout}");
+    let said = stdout.split("Against the baseline main: ").nth(1).unwrap_or_default();
+    assert!(said.starts_with("llama.cpp computes what was measured in another way"), "{stdout}");
+    assert!(said.contains("lost: flash attention is off: 2 x FLASH_ATTN_EXT became "), "{stdout}");
+    assert!(said.contains("detectable"), "the table follows: {stdout}");
 }

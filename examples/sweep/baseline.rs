@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use llama_bench_rs::{
     Error,
     baseline::{BaselineError, Baselines},
-    record::Report,
-    testing::{RegressionError, Tolerance, check_no_regression},
+    record::{Report, work::WorkChange},
+    testing::{LostWork, RegressionError, Tolerance, check_no_regression, check_work},
     units::Share,
 };
 
@@ -105,13 +105,30 @@ impl<'a> Baselining<'a> {
     fn compare(&self, name: &str) -> Result<String, Failed> {
         let baseline = self.baselines.load(name, &self.report).map_err(failed)?;
         let tolerance = self.args.tolerance.strict(self.args.strict);
-        match check_no_regression(&baseline, &self.report, tolerance) {
+        let speed = match check_no_regression(&baseline, &self.report, tolerance) {
             Ok(outcome) => Ok(outcome.warning().unwrap_or_else(|| outcome.to_string())),
             Err(error @ (RegressionError::Regressed(_) | RegressionError::Unsure(_))) => {
                 Err(Failed { message: error.to_string(), status: REGRESSED })
             }
             Err(error) => Err(Error::from(error).into()),
-        }
+        };
+        after_work(check_work(&baseline, &self.report), speed)
+    }
+}
+
+/// What was computed comes first: it explains the speed, and no noise is in it.
+fn after_work(
+    work: Result<Vec<WorkChange>, LostWork>,
+    speed: Result<String, Failed>,
+) -> Result<String, Failed> {
+    let (said, is_lost) = match work {
+        Ok(changes) => (changes.iter().map(|change| format!("  {change}\n")).collect(), false),
+        Err(lost) => (format!("{lost}\n"), true),
+    };
+    match speed {
+        Ok(table) if !is_lost => Ok(said + &table),
+        Ok(table) => Err(Failed { message: said + &table, status: REGRESSED }),
+        Err(Failed { message, status }) => Err(Failed { message: said + &message, status }),
     }
 }
 

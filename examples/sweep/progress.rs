@@ -59,6 +59,9 @@ impl Progress {
             }
             Event::Planned(plan) => self.begin(plan),
             Event::Opening { n_ctx } => self.say(format!("making a context of {n_ctx} tokens")),
+            Event::WorkUnknown(failure) => {
+                self.say(format!("measuring without a record of the work: {}", failure.message));
+            }
             Event::WarmingUp => self.say("warming up".into()),
             Event::Filling { n_done, n_depth } => self.tick(format!("filling to {n_depth}: {n_done} tokens")),
             Event::Measuring { test, rep, n_reps } => {

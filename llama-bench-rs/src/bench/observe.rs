@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use super::{needs::Needs, plan::Plan};
-use crate::record::{Cell, CurvePoint, Header, Test};
+use crate::record::{Cell, CurvePoint, Failure, Header, Test};
 
 /// Something that happened in a sweep. Events come between timed regions, never inside one.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub enum Event<'a> {
         /// Tokens that it will hold.
         n_ctx: u32,
     },
+    /// The context could not show what it computes: it is made anew, and measured without a record of that.
+    WorkUnknown(&'a Failure),
     /// Untimed runs.
     WarmingUp,
     /// The context is being filled.

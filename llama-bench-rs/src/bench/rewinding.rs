@@ -110,9 +110,12 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         let resolved = self.target.open(n_ctx);
         *self.header.timing.open.get_or_insert_default() += self.clock.now() - start;
         self.header.resolved = resolved?;
-        if self.looks_at_work && self.look_at_work().is_err() {
+        if self.looks_at_work
+            && let Err(failure) = self.look_at_work()
+        {
             // A run without its work is better than none.
             self.looks_at_work = false;
+            self.tell(&Event::WorkUnknown(&failure));
             return self.open(n_ctx);
         }
         self.opened();

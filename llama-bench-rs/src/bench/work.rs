@@ -56,7 +56,12 @@ mod tests {
     fn a_context_that_cannot_tell_is_opened_anew_and_measured() {
         let plan = asked_for().plan().unwrap();
         let mut target = FakeTarget { broken_work: true, ..FakeTarget::default() };
-        let run = run(&plan, &mut target);
+        let clock = target.clock.clone();
+        let mut n_told = 0;
+        let mut observer = |event: &Event<'_>| n_told += u32::from(matches!(event, Event::WorkUnknown(_)));
+        let run =
+            crate::bench::run(&plan, &mut target, &clock, Header::default(), &mut observer, &Cancel::new());
+        assert_eq!(n_told, 1);
         assert_eq!((target.opened.len(), target.looked_at.len()), (2, 1));
         assert_eq!(run.header.work, []);
         assert!(run.cells.iter().all(|cell| cell.measured().is_some()));

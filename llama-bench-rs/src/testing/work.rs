@@ -41,11 +41,9 @@ pub fn check_work(baseline: &impl AsRef<Report>, report: &Report) -> Result<Vec<
     let mut found: Vec<WorkChange> = Vec::new();
     for run in &report.runs {
         let key = Key::of(&run.header);
-        let Some((_, latest)) =
-            before.iter().rfind(|(other, header)| *other == key && !header.work.is_empty())
-        else {
-            continue;
-        };
+        let is_same = |other: &Key| other.differences(&key).is_empty();
+        let known = before.iter().rfind(|(other, header)| is_same(other) && !header.work.is_empty());
+        let Some((_, latest)) = known else { continue };
         for change in changes(latest, &run.header) {
             if !found.contains(&change) {
                 found.push(change);
