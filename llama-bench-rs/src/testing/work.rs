@@ -61,7 +61,7 @@ pub fn check_work(baseline: &impl AsRef<Report>, report: &Report) -> Result<Vec<
 mod tests {
     use super::*;
     use crate::record::{
-        Header, Run, Work,
+        Config, Header, Run, Work,
         work::{Nodes, WorkKind},
     };
 
@@ -75,7 +75,8 @@ mod tests {
         };
         let work =
             Work { kind: WorkKind::Prompt, n_tokens: 64, n_splits, nodes: vec![nodes], copies: Vec::new() };
-        let header = Header { work: vec![work], ..Header::default() };
+        let config = Config { n_ubatch: Some(64), ..Config::default() };
+        let header = Header { work: vec![work], config, ..Header::default() };
         Run { header, cells: Vec::new(), curve: Vec::new() }
     }
 
