@@ -136,7 +136,7 @@ impl StoppingRule {
         const WINDOW: usize = 8;
         const STEADY: f64 = 0.05;
         // Not after each repetition: what is asked next takes longer than the repetition of a small model.
-        if times.len() < 2 * WINDOW || times.len() % 4 != 0 {
+        if times.len() < 2 * WINDOW || !times.len().is_multiple_of(4) {
             return false;
         }
         let needed = self.quantile(times.len()).and_then(|quantile| self.needed(times, quantile));
