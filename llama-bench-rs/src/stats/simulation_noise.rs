@@ -1,6 +1,6 @@
 //! What intervals and warnings make of noise that is not independent: runs of ten cells, made up. The figures of
 //! `docs/results/intervals.md` are those of
-//! `LLAMA_BENCH_SIMULATED_RUNS=1000 cargo test --release --lib stats::simulation_noise -- --nocapture --test-threads 1`.
+//! `LLAMA_BENCH_SIMULATED_RUNS=120 cargo test --lib stats::simulation_noise -- --nocapture --test-threads 1`.
 
 use std::{fmt, time::Duration};
 
