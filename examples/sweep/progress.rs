@@ -55,7 +55,7 @@ impl Progress {
     pub fn event(&self, event: &Event<'_>) {
         match event {
             Event::Waiting => {
-                self.suspend(|| eprintln!("sweep: waiting for another sweep on this machine to end"))
+                self.suspend(|| complain!("sweep: waiting for another sweep on this machine to end"))
             }
             Event::Planned(plan) => self.begin(plan),
             Event::Opening { n_ctx } => self.say(format!("making a context of {n_ctx} tokens")),

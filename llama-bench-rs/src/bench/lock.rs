@@ -3,10 +3,10 @@
 use std::{
     cell::Cell,
     fs::{self, File, OpenOptions, TryLockError},
-    io,
+    io::{self, Write as _},
     marker::PhantomData,
     path::{Path, PathBuf},
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, Once, PoisonError},
     time::Duration,
 };
 
@@ -115,6 +115,14 @@ impl Drop for Turn {
             OVER.notify_all();
         }
     }
+}
+
+/// Tells of a wait on standard error, once per process, for want of an observer. A closed one is no reason to stop.
+pub(crate) fn tell_on_stderr() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let _ = writeln!(io::stderr(), "llama-bench-rs: waiting for another sweep on this machine to end");
+    });
 }
 
 /// A panic elsewhere leaves a plain flag as it is.

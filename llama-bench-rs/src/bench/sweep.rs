@@ -3,8 +3,13 @@
 use std::{path::Path, time::Duration};
 
 use super::{
-    Cancel, Event, Needs, Note, Observer, Order, Plan, Request, Verification, clock::MonotonicClock,
-    engine::Engine, error::BenchError, failed::NotLoaded, llama_target::LlamaTarget, lock::Turn,
+    Cancel, Event, Needs, Note, Observer, Order, Plan, Request, Verification,
+    clock::MonotonicClock,
+    engine::Engine,
+    error::BenchError,
+    failed::NotLoaded,
+    llama_target::LlamaTarget,
+    lock::{Turn, tell_on_stderr},
     target::Target as _,
 };
 use crate::{
@@ -424,7 +429,7 @@ struct Silent;
 impl Observer for Silent {
     fn event(&mut self, event: &Event<'_>) {
         if let Event::Waiting = event {
-            eprintln!("llama-bench-rs: waiting for another sweep on this machine to end");
+            tell_on_stderr();
         }
     }
 }

@@ -2,7 +2,11 @@ use std::time::Duration;
 
 use crate::{
     Error,
-    bench::{self, Cancel, Event, LlamaTarget, Sweep, clock::MonotonicClock, lock::Turn},
+    bench::{
+        self, Cancel, Event, LlamaTarget, Sweep,
+        clock::MonotonicClock,
+        lock::{Turn, tell_on_stderr},
+    },
     llama::{ContextParams, Model},
     record::{Cell, Report, Run},
     stats::StoppingRule,
@@ -127,9 +131,7 @@ impl QuickSweep<'_> {
     /// Nothing to measure, or lengths that cannot be run. What fails later is in its cell.
     pub fn run(self) -> Result<Report, Error> {
         // All contexts in one turn: none of another sweep comes between them.
-        let _turn = Turn::take(&Cancel::new(), || {
-            eprintln!("llama-bench-rs: waiting for another sweep on this machine to end");
-        });
+        let _turn = Turn::take(&Cancel::new(), tell_on_stderr);
         let mut report = Report::default();
         for _ in 0..self.n_runs {
             let run = match self.n_reps {
