@@ -21,6 +21,9 @@ pub enum BenchError {
     /// No repetitions were asked for.
     #[error("0 repetitions give no figure: ask for at least 1")]
     NoRepetitions,
+    /// No run was asked for.
+    #[error("0 runs give no figure: ask for at least 1")]
+    NoRuns,
     /// A depth plus a length exceeds what a position can hold.
     #[error(
         "depth {n_depth} and {n_tokens} tokens go past the last position that llama.cpp can count ({max})"

@@ -4,6 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{
     abilities::{Abilities, Memory, Reason},
+    delay::Delay,
     disturbance::Watch,
     monitor,
     needs::{Needs, has_partial_state},
@@ -14,6 +15,7 @@ use super::{
 use crate::{
     llama::{Backend, Context, ContextParams, LlamaError, Model, Pooling, SeqState, StateFlags},
     record::{Disturbance, Failure, GpuConditions, Placement, Resolved, Rewind, Work, work::WorkKind},
+    units::Share,
 };
 
 /// A llama.cpp context that can be filled, timed and rewound. Sequence 0 is the one measured.
@@ -33,6 +35,8 @@ pub struct LlamaTarget {
     /// Made when it is first needed.
     control: Option<Control>,
     watch: Watch,
+    /// Only where the work is slowed on purpose.
+    delay: Option<Delay>,
 }
 
 /// What an encoder has read last.
@@ -69,7 +73,14 @@ impl LlamaTarget {
             n_ctx_fits: 0,
             control: None,
             watch: Watch::default(),
+            delay: None,
         }
+    }
+
+    /// Work takes longer by a share of its own time, 0.1 for 10 %; see [`Sweep::slowed`](super::Sweep::slowed).
+    pub(super) fn slowed(mut self, slowdown: Option<Share>) -> Self {
+        self.delay = slowdown.map(Delay::new);
+        self
     }
 
     /// The open context.
@@ -159,6 +170,7 @@ impl Target for LlamaTarget {
 
     #[inline]
     fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure> {
+        self.delay.iter_mut().for_each(Delay::begin);
         let context = self.context()?;
         let n_past = context.n_past();
         context.decode_tokens(tokens)?;
@@ -171,6 +183,7 @@ impl Target for LlamaTarget {
         if self.model.keeps_memory() && !self.model.has_encoder() {
             return self.decode(tokens);
         }
+        self.delay.iter_mut().for_each(Delay::begin);
         self.text = Text::Prompt;
         Ok(self.context()?.encode_tokens(tokens)?)
     }
@@ -191,7 +204,9 @@ impl Target for LlamaTarget {
 
     #[inline]
     fn synchronize(&mut self) -> Result<(), Failure> {
-        Ok(self.context()?.synchronize()?)
+        self.context()?.synchronize()?;
+        self.delay.iter_mut().for_each(Delay::end);
+        Ok(())
     }
 
     fn clear(&mut self) {

@@ -4,6 +4,7 @@ pub mod abilities;
 pub mod clock;
 #[cfg(test)]
 mod curve_tests;
+mod delay;
 mod describe;
 mod disturbance;
 mod encoded;
@@ -19,12 +20,14 @@ mod kinds_tests;
 #[cfg(test)]
 mod lanes_tests;
 mod llama_target;
+mod loads;
 pub(crate) mod lock;
 mod monitor;
 mod needs;
 mod notes;
 pub mod observe;
 pub mod pace;
+mod page_cache;
 mod pause;
 mod placement;
 pub mod plan;
@@ -44,9 +47,11 @@ mod work;
 
 pub use error::BenchError;
 pub use llama_target::LlamaTarget;
+pub use loads::{Loaded, Loads};
 pub use needs::{DeviceNeeds, Needs};
 pub use notes::Note;
 pub use observe::{Cancel, Event, Observer};
+pub use page_cache::{PageCache, drop_from_page_cache};
 pub use plan::{Plan, Request};
 pub use sweep::{Sweep, interleave};
 pub use verify::{Verification, VerifiedDepth};

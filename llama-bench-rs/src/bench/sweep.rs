@@ -1,22 +1,21 @@
 //! The front door: measure a model at several depths.
 
+mod ready;
+
 use std::{path::Path, time::Duration};
 
 use super::{
-    Cancel, Event, Needs, Note, Observer, Order, Plan, Request, Verification,
-    clock::MonotonicClock,
-    engine::Engine,
-    error::BenchError,
-    failed::NotLoaded,
-    llama_target::LlamaTarget,
-    lock::{Turn, tell_on_stderr},
-    target::Target as _,
+    Cancel, Needs, Note, Observer, Order, Plan, Request, Verification, error::BenchError, failed::NotLoaded,
+    llama_target::LlamaTarget, target::Target as _,
 };
 use crate::{
     llama::{Backend, ContextParams, Model, ModelParams},
-    record::{Failure, Group, Header, Method, ModelInfo, Report, Run, Test},
+    record::{Failure, Group, Header, Method, ModelInfo, Run, Test},
     stats::StoppingRule,
+    units::Share,
 };
+
+pub use ready::interleave;
 
 /// Measures prompt processing (pp) and token generation (tg) of a model at each context depth, in this process.
 ///
@@ -38,6 +37,8 @@ pub struct Sweep<'a> {
     observer: Option<&'a mut dyn Observer>,
     cancel: Cancel,
     earlier: Option<Run>,
+    n_runs: u32,
+    slowdown: Option<Share>,
 }
 
 /// What a sweep is of.
@@ -83,6 +84,8 @@ impl<'a> Sweep<'a> {
             observer: None,
             cancel: Cancel::new(),
             earlier: None,
+            n_runs: 1,
+            slowdown: None,
         }
     }
 
@@ -195,6 +198,24 @@ impl<'a> Sweep<'a> {
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> Self {
         self.request.delay = delay;
+        self
+    }
+
+    /// Runs the whole sweep so many times, each in a fresh context: a run each in the report. What one run cannot know,
+    /// how far runs of the same work lie apart, follows from several
+    /// ([`report::between_runs`](crate::report::between_runs)). One by default. The model stays loaded;
+    /// [`Loads`](super::Loads) loads it anew for each run.
+    #[must_use]
+    pub fn runs(mut self, n_runs: u32) -> Self {
+        self.n_runs = n_runs;
+        self
+    }
+
+    /// Makes all work of the model take longer by this share of its own time, 0.1 for 10 %: to check that a comparison
+    /// finds it. Nothing in the report tells of it.
+    #[must_use]
+    pub fn slowed(mut self, slowdown: Share) -> Self {
+        self.slowdown = Some(slowdown);
         self
     }
 
@@ -315,121 +336,5 @@ impl<'a> Sweep<'a> {
             Subject::NotLoaded(NotLoaded { failure, .. }) => Err(failure),
         };
         verified.map_err(BenchError::Verify)
-    }
-
-    /// Runs the sweep; one run in the report. A cell that fails carries its reason and the others go on.
-    ///
-    /// # Errors
-    /// Nothing to measure, or lengths that cannot be run. A model or context that fails later is in the cells.
-    pub fn run(self) -> Result<Report, crate::Error> {
-        let clock = MonotonicClock::start();
-        let run = match Ready::new(self)? {
-            Ready::Measure(mut prepared) => {
-                let _turn = prepared.turn();
-                prepared.engine(&clock).run()
-            }
-            Ready::Failed(run) => *run,
-        };
-        Ok(Report { runs: vec![run] })
-    }
-}
-
-/// Runs several sweeps in turn, repetition by repetition, each in a context of its own: what drifts on the machine
-/// drifts for all of them alike, and the n-th repetition of one is paired with the n-th of the others. One run per
-/// sweep in the report, in the order given.
-///
-/// Rewinds, whatever method was asked for, and takes the depths one after the other.
-///
-/// # Errors
-/// As [`Sweep::run`], of any of them.
-pub fn interleave(sweeps: Vec<Sweep<'_>>) -> Result<Report, crate::Error> {
-    let mut ready = sweeps.into_iter().map(Ready::new).collect::<Result<Vec<Ready<'_>>, BenchError>>()?;
-    let _turn = ready.iter_mut().find_map(|one| match one {
-        Ready::Measure(prepared) => prepared.turn(),
-        Ready::Failed(_) => None,
-    });
-    let clock = MonotonicClock::start();
-    let engines = ready.iter_mut().filter_map(|one| match one {
-        Ready::Measure(prepared) => Some(prepared.engine(&clock)),
-        Ready::Failed(_) => None,
-    });
-    let mut measured = super::interleaved::run(engines.collect()).into_iter();
-    let run = |one| match one {
-        Ready::Measure(_) => measured.next(),
-        Ready::Failed(run) => Some(*run),
-    };
-    Ok(Report { runs: ready.into_iter().filter_map(run).collect() })
-}
-
-/// A sweep that can begin, or that is over because there is no model.
-enum Ready<'a> {
-    Measure(Box<Prepared<'a>>),
-    Failed(Box<Run>),
-}
-
-/// A sweep with all that its engine borrows.
-struct Prepared<'a> {
-    plan: Plan,
-    header: Header,
-    target: LlamaTarget,
-    observer: Option<&'a mut dyn Observer>,
-    silent: Silent,
-    cancel: Cancel,
-    earlier: Option<Run>,
-}
-
-impl<'a> Ready<'a> {
-    fn new(sweep: Sweep<'a>) -> Result<Self, BenchError> {
-        let (plan, header) = (sweep.plan()?, sweep.header()?);
-        let Sweep { subject, context, mut observer, cancel, earlier, .. } = sweep;
-        let mut silent = Silent;
-        Ok(match subject {
-            Subject::Model(model) => {
-                let target = LlamaTarget::new(model, &context);
-                Self::Measure(Box::new(Prepared { plan, header, target, observer, silent, cancel, earlier }))
-            }
-            Subject::NotLoaded(not_loaded) => {
-                let observer: &mut dyn Observer = match &mut observer {
-                    Some(observer) => *observer,
-                    None => &mut silent,
-                };
-                Self::Failed(Box::new(not_loaded.run(&plan, header, earlier.as_ref(), observer)))
-            }
-        })
-    }
-}
-
-impl Prepared<'_> {
-    /// Waits until no other sweep measures, if it is to be alone.
-    fn turn(&mut self) -> Option<Turn> {
-        let observer: &mut dyn Observer = match &mut self.observer {
-            Some(observer) => *observer,
-            None => &mut self.silent,
-        };
-        Turn::of(&self.plan.request, observer, &self.cancel)
-    }
-
-    fn engine<'b>(&'b mut self, clock: &'b MonotonicClock) -> Engine<'b, LlamaTarget, MonotonicClock> {
-        let observer: &mut dyn Observer = match &mut self.observer {
-            Some(observer) => *observer,
-            None => &mut self.silent,
-        };
-        let header = self.header.clone();
-        let mut engine = Engine::new(&mut self.target, clock, &self.plan, header, observer, &self.cancel);
-        if let Some(earlier) = &self.earlier {
-            engine.take_up(earlier);
-        }
-        engine
-    }
-}
-
-/// Hears nothing; a wait for another sweep would look like a standstill.
-struct Silent;
-
-impl Observer for Silent {
-    fn event(&mut self, event: &Event<'_>) {
-        if let Event::Waiting = event {
-            tell_on_stderr();
-        }
     }
 }

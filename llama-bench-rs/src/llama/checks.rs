@@ -51,6 +51,16 @@ pub(super) fn model_file(path: &Path) -> Result<Option<u32>, LlamaError> {
     Ok(positions)
 }
 
+/// The file and the other parts of a split model, as far as they are there.
+pub(super) fn model_files(path: &Path) -> Result<Vec<PathBuf>, LlamaError> {
+    let file = header(path)?;
+    let number = |key: &str| file.get(key).and_then(Value::as_u64).unwrap_or(0);
+    let (n_parts, part) = (number("split.count"), number("split.no"));
+    let others = (0..n_parts.min(MAX_PARTS)).filter(|&i| i != part);
+    let others = others.filter_map(|i| part_path(path, i, n_parts)).filter(|other| other.is_file());
+    Ok([path.to_owned()].into_iter().chain(others).collect())
+}
+
 /// What the file is, if it says that it is no model. Files of before `general.type` tell by their architecture.
 fn other_than_a_model(file: &GgufFile) -> Option<String> {
     let text = |key: &str| file.get(key).and_then(Value::as_str);

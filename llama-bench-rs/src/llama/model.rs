@@ -76,6 +76,14 @@ impl Model {
         checks::model_file(path.as_ref()).map(drop)
     }
 
+    /// The files that a model consists of: the one named, and the other parts of a split model.
+    ///
+    /// # Errors
+    /// The file is missing or its header is damaged.
+    pub fn files(path: impl AsRef<Path>) -> Result<Vec<PathBuf>, LlamaError> {
+        checks::model_files(path.as_ref())
+    }
+
     /// [`load`](Self::load), hearing how far it is.
     ///
     /// # Errors

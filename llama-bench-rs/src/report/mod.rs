@@ -35,6 +35,7 @@
 //! - The SQL table has more columns than llama-bench's. A database in which llama-bench made the table refuses
 //!   the new rows; load this crate's output first, to which llama-bench can then add, or use a new database.
 
+mod between_runs;
 mod chapters;
 mod csv;
 mod error;
@@ -64,6 +65,7 @@ use std::{fmt, io::Write, str::FromStr};
 
 use crate::record::{Header, Report};
 
+pub use between_runs::{BetweenRuns, between_runs, between_runs_markdown};
 pub use error::{Place, Problem, ReportError, Skipped};
 pub use explain::explain_markdown;
 pub use file_sink::FileSink;
@@ -130,7 +132,7 @@ impl FromStr for Format {
     }
 }
 
-/// Writes a whole report.
+/// Writes a whole report. Markdown ends with the figures of all runs where there are several of one configuration.
 ///
 /// # Errors
 /// The output refuses the data.
@@ -145,7 +147,12 @@ pub fn write(report: &Report, format: Format, out: impl Write) -> Result<(), Rep
             sink.cell(&run.header, cell)?;
         }
     }
-    sink.finish().map(drop)
+    let mut out = sink.finish()?;
+    let together = if format == Format::Markdown { between_runs_markdown(report) } else { String::new() };
+    if !together.is_empty() {
+        write!(out, "\n{together}").map_err(ReportError::Write)?;
+    }
+    Ok(())
 }
 
 /// A whole report as text.

@@ -94,6 +94,19 @@ pub enum CompareError {
         /// Samples of the second side.
         after: usize,
     },
+    /// Pairs of runs have two sides.
+    #[error("{before} and {after} runs do not make pairs: compare the runs that both sides have")]
+    UnpairedRuns {
+        /// Runs of the first side.
+        before: usize,
+        /// Runs of the second side.
+        after: usize,
+    },
+    /// One pair of runs says nothing about how far runs lie apart.
+    #[error(
+        "one run each: cannot tell, since runs of the same work lie apart too; measure 2 or more on each side"
+    )]
+    OnePair,
     /// A side was not measured.
     #[error("a comparison of runs needs at least one run on each side")]
     NoRuns,

@@ -17,6 +17,7 @@ mod paint;
 mod table;
 
 use super::{
+    between_runs::between_runs_text,
     chapters::{Chapter, chapters},
     header_facts,
     insights::{Expectation, Insight, Level},
@@ -68,6 +69,10 @@ pub fn render_with(report: &Report, expectations: &[Expectation], style: Style) 
             text.push('\n');
         }
         insights.iter().for_each(|insight| text += &bullet(insight, &paint));
+    }
+    let together = between_runs_text(report, style.unicode);
+    if !together.is_empty() {
+        text += &format!("\n{together}");
     }
     text
 }

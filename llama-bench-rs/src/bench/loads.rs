@@ -1,0 +1,196 @@
+//! Sides measured together several times over, each time loaded anew.
+//!
+//! Where the buffers of a model and of a context lie in memory decides several per cent of the speed on a CPU, for as
+//! long as they live. Repetitions within one load all share that, so the load is what is repeated.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    Cancel, PageCache, Sweep, interleave,
+    page_cache::{drop_from_page_cache, is_mapped},
+};
+use crate::{
+    Error,
+    llama::{Backend, Model, ModelParams},
+    record::{Failure, Report},
+    stats::Rng,
+};
+
+/// What is asked of a side's sweep.
+type Ask<'a> = Box<dyn for<'m> Fn(Sweep<'m>) -> Sweep<'m> + 'a>;
+
+/// One side: a model file, how it is loaded, and what is measured of it.
+struct Side<'a> {
+    path: PathBuf,
+    params: ModelParams,
+    ask: Ask<'a>,
+}
+
+impl Side<'_> {
+    fn is_same_load(&self, other: &Self) -> bool {
+        self.path == other.path && self.params == other.params
+    }
+
+    fn mapped(&self) -> Option<&Path> {
+        is_mapped(self.params.load_mode).then_some(&*self.path)
+    }
+}
+
+/// Measures one or more sides several times, in turn, each time with every model loaded anew and in a fresh context.
+///
+/// Which side is loaded and measured first is drawn for every other load and reversed in the next. Sides of one file and
+/// the same [`ModelParams`] share a load. Within a load, repetitions are [interleaved](interleave). The n-th runs of all
+/// sides belong together: [`Comparison::of_paired_runs`](crate::stats::Comparison::of_paired_runs) compares them.
+///
+/// ```no_run
+/// use llama_bench_rs::{bench::Loads, llama::{LoadMode, ModelParams}};
+///
+/// let measured = Loads::new(8)
+///     .side("a.gguf", &ModelParams::default(), |sweep| sweep.prompt(128).repetitions(4))
+///     .side("b.gguf", &ModelParams::default(), |sweep| sweep.prompt(128).repetitions(4))
+///     .run()?;
+/// assert_eq!(measured.sides[0].runs.len(), 8);
+/// # Ok::<(), llama_bench_rs::Error>(())
+/// ```
+#[must_use = "nothing is measured before `run`"]
+pub struct Loads<'a> {
+    n_loads: u32,
+    sides: Vec<Side<'a>>,
+    seed: u64,
+    observer: Option<&'a mut dyn FnMut(u32)>,
+    cancel: Cancel,
+}
+
+/// What was measured over several loads.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Loaded {
+    /// One report per side, in the order given: a run per load.
+    pub sides: Vec<Report>,
+    /// What was done about the page cache.
+    pub page_cache: PageCache,
+}
+
+impl<'a> Loads<'a> {
+    /// So many loads of each side, at least one; no side yet.
+    pub fn new(n_loads: u32) -> Self {
+        Self { n_loads: n_loads.max(1), sides: Vec::new(), seed: 42, observer: None, cancel: Cancel::new() }
+    }
+
+    /// Adds a side; `ask` says what is measured of it.
+    pub fn side(
+        mut self,
+        path: impl AsRef<Path>,
+        params: &ModelParams,
+        ask: impl for<'m> Fn(Sweep<'m>) -> Sweep<'m> + 'a,
+    ) -> Self {
+        self.sides.push(Side { path: path.as_ref().into(), params: params.clone(), ask: Box::new(ask) });
+        self
+    }
+
+    /// Seed of the order in which the sides are loaded.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Hears the number of each load, counted from 0, before it begins.
+    pub fn observer(mut self, observer: &'a mut dyn FnMut(u32)) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Lets another thread stop it; loads that have begun are kept.
+    pub fn cancel(mut self, cancel: Cancel) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// Measures. A model that cannot be loaded gives a failed run in that load.
+    ///
+    /// # Errors
+    /// llama.cpp cannot be initialised; nothing to measure, or lengths that cannot be run.
+    pub fn run(mut self) -> Result<Loaded, Error> {
+        let backend = Backend::init()?;
+        let mut rng = Rng::new(self.seed);
+        let mut order: Vec<usize> = (0..self.sides.len()).collect();
+        let mut measured =
+            Loaded { sides: vec![Report::default(); self.sides.len()], page_cache: PageCache::Alike };
+        for load in 0..self.n_loads {
+            if load > 0 && self.cancel.is_cancelled() {
+                break;
+            }
+            if let Some(observer) = &mut self.observer {
+                observer(load);
+            }
+            if load % 2 == 0 {
+                shuffle(&mut order, &mut rng);
+            } else {
+                order.reverse();
+            }
+            if !matches!(measured.page_cache, PageCache::Kept(_)) {
+                measured.page_cache = self.redraw();
+            }
+            let mut models = self.load(&backend, &order);
+            let sweeps = order.iter().map(|&i| self.sweep(i, &models)).collect();
+            for (&i, run) in order.iter().zip(interleave(sweeps)?.runs) {
+                measured.sides[i].runs.push(run);
+            }
+            // Memory that is freed last is handed out first: in a fixed order a side would get the same memory again.
+            while !models.is_empty() {
+                drop(models.swap_remove(rng.below(models.len())));
+            }
+        }
+        Ok(measured)
+    }
+
+    /// Drops mapped files from the page cache unless all sides map the same ones.
+    fn redraw(&self) -> PageCache {
+        let mapped: Vec<Option<&Path>> = self.sides.iter().map(Side::mapped).collect();
+        let is_alone = mapped.len() == 1 && mapped[0].is_some();
+        if !is_alone && mapped.windows(2).all(|pair| pair[0] == pair[1]) {
+            return PageCache::Alike;
+        }
+        // That a file is not there is the load's to tell.
+        let mut present = mapped.into_iter().flatten().filter(|path| path.is_file());
+        match present.try_for_each(drop_from_page_cache) {
+            Ok(()) => PageCache::Redrawn,
+            Err(why) => PageCache::Kept(why),
+        }
+    }
+
+    /// A model per side, or why there is none, in the order of the sides.
+    fn load(&self, backend: &Backend, order: &[usize]) -> Vec<Result<Model, Failure>> {
+        let mut models: Vec<Option<Result<Model, Failure>>> = vec![None; self.sides.len()];
+        for &i in order {
+            let side = &self.sides[i];
+            let shared = self
+                .sides
+                .iter()
+                .zip(&models)
+                .find_map(|(other, model)| model.clone().filter(|_| other.is_same_load(side)));
+            let load = || Model::load(backend, &side.path, &side.params).map_err(Failure::from);
+            models[i] = Some(shared.unwrap_or_else(load));
+        }
+        models.into_iter().flatten().collect()
+    }
+
+    fn sweep<'m>(&self, i: usize, models: &'m [Result<Model, Failure>]) -> Sweep<'m> {
+        let side = &self.sides[i];
+        let sweep = match &models[i] {
+            Ok(model) => Sweep::new(model),
+            Err(failure) => Sweep::not_loaded(&side.path, &side.params, failure.clone()),
+        };
+        (side.ask)(sweep).cancel(self.cancel.clone())
+    }
+}
+
+fn shuffle(items: &mut [usize], rng: &mut Rng) {
+    for i in (1..items.len()).rev() {
+        items.swap(i, rng.below(i + 1));
+    }
+}
+
+#[cfg(test)]
+#[path = "loads_tests.rs"]
+mod tests;

@@ -1,0 +1,171 @@
+//! Running what a sweep asks for: once or several times, alone or in turn with others.
+
+use super::{Subject, Sweep};
+use crate::{
+    bench::{
+        Cancel, Event, Observer, Plan, clock::MonotonicClock, engine::Engine, error::BenchError, interleaved,
+        llama_target::LlamaTarget,
+        lock::{Turn, tell_on_stderr},
+    },
+    record::{Header, Report, Run},
+};
+
+impl Sweep<'_> {
+    /// Runs the sweep; one run in the report, or as many as [`runs`](Self::runs) asked for. A cell that fails carries its
+    /// reason and the others go on. Once it is cancelled, no further run begins.
+    ///
+    /// # Errors
+    /// Nothing to measure, or lengths that cannot be run. A model or context that fails later is in the cells.
+    pub fn run(self) -> Result<Report, crate::Error> {
+        let (n_runs, cancel) = (self.n_runs, self.cancel.clone());
+        let mut ready = Ready::new(self)?;
+        let _turn = ready.turn();
+        let mut report = Report::default();
+        while report.runs.len() < n_runs as usize && (report.runs.is_empty() || !cancel.is_cancelled()) {
+            let clock = MonotonicClock::start();
+            report.runs.push(match &mut ready {
+                Ready::Measure(prepared) => prepared.engine(&clock).run(),
+                Ready::Failed(run) => Run::clone(run),
+            });
+            ready.forget_earlier();
+        }
+        Ok(report)
+    }
+}
+
+/// Runs several sweeps in turn, repetition by repetition, each in a context of its own: what drifts on the machine
+/// drifts for all of them alike, and the n-th repetition of one is paired with the n-th of the others. One run per
+/// sweep in the report, in the order given. Where [`Sweep::runs`] asks for more, everything is run again in fresh
+/// contexts, and the report holds the first run of each sweep, then the second of each.
+///
+/// Rewinds, whatever method was asked for, and takes the depths one after the other.
+///
+/// # Errors
+/// As [`Sweep::run`], of any of them.
+pub fn interleave(sweeps: Vec<Sweep<'_>>) -> Result<Report, crate::Error> {
+    let n_runs: Vec<u32> = sweeps.iter().map(|sweep| sweep.n_runs).collect();
+    let mut ready = sweeps.into_iter().map(Ready::new).collect::<Result<Vec<Ready<'_>>, BenchError>>()?;
+    let _turn = ready.iter_mut().find_map(Ready::turn);
+    let mut report = Report::default();
+    for round in 0..n_runs.iter().copied().max().unwrap_or(0) {
+        let mut taking_part: Vec<&mut Ready<'_>> = ready
+            .iter_mut()
+            .zip(&n_runs)
+            .filter(|(_, n_runs)| round < **n_runs)
+            .map(|(one, _)| one)
+            .collect();
+        if round > 0 && taking_part.iter().any(|one| one.is_cancelled()) {
+            break;
+        }
+        let clock = MonotonicClock::start();
+        let engines = taking_part.iter_mut().filter_map(|one| match one {
+            Ready::Measure(prepared) => Some(prepared.engine(&clock)),
+            Ready::Failed(_) => None,
+        });
+        let mut measured = interleaved::run(engines.collect()).into_iter();
+        for one in taking_part {
+            report.runs.extend(match one {
+                Ready::Measure(_) => measured.next(),
+                Ready::Failed(run) => Some(Run::clone(run)),
+            });
+            one.forget_earlier();
+        }
+    }
+    Ok(report)
+}
+
+/// A sweep that can begin, or that is over because there is no model.
+enum Ready<'a> {
+    Measure(Box<Prepared<'a>>),
+    Failed(Box<Run>),
+}
+
+/// A sweep with all that its engine borrows.
+struct Prepared<'a> {
+    plan: Plan,
+    header: Header,
+    target: LlamaTarget,
+    observer: Option<&'a mut dyn Observer>,
+    silent: Silent,
+    cancel: Cancel,
+    earlier: Option<Run>,
+}
+
+impl<'a> Ready<'a> {
+    fn new(sweep: Sweep<'a>) -> Result<Self, BenchError> {
+        if sweep.n_runs == 0 {
+            return Err(BenchError::NoRuns);
+        }
+        let (plan, header) = (sweep.plan()?, sweep.header()?);
+        let Sweep { subject, context, mut observer, cancel, earlier, slowdown, .. } = sweep;
+        let mut silent = Silent;
+        Ok(match subject {
+            Subject::Model(model) => {
+                let target = LlamaTarget::new(model, &context).slowed(slowdown);
+                Self::Measure(Box::new(Prepared { plan, header, target, observer, silent, cancel, earlier }))
+            }
+            Subject::NotLoaded(not_loaded) => {
+                let observer: &mut dyn Observer = match &mut observer {
+                    Some(observer) => *observer,
+                    None => &mut silent,
+                };
+                Self::Failed(Box::new(not_loaded.run(&plan, header, earlier.as_ref(), observer)))
+            }
+        })
+    }
+}
+
+impl Ready<'_> {
+    /// An earlier run is taken up by the first run alone.
+    fn forget_earlier(&mut self) {
+        if let Self::Measure(prepared) = self {
+            prepared.earlier = None;
+        }
+    }
+
+    /// Waits until no other sweep measures, if it is to be alone and there is something to measure.
+    fn turn(&mut self) -> Option<Turn> {
+        match self {
+            Self::Measure(prepared) => prepared.turn(),
+            Self::Failed(_) => None,
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Measure(prepared) if prepared.cancel.is_cancelled())
+    }
+}
+
+impl Prepared<'_> {
+    fn turn(&mut self) -> Option<Turn> {
+        let observer: &mut dyn Observer = match &mut self.observer {
+            Some(observer) => *observer,
+            None => &mut self.silent,
+        };
+        Turn::of(&self.plan.request, observer, &self.cancel)
+    }
+
+    fn engine<'b>(&'b mut self, clock: &'b MonotonicClock) -> Engine<'b, LlamaTarget, MonotonicClock> {
+        let observer: &mut dyn Observer = match &mut self.observer {
+            Some(observer) => *observer,
+            None => &mut self.silent,
+        };
+        let header = self.header.clone();
+        let mut engine = Engine::new(&mut self.target, clock, &self.plan, header, observer, &self.cancel);
+        if let Some(earlier) = &self.earlier {
+            engine.take_up(earlier);
+        }
+        engine
+    }
+}
+
+/// Hears nothing; a wait for another sweep would look like a standstill.
+struct Silent;
+
+impl Observer for Silent {
+    fn event(&mut self, event: &Event<'_>) {
+        if let Event::Waiting = event {
+            tell_on_stderr();
+        }
+    }
+}
