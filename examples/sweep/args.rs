@@ -9,7 +9,12 @@ use std::{ffi::OsString, path::PathBuf, str::FromStr};
 
 use clap::{CommandFactory, FromArgMatches, Parser, error::ErrorKind};
 
-use crate::{help, names, values::OutputFormat};
+use llama_bench_rs::report::Format;
+
+use crate::{
+    help, names,
+    values::{OutputFormat, RunsIn},
+};
 
 use context::ContextArgs;
 use model::ModelArgs;
@@ -73,6 +78,9 @@ pub struct Args {
     /// Print which llama.cpp is built in, and stop
     #[arg(long, help_heading = "In place of measuring")]
     pub version: bool,
+    /// One of several processes of a sweep: rows on standard output, and nothing else but the measuring
+    #[arg(long, hide = true)]
+    pub one_of_several: bool,
     #[command(flatten, next_help_heading = "Judging")]
     pub expect: crate::expect::ExpectArgs,
     #[command(flatten, next_help_heading = "Judging")]
@@ -85,6 +93,19 @@ impl Args {
         Self::from_words(std::env::args_os()).unwrap_or_else(|error| error.exit())
     }
 
+    /// A process of several leaves output, judging and repetition of runs to the one that started it.
+    fn as_one_of_several(mut self) -> Self {
+        if self.one_of_several {
+            self.format = OutputFormat::Rows(Format::Jsonl);
+            self.format_err = OutputFormat::Nothing;
+            (self.explain, self.output, self.force) = (false, None, false);
+            (self.run.runs, self.run.runs_in) = (1, RunsIn::Context);
+            self.expect.expect.clear();
+            self.baseline.forget();
+        }
+        self
+    }
+
     /// Reads a command line, the program's name first, as llama-bench reads it: what follows a flag that takes a value is
     /// that value, whatever it looks like, and of a repeated flag that takes no list the last one counts.
     pub fn from_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
@@ -93,7 +114,7 @@ impl Args {
             .map_err(|message| command.error(ErrorKind::UnknownArgument, message))?;
         let help = help::render(&command);
         let matches = command.args_override_self(true).override_help(help).try_get_matches_from(words)?;
-        Self::from_arg_matches(&matches)
+        Ok(Self::from_arg_matches(&matches)?.as_one_of_several())
     }
 }
 

@@ -33,6 +33,13 @@ pub struct BaselineArgs {
     strict: bool,
 }
 
+impl BaselineArgs {
+    /// Neither saves nor compares.
+    pub fn forget(&mut self) {
+        (self.save_baseline, self.baseline) = (None, None);
+    }
+}
+
 fn tolerance(text: &str) -> Result<Tolerance, String> {
     let percent = text.trim_end_matches('%').trim().parse::<f64>().ok();
     percent

@@ -20,7 +20,9 @@ pub fn render(command: &Command) -> String {
     }
     for heading in headings {
         text.push_str(&format!("\n{}:\n", heading.unwrap_or("Options")));
-        for arg in command.get_arguments().filter(|arg| arg.get_help_heading() == heading) {
+        for arg in
+            command.get_arguments().filter(|arg| arg.get_help_heading() == heading && !arg.is_hide_set())
+        {
             text.push_str(&line(&names(arg), &description(arg)));
         }
     }

@@ -77,7 +77,10 @@ impl<'a> Job<'a> {
                 return Ok(false);
             }
         };
-        say!("{n_cells} of {model}");
+        match self.args.run.runs {
+            1 => say!("{n_cells} of {model}"),
+            n => say!("{n_cells} of {model}, in {n} runs; the counts are of one"),
+        }
         for (test, failure) in sweep.unsupported().map_err(bad_usage)? {
             say!("not possible: {test}: {}", failure.message);
         }

@@ -16,6 +16,7 @@ mod output;
 mod placement;
 mod progress;
 mod remarks;
+mod runs;
 mod screen;
 mod signals;
 mod source;
@@ -25,6 +26,7 @@ use std::process::ExitCode;
 
 use llama_bench_rs::{
     Error,
+    bench::drop_from_page_cache,
     gguf::Shape,
     llama::{self, Backend},
 };
@@ -34,6 +36,7 @@ use baseline::Baselining;
 use job::Job;
 use output::Output;
 use progress::Progress;
+use runs::Runs;
 use signals::Interrupt;
 
 const SOME_FAILED: u8 = 1;
@@ -98,7 +101,8 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let mut baselines = Baselining::new(&args.baseline)?;
     let progress = Progress::new(args.progress);
     let sources = source::sources(args)?;
-    let n_runs = sources.len() * models.len() * contexts.len();
+    let runs = Runs::of(args)?;
+    let n_runs = sources.len() * models.len() * contexts.len() * runs.n();
     let stopping = args.run.stopping().map_err(bad_usage)?;
     let paths = sources.iter().map(source::Source::path).collect::<Result<Vec<_>, _>>()?;
     job::check(args, &models, &contexts, stopping)?;
@@ -113,12 +117,32 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let mut notes = remarks::Notes::default();
     let mut complete = true;
     let mut measure_all = || {
-        for (source, path) in sources.iter().zip(&paths) {
+        for process in 0..runs.n_processes {
+            if process > 0 && cancel.is_cancelled() {
+                return Ok(());
+            }
+            progress.say(format!("run {} of {}, in a process of its own", process + 1, runs.n_processes));
+            let report = runs::in_process(cancel)?;
+            runs::replay(&report, &mut output);
+            complete &= report.is_complete();
+            baselines.add(&report);
+            output.run_done(report);
+        }
+        if runs.n_processes > 0 {
+            return Ok(());
+        }
+        let loads = (0..runs.n_loads).flat_map(|load| sources.iter().zip(&paths).map(move |of| (load, of)));
+        for (load, (source, path)) in loads {
             let made = source.make(&progress, cancel);
             for params in &models {
+                if load > 0 {
+                    // Pages that stay where they are make runs alike; why they stay is nothing to stop for.
+                    let _ = drop_from_page_cache(path);
+                }
                 let load = |()| source::load(&backend, path, params, &progress, cancel);
                 let model = made.clone().and_then(load);
-                for context in &contexts {
+                let again = (0..runs.per_load).flat_map(|_| &contexts);
+                for context in again {
                     let job = Job { args, path, params, model: model.as_ref(), context, stopping };
                     notes.tell(job.notes()?, &progress);
                     if args.plan || args.verify {

@@ -103,6 +103,14 @@ impl From<OrderArg> for Order {
     }
 }
 
+/// What each of several runs gets anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum RunsIn {
+    Context,
+    Load,
+    Process,
+}
+
 pub fn pair(text: &str) -> Result<(u32, u32), String> {
     let parse = |number: &str| number.trim().parse::<u32>().ok();
     text.split_once(',')

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use llama_bench_rs::{llama::Numa, stats::StoppingRule, units::Share};
 
-use crate::values::{MethodArg, OrderArg, numa, seconds};
+use crate::values::{MethodArg, OrderArg, RunsIn, numa, seconds};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Measuring (of a repeated flag the last counts)")]
@@ -27,6 +27,14 @@ pub struct RunArgs {
     /// With --until: most seconds to spend on a cell
     #[arg(long, value_name = "SECONDS", requires = "until")]
     pub cell_time: Option<f64>,
+    /// Runs of the whole sweep, each a run of the results; the table ends with the figures of all runs and intervals
+    /// between runs
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub runs: u32,
+    /// What each of several runs gets anew: a context, the model loaded (a mapped file is read from disk again), or a
+    /// process (its results are written when it ends)
+    #[arg(long, value_enum, default_value = "context")]
+    pub runs_in: RunsIn,
     /// Pause before each test, in seconds, to let the machine cool down
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
     pub delay: Duration,

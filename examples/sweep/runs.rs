@@ -1,0 +1,128 @@
+//! The whole sweep several times over: in fresh contexts, with the model loaded anew, or in processes of its own.
+
+use std::{
+    io::Read,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use llama_bench_rs::{
+    bench::{Cancel, Event},
+    record::Report,
+    report,
+};
+
+use crate::{BAD_USAGE, Failed, SOME_FAILED, args::Args, bad_usage, output::Output, values::RunsIn};
+
+/// How long a process that heard of an interruption itself has for ending.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How often it is looked at whether the process has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How the runs are spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runs {
+    /// Times that every model is loaded.
+    pub n_loads: u32,
+    /// Runs of each configuration from one load.
+    pub per_load: u32,
+    /// Processes that measure in place of this one.
+    pub n_processes: u32,
+}
+
+impl Runs {
+    pub fn of(args: &Args) -> Result<Self, Failed> {
+        let n = args.run.runs;
+        if n == 0 {
+            return Err(bad_usage("--runs 0: give 1 or more"));
+        }
+        let once = Self { n_loads: 1, per_load: 1, n_processes: 0 };
+        if args.plan || args.verify {
+            return Ok(once);
+        }
+        match args.run.runs_in {
+            RunsIn::Context => Ok(Self { per_load: n, ..once }),
+            RunsIn::Load => Ok(Self { n_loads: n, ..once }),
+            RunsIn::Process if args.resume => {
+                Err(bad_usage("--resume goes on with --runs-in context or load, not process"))
+            }
+            RunsIn::Process => Ok(Self { n_processes: n, ..once }),
+        }
+    }
+
+    /// Runs of each configuration.
+    pub fn n(self) -> usize {
+        (self.n_loads * self.per_load) as usize * self.n_processes.max(1) as usize
+    }
+}
+
+/// Measures everything in a process of its own: this program with the same flags.
+pub fn in_process(cancel: &Cancel) -> Result<Report, Failed> {
+    let program = std::env::current_exe().map_err(|e| cannot_start(&e))?;
+    let mut child = Command::new(program)
+        .args(std::env::args_os().skip(1))
+        .arg("--one-of-several")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| cannot_start(&e))?;
+    let pipe = child.stdout.take();
+    // A pipe that is not read would stop the process.
+    let reader = thread::spawn(move || {
+        let mut text = String::new();
+        let read = pipe.map(|mut pipe| pipe.read_to_string(&mut text));
+        read.transpose().map(|_| text)
+    });
+    let status = wait(&mut child, cancel);
+    let text = reader.join().ok().and_then(Result::ok).unwrap_or_default();
+    // Its own message is on standard error already.
+    let failed =
+        |status: u8, how: &str| Failed { message: format!("a run in a process of its own {how}"), status };
+    match status.map_err(|e| cannot_start(&e))?.code() {
+        Some(code) if code == i32::from(BAD_USAGE) => {
+            return Err(failed(BAD_USAGE, "was refused, see above"));
+        }
+        Some(_) => {}
+        None if cancel.is_cancelled() => {}
+        None => return Err(failed(SOME_FAILED, "was ended by a signal")),
+    }
+    if text.trim().is_empty() {
+        if cancel.is_cancelled() {
+            return Ok(Report::default());
+        }
+        return Err(failed(SOME_FAILED, "gave no result, see above"));
+    }
+    let loaded = report::read_str(&text).map_err(|e| failed(SOME_FAILED, &format!("cannot be read: {e}")))?;
+    Ok(loaded.report)
+}
+
+fn cannot_start(error: &std::io::Error) -> Failed {
+    Failed { message: format!("cannot start a process for a run: {error}"), status: SOME_FAILED }
+}
+
+/// Waits for the end; of an interrupted sweep not much longer than the process needs to keep what it has.
+fn wait(child: &mut Child, cancel: &Cancel) -> std::io::Result<std::process::ExitStatus> {
+    let mut asked_at = None;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if cancel.is_cancelled() && asked_at.get_or_insert_with(Instant::now).elapsed() > GRACE {
+            child.kill()?;
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Writes the runs of another process to the outputs.
+pub fn replay(report: &Report, output: &mut Output<'_>) {
+    for run in &report.runs {
+        output.next_run();
+        let mut curve = &run.curve[..];
+        for cell in &run.cells {
+            output.event(&Event::CellDone { header: &run.header, cell, curve: std::mem::take(&mut curve) });
+        }
+    }
+}
