@@ -56,7 +56,7 @@ struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     loads: Option<u32>,
     /// Repetitions per cell, side and load
-    #[arg(short = 'r', long, default_value_t = 4)]
+    #[arg(short = 'r', long, default_value_t = 3)]
     n_reps: u32,
     /// A difference up to this many percent is noise, however surely it was measured
     #[arg(long, value_name = "PERCENT", default_value = "1", allow_negative_numbers = true, value_parser = percent)]

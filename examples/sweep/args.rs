@@ -94,7 +94,7 @@ impl Args {
     }
 
     /// A process of several leaves output, judging and repetition of runs to the one that started it.
-    fn as_one_of_several(mut self) -> Self {
+    fn for_one_of_several(mut self) -> Self {
         if self.one_of_several {
             self.format = OutputFormat::Rows(Format::Jsonl);
             self.format_err = OutputFormat::Nothing;
@@ -114,7 +114,7 @@ impl Args {
             .map_err(|message| command.error(ErrorKind::UnknownArgument, message))?;
         let help = help::render(&command);
         let matches = command.args_override_self(true).override_help(help).try_get_matches_from(words)?;
-        Ok(Self::from_arg_matches(&matches)?.as_one_of_several())
+        Ok(Self::from_arg_matches(&matches)?.for_one_of_several())
     }
 }
 
