@@ -107,6 +107,38 @@ fn cells_that_were_cut_say_how_far_they_came_and_the_last_line_how_to_go_on() {
     assert!(last.contains("to resume: ") && last.ends_with("my results.jsonl' --resume"), "{last}");
 }
 
+/// Only the sweep itself gets the signal, not the process that measures for it.
+#[test]
+fn a_sweep_in_processes_of_their_own_leaves_none_behind() {
+    if is_ignored(15) {
+        println!("SKIPPED: SIGTERM is ignored here, and by every child");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.jsonl");
+    let mut child = example("sweep")
+        .args(["--shape", "tiny-llama", "--runs", "3", "--runs-in", "process", "--progress", "-o", "none"])
+        .args(LONG)
+        .arg("--output")
+        .arg(&file)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut err, mut text) = (BufReader::new(child.stderr.take().unwrap()), String::new());
+    while !text.contains("repetition") {
+        assert!(err.read_line(&mut text).unwrap() > 0, "it ended by itself: {text}");
+    }
+    send(&child, "TERM");
+    // Both hold this end of the pipe: it closes when neither is left.
+    err.read_to_string(&mut text).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143), "{text}");
+    assert!(!text.contains("run 2 of 3"), "{text}");
+    for row in fs::read_to_string(&file).unwrap().lines() {
+        serde_json::from_str::<Value>(row).unwrap();
+    }
+}
+
 /// The first signal is kept from taking effect: nobody reads the rows of the cells that were cut.
 #[test]
 fn a_later_signal_ends_the_sweep_at_once() {

@@ -76,7 +76,11 @@ pub fn in_process(cancel: &Cancel) -> Result<Report, Failed> {
         read.transpose().map(|_| text)
     });
     let status = wait(&mut child, cancel);
-    let text = reader.join().ok().and_then(Result::ok).unwrap_or_default();
+    let mut text = reader.join().ok().and_then(Result::ok).unwrap_or_default();
+    if cancel.is_cancelled() {
+        // A process that had to be ended may have left part of a row.
+        text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
+    }
     // Its own message is on standard error already.
     let failed =
         |status: u8, how: &str| Failed { message: format!("a run in a process of its own {how}"), status };

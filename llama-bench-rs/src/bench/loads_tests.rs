@@ -79,6 +79,21 @@ fn files_that_are_mapped_lie_elsewhere_in_each_load_or_it_says_why() {
 }
 
 #[test]
+fn sides_of_one_file_share_a_load_and_each_load_is_a_new_one() {
+    let (_folder, [a, _]) = copies();
+    let measured = Loads::new(2)
+        .side(&a, &params(LoadMode::None), small)
+        .side(&a, &params(LoadMode::None), |sweep| small(sweep).prompt(16))
+        .run()
+        .unwrap();
+    let load_times = |side: usize| -> Vec<Option<Duration>> {
+        measured.sides[side].runs.iter().map(|run| run.header.load.elapsed).collect()
+    };
+    assert_eq!(load_times(0), load_times(1));
+    assert_ne!(load_times(0)[0], load_times(0)[1]);
+}
+
+#[test]
 fn sides_take_turns_at_being_first() {
     let (_folder, [a, b]) = copies();
     let begun = RefCell::new(Vec::new());
