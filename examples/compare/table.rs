@@ -75,7 +75,7 @@ fn threshold(args: &Args, page_cache: &PageCache) -> Threshold {
         PageCache::Kept(_) if of_placement > args.noise => of_placement,
         _ => args.noise,
     };
-    let alpha = Share::new(ALPHA).unwrap_or_default();
+    let alpha = Probability::new(ALPHA).unwrap_or_default();
     Threshold { noise, alpha }
 }
 

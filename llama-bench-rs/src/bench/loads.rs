@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Cancel, PageCache, Sweep, interleave,
+    lock::{Turn, tell_on_stderr},
     page_cache::{drop_from_page_cache, is_mapped},
 };
 use crate::{
@@ -59,6 +60,7 @@ pub struct Loads<'a> {
     seed: u64,
     observer: Option<&'a mut dyn FnMut(u32)>,
     cancel: Cancel,
+    exclusive: bool,
 }
 
 /// What was measured over several loads.
@@ -74,7 +76,14 @@ pub struct Loaded {
 impl<'a> Loads<'a> {
     /// So many loads of each side, at least one; no side yet.
     pub fn new(n_loads: u32) -> Self {
-        Self { n_loads: n_loads.max(1), sides: Vec::new(), seed: 42, observer: None, cancel: Cancel::new() }
+        Self {
+            n_loads: n_loads.max(1),
+            sides: Vec::new(),
+            seed: 42,
+            observer: None,
+            cancel: Cancel::new(),
+            exclusive: true,
+        }
     }
 
     /// Adds a side; `ask` says what is measured of it.
@@ -106,12 +115,19 @@ impl<'a> Loads<'a> {
         self
     }
 
+    /// Whether no other sweep of this machine measures meanwhile, from the first load to the last; as by default.
+    pub fn exclusive(mut self, exclusive: bool) -> Self {
+        self.exclusive = exclusive;
+        self
+    }
+
     /// Measures. A model that cannot be loaded gives a failed run in that load.
     ///
     /// # Errors
     /// llama.cpp cannot be initialised; nothing to measure, or lengths that cannot be run.
     pub fn run(mut self) -> Result<Loaded, Error> {
         let backend = Backend::init()?;
+        let _turn = if self.exclusive { Turn::take(&self.cancel, tell_on_stderr) } else { None };
         let mut rng = Rng::new(self.seed);
         let mut order: Vec<usize> = (0..self.sides.len()).collect();
         let mut measured =

@@ -7,7 +7,7 @@ use crate::{
     llama::{ContextParams, LoadMode},
     record::TestKind,
     stats::time_of_runs,
-    units::Ratio,
+    units::Share,
 };
 
 /// Two equal files of a tiny model.
@@ -40,7 +40,7 @@ fn each_side_has_a_run_per_load_and_a_slow_side_is_slow() {
     let mut hear = |load| heard.push(load);
     let measured = Loads::new(3)
         .side(&a, &params(LoadMode::None), small)
-        .side(&b, &params(LoadMode::None), |sweep| small(sweep).slowed(Ratio::new(19.0).unwrap()))
+        .side(&b, &params(LoadMode::None), |sweep| small(sweep).slowed(Share::new(19.0).unwrap()))
         .observer(&mut hear)
         .run()
         .unwrap();

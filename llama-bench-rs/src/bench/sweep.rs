@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 
 use super::{
     Cancel, Needs, Note, Observer, Order, Plan, Request, Verification, error::BenchError, failed::NotLoaded,
-    llama_target::LlamaTarget, target::Target as _,
+    llama_target::LlamaTarget, lock::Turn, target::Target as _,
 };
 use crate::{
     llama::{Backend, ContextParams, Model, ModelParams},
@@ -15,6 +15,7 @@ use crate::{
     units::Share,
 };
 
+use ready::Silent;
 pub use ready::interleave;
 
 /// Measures prompt processing (pp) and token generation (tg) of a model at each context depth, in this process.

@@ -131,20 +131,8 @@ mod tests {
     use crate::record::{Cell, Config, Measured, Outcome, Sample, TestKind};
 
     fn run(n_batch: u32, ms: &[u64]) -> Run {
-        let sample = |&ms: &u64| Sample {
-            elapsed: Duration::from_millis(ms),
-            steps: Vec::new(),
-            at: None,
-            pace: None,
-        };
-        let measured = Measured {
-            samples: ms.iter().map(sample).collect(),
-            live: None,
-            rewind: None,
-            warmup: None,
-            stop: None,
-            conditions: Vec::new(),
-        };
+        let sample = |&ms: &u64| Sample { elapsed: Duration::from_millis(ms), ..Sample::default() };
+        let measured = Measured { samples: ms.iter().map(sample).collect(), ..Measured::default() };
         let cell = Cell {
             test: Test { kind: TestKind::Pp(100), n_depth: 0, group: None },
             started_at: String::new(),

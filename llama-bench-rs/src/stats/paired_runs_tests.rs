@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     stats::{Verdict, rng::Rng},
-    units::Ratio,
+    units::Probability,
 };
 
 /// Two sides of equal work: in each load either side lies well or badly in memory, which makes up to 9 % of its time,
@@ -21,7 +21,7 @@ fn loads(n: usize, slowdown: f64, rng: &mut Rng) -> [Vec<Samples<Duration>>; 2] 
 /// How many of 400 comparisons of four cells each, at a level of 1 %, are as asked for.
 fn found(n_loads: usize, slowdown: f64, is_found: fn(&[Comparison]) -> bool) -> usize {
     let mut rng = Rng::new(11);
-    let threshold = Threshold { alpha: Ratio::new(0.01).unwrap(), ..Threshold::default() };
+    let threshold = Threshold { alpha: Probability::new(0.01).unwrap(), ..Threshold::default() };
     let mut one = || {
         let mut cells: Vec<Comparison> = (0..4)
             .map(|_| {

@@ -3,7 +3,11 @@
 use super::{Subject, Sweep};
 use crate::{
     bench::{
-        Cancel, Event, Observer, Plan, clock::MonotonicClock, engine::Engine, error::BenchError, interleaved,
+        Cancel, Event, Observer, Plan,
+        clock::MonotonicClock,
+        engine::Engine,
+        error::BenchError,
+        interleaved,
         llama_target::LlamaTarget,
         lock::{Turn, tell_on_stderr},
     },
@@ -160,7 +164,7 @@ impl Prepared<'_> {
 }
 
 /// Hears nothing; a wait for another sweep would look like a standstill.
-struct Silent;
+pub(super) struct Silent;
 
 impl Observer for Silent {
     fn event(&mut self, event: &Event<'_>) {
