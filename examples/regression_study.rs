@@ -18,34 +18,18 @@ use std::{
 
 use clap::Parser;
 use llama_bench_rs::{
+    judge::RunEstimate,
     llama::ContextParams,
     record::{Report, Run, Test},
     report::{self, Format},
-    stats::{Comparison, RunEstimate, Samples, Verdict},
-    testing::{self, CellOutcome, Outcome, Pace, RegressionError, Tolerance},
+    stats::{Samples, Verdict},
+    testing::{self, CellOutcome, Outcome, RegressionError, Tolerance},
     units::Share,
 };
 
 /// Files of runs that are kept.
 const EQUAL: &str = "equal.jsonl";
 const SLOWED: &str = "slowed.jsonl";
-
-/// How a cell is judged: with the pace of the machine taken out, where the runs know it, and by its times alone.
-const JUDGED: [(&str, Judged); 2] =
-    [("Adjusted for the machine's pace", adjusted), ("As measured", as_measured)];
-
-type Judged = fn(&CellOutcome) -> Comparison;
-
-fn adjusted(cell: &CellOutcome) -> Comparison {
-    cell.comparison
-}
-
-fn as_measured(cell: &CellOutcome) -> Comparison {
-    match cell.pace {
-        Pace::Adjusted(adjustment) => adjustment.as_measured,
-        _ => cell.comparison,
-    }
-}
 
 /// Measures how often quick sweeps are called regressed or improved, equal ones and slowed ones.
 #[derive(Debug, Parser)]
@@ -99,24 +83,22 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         runs.write(folder)?;
     }
     spread(&args, &runs)?;
-    for (title, judged) in JUDGED {
-        say!("\n{title}:\n");
+    say!(
+        "\n| runs in the baseline | comparisons | false alarms | slowdowns found | where the noise allows it | cannot \
+         tell | inconclusive |"
+    );
+    say!("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    for n in [1, 2, 3, 5, args.baseline] {
+        let (same, slow) = rates(&args, n, &runs, |_| true)?;
         say!(
-            "| runs in the baseline | comparisons | false alarms | slowdowns found | where the noise allows it | too \
-             noisy to tell |"
+            "| {n} | {} | {} | {} | {} | {} | {} |",
+            same.cells,
+            same.alarms(),
+            slow.found(),
+            slow.found_where_told(),
+            share(same.cannot_tell, same.cells),
+            share(same.inconclusive, same.cells)
         );
-        say!("| ---: | ---: | ---: | ---: | ---: | ---: |");
-        for n in [1, 2, 3, 5, args.baseline] {
-            let (same, slow) = rates(&args, n, &runs, judged, |_| true)?;
-            let noisy = share(same.cannot_tell, same.cells);
-            say!(
-                "| {n} | {} | {} | {} | {} | {noisy} |",
-                same.cells,
-                same.alarms(),
-                slow.found(),
-                slow.found_where_told()
-            );
-        }
     }
     Ok(print::exit_code(0))
 }
@@ -209,11 +191,11 @@ fn spread(args: &Args, runs: &Runs) -> Result<(), Box<dyn Error>> {
     say!("| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for (i, cell) in runs.equal[0].cells.iter().enumerate() {
         let sets: Vec<_> = runs.equal.iter().filter_map(|run| run.cells[i].times()).collect();
-        let figures = sets.iter().filter_map(|set| RunEstimate::of(std::slice::from_ref(set)));
+        let figures = runs.equal.iter().filter_map(|run| RunEstimate::of([(run, &run.cells[i])]));
         let Some(figures) = Samples::new(figures.map(|figure| figure.time)) else { continue };
         let Some(medians) = Samples::new(sets.iter().map(|set| set.median())) else { continue };
         let within = sets.iter().filter_map(|set| set.cv()).map(Share::get).sum::<f64>() / sets.len() as f64;
-        let (same, slow) = rates(args, args.baseline, runs, adjusted, |test| *test == cell.test)?;
+        let (same, slow) = rates(args, args.baseline, runs, |test| *test == cell.test)?;
         say!(
             "| {} | {:.3?} | {} | {} | {} | {:.2} % | {} | {} | {} |",
             cell.test,
@@ -244,19 +226,21 @@ struct Tally {
     regressed: usize,
     improved: usize,
     cannot_tell: usize,
+    inconclusive: usize,
     /// Cells whose comparison says that it would find the slowdown, and how many of them are regressed.
     told: usize,
     told_regressed: usize,
 }
 
 impl Tally {
-    fn add(&mut self, cell: &Comparison, slowdown: f64) {
-        let is_told = cell.detectable_slowdown().is_some_and(|least| least.get() <= slowdown);
-        let is_regressed = cell.verdict == Verdict::Regressed;
+    fn add(&mut self, cell: &CellOutcome, slowdown: f64) {
+        let is_told = cell.judged.detectable.is_some_and(|least| least.get() <= slowdown);
+        let is_regressed = cell.verdict() == Verdict::Regressed;
         self.cells += 1;
         self.regressed += usize::from(is_regressed);
-        self.improved += usize::from(cell.verdict == Verdict::Improved);
-        self.cannot_tell += usize::from(cell.verdict == Verdict::CannotTell);
+        self.improved += usize::from(cell.verdict() == Verdict::Improved);
+        self.cannot_tell += usize::from(cell.verdict() == Verdict::CannotTell);
+        self.inconclusive += usize::from(cell.verdict() == Verdict::Inconclusive);
         self.told += usize::from(is_told);
         self.told_regressed += usize::from(is_told && is_regressed);
     }
@@ -287,13 +271,12 @@ fn rates(
     args: &Args,
     n: usize,
     runs: &Runs,
-    judged: Judged,
     is_wanted: impl Fn(&Test) -> bool,
 ) -> Result<(Tally, Tally), Box<dyn Error>> {
     let add = |tally: &mut Tally, before: usize, now: &[Run]| -> Result<(), Box<dyn Error>> {
         let outcome = compare(args, &runs.equal[before - n..before], now)?;
         let cells = outcome.cells.iter().filter(|cell| is_wanted(&cell.test));
-        cells.for_each(|cell| tally.add(&judged(cell), args.slowdown / 100.0));
+        cells.for_each(|cell| tally.add(cell, args.slowdown / 100.0));
         Ok(())
     };
     let (mut same, mut slow) = (Tally::default(), Tally::default());

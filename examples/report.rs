@@ -127,7 +127,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
         }
     }
     let falls_short = |expected: &Expectation| {
-        report.runs.iter().any(|run| expected.check(run).verdict == Verdict::FallsShort)
+        expected.check_report(&report).iter().any(|expected| expected.verdict == Verdict::FallsShort)
     };
     Ok(match (unread, report.is_complete()) {
         _ if args.expect.iter().any(falls_short) => FALLS_SHORT,

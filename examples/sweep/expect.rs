@@ -29,11 +29,10 @@ impl ExpectArgs {
         }
     }
 
-    /// Tells how every run stands to every expectation, if the insights do not say it anyway; whether one falls short.
+    /// Tells how every configuration stands to every expectation, if the insights do not say it anyway; whether one falls short.
     pub fn judge(&self, report: &Report, args: &Args) -> bool {
-        let pairs =
-            report.runs.iter().flat_map(|run| self.expect.iter().map(move |expected| (run, expected)));
-        let judged: Vec<_> = pairs.map(|(run, expectation)| expectation.check(run)).collect();
+        let judged: Vec<_> =
+            self.expect.iter().flat_map(|expectation| expectation.check_report(report)).collect();
         let is_among_insights = args.explain || args.format == OutputFormat::Terminal;
         if !judged.is_empty() && !is_among_insights {
             let lines: Vec<String> = judged.iter().map(ToString::to_string).collect();

@@ -6,6 +6,7 @@ pub mod baseline;
 pub mod bench;
 pub mod error;
 pub mod gguf;
+pub mod judge;
 pub mod llama;
 pub mod record;
 pub mod report;

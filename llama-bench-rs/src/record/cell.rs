@@ -27,6 +27,15 @@ impl TestKind {
         }
     }
 
+    /// What all tests of its kind are called: `pp`, `tg` or `embd`.
+    pub fn family(self) -> &'static str {
+        match self {
+            TestKind::Pp(_) => "pp",
+            TestKind::Tg(_) => "tg",
+            TestKind::Embd(_) => "embd",
+        }
+    }
+
     /// Whether it is prompt processing.
     pub fn is_prompt(self) -> bool {
         matches!(self, TestKind::Pp(_))

@@ -37,6 +37,7 @@
 
 mod between_runs;
 mod chapters;
+pub(crate) mod columns;
 mod csv;
 mod error;
 mod explain;
@@ -53,6 +54,7 @@ mod markdown;
 mod read;
 mod report_serde;
 mod schema;
+mod side_by_side;
 mod sink;
 mod sql;
 #[cfg(feature = "sqlite")]
@@ -75,6 +77,7 @@ pub use flat::{
 pub use journal::Journal;
 pub use read::{Loaded, read_file, read_str};
 pub use schema::json_schema;
+pub use side_by_side::comparison_text;
 pub use sink::Sink;
 pub use summary_text::{Fact, header_facts, header_text};
 pub use svg::run_labels;

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -50,6 +50,20 @@ pub enum Verdict {
     NoChange,
     /// The samples allow both a change and none: take more.
     CannotTell,
+    /// What was measured contradicts itself, because other work ran beside it: measure again.
+    Inconclusive,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Verdict::Improved => "improved",
+            Verdict::Regressed => "REGRESSED",
+            Verdict::NoChange => "no change",
+            Verdict::CannotTell => "cannot tell",
+            Verdict::Inconclusive => "inconclusive",
+        })
+    }
 }
 
 /// Two sets of times of the same work.
@@ -108,7 +122,7 @@ pub enum CompareError {
     )]
     OnePair,
     /// A side was not measured.
-    #[error("a comparison of runs needs at least one run on each side")]
+    #[error("a comparison of runs needs at least one run on each side: measure the other side too")]
     NoRuns,
     /// A ratio of no time.
     #[error("a sample took no time: its speed is not defined")]

@@ -1,22 +1,12 @@
-//! Runs held against each other with the momentary speed of the machine taken out.
+//! What a run takes with the momentary speed of the machine taken out.
 
 use std::time::Duration;
 
-use super::{
-    CompareError, Comparison, Quantity, Threshold,
-    quantile::quantile,
-    runs::{Figure, Side},
-    samples::mean,
-};
+use super::{Quantity, samples::mean};
 use crate::units::Multiple;
 
 /// The share of a run's repetitions that is left out at either end.
 const TRIMMED: f64 = 0.25;
-
-/// How far, as a logarithm, the multiple of the control work is off per square of the pace's distance from the usual one.
-/// Where something else on the core made the control work take 22, 35 and 49 % longer, paced figures lay 4, 13 and 22 %
-/// under those of undisturbed runs.
-const MISFIT: f64 = 1.0;
 
 /// The repetitions of one run, each as a multiple of what control work took just before it.
 ///
@@ -57,9 +47,19 @@ impl PacedRun {
         <Duration as Quantity>::from_f64(self.log_pace.exp()).unwrap_or_default()
     }
 
-    /// What is uncertain of the figure, as a variance, where this is the usual logarithm of the pace.
-    fn doubt(&self, usual: f64) -> f64 {
-        (MISFIT * (self.log_pace - usual).powi(2)).powi(2)
+    /// The logarithm of [`PacedRun::multiple`].
+    pub(crate) fn log_multiple(&self) -> f64 {
+        self.figure
+    }
+
+    /// The variance of that by the run's own repetitions.
+    pub(crate) fn variance(&self) -> f64 {
+        self.variance
+    }
+
+    /// Mean of the logarithms of the paces, in nanoseconds.
+    pub(crate) fn log_pace(&self) -> f64 {
+        self.log_pace
     }
 }
 
@@ -76,35 +76,6 @@ fn middle(sorted: &[f64]) -> Option<(f64, f64)> {
     let share = kept.len() as f64 / n as f64;
     let variance = if n > 1 { squares / (n - 1) as f64 / (share.powi(2) * n as f64) } else { 0.0 };
     Some((mean(kept), variance))
-}
-
-impl Comparison {
-    /// Compares the times of the same work in runs that were made apart, as [`Comparison::of_runs`] does, but by times
-    /// over the machine's pace: what slowed the work and the control work alike is no difference.
-    ///
-    /// Nothing slows both quite alike, the less so the more it slows. So a run whose pace is far from the median of all runs
-    /// is taken to be more uncertain, by 1 % of its time at a pace 10 % away and by 7 % at 30 %, and counts for less beside
-    /// others. Where that leaves too little, the comparison cannot tell.
-    ///
-    /// # Errors
-    /// A side has no runs.
-    pub fn of_paced_runs(
-        before: &[PacedRun],
-        after: &[PacedRun],
-        threshold: Threshold,
-    ) -> Result<Self, CompareError> {
-        if before.is_empty() || after.is_empty() {
-            return Err(CompareError::NoRuns);
-        }
-        let mut paces: Vec<f64> = before.iter().chain(after).map(|run| run.log_pace).collect();
-        paces.sort_by(f64::total_cmp);
-        let usual = quantile(&paces, 0.5).ok_or(CompareError::NoRuns)?;
-        let side = |runs: &[PacedRun]| Side {
-            figures: runs.iter().map(|run| Figure { log: run.figure, doubt: run.doubt(usual) }).collect(),
-            within: runs.iter().map(|run| run.variance).sum::<f64>() / runs.len() as f64,
-        };
-        side(before).compare(&side(after), threshold)
-    }
 }
 
 #[cfg(test)]

@@ -48,21 +48,6 @@ fn share(trials: usize, mut is_so: impl FnMut() -> bool) -> f64 {
     (0..trials).filter(|_| is_so()).count() as f64 / trials as f64
 }
 
-/// The share of cells that get the verdict, over trials of four cells each that are corrected together.
-pub(super) fn share_of_cells(
-    trials: usize,
-    is_so: fn(Verdict) -> bool,
-    mut cell: impl FnMut() -> Comparison,
-) -> f64 {
-    let mut hits = 0;
-    for _ in 0..trials {
-        let mut cells: [Comparison; 4] = std::array::from_fn(|_| cell());
-        Comparison::correct(&mut cells);
-        hits += cells.iter().filter(|cell| is_so(cell.verdict)).count();
-    }
-    hits as f64 / (4 * trials) as f64
-}
-
 #[test]
 fn intervals_hold_the_mean_as_often_as_they_say() {
     /// Three standard errors of the simulation itself.

@@ -12,10 +12,10 @@ use crate::{
 #[non_exhaustive]
 pub enum RegressionError {
     /// Cells got slower.
-    #[error("{}", story(.0, Verdict::Regressed, "got slower"))]
+    #[error("{}", story(.0, .0.with(Verdict::Regressed).count(), "got slower"))]
     Regressed(Box<Outcome>),
     /// Cells were too noisy to tell, and the tolerance is strict.
-    #[error("{}", story(.0, Verdict::CannotTell, "may have got slower, too noisy to tell"))]
+    #[error("{}", story(.0, .0.unsure().count(), "may have got slower: cannot tell or inconclusive"))]
     Unsure(Box<Outcome>),
     /// A cell is slower than its floor, or may be and the floor is strict.
     #[error("{0}")]
@@ -49,15 +49,9 @@ pub enum RegressionError {
         /// `baseline` or `report`.
         side: &'static str,
     },
-    /// A cell's times cannot be compared.
-    #[error("{test} cannot be judged: {source}")]
-    Compare {
-        /// The cell.
-        test: Test,
-        /// Why.
-        #[source]
-        source: CompareError,
-    },
+    /// The times cannot be compared.
+    #[error("the report cannot be judged: {0}")]
+    Compare(#[from] CompareError),
 }
 
 crate::error::debug_like_display!(RegressionError);
@@ -95,8 +89,8 @@ fn others(judged: &Option<Box<Outcome>>) -> String {
 }
 
 /// A line on what went wrong, then the table.
-fn story(outcome: &Outcome, verdict: Verdict, what: &str) -> String {
-    let (n, of) = (outcome.with(verdict).count(), outcome.cells.len());
+fn story(outcome: &Outcome, n: usize, what: &str) -> String {
+    let of = outcome.cells.len();
     let cells = if of == 1 { "cell" } else { "cells" };
     format!("{n} of {of} {cells} {what} (tolerance {}):\n{outcome}", outcome.tolerance)
 }

@@ -1,9 +1,11 @@
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
-use super::{Floor, Gap, RegressionError, groups::Group, outcome::rate, table::table};
+use super::{Floor, Gap, RegressionError};
 use crate::{
+    judge::{Group, PrintedRate, Scope},
     record::{Report, Test},
-    stats::{CompareError, RunEstimate, Verdict},
+    report::columns::table,
+    stats::{CompareError, Verdict},
     units::TokensPerSecond,
 };
 
@@ -15,36 +17,29 @@ pub struct FloorOutcome {
     pub test: Test,
     /// What it must reach.
     pub floor: TokensPerSecond,
-    /// What it reached.
-    pub rate: TokensPerSecond,
-    /// Lower bound of its 95 % interval.
-    pub lower: TokensPerSecond,
-    /// Upper bound of its 95 % interval.
-    pub upper: TokensPerSecond,
-    /// How many runs it was measured in.
-    pub n_runs: usize,
+    /// What it reached: the figure of the tables, with its interval.
+    pub measured: PrintedRate,
 }
 
 impl FloorOutcome {
     /// Regressed if the whole interval lies below the floor, no change if it lies above or on it, else cannot tell.
     pub fn verdict(&self) -> Verdict {
-        if self.upper < self.floor {
-            Verdict::Regressed
-        } else if self.lower >= self.floor {
-            Verdict::NoChange
-        } else {
-            Verdict::CannotTell
+        match self.measured.against(self.floor.get()) {
+            Ordering::Less => Verdict::Regressed,
+            Ordering::Greater => Verdict::NoChange,
+            Ordering::Equal => Verdict::CannotTell,
         }
     }
 }
 
 impl fmt::Display for FloorOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { test, floor, rate, lower, upper, n_runs } = self;
+        let Self { test, floor, measured } = self;
+        let PrintedRate { rate, lower, upper, n_runs, .. } = measured;
         let says = match self.verdict() {
             Verdict::Regressed => "is slower than it must be",
-            Verdict::CannotTell => "may be slower than it must be, too noisy to tell",
             Verdict::NoChange | Verdict::Improved => "is fast enough",
+            _ => "may be slower than it must be: cannot tell",
         };
         writeln!(f, "{test} {says}:")?;
         let row = [
@@ -54,7 +49,11 @@ impl fmt::Display for FloorOutcome {
             format!("{lower} to {upper}"),
             n_runs.to_string(),
         ];
-        f.write_str(table(["test", "at least", "measured", "95 % interval", "runs"], &[row]).trim_end())
+        f.write_str(&table(["test", "at least", "measured", "95 % interval", "runs"], &[row]))?;
+        match measured.scope() {
+            Scope::BetweenRuns => write!(f, "  95 % interval: between runs"),
+            scope => write!(f, "  95 % interval: {scope}"),
+        }
     }
 }
 
@@ -73,9 +72,9 @@ pub fn check_at_least(
     let least = TokensPerSecond::new(floor.tokens_per_second)
         .ok_or(RegressionError::InvalidFloor { tokens_per_second: floor.tokens_per_second })?;
     let mut slowest: Option<FloorOutcome> = None;
-    for group in Group::all(report) {
+    for group in Group::all_by_build(report) {
         let outcome = judge(&group, test, least, floor.strict)?;
-        if slowest.is_none_or(|slowest| outcome.rate < slowest.rate) {
+        if slowest.is_none_or(|slowest| outcome.measured.rate < slowest.measured.rate) {
             slowest = Some(outcome);
         }
     }
@@ -117,18 +116,8 @@ fn judge(
         let failure = Some(failure.message.clone());
         return Err(RegressionError::Incomplete { gaps: vec![Gap { test, failure }], judged: None });
     }
-    let outcome = RunEstimate::of(&group.times(test)).and_then(|estimate| {
-        let bound = |time| TokensPerSecond::from_elapsed(u64::from(test.kind.n_tokens()), time);
-        Some(FloorOutcome {
-            test,
-            floor,
-            rate: rate(test, &estimate)?,
-            lower: bound(estimate.longest)?,
-            upper: bound(estimate.shortest)?,
-            n_runs: estimate.n_runs,
-        })
-    });
-    let outcome = outcome.ok_or(RegressionError::Compare { test, source: CompareError::NoTime })?;
+    let measured = PrintedRate::of(group.cells(test)).ok_or(CompareError::NoTime)?;
+    let outcome = FloorOutcome { test, floor, measured };
     match outcome.verdict() {
         Verdict::Regressed => Err(RegressionError::BelowFloor(Box::new(outcome))),
         Verdict::CannotTell if is_strict => Err(RegressionError::BelowFloor(Box::new(outcome))),

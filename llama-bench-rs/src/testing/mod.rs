@@ -90,57 +90,61 @@
 //!
 //! # What an assertion says
 //! Two runs of the same work never take the same time, and repetitions within a run resemble each other more than runs
-//! do. So a run counts as one figure, the expected fastest of ten of its repetitions (other work only adds time), and
-//! the spread between runs is estimated from those of the baseline
-//! ([`Comparison::of_runs`](crate::stats::Comparison::of_runs)). A 95 % interval of the change of speed decides, with p
-//! values corrected for the number of cells (Holm):
+//! do. So the run is the unit: see [`judge`](crate::judge), which every verdict of this crate comes from.
 //!
 //! | verdict | when | assertion |
 //! |---|---|---|
-//! | regressed | surely slower, by more than half of the [`Tolerance`] | fails |
-//! | improved | surely faster, by more than half of it | passes |
-//! | no change | surely not slower by the whole of it | passes |
-//! | cannot tell | the interval allows both | passes with a warning, fails if [strict](Tolerance::strict) |
+//! | regressed | surely slower, and by more than half of the [`Tolerance`] as measured | fails |
+//! | improved | surely faster, and by more than half of it as measured | passes |
+//! | no change | surely within the tolerance | passes |
+//! | cannot tell | anything else, and always with one run on each side | passes, with a warning if it may be slower by the whole tolerance; then fails if [strict](Tolerance::strict) |
+//! | inconclusive | neighbours were busy | passes with a warning, fails if strict |
+//!
+//! Two lines can fail a test: the shift that all tests of a kind share, and what a single test differs beyond it. A
+//! warning also tells of a baseline that was made in one sitting, on another day than the report.
 //!
 //! A machine that others use changes its speed from second to second. Where every run of both sides knows the machine's
-//! pace ([`Sweep::paced`](crate::bench::Sweep::paced), as a [`quick_sweep`] has it on the CPU), it is taken out: times
-//! over the time of control work are compared ([`Comparison::of_paced_runs`](crate::stats::Comparison::of_paced_runs)),
-//! and the message shows the change of the times as measured beside it. A run whose pace is far from the others' counts
-//! for less, since nothing slows all work alike. If only some runs know it, times are compared as measured, and the message
-//! says that.
+//! pace ([`Sweep::paced`](crate::bench::Sweep::paced), as a [`quick_sweep`] has it on the CPU), times over the time of
+//! control work are compared as well, and a verdict needs both to say the same. A run whose pace is far from the others'
+//! counts for less, since nothing slows all work alike. If only some runs know it, times are compared as measured, and the
+//! message says that.
 //!
-//! So noise between independent runs hardly ever fails a test, and a slowdown of the whole tolerance fails it wherever
-//! the interval is narrower than half of the tolerance to each side. One run on each side says nothing of the spread
-//! between runs, so that hardly less than a doubling of the time fails a test of several cells; with two runs in the
-//! baseline it is 9 %, with three or more on a quiet machine 5 %. All of this takes runs for independent. Runs of one
-//! sitting on several threads are not where the machine changes its speed for seconds at a time, as a shared one does:
-//! save ten, at different times, or noise alone can fail a test. The table tells for each cell how large a slowdown would
-//! have been found ([`Comparison::detectable_slowdown`](crate::stats::Comparison::detectable_slowdown)): a cell where
-//! that is more than one cares for needs more runs. To find a slowdown that is just too much, ask for a
-//! smaller tolerance: one of 5 %, where runs lie 1 to 2 % apart, is found by three runs against ten at 3 %. What is
-//! missing, failed, or measured with another configuration is an error and never a pass.
+//! # How many runs
+//! From simulations: four tests of pp and four of tg, tolerance 5 %, runs of one sitting that lie so far apart in common,
+//! single tests 0.5 % beyond that.
+//!
+//! | runs in the baseline, now | runs lie apart | all tests slower by | found |
+//! |---|---|---|---|
+//! | 1, 1 | any | any | never: one run each cannot tell |
+//! | 3, 1 | 0.5 % | 10 % | 100 % |
+//! | 3, 1 | 1 % | 10 % | 97 % |
+//! | 3, 3 | 0.5 % | 5 % | 100 % |
+//! | 3, 3 | 1 % | 5 % | 99 % |
+//! | 3, 3 | 2 % | 10 % | 99 % |
+//!
+//! The table of a message tells for each test how large a slowdown of it alone would have been found
+//! ([`TestJudgement::detectable`](crate::judge::TestJudgement::detectable)): a test where that is more than you care for
+//! needs more runs on both sides. What is missing, failed, or measured with another configuration is an error and never a
+//! pass.
 
 mod error;
 mod floor;
-mod groups;
 mod guard;
 mod merge;
 mod model;
 mod outcome;
-mod pace;
 mod quick;
 mod regression;
 mod slowed;
-mod table;
 mod tolerance;
 mod work;
 
+pub use crate::judge::{Adjustment, Pace};
 pub use error::{Gap, RegressionError};
 pub use floor::{FloorOutcome, assert_at_least, check_at_least};
 pub use guard::{Guard, GuardError, GuardMode, GuardVerdict, Guarded, Measure, Saved, guard};
 pub use model::{tiny, tiny_model};
-pub use outcome::{CellOutcome, Outcome};
-pub use pace::{Adjustment, Pace};
+pub use outcome::{CellOutcome, Outcome, ShiftOutcome};
 pub use quick::{QuickSweep, quick_sweep};
 pub use regression::{assert_no_regression, check_no_regression};
 pub use slowed::Slowed;

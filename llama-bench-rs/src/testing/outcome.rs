@@ -2,13 +2,14 @@ use std::fmt;
 
 use super::{
     Gap, Pace,
-    table::table,
     tolerance::{Tolerance, trimmed},
 };
 use crate::{
+    judge::{Adjustment, Because, Bounds, Shift, TestJudgement},
     record::Test,
-    stats::{Comparison, RunEstimate, Verdict},
-    units::{Probability, Share, Speedup, TokensPerSecond},
+    report::columns::table,
+    stats::Verdict,
+    units::{Share, Speedup, TokensPerSecond},
 };
 
 /// A report held against a baseline, cell by cell. Its `Display` is a table.
@@ -17,6 +18,8 @@ use crate::{
 pub struct Outcome {
     /// Every cell that both sides have, in the order measured.
     pub cells: Vec<CellOutcome>,
+    /// What all cells of a kind share, for kinds of two cells and more.
+    pub shifts: Vec<ShiftOutcome>,
     /// What only the report has: new tests, compared with nothing.
     pub uncompared: Vec<Test>,
     /// What was tolerated.
@@ -27,6 +30,10 @@ pub struct Outcome {
     pub builds_now: Vec<String>,
     /// What the baseline has and the report lacks, or what failed: not judged.
     pub gaps: Vec<Gap>,
+    /// How many lines the p values are corrected for.
+    pub n_lines: usize,
+    /// Whether all runs of the baseline are of one sitting and the report is of another.
+    pub baseline_is_of_one_sitting: bool,
 }
 
 /// One cell, before and now.
@@ -37,90 +44,142 @@ pub struct CellOutcome {
     pub test: Test,
     /// In what its configuration differs from others of the same report; empty if there is one only.
     pub configuration: String,
-    /// What a repetition took in the baseline, at the fast end.
-    pub before: RunEstimate,
-    /// What it takes now, at the fast end.
-    pub now: RunEstimate,
-    /// The change, with p value and verdict corrected for the number of cells; where `pace` says so, of the times over
-    /// the machine's pace.
-    pub comparison: Comparison,
-    /// What was made of the machine's pace.
-    pub pace: Pace,
+    /// What both sides take, and the verdict.
+    pub judged: TestJudgement,
+}
+
+/// What all cells of a kind share.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ShiftOutcome {
+    /// In what its configuration differs from others of the same report; empty if there is one only.
+    pub configuration: String,
+    /// The common change.
+    pub shift: Shift,
 }
 
 impl CellOutcome {
-    /// The verdict; see [the module](crate::testing#what-an-assertion-says).
+    /// The verdict; see [`judge`](crate::judge#verdicts).
     pub fn verdict(&self) -> Verdict {
-        self.comparison.verdict
+        self.judged.verdict()
     }
 
-    /// Tokens per second in the baseline.
+    /// Tokens per second in the baseline, at the fast end.
     pub fn rate_before(&self) -> Option<TokensPerSecond> {
-        rate(self.test, &self.before)
+        self.judged.before.rate(self.test.kind.n_tokens())
     }
 
-    /// Tokens per second now.
+    /// Tokens per second now, at the fast end.
     pub fn rate_now(&self) -> Option<TokensPerSecond> {
-        rate(self.test, &self.now)
+        self.judged.after.rate(self.test.kind.n_tokens())
     }
 
     /// As the test is printed, with its configuration.
     fn name(&self) -> String {
-        match self.configuration.is_empty() {
-            true => self.test.to_string(),
-            false => format!("{} ({})", self.test, self.configuration),
+        with_configuration(self.test.to_string(), &self.configuration)
+    }
+
+    /// Whether it may have become slower by the whole tolerance, and nothing says that it did not.
+    fn is_unsure(&self, tolerance: Tolerance) -> bool {
+        let slowest = 1.0 / (1.0 + tolerance.slowdown().get());
+        match self.verdict() {
+            Verdict::CannotTell => self.judged.bounds.is_none_or(|bounds| bounds.lower.get() <= slowest),
+            verdict => verdict == Verdict::Inconclusive,
         }
     }
 }
 
-pub(super) fn rate(test: Test, estimate: &RunEstimate) -> Option<TokensPerSecond> {
-    TokensPerSecond::from_elapsed(u64::from(test.kind.n_tokens()), estimate.time)
+fn with_configuration(name: String, configuration: &str) -> String {
+    if configuration.is_empty() { name } else { format!("{name} ({configuration})") }
 }
 
 impl Outcome {
+    pub(super) fn new(tolerance: Tolerance) -> Self {
+        Self {
+            cells: Vec::new(),
+            shifts: Vec::new(),
+            uncompared: Vec::new(),
+            tolerance,
+            builds_before: Vec::new(),
+            builds_now: Vec::new(),
+            gaps: Vec::new(),
+            n_lines: 0,
+            baseline_is_of_one_sitting: false,
+        }
+    }
+
     /// The cells with this verdict.
     pub fn with(&self, verdict: Verdict) -> impl Iterator<Item = &CellOutcome> {
         self.cells.iter().filter(move |cell| cell.verdict() == verdict)
     }
 
-    /// What a person should hear although nothing regressed: cells that were too noisy to tell, with the remedy.
-    pub fn warning(&self) -> Option<String> {
-        let unsure: Vec<String> = self.with(Verdict::CannotTell).map(CellOutcome::name).collect();
-        (!unsure.is_empty()).then(|| {
-            format!(
-                "warning: too noisy to tell whether {} got slower by {}: save more runs of the baseline, take more \
-                 repetitions, or let nothing else run\n{self}",
-                unsure.join(", "),
-                self.tolerance
-            )
-        })
+    /// The cells that may have become slower by the whole tolerance: cannot tell, or inconclusive.
+    pub fn unsure(&self) -> impl Iterator<Item = &CellOutcome> {
+        self.cells.iter().filter(|cell| cell.is_unsure(self.tolerance))
     }
 
-    /// Whether speeds are adjusted, and by how much.
+    /// What a person should hear although nothing regressed: cells of which nothing can be told, a baseline of one
+    /// sitting; with the remedy.
+    pub fn warning(&self) -> Option<String> {
+        let mut said = Vec::new();
+        let names = |pick: fn(&&CellOutcome) -> bool| -> String {
+            self.unsure().filter(pick).map(CellOutcome::name).collect::<Vec<_>>().join(", ")
+        };
+        let tolerance = self.tolerance;
+        for (names, why, remedy) in [
+            (
+                names(|cell| cell.judged.finding.because == Because::OneRunEach),
+                "one run each: cannot tell",
+                "save more runs of the baseline, at different times",
+            ),
+            (
+                names(|cell| cell.judged.finding.because == Because::TooNoisy),
+                "too noisy to tell",
+                "save more runs of the baseline, hold several runs against it, or let nothing else run",
+            ),
+            (
+                names(|cell| cell.verdict() == Verdict::Inconclusive),
+                "neighbours busy: inconclusive",
+                "measure again while nothing else runs",
+            ),
+        ] {
+            if !names.is_empty() {
+                said.push(format!("warning: {why} whether {names} got slower by {tolerance}: {remedy}"));
+            }
+        }
+        if self.baseline_is_of_one_sitting {
+            said.push(
+                "warning: the baseline was made in one sitting, and machines change from day to day: save further runs \
+                 at other times"
+                    .to_owned(),
+            );
+        }
+        (!said.is_empty()).then(|| format!("{}\n{self}", said.join("\n")))
+    }
+
+    /// What the figures come to with the pace of the machine taken out.
     fn tell_pace(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let adjusted = self.cells.iter().filter_map(|cell| match &cell.pace {
+        let adjusted = self.cells.iter().filter_map(|cell| match &cell.judged.pace {
             Pace::Adjusted(adjustment) => Some((cell, adjustment)),
             Pace::Unknown | Pace::Mixed => None,
         });
         let (names, factors): (Vec<String>, Vec<f64>) = adjusted
             .map(|(cell, adjustment)| {
-                let as_measured = change(adjustment.as_measured.speedup);
-                (format!("{} {as_measured}", cell.name()), adjustment.slowdown())
+                (format!("{} {}", cell.name(), adjustment.speedup), pace_factor(adjustment))
             })
             .unzip();
         if !names.is_empty() {
             let factor = (factors.iter().map(|factor| factor.ln()).sum::<f64>() / factors.len() as f64).exp();
-            let percent = (factor - 1.0) * 100.0;
-            let how = if percent < 0.0 { "faster" } else { "slower" };
+            let how = if factor < 1.0 { "faster" } else { "slower" };
+            let size = Share::new((factor - 1.0).abs()).unwrap_or_default();
             write!(
                 f,
-                "\n  speed, interval and p are adjusted for the pace of the machine, {:.1} % {how} now; as measured: {}",
-                percent.abs(),
+                "\n  adjusted for the pace of the machine, {size:.1} {how} now, which has to say the same: {}",
                 names.join(", ")
             )?;
         }
-        let mixed: Vec<String> =
-            self.cells.iter().filter(|cell| cell.pace == Pace::Mixed).map(CellOutcome::name).collect();
+        let is_mixed = |cell: &&CellOutcome| cell.judged.pace == Pace::Mixed;
+        let mixed: Vec<String> = self.cells.iter().filter(is_mixed).map(CellOutcome::name).collect();
         if !mixed.is_empty() {
             write!(
                 f,
@@ -132,9 +191,14 @@ impl Outcome {
     }
 }
 
+/// By how much the machine was slower now, as a factor: over 1 is slower. No pace is zero.
+fn pace_factor(adjustment: &Adjustment) -> f64 {
+    adjustment.after.as_secs_f64() / adjustment.before.as_secs_f64()
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: Vec<_> = self.cells.iter().map(row).collect();
+        let rows: Vec<_> = self.cells.iter().map(row).chain(self.shifts.iter().map(shift_row)).collect();
         let names = ["test", "before", "now", "speed", "95 % interval", "p", "detectable", "verdict"];
         f.write_str(&table(names, &rows))?;
         let runs = |pick: fn(&CellOutcome) -> usize| {
@@ -143,16 +207,16 @@ impl fmt::Display for Outcome {
             let unit = if most == 1 { "run" } else { "runs" };
             if least == most { format!("{most} {unit}") } else { format!("{least} to {most} {unit}") }
         };
-        let (before, now) = (runs(|cell| cell.before.n_runs), runs(|cell| cell.now.n_runs));
+        let (before, now) = (runs(|cell| cell.judged.before.n_runs), runs(|cell| cell.judged.after.n_runs));
         let (builds_before, builds_now) = (self.builds_before.join(", "), self.builds_now.join(", "));
         writeln!(f, "  before: {before} of llama.cpp {builds_before}; now: {now} of llama.cpp {builds_now}")?;
-        let noise = trimmed(self.tolerance.noise().get() * 100.0);
+        let noise = trimmed(self.tolerance.slowdown().get() * 50.0);
         write!(
             f,
-            "  tolerance {}: regressed is what surely takes over {noise} % longer; p corrected for {} cells\n  detectable: \
-             a slowdown that would be called regressed in 95 of 100 such comparisons or more",
-            self.tolerance,
-            self.cells.len()
+            "  t/s and speed: at the fast end of each run; 95 % interval: between runs\n  tolerance {}: regressed is what \
+             surely takes longer, and over {noise} % longer as measured; p corrected for {} lines\n  detectable: a \
+             slowdown of this test alone that would be called regressed in 95 of 100 such comparisons or more",
+            self.tolerance, self.n_lines
         )?;
         self.tell_pace(f)?;
         if !self.uncompared.is_empty() {
@@ -168,47 +232,33 @@ impl fmt::Display for Outcome {
 
 fn row(cell: &CellOutcome) -> [String; 8] {
     let show = |rate: Option<TokensPerSecond>| rate.map_or_else(|| "no time".into(), |r| r.to_string());
-    let c = &cell.comparison;
+    let judged = &cell.judged;
     [
         cell.name(),
         show(cell.rate_before()),
         show(cell.rate_now()),
-        change(c.speedup),
-        format!("{} to {}", change(c.lower), change(c.upper)),
-        p_value(c.p_value),
-        c.detectable_slowdown().map_or_else(|| "nothing".into(), slowdown),
-        verdict(c.verdict).into(),
+        judged.speedup.to_string(),
+        interval(judged.bounds),
+        judged.p_value.map_or_else(String::new, |p| p.to_string()),
+        judged.detectable.map_or_else(|| "nothing".into(), |least| format!("{least:.1}")),
+        judged.finding.to_string(),
     ]
 }
 
-/// A ratio of speeds as a change: `-4.8 %`.
-fn change(ratio: Speedup) -> String {
-    let percent = (ratio.get() - 1.0) * 100.0;
-    if percent >= 1000.0 {
-        return "over +999 %".into();
-    }
-    // Adding zero turns a negative zero into a positive one.
-    format!("{:+.1} %", (percent * 10.0).round() / 10.0 + 0.0)
+fn shift_row(outcome: &ShiftOutcome) -> [String; 8] {
+    let shift = &outcome.shift;
+    [
+        with_configuration(format!("all {}", shift.kind.family()), &outcome.configuration),
+        String::new(),
+        String::new(),
+        shift.speedup.to_string(),
+        interval(shift.bounds),
+        shift.p_value.map_or_else(String::new, |p| p.to_string()),
+        String::new(),
+        shift.finding.to_string(),
+    ]
 }
 
-/// A share of the time: `4.8 %`.
-fn slowdown(share: Share) -> String {
-    if share.get() >= 10.0 { "over 999 %".into() } else { format!("{share:.1}") }
-}
-
-fn p_value(p: Probability) -> String {
-    match p.get() {
-        p if p < 0.0001 => "<0.0001".into(),
-        p if p < 0.01 => format!("{p:.4}"),
-        p => format!("{p:.2}"),
-    }
-}
-
-fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Improved => "improved",
-        Verdict::Regressed => "REGRESSED",
-        Verdict::NoChange => "no change",
-        Verdict::CannotTell => "cannot tell",
-    }
+fn interval(bounds: Option<Bounds<Speedup>>) -> String {
+    bounds.map_or_else(|| "unknown".into(), |bounds| format!("{} to {}", bounds.lower, bounds.upper))
 }

@@ -1,7 +1,8 @@
-use super::{CellOutcome, Gap, Outcome, Pace, RegressionError, Tolerance, groups::Group, pace};
+use super::{CellOutcome, Gap, Outcome, RegressionError, ShiftOutcome, Tolerance};
 use crate::{
-    record::{Report, Test},
-    stats::{CompareError, Comparison, RunEstimate, Threshold, Verdict},
+    judge::{self, Group, Judgement, Rule},
+    record::{Report, Run, Test},
+    stats::Verdict,
 };
 
 impl AsRef<Report> for Report {
@@ -31,29 +32,24 @@ pub fn check_no_regression(
             return Err(RegressionError::NoRuns { side });
         }
     }
-    let mut outcome = Outcome {
-        cells: Vec::new(),
-        uncompared: Vec::new(),
-        tolerance,
-        builds_before: Vec::new(),
-        builds_now: Vec::new(),
-        gaps: Vec::new(),
-    };
-    let mut gaps = Vec::new();
+    let mut outcome = Outcome::new(tolerance);
+    let mut pairs = Vec::new();
     for group in &now {
         if group.is_of_unknown_model() {
             // It was not loaded: nothing tells which runs of the baseline are its counterpart.
-            gaps.extend(group.tests().into_iter().filter_map(|test| gap(group, test)));
+            outcome.gaps.extend(group.tests().into_iter().filter_map(|test| gap(group, test)));
             continue;
         }
-        let counterpart = counterpart(&before, group)?;
-        let label = group.label(&now);
-        merge(&mut outcome.builds_before, counterpart.builds());
-        merge(&mut outcome.builds_now, group.builds());
-        gaps.extend(compare(counterpart, group, &label, &mut outcome)?);
+        pairs.push((counterpart(&before, group)?, group));
     }
-    outcome.gaps = gaps;
-    judge(outcome)
+    let sides: Vec<(&[&Run], &[&Run])> = pairs.iter().map(|(a, b)| (&a.runs[..], &b.runs[..])).collect();
+    let judgements = judge::compare_together(&sides, Rule::new(tolerance.slowdown()))?;
+    for ((before, group), judgement) in pairs.into_iter().zip(judgements) {
+        merge(&mut outcome.builds_before, before.builds());
+        merge(&mut outcome.builds_now, group.builds());
+        collect(before, group, &group.label(&now), &judgement, &mut outcome);
+    }
+    conclude(outcome)
 }
 
 /// [`check_no_regression`] for a test: panics with a table of what was expected and measured and how sure it is. Cells
@@ -91,89 +87,56 @@ fn merge(all: &mut Vec<String>, more: Vec<String>) {
     }
 }
 
-/// Compares every test that the baseline has; returns those that cannot be found in the report.
-fn compare(
-    before: &Group<'_>,
-    now: &Group<'_>,
-    label: &str,
-    outcome: &mut Outcome,
-) -> Result<Vec<Gap>, RegressionError> {
-    let threshold = Threshold { noise: outcome.tolerance.noise(), ..Threshold::default() };
-    let mut gaps = Vec::new();
-    for test in before.tests() {
-        let times_before = before.times(test);
-        if times_before.is_empty() {
-            // It failed before too: nothing is known that could be lost.
-            continue;
-        }
-        if let Some(gap) = gap(now, test) {
-            gaps.push(gap);
-            continue;
-        }
-        let times_now = now.times(test);
-        let failed = |source| RegressionError::Compare { test, source };
-        let as_measured = Comparison::of_runs(&times_before, &times_now, threshold).map_err(failed)?;
-        let (comparison, pace) = pace::compare(before, now, test, as_measured, threshold).map_err(failed)?;
-        let estimate = |times: &[_]| RunEstimate::of(times).ok_or_else(|| failed(CompareError::NoTime));
-        let (before, now) = (estimate(&times_before)?, estimate(&times_now)?);
-        outcome.cells.push(CellOutcome {
-            test,
+/// Takes over what was judged of every test that the baseline has, and lists those that cannot be found in the report.
+fn collect(before: &Group<'_>, now: &Group<'_>, label: &str, judgement: &Judgement, outcome: &mut Outcome) {
+    // What failed before too is left out: nothing is known of it that could be lost.
+    let gaps: Vec<Gap> = before
+        .tests()
+        .into_iter()
+        .filter(|&test| before.has(test))
+        .filter_map(|test| gap(now, test))
+        .collect();
+    let is_judged = |test: Test| gaps.iter().all(|gap| gap.test != test);
+    outcome.cells.extend(
+        judgement.tests.iter().filter(|judged| is_judged(judged.test)).map(|&judged| CellOutcome {
+            test: judged.test,
             configuration: label.to_owned(),
-            before,
-            now,
-            comparison,
-            pace,
-        });
-    }
-    let is_new = |test: &Test| before.times(*test).is_empty() && !now.times(*test).is_empty();
+            judged,
+        }),
+    );
+    let shift = |&shift| ShiftOutcome { configuration: label.to_owned(), shift };
+    outcome.shifts.extend(judgement.shifts.iter().map(shift));
+    outcome.n_lines = judgement.n_lines;
+    outcome.baseline_is_of_one_sitting |= judgement.is_of_one_sitting == Some(true);
+    let is_new = |test: &Test| !before.has(*test) && now.has(*test);
     outcome.uncompared.extend(now.tests().into_iter().filter(is_new));
-    Ok(gaps)
+    outcome.gaps.extend(gaps);
 }
 
 /// A test that no run of the report has, or that failed in one.
 fn gap(now: &Group<'_>, test: Test) -> Option<Gap> {
     let failure = now.cells(test).find_map(|cell| cell.failure());
-    let is_there = !now.times(test).is_empty();
+    let is_there = now.has(test);
     match failure {
         None if is_there => None,
         failure => Some(Gap { test, failure: failure.map(|failure| failure.message.clone()) }),
     }
 }
 
-/// Corrects the verdicts for their number and draws the conclusion.
-fn judge(mut outcome: Outcome) -> Result<Outcome, RegressionError> {
-    let tolerance = outcome.tolerance;
-    correct(outcome.cells.iter_mut().map(|cell| &mut cell.comparison).collect(), tolerance);
-    let as_measured = outcome.cells.iter_mut().filter_map(|cell| match &mut cell.pace {
-        Pace::Adjusted(adjustment) => Some(&mut adjustment.as_measured),
-        Pace::Unknown | Pace::Mixed => None,
-    });
-    correct(as_measured.collect(), tolerance);
-    let any = |verdict| outcome.with(verdict).next().is_some();
-    if any(Verdict::Regressed) {
+/// Draws the conclusion.
+fn conclude(mut outcome: Outcome) -> Result<Outcome, RegressionError> {
+    let is_slower = outcome.with(Verdict::Regressed).next().is_some()
+        || outcome.shifts.iter().any(|shift| shift.shift.finding.verdict == Verdict::Regressed);
+    if is_slower {
         return Err(RegressionError::Regressed(Box::new(outcome)));
     }
     if !outcome.gaps.is_empty() {
-        let gaps = outcome.gaps.clone();
-        let judged = (!outcome.cells.is_empty()).then(|| Box::new(Outcome { gaps: Vec::new(), ..outcome }));
+        let gaps = std::mem::take(&mut outcome.gaps);
+        let judged = (!outcome.cells.is_empty()).then(|| Box::new(outcome));
         return Err(RegressionError::Incomplete { gaps, judged });
     }
-    if outcome.tolerance.is_strict() && any(Verdict::CannotTell) {
+    if outcome.tolerance.is_strict() && outcome.unsure().next().is_some() {
         return Err(RegressionError::Unsure(Box::new(outcome)));
     }
     Ok(outcome)
-}
-
-/// Corrects comparisons that are looked at together; between half of the tolerance and the whole is no surprise, as long
-/// as it is surely not more.
-fn correct(comparisons: Vec<&mut Comparison>, tolerance: Tolerance) {
-    let mut corrected: Vec<Comparison> = comparisons.iter().map(|comparison| **comparison).collect();
-    Comparison::correct(&mut corrected);
-    let slowest = 1.0 / (1.0 + tolerance.slowdown().get());
-    for (comparison, mut corrected) in comparisons.into_iter().zip(corrected) {
-        if corrected.verdict == Verdict::CannotTell && corrected.lower.get() > slowest {
-            corrected.verdict = Verdict::NoChange;
-        }
-        *comparison = corrected;
-    }
 }

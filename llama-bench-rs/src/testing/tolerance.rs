@@ -46,11 +46,6 @@ impl Tolerance {
     pub fn is_strict(self) -> bool {
         self.strict
     }
-
-    /// A change up to this is never one.
-    pub(super) fn noise(self) -> Share {
-        Share::new(self.slowdown.get() / 2.0).unwrap_or_default()
-    }
 }
 
 impl fmt::Display for Tolerance {

@@ -1,10 +1,9 @@
-use std::{fmt, ops::Range, str::FromStr};
+use std::{cmp::Ordering, fmt, ops::Range, str::FromStr};
 
 use super::{Level, Say};
 use crate::{
-    record::{Run, Test, TestKind},
-    report::figures::Figures,
-    units::{RateSpread, TokensPerSecond},
+    judge::{Group, PrintedRate},
+    record::{Report, Run, Test, TestKind},
 };
 
 /// What somebody expects of a test, in tokens per second.
@@ -34,20 +33,29 @@ impl Expectation {
 
     /// Holds a run against it.
     pub fn check(&self, run: &Run) -> Expected {
+        self.check_runs(&[run])
+    }
+
+    /// Holds several runs of one configuration against it, together.
+    pub fn check_runs(&self, runs: &[&Run]) -> Expected {
+        let test = self.test();
+        let cells = runs.iter().filter_map(|run| run.cells.iter().find(|cell| cell.test == test));
+        let measured = PrintedRate::of(cells);
         let Range { start, end } = self.tokens_per_second;
-        let figures = run.cells.iter().find(|cell| cell.test == self.test()).and_then(Figures::of);
-        let measured = figures.map(|figures| (figures.rate, figures.half_width));
-        let verdict = measured.map_or(Verdict::NotMeasured, |(rate, half_width)| {
-            let half = half_width.map_or(0.0, RateSpread::get);
-            let (lower, upper) = (rate.get() - half, rate.get() + half);
-            match () {
-                () if lower > end => Verdict::Exceeds,
-                () if upper < start => Verdict::FallsShort,
-                () if start <= lower && upper <= end => Verdict::AsExpected,
-                () => Verdict::OnTheEdge,
+        let verdict = measured.map_or(Verdict::NotMeasured, |measured| {
+            match (measured.against(start), measured.against(end)) {
+                (Ordering::Less, _) => Verdict::FallsShort,
+                (_, Ordering::Greater) => Verdict::Exceeds,
+                (Ordering::Greater, Ordering::Less) => Verdict::AsExpected,
+                _ => Verdict::OnTheEdge,
             }
         });
         Expected { expectation: self.clone(), measured, verdict }
+    }
+
+    /// Holds every configuration of a report against it, the runs of each together.
+    pub fn check_report(&self, report: &Report) -> Vec<Expected> {
+        Group::all_by_build(report).iter().map(|group| self.check_runs(&group.runs)).collect()
     }
 }
 
@@ -85,7 +93,8 @@ fn parse(text: &str) -> Option<Expectation> {
     says_something.then(|| Expectation::new(kind, low..high).at_depth(n_depth))
 }
 
-/// How a measurement stands to what was expected: decided by its 95 % interval, or by its mean where none is known.
+/// How a measurement stands to what was expected: decided by the 95 % interval of the figure that is printed, which knows
+/// how far runs lie apart. [`assert_at_least`](crate::testing::assert_at_least) decides by the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -95,7 +104,7 @@ pub enum Verdict {
     AsExpected,
     /// Slower than expected: the whole interval lies below.
     FallsShort,
-    /// The interval crosses a limit: more repetitions would tell.
+    /// The interval holds a limit: more runs would tell.
     OnTheEdge,
     /// There is no such cell, or it failed.
     NotMeasured,
@@ -107,8 +116,8 @@ pub enum Verdict {
 pub struct Expected {
     /// What was expected.
     pub expectation: Expectation,
-    /// The mean speed, and half its 95 % interval if that is known.
-    pub measured: Option<(TokensPerSecond, Option<RateSpread>)>,
+    /// The mean speed with its 95 % interval; `None` if there is none.
+    pub measured: Option<PrintedRate>,
     /// How they stand to each other.
     pub verdict: Verdict,
 }
@@ -132,17 +141,14 @@ impl fmt::Display for Expected {
             (false, true) => write!(f, "at most {end} t/s expected, ")?,
             (true, true) => write!(f, "{start} to {end} t/s expected, ")?,
         }
-        let Some((rate, half_width)) = self.measured else { return write!(f, "not measured.") };
-        write!(f, "{rate}")?;
-        if let Some(half_width) = half_width {
-            write!(f, " ± {:.2}", half_width.get())?;
-        }
-        write!(f, " measured: ")?;
+        let Some(measured) = self.measured else { return write!(f, "not measured.") };
+        let PrintedRate { rate, lower, upper, .. } = measured;
+        write!(f, "{rate} measured ({:.2} to {upper}, {}): ", lower.get(), measured.scope())?;
         f.write_str(match self.verdict {
             Verdict::Exceeds => "exceeds the expectation.",
             Verdict::AsExpected => "as expected.",
             Verdict::FallsShort => "falls short of the expectation.",
-            Verdict::OnTheEdge => "on the edge, the interval crosses the limit.",
+            Verdict::OnTheEdge => "on the edge, the interval holds the limit.",
             Verdict::NotMeasured => "not measured.",
         })
     }

@@ -53,7 +53,10 @@ pub use steps::Steps;
 pub use stopped::Stopped;
 
 use super::figures::Series;
-use crate::record::{Report, Run};
+use crate::{
+    judge::Group,
+    record::{Report, Run},
+};
 
 /// How to take an insight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -163,8 +166,14 @@ pub fn insights(report: &Report) -> Vec<Insight> {
 
 /// The same, with each run held against what was expected of it.
 pub fn insights_with(report: &Report, expectations: &[Expectation]) -> Vec<Insight> {
-    let of = |(run, record)| {
-        of_run(record, expectations).into_iter().map(move |statement| Insight { run, statement })
+    let groups = Group::all_by_build(report);
+    let of = |(run, record): (usize, &Run)| {
+        // Runs of one configuration are judged together, where the first of them is read.
+        let group = groups.iter().find(|group| std::ptr::eq(group.runs[0], record));
+        let check =
+            |expectation: &Expectation| Some(Statement::Expected(expectation.check_runs(&group?.runs)));
+        let expected: Vec<Statement> = expectations.iter().filter_map(check).collect();
+        of_run(record, expected).into_iter().map(move |statement| Insight { run, statement })
     };
     let mut said: Vec<Insight> = report.runs.iter().enumerate().flat_map(of).collect();
     let has_figures = |run: &Run| run.cells.iter().any(|cell| cell.failure().is_none());
@@ -176,12 +185,12 @@ pub fn insights_with(report: &Report, expectations: &[Expectation]) -> Vec<Insig
     said
 }
 
-fn of_run(run: &Run, expectations: &[Expectation]) -> Vec<Statement> {
+fn of_run(run: &Run, expected: Vec<Statement>) -> Vec<Statement> {
     let all = Series::all(run);
     let found = suspicion::found(run);
     let mut said = Vec::new();
     said.extend(failures::failed(run).map(Statement::Failed));
-    said.extend(expectations.iter().map(|e| Statement::Expected(e.check(run))));
+    said.extend(expected);
     let falls = fall::falls(&all);
     said.extend(fall::faster(&all, &falls).into_iter().map(Statement::Faster));
     said.extend(falls.into_iter().map(Statement::Fall));

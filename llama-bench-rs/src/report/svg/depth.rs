@@ -25,7 +25,7 @@ pub(super) struct Speed {
 }
 
 /// The mean rate of a cell, however it is known; `None` if it failed or no time passed.
-pub(crate) fn mean_rate(cell: &Cell) -> Option<TokensPerSecond> {
+fn mean_rate(cell: &Cell) -> Option<TokensPerSecond> {
     match &cell.outcome {
         Outcome::Summarised(summary) => summary.rate,
         _ => Some(cell.rate_summary()?.mean),

@@ -30,7 +30,6 @@ use panel::{Panel, Shape};
 use series::{Series, series, shared};
 use theme::Ink;
 
-pub(crate) use depth::mean_rate;
 pub(crate) use series::device;
 pub use series::run_labels;
 pub(crate) use theme::{classes, properties};

@@ -21,6 +21,7 @@ use super::{
     chapters::{Chapter, chapters},
     header_facts,
     insights::{Expectation, Insight, Level},
+    side_by_side::SideBySide,
 };
 use crate::record::{Report, Run};
 use paint::{Ink, Paint};
@@ -73,6 +74,10 @@ pub fn render_with(report: &Report, expectations: &[Expectation], style: Style) 
     let together = between_runs_text(report, style.unicode);
     if !together.is_empty() {
         text += &format!("\n{together}");
+    }
+    if let Some(all) = SideBySide::of(report) {
+        let (caption, tables) = (paint.wrapped("", 0, &all.caption()), paint.text(&all.tables(style.width)));
+        text += &format!("\n{}\n\n{caption}\n{tables}", paint.ink(Ink::Strong, "Side by side"));
     }
     text
 }

@@ -1,26 +1,32 @@
 //! A report by configuration.
 
-use std::time::Duration;
-
 use crate::{
     baseline::Key,
     record::{Build, Cell, Outcome, Report, Run, Test},
-    stats::Samples,
 };
 
 /// The runs of one machine, model and configuration.
-pub(super) struct Group<'a> {
-    pub(super) key: Key,
-    pub(super) runs: Vec<&'a Run>,
+pub(crate) struct Group<'a> {
+    pub(crate) key: Key,
+    pub(crate) runs: Vec<&'a Run>,
 }
 
 impl<'a> Group<'a> {
     /// The runs of a report by what they are of, in the order measured.
-    pub(super) fn all(report: &'a Report) -> Vec<Self> {
+    pub(crate) fn all(report: &'a Report) -> Vec<Self> {
+        Self::put_together(report, |_, _| true)
+    }
+
+    /// The same, with runs of different builds of llama.cpp apart.
+    pub(crate) fn all_by_build(report: &'a Report) -> Vec<Self> {
+        Self::put_together(report, |a, b| a.header.build == b.header.build)
+    }
+
+    fn put_together(report: &'a Report, is_same: fn(&Run, &Run) -> bool) -> Vec<Self> {
         let mut groups: Vec<Self> = Vec::new();
         for run in &report.runs {
             let key = Key::of(&run.header);
-            match groups.iter_mut().find(|group| group.key == key) {
+            match groups.iter_mut().find(|group| group.key == key && is_same(group.runs[0], run)) {
                 Some(group) => group.runs.push(run),
                 None => groups.push(Self { key, runs: vec![run] }),
             }
@@ -29,12 +35,12 @@ impl<'a> Group<'a> {
     }
 
     /// Whether these are failed runs of models that were not loaded.
-    pub(super) fn is_of_unknown_model(&self) -> bool {
+    pub(crate) fn is_of_unknown_model(&self) -> bool {
         self.key.model.is_empty() && self.runs.iter().all(|run| !run.has_figures())
     }
 
     /// Every test of the runs once, in the order planned.
-    pub(super) fn tests(&self) -> Vec<Test> {
+    pub(crate) fn tests(&self) -> Vec<Test> {
         let mut tests = Vec::new();
         for cell in self.runs.iter().flat_map(|run| &run.cells) {
             if !tests.contains(&cell.test) {
@@ -45,17 +51,17 @@ impl<'a> Group<'a> {
     }
 
     /// The cells of a test, at most one a run.
-    pub(super) fn cells(&self, test: Test) -> impl Iterator<Item = &'a Cell> {
+    pub(crate) fn cells(&self, test: Test) -> impl Iterator<Item = &'a Cell> {
         self.runs.iter().filter_map(move |run| run.cells.iter().find(|cell| cell.test == test))
     }
 
-    /// The repetitions of a test, a set a run; nothing of runs in which it failed.
-    pub(super) fn times(&self, test: Test) -> Vec<Samples<Duration>> {
-        self.cells(test).filter_map(times).collect()
+    /// Whether a run has a figure for the test.
+    pub(crate) fn has(&self, test: Test) -> bool {
+        self.cells(test).any(|cell| !matches!(cell.outcome, Outcome::Failed(_)))
     }
 
     /// The builds of llama.cpp that were measured: version, where it is known, and commit.
-    pub(super) fn builds(&self) -> Vec<String> {
+    pub(crate) fn builds(&self) -> Vec<String> {
         let mut builds: Vec<String> = Vec::new();
         for run in &self.runs {
             let Build { commit, version, .. } = &run.header.build;
@@ -68,7 +74,7 @@ impl<'a> Group<'a> {
     }
 
     /// In what its configuration or model differs from those beside it; empty if it is alone.
-    pub(super) fn label(&self, groups: &[Self]) -> String {
+    pub(crate) fn label(&self, groups: &[Self]) -> String {
         let fields = |key: &Key| -> Vec<(String, String)> {
             key.model.iter().chain(&key.config).map(|(k, v)| (k.clone(), v.clone())).collect()
         };
@@ -79,13 +85,5 @@ impl<'a> Group<'a> {
         };
         let own = fields(&self.key).into_iter().filter(varies);
         own.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
-    }
-}
-
-/// The repetitions of a cell; of another tool's summary its mean alone.
-fn times(cell: &Cell) -> Option<Samples<Duration>> {
-    match &cell.outcome {
-        Outcome::Summarised(summary) => Samples::new([summary.mean]),
-        Outcome::Measured(_) | Outcome::Failed(_) => cell.times(),
     }
 }

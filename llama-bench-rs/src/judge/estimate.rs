@@ -1,0 +1,172 @@
+//! The figure of one side with an interval that knows of the spread between runs.
+
+use std::{cmp::Ordering, time::Duration};
+
+use super::{
+    figure::{self, RunFigure},
+    lines::{ASSUMED_COMMON, ASSUMED_WEIGHT},
+};
+use crate::{
+    record::{Cell, Run},
+    stats::{Confidence, Quantity, t_quantile},
+    units::TokensPerSecond,
+};
+
+/// What an interval is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scope {
+    /// Between runs: it holds what a further run measures on average.
+    BetweenRuns,
+    /// Of one run, whose distance from others is assumed: 2 % of the time.
+    Assumed,
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Scope::BetweenRuns => "between runs",
+            Scope::Assumed => "one run; runs are assumed to lie 2 % apart",
+        })
+    }
+}
+
+/// What a repetition of some work takes, from several runs that were made apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RunEstimate {
+    /// The geometric mean of what the runs count as.
+    pub time: Duration,
+    /// Lower bound of its 95 % interval.
+    pub shortest: Duration,
+    /// Upper bound of its 95 % interval.
+    pub longest: Duration,
+    /// How many runs there are, at least one.
+    pub n_runs: usize,
+}
+
+impl RunEstimate {
+    /// The time of cells at the fast end, at most one a run: the expected fastest of ten of their repetitions, or of half
+    /// of what the cell with fewest has. `None` if there are none, or one failed or took no time.
+    pub fn of<'a>(cells: impl IntoIterator<Item = (&'a Run, &'a Cell)>) -> Option<Self> {
+        let cells: Vec<(&Run, &Cell)> = cells.into_iter().collect();
+        let pool: Vec<&Cell> = cells.iter().map(|(_, cell)| *cell).collect();
+        Self::beside(&cells, &pool)
+    }
+
+    /// The same estimate for all cells of the pool, which are looked at together.
+    pub(crate) fn beside(cells: &[(&Run, &Cell)], pool: &[&Cell]) -> Option<Self> {
+        let n_fastest = figure::n_fastest(pool.iter().copied());
+        let figures: Option<Vec<RunFigure>> =
+            cells.iter().map(|(run, cell)| RunFigure::of(run, cell, n_fastest)).collect();
+        Self::of_figures(&figures?)
+    }
+
+    pub(super) fn of_figures(figures: &[RunFigure]) -> Option<Self> {
+        let logs: Vec<f64> = figures.iter().map(|figure| figure.log_time).collect();
+        let within: Vec<f64> = figures.iter().map(|figure| figure.variance_within).collect();
+        let (log, half_width) = interval(&logs, &within)?;
+        // The bounds of a wide interval are cut at what a duration can tell.
+        let bound = |log: f64| Duration::from_nanos((log.exp().round() as u64).max(1));
+        let time = <Duration as Quantity>::from_f64(log.exp()).filter(|time| !time.is_zero())?;
+        let (shortest, longest) = (bound(log - half_width).min(time), bound(log + half_width).max(time));
+        Some(Self { time, shortest, longest, n_runs: figures.len() })
+    }
+
+    /// What its interval is of.
+    pub fn scope(&self) -> Scope {
+        scope(self.n_runs)
+    }
+
+    /// The speed of this many tokens in that time.
+    pub fn rate(&self, n_tokens: u32) -> Option<TokensPerSecond> {
+        TokensPerSecond::from_elapsed(u64::from(n_tokens), self.time)
+    }
+}
+
+/// The speed that tables print, from one or several runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PrintedRate {
+    /// The mean of the repetitions' rates; of several runs the geometric mean of those.
+    pub rate: TokensPerSecond,
+    /// Lower bound of its 95 % interval.
+    pub lower: TokensPerSecond,
+    /// Upper bound of its 95 % interval.
+    pub upper: TokensPerSecond,
+    /// How many runs there are, at least one.
+    pub n_runs: usize,
+}
+
+impl PrintedRate {
+    /// Of cells of one test, at most one a run; `None` if none of them has a figure.
+    pub fn of<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> Option<Self> {
+        let rates: Vec<(TokensPerSecond, f64)> = cells.into_iter().filter_map(printed).collect();
+        let logs: Vec<f64> = rates.iter().map(|(rate, _)| rate.get().ln()).collect();
+        let within: Vec<f64> = rates.iter().map(|(_, variance)| *variance).collect();
+        let (log, half_width) = interval(&logs, &within)?;
+        let bound = |log: f64| TokensPerSecond::new(log.clamp(-700.0, 700.0).exp());
+        let rate = if let [(rate, _)] = rates[..] { rate } else { bound(log)? };
+        let (lower, upper) = (bound(log - half_width)?, bound(log + half_width)?);
+        Some(Self { rate, lower, upper, n_runs: rates.len() })
+    }
+
+    /// What its interval is of.
+    pub fn scope(&self) -> Scope {
+        scope(self.n_runs)
+    }
+
+    /// How it stands to a limit in tokens per second: less if the whole interval lies below, greater if none of it does,
+    /// equal if the interval holds the limit.
+    pub fn against(&self, limit: f64) -> Ordering {
+        if self.upper.get() < limit {
+            Ordering::Less
+        } else if self.lower.get() >= limit {
+            Ordering::Greater
+        } else {
+            Ordering::Equal
+        }
+    }
+}
+
+fn scope(n_runs: usize) -> Scope {
+    if n_runs > 1 { Scope::BetweenRuns } else { Scope::Assumed }
+}
+
+/// The figure of a cell in the tables, and the variance of its logarithm by the repetitions.
+fn printed(cell: &Cell) -> Option<(TokensPerSecond, f64)> {
+    match &cell.outcome {
+        crate::record::Outcome::Measured(measured) => {
+            let summary = cell.rate_summary()?;
+            let cv = summary.cv.map_or(0.0, |cv| cv.get());
+            Some((summary.mean, cv.powi(2) / measured.samples.len() as f64))
+        }
+        crate::record::Outcome::Summarised(summary) => {
+            let n_tokens = u64::from(cell.test.kind.n_tokens());
+            let rate = summary.rate.or_else(|| TokensPerSecond::from_elapsed(n_tokens, summary.mean));
+            Some((rate?, 0.0))
+        }
+        crate::record::Outcome::Failed(_) => None,
+    }
+}
+
+/// Degrees of freedom of an assumption that stands alone: a single run.
+const ALONE: f64 = 3.0;
+
+/// The mean of the runs' logarithms with half its 95 % interval: Student's t of their spread, blended with the assumption
+/// about it, or of their own repetitions where those scatter more.
+fn interval(logs: &[f64], within: &[f64]) -> Option<(f64, f64)> {
+    let n = logs.len();
+    if n == 0 {
+        return None;
+    }
+    let center = logs.iter().sum::<f64>() / n as f64;
+    let squares: f64 = logs.iter().map(|log| (log - center).powi(2)).sum();
+    let known = ASSUMED_WEIGHT + (n - 1) as f64;
+    let between = (ASSUMED_WEIGHT * ASSUMED_COMMON.powi(2) + squares) / known;
+    let within = within.iter().sum::<f64>() / n as f64;
+    let degrees_of_freedom = if n == 1 { ALONE } else { known };
+    let error = (between.max(within) / n as f64).sqrt();
+    let half_width = t_quantile(degrees_of_freedom, Confidence::P95)? * error;
+    (center.is_finite() && half_width.is_finite()).then_some((center, half_width))
+}

@@ -1,0 +1,244 @@
+//! The arithmetic: from the figures of runs to a common shift of the tests of one kind, and what single tests differ
+//! beyond it.
+//!
+//! The logarithm of a run's figure is the level of its test, plus what the whole run has in common, plus what is its
+//! own. What runs have in common is known from as many differences as there are runs, however many tests there are;
+//! what is their own is known from every test of the kind, which is why one slow test among several is found with few
+//! runs.
+
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use crate::stats::{Confidence, t_quantile};
+
+/// How far runs of the same work lie apart in common, as a share of their time, until runs tell it.
+pub(super) const ASSUMED_COMMON: f64 = 0.02;
+
+/// How far single tests lie apart beyond that.
+const ASSUMED_OWN: f64 = 0.005;
+
+/// How many runs' worth of knowledge each assumption is: one soon fades, and keeps two or three runs that agree by luck
+/// from being taken for a quiet machine.
+pub(super) const ASSUMED_WEIGHT: f64 = 1.0;
+
+/// How far sittings lie apart beyond the runs of one, and how well that is known (degrees of freedom).
+const ASSUMED_DAY: (f64, f64) = (0.02, 10.0);
+
+/// One run: a figure for each test of the kind.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    /// Logarithms of the times.
+    pub(super) logs: Vec<f64>,
+    /// The variance of each by the run's own repetitions.
+    pub(super) within: Vec<f64>,
+    /// What else is uncertain of all of them alike, as a variance.
+    pub(super) doubt: f64,
+    /// The sitting that the run belongs to; `None` if it is not known.
+    pub(super) sitting: Option<usize>,
+}
+
+impl Row {
+    /// 1 for a run like any other, less for one that is doubted.
+    fn weight(&self) -> f64 {
+        ASSUMED_COMMON.powi(2) / (ASSUMED_COMMON.powi(2) + self.doubt)
+    }
+}
+
+/// A difference of logarithms with its standard error: over zero is faster.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Line {
+    pub(super) log: f64,
+    pub(super) error: f64,
+    pub(super) degrees_of_freedom: f64,
+}
+
+impl Line {
+    /// How often equal sides differ at least as much, two-sided.
+    pub(super) fn p_value(&self) -> f64 {
+        match StudentsT::new(0.0, 1.0, self.degrees_of_freedom) {
+            Ok(t) if self.error > 0.0 => 2.0 * t.sf((self.log / self.error).abs()),
+            _ => 1.0,
+        }
+    }
+
+    /// Its 95 % interval.
+    pub(super) fn bounds(&self) -> (f64, f64) {
+        let half = self.quantile(0.05) * self.error;
+        (self.log - half, self.log + half)
+    }
+
+    /// Student's t beyond which this share of all cases lies, to either side.
+    pub(super) fn quantile(&self, beyond: f64) -> f64 {
+        let confidence = Confidence::new(1.0 - beyond);
+        confidence.and_then(|c| t_quantile(self.degrees_of_freedom, c)).unwrap_or(0.0)
+    }
+}
+
+/// The tests of one kind.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Block {
+    /// What all tests have in common.
+    pub(super) common: Line,
+    /// Each test's whole difference, and what of it lies beyond the common one; `None` for a test on its own.
+    pub(super) tests: Vec<(Line, Option<Line>)>,
+}
+
+impl Block {
+    /// Every line that is tested: the common one and, of two and more tests, each beyond it.
+    pub(super) fn tested(&self) -> impl Iterator<Item = &Line> {
+        std::iter::once(&self.common).chain(self.tests.iter().filter_map(|(_, beyond)| beyond.as_ref()))
+    }
+}
+
+/// The difference of two sides that were measured apart.
+pub(super) fn independent(before: &[Row], after: &[Row]) -> Option<Block> {
+    block(&[Side::of(before, 1.0)?, Side::of(after, -1.0)?])
+}
+
+/// The difference of sides that were measured in turn: the n-th run of one shares its conditions with the n-th of the
+/// other.
+pub(super) fn paired(before: &[Row], after: &[Row]) -> Option<Block> {
+    let pair = |(a, b): (&Row, &Row)| {
+        let sum = |a: &[f64], b: &[f64], sign: f64| a.iter().zip(b).map(|(a, b)| a + sign * b).collect();
+        let (logs, within) = (sum(&a.logs, &b.logs, -1.0), sum(&a.within, &b.within, 1.0));
+        Row { logs, within, doubt: a.doubt + b.doubt, sitting: None }
+    };
+    let rows: Vec<Row> = before.iter().zip(after).map(pair).collect();
+    block(&[Side::of(&rows, 1.0)?])
+}
+
+/// What is computed of one side.
+struct Side<'a> {
+    rows: &'a [Row],
+    sign: f64,
+    /// Mean of each test.
+    tests: Vec<f64>,
+    /// Sums of squares of the runs around their mean, and of what is left of each figure.
+    squares: (f64, f64),
+    /// The share of a run's variance that the mean of the runs has.
+    share: f64,
+}
+
+impl<'a> Side<'a> {
+    fn of(rows: &'a [Row], sign: f64) -> Option<Self> {
+        let n_tests = rows.first()?.logs.len();
+        if n_tests == 0 || rows.iter().any(|row| row.logs.len() != n_tests) {
+            return None;
+        }
+        let weights: f64 = rows.iter().map(Row::weight).sum();
+        let weighted =
+            |value: &dyn Fn(&Row) -> f64| rows.iter().map(|row| row.weight() * value(row)).sum::<f64>();
+        let of_run = |row: &Row| row.logs.iter().sum::<f64>() / n_tests as f64;
+        let tests: Vec<f64> = (0..n_tests).map(|i| weighted(&|row| row.logs[i]) / weights).collect();
+        let center = tests.iter().sum::<f64>() / n_tests as f64;
+        let common = weighted(&|row| (of_run(row) - center).powi(2));
+        let own = weighted(&|row| {
+            let left = |(log, test): (&f64, &f64)| (log - of_run(row) - (test - center)).powi(2);
+            row.logs.iter().zip(&tests).map(left).sum()
+        });
+        let share = rows.iter().map(|row| row.weight().powi(2)).sum::<f64>() / weights.powi(2);
+        Some(Self { rows, sign, tests, squares: (common, own), share })
+    }
+
+    fn degrees_of_freedom(&self) -> f64 {
+        (self.rows.len() - 1) as f64
+    }
+
+    /// A variance of one run, however it is made up, as that of the mean.
+    fn of_mean(&self, variance: f64, doubts: bool) -> f64 {
+        let weights: f64 = self.rows.iter().map(Row::weight).sum();
+        let doubt = |row: &Row| row.weight().powi(2) * row.doubt / weights.powi(2);
+        self.share * variance + if doubts { self.rows.iter().map(doubt).sum() } else { 0.0 }
+    }
+
+    /// What the repetitions say of how well a test of a run is known, averaged over the runs.
+    fn within(&self, test: usize) -> f64 {
+        self.rows.iter().map(|row| row.within[test]).sum::<f64>() / self.rows.len() as f64
+    }
+
+    /// The sittings of the runs; `None` if one is not known.
+    fn sittings(&self) -> Option<Vec<usize>> {
+        let mut all: Vec<usize> = self.rows.iter().map(|row| row.sitting).collect::<Option<_>>()?;
+        all.sort_unstable();
+        all.dedup();
+        Some(all)
+    }
+}
+
+fn block(sides: &[Side<'_>]) -> Option<Block> {
+    let n_tests = sides.first()?.tests.len();
+    let known: f64 = sides.iter().map(Side::degrees_of_freedom).sum();
+    let seen = |pick: fn(&Side<'_>) -> f64| sides.iter().map(pick).sum::<f64>();
+    let blend = |assumed: f64, squares: f64, known: f64| {
+        (ASSUMED_WEIGHT * assumed.powi(2) + squares) / (ASSUMED_WEIGHT + known)
+    };
+    let common = blend(ASSUMED_COMMON, seen(|side| side.squares.0), known);
+    let known_own = known * (n_tests - 1) as f64;
+    let own = blend(ASSUMED_OWN, seen(|side| side.squares.1), known_own);
+
+    let differences: Vec<f64> =
+        (0..n_tests).map(|i| sides.iter().map(|side| side.sign * side.tests[i]).sum()).collect();
+    let shift = middle_towards_zero(&differences);
+    // Repetitions that scatter say that less is known of a side, never more of how runs differ.
+    let within =
+        |side: &Side<'_>| (0..n_tests).map(|i| side.within(i)).sum::<f64>() / (n_tests * n_tests) as f64;
+    let runs: f64 = sides.iter().map(|side| side.of_mean(common.max(within(side)), true)).sum();
+    let (error, degrees_of_freedom) = with_days(sides, runs, ASSUMED_WEIGHT + known);
+    let common = Line { log: shift, error, degrees_of_freedom };
+    let test = |i: usize| {
+        if n_tests == 1 {
+            return (common, None);
+        }
+        let of_test: f64 = sides.iter().map(|side| side.of_mean(own.max(side.within(i)), false)).sum();
+        let beyond = Line {
+            log: differences[i] - shift,
+            error: (of_test * n_tests as f64 / (n_tests - 1) as f64).sqrt(),
+            degrees_of_freedom: ASSUMED_WEIGHT + known_own,
+        };
+        let whole = Line { log: differences[i], error: (common.error.powi(2) + of_test).sqrt(), ..common };
+        (whole, Some(beyond))
+    };
+    let tests: Vec<(Line, Option<Line>)> = (0..n_tests).map(test).collect();
+    let is_finite = tests.iter().all(|(whole, _)| whole.log.is_finite() && whole.error.is_finite());
+    is_finite.then_some(Block { common, tests })
+}
+
+/// The one in the middle, of an even number the one of the two that lies nearer to zero: what most tests share, whatever
+/// one of them does.
+fn middle_towards_zero(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+    if low * high <= 0.0 { 0.0 } else { low.abs().min(high.abs()).copysign(low) }
+}
+
+/// Adds what the runs of one sitting cannot know of other sittings to a variance; gives the standard error and its degrees
+/// of freedom (Satterthwaite).
+fn with_days(sides: &[Side<'_>], runs: f64, degrees_of_freedom: f64) -> (f64, f64) {
+    let (spread, known) = ASSUMED_DAY;
+    let days = extra_days(sides).map_or(0.0, |share| share * spread.powi(2));
+    let sum = runs + days;
+    let weights = runs.powi(2) / degrees_of_freedom + days.powi(2) / known;
+    (sum.sqrt(), if weights > 0.0 { sum.powi(2) / weights } else { degrees_of_freedom })
+}
+
+/// How much of the variance between sittings the spread of the runs does not hold: all of it where no side has several
+/// sittings, else what runs of one sitting have in common. `None` if all runs are of one sitting, or it is not known.
+fn extra_days(sides: &[Side<'_>]) -> Option<f64> {
+    let sittings: Vec<Vec<usize>> = sides.iter().map(Side::sittings).collect::<Option<_>>()?;
+    let mut all = sittings.concat();
+    all.sort_unstable();
+    all.dedup();
+    if all.len() < 2 {
+        return None;
+    }
+    let knows_days = sittings.iter().any(|of_side| of_side.len() > 1);
+    let extra = sides.iter().zip(&sittings).map(|(side, of_side)| {
+        let in_spread = if knows_days { 1.0 / side.rows.len() as f64 } else { 0.0 };
+        1.0 / of_side.len() as f64 - in_spread
+    });
+    Some(extra.sum::<f64>().max(0.0))
+}
+
+#[cfg(test)]
+#[path = "lines_tests.rs"]
+mod tests;

@@ -1,0 +1,156 @@
+//! From runs to rows: which tests can be judged together, and what each run says of them.
+
+use super::{
+    figure::{self, RunFigure},
+    lines::Row,
+    sitting::sittings,
+};
+use crate::{
+    record::{Cell, Run, Test, TestKind},
+    stats::CompareError,
+};
+
+/// How far, as a logarithm, the multiple of the control work is off per square of the pace's distance from the usual one.
+/// Where something else on the core made the control work take 22, 35 and 49 % longer, paced figures lay 4, 13 and 22 %
+/// under those of undisturbed runs.
+const MISFIT: f64 = 1.0;
+
+/// Tests of one kind that the same runs have.
+pub(super) struct Matrix {
+    pub(super) tests: Vec<Test>,
+    /// By run and test.
+    pub(super) before: Vec<Vec<RunFigure>>,
+    pub(super) after: Vec<Vec<RunFigure>>,
+    sittings: Vec<Option<usize>>,
+}
+
+impl Matrix {
+    /// The tests that both sides have, put together by kind and by the runs that have them. The cell with fewest
+    /// repetitions among all runs of the pool says how many of them a figure is the fastest of.
+    pub(super) fn all(
+        before: &[&Run],
+        after: &[&Run],
+        pool: &[&Run],
+        is_paired: bool,
+    ) -> Result<Vec<Self>, CompareError> {
+        let sittings = sittings(&[before, after].concat());
+        let mut groups: Vec<(Vec<bool>, Vec<Test>)> = Vec::new();
+        for test in tests(after) {
+            let mut present: Vec<bool> =
+                before.iter().chain(after).map(|run| find(run, test).is_some()).collect();
+            if is_paired {
+                // A pair that lacks one half is left out.
+                let (a, b) = present.split_at_mut(before.len());
+                a.iter_mut().zip(b).for_each(|(a, b)| (*a, *b) = (*a && *b, *a && *b));
+            }
+            let (of_before, of_after) = present.split_at(before.len());
+            if !of_before.contains(&true) || !of_after.contains(&true) {
+                continue;
+            }
+            let is_same = |(p, tests): &&mut (Vec<bool>, Vec<Test>)| {
+                *p == present && same_kind(tests[0].kind, test.kind)
+            };
+            match groups.iter_mut().find(is_same) {
+                Some((_, tests)) => tests.push(test),
+                None => groups.push((present, vec![test])),
+            }
+        }
+        let matrix = |(present, tests): (Vec<bool>, Vec<Test>)| {
+            let is_present = |i: usize| present[i];
+            let fastest: Vec<usize> = tests
+                .iter()
+                .map(|&test| figure::n_fastest(pool.iter().filter_map(|run| find(run, test))))
+                .collect();
+            let figures = |run: &Run| -> Option<Vec<RunFigure>> {
+                let of = |(&test, &n): (&Test, &usize)| RunFigure::of(run, find(run, test)?, n);
+                tests.iter().zip(&fastest).map(of).collect()
+            };
+            let side = |from: usize, runs: &[&Run]| -> Option<Vec<Vec<RunFigure>>> {
+                let present = runs.iter().enumerate().filter(|(i, _)| is_present(from + i));
+                present.map(|(_, run)| figures(run)).collect()
+            };
+            Some(Self {
+                before: side(0, before)?,
+                after: side(before.len(), after)?,
+                sittings: (0..present.len()).filter(|&i| is_present(i)).map(|i| sittings[i]).collect(),
+                tests,
+            })
+        };
+        groups.into_iter().map(|group| matrix(group).ok_or(CompareError::NoTime)).collect()
+    }
+
+    /// The rows of both sides, as measured.
+    pub(super) fn measured(&self) -> (Vec<Row>, Vec<Row>) {
+        self.rows(|figure| (figure.log_time, figure.variance_within), |_| 0.0)
+    }
+
+    /// The rows of both sides with the machine's pace taken out; `None` unless every run knows it by the same control
+    /// work.
+    pub(super) fn adjusted(&self) -> Option<(Vec<Row>, Vec<Row>)> {
+        let all: Vec<&Vec<RunFigure>> = self.before.iter().chain(&self.after).collect();
+        let mut versions = all.iter().flat_map(|run| run.iter()).map(|f| f.adjusted.map(|a| a.version));
+        let first = versions.next()??;
+        if !versions.all(|version| version == Some(first)) {
+            return None;
+        }
+        let usual: Vec<f64> = (0..self.tests.len())
+            .map(|i| {
+                let mut paces: Vec<f64> = all.iter().map(|run| log_pace(&run[i])).collect();
+                paces.sort_by(f64::total_cmp);
+                (paces[(paces.len() - 1) / 2] + paces[paces.len() / 2]) / 2.0
+            })
+            .collect();
+        // Nothing slows the work and the control work quite alike, the less so the more it slows.
+        let doubt = |run: &[RunFigure]| {
+            let doubts = run.iter().zip(&usual).map(|(f, usual)| (log_pace(f) - usual).powi(2) * MISFIT);
+            doubts.map(|off| off.powi(2)).sum::<f64>() / run.len() as f64
+        };
+        let figure = |f: &RunFigure| f.adjusted.map_or((0.0, 0.0), |a| (a.log_time, a.variance_within));
+        Some(self.rows(figure, doubt))
+    }
+
+    /// Whether any run knows the pace of the machine.
+    pub(super) fn knows_pace(&self) -> bool {
+        self.before.iter().chain(&self.after).flatten().any(|figure| figure.adjusted.is_some())
+    }
+
+    fn rows(
+        &self,
+        figure: impl Fn(&RunFigure) -> (f64, f64),
+        doubt: impl Fn(&[RunFigure]) -> f64,
+    ) -> (Vec<Row>, Vec<Row>) {
+        let row = |(run, &sitting): (&Vec<RunFigure>, &Option<usize>)| {
+            let (logs, within) = run.iter().map(&figure).unzip();
+            Row { logs, within, doubt: doubt(run), sitting }
+        };
+        let (of_before, of_after) = self.sittings.split_at(self.before.len());
+        (
+            self.before.iter().zip(of_before).map(row).collect(),
+            self.after.iter().zip(of_after).map(row).collect(),
+        )
+    }
+}
+
+fn log_pace(figure: &RunFigure) -> f64 {
+    figure.adjusted.map_or(0.0, |adjusted| adjusted.log_pace)
+}
+
+pub(super) fn same_kind(a: TestKind, b: TestKind) -> bool {
+    std::mem::discriminant(&a) == std::mem::discriminant(&b)
+}
+
+/// The cell of a test that has a figure.
+fn find(run: &Run, test: Test) -> Option<&Cell> {
+    run.cells.iter().find(|cell| cell.test == test && cell.failure().is_none())
+}
+
+/// Every test of the runs once, in the order planned.
+fn tests(runs: &[&Run]) -> Vec<Test> {
+    let mut tests = Vec::new();
+    for cell in runs.iter().flat_map(|run| &run.cells) {
+        if !tests.contains(&cell.test) {
+            tests.push(cell.test);
+        }
+    }
+    tests
+}

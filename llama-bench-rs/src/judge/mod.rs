@@ -1,0 +1,203 @@
+//! One rule behind every verdict: pages, terminal, baselines, expectations and assertions ask here and compute nothing
+//! themselves.
+//!
+//! | question | answer |
+//! |---|---|
+//! | what is the unit? | the run: one sweep in fresh contexts. Its repetitions say how well its own figure is known, never how far runs lie apart |
+//! | what does a run count as? | the expected fastest of ten of its repetitions, or of half of them where a run has fewer than twenty: the same number on both sides, whatever their counts |
+//! | what is compared? | the geometric means of the runs' figures. The figures shown and the change between them are of this one estimate |
+//! | which lines are there? | per kind of test (pp, tg, embd) the shift that its tests share, the one in the middle; and each test beyond that shift |
+//! | how far do runs lie apart? | by both sides together, blended with one run's worth of an assumption: 2 % in common, 0.5 % beyond it, the latter pooled over the tests of a kind |
+//! | other days? | runs more than an hour apart are of different sittings, which are taken to lie a further 2 % apart until several sittings of a side tell it |
+//! | many lines? | p values are corrected for the number of lines (Holm), two thirds of the chance for the shifts: 5 % for any false alarm in the whole comparison |
+//!
+//! # Verdicts
+//! | verdict | when |
+//! |---|---|
+//! | improved, regressed | surely not zero (corrected p under 5 %), and by more than half of the tolerance as measured |
+//! | no change | the 95 % interval lies within the tolerance |
+//! | cannot tell | anything else, and always with one run on each side |
+//! | inconclusive | neighbours were busy: what was measured and what is adjusted for the pace of the machine say different things, or most repetitions of a run were disturbed |
+//!
+//! A floor is held against [`PrintedRate`], the figure that tables print, with an interval between runs; see
+//! [`Floor`](crate::testing::Floor) and [`Expectation`](crate::report::insights::Expectation).
+//!
+//! ```
+//! # fn demo(before: &[&llama_bench_rs::record::Run], after: &[&llama_bench_rs::record::Run])
+//! # -> Result<(), llama_bench_rs::stats::CompareError> {
+//! use llama_bench_rs::judge::{self, Rule};
+//!
+//! let judgement = judge::compare(before, after, Rule::default())?;
+//! for test in &judgement.tests {
+//!     println!("{}: {} ({})", test.test, test.speedup, test.finding);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod estimate;
+mod figure;
+mod group;
+mod lines;
+mod matrix;
+mod rule;
+mod sides;
+mod sitting;
+mod verdict;
+
+#[cfg(test)]
+mod simulation;
+
+use crate::{
+    record::{Run, Test, TestKind},
+    stats::{CompareError, Verdict},
+    units::{Probability, Share, Speedup},
+};
+
+pub use crate::stats::Bounds;
+pub use estimate::{PrintedRate, RunEstimate, Scope};
+pub use figure::{AdjustedFigure, RunFigure};
+pub(crate) use group::Group;
+pub use rule::Rule;
+pub use sitting::n_sittings;
+pub use verdict::{Because, Finding};
+
+/// What two sides of the same configuration say of each other.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Judgement {
+    /// Every test that both sides have, in the order measured.
+    pub tests: Vec<TestJudgement>,
+    /// What all tests of a kind share, for kinds of two tests and more.
+    pub shifts: Vec<Shift>,
+    /// The rule that was applied.
+    pub rule: Rule,
+    /// How many lines the p values are corrected for.
+    pub n_lines: usize,
+    /// Whether all runs of the first side are of one sitting and those of the second of another; `None` if it is not
+    /// known.
+    pub is_of_one_sitting: Option<bool>,
+}
+
+/// One test on both sides.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TestJudgement {
+    /// The test.
+    pub test: Test,
+    /// What a repetition took on the first side.
+    pub before: RunEstimate,
+    /// What it takes on the second.
+    pub after: RunEstimate,
+    /// The speed of the second side over that of the first: that of the two times above.
+    pub speedup: Speedup,
+    /// Its 95 % interval, between runs; `None` with one run on each side.
+    pub bounds: Option<Bounds<Speedup>>,
+    /// How often equal sides differ at least as much in the line that decides, the shift of its kind or what the test
+    /// differs beyond it, corrected for the number of lines; `None` with one run on each side.
+    pub p_value: Option<Probability>,
+    /// The smallest slowdown of this test alone, as a share of the time, that would be found in 95 of 100 such comparisons;
+    /// `None` with one run on each side.
+    pub detectable: Option<Share>,
+    /// The verdict and what it rests on.
+    pub finding: Finding,
+    /// What was made of the machine's pace.
+    pub pace: Pace,
+}
+
+/// What the tests of one kind have in common.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Shift {
+    /// One of the tests: all are of its kind.
+    pub kind: TestKind,
+    /// How many there are.
+    pub n_tests: usize,
+    /// The common change of speed: the one in the middle.
+    pub speedup: Speedup,
+    /// Its 95 % interval, between runs; `None` with one run on each side.
+    pub bounds: Option<Bounds<Speedup>>,
+    /// Its p value, corrected for the number of lines; `None` with one run on each side.
+    pub p_value: Option<Probability>,
+    /// The verdict and what it rests on.
+    pub finding: Finding,
+}
+
+/// What a comparison made of the machine's pace ([`Sample::pace`](crate::record::Sample::pace)).
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Pace {
+    /// No run knows it: times are compared as measured.
+    Unknown,
+    /// Some runs know it and others do not, or not by the same control work: times are compared as measured.
+    Mixed,
+    /// Every run knows it: a verdict needs the times as measured and those over the pace to agree.
+    Adjusted(Adjustment),
+}
+
+/// The change of a test with the machine's pace taken out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Adjustment {
+    /// What the control work took on the first side, geometric mean of the runs.
+    pub before: std::time::Duration,
+    /// What it took on the second.
+    pub after: std::time::Duration,
+    /// The change of speed.
+    pub speedup: Speedup,
+    /// Its 95 % interval, between runs; `None` with one run on each side.
+    pub bounds: Option<Bounds<Speedup>>,
+}
+
+impl TestJudgement {
+    /// The verdict.
+    pub fn verdict(&self) -> Verdict {
+        self.finding.verdict
+    }
+}
+
+impl Judgement {
+    /// The tests with this verdict.
+    pub fn with(&self, verdict: Verdict) -> impl Iterator<Item = &TestJudgement> {
+        self.tests.iter().filter(move |test| test.verdict() == verdict)
+    }
+
+    /// Whether any line is called changed.
+    pub fn has_change(&self) -> bool {
+        let findings =
+            self.tests.iter().map(|test| test.finding).chain(self.shifts.iter().map(|shift| shift.finding));
+        findings.into_iter().any(|f| matches!(f.verdict, Verdict::Improved | Verdict::Regressed))
+    }
+}
+
+/// Compares the runs of two sides that were measured apart: two builds, two days, two configurations. Tests that only
+/// one side has are left out.
+///
+/// # Errors
+/// A side has no runs, or a repetition took no time.
+pub fn compare(before: &[&Run], after: &[&Run], rule: Rule) -> Result<Judgement, CompareError> {
+    let pool = [before, after].concat();
+    let [judgement] = sides::judge([sides::Sides::independent(before, after, &pool)?], rule)?;
+    Ok(judgement)
+}
+
+/// Compares the runs of two sides that were measured in turn: the n-th run of one shares its conditions with the n-th
+/// of the other, and each pair is one difference.
+///
+/// # Errors
+/// A side has no runs, the sides have different numbers of runs, or a repetition took no time.
+pub fn compare_paired(before: &[&Run], after: &[&Run], rule: Rule) -> Result<Judgement, CompareError> {
+    let [judgement] = sides::judge([sides::Sides::paired(before, after)?], rule)?;
+    Ok(judgement)
+}
+
+/// Compares several pairs of sides that are looked at together: p values are corrected for the lines of all.
+pub(crate) fn compare_together(
+    pairs: &[(&[&Run], &[&Run])],
+    rule: Rule,
+) -> Result<Vec<Judgement>, CompareError> {
+    let pool: Vec<&Run> = pairs.iter().flat_map(|(a, b)| a.iter().chain(*b)).copied().collect();
+    let sides: Result<Vec<_>, _> =
+        pairs.iter().map(|(before, after)| sides::Sides::independent(before, after, &pool)).collect();
+    sides::judge_all(sides?, rule)
+}

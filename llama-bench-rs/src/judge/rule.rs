@@ -1,0 +1,40 @@
+use crate::units::{Probability, Share};
+
+/// What a change must be to count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Rule {
+    /// The change of the time that is too much, or worth a word: half of it never counts, however surely it was
+    /// measured, and no change means surely less than all of it.
+    pub tolerance: Share,
+    /// The chance of any false alarm in a comparison, over all its lines together.
+    pub alpha: Probability,
+}
+
+impl Default for Rule {
+    /// 2 %, so that 1 % never counts, at 5 %: for showing what differs between two configurations.
+    fn default() -> Self {
+        Self::new(Share::percent(2))
+    }
+}
+
+impl Rule {
+    /// This tolerance, at 5 %.
+    pub fn new(tolerance: Share) -> Self {
+        Self { tolerance, alpha: Probability::percent(5) }
+    }
+
+    /// A change up to this never counts.
+    pub fn noise(self) -> Share {
+        Share::new(self.tolerance.get() / 2.0).unwrap_or_default()
+    }
+
+    /// The same as a difference of logarithms.
+    pub(super) fn log_noise(self) -> f64 {
+        self.noise().get().ln_1p()
+    }
+
+    pub(super) fn log_tolerance(self) -> f64 {
+        self.tolerance.get().ln_1p()
+    }
+}

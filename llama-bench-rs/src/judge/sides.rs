@@ -1,0 +1,266 @@
+//! From two sides to verdicts.
+
+use super::{
+    Adjustment, Because, Finding, Judgement, Pace, Rule, RunEstimate, Shift, TestJudgement,
+    lines::{self, Block, Line},
+    matrix::Matrix,
+    sitting::sittings,
+    verdict::{Said, speedup},
+};
+use crate::{
+    record::{Run, Test},
+    stats::{Bounds, CompareError, Quantity, Verdict, weighted_holm},
+    units::{Probability, Share},
+};
+
+/// More of a run's repetitions disturbed leaves too little to judge by.
+const MOST_DISTURBED: f64 = 0.5;
+
+/// The part of the chance of a false alarm that shifts have together.
+const SHARE_OF_SHIFTS: f64 = 2.0 / 3.0;
+
+/// Two sides, ready to be judged.
+pub(super) struct Sides {
+    kinds: Vec<Kind>,
+    /// In the order of the tests.
+    order: Vec<Test>,
+    is_of_one_sitting: Option<bool>,
+}
+
+/// The tests of one kind.
+struct Kind {
+    matrix: Matrix,
+    measured: Block,
+    adjusted: Option<Block>,
+    is_single: bool,
+}
+
+impl Sides {
+    /// Measured apart; the pool holds every run that is looked at beside them.
+    pub(super) fn independent(before: &[&Run], after: &[&Run], pool: &[&Run]) -> Result<Self, CompareError> {
+        Self::new(before, after, pool, false)
+    }
+
+    pub(super) fn paired(before: &[&Run], after: &[&Run]) -> Result<Self, CompareError> {
+        if before.len() != after.len() {
+            return Err(CompareError::Unpaired { before: before.len(), after: after.len() });
+        }
+        Self::new(before, after, &[before, after].concat(), true)
+    }
+
+    fn new(before: &[&Run], after: &[&Run], pool: &[&Run], is_paired: bool) -> Result<Self, CompareError> {
+        if before.is_empty() || after.is_empty() {
+            return Err(CompareError::NoRuns);
+        }
+        let lines = if is_paired { lines::paired } else { lines::independent };
+        let kind = |matrix: Matrix| {
+            let (a, b) = matrix.measured();
+            let measured = lines(&a, &b).ok_or(CompareError::NoTime)?;
+            let adjusted = matrix.adjusted().and_then(|(a, b)| lines(&a, &b));
+            Ok(Kind { is_single: a.len() == 1 && b.len() == 1, matrix, measured, adjusted })
+        };
+        let kinds: Vec<Kind> =
+            Matrix::all(before, after, pool, is_paired)?.into_iter().map(kind).collect::<Result<_, _>>()?;
+        let mut order = Vec::new();
+        for cell in after.iter().flat_map(|run| &run.cells) {
+            if !order.contains(&cell.test) {
+                order.push(cell.test);
+            }
+        }
+        Ok(Self { kinds, order, is_of_one_sitting: one_sitting(before, after) })
+    }
+}
+
+/// Whether all runs of the first side are of one sitting, and the second side has another.
+fn one_sitting(before: &[&Run], after: &[&Run]) -> Option<bool> {
+    let all: Vec<usize> = sittings(&[before, after].concat()).into_iter().collect::<Option<_>>()?;
+    let (first, others) = all.split_at(before.len());
+    Some(first.iter().all(|s| *s == first[0]) && others.iter().any(|s| *s != first[0]))
+}
+
+pub(super) fn judge<const N: usize>(sides: [Sides; N], rule: Rule) -> Result<[Judgement; N], CompareError> {
+    let judged = judge_all(sides.into(), rule)?;
+    judged.try_into().map_err(|_| CompareError::NoRuns)
+}
+
+/// Judges several pairs of sides that are looked at together.
+pub(super) fn judge_all(sides: Vec<Sides>, rule: Rule) -> Result<Vec<Judgement>, CompareError> {
+    let kinds = || sides.iter().flat_map(|sides| &sides.kinds).filter(|kind| !kind.is_single);
+    let weights = Weights::of(kinds().map(|kind| &kind.measured));
+    let measured = weights.correct(kinds().map(|kind| &kind.measured));
+    let adjusted = weights.correct(kinds().filter_map(|kind| kind.adjusted.as_ref()));
+    let n_lines = measured.len();
+    let (mut measured, mut adjusted) = (measured.into_iter(), adjusted.into_iter());
+    let mut judgements = Vec::new();
+    for side in sides {
+        let (mut tests, mut shifts) = (Vec::new(), Vec::new());
+        for kind in &side.kinds {
+            let says = kind.says(&kind.measured, &mut measured, rule);
+            let adjusted = kind.adjusted.as_ref().map(|block| kind.says(block, &mut adjusted, rule));
+            kind.conclude(&says, adjusted.as_ref(), weights, rule, &mut tests, &mut shifts)
+                .ok_or(CompareError::NoTime)?;
+        }
+        tests.sort_by_key(|judged: &TestJudgement| side.order.iter().position(|test| *test == judged.test));
+        let is_of_one_sitting = side.is_of_one_sitting;
+        judgements.push(Judgement { tests, shifts, rule, n_lines, is_of_one_sitting });
+    }
+    Ok(judgements)
+}
+
+/// How the chance of a false alarm is shared out: shifts, of which there are few, get more each than single tests.
+#[derive(Clone, Copy)]
+struct Weights {
+    shift: f64,
+    beyond: f64,
+}
+
+impl Weights {
+    fn of<'a>(blocks: impl Iterator<Item = &'a Block>) -> Self {
+        let (n_shifts, n_beyond) =
+            blocks.fold((0, 0), |(shifts, beyond), block| (shifts + 1, beyond + block.tested().count() - 1));
+        let share = if n_beyond == 0 { 1.0 } else { SHARE_OF_SHIFTS };
+        Self { shift: share / f64::from(n_shifts.max(1)), beyond: (1.0 - share) / n_beyond.max(1) as f64 }
+    }
+
+    /// Of the line that decides a test's own verdict.
+    fn of_test(self, is_beyond: bool) -> f64 {
+        if is_beyond { self.beyond } else { self.shift }
+    }
+
+    /// The p values of every line, corrected for their number (Holm, weighted).
+    fn correct<'a>(self, blocks: impl Iterator<Item = &'a Block>) -> Vec<f64> {
+        let (mut p_values, mut weights) = (Vec::new(), Vec::new());
+        for block in blocks {
+            for (i, line) in block.tested().enumerate() {
+                let p = Probability::new(line.p_value().clamp(0.0, 1.0));
+                p_values.push(p.unwrap_or(Probability::percent(100)));
+                weights.push(self.of_test(i > 0));
+            }
+        }
+        weighted_holm(&p_values, &weights).into_iter().map(Probability::get).collect()
+    }
+}
+
+/// What one kind of figures says of the tests of a kind, with p values.
+struct Says {
+    shift: (Said, f64),
+    tests: Vec<(Said, f64)>,
+}
+
+impl Kind {
+    /// Takes the corrected p values of its lines from those of all.
+    fn says(&self, block: &Block, p_values: &mut impl Iterator<Item = f64>, rule: Rule) -> Says {
+        let mut next = || if self.is_single { 1.0 } else { p_values.next().unwrap_or(1.0) };
+        let p = next();
+        let shift = Said::of_line(block.common, p, rule);
+        let tests = block.tests.iter().map(|&(whole, beyond)| {
+            let beyond = beyond.map(|line| (line, next()));
+            let said = Said::of_test(whole, beyond, &shift, rule);
+            let deciding = match (said.because, beyond) {
+                (Because::Shared, _) | (_, None) => p,
+                (_, Some((_, own))) => own,
+            };
+            (said, deciding)
+        });
+        let tests = tests.collect();
+        Says { shift: (shift, p), tests }
+    }
+
+    fn conclude(
+        &self,
+        says: &Says,
+        adjusted: Option<&Says>,
+        weights: Weights,
+        rule: Rule,
+        tests: &mut Vec<TestJudgement>,
+        shifts: &mut Vec<Shift>,
+    ) -> Option<()> {
+        let known = |p: f64| if self.is_single { None } else { Probability::new(p) };
+        let bounds = |line: &Line| (!self.is_single).then(|| bounds(line));
+        for (i, &test) in self.matrix.tests.iter().enumerate() {
+            let (said, p) = &says.tests[i];
+            let estimate = |side: &[Vec<super::RunFigure>]| {
+                RunEstimate::of_figures(&side.iter().map(|run| run[i]).collect::<Vec<_>>())
+            };
+            let pace = match (&self.adjusted, adjusted) {
+                (Some(block), Some(_)) => {
+                    let line = &block.tests[i].0;
+                    let mean = |side: &[Vec<super::RunFigure>]| mean_pace(side, i);
+                    Pace::Adjusted(Adjustment {
+                        before: mean(&self.matrix.before),
+                        after: mean(&self.matrix.after),
+                        speedup: speedup(line.log),
+                        bounds: bounds(line),
+                    })
+                }
+                _ if self.matrix.knows_pace() => Pace::Mixed,
+                _ => Pace::Unknown,
+            };
+            let (whole, beyond) = self.measured.tests[i];
+            let deciding = beyond.unwrap_or(whole);
+            tests.push(TestJudgement {
+                test,
+                before: estimate(&self.matrix.before)?,
+                after: estimate(&self.matrix.after)?,
+                speedup: speedup(said.whole.log),
+                bounds: bounds(&said.whole),
+                p_value: known(*p),
+                detectable: (!self.is_single)
+                    .then(|| detectable(&deciding, weights.of_test(beyond.is_some()), rule))
+                    .flatten(),
+                finding: self.finding(said, adjusted.map(|says| &says.tests[i].0), Some(i), rule),
+                pace,
+            });
+        }
+        if self.matrix.tests.len() > 1 {
+            let (said, p) = &says.shift;
+            shifts.push(Shift {
+                kind: self.matrix.tests[0].kind,
+                n_tests: self.matrix.tests.len(),
+                speedup: speedup(said.whole.log),
+                bounds: bounds(&said.whole),
+                p_value: known(*p),
+                finding: self.finding(said, adjusted.map(|says| &says.shift.0), None, rule),
+            });
+        }
+        Some(())
+    }
+
+    fn finding(&self, said: &Said, adjusted: Option<&Said>, test: Option<usize>, rule: Rule) -> Finding {
+        if self.is_single {
+            return Finding { verdict: Verdict::CannotTell, because: Because::OneRunEach };
+        }
+        let runs = self.matrix.before.iter().chain(&self.matrix.after);
+        let figures = runs.flat_map(|run| match test {
+            Some(i) => &run[i..=i],
+            None => &run[..],
+        });
+        let shares = figures.filter_map(|figure| figure.disturbed_share);
+        let most = shares.fold(Share::ZERO, |most, share| if share > most { share } else { most });
+        if most.get() > MOST_DISTURBED {
+            let because = Because::Disturbed { share: most };
+            return Finding { verdict: Verdict::Inconclusive, because };
+        }
+        adjusted.map_or(said.alone(), |adjusted| said.with_adjusted(adjusted, rule))
+    }
+}
+
+fn bounds(line: &Line) -> Bounds<crate::units::Speedup> {
+    let (lower, upper) = line.bounds();
+    Bounds { lower: speedup(lower), upper: speedup(upper) }
+}
+
+/// The smallest slowdown of the line that is found in 95 of 100 cases and more.
+fn detectable(line: &Line, weight: f64, rule: Rule) -> Option<Share> {
+    let significant = line.quantile(rule.alpha.get() * weight) * line.error;
+    // One case in forty lies further to the wrong side than this: as many again are left for the error, which is itself
+    // only an estimate.
+    let log = significant.max(rule.log_noise()) + line.quantile(0.05) * line.error;
+    Share::new(log.exp_m1())
+}
+
+fn mean_pace(side: &[Vec<super::RunFigure>], test: usize) -> std::time::Duration {
+    let paces: Vec<f64> = side.iter().filter_map(|run| Some(run[test].adjusted?.log_pace)).collect();
+    let mean = paces.iter().sum::<f64>() / paces.len().max(1) as f64;
+    <std::time::Duration as Quantity>::from_f64(mean.exp()).unwrap_or_default()
+}

@@ -1,0 +1,163 @@
+use std::fmt;
+
+use super::{Rule, lines::Line};
+use crate::{
+    stats::Verdict,
+    units::{Share, Speedup},
+};
+
+/// A verdict and what it rests on. Its `Display` says both.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What it rests on.
+    pub because: Because,
+}
+
+/// What a verdict rests on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Because {
+    /// The test's own difference: beyond what all tests of its kind share, if there are several.
+    Own,
+    /// The shift that the tests of its kind share.
+    Shared,
+    /// The interval lies within the tolerance.
+    WithinTolerance,
+    /// The interval holds too much.
+    TooNoisy,
+    /// One run on each side knows nothing of how far runs lie apart.
+    OneRunEach,
+    /// The figures as measured and those adjusted for the machine's speed say different things.
+    Disagreement {
+        /// The change as measured.
+        as_measured: Speedup,
+        /// The change of the adjusted figures.
+        adjusted: Speedup,
+    },
+    /// Other work disturbed most repetitions of a side.
+    Disturbed {
+        /// The largest share of disturbed repetitions of a run.
+        share: Share,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.because {
+            Because::Own | Because::WithinTolerance | Because::TooNoisy => write!(f, "{}", self.verdict),
+            Because::Shared => write!(f, "{}, as all tests of its kind", self.verdict),
+            Because::OneRunEach => write!(f, "one run each: {}", self.verdict),
+            Because::Disagreement { as_measured, adjusted } => write!(
+                f,
+                "neighbours busy: {} ({as_measured} as measured, {adjusted} adjusted for the pace)",
+                self.verdict
+            ),
+            Because::Disturbed { share } => write!(
+                f,
+                "neighbours busy: {} ({share:.0} of the repetitions of a run were disturbed)",
+                self.verdict
+            ),
+        }
+    }
+}
+
+/// What one kind of figures says of a test or a shift.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said {
+    /// The whole difference.
+    pub(super) whole: Line,
+    pub(super) verdict: Verdict,
+    pub(super) because: Because,
+}
+
+impl Said {
+    /// Of a line whose p value was corrected.
+    pub(super) fn of_line(line: Line, p_value: f64, rule: Rule) -> Self {
+        let changed = changed(&line, p_value, rule);
+        let (verdict, because) = changed.map_or_else(|| unchanged(&line, rule), |v| (v, Because::Own));
+        Self { whole: line, verdict, because }
+    }
+
+    /// Of a test: by what lies beyond the shift of its kind, else by that shift if the test has it too.
+    pub(super) fn of_test(whole: Line, beyond: Option<(Line, f64)>, shift: &Said, rule: Rule) -> Self {
+        let Some((beyond, p_value)) = beyond else { return *shift };
+        let own = changed(&beyond, p_value, rule);
+        let (verdict, because) = match (own, shift.verdict) {
+            (Some(verdict), _) if is_own(&whole, verdict, shift, rule) => (verdict, Because::Own),
+            (_, verdict @ (Verdict::Improved | Verdict::Regressed)) if agrees(&whole, verdict, rule) => {
+                (verdict, Because::Shared)
+            }
+            _ => unchanged(&whole, rule),
+        };
+        Self { whole, verdict, because }
+    }
+
+    /// Together with what the adjusted figures say: a verdict needs both.
+    pub(super) fn with_adjusted(self, adjusted: &Self, rule: Rule) -> Finding {
+        let apart = (self.whole.log - adjusted.whole.log).abs() > rule.log_tolerance();
+        let disagreement = || Finding {
+            verdict: Verdict::Inconclusive,
+            because: Because::Disagreement {
+                as_measured: speedup(self.whole.log),
+                adjusted: speedup(adjusted.whole.log),
+            },
+        };
+        let finding = |verdict, because| Finding { verdict, because };
+        let is_change = |verdict| matches!(verdict, Verdict::Improved | Verdict::Regressed);
+        match (self.verdict, adjusted.verdict) {
+            (a, b) if a == b && is_change(a) => finding(a, adjusted.because),
+            (a, b) if is_change(a) || is_change(b) => {
+                let (change, other) = if is_change(a) { (a, adjusted) } else { (b, &self) };
+                match agrees(&other.whole, change, rule) && !is_change(other.verdict) {
+                    // The same change, of which one kind of figures is not sure.
+                    true => finding(Verdict::CannotTell, Because::TooNoisy),
+                    false => disagreement(),
+                }
+            }
+            _ if apart => disagreement(),
+            (Verdict::NoChange, _) | (_, Verdict::NoChange) => {
+                finding(Verdict::NoChange, Because::WithinTolerance)
+            }
+            _ => finding(Verdict::CannotTell, Because::TooNoisy),
+        }
+    }
+
+    pub(super) fn alone(self) -> Finding {
+        Finding { verdict: self.verdict, because: self.because }
+    }
+}
+
+/// A line that is surely not zero, and by more than noise.
+fn changed(line: &Line, p_value: f64, rule: Rule) -> Option<Verdict> {
+    let counts = p_value < rule.alpha.get() && line.log.abs() > rule.log_noise();
+    counts.then_some(if line.log > 0.0 { Verdict::Improved } else { Verdict::Regressed })
+}
+
+fn unchanged(line: &Line, rule: Rule) -> (Verdict, Because) {
+    let (lower, upper) = line.bounds();
+    let within = rule.log_tolerance();
+    match -within < lower && upper < within {
+        true => (Verdict::NoChange, Because::WithinTolerance),
+        false => (Verdict::CannotTell, Because::TooNoisy),
+    }
+}
+
+/// Whether what lies beyond the shift is a change of the test itself: not where the others surely changed the other way and
+/// the test stayed as it was.
+fn is_own(whole: &Line, verdict: Verdict, shift: &Said, rule: Rule) -> bool {
+    let has_direction = (whole.log > 0.0) == (verdict == Verdict::Improved);
+    has_direction && (agrees(whole, verdict, rule) || shift.whole.p_value() >= rule.alpha.get())
+}
+
+/// Whether a difference is one of the verdict's direction, by more than noise.
+fn agrees(line: &Line, verdict: Verdict, rule: Rule) -> bool {
+    let size = if verdict == Verdict::Improved { line.log } else { -line.log };
+    size > rule.log_noise()
+}
+
+pub(super) fn speedup(log: f64) -> Speedup {
+    Speedup::new(log.clamp(-700.0, 700.0).exp()).unwrap_or(Speedup::ONE)
+}

@@ -1,0 +1,231 @@
+//! Several configurations of a report, test by test, each held against the first: what page and terminal show.
+
+use super::columns::table;
+use crate::{
+    judge::{self, Finding, Group, Judgement, Rule, RunEstimate},
+    record::{Cell, Report, Run, Test},
+    units::Speedup,
+};
+
+/// The sides of a report.
+pub(super) struct SideBySide<'a> {
+    /// What each side is called: `run 1`, `runs 2 to 4`.
+    pub(super) names: Vec<String>,
+    /// One row per test, then one per kind of test.
+    pub(super) rows: Vec<Row<'a>>,
+    pub(super) rule: Rule,
+}
+
+/// A test on every side, or what all tests of a kind share.
+pub(super) struct Row<'a> {
+    pub(super) name: String,
+    /// By side; empty for a shift.
+    pub(super) figures: Vec<Figure<'a>>,
+    /// By side after the first.
+    pub(super) changes: Vec<Option<Change>>,
+}
+
+/// What a side has of a test.
+pub(super) enum Figure<'a> {
+    Measured(RunEstimate, u32),
+    Failed(&'a str),
+    Missing,
+}
+
+/// The change from the first side.
+#[derive(Clone, Copy)]
+pub(super) struct Change {
+    pub(super) speedup: Speedup,
+    pub(super) bounds: Option<judge::Bounds<Speedup>>,
+    pub(super) finding: Finding,
+}
+
+impl<'a> SideBySide<'a> {
+    /// The runs of each configuration and build are a side. Two runs of one configuration are a side each; of more, what
+    /// they say together is shown. `None` for a run on its own.
+    pub(super) fn of(report: &'a Report) -> Option<Self> {
+        let groups = Group::all_by_build(report);
+        let sides: Vec<Vec<&Run>> = match (&groups[..], &report.runs[..]) {
+            (_, [] | [_]) => return None,
+            ([_], [a, b]) => vec![vec![a], vec![b]],
+            _ => groups.into_iter().map(|group| group.runs).collect(),
+        };
+        let rule = Rule::default();
+        let [first, others @ ..] = &sides[..] else { return None };
+        let pairs: Vec<(&[&Run], &[&Run])> = others.iter().map(|other| (&first[..], &other[..])).collect();
+        // A file with a repetition of no time has figures, and no changes.
+        let judgements = judge::compare_together(&pairs, rule).unwrap_or_default();
+        let mut rows: Vec<Row<'_>> =
+            tests(report).into_iter().map(|test| row(test, &sides, &judgements)).collect();
+        rows.extend(shifts(others.len(), &judgements));
+        let names = sides.iter().map(|side| name(report, side)).collect();
+        Some(Self { names, rows, rule })
+    }
+
+    /// What is shown, in words.
+    pub(super) fn caption(&self) -> String {
+        let figures = "Speed in t/s at the fast end of each run, the geometric mean of a side's runs";
+        if self.names.len() == 1 {
+            return format!("{figures}, with its 95 % interval between runs.");
+        }
+        format!(
+            "{figures}; its change from the first side, with its 95 % interval between runs. A change up to {:.0} never \
+             counts; the chance of a false alarm is {:.0} over all lines together. One run on each side says nothing of how \
+             far runs lie apart: the change is shown, but nothing can be told.",
+            self.rule.noise(),
+            self.rule.alpha.as_share()
+        )
+    }
+
+    /// One table of plain text per side after the first; one in all if there is but one side. What does not fit into
+    /// the width is left out: intervals, then what verdicts rest on, then the figures, which the runs' own tables have.
+    pub(super) fn tables(&self, width: usize) -> String {
+        if let [name] = &self.names[..] {
+            let row = |row: &Row<'_>| {
+                let figure = row.figures.first()?;
+                Some([row.name.clone(), figure.text(), figure.interval()])
+            };
+            let rows: Vec<[String; 3]> = self.rows.iter().filter_map(row).collect();
+            return table(["test", name, "95 % interval"], &rows);
+        }
+        (1..self.names.len()).map(|i| self.against_first(i, width)).collect::<Vec<_>>().join("\n")
+    }
+
+    fn against_first(&self, side: usize, width: usize) -> String {
+        let fits = |table: &String| table.lines().all(|line| line.chars().count() <= width);
+        let figure =
+            |row: &Row<'_>, side: usize| row.figures.get(side).map_or_else(String::new, Figure::text);
+        let change = |row: &Row<'_>, show: fn(&Change) -> String| {
+            row.changes[side - 1].as_ref().map_or_else(String::new, show)
+        };
+        let speed = |row: &Row<'_>| change(row, |change| change.speedup.to_string());
+        let finding = |row: &Row<'_>| change(row, |change| change.finding.to_string());
+        let word = |row: &Row<'_>| change(row, |change| change.finding.verdict.to_string());
+        let (first, other) = (&self.names[0][..], &self.names[side][..]);
+        let with_intervals = || {
+            let row = |row: &Row<'_>| {
+                let interval = change(row, Change::interval);
+                [row.name.clone(), figure(row, 0), figure(row, side), speed(row), interval, finding(row)]
+            };
+            let rows: Vec<[String; 6]> = self.rows.iter().map(row).collect();
+            table(["test", first, other, "speed", "95 % interval", "verdict"], &rows)
+        };
+        let with_figures = |verdict: &dyn Fn(&Row<'_>) -> String| {
+            let row = |row: &Row<'_>| {
+                [row.name.clone(), figure(row, 0), figure(row, side), speed(row), verdict(row)]
+            };
+            let rows: Vec<[String; 5]> = self.rows.iter().map(row).collect();
+            table(["test", first, other, "speed", "verdict"], &rows)
+        };
+        let row = |row: &Row<'_>| [row.name.clone(), speed(row), word(row)];
+        Some(with_intervals())
+            .filter(fits)
+            .or_else(|| Some(with_figures(&finding)).filter(fits))
+            .or_else(|| Some(with_figures(&word)).filter(fits))
+            .unwrap_or_else(|| {
+                table(["test", other, "verdict"], &self.rows.iter().map(row).collect::<Vec<_>>())
+            })
+    }
+}
+
+fn find(run: &Run, test: Test) -> Option<&Cell> {
+    run.cells.iter().find(|cell| cell.test == test)
+}
+
+fn tests(report: &Report) -> Vec<Test> {
+    let mut tests: Vec<Test> = Vec::new();
+    for (_, cell) in report.cells() {
+        if !tests.contains(&cell.test) {
+            tests.push(cell.test);
+        }
+    }
+    tests
+}
+
+fn row<'a>(test: Test, sides: &[Vec<&'a Run>], judgements: &[Judgement]) -> Row<'a> {
+    let cells = |side: &[&'a Run]| -> Vec<(&'a Run, &'a Cell)> {
+        let cells = side.iter().filter_map(|run| Some((*run, find(run, test)?)));
+        cells.filter(|(_, cell)| cell.failure().is_none()).collect()
+    };
+    let pool: Vec<&Cell> = sides.iter().flat_map(|side| cells(side)).map(|(_, cell)| cell).collect();
+    let figure = |side: &Vec<&'a Run>| match RunEstimate::beside(&cells(side), &pool) {
+        Some(estimate) => Figure::Measured(estimate, test.kind.n_tokens()),
+        None => match side.iter().find_map(|run| find(run, test)?.failure()) {
+            Some(failure) => Figure::Failed(&failure.kind),
+            None => Figure::Missing,
+        },
+    };
+    let change = |i: usize| {
+        let judged = judgements.get(i)?.tests.iter().find(|judged| judged.test == test)?;
+        Some(Change { speedup: judged.speedup, bounds: judged.bounds, finding: judged.finding })
+    };
+    Row {
+        name: test.to_string(),
+        figures: sides.iter().map(figure).collect(),
+        changes: (0..sides.len() - 1).map(change).collect(),
+    }
+}
+
+fn shifts<'a>(n_others: usize, judgements: &[Judgement]) -> Vec<Row<'a>> {
+    let mut kinds: Vec<&'static str> = Vec::new();
+    for shift in judgements.iter().flat_map(|judgement| &judgement.shifts) {
+        if !kinds.contains(&shift.kind.family()) {
+            kinds.push(shift.kind.family());
+        }
+    }
+    let row = |kind: &'static str| {
+        let change = |i: usize| {
+            let shift = judgements.get(i)?.shifts.iter().find(|shift| shift.kind.family() == kind)?;
+            Some(Change { speedup: shift.speedup, bounds: shift.bounds, finding: shift.finding })
+        };
+        Row { name: format!("all {kind}"), figures: Vec::new(), changes: (0..n_others).map(change).collect() }
+    };
+    kinds.into_iter().map(row).collect()
+}
+
+/// Where the runs of a side stand in the report, counted from 1.
+fn name(report: &Report, side: &[&Run]) -> String {
+    let at = |run: &&Run| report.runs.iter().position(|other| std::ptr::eq(other, *run)).map_or(0, |i| i + 1);
+    let numbers: Vec<usize> = side.iter().map(at).collect();
+    match (&numbers[..], numbers.windows(2).all(|pair| pair[1] == pair[0] + 1)) {
+        ([one], _) => format!("run {one}"),
+        ([first, .., last], true) => format!("runs {first} to {last}"),
+        _ => format!("runs {}", numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+impl Figure<'_> {
+    /// Tokens per second, why there are none, or a dash.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Figure::Measured(estimate, n_tokens) => {
+                estimate.rate(*n_tokens).map_or_else(|| "–".into(), |rate| format!("{:.2}", rate.get()))
+            }
+            Figure::Failed(kind) => (*kind).to_owned(),
+            Figure::Missing => "–".into(),
+        }
+    }
+
+    /// The bounds of its interval in tokens per second.
+    pub(super) fn interval(&self) -> String {
+        let Figure::Measured(estimate, n_tokens) = self else { return String::new() };
+        let bound = |time| crate::units::TokensPerSecond::from_elapsed(u64::from(*n_tokens), time);
+        match (bound(estimate.longest), bound(estimate.shortest)) {
+            (Some(lower), Some(upper)) => format!("{:.2} to {:.2}", lower.get(), upper.get()),
+            _ => String::new(),
+        }
+    }
+}
+
+impl Change {
+    /// The interval: `-7.1 % to -3.2 %`; empty if nothing is known of it.
+    pub(super) fn interval(&self) -> String {
+        self.bounds.map_or_else(String::new, |bounds| format!("{} to {}", bounds.lower, bounds.upper))
+    }
+}
+
+/// The configurations of a report held against the first of them, as tables of plain text; `None` for a run on its own.
+pub fn comparison_text(report: &Report) -> Option<String> {
+    let all = SideBySide::of(report)?;
+    Some(format!("{}\n{}", all.caption(), all.tables(usize::MAX)))
+}

@@ -1,0 +1,194 @@
+//! Measured runs of one configuration and build, held against each other everywhere: nothing may be called a change.
+#![allow(missing_docs)]
+
+use std::{fs, path::Path};
+
+use llama_bench_rs::{
+    baseline::Key,
+    judge::{self, Rule},
+    record::{Report, Run, Test},
+    report::{self, html, insights},
+    stats::Verdict,
+    testing::{Floor, RegressionError, Tolerance, check_at_least, check_no_regression},
+    units::TokensPerSecond,
+};
+
+/// Every run of the committed results, by file.
+fn runs() -> Vec<Run> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/results")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.extension().and_then(|e| e.to_str()) {
+                None if path.is_dir() => folders.push(path),
+                Some("json" | "jsonl" | "csv" | "sqlite") => files.push(path),
+                _ => {}
+            }
+        }
+    }
+    // These were measured without CUDA graphs, which no file tells.
+    files.retain(|file| !file.to_string_lossy().contains("nograph"));
+    files.sort();
+    assert!(files.len() > 80, "{files:?}");
+    files.iter().flat_map(|file| report::read_file(file).unwrap().report.runs).collect()
+}
+
+/// Those that differ in nothing that is told.
+fn groups() -> Vec<Vec<Run>> {
+    let mut groups: Vec<Vec<Run>> = Vec::new();
+    for run in runs() {
+        let is_same = |group: &&mut Vec<Run>| {
+            Key::of(&group[0].header) == Key::of(&run.header) && group[0].header.build == run.header.build
+        };
+        match groups.iter_mut().find(is_same) {
+            Some(group) => group.push(run),
+            None => groups.push(vec![run]),
+        }
+    }
+    groups
+}
+
+fn pairs() -> Vec<(Run, Run)> {
+    let pairs = |group: Vec<Run>| {
+        let indices = (0..group.len()).flat_map(|i| (0..i).map(move |j| (j, i))).collect::<Vec<_>>();
+        indices.into_iter().map(move |(a, b)| (group[a].clone(), group[b].clone()))
+    };
+    let have_a_test = |(a, b): &(Run, Run)| a.cells.iter().any(|a| b.cells.iter().any(|b| a.test == b.test));
+    groups().into_iter().flat_map(pairs).filter(have_a_test).collect()
+}
+
+fn report_of(runs: &[&Run]) -> Report {
+    Report { runs: runs.iter().map(|run| (*run).clone()).collect() }
+}
+
+/// Only what both have, so that nothing is missing.
+fn shared(a: &Run, b: &Run) -> (Run, Run) {
+    let keep = |run: &Run, other: &Run| {
+        let mut run = run.clone();
+        run.cells.retain(|cell| other.cells.iter().any(|other| other.test == cell.test));
+        run
+    };
+    (keep(a, b), keep(b, a))
+}
+
+fn is_change(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Improved | Verdict::Regressed)
+}
+
+#[test]
+fn no_place_calls_equal_runs_different_and_all_agree() {
+    let pairs = pairs();
+    assert!(pairs.len() > 70, "{}", pairs.len());
+    let mut changed = [0; 5];
+    for (a, b) in &pairs {
+        let (a, b) = shared(a, b);
+        let both = report_of(&[&a, &b]);
+        let page = html::page(&both).unwrap();
+        let side_by_side = &page[page.find("Side by side").unwrap()..];
+        let text = report::comparison_text(&both).unwrap();
+        let (before, after) = (report_of(&[&a]), report_of(&[&b]));
+        let checked = match check_no_regression(&before, &after, Tolerance::default()) {
+            Ok(outcome) => outcome,
+            Err(RegressionError::Regressed(outcome)) => *outcome,
+            Err(error) => panic!("{error}"),
+        };
+        let says = [
+            ["improved", "REGRESSED"].iter().any(|word| side_by_side.contains(word)),
+            ["improved", "REGRESSED"].iter().any(|word| text.contains(word)),
+            judge::compare(&[&a], &[&b], Rule::default()).unwrap().has_change(),
+            judge::compare_paired(&[&a], &[&b], Rule::default()).unwrap().has_change(),
+            checked.cells.iter().any(|cell| is_change(cell.verdict())),
+        ];
+        assert!(says.iter().all(|said| *said == says[0]), "{says:?}: {text}");
+        changed.iter_mut().zip(says).for_each(|(n, said)| *n += usize::from(said));
+        // Each place says that one run on each side is not enough, and shows the change all the same.
+        assert!(
+            text.contains("one run each: cannot tell") && side_by_side.contains("one run each: cannot tell")
+        );
+    }
+    println!("{} pairs, with a change: {changed:?}", pairs.len());
+    assert!(changed.iter().all(|n| n * 20 <= pairs.len()), "{changed:?} of {}", pairs.len());
+}
+
+/// The mean speed of a test.
+fn rate(run: &Run, test: Test) -> Option<f64> {
+    let cell = run.cells.iter().find(|cell| cell.test == test)?;
+    Some(cell.rate_summary()?.mean.get())
+}
+
+#[test]
+fn a_floor_and_an_expectation_say_the_same_of_every_cell() {
+    let (mut n, mut below, mut n_far) = (0, 0, 0);
+    for (a, b) in pairs() {
+        for cell in &b.cells {
+            let test = cell.test;
+            let Some(mean) = rate(&a, test).filter(|_| test.group.is_none() && rate(&b, test).is_some())
+            else {
+                continue;
+            };
+            // At the mean of the other run, and 10 % above it.
+            for (factor, count) in [(1.0, &mut below), (1.1, &mut n_far)] {
+                let start = mean * factor;
+                let expected = insights::Expectation::new(test.kind, start..f64::INFINITY)
+                    .at_depth(test.n_depth)
+                    .check(&b);
+                let floor = Floor::new(TokensPerSecond::new(start).unwrap());
+                let checked = check_at_least(&report_of(&[&b]), test.kind, test.n_depth, floor);
+                let is_below = match checked {
+                    Ok(outcome) => {
+                        assert_eq!(Some(outcome.measured), expected.measured);
+                        false
+                    }
+                    Err(RegressionError::BelowFloor(_)) => true,
+                    Err(error) => panic!("{error}"),
+                };
+                assert_eq!(is_below, expected.verdict == insights::Verdict::FallsShort, "{expected}");
+                *count += usize::from(is_below);
+            }
+            n += 1;
+        }
+    }
+    println!("{n} cells: {below} below the mean of the other run, {n_far} below 10 % more");
+    assert!(n > 250 && below * 20 <= n, "{below} of {n}");
+    assert!(n_far * 10 >= n * 8, "{n_far} of {n}: a floor that is far away is missed");
+}
+
+fn side(runs: Vec<(usize, &Run)>) -> Vec<&Run> {
+    runs.into_iter().map(|(_, run)| run).collect()
+}
+
+/// Several runs on each side, where there are enough of one configuration.
+#[test]
+fn sides_of_several_runs_seldom_differ() {
+    let (mut n, mut changed) = (0, 0);
+    for group in groups().iter().filter(|group| group.len() >= 4) {
+        let of_all = |test: &Test| group.iter().all(|run| rate(run, *test).is_some());
+        if !group[0].cells.iter().map(|cell| cell.test).any(|test| of_all(&test)) {
+            continue;
+        }
+        for first in 0..group.len() {
+            for second in 0..first {
+                let (after, before): (Vec<_>, Vec<_>) =
+                    group.iter().enumerate().partition(|(i, _)| *i == first || *i == second);
+                let judgement = judge::compare(&side(before), &side(after), Rule::default()).unwrap();
+                if judgement.has_change() {
+                    for t in judgement.tests.iter().filter(|t| is_change(t.verdict())) {
+                        println!(
+                            "{first} {second} of {}: {} {} {}",
+                            group.len(),
+                            t.test,
+                            t.speedup,
+                            t.finding
+                        );
+                    }
+                }
+                changed += usize::from(judgement.has_change());
+                n += 1;
+            }
+        }
+    }
+    println!("{n} comparisons of two runs with the others, with a change: {changed}");
+    // One run that lies apart is in many of the comparisons.
+    assert!(n > 40 && changed * 10 <= n, "{changed} of {n}");
+}
