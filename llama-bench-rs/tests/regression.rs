@@ -221,6 +221,32 @@ fn runs_that_do_not_all_know_their_pace_are_compared_as_measured() {
     }
 }
 
+/// Runs of one day say nothing of another: that is warned of, however many there are, and counts in the interval.
+#[test]
+fn a_baseline_of_one_sitting_is_warned_of() {
+    let on = |day: u32, mut report: Report| {
+        let at = format!("2026-11-{day:02}T10:00:00Z");
+        report.runs.iter_mut().for_each(|run| run.header.timing.started_at.clone_from(&at));
+        report
+    };
+    let before = on(1, runs(10, 0.0));
+    let same_day = check(&before, &on(1, runs(1, 0.0))).unwrap();
+    assert_eq!((same_day.warning(), same_day.baseline_is_of_one_sitting), (None, false));
+    let another = check(&before, &on(2, runs(1, 0.0))).unwrap();
+    assert!(another.warning().unwrap().contains("made in one sitting"), "{another}");
+    let slower = |now| check(&before, &now).is_err();
+    assert!(slower(on(1, runs(1, 0.05))), "found in the same sitting");
+    assert!(!slower(on(2, runs(1, 0.05))), "as large as what days differ by");
+    assert!(slower(on(2, runs(1, 0.15))));
+    let mut days = runs(10, 0.0);
+    for (i, run) in days.runs.iter_mut().enumerate() {
+        run.header.timing.started_at = format!("2026-11-{:02}T10:00:00Z", i + 1);
+    }
+    let of_days = check(&days, &on(20, runs(1, 0.0))).unwrap();
+    assert_eq!(of_days.warning(), None, "{of_days}");
+    assert!(check(&days, &on(20, runs(1, 0.05))).is_err(), "days that are known not to differ");
+}
+
 #[test]
 fn another_configuration_is_refused_by_name() {
     let mut now = runs(1, 0.0);

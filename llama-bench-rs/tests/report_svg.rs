@@ -60,7 +60,7 @@ fn figures_stand_at_their_points() {
     let texts = texts(&svg(&reference(), Picture::Depth));
     for expected in [
         "Prompt processing, pp2048",
-        "tokens per second, mean of 5; band: 95 % interval; faint: while filling",
+        "tokens per second, mean of 5; band: 95 % interval within a run; faint: while filling",
         "3714",
         "2029 (-45 %)",
         "90.1",

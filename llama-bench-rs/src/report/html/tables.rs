@@ -13,7 +13,7 @@ use crate::{
 pub(super) fn cells(run: &Run) -> Markup {
     html! {
         p class="caption" {
-            "Speed of each test at each depth. The interval holds the true mean in 95 of 100 such measurements; cv is "
+            "Speed of each test at each depth. The interval is of the mean within this run, and does not know how far runs lie apart; cv is "
             "the standard deviation over the mean."
         }
         div class="scroll" {
@@ -22,7 +22,7 @@ pub(super) fn cells(run: &Run) -> Markup {
                     tr {
                         th scope="col" { "test" }
                         (heading("mean", "t/s"))
-                        (heading("95 % interval", "t/s"))
+                        (heading("95 % interval", "t/s, within this run"))
                         (heading("median", "t/s"))
                         (heading("cv", "%"))
                         (heading("n", ""))

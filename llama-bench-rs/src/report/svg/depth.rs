@@ -133,7 +133,7 @@ fn note(speeds: &[Speed], has_fill: bool, is_log: bool) -> String {
         _ => note.push_str(", mean"),
     }
     if speeds.iter().any(|speed| speed.interval.is_some()) {
-        note.push_str("; band: 95 % interval");
+        note.push_str("; band: 95 % interval within a run");
     }
     if has_fill {
         note.push_str("; faint: while filling");

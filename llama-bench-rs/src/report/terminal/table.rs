@@ -37,7 +37,7 @@ pub(super) fn table(run: &Run, paint: &Paint) -> String {
     let (name, depth) =
         (column("test", all(|r| r.test.clone())), column("depth", all(|r| r.n_depth.to_string())));
     let rate = column("t/s", figures(|_, f| format!("{:.2}", f.rate.get())));
-    let spread = column("95 %", figures(|_, f| half_width(f)));
+    let spread = column("95 % in run", figures(|_, f| half_width(f)));
     let time = column("time", figures(|_, f| duration(f.time)));
     let token = column("a token", figures(|row, f| token(row.cell, f.time)));
     let count = column("n", figures(|_, f| f.times.as_ref().map_or(String::new(), |t| t.n().to_string())));
