@@ -1,12 +1,11 @@
-//! What was measured, cell by cell, and what it says.
-
-use std::time::Duration;
+//! What was measured, test by test, and what it says.
 
 use llama_bench_rs::{
     bench::{Loaded, PageCache},
-    record::{Cell, Failure, Report},
-    stats::{CompareError, Comparison, Samples, Threshold, Verdict, time_of_runs},
-    units::{Share, TokensPerSecond},
+    judge::{self, Because, Bounds, Finding, Judgement, Rule, RunEstimate, TestJudgement},
+    record::{Cell, Failure, Report, Run, Test},
+    stats::Verdict,
+    units::{Probability, Share, Speedup},
 };
 
 use crate::Args;
@@ -14,108 +13,113 @@ use crate::Args;
 /// What the place of a mapped file's pages makes of the speed at most, where it was seen.
 const PLACEMENT: f64 = 0.09;
 
-/// The accepted chance that equal sides differ in any cell.
-const ALPHA: f64 = 0.01;
+/// The accepted chance that equal sides differ in any line, in percent.
+const ALPHA: u32 = 1;
 
-/// One test of both sides.
-struct Row<'a> {
-    cell: &'a Cell,
-    /// The times of each side, a set a load.
-    times: [Vec<Samples<Duration>>; 2],
-    /// The index of the comparison, or why there is none.
-    outcome: Result<usize, CompareError>,
-    failure: Option<&'a Failure>,
-}
-
-/// Prints the table; whether B is slower in any cell.
+/// Prints the table; whether B is slower in any line.
 pub fn print(args: &Args, measured: &Loaded) -> bool {
-    let threshold = threshold(args, &measured.page_cache);
-    let mut compared = Vec::new();
-    let rows = rows(measured, threshold, &mut compared);
-    Comparison::correct(&mut compared);
+    let [a, b] = &measured.sides[..] else { return false };
+    let rule = rule(args, &measured.page_cache);
+    let judgement = judge::compare_paired(&runs(a), &runs(b), rule);
+    tell_changes(a, b);
     say!("| test | A t/s | B t/s | B over A (95 % interval between loads) | p | verdict |");
     say!("| --- | ---: | ---: | ---: | ---: | --- |");
-    for row in &rows {
-        let rates: Vec<Option<f64>> = row.times.iter().map(|side| rate(row.cell, side)).collect();
-        let shown = |rate: &Option<f64>| rate.map_or_else(String::new, |rate| format!("{rate:.2}"));
-        let (change, p, verdict) = match (&row.outcome, row.failure) {
-            (_, Some(failure)) => (String::new(), String::new(), failure.message.clone()),
-            (Ok(i), None) => {
-                let c = &compared[*i];
-                let change = format!("{:.3} ({:.3} to {:.3})", c.speedup.get(), c.lower.get(), c.upper.get());
-                (change, format!("{:.4}", c.p_value.get()), words(c))
-            }
-            (Err(error), None) => {
-                // The change is shown; one load says nothing of how far loads lie apart.
-                let change = rates[0].zip(rates[1]).map(|(a, b)| format!("{:.3}", b / a));
-                let why = match error {
-                    CompareError::OnePair => {
-                        "one load each: cannot tell; take more loads (--loads)".to_owned()
-                    }
-                    error => error.to_string(),
-                };
-                (change.unwrap_or_default(), String::new(), why)
-            }
-        };
-        say!(
-            "| {} | {} | {} | {change} | {p} | {verdict} |",
-            row.cell.test,
-            shown(&rates[0]),
-            shown(&rates[1])
-        );
+    let judged = judgement.as_ref().ok();
+    for cell in a.runs.first().map_or(&[][..], |run| &run.cells) {
+        row(cell.test, failure([a, b], cell.test), judged);
+    }
+    if let Some(judgement) = judged {
+        shifts(judgement);
+    }
+    if let Err(error) = &judgement {
+        say!("\nNothing can be compared: {error}");
     }
     tell_what_it_is_of(args, measured);
-    compared.iter().any(|comparison| comparison.verdict == Verdict::Regressed)
+    judged.is_some_and(|judgement| judgement.with(Verdict::Regressed).next().is_some())
+}
+
+fn runs(side: &Report) -> Vec<&Run> {
+    side.runs.iter().collect()
 }
 
 /// What a change must be to count: beyond what the place of pages makes, if that was the same in all loads.
-fn threshold(args: &Args, page_cache: &PageCache) -> Threshold {
+fn rule(args: &Args, page_cache: &PageCache) -> Rule {
     let of_placement = Share::new(PLACEMENT).unwrap_or_default();
     let noise = match page_cache {
         PageCache::Kept(_) if of_placement > args.noise => of_placement,
         _ => args.noise,
     };
-    let alpha = Probability::new(ALPHA).unwrap_or_default();
-    Threshold { noise, alpha }
+    // Half of a rule's tolerance never counts.
+    let mut rule = Rule::new(Share::new(2.0 * noise.get()).unwrap_or(noise));
+    rule.alpha = Probability::percent(ALPHA);
+    rule
 }
 
-fn rows<'a>(measured: &'a Loaded, threshold: Threshold, compared: &mut Vec<Comparison>) -> Vec<Row<'a>> {
-    let [a, b] = &measured.sides[..] else { return Vec::new() };
-    let Some(first) = a.runs.first() else { return Vec::new() };
-    let row = |(i, cell): (usize, &'a Cell)| {
-        let times = [a, b].map(|side| times(side, i));
-        let failure = [a, b].into_iter().find_map(|side| {
-            side.runs.iter().filter_map(|run| run.cells.get(i)).find_map(|cell| cell.failure())
-        });
-        let outcome = Comparison::of_paired_runs(&times[0], &times[1], threshold).map(|comparison| {
-            // A failed cell has no verdict, so it must not weaken that of the others.
-            if failure.is_none() {
-                compared.push(comparison);
-            }
-            compared.len().saturating_sub(1)
-        });
-        Row { cell, times, outcome, failure }
+/// What llama.cpp computes in another way on side B, whatever the clock says.
+fn tell_changes(a: &Report, b: &Report) {
+    let (Some(a), Some(b)) = (a.runs.first(), b.runs.first()) else { return };
+    let changes = llama_bench_rs::record::work::changes(&a.header, &b.header);
+    for change in &changes {
+        say!("B: {change}");
+    }
+    if !changes.is_empty() {
+        say!("");
+    }
+}
+
+/// The first failure of a test in any load.
+fn failure(sides: [&Report; 2], test: Test) -> Option<&Failure> {
+    let of_test = |cell: &&Cell| cell.test == test;
+    sides
+        .into_iter()
+        .flat_map(|side| &side.runs)
+        .flat_map(|run| &run.cells)
+        .filter(of_test)
+        .find_map(Cell::failure)
+}
+
+fn row(test: Test, failure: Option<&Failure>, judgement: Option<&Judgement>) {
+    let judged = judgement.and_then(|all| all.tests.iter().find(|judged| judged.test == test));
+    let rate = |estimate: Option<&RunEstimate>| {
+        let rate = estimate.and_then(|estimate| estimate.rate(test.kind.n_tokens()));
+        rate.map_or_else(String::new, |rate| format!("{:.2}", rate.get()))
     };
-    first.cells.iter().enumerate().map(row).collect()
+    let (before, after) = (rate(judged.map(|one| &one.before)), rate(judged.map(|one| &one.after)));
+    let (change, p, verdict) = match (failure, judged) {
+        (Some(failure), _) => (String::new(), String::new(), failure.message.clone()),
+        (None, Some(one)) => (change(one.speedup, one.bounds), p_value(one.p_value), words(one)),
+        (None, None) => (String::new(), String::new(), "not measured on both sides".into()),
+    };
+    say!("| {test} | {before} | {after} | {change} | {p} | {verdict} |");
 }
 
-/// The times of the cell at this place, a set a load.
-fn times(side: &Report, cell: usize) -> Vec<Samples<Duration>> {
-    side.runs.iter().filter_map(|run| run.cells.get(cell)?.times()).collect()
+/// The lines of what all tests of a kind share.
+fn shifts(judgement: &Judgement) {
+    for shift in &judgement.shifts {
+        let verdict = verdict(shift.finding, shift.speedup).unwrap_or_else(|| "cannot tell".into());
+        let change = change(shift.speedup, shift.bounds);
+        let (kind, p) = (shift.kind.family(), p_value(shift.p_value));
+        say!("| all {kind} | | | {change} | {p} | {verdict} |");
+    }
 }
 
-/// Tokens per second by the figure that is compared.
-fn rate(cell: &Cell, times: &[Samples<Duration>]) -> Option<f64> {
-    let n_tokens = u64::from(cell.test.kind.n_tokens());
-    TokensPerSecond::from_elapsed(n_tokens, time_of_runs(times)?).map(TokensPerSecond::get)
+/// `1.032 (1.010 to 1.055)`.
+fn change(speedup: Speedup, bounds: Option<Bounds<Speedup>>) -> String {
+    let bounds =
+        bounds.map(|Bounds { lower, upper, .. }| format!(" ({:.3} to {:.3})", lower.get(), upper.get()));
+    format!("{:.3}{}", speedup.get(), bounds.unwrap_or_default())
+}
+
+fn p_value(p: Option<Probability>) -> String {
+    p.map_or_else(String::new, |p| format!("{p:.4}"))
 }
 
 fn tell_what_it_is_of(args: &Args, measured: &Loaded) {
     let n_loads = measured.sides.first().map_or(0, |side| side.runs.len());
     let (loads, n_reps) = (if n_loads == 1 { "load" } else { "loads" }, args.n_reps);
     say!(
-        "\nOf {n_loads} {loads} of each side, in turn, in fresh contexts; a load counts as the median of its {n_reps} \
-         repetitions. A verdict of change needs p under {ALPHA}, corrected for the number of tests."
+        "\nOf {n_loads} {loads} of each side, in turn, in fresh contexts; with {n_reps} repetitions in each. A verdict of \
+         change needs p under 0.0{ALPHA}, corrected for the number of lines."
     );
     match &measured.page_cache {
         PageCache::Redrawn => {
@@ -132,20 +136,29 @@ fn tell_what_it_is_of(args: &Args, measured: &Loaded) {
     }
 }
 
-fn words(comparison: &Comparison) -> String {
-    let percent = (comparison.speedup.get() - 1.0).abs() * 100.0;
-    match comparison.verdict {
+/// The verdict of a line, unless it is that nothing can be told.
+fn verdict(finding: Finding, speedup: Speedup) -> Option<String> {
+    let percent = (speedup.get() - 1.0).abs() * 100.0;
+    Some(match finding.verdict {
         Verdict::Improved => format!("B is {percent:.1} % faster"),
         Verdict::Regressed => format!("B is {percent:.1} % slower"),
         Verdict::NoChange => "no change".into(),
-        _ => {
-            let shown = match comparison.detectable_slowdown() {
-                // Further digits of an absurd number say nothing.
-                Some(least) if least.get() >= 10.0 => "no slowdown under 999 % is sure to show; ".into(),
-                Some(least) => format!("only a slowdown of {least:.1} is sure to show; "),
-                None => String::new(),
-            };
-            format!("cannot tell: {shown}take more loads (--loads)")
+        Verdict::Inconclusive => finding.to_string(),
+        _ => return None,
+    })
+}
+
+fn words(judged: &TestJudgement) -> String {
+    verdict(judged.finding, judged.speedup).unwrap_or_else(|| {
+        if judged.finding.because == Because::OneRunEach {
+            return "one load each: cannot tell; take more loads (--loads)".into();
         }
-    }
+        let shown = match judged.detectable {
+            // Further digits of an absurd number say nothing.
+            Some(least) if least.get() >= 10.0 => "no slowdown under 999 % is sure to show; ".into(),
+            Some(least) => format!("only a slowdown of {least:.1} is sure to show; "),
+            None => String::new(),
+        };
+        format!("cannot tell: {shown}take more loads (--loads)")
+    })
 }

@@ -10,7 +10,6 @@ use llama_bench_rs::{
     report::{self, html, insights},
     stats::Verdict,
     testing::{Floor, RegressionError, Tolerance, check_at_least, check_no_regression},
-    units::TokensPerSecond,
 };
 
 /// Every run of the committed results, by file.
@@ -133,8 +132,8 @@ fn a_floor_and_an_expectation_say_the_same_of_every_cell() {
                 let expected = insights::Expectation::new(test.kind, start..f64::INFINITY)
                     .at_depth(test.n_depth)
                     .check(&b);
-                let floor = Floor::new(TokensPerSecond::new(start).unwrap());
-                let checked = check_at_least(&report_of(&[&b]), test.kind, test.n_depth, floor);
+                let floor = Floor::new(start);
+                let checked = check_at_least(&report_of(&[&b]), test, floor);
                 let is_below = match checked {
                     Ok(outcome) => {
                         assert_eq!(Some(outcome.measured), expected.measured);

@@ -4,17 +4,15 @@
 use std::{
     env, fs,
     process::{Command, Stdio},
-    time::{Duration, Instant},
 };
 
 use llama_bench_rs::{
     Error,
     baseline::{Baselines, Key},
-    bench::target::{Keep, Limits, Target, Token},
     gguf::GgufError,
     llama::{ContextParams, Model},
-    record::{Failure, Report, Resolved, Rewind},
-    testing::{self, Guard, GuardError, GuardMode, RegressionError, Slowed, Tolerance, pp},
+    record::Report,
+    testing::{self, Guard, GuardError, GuardMode, RegressionError, Tolerance, pp},
     units::Share,
 };
 
@@ -143,77 +141,6 @@ fn a_slowed_sweep_differs_in_its_times_alone() {
     assert!(slowed.is_complete());
 }
 
-/// Works for two milliseconds a decode and knows how long it took.
-#[derive(Default)]
-struct Clocked {
-    began: Option<Instant>,
-    worked: Duration,
-}
-
-impl Target for &mut Clocked {
-    fn open(&mut self, _: u32) -> Result<Resolved, Failure> {
-        Ok(Resolved::default())
-    }
-
-    fn decode(&mut self, _: &[Token]) -> Result<(), Failure> {
-        let began = *self.began.get_or_insert_with(Instant::now);
-        while began.elapsed() < Duration::from_millis(2) {}
-        Ok(())
-    }
-
-    fn synchronize(&mut self) -> Result<(), Failure> {
-        self.worked += self.began.take().map_or(Duration::ZERO, |began| began.elapsed());
-        Ok(())
-    }
-
-    fn clear(&mut self) {}
-
-    fn hold(&mut self, _: usize, _: Keep) -> Result<Rewind, Failure> {
-        Ok(Rewind::Clear)
-    }
-
-    fn can_hold_whole(&self) -> bool {
-        true
-    }
-
-    fn hold_whole(&mut self) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    fn rewind(&mut self, _: usize) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    fn save(&mut self) -> Result<Vec<u8>, Failure> {
-        Ok(vec![7])
-    }
-
-    fn load(&mut self, _: &[u8]) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    fn limits(&self) -> Limits {
-        Limits { n_vocab: 3, bos: None, n_batch: 5, n_ctx_train: 9 }
-    }
-}
-
-#[test]
-fn a_slowed_target_takes_its_share_longer() {
-    let mut inner = Clocked::default();
-    let mut target = Slowed::new(&mut inner, Share::new(0.5).unwrap());
-    let start = Instant::now();
-    for _ in 0..3 {
-        target.decode(&[1]).unwrap();
-        target.synchronize().unwrap();
-    }
-    let elapsed = start.elapsed();
-    assert_eq!(target.limits().n_batch, 5);
-    assert_eq!((target.save().unwrap(), target.can_hold_whole()), (vec![7], true));
-    // Never less, however busy the machine is: the work itself was timed within.
-    assert!(inner.worked >= Duration::from_millis(6));
-    assert!(elapsed >= inner.worked.mul_f64(1.5), "{elapsed:?} for {:?} of work", inner.worked);
-}
-
 #[test]
 fn a_guard_measures_a_quick_sweep_as_often_as_it_must() {
     let model = testing::tiny_model().unwrap();
@@ -232,7 +159,7 @@ fn a_guard_measures_a_quick_sweep_as_often_as_it_must() {
         }
         Err(error) => panic!("{error}"),
     };
-    assert_eq!((n_measured, outcome.cells[0].now.n_runs), (3, 3), "{outcome}");
+    assert_eq!((n_measured, outcome.cells[0].judged.after.n_runs), (3, 3), "{outcome}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::disturbance::thread_time;
 use crate::units::Share;
 
 /// Makes each stretch of work take longer by a share of its own time.
@@ -12,27 +13,77 @@ use crate::units::Share;
 pub(super) struct Delay {
     slowdown: f64,
     /// When the first work since the last wait began.
-    since: Option<Instant>,
+    since: Option<Start>,
+}
+
+/// The time that passes, and that of the thread where the thread computes.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    wall: Instant,
+    on_core: Option<Duration>,
+}
+
+impl Start {
+    fn now(is_on_cpu: bool) -> Self {
+        Self { wall: Instant::now(), on_core: if is_on_cpu { thread_time() } else { None } }
+    }
+
+    /// What the work has taken: while other programs have the core it takes nothing.
+    fn elapsed(&self) -> Duration {
+        let on_core = self.on_core.and_then(|start| thread_time()?.checked_sub(start));
+        on_core.unwrap_or_else(|| self.wall.elapsed())
+    }
 }
 
 impl Delay {
-    /// 0.1 for 10 %. Nothing below zero counts.
+    /// 0.1 for 10 %.
     pub(super) fn new(slowdown: Share) -> Self {
-        Self { slowdown: slowdown.get().max(0.0), since: None }
+        Self { slowdown: slowdown.get(), since: None }
     }
 
-    /// Work is submitted.
-    pub(super) fn begin(&mut self) {
-        self.since.get_or_insert_with(Instant::now);
+    /// Work is submitted, which this thread computes itself or waits for.
+    pub(super) fn begin(&mut self, is_on_cpu: bool) {
+        self.since.get_or_insert_with(|| Start::now(is_on_cpu));
     }
 
     /// All of it is done: spends what it should have taken longer.
     pub(super) fn end(&mut self) {
         let Some(since) = self.since.take() else { return };
-        let until: Duration = since.elapsed().mul_f64(1.0 + self.slowdown);
+        let until = since.elapsed().mul_f64(1.0 + self.slowdown);
         // Sleeping is too coarse for the time of a token.
         while since.elapsed() < until {
             hint::spin_loop();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_takes_its_share_longer_on_the_core() {
+        let mut delay = Delay::new(Share::new(0.5).unwrap());
+        delay.begin(true);
+        let start = Start::now(true);
+        while start.elapsed() < Duration::from_millis(2) {
+            hint::spin_loop();
+        }
+        let worked = start.elapsed();
+        delay.end();
+        // Never less, however busy the machine is.
+        assert!(start.elapsed() >= worked.mul_f64(1.5), "{:?} for {worked:?} of work", start.elapsed());
+        delay.end();
+    }
+
+    #[test]
+    fn without_a_time_of_the_thread_the_wall_counts() {
+        let mut delay = Delay::new(Share::new(1.0).unwrap());
+        delay.begin(false);
+        let start = Instant::now();
+        std::thread::sleep(Duration::from_millis(2));
+        let worked = start.elapsed();
+        delay.end();
+        assert!(start.elapsed() >= 2 * worked);
     }
 }

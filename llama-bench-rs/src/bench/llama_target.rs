@@ -94,6 +94,13 @@ impl LlamaTarget {
         })
     }
 
+    fn begin_delay(&mut self) {
+        if self.delay.is_some() {
+            let is_on_cpu = self.is_on_cpu_alone();
+            self.delay.iter_mut().for_each(|delay| delay.begin(is_on_cpu));
+        }
+    }
+
     /// Layers that are on no device may still be computed there, unless that is turned off.
     fn is_on_cpu_alone(&self) -> bool {
         match self.model.offloaded_layers() {
@@ -170,7 +177,7 @@ impl Target for LlamaTarget {
 
     #[inline]
     fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure> {
-        self.delay.iter_mut().for_each(Delay::begin);
+        self.begin_delay();
         let context = self.context()?;
         let n_past = context.n_past();
         context.decode_tokens(tokens)?;
@@ -183,7 +190,7 @@ impl Target for LlamaTarget {
         if self.model.keeps_memory() && !self.model.has_encoder() {
             return self.decode(tokens);
         }
-        self.delay.iter_mut().for_each(Delay::begin);
+        self.begin_delay();
         self.text = Text::Prompt;
         Ok(self.context()?.encode_tokens(tokens)?)
     }

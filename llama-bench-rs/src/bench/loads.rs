@@ -41,7 +41,7 @@ impl Side<'_> {
 ///
 /// Which side is loaded and measured first is drawn for every other load and reversed in the next. Sides of one file and
 /// the same [`ModelParams`] share a load. Within a load, repetitions are [interleaved](interleave). The n-th runs of all
-/// sides belong together: [`Comparison::of_paired_runs`](crate::stats::Comparison::of_paired_runs) compares them.
+/// sides belong together: [`judge::compare_paired`](crate::judge::compare_paired) compares them.
 ///
 /// ```no_run
 /// use llama_bench_rs::{bench::Loads, llama::{LoadMode, ModelParams}};

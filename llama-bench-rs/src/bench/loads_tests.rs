@@ -4,9 +4,9 @@ use super::*;
 use crate::{
     bench::{BenchError, Event},
     gguf::{Shape, Synthetic},
+    judge::RunEstimate,
     llama::{ContextParams, LoadMode},
     record::TestKind,
-    stats::time_of_runs,
     units::Share,
 };
 
@@ -29,8 +29,8 @@ fn params(mode: LoadMode) -> ModelParams {
 }
 
 fn times(report: &Report, kind: TestKind) -> Duration {
-    let cells = report.runs.iter().flat_map(|run| &run.cells).filter(|cell| cell.test.kind == kind);
-    time_of_runs(&cells.filter_map(|cell| cell.times()).collect::<Vec<_>>()).unwrap()
+    let cells = report.cells().filter(|(_, cell)| cell.test.kind == kind);
+    RunEstimate::of(cells).unwrap().time
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! What a run counts as in a test.
 
+use std::time::Duration;
+
 use crate::{
     record::{Cell, Outcome, Run, Sample},
-    stats::{PacedRun, Quantity, fastest},
+    stats::{PacedRun, Quantity, Samples, fastest},
     units::Share,
 };
 
@@ -18,10 +20,24 @@ pub struct RunFigure {
     pub log_time: f64,
     /// The variance of that by the run's own repetitions.
     pub variance_within: f64,
+    /// The same for the time on a core, which waiting for one does not change; `None` if the run does not know it.
+    pub on_core: Option<TimeFigure>,
     /// The same with the machine's momentary speed taken out; `None` if the run does not know it.
     pub adjusted: Option<AdjustedFigure>,
+    /// The adjusted figure of times on a core; `None` if the run does not know them.
+    pub adjusted_on_core: Option<AdjustedFigure>,
     /// The share of the repetitions that other work disturbed; `None` if that is not known.
     pub disturbed_share: Option<Share>,
+}
+
+/// A figure of the times themselves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TimeFigure {
+    /// The logarithm of the time in nanoseconds, at the fast end.
+    pub log_time: f64,
+    /// The variance of that by the run's own repetitions.
+    pub variance_within: f64,
 }
 
 /// A figure from which the momentary speed of the machine was taken out.
@@ -43,31 +59,41 @@ impl RunFigure {
     /// is compared. Of another tool's summary it is the mean. `None` if the cell failed or took no time.
     pub fn of(run: &Run, cell: &Cell, n_fastest: usize) -> Option<Self> {
         let figure = match &cell.outcome {
-            Outcome::Measured(measured) => {
-                let times = cell.times()?;
-                let logs: Vec<f64> = times.sorted().iter().map(|time| time.ln()).collect();
-                let n_fastest = n_fastest.clamp(1, logs.len());
+            Outcome::Measured(_) => {
+                let time = TimeFigure::of(&cell.times()?, n_fastest);
+                let version = run.header.config.pace;
+                let adjusted = |paced: Option<PacedRun>| Some(AdjustedFigure::of(&paced?, version?));
                 Self {
-                    log_time: fastest::fastest_of(&logs, n_fastest),
-                    variance_within: fastest::jackknife(&logs, n_fastest),
-                    adjusted: run
-                        .header
-                        .config
-                        .pace
-                        .zip(cell.paced_run())
-                        .map(|(version, paced)| AdjustedFigure::of(&paced, version)),
-                    disturbed_share: disturbed_share(&measured.samples),
+                    log_time: time.log_time,
+                    variance_within: time.variance_within,
+                    on_core: cell.times_on_core().map(|times| TimeFigure::of(&times, n_fastest)),
+                    adjusted: adjusted(cell.paced_run()),
+                    adjusted_on_core: adjusted(cell.paced_run_on_core()),
+                    disturbed_share: disturbed_share(cell),
                 }
             }
             Outcome::Summarised(summary) => Self {
                 log_time: summary.mean.to_f64().ln(),
                 variance_within: 0.0,
+                on_core: None,
                 adjusted: None,
+                adjusted_on_core: None,
                 disturbed_share: None,
             },
             Outcome::Failed(_) => return None,
         };
         figure.log_time.is_finite().then_some(figure)
+    }
+}
+
+impl TimeFigure {
+    fn of(times: &Samples<Duration>, n_fastest: usize) -> Self {
+        let logs: Vec<f64> = times.sorted().iter().map(|time| time.ln()).collect();
+        let n_fastest = n_fastest.clamp(1, logs.len());
+        Self {
+            log_time: fastest::fastest_of(&logs, n_fastest),
+            variance_within: fastest::jackknife(&logs, n_fastest),
+        }
     }
 }
 
@@ -88,7 +114,9 @@ pub(super) fn n_fastest<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> usize 
     (counts.min().unwrap_or(1) / 2).clamp(1, FASTEST_OF)
 }
 
-/// The share of disturbed repetitions, as far as samples tell it.
-fn disturbed_share(_samples: &[Sample]) -> Option<Share> {
-    None
+/// The share of disturbed repetitions among those that count; `None` if no repetition tells what it lost.
+fn disturbed_share(cell: &Cell) -> Option<Share> {
+    let samples = &cell.measured()?.samples;
+    samples.iter().find_map(Sample::lost_to_others)?;
+    Share::new(cell.n_disturbed() as f64 / samples.len() as f64)
 }

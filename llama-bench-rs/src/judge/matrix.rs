@@ -1,7 +1,7 @@
 //! From runs to rows: which tests can be judged together, and what each run says of them.
 
 use super::{
-    figure::{self, RunFigure},
+    figure::{self, AdjustedFigure, RunFigure},
     lines::Row,
     sitting::sittings,
 };
@@ -79,23 +79,49 @@ impl Matrix {
         groups.into_iter().map(|group| matrix(group).ok_or(CompareError::NoTime)).collect()
     }
 
+    /// Whether every run knows its times on a core: both kinds of figures are then of those.
+    pub(super) fn is_on_core(&self) -> bool {
+        self.figures().all(|figure| figure.on_core.is_some())
+    }
+
     /// The rows of both sides, as measured.
     pub(super) fn measured(&self) -> (Vec<Row>, Vec<Row>) {
-        self.rows(|figure| (figure.log_time, figure.variance_within), |_| 0.0)
+        let is_on_core = self.is_on_core();
+        let figure = |f: &RunFigure| match f.on_core {
+            Some(time) if is_on_core => (time.log_time, time.variance_within),
+            _ => (f.log_time, f.variance_within),
+        };
+        self.rows(figure, |_| 0.0)
+    }
+
+    /// What is adjusted for the pace, by the times on a core where every run knows those of both; `None` unless every
+    /// run knows the pace by the same control work.
+    fn adjustment(&self) -> Option<fn(&RunFigure) -> Option<AdjustedFigure>> {
+        let of_core: fn(&RunFigure) -> Option<AdjustedFigure> = |figure| figure.adjusted_on_core;
+        let of_wall: fn(&RunFigure) -> Option<AdjustedFigure> = |figure| figure.adjusted;
+        let picks = if self.is_on_core() { [of_core, of_wall] } else { [of_wall, of_wall] };
+        picks.into_iter().find(|pick| {
+            let mut versions = self.figures().map(|figure| pick(figure).map(|adjusted| adjusted.version));
+            let first = versions.next().flatten();
+            first.is_some() && versions.all(|version| version == first)
+        })
+    }
+
+    /// The logarithm of the pace of each run of this side in this test, where all runs of both sides know it.
+    pub(super) fn log_paces(&self, side: &[Vec<RunFigure>], test: usize) -> Vec<f64> {
+        let Some(pick) = self.adjustment() else { return Vec::new() };
+        side.iter().filter_map(|run| Some(pick(&run[test])?.log_pace)).collect()
     }
 
     /// The rows of both sides with the machine's pace taken out; `None` unless every run knows it by the same control
     /// work.
     pub(super) fn adjusted(&self) -> Option<(Vec<Row>, Vec<Row>)> {
-        let all: Vec<&Vec<RunFigure>> = self.before.iter().chain(&self.after).collect();
-        let mut versions = all.iter().flat_map(|run| run.iter()).map(|f| f.adjusted.map(|a| a.version));
-        let first = versions.next()??;
-        if !versions.all(|version| version == Some(first)) {
-            return None;
-        }
+        let pick = self.adjustment()?;
+        let log_pace = |figure: &RunFigure| pick(figure).map_or(0.0, |adjusted| adjusted.log_pace);
         let usual: Vec<f64> = (0..self.tests.len())
             .map(|i| {
-                let mut paces: Vec<f64> = all.iter().map(|run| log_pace(&run[i])).collect();
+                let mut paces: Vec<f64> =
+                    self.before.iter().chain(&self.after).map(|run| log_pace(&run[i])).collect();
                 paces.sort_by(f64::total_cmp);
                 (paces[(paces.len() - 1) / 2] + paces[paces.len() / 2]) / 2.0
             })
@@ -105,13 +131,18 @@ impl Matrix {
             let doubts = run.iter().zip(&usual).map(|(f, usual)| (log_pace(f) - usual).powi(2) * MISFIT);
             doubts.map(|off| off.powi(2)).sum::<f64>() / run.len() as f64
         };
-        let figure = |f: &RunFigure| f.adjusted.map_or((0.0, 0.0), |a| (a.log_time, a.variance_within));
+        let figure = |f: &RunFigure| pick(f).map_or((0.0, 0.0), |a| (a.log_time, a.variance_within));
         Some(self.rows(figure, doubt))
     }
 
     /// Whether any run knows the pace of the machine.
     pub(super) fn knows_pace(&self) -> bool {
-        self.before.iter().chain(&self.after).flatten().any(|figure| figure.adjusted.is_some())
+        self.figures().any(|figure| figure.adjusted.is_some())
+    }
+
+    /// Of every run in every test.
+    fn figures(&self) -> impl Iterator<Item = &RunFigure> {
+        self.before.iter().chain(&self.after).flatten()
     }
 
     fn rows(
@@ -129,10 +160,6 @@ impl Matrix {
             self.after.iter().zip(of_after).map(row).collect(),
         )
     }
-}
-
-fn log_pace(figure: &RunFigure) -> f64 {
-    figure.adjusted.map_or(0.0, |adjusted| adjusted.log_pace)
 }
 
 pub(super) fn same_kind(a: TestKind, b: TestKind) -> bool {

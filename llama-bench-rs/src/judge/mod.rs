@@ -56,7 +56,7 @@ use crate::{
 
 pub use crate::stats::Bounds;
 pub use estimate::{PrintedRate, RunEstimate, Scope};
-pub use figure::{AdjustedFigure, RunFigure};
+pub use figure::{AdjustedFigure, RunFigure, TimeFigure};
 pub(crate) use group::Group;
 pub use rule::Rule;
 pub use sitting::n_sittings;

@@ -43,7 +43,7 @@ impl Sides {
 
     pub(super) fn paired(before: &[&Run], after: &[&Run]) -> Result<Self, CompareError> {
         if before.len() != after.len() {
-            return Err(CompareError::Unpaired { before: before.len(), after: after.len() });
+            return Err(CompareError::UnpairedRuns { before: before.len(), after: after.len() });
         }
         Self::new(before, after, &[before, after].concat(), true)
     }
@@ -185,7 +185,7 @@ impl Kind {
             let pace = match (&self.adjusted, adjusted) {
                 (Some(block), Some(_)) => {
                     let line = &block.tests[i].0;
-                    let mean = |side: &[Vec<super::RunFigure>]| mean_pace(side, i);
+                    let mean = |side: &[Vec<super::RunFigure>]| mean_pace(&self.matrix.log_paces(side, i));
                     Pace::Adjusted(Adjustment {
                         before: mean(&self.matrix.before),
                         after: mean(&self.matrix.after),
@@ -235,6 +235,8 @@ impl Kind {
             Some(i) => &run[i..=i],
             None => &run[..],
         });
+        // A time on a core is much the same whether the thread had to wait in between or not.
+        let figures = figures.filter(|_| !self.matrix.is_on_core());
         let shares = figures.filter_map(|figure| figure.disturbed_share);
         let most = shares.fold(Share::ZERO, |most, share| if share > most { share } else { most });
         if most.get() > MOST_DISTURBED {
@@ -259,8 +261,7 @@ fn detectable(line: &Line, weight: f64, rule: Rule) -> Option<Share> {
     Share::new(log.exp_m1())
 }
 
-fn mean_pace(side: &[Vec<super::RunFigure>], test: usize) -> std::time::Duration {
-    let paces: Vec<f64> = side.iter().filter_map(|run| Some(run[test].adjusted?.log_pace)).collect();
+fn mean_pace(paces: &[f64]) -> std::time::Duration {
     let mean = paces.iter().sum::<f64>() / paces.len().max(1) as f64;
     <std::time::Duration as Quantity>::from_f64(mean.exp()).unwrap_or_default()
 }

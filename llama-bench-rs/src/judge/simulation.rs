@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    record::{Cell, Header, Measured, Outcome, Rewind, Sample, Warmup},
+    record::{Cell, Header, Measured, Outcome, Sample},
     stats::rng::Rng,
     units::Share,
 };
@@ -43,16 +43,9 @@ impl Machine {
                 let slow = if is_slow { f64::ln_1p(slowdown) } else { 0.0 };
                 let log = common + self.own * rng.normal() + slow;
                 let elapsed = Duration::from_secs_f64(0.01 * log.exp());
-                let sample = Sample { elapsed, steps: vec![], at: None, pace: None };
+                let sample = Sample { elapsed, ..Sample::default() };
                 let test = Test { kind, n_depth: 256 * i, group: None };
-                let outcome = Outcome::Measured(Measured {
-                    samples: vec![sample; 2],
-                    live: None,
-                    rewind: Some(Rewind::Clear),
-                    warmup: Some(Warmup::default()),
-                    stop: None,
-                    conditions: vec![],
-                });
+                let outcome = Outcome::Measured(Measured { samples: vec![sample; 2], ..Measured::default() });
                 cells.push(Cell { test, started_at: String::new(), outcome });
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Cell, Measured};
+use super::{Cell, Measured, Sample};
 use crate::{
     stats::{PacedRun, Quantity, Samples, StepSummary, Summary},
     units::TokensPerSecond,
@@ -25,6 +25,15 @@ impl Cell {
         let samples = &self.measured()?.samples;
         let pairs: Option<Vec<_>> =
             samples.iter().map(|sample| Some((sample.elapsed, sample.pace?))).collect();
+        PacedRun::new(pairs?)
+    }
+
+    /// The same by the times on a core of both ([`Sample::time_on_core`](super::Sample::time_on_core)); `None` if that of
+    /// any repetition, or of the control work before it, is not known.
+    pub fn paced_run_on_core(&self) -> Option<PacedRun> {
+        let samples = &self.measured()?.samples;
+        let pair = |sample: &Sample| Some((sample.time_on_core()?, sample.disturbance?.pace_on_core?));
+        let pairs: Option<Vec<_>> = samples.iter().map(pair).collect();
         PacedRun::new(pairs?)
     }
 

@@ -1,9 +1,8 @@
 //! What several runs of the same say together, which none of them knows alone.
 
 use crate::{
+    judge::PrintedRate,
     record::{Header, Report, Run, Test},
-    stats::{Confidence, Interval, Samples},
-    units::TokensPerSecond,
 };
 
 /// One test over all runs of one configuration.
@@ -14,12 +13,8 @@ pub struct BetweenRuns {
     pub run: usize,
     /// The test.
     pub test: Test,
-    /// How many runs have a figure, at least two.
-    pub n_runs: usize,
-    /// The mean of the runs' figures.
-    pub rate: TokensPerSecond,
-    /// Its 95 % interval, Student's t between the runs; `None` where they are equal to the last digit.
-    pub interval: Option<Interval<TokensPerSecond>>,
+    /// The figure of all runs, of which there are at least two, with its interval between runs.
+    pub measured: PrintedRate,
 }
 
 /// The figures of all runs of the same, test by test, with intervals between runs: for each configuration of which the
@@ -53,14 +48,8 @@ fn of_group(run: usize, runs: &[&Run]) -> Vec<BetweenRuns> {
     }
     let of_test = |test: Test| {
         let cells = runs.iter().flat_map(|run| &run.cells).filter(|cell| cell.test == test);
-        let rates = Samples::new(cells.filter_map(|cell| Some(cell.rate_summary()?.mean)))?;
-        (rates.n() > 1).then(|| BetweenRuns {
-            run,
-            test,
-            n_runs: rates.n(),
-            rate: rates.mean(),
-            interval: rates.mean_interval(Confidence::P95),
-        })
+        let measured = PrintedRate::of(cells)?;
+        (measured.n_runs > 1).then_some(BetweenRuns { run, test, measured })
     };
     tests.into_iter().filter_map(of_test).collect()
 }
@@ -84,13 +73,13 @@ pub fn between_runs_markdown(report: &Report) -> String {
             Some(label) if is_labelled => format!("{} | ", label.replace('|', "\\|")),
             _ => String::new(),
         };
-        text += &format!("| {label}{} | {} | {} |\n", one.test, one.n_runs, figure(one, "±"));
+        text += &format!("| {label}{} | {} | {} |\n", one.test, one.measured.n_runs, figure(one));
     }
     text
 }
 
 /// The same in aligned lines.
-pub(super) fn between_runs_text(report: &Report, unicode: bool) -> String {
+pub(super) fn between_runs_text(report: &Report) -> String {
     let all = between_runs(report);
     let labels = super::run_labels(report);
     let width = all.iter().map(|one| one.test.to_string().chars().count()).max().unwrap_or(0);
@@ -98,29 +87,26 @@ pub(super) fn between_runs_text(report: &Report, unicode: bool) -> String {
     let mut last = None;
     for one in &all {
         if last != Some(one.run) {
-            let label =
-                labels.get(one.run).filter(|label| !label.is_empty() && all[0].n_runs < report.runs.len());
+            let label = labels
+                .get(one.run)
+                .filter(|label| !label.is_empty() && all[0].measured.n_runs < report.runs.len());
             let label = label.map(|label| format!(" of {label}")).unwrap_or_default();
             text += &format!(
                 "{}All {} runs{label}, 95 % interval between runs:\n",
                 if text.is_empty() { "" } else { "\n" },
-                one.n_runs
+                one.measured.n_runs
             );
             last = Some(one.run);
         }
-        let figure = figure(one, if unicode { "±" } else { "+-" });
-        text += &format!("  {:<width$}  {figure} t/s\n", one.test.to_string());
+        text += &format!("  {:<width$}  {} t/s\n", one.test.to_string(), figure(one));
     }
     text
 }
 
-/// `9256 ± 120`, both in t/s.
-fn figure(one: &BetweenRuns, sign: &str) -> String {
-    let mean = one.rate.get();
-    match &one.interval {
-        Some(interval) => format!("{mean:.2} {sign} {:.2}", interval.half_width().get()),
-        None => format!("{mean:.2}"),
-    }
+/// `9256.12 (9130.02 to 9380.90)`, in t/s.
+fn figure(one: &BetweenRuns) -> String {
+    let PrintedRate { rate, lower, upper, .. } = one.measured;
+    format!("{:.2} ({:.2} to {:.2})", rate.get(), lower.get(), upper.get())
 }
 
 #[cfg(test)]
@@ -148,10 +134,10 @@ mod tests {
             |n_reps: usize| Report { runs: [100, 104, 96].map(|ms| run(512, &vec![ms; n_reps])).to_vec() };
         let [few, many] = [2, 50].map(|n_reps| between_runs(&report(n_reps)));
         assert_eq!(few, many);
-        assert_eq!((few.len(), few[0].n_runs), (1, 3));
-        // 1000, 961.5 and 1041.7 t/s: standard error 23.1, t of two degrees of freedom 4.30.
-        let half_width = few[0].interval.unwrap().half_width().get();
-        assert!((half_width - 99.5).abs() < 0.5, "{half_width}");
+        assert_eq!((few.len(), few[0].measured.n_runs), (1, 3));
+        // 1000, 961.5 and 1041.7 t/s: the mean of the logarithms, and an interval that holds the next run's.
+        let PrintedRate { rate, lower, upper, .. } = few[0].measured;
+        assert!((rate.get() - 1000.5).abs() < 0.1 && lower.get() < 960.0 && upper.get() > 1042.0, "{few:?}");
     }
 
     #[test]
@@ -159,7 +145,7 @@ mod tests {
         let report = Report { runs: vec![run(512, &[100, 101]), run(256, &[100, 101])] };
         assert!(between_runs(&report).is_empty());
         assert_eq!(between_runs_markdown(&report), "");
-        assert_eq!(between_runs_text(&report, true), "");
+        assert_eq!(between_runs_text(&report), "");
     }
 
     #[test]
@@ -172,10 +158,13 @@ mod tests {
         });
         let report = Report { runs };
         let all = between_runs(&report);
-        assert_eq!(all.iter().map(|one| (one.run, one.n_runs)).collect::<Vec<_>>(), [(0, 2), (1, 2)]);
+        assert_eq!(
+            all.iter().map(|one| (one.run, one.measured.n_runs)).collect::<Vec<_>>(),
+            [(0, 2), (1, 2)]
+        );
         let table = between_runs_markdown(&report);
         assert!(table.contains("interval between runs") && table.contains("n_batch"), "{table}");
-        let text = between_runs_text(&report, false);
+        let text = between_runs_text(&report);
         assert!(text.contains("n_batch") && text.contains("+-") && text.is_ascii(), "{text}");
     }
 }

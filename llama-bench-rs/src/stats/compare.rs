@@ -116,11 +116,6 @@ pub enum CompareError {
         /// Runs of the second side.
         after: usize,
     },
-    /// One pair of runs says nothing about how far runs lie apart.
-    #[error(
-        "one run each: cannot tell, since runs of the same work lie apart too; measure 2 or more on each side"
-    )]
-    OnePair,
     /// A side was not measured.
     #[error("a comparison of runs needs at least one run on each side: measure the other side too")]
     NoRuns,

@@ -135,7 +135,6 @@ mod model;
 mod outcome;
 mod quick;
 mod regression;
-mod slowed;
 mod tolerance;
 mod work;
 
@@ -147,7 +146,6 @@ pub use model::{tiny, tiny_model};
 pub use outcome::{CellOutcome, Outcome, ShiftOutcome};
 pub use quick::{QuickSweep, quick_sweep};
 pub use regression::{assert_no_regression, check_no_regression};
-pub use slowed::Slowed;
 pub use tolerance::{Floor, Tolerance};
 pub use work::{LostWork, check_work};
 

@@ -3,17 +3,13 @@ use std::time::Duration;
 use crate::{
     Error,
     bench::{
-        self, Cancel, Event, LlamaTarget, Sweep,
-        clock::MonotonicClock,
+        Cancel, Sweep,
         lock::{Turn, tell_on_stderr},
     },
     llama::{ContextParams, Model},
     record::{Cell, Report, Run},
     stats::StoppingRule,
-    testing::{
-        Slowed,
-        merge::{append, forget_rule},
-    },
+    testing::merge::{append, forget_rule},
     units::Share,
 };
 
@@ -119,7 +115,7 @@ impl QuickSweep<'_> {
         self
     }
 
-    /// Makes everything take longer by this share of its time ([`Slowed`]), to see whether a test would notice.
+    /// Makes everything take longer by this share of its time ([`Sweep::slowed`]), to see whether a test would notice.
     pub fn slowed_by(mut self, slowdown: Share) -> Self {
         self.slowdown = Some(slowdown);
         self
@@ -184,11 +180,10 @@ impl QuickSweep<'_> {
     }
 
     fn measure(&self, sweep: Sweep<'_>) -> Result<Option<Run>, Error> {
-        let Some(slowdown) = self.slowdown else { return Ok(sweep.run()?.runs.pop()) };
-        let (plan, header) = (sweep.plan()?, sweep.header()?);
-        let mut target = Slowed::new(LlamaTarget::new(self.model, &self.context), slowdown);
-        let mut silent = |_: &Event<'_>| {};
-        let clock = MonotonicClock::start();
-        Ok(Some(bench::run(&plan, &mut target, &clock, header, &mut silent, &Cancel::new())))
+        let sweep = match self.slowdown {
+            Some(slowdown) => sweep.slowed(slowdown),
+            None => sweep,
+        };
+        Ok(sweep.run()?.runs.pop())
     }
 }

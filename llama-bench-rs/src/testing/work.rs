@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What llama.cpp computes costs more than in the baseline, whatever the clock says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LostWork {
     /// Every change; [`WorkChange::is_loss`] tells which ones cost speed, and those come first.
@@ -17,6 +17,8 @@ pub struct LostWork {
 }
 
 impl std::error::Error for LostWork {}
+
+crate::error::debug_like_display!(LostWork);
 
 impl fmt::Display for LostWork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -71,7 +71,7 @@ pub fn render_with(report: &Report, expectations: &[Expectation], style: Style) 
         }
         insights.iter().for_each(|insight| text += &bullet(insight, &paint));
     }
-    let together = between_runs_text(report, style.unicode);
+    let together = between_runs_text(report);
     if !together.is_empty() {
         text += &format!("\n{together}");
     }

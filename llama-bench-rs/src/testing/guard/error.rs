@@ -1,7 +1,10 @@
 use std::{error::Error, path::PathBuf};
 
 use super::mode::VARIABLE;
-use crate::{baseline::BaselineError, testing::RegressionError};
+use crate::{
+    baseline::BaselineError,
+    testing::{LostWork, RegressionError},
+};
 
 /// Why a [`Guard`](super::Guard) does not pass.
 #[derive(thiserror::Error)]
@@ -37,6 +40,14 @@ pub enum GuardError {
         /// What is wrong with it.
         source: BaselineError,
         /// The command that mends it, as a sentence of its own; empty if none does.
+        remedy: String,
+    },
+    /// An operation left a device for the CPU, or flash attention or repacked weights are gone: no time was looked at.
+    #[error("{source}{remedy}")]
+    Work {
+        /// What was lost.
+        source: LostWork,
+        /// The command that makes it the baseline.
         remedy: String,
     },
     /// A cell got slower, is missing or failed.

@@ -19,7 +19,7 @@ pub use outcome::{GuardVerdict, Guarded, Saved};
 use place::Place;
 pub use source::Measure;
 
-use super::{Gap, Outcome, RegressionError, Tolerance, check_no_regression};
+use super::{Gap, Outcome, RegressionError, Tolerance, check_no_regression, check_work};
 use crate::{
     baseline::{Baseline, BaselineError, Baselines, Difference, Key},
     record::{Cell, Report, Run},
@@ -187,6 +187,10 @@ impl Guard {
         source: &mut impl Measure,
         mode: GuardMode,
     ) -> Result<Guarded, GuardError> {
+        let work = check_work(baseline, &report).map_err(|source| GuardError::Work {
+            source,
+            remedy: format!("\n  if this is what you want: {}", self.place.command(GuardMode::Renew)),
+        })?;
         let n_before = least_runs(baseline.report());
         let can_tell = n_before >= N_WANTED;
         let judge = |report: &Report| check_no_regression(baseline, report, self.tolerance);
@@ -205,7 +209,7 @@ impl Guard {
             let note = format!("{}\n  if this is what you want: {command}", self.sitting(baseline, n_before));
             GuardError::Regression { source, n_measured, note }
         })?;
-        let mut guarded = self.found(outcome, n_measured);
+        let mut guarded = self.found(outcome, &work, n_measured);
         let is_of_another_sitting =
             baseline.n_sittings() == Some(1) && baseline.n_sittings_with(&report) == Some(2);
         if n_before < N_WANTED || is_of_another_sitting {
@@ -263,7 +267,10 @@ fn whole(report: Report) -> Result<Report, GuardError> {
 /// Whether another run could change the verdict.
 fn is_open(judged: &Result<Outcome, RegressionError>, can_tell: bool) -> bool {
     match judged {
-        Ok(outcome) => can_tell && outcome.with(Verdict::CannotTell).next().is_some(),
+        Ok(outcome) => {
+            let is_busy = outcome.with(Verdict::Inconclusive).next().is_some();
+            is_busy || (can_tell && outcome.unsure().next().is_some())
+        }
         Err(RegressionError::Regressed(_) | RegressionError::Unsure(_)) => true,
         Err(_) => false,
     }
@@ -272,7 +279,7 @@ fn is_open(judged: &Result<Outcome, RegressionError>, can_tell: bool) -> bool {
 /// Whether a run is as fast as those of a baseline, as far as one run can be: on average over its cells not slower by
 /// more than the tolerance, and in none surely faster.
 fn is_usual(outcome: &Outcome, tolerance: Tolerance) -> bool {
-    let speedups = outcome.cells.iter().map(|cell| cell.comparison.speedup.get().ln());
+    let speedups = outcome.cells.iter().map(|cell| cell.judged.speedup.get().ln());
     let mean = speedups.sum::<f64>() / outcome.cells.len().max(1) as f64;
     mean >= -tolerance.slowdown().get().ln_1p() && outcome.with(Verdict::Improved).next().is_none()
 }

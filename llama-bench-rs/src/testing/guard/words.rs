@@ -5,25 +5,33 @@ use std::env;
 use super::{Guard, GuardError, GuardMode, GuardVerdict, Guarded, N_WANTED, least_runs, mode::VARIABLE};
 use crate::{
     baseline::{Baseline, BaselineError, Baselines},
-    record::Report,
+    record::{Report, work::WorkChange},
     stats::Verdict,
     testing::Outcome,
 };
 
 impl Guard {
     /// What the comparison comes to, in words.
-    pub(super) fn found(&self, outcome: Outcome, n_measured: u32) -> Guarded {
+    pub(super) fn found(&self, outcome: Outcome, work: &[WorkChange], n_measured: u32) -> Guarded {
         let list = |tests: Vec<String>| (!tests.is_empty()).then(|| tests.join(", "));
-        let unsure = list(outcome.with(Verdict::CannotTell).map(|cell| cell.test.to_string()).collect());
-        let verdict = if unsure.is_some() { GuardVerdict::Inconclusive } else { GuardVerdict::Passed };
+        let (busy, noisy): (Vec<_>, Vec<_>) =
+            outcome.unsure().partition(|cell| cell.verdict() == Verdict::Inconclusive);
+        let is_sure = busy.is_empty() && noisy.is_empty();
+        let verdict = if is_sure { GuardVerdict::Passed } else { GuardVerdict::Inconclusive };
         let mut guarded = Guarded::new(verdict, n_measured);
-        if let Some(tests) = unsure {
-            let tolerance = self.tolerance;
-            guarded.notes.push(format!("too noisy to tell whether {tests} got slower by {tolerance}"));
+        for (cells, why) in [(busy, "neighbours busy: cannot tell"), (noisy, "too noisy to tell")] {
+            if let Some(tests) = list(cells.iter().map(|cell| cell.test.to_string()).collect()) {
+                guarded.notes.push(format!("{why} whether {tests} got slower by {}", self.tolerance));
+            }
         }
         let renew = self.place.command(GuardMode::Renew);
         if outcome.with(Verdict::Improved).next().is_some() {
             guarded.notes.push(format!("faster than the baseline; to hold that speed: {renew}"));
+        }
+        if let Some(changes) = list(work.iter().map(ToString::to_string).collect()) {
+            guarded
+                .notes
+                .push(format!("llama.cpp computes this in another way than in the baseline: {changes}"));
         }
         if let Some(tests) = list(outcome.uncompared.iter().map(ToString::to_string).collect()) {
             guarded
