@@ -286,7 +286,7 @@ fn floors_are_judged_by_the_interval() {
     let below = check_at_least(&report, pp, 4500.0).unwrap_err();
     assert!(matches!(below, RegressionError::BelowFloor(_)));
     insta::assert_snapshot!(below);
-    let missing = check_at_least(&report, pp(512), 1.0).unwrap_err();
+    let missing = check_at_least(&report, TestKind::Pp(512), 1.0).unwrap_err();
     assert!(missing.to_string().contains("pp512 was not measured"), "{missing}");
     let mut with_failure = report.clone();
     with_failure.runs[2].cells[0] = failed(pp.kind, 0);

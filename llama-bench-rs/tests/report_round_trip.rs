@@ -377,7 +377,8 @@ proptest! {
         let text = report::to_string(&report, Format::Markdown).unwrap();
         let tables = text.lines().filter(|line| line.starts_with("| ---")).count();
         let lines = text.lines().filter(|line| line.starts_with('|')).count();
-        prop_assert_eq!(lines, report.cells().count() + 2 * tables);
+        let together = report::between_runs(&report).len();
+        prop_assert_eq!(lines, report.cells().count() + together + 2 * tables);
     }
 
     /// Whatever a file holds, reading it ends in a report or an error.

@@ -4,6 +4,7 @@
 use std::{
     env, fs,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use llama_bench_rs::{

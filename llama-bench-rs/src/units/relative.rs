@@ -5,13 +5,15 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// A number that does not mean what its type says.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, thiserror::Error)]
 #[error("{value} is not {what}: {remedy}")]
 pub struct OutOfRange {
     value: f64,
     what: &'static str,
     remedy: &'static str,
 }
+
+crate::error::debug_like_display!(OutOfRange);
 
 /// What all of them have in common: a bare number that was checked.
 macro_rules! number {
