@@ -13,7 +13,6 @@ use llama_bench_rs::{
         Floor, Pace, RegressionError, Tolerance, assert_at_least, assert_no_regression, check_at_least,
         check_no_regression, pg, pp, tg,
     },
-    units::TokensPerSecond,
 };
 use report_support::{failed, reference};
 
@@ -35,10 +34,6 @@ fn slow_down(cells: &mut [&mut llama_bench_rs::record::Cell], factor: f64) {
             measured.samples.iter_mut().for_each(|sample| sample.elapsed = sample.elapsed.mul_f64(factor));
         }
     }
-}
-
-fn rate(tokens_per_second: f64) -> TokensPerSecond {
-    TokensPerSecond::new(tokens_per_second).unwrap()
 }
 
 fn check(baseline: &Report, report: &Report) -> Result<llama_bench_rs::testing::Outcome, RegressionError> {
