@@ -46,6 +46,9 @@ struct Args {
     /// Runs of the guard in each setting, for each slowdown
     #[arg(long, default_value_t = 50)]
     runs: usize,
+    /// The same of slowed work [default: as many]
+    #[arg(long)]
+    slowed_runs: Option<usize>,
     /// Runs that share a baseline
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     per_baseline: u32,
@@ -112,6 +115,9 @@ fn measure(args: &Args, setting: &Setting, downstream: &Downstream) -> Result<Ve
         let _busy = setting.checked.start()?;
         for _ in 0..(args.per_baseline as usize).min(args.runs - tallies[0].n()) {
             for (&slowdown, tally) in setting.slowdowns.iter().zip(&mut tallies) {
+                if slowdown > 0 && args.slowed_runs.is_some_and(|most| tally.n() >= most) {
+                    continue;
+                }
                 let start = Instant::now();
                 tally.add(downstream.check(setting.checked, &baseline, slowdown)?, start.elapsed());
             }

@@ -61,10 +61,12 @@ impl Sample {
     }
 
     /// The wall time less what was lost to other programs, if one thread on the CPU did all the work; `None` otherwise,
-    /// and if the loss is not known. What a thread waits for by itself, such as a disk, is part of it.
+    /// and if the loss is not known. What a thread waits for by itself, such as a disk, is part of it. Never less than the
+    /// thread ran: systems book a wait when it ends, also the part before the repetition began.
     pub fn time_on_core(&self) -> Option<Duration> {
-        self.disturbance.filter(|disturbance| disturbance.n_threads == Some(1))?;
-        Some(self.elapsed - self.lost_to_others()?)
+        let disturbance = self.disturbance.filter(|disturbance| disturbance.n_threads == Some(1))?;
+        let left = self.elapsed - self.lost_to_others()?;
+        Some(left.max(disturbance.on_core.unwrap_or_default())).filter(|time| !time.is_zero())
     }
 }
 
@@ -104,6 +106,19 @@ mod tests {
         let stolen = sample(Disturbance { waited: Some(MS), stolen: Some(2 * MS), ..one });
         assert!(stolen.is_disturbed(), "what was stolen adds to what was waited");
         assert_eq!(stolen.time_on_core(), Some(97 * MS));
+    }
+
+    #[test]
+    fn a_wait_that_began_earlier_leaves_what_the_thread_ran() {
+        let disturbance = Disturbance {
+            n_threads: Some(1),
+            on_core: Some(90 * MS),
+            waited: Some(120 * MS),
+            ..Disturbance::default()
+        };
+        assert_eq!(sample(disturbance).time_on_core(), Some(90 * MS));
+        let nothing_left = Disturbance { on_core: None, ..disturbance };
+        assert_eq!(sample(nothing_left).time_on_core(), None);
     }
 
     #[test]

@@ -82,9 +82,19 @@ impl CellOutcome {
     /// Whether it may have become slower by the whole tolerance, and nothing says that it did not.
     fn is_unsure(&self, tolerance: Tolerance) -> bool {
         let slowest = 1.0 / (1.0 + tolerance.slowdown().get());
-        match self.verdict() {
-            Verdict::CannotTell => self.judged.bounds.is_none_or(|bounds| bounds.lower.get() <= slowest),
-            verdict => verdict == Verdict::Inconclusive,
+        let may_be_slower =
+            |bounds: Option<Bounds<Speedup>>| bounds.is_none_or(|bounds| bounds.lower.get() <= slowest);
+        match (self.verdict(), self.judged.finding.because) {
+            (Verdict::CannotTell, _) => may_be_slower(self.judged.bounds),
+            // Figures that disagree only in how much faster the test got are no reason to doubt that it did not slow down.
+            (Verdict::Inconclusive, Because::Disagreement { .. }) => {
+                let adjusted = match self.judged.pace {
+                    Pace::Adjusted(adjustment) => adjustment.bounds,
+                    Pace::Unknown | Pace::Mixed => None,
+                };
+                may_be_slower(self.judged.bounds) || may_be_slower(adjusted)
+            }
+            (verdict, _) => verdict == Verdict::Inconclusive,
         }
     }
 }

@@ -268,7 +268,7 @@ fn whole(report: Report) -> Result<Report, GuardError> {
 fn is_open(judged: &Result<Outcome, RegressionError>, can_tell: bool) -> bool {
     match judged {
         Ok(outcome) => {
-            let is_busy = outcome.with(Verdict::Inconclusive).next().is_some();
+            let is_busy = outcome.unsure().any(|cell| cell.verdict() == Verdict::Inconclusive);
             is_busy || (can_tell && outcome.unsure().next().is_some())
         }
         Err(RegressionError::Regressed(_) | RegressionError::Unsure(_)) => true,
