@@ -49,10 +49,15 @@ impl Delay {
     /// All of it is done: spends what it should have taken longer.
     pub(super) fn end(&mut self) {
         let Some(since) = self.since.take() else { return };
-        let until = since.elapsed().mul_f64(1.0 + self.slowdown);
-        // Sleeping is too coarse for the time of a token.
-        while since.elapsed() < until {
-            hint::spin_loop();
+        let longer = since.elapsed().mul_f64(self.slowdown);
+        let start = Start::now(since.on_core.is_some());
+        // Sleeping is too coarse for the time of a token, and asking for the thread's time again and again goes through
+        // the kernel, which slows what comes after it.
+        while let Some(left) = longer.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+            let now = Instant::now();
+            while now.elapsed() < left {
+                hint::spin_loop();
+            }
         }
     }
 }

@@ -95,7 +95,7 @@ impl Said {
         Self { whole, verdict, because }
     }
 
-    /// Together with what the adjusted figures say: a verdict needs both.
+    /// Together with what the adjusted figures say: one of them has to be sure, and the other to show the same change.
     pub(super) fn with_adjusted(self, adjusted: &Self, rule: Rule) -> Finding {
         let apart = (self.whole.log - adjusted.whole.log).abs() > rule.log_tolerance();
         let disagreement = || Finding {
@@ -110,11 +110,12 @@ impl Said {
         match (self.verdict, adjusted.verdict) {
             (a, b) if a == b && is_change(a) => finding(a, adjusted.because),
             (a, b) if is_change(a) || is_change(b) => {
-                let (change, other) = if is_change(a) { (a, adjusted) } else { (b, &self) };
-                match agrees(&other.whole, change, rule) && !is_change(other.verdict) {
-                    // The same change, of which one kind of figures is not sure.
-                    true => finding(Verdict::CannotTell, Because::TooNoisy),
-                    false => disagreement(),
+                let (sure, other) = if is_change(a) { (&self, adjusted) } else { (adjusted, &self) };
+                // The same change, of which one kind of figures is not sure.
+                if agrees(&other.whole, sure.verdict, rule) && !is_change(other.verdict) {
+                    finding(sure.verdict, sure.because)
+                } else {
+                    disagreement()
                 }
             }
             _ if apart => disagreement(),
