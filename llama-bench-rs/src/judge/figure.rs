@@ -68,7 +68,9 @@ impl RunFigure {
                     variance_within: time.variance_within,
                     on_core: cell.times_on_core().map(|times| TimeFigure::of(&times, n_fastest)),
                     adjusted: adjusted(cell.paced_run()),
-                    adjusted_on_core: adjusted(cell.paced_run_on_core()),
+                    adjusted_on_core: AdjustedFigure::on_core(cell, n_fastest)
+                        .zip(version)
+                        .map(|(figure, version)| AdjustedFigure { version, ..figure }),
                     disturbed_share: disturbed_share(cell),
                 }
             }
@@ -98,6 +100,24 @@ impl TimeFigure {
 }
 
 impl AdjustedFigure {
+    /// Of times on a core over those of the control work. Waiting is in neither, so that what is left only ever adds time
+    /// again, and the fast end tells most.
+    fn on_core(cell: &Cell, n_fastest: usize) -> Option<Self> {
+        let pairs = cell.paces_on_core()?;
+        let mut multiples: Vec<f64> =
+            pairs.iter().map(|(time, pace)| time.to_f64().ln() - pace.to_f64().ln()).collect();
+        multiples.sort_by(f64::total_cmp);
+        let n_fastest = n_fastest.clamp(1, multiples.len().max(1));
+        let paces: f64 = pairs.iter().map(|(_, pace)| pace.to_f64().ln()).sum();
+        let figure = Self {
+            log_time: fastest::fastest_of(&multiples, n_fastest),
+            variance_within: fastest::jackknife(&multiples, n_fastest),
+            log_pace: paces / pairs.len() as f64,
+            version: 0,
+        };
+        (figure.log_time.is_finite() && figure.log_pace.is_finite()).then_some(figure)
+    }
+
     fn of(paced: &PacedRun, version: u32) -> Self {
         Self {
             log_time: paced.log_multiple(),

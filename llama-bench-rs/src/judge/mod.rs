@@ -14,7 +14,7 @@
 //! # Verdicts
 //! | verdict | when |
 //! |---|---|
-//! | improved, regressed | surely not zero (corrected p under 5 %), and by more than half of the tolerance. If the pace of the machine is known, one of the two kinds of figures is sure, and both show the change |
+//! | improved, regressed | surely not zero (corrected p under 5 %), and by more than half of the tolerance. If the pace of the machine is known, the figures adjusted for it are sure, and those measured show the same |
 //! | no change | the 95 % interval lies within the tolerance |
 //! | cannot tell | anything else, and always with one run on each side |
 //! | inconclusive | neighbours were busy: what was measured and what is adjusted for the pace of the machine say different things, or most repetitions of a run were disturbed |

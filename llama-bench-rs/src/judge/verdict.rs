@@ -95,7 +95,7 @@ impl Said {
         Self { whole, verdict, because }
     }
 
-    /// Together with what the adjusted figures say: one of them has to be sure, and the other to show the same change.
+    /// Together with what the adjusted figures say: those have to be sure, and the times as measured to show the same.
     pub(super) fn with_adjusted(self, adjusted: &Self, rule: Rule) -> Finding {
         let apart = (self.whole.log - adjusted.whole.log).abs() > rule.log_tolerance();
         let disagreement = || Finding {
@@ -109,15 +109,14 @@ impl Said {
         let is_change = |verdict| matches!(verdict, Verdict::Improved | Verdict::Regressed);
         match (self.verdict, adjusted.verdict) {
             (a, b) if a == b && is_change(a) => finding(a, adjusted.because),
-            (a, b) if is_change(a) || is_change(b) => {
-                let (sure, other) = if is_change(a) { (&self, adjusted) } else { (adjusted, &self) };
-                // The same change, of which one kind of figures is not sure.
-                if agrees(&other.whole, sure.verdict, rule) && !is_change(other.verdict) {
-                    finding(sure.verdict, sure.because)
-                } else {
-                    disagreement()
-                }
+            // Adjusted figures lie closer together from run to run, so they decide, and the times as measured have to show it.
+            (a, b) if is_change(b) && !is_change(a) && agrees(&self.whole, b, rule) => {
+                finding(b, adjusted.because)
             }
+            (a, b) if is_change(a) && !is_change(b) && agrees(&adjusted.whole, a, rule) => {
+                finding(Verdict::CannotTell, Because::TooNoisy)
+            }
+            (a, b) if is_change(a) || is_change(b) => disagreement(),
             _ if apart => disagreement(),
             (Verdict::NoChange, _) | (_, Verdict::NoChange) => {
                 finding(Verdict::NoChange, Because::WithinTolerance)

@@ -28,13 +28,12 @@ impl Cell {
         PacedRun::new(pairs?)
     }
 
-    /// The same by the times on a core of both ([`Sample::time_on_core`](super::Sample::time_on_core)); `None` if that of
-    /// any repetition, or of the control work before it, is not known.
-    pub fn paced_run_on_core(&self) -> Option<PacedRun> {
+    /// Of each repetition the time on a core and that of the control work before it; `None` if one of them is not known,
+    /// or the cell has no samples.
+    pub(crate) fn paces_on_core(&self) -> Option<Vec<(Duration, Duration)>> {
         let samples = &self.measured()?.samples;
         let pair = |sample: &Sample| Some((sample.time_on_core()?, sample.disturbance?.pace_on_core?));
-        let pairs: Option<Vec<_>> = samples.iter().map(pair).collect();
-        PacedRun::new(pairs?)
+        samples.iter().map(pair).collect::<Option<Vec<_>>>().filter(|pairs| !pairs.is_empty())
     }
 
     /// The figures of the repetitions' wall times; `None` if the cell has no samples.
