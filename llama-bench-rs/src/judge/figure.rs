@@ -28,6 +28,8 @@ pub struct RunFigure {
     pub adjusted_on_core: Option<AdjustedFigure>,
     /// The share of the repetitions that other work disturbed; `None` if that is not known.
     pub disturbed_share: Option<Share>,
+    /// The same with the repetitions that were repeated and set aside: how busy the neighbours were.
+    pub busy_share: Option<Share>,
 }
 
 /// A figure of the times themselves.
@@ -72,6 +74,7 @@ impl RunFigure {
                         .zip(version)
                         .map(|(figure, version)| AdjustedFigure { version, ..figure }),
                     disturbed_share: disturbed_share(cell),
+                    busy_share: busy_share(cell),
                 }
             }
             Outcome::Summarised(summary) => Self {
@@ -81,6 +84,7 @@ impl RunFigure {
                 adjusted: None,
                 adjusted_on_core: None,
                 disturbed_share: None,
+                busy_share: None,
             },
             Outcome::Failed(_) => return None,
         };
@@ -139,4 +143,11 @@ fn disturbed_share(cell: &Cell) -> Option<Share> {
     let samples = &cell.measured()?.samples;
     samples.iter().find_map(Sample::lost_to_others)?;
     Share::new(cell.n_disturbed() as f64 / samples.len() as f64)
+}
+
+/// The share of disturbed repetitions among all that were made; `None` if no repetition tells what it lost.
+fn busy_share(cell: &Cell) -> Option<Share> {
+    let (n, n_aside) = (cell.measured()?.samples.len(), cell.measured()?.set_aside.len());
+    disturbed_share(cell)?;
+    Share::new((cell.n_disturbed() + n_aside) as f64 / (n + n_aside) as f64)
 }

@@ -86,12 +86,21 @@ impl Matrix {
 
     /// The rows of both sides, as measured.
     pub(super) fn measured(&self) -> (Vec<Row>, Vec<Row>) {
-        let is_on_core = self.is_on_core();
-        let figure = |f: &RunFigure| match f.on_core {
-            Some(time) if is_on_core => (time.log_time, time.variance_within),
-            _ => (f.log_time, f.variance_within),
+        let figure = |f: &RunFigure| {
+            let judged = self.judged(*f);
+            (judged.log_time, judged.variance_within)
         };
         self.rows(figure, |_| 0.0)
+    }
+
+    /// A figure with the times that are judged: those on a core, if every run knows them.
+    pub(super) fn judged(&self, figure: RunFigure) -> RunFigure {
+        match figure.on_core {
+            Some(time) if self.is_on_core() => {
+                RunFigure { log_time: time.log_time, variance_within: time.variance_within, ..figure }
+            }
+            _ => figure,
+        }
     }
 
     /// What is adjusted for the pace, by the times on a core where every run knows those of both; `None` unless every

@@ -17,7 +17,7 @@
 //! | improved, regressed | surely not zero (corrected p under 5 %), and by more than half of the tolerance. If the pace of the machine is known, the figures adjusted for it are sure, and those measured show the same |
 //! | no change | the 95 % interval lies within the tolerance |
 //! | cannot tell | anything else, and always with one run on each side |
-//! | inconclusive | neighbours were busy: what was measured and what is adjusted for the pace of the machine say different things, or most repetitions of a run were disturbed |
+//! | inconclusive | neighbours were busy: what was measured and what is adjusted for the pace of the machine say different things, most repetitions of a run were disturbed, or many more on one side than on the other |
 //!
 //! A floor is held against [`PrintedRate`], the figure that tables print, with an interval between runs; see
 //! [`Floor`](crate::testing::Floor) and [`Expectation`](crate::report::insights::Expectation).
@@ -45,6 +45,9 @@ mod sides;
 mod sitting;
 mod verdict;
 
+#[cfg(test)]
+#[path = "disturbed_tests.rs"]
+mod disturbed_tests;
 #[cfg(test)]
 mod simulation;
 

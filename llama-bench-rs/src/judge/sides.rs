@@ -16,6 +16,10 @@ use crate::{
 /// More of a run's repetitions disturbed leaves too little to judge by.
 const MOST_DISTURBED: f64 = 0.5;
 
+/// Sides of which one had so many more of its repetitions disturbed were measured under different conditions: neighbours
+/// cost caches and the core's other half as well, which no time on a core leaves out.
+const DIFFERENTLY_DISTURBED: f64 = 0.25;
+
 /// The part of the chance of a false alarm that shifts have together.
 const SHARE_OF_SHIFTS: f64 = 2.0 / 3.0;
 
@@ -180,7 +184,9 @@ impl Kind {
         for (i, &test) in self.matrix.tests.iter().enumerate() {
             let (said, p) = &says.tests[i];
             let estimate = |side: &[Vec<super::RunFigure>]| {
-                RunEstimate::of_figures(&side.iter().map(|run| run[i]).collect::<Vec<_>>())
+                RunEstimate::of_figures(
+                    &side.iter().map(|run| self.matrix.judged(run[i])).collect::<Vec<_>>(),
+                )
             };
             let pace = match (&self.adjusted, adjusted) {
                 (Some(block), Some(_)) => {
@@ -243,8 +249,29 @@ impl Kind {
             let because = Because::Disturbed { share: most };
             return Finding { verdict: Verdict::Inconclusive, because };
         }
-        adjusted.map_or(said.alone(), |adjusted| said.with_adjusted(adjusted, rule))
+        let finding = adjusted.map_or(said.alone(), |adjusted| said.with_adjusted(adjusted, rule));
+        let [before, after] = [&self.matrix.before, &self.matrix.after].map(|side| busy_share(side, test));
+        let (less, more) = if before < after { (before, after) } else { (after, before) };
+        match less.zip(more) {
+            Some((less, more))
+                if matches!(finding.verdict, Verdict::Improved | Verdict::Regressed)
+                    && more.get() - less.get() > DIFFERENTLY_DISTURBED =>
+            {
+                Finding { verdict: Verdict::Inconclusive, because: Because::Disturbed { share: more } }
+            }
+            _ => finding,
+        }
     }
+}
+
+/// The share of a side's repetitions that were disturbed, in a test or in all of a kind; `None` if a run does not know it.
+fn busy_share(side: &[Vec<super::RunFigure>], test: Option<usize>) -> Option<Share> {
+    let figures = side.iter().flat_map(|run| match test {
+        Some(i) => &run[i..=i],
+        None => &run[..],
+    });
+    let shares: Vec<f64> = figures.map(|figure| figure.busy_share.map(Share::get)).collect::<Option<_>>()?;
+    Share::new(shares.iter().sum::<f64>() / shares.len().max(1) as f64)
 }
 
 fn bounds(line: &Line) -> Bounds<crate::units::Speedup> {

@@ -57,7 +57,7 @@ impl fmt::Display for Finding {
             ),
             Because::Disturbed { share } => write!(
                 f,
-                "neighbours busy: {} ({share:.0} of the repetitions of a run were disturbed)",
+                "neighbours busy: {} ({share:.0} of the repetitions on one side were disturbed)",
                 self.verdict
             ),
         }

@@ -66,7 +66,8 @@ impl Sample {
     pub fn time_on_core(&self) -> Option<Duration> {
         let disturbance = self.disturbance.filter(|disturbance| disturbance.n_threads == Some(1))?;
         let left = self.elapsed - self.lost_to_others()?;
-        Some(left.max(disturbance.on_core.unwrap_or_default())).filter(|time| !time.is_zero())
+        let ran = disturbance.on_core.unwrap_or_default().min(self.elapsed);
+        Some(left.max(ran)).filter(|time| !time.is_zero())
     }
 }
 
@@ -173,6 +174,7 @@ mod tests {
             waited: Some(Duration::from_secs(9)),
             ..Disturbance::default()
         };
-        assert_eq!(sample(all).time_on_core(), Some(Duration::ZERO));
+        assert_eq!(sample(all).lost_to_others(), Some(100 * MS));
+        assert_eq!(sample(all).time_on_core(), None);
     }
 }

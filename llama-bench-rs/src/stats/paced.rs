@@ -31,6 +31,9 @@ impl PacedRun {
             logs.push(time.to_f64().ln() - pace.to_f64().ln());
             paces.push(pace.to_f64().ln());
         }
+        if !logs.iter().all(|log| log.is_finite()) {
+            return None;
+        }
         logs.sort_by(f64::total_cmp);
         let (figure, variance) = middle(&logs)?;
         let run = Self { figure, variance, log_pace: mean(&paces) };
