@@ -29,3 +29,10 @@ fn what_has_no_time_is_refused() {
     assert_eq!(PacedRun::new([(Duration::ZERO, duration(MS))]), None);
     assert_eq!(PacedRun::new([(duration(MS), Duration::ZERO)]), None);
 }
+
+#[test]
+fn a_repetition_of_no_time_has_no_multiple() {
+    let no_time = [(Duration::ZERO, Duration::ZERO); 4];
+    assert_eq!(PacedRun::new(no_time), None);
+    assert_eq!(PacedRun::new([(Duration::from_millis(1), Duration::ZERO); 4]), None);
+}

@@ -40,6 +40,8 @@
 //! | `no baseline of this machine yet` | passes | the same; other machines keep their files |
 //! | nothing | passes | nothing: no cell is slower by the tolerance |
 //! | `inconclusive; too noisy to tell whether tg16 got slower` | passes | more runs in the baseline, a quieter machine, or a larger [`Tolerance`] |
+//! | `inconclusive; neighbours busy: cannot tell …` | passes | run it again while less else runs |
+//! | `llama.cpp computes what was measured in another way, which costs speed` | fails | find out what left the GPU or turned flash attention off; renew if it is intended |
 //! | `faster than the baseline` | passes | renew, if that speed is to be held |
 //! | `not added: …` | passes | the message gives the command |
 //! | `not in the baseline and not judged: tg32` | passes | renew, if the sweep got new tests |
