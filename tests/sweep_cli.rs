@@ -13,10 +13,7 @@ const CELLS: [(u64, u64, u64); 4] = [(0, 16, 0), (0, 0, 4), (32, 16, 0), (32, 0,
 
 fn measured(ran: &Ran) {
     assert_eq!(ran.status, 0, "{}", ran.err);
-    // On a busy machine repetitions may lie far apart, be disturbed, or have to wait for another sweep.
-    let busy = ["the spread of ", "Other programs disturbed ", "waiting for another sweep"];
-    let is_busy = |line: &&str| busy.iter().any(|word| line.contains(word));
-    let complaints: Vec<&str> = ran.err.lines().filter(|line| !is_busy(line)).collect();
+    let complaints = support::complaints(&ran.err);
     assert!(complaints.is_empty(), "results alone, and nothing to complain of: {complaints:?}");
 }
 

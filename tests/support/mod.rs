@@ -35,6 +35,13 @@ pub struct Ran {
     pub err: String,
 }
 
+/// What a sweep said on standard error besides what a busy machine makes it say: repetitions may lie far apart, be
+/// disturbed, or have to wait for another sweep.
+pub fn complaints(err: &str) -> Vec<&str> {
+    const BUSY: [&str; 3] = ["the spread of ", "Other programs disturbed ", "waiting for another sweep"];
+    err.lines().filter(|line| !BUSY.iter().any(|word| line.contains(word))).collect()
+}
+
 /// Runs to the end. A program that a signal ended, as an assertion in C does, has no status and fails the test.
 pub fn run(command: &mut Command) -> Ran {
     read(command.output().unwrap())
