@@ -6,17 +6,18 @@
 mod hostile_support;
 mod llama_support;
 
-use hostile_support::{SHAPES, calls, children, damage::Base, dice::Dice, exercise};
+use hostile_support::{calls, children, damage::Base, dice::Dice, exercise, shapes};
 use llama_bench_rs::llama::{Model, ModelParams};
 use llama_support::{backend, file, folder};
 
 #[test]
 fn damaged_files_end_no_process() {
     let mut bases = std::collections::HashMap::new();
+    let shapes = shapes();
     let bases = std::cell::RefCell::new(&mut bases);
     children::run("damaged_files_end_no_process", 200, |seed| {
         let mut dice = Dice::new(seed);
-        let (shape, vocabulary) = (dice.pick(SHAPES), dice.one_in(2));
+        let (shape, vocabulary) = (dice.pick(&shapes), dice.one_in(2));
         let path = folder().join("damaged.gguf");
         let mut bases = bases.borrow_mut();
         let base = bases.entry((shape, vocabulary)).or_insert_with(|| Base::read(&file(shape, vocabulary)));

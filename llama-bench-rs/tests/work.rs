@@ -18,19 +18,9 @@ use llama_bench_rs::{
 };
 use llama_support::{backend, folder, load, params, tiny};
 
-const SHAPES: [&str; 11] = [
-    "tiny-llama",
-    "tiny-gpt-oss",
-    "tiny-qwen3moe",
-    "tiny-gemma3",
-    "tiny-mamba2",
-    "tiny-granite-hybrid",
-    "tiny-bert",
-    "tiny-rerank",
-    "tiny-t5",
-    "tiny-t5-encoder",
-    "tiny-llada",
-];
+fn shapes() -> Vec<&'static str> {
+    Shape::preset_names().iter().copied().filter(|name| name.starts_with("tiny-")).collect()
+}
 
 fn sweep(model: &Model, params: ContextParams) -> Sweep<'_> {
     Sweep::new(model).context(params).prompt(64).generate(2).repetitions(1).warmup(false)
@@ -59,7 +49,7 @@ fn assert_says(said: &[String], start: &str) {
 
 #[test]
 fn equal_runs_have_equal_work_in_every_kind_of_model() {
-    for shape in SHAPES {
+    for shape in shapes() {
         let model = tiny(shape);
         let once = || run(sweep(&model, params(0)).embed(16)).header;
         let (one, other) = (once(), once());
@@ -76,7 +66,7 @@ fn equal_runs_have_equal_work_in_every_kind_of_model() {
 
 #[test]
 fn a_kind_of_test_that_a_model_runs_has_its_work_and_no_other_does() {
-    for shape in SHAPES {
+    for shape in shapes() {
         let run = run(sweep(&tiny(shape), params(0)).embed(16));
         let kinds = run.cells.iter().filter(|cell| cell.failure().is_none()).map(|cell| cell.test.kind);
         let expected: Vec<WorkKind> = kinds.map(WorkKind::from).collect();

@@ -32,7 +32,6 @@ mod error;
 mod file;
 mod key;
 mod name;
-mod sitting;
 mod store;
 
 pub use error::BaselineError;

@@ -8,9 +8,8 @@ use super::{
     BaselineError, Difference, Key,
     file::{self, Contents},
     name::Name,
-    sitting,
 };
-use crate::record::{Report, Run};
+use crate::record::{Report, Run, n_sittings};
 
 /// Runs kept of one key by default: past that many, one more hardly narrows an interval.
 const KEEP: usize = 10;
@@ -248,15 +247,15 @@ impl Baseline {
         &self.files
     }
 
-    /// How many sittings its runs were recorded in: a run that begins over an hour after the one before begins a new one.
-    /// `None` if a run does not say when it began.
+    /// How many sittings its runs were recorded in: a run that begins over an hour after the one before ended begins a new one.
+    /// `None` if a run does not say when it began, or there are none.
     pub fn n_sittings(&self) -> Option<usize> {
-        sitting::count(&self.report.runs)
+        n_sittings(&self.report.runs.iter().collect::<Vec<_>>())
     }
 
     /// The same with further runs.
     pub(crate) fn n_sittings_with(&self, report: &Report) -> Option<usize> {
-        sitting::count(self.report.runs.iter().chain(&report.runs))
+        n_sittings(&self.report.runs.iter().chain(&report.runs).collect::<Vec<_>>())
     }
 
     /// Its runs.

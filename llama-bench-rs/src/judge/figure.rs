@@ -46,7 +46,8 @@ pub struct TimeFigure {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AdjustedFigure {
-    /// The logarithm of the time over that of the control work, the mean of the middle half.
+    /// The logarithm of the time over that of the control work: of times on a core at the fast end, of wall times the mean
+    /// of the middle half.
     pub log_time: f64,
     /// The variance of that by the run's own repetitions.
     pub variance_within: f64,
@@ -70,9 +71,8 @@ impl RunFigure {
                     variance_within: time.variance_within,
                     on_core: cell.times_on_core().map(|times| TimeFigure::of(&times, n_fastest)),
                     adjusted: adjusted(cell.paced_run()),
-                    adjusted_on_core: AdjustedFigure::on_core(cell, n_fastest)
-                        .zip(version)
-                        .map(|(figure, version)| AdjustedFigure { version, ..figure }),
+                    adjusted_on_core: version
+                        .and_then(|version| AdjustedFigure::on_core(cell, n_fastest, version)),
                     disturbed_share: disturbed_share(cell),
                     busy_share: busy_share(cell),
                 }
@@ -106,7 +106,7 @@ impl TimeFigure {
 impl AdjustedFigure {
     /// Of times on a core over those of the control work. Waiting is in neither, so that what is left only ever adds time
     /// again, and the fast end tells most.
-    fn on_core(cell: &Cell, n_fastest: usize) -> Option<Self> {
+    fn on_core(cell: &Cell, n_fastest: usize, version: u32) -> Option<Self> {
         let pairs = cell.paces_on_core()?;
         let mut multiples: Vec<f64> =
             pairs.iter().map(|(time, pace)| time.to_f64().ln() - pace.to_f64().ln()).collect();
@@ -117,7 +117,7 @@ impl AdjustedFigure {
             log_time: fastest::fastest_of(&multiples, n_fastest),
             variance_within: fastest::jackknife(&multiples, n_fastest),
             log_pace: paces / pairs.len() as f64,
-            version: 0,
+            version,
         };
         (figure.log_time.is_finite() && figure.log_pace.is_finite()).then_some(figure)
     }

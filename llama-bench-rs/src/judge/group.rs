@@ -2,7 +2,7 @@
 
 use crate::{
     baseline::Key,
-    record::{Build, Cell, Outcome, Report, Run, Test},
+    record::{Build, Cell, Outcome, Report, Run, Test, tests_of},
 };
 
 /// The runs of one machine, model and configuration.
@@ -41,13 +41,7 @@ impl<'a> Group<'a> {
 
     /// Every test of the runs once, in the order planned.
     pub(crate) fn tests(&self) -> Vec<Test> {
-        let mut tests = Vec::new();
-        for cell in self.runs.iter().flat_map(|run| &run.cells) {
-            if !tests.contains(&cell.test) {
-                tests.push(cell.test);
-            }
-        }
-        tests
+        tests_of(self.runs.iter().copied())
     }
 
     /// The cells of a test, at most one a run.

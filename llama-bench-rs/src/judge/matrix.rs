@@ -1,12 +1,11 @@
 //! From runs to rows: which tests can be judged together, and what each run says of them.
 
 use super::{
-    figure::{self, AdjustedFigure, RunFigure},
+    figure::{self, AdjustedFigure, RunFigure, TimeFigure},
     lines::Row,
-    sitting::sittings,
 };
 use crate::{
-    record::{Cell, Run, Test, TestKind},
+    record::{Cell, Run, Test, TestKind, sittings, tests_of},
     stats::CompareError,
 };
 
@@ -18,6 +17,8 @@ const MISFIT: f64 = 1.0;
 /// Tests of one kind that the same runs have.
 pub(super) struct Matrix {
     pub(super) tests: Vec<Test>,
+    /// Whether every run knows its times on a core: all figures are then of those.
+    pub(super) is_on_core: bool,
     /// By run and test.
     pub(super) before: Vec<Vec<RunFigure>>,
     pub(super) after: Vec<Vec<RunFigure>>,
@@ -35,7 +36,7 @@ impl Matrix {
     ) -> Result<Vec<Self>, CompareError> {
         let sittings = sittings(&[before, after].concat());
         let mut groups: Vec<(Vec<bool>, Vec<Test>)> = Vec::new();
-        for test in tests(after) {
+        for test in tests_of(after.iter().copied()) {
             let mut present: Vec<bool> =
                 before.iter().chain(after).map(|run| find(run, test).is_some()).collect();
             if is_paired {
@@ -69,64 +70,48 @@ impl Matrix {
                 let present = runs.iter().enumerate().filter(|(i, _)| is_present(from + i));
                 present.map(|(_, run)| figures(run)).collect()
             };
-            Some(Self {
+            let mut matrix = Self {
+                is_on_core: false,
                 before: side(0, before)?,
                 after: side(before.len(), after)?,
                 sittings: (0..present.len()).filter(|&i| is_present(i)).map(|i| sittings[i]).collect(),
                 tests,
-            })
+            };
+            matrix.take_times_on_core();
+            Some(matrix)
         };
         groups.into_iter().map(|group| matrix(group).ok_or(CompareError::NoTime)).collect()
     }
 
-    /// Whether every run knows its times on a core: both kinds of figures are then of those.
-    pub(super) fn is_on_core(&self) -> bool {
-        self.figures().all(|figure| figure.on_core.is_some())
+    /// Judges by times on a core if every run knows them, and adjusts those if every run can.
+    fn take_times_on_core(&mut self) {
+        let is_on_core = self.figures().all(|figure| figure.on_core.is_some());
+        if !is_on_core {
+            return;
+        }
+        self.is_on_core = true;
+        let is_adjusted = one_pace(self.figures().map(|figure| figure.adjusted_on_core));
+        for figure in self.before.iter_mut().chain(&mut self.after).flatten() {
+            if let Some(TimeFigure { log_time, variance_within }) = figure.on_core {
+                (figure.log_time, figure.variance_within) = (log_time, variance_within);
+            }
+            if is_adjusted {
+                figure.adjusted = figure.adjusted_on_core;
+            }
+        }
     }
 
     /// The rows of both sides, as measured.
     pub(super) fn measured(&self) -> (Vec<Row>, Vec<Row>) {
-        let figure = |f: &RunFigure| {
-            let judged = self.judged(*f);
-            (judged.log_time, judged.variance_within)
-        };
-        self.rows(figure, |_| 0.0)
-    }
-
-    /// A figure with the times that are judged: those on a core, if every run knows them.
-    pub(super) fn judged(&self, figure: RunFigure) -> RunFigure {
-        match figure.on_core {
-            Some(time) if self.is_on_core() => {
-                RunFigure { log_time: time.log_time, variance_within: time.variance_within, ..figure }
-            }
-            _ => figure,
-        }
-    }
-
-    /// What is adjusted for the pace, by the times on a core where every run knows those of both; `None` unless every
-    /// run knows the pace by the same control work.
-    fn adjustment(&self) -> Option<fn(&RunFigure) -> Option<AdjustedFigure>> {
-        let of_core: fn(&RunFigure) -> Option<AdjustedFigure> = |figure| figure.adjusted_on_core;
-        let of_wall: fn(&RunFigure) -> Option<AdjustedFigure> = |figure| figure.adjusted;
-        let picks = if self.is_on_core() { [of_core, of_wall] } else { [of_wall, of_wall] };
-        picks.into_iter().find(|pick| {
-            let mut versions = self.figures().map(|figure| pick(figure).map(|adjusted| adjusted.version));
-            let first = versions.next().flatten();
-            first.is_some() && versions.all(|version| version == first)
-        })
-    }
-
-    /// The logarithm of the pace of each run of this side in this test, where all runs of both sides know it.
-    pub(super) fn log_paces(&self, side: &[Vec<RunFigure>], test: usize) -> Vec<f64> {
-        let Some(pick) = self.adjustment() else { return Vec::new() };
-        side.iter().filter_map(|run| Some(pick(&run[test])?.log_pace)).collect()
+        self.rows(|figure| (figure.log_time, figure.variance_within), |_| 0.0)
     }
 
     /// The rows of both sides with the machine's pace taken out; `None` unless every run knows it by the same control
     /// work.
     pub(super) fn adjusted(&self) -> Option<(Vec<Row>, Vec<Row>)> {
-        let pick = self.adjustment()?;
-        let log_pace = |figure: &RunFigure| pick(figure).map_or(0.0, |adjusted| adjusted.log_pace);
+        if !one_pace(self.figures().map(|figure| figure.adjusted)) {
+            return None;
+        }
         let usual: Vec<f64> = (0..self.tests.len())
             .map(|i| {
                 let mut paces: Vec<f64> =
@@ -140,7 +125,7 @@ impl Matrix {
             let doubts = run.iter().zip(&usual).map(|(f, usual)| (log_pace(f) - usual).powi(2) * MISFIT);
             doubts.map(|off| off.powi(2)).sum::<f64>() / run.len() as f64
         };
-        let figure = |f: &RunFigure| pick(f).map_or((0.0, 0.0), |a| (a.log_time, a.variance_within));
+        let figure = |f: &RunFigure| f.adjusted.map_or((0.0, 0.0), |a| (a.log_time, a.variance_within));
         Some(self.rows(figure, doubt))
     }
 
@@ -171,6 +156,16 @@ impl Matrix {
     }
 }
 
+/// Whether all of these know the pace of the machine, by the same control work.
+fn one_pace(adjusted: impl Iterator<Item = Option<AdjustedFigure>>) -> bool {
+    let mut versions = adjusted.map(|figure| figure.map(|figure| figure.version));
+    versions.next().flatten().is_some_and(|first| versions.all(|version| version == Some(first)))
+}
+
+fn log_pace(figure: &RunFigure) -> f64 {
+    figure.adjusted.map_or(0.0, |adjusted| adjusted.log_pace)
+}
+
 pub(super) fn same_kind(a: TestKind, b: TestKind) -> bool {
     std::mem::discriminant(&a) == std::mem::discriminant(&b)
 }
@@ -178,15 +173,4 @@ pub(super) fn same_kind(a: TestKind, b: TestKind) -> bool {
 /// The cell of a test that has a figure.
 fn find(run: &Run, test: Test) -> Option<&Cell> {
     run.cells.iter().find(|cell| cell.test == test && cell.failure().is_none())
-}
-
-/// Every test of the runs once, in the order planned.
-fn tests(runs: &[&Run]) -> Vec<Test> {
-    let mut tests = Vec::new();
-    for cell in runs.iter().flat_map(|run| &run.cells) {
-        if !tests.contains(&cell.test) {
-            tests.push(cell.test);
-        }
-    }
-    tests
 }

@@ -42,11 +42,9 @@ mod lines;
 mod matrix;
 mod rule;
 mod sides;
-mod sitting;
 mod verdict;
 
 #[cfg(test)]
-#[path = "disturbed_tests.rs"]
 mod disturbed_tests;
 #[cfg(test)]
 mod simulation;
@@ -57,12 +55,12 @@ use crate::{
     units::{Probability, Share, Speedup},
 };
 
+pub use crate::record::n_sittings;
 pub use crate::stats::Bounds;
 pub use estimate::{PrintedRate, RunEstimate, Scope};
 pub use figure::{AdjustedFigure, RunFigure, TimeFigure};
 pub(crate) use group::Group;
 pub use rule::Rule;
-pub use sitting::n_sittings;
 pub use verdict::{Because, Finding};
 
 /// What two sides of the same configuration say of each other.

@@ -1,14 +1,13 @@
 //! From two sides to verdicts.
 
 use super::{
-    Adjustment, Because, Finding, Judgement, Pace, Rule, RunEstimate, Shift, TestJudgement,
+    Adjustment, Because, Finding, Judgement, Pace, Rule, RunEstimate, RunFigure, Shift, TestJudgement,
     lines::{self, Block, Line},
     matrix::Matrix,
-    sitting::sittings,
     verdict::{Said, speedup},
 };
 use crate::{
-    record::{Run, Test},
+    record::{Run, Test, sittings, tests_of},
     stats::{Bounds, CompareError, Quantity, Verdict, weighted_holm},
     units::{Probability, Share},
 };
@@ -65,13 +64,11 @@ impl Sides {
         };
         let kinds: Vec<Kind> =
             Matrix::all(before, after, pool, is_paired)?.into_iter().map(kind).collect::<Result<_, _>>()?;
-        let mut order = Vec::new();
-        for cell in after.iter().flat_map(|run| &run.cells) {
-            if !order.contains(&cell.test) {
-                order.push(cell.test);
-            }
-        }
-        Ok(Self { kinds, order, is_of_one_sitting: one_sitting(before, after) })
+        Ok(Self {
+            kinds,
+            order: tests_of(after.iter().copied()),
+            is_of_one_sitting: one_sitting(before, after),
+        })
     }
 }
 
@@ -183,15 +180,13 @@ impl Kind {
         let bounds = |line: &Line| (!self.is_single).then(|| bounds(line));
         for (i, &test) in self.matrix.tests.iter().enumerate() {
             let (said, p) = &says.tests[i];
-            let estimate = |side: &[Vec<super::RunFigure>]| {
-                RunEstimate::of_figures(
-                    &side.iter().map(|run| self.matrix.judged(run[i])).collect::<Vec<_>>(),
-                )
+            let estimate = |side: &[Vec<RunFigure>]| {
+                RunEstimate::of_figures(&side.iter().map(|run| run[i]).collect::<Vec<_>>())
             };
             let pace = match (&self.adjusted, adjusted) {
                 (Some(block), Some(_)) => {
                     let line = &block.tests[i].0;
-                    let mean = |side: &[Vec<super::RunFigure>]| mean_pace(&self.matrix.log_paces(side, i));
+                    let mean = |side: &[Vec<RunFigure>]| mean_pace(side, i);
                     Pace::Adjusted(Adjustment {
                         before: mean(&self.matrix.before),
                         after: mean(&self.matrix.after),
@@ -236,13 +231,10 @@ impl Kind {
         if self.is_single {
             return Finding { verdict: Verdict::CannotTell, because: Because::OneRunEach };
         }
-        let runs = self.matrix.before.iter().chain(&self.matrix.after);
-        let figures = runs.flat_map(|run| match test {
-            Some(i) => &run[i..=i],
-            None => &run[..],
-        });
+        let [before, after] =
+            [&self.matrix.before, &self.matrix.after].map(|side| figures(side, test).collect::<Vec<_>>());
         // A time on a core is much the same whether the thread had to wait in between or not.
-        let figures = figures.filter(|_| !self.matrix.is_on_core());
+        let figures = before.iter().chain(&after).filter(|_| !self.matrix.is_on_core);
         let shares = figures.filter_map(|figure| figure.disturbed_share);
         let most = shares.fold(Share::ZERO, |most, share| if share > most { share } else { most });
         if most.get() > MOST_DISTURBED {
@@ -250,7 +242,7 @@ impl Kind {
             return Finding { verdict: Verdict::Inconclusive, because };
         }
         let finding = adjusted.map_or(said.alone(), |adjusted| said.with_adjusted(adjusted, rule));
-        let [before, after] = [&self.matrix.before, &self.matrix.after].map(|side| busy_share(side, test));
+        let (before, after) = (busy_share(&before), busy_share(&after));
         let (less, more) = if before < after { (before, after) } else { (after, before) };
         match less.zip(more) {
             Some((less, more))
@@ -264,13 +256,18 @@ impl Kind {
     }
 }
 
-/// The share of a side's repetitions that were disturbed, in a test or in all of a kind; `None` if a run does not know it.
-fn busy_share(side: &[Vec<super::RunFigure>], test: Option<usize>) -> Option<Share> {
-    let figures = side.iter().flat_map(|run| match test {
+/// The figures of a side in a test, or in all of a kind.
+fn figures(side: &[Vec<RunFigure>], test: Option<usize>) -> impl Iterator<Item = &RunFigure> {
+    side.iter().flat_map(move |run| match test {
         Some(i) => &run[i..=i],
         None => &run[..],
-    });
-    let shares: Vec<f64> = figures.map(|figure| figure.busy_share.map(Share::get)).collect::<Option<_>>()?;
+    })
+}
+
+/// The share of a side's repetitions that were disturbed; `None` if a run does not know it.
+fn busy_share(side: &[&RunFigure]) -> Option<Share> {
+    let shares: Vec<f64> =
+        side.iter().map(|figure| figure.busy_share.map(Share::get)).collect::<Option<_>>()?;
     Share::new(shares.iter().sum::<f64>() / shares.len().max(1) as f64)
 }
 
@@ -288,7 +285,8 @@ fn detectable(line: &Line, weight: f64, rule: Rule) -> Option<Share> {
     Share::new(log.exp_m1())
 }
 
-fn mean_pace(paces: &[f64]) -> std::time::Duration {
+fn mean_pace(side: &[Vec<RunFigure>], test: usize) -> std::time::Duration {
+    let paces: Vec<f64> = side.iter().filter_map(|run| Some(run[test].adjusted?.log_pace)).collect();
     let mean = paces.iter().sum::<f64>() / paces.len().max(1) as f64;
     <std::time::Duration as Quantity>::from_f64(mean.exp()).unwrap_or_default()
 }

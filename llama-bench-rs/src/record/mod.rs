@@ -16,6 +16,7 @@ mod disturbance;
 mod header;
 mod placement;
 mod shorthand;
+mod sitting;
 mod summary;
 pub mod work;
 
@@ -33,6 +34,8 @@ pub use header::{
 };
 pub use placement::Placement;
 pub use shorthand::{embd, pg, pp, tg};
+pub use sitting::n_sittings;
+pub(crate) use sitting::sittings;
 pub use work::Work;
 
 /// The version of the record schema; a file of a newer version is refused, an older one is read.
@@ -109,4 +112,15 @@ impl Report {
     pub fn is_complete(&self) -> bool {
         self.cells().all(|(_, cell)| cell.failure().is_none())
     }
+}
+
+/// Every test of these runs once, in the order in which it first occurs.
+pub(crate) fn tests_of<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Vec<Test> {
+    let mut tests = Vec::new();
+    for cell in runs.into_iter().flat_map(|run| &run.cells) {
+        if !tests.contains(&cell.test) {
+            tests.push(cell.test);
+        }
+    }
+    tests
 }

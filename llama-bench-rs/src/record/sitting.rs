@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
-use crate::record::Run;
+use super::Run;
 
 /// Runs further apart than this are of different sittings.
 const GAP_S: i64 = 3600;
 
 /// The sitting that each run belongs to, over both sides; `None` for a run that does not say when it was made.
-pub(super) fn sittings(runs: &[&Run]) -> Vec<Option<usize>> {
+pub(crate) fn sittings(runs: &[&Run]) -> Vec<Option<usize>> {
     let times: Vec<Option<(i64, i64)>> = runs.iter().map(|run| times(run)).collect();
     let mut sorted: Vec<(i64, i64)> = times.iter().copied().flatten().collect();
     sorted.sort_unstable();
@@ -23,12 +23,11 @@ pub(super) fn sittings(runs: &[&Run]) -> Vec<Option<usize>> {
     times.into_iter().map(|times| times.map(of)).collect()
 }
 
-/// How many sittings these runs were made in; `None` if one does not say when it was made.
+/// How many sittings these runs were made in; `None` if one does not say when it was made, or there are none.
 pub fn n_sittings(runs: &[&Run]) -> Option<usize> {
-    let mut all: Vec<usize> = sittings(runs).into_iter().collect::<Option<_>>()?;
-    all.sort_unstable();
-    all.dedup();
-    Some(all.len())
+    // They are numbered without gaps.
+    let all: Vec<usize> = sittings(runs).into_iter().collect::<Option<_>>()?;
+    all.into_iter().max().map(|last| last + 1)
 }
 
 /// When the run began, or its first cell where a file tells only that, and when it ended, in seconds since 1970.
@@ -69,5 +68,17 @@ mod tests {
         assert_eq!(sittings(&[runs[0], &unknown]), [Some(0), None]);
         assert_eq!(n_sittings(&[runs[0], &unknown]), None);
         assert_eq!(n_sittings(&runs[..1]), Some(1));
+        assert_eq!(n_sittings(&[]), None);
+    }
+
+    #[test]
+    fn a_run_within_an_hour_of_the_one_before_is_of_its_sitting() {
+        let count = |starts: &[&str]| {
+            let runs: Vec<Run> = starts.iter().map(|start| run(start)).collect();
+            n_sittings(&runs.iter().collect::<Vec<_>>())
+        };
+        assert_eq!(count(&["2025-11-03T10:00:00Z", "2025-11-03T10:59:00Z", "2025-11-03T11:58:00Z"]), Some(1));
+        assert_eq!(count(&["2025-11-03T12:00:00Z", "2025-11-03T10:00:00Z"]), Some(2));
+        assert_eq!(count(&["2025-11-03T10:00:00Z", ""]), None, "unknown");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     judge::PrintedRate,
-    record::{Header, Report, Run, Test},
+    record::{Header, Report, Run, Test, tests_of},
 };
 
 /// One test over all runs of one configuration.
@@ -42,18 +42,12 @@ fn is_same(one: &Header, other: &Header) -> bool {
 }
 
 fn of_group(run: usize, runs: &[&Run]) -> Vec<BetweenRuns> {
-    let mut tests: Vec<Test> = Vec::new();
-    for cell in runs.iter().flat_map(|run| &run.cells) {
-        if !tests.contains(&cell.test) {
-            tests.push(cell.test);
-        }
-    }
     let of_test = |test: Test| {
         let cells = runs.iter().flat_map(|run| &run.cells).filter(|cell| cell.test == test);
         let measured = PrintedRate::of(cells)?;
         (measured.n_runs > 1).then_some(BetweenRuns { run, test, measured })
     };
-    tests.into_iter().filter_map(of_test).collect()
+    tests_of(runs.iter().copied()).into_iter().filter_map(of_test).collect()
 }
 
 /// In what the configurations of these runs differ, by the number of the run.

@@ -3,7 +3,7 @@
 use super::columns::table;
 use crate::{
     judge::{self, Finding, Group, Judgement, Rule, RunEstimate},
-    record::{Cell, Report, Run, Test},
+    record::{Cell, Report, Run, Test, tests_of},
     units::Speedup,
 };
 
@@ -56,7 +56,7 @@ impl<'a> SideBySide<'a> {
         // A file with a repetition of no time has figures, and no changes.
         let judgements = judge::compare_together(&pairs, rule).unwrap_or_default();
         let mut rows: Vec<Row<'_>> =
-            tests(report).into_iter().map(|test| row(test, &sides, &judgements)).collect();
+            tests_of(&report.runs).into_iter().map(|test| row(test, &sides, &judgements)).collect();
         rows.extend(shifts(others.len(), &judgements));
         let names = sides.iter().map(|side| name(report, side)).collect();
         Some(Self { names, rows, rule })
@@ -130,16 +130,6 @@ impl<'a> SideBySide<'a> {
 
 fn find(run: &Run, test: Test) -> Option<&Cell> {
     run.cells.iter().find(|cell| cell.test == test)
-}
-
-fn tests(report: &Report) -> Vec<Test> {
-    let mut tests: Vec<Test> = Vec::new();
-    for (_, cell) in report.cells() {
-        if !tests.contains(&cell.test) {
-            tests.push(cell.test);
-        }
-    }
-    tests
 }
 
 fn row<'a>(test: Test, sides: &[Vec<&'a Run>], judgements: &[Judgement]) -> Row<'a> {

@@ -6,7 +6,7 @@ use llama_bench_rs::llama::{
     Batch, Context, ContextParams, FlashAttn, KvType, LlamaError, Model, SeqState, StateFlags,
 };
 
-use super::{SHAPES, dice::Dice};
+use super::{dice::Dice, shapes};
 use crate::llama_support::{params, tiny};
 
 const N_CTX: u32 = 512;
@@ -37,7 +37,8 @@ thread_local! {
 /// than those tokens do.
 pub fn sequence(seed: u64) {
     let mut dice = Dice::new(seed ^ 0x5eed);
-    let shape = SHAPES[seed as usize % SHAPES.len()];
+    let shapes = shapes();
+    let shape = shapes[seed as usize % shapes.len()];
     let flash_attn = [FlashAttn::On, FlashAttn::Off, FlashAttn::Auto][dice.below(3)];
     let kinds = [KvType::F16, KvType::Bf16, KvType::F32, KvType::Q8_0];
     let n_seq_max = 1 + dice.below(4) as u32;

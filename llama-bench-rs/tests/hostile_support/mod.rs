@@ -8,17 +8,9 @@ pub mod dice;
 pub mod exercise;
 pub mod layout;
 
+use llama_bench_rs::gguf::Shape;
+
 /// Every kind of memory, and models that keep none or an encoder's text.
-pub const SHAPES: &[&str] = &[
-    "tiny-llama",
-    "tiny-gpt-oss",
-    "tiny-qwen3moe",
-    "tiny-gemma3",
-    "tiny-mamba2",
-    "tiny-granite-hybrid",
-    "tiny-bert",
-    "tiny-rerank",
-    "tiny-t5",
-    "tiny-t5-encoder",
-    "tiny-llada",
-];
+pub fn shapes() -> Vec<&'static str> {
+    Shape::preset_names().iter().copied().filter(|name| name.starts_with("tiny-")).collect()
+}
