@@ -171,7 +171,7 @@ proptest! {
                 let seconds = |time: Duration| time.as_secs_f64() * (1.0 + 1e-9);
                 prop_assert!(seconds(chat.first_token.mean) >= chat.prompt.as_secs_f64());
                 let [short, long] = &chat.answers;
-                prop_assert!(seconds(long.complete.mean) >= short.complete.mean.as_secs_f64());
+                prop_assert!(seconds(long.complete.mean) >= short.complete.mean.as_secs_f64(), "{chat:?}");
             }
             let _ = predict(run, TestKind::Tg(32), n_depth);
         }

@@ -23,6 +23,14 @@ pub struct Serial {
 impl Serial {
     /// Fewest repetitions of a cell that the test looks at: fewer have too few orders.
     pub const FROM: usize = 5;
+    /// A correlation up to this is not worth a word, however sure: it widens an interval by a fifth. A slow repetition at
+    /// either end of each cell reads like that, since it has one neighbour.
+    pub const LEAST: f64 = 0.2;
+
+    /// Whether neighbours are alike, by more than [`Serial::LEAST`] and with a p value under this.
+    pub fn is_alike(&self, alpha: f64) -> bool {
+        self.p_value < alpha && self.correlation > Self::LEAST
+    }
 
     /// The test over these cells together; `None` if none has [`Serial::FROM`] repetitions that vary.
     ///
@@ -140,6 +148,27 @@ mod tests {
         let (one, all) = (Serial::of(&cells[..1]).unwrap(), Serial::of(&cells).unwrap());
         assert!(one.p_value > 0.05 && all.p_value < 0.01, "{one:?}, {all:?}");
         assert!(all.correlation > 0.3, "{all:?}");
+    }
+
+    #[test]
+    fn slow_first_repetitions_are_not_neighbours_alike() {
+        let cells: Vec<_> = (0..9)
+            .map(|i| {
+                let noise = |at: i32| f64::from((at * 7 + i * 3) % 10) / 100.0;
+                rates(&[
+                    90.0 + noise(0),
+                    100.0 + noise(1),
+                    100.0 + noise(2),
+                    100.0 + noise(3),
+                    100.0 + noise(4),
+                ])
+            })
+            .collect();
+        let serial = Serial::of(&cells).unwrap();
+        assert!(serial.p_value < 0.03, "the order is one of few: {serial:?}");
+        assert!(!serial.is_alike(0.03), "{serial:?}");
+        let climbing = Serial::of(&[rates(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])]).unwrap();
+        assert!(climbing.is_alike(0.03), "{climbing:?}");
     }
 
     #[test]

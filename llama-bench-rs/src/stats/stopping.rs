@@ -157,7 +157,7 @@ fn is_one_noise(times: &[Duration]) -> bool {
     /// Of twenty cells of ordinary noise, one goes on a little longer for each of the two.
     const ALPHA: f64 = 0.05;
     let Some(cell) = Samples::new(times.iter().copied()).map(|samples| [samples]) else { return true };
-    !Serial::by_chance(&cell, Chance::SOON).is_some_and(|serial| serial.p_value < ALPHA)
+    !Serial::by_chance(&cell, Chance::SOON).is_some_and(|serial| serial.is_alike(ALPHA))
         && !Apart::by_chance(&cell, Chance::SOON).is_some_and(|apart| apart.p_value < ALPHA)
 }
 

@@ -35,7 +35,7 @@ impl Suspicion {
             .into_iter()
             .chain(alone.map(|serial| raised(serial, 2.0 * n_kinds)))
             .min_by(|a, b| a.p_value.total_cmp(&b.p_value))
-            .filter(|serial| serial.p_value < Self::SERIAL_ALPHA);
+            .filter(|serial| serial.is_alike(Self::SERIAL_ALPHA));
         let found = |(kind, cells): (usize, &Vec<Samples<Q>>)| {
             let apart = Apart::of(cells)?;
             Some((kind, Apart { p_value: (apart.p_value * n_kinds).min(1.0), ..apart }))

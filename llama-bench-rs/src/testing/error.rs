@@ -15,7 +15,7 @@ pub enum RegressionError {
     #[error("{}", story(.0, .0.with(Verdict::Regressed).count(), "got slower"))]
     Regressed(Box<Outcome>),
     /// Cells were too noisy to tell, and the tolerance is strict.
-    #[error("{}", story(.0, .0.unsure().count(), "may have got slower: cannot tell or inconclusive"))]
+    #[error("{}", story(.0, .0.open().count(), "may have got slower: cannot tell or inconclusive"))]
     Unsure(Box<Outcome>),
     /// A cell is slower than its floor, or may be and the floor is strict.
     #[error("{0}")]

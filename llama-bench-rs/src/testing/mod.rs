@@ -38,7 +38,7 @@
 //! |---|---|---|
 //! | `no baseline yet: saved 1 of 3 runs` | passes | run it again at another time, check the file in |
 //! | `no baseline of this machine yet` | passes | the same; other machines keep their files |
-//! | nothing | passes | nothing: no cell is slower by the tolerance |
+//! | nothing | passes | nothing: no cell surely got slower, and none can have got slower by twice the tolerance |
 //! | `inconclusive; too noisy to tell whether tg16 got slower` | passes | more runs in the baseline, a quieter machine, or a larger [`Tolerance`] |
 //! | `inconclusive; neighbours busy: cannot tell …` | passes | run it again while less else runs |
 //! | `llama.cpp computes what was measured in another way, which costs speed` | fails | find out what left the GPU or turned flash attention off; renew if it is intended |
@@ -99,7 +99,7 @@
 //! | regressed | surely slower, and by more than half of the [`Tolerance`] as measured | fails |
 //! | improved | surely faster, and by more than half of it as measured | passes |
 //! | no change | surely within the tolerance | passes |
-//! | cannot tell | anything else, and always with one run on each side | passes, with a warning if it may be slower by the whole tolerance; then fails if [strict](Tolerance::strict) |
+//! | cannot tell | anything else, and always with one run on each side | passes, with a warning if it may be slower by twice the tolerance; if it may be by the whole, fails if [strict](Tolerance::strict) |
 //! | inconclusive | neighbours were busy | passes with a warning, fails if strict |
 //!
 //! Two lines can fail a test: the shift that all tests of a kind share, and what a single test differs beyond it. A

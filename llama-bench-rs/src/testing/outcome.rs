@@ -79,8 +79,8 @@ impl CellOutcome {
         with_configuration(self.test.to_string(), &self.configuration)
     }
 
-    /// Whether it may have become slower by the whole tolerance, and nothing says that it did not.
-    fn is_unsure(&self, tolerance: Tolerance) -> bool {
+    /// Whether it may have become slower by this much, and nothing says that it did not.
+    fn may_be_slower_by(&self, tolerance: Tolerance) -> bool {
         let slowest = 1.0 / (1.0 + tolerance.slowdown().get());
         let may_be_slower =
             |bounds: Option<Bounds<Speedup>>| bounds.is_none_or(|bounds| bounds.lower.get() <= slowest);
@@ -123,9 +123,18 @@ impl Outcome {
         self.cells.iter().filter(move |cell| cell.verdict() == verdict)
     }
 
-    /// The cells that may have become slower by the whole tolerance: cannot tell, or inconclusive.
+    /// The cells in which noise could hide twice the tolerance: cannot tell, or inconclusive.
     pub fn unsure(&self) -> impl Iterator<Item = &CellOutcome> {
-        self.cells.iter().filter(|cell| cell.is_unsure(self.tolerance))
+        self.may_be_slower_by(self.tolerance.doubled())
+    }
+
+    /// The cells that may have become slower by the whole tolerance, which further runs could tell.
+    pub(super) fn open(&self) -> impl Iterator<Item = &CellOutcome> {
+        self.may_be_slower_by(self.tolerance)
+    }
+
+    fn may_be_slower_by(&self, slowdown: Tolerance) -> impl Iterator<Item = &CellOutcome> {
+        self.cells.iter().filter(move |cell| cell.may_be_slower_by(slowdown))
     }
 
     /// What a person should hear although nothing regressed: cells of which nothing can be told, a baseline of one
@@ -135,7 +144,7 @@ impl Outcome {
         let names = |pick: fn(&&CellOutcome) -> bool| -> String {
             self.unsure().filter(pick).map(CellOutcome::name).collect::<Vec<_>>().join(", ")
         };
-        let tolerance = self.tolerance;
+        let hidden = self.tolerance.doubled();
         for (names, why, remedy) in [
             (
                 names(|cell| cell.judged.finding.because == Because::OneRunEach),
@@ -154,7 +163,7 @@ impl Outcome {
             ),
         ] {
             if !names.is_empty() {
-                said.push(format!("warning: {why} whether {names} got slower by {tolerance}: {remedy}"));
+                said.push(format!("warning: {why} whether {names} got slower by {hidden}: {remedy}"));
             }
         }
         if self.baseline_is_of_one_sitting {

@@ -135,7 +135,7 @@ fn conclude(mut outcome: Outcome) -> Result<Outcome, RegressionError> {
         let judged = (!outcome.cells.is_empty()).then(|| Box::new(outcome));
         return Err(RegressionError::Incomplete { gaps, judged });
     }
-    if outcome.tolerance.is_strict() && outcome.unsure().next().is_some() {
+    if outcome.tolerance.is_strict() && outcome.open().next().is_some() {
         return Err(RegressionError::Unsure(Box::new(outcome)));
     }
     Ok(outcome)

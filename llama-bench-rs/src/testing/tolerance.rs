@@ -4,8 +4,8 @@ use crate::units::{Share, TokensPerSecond};
 
 /// How much slower a cell may get.
 ///
-/// Up to half of the slowdown always passes, the whole is found wherever the noise allows, and in between it depends on
-/// the noise. See [the module](crate::testing#what-an-assertion-says).
+/// Up to half of the slowdown always passes, and the whole is found wherever the noise allows. Where noise could hide
+/// twice as much, the outcome says that it cannot tell. See [the module](crate::testing#what-an-assertion-says).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerance {
     slowdown: Share,
@@ -30,7 +30,7 @@ impl Tolerance {
         Self { slowdown, strict: false }
     }
 
-    /// Whether a cell fails too that was too noisy to tell. Not by default.
+    /// Whether a cell fails too of which nobody can tell whether it got slower by the whole tolerance. Not by default.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
@@ -40,6 +40,12 @@ impl Tolerance {
     /// The slowdown that is too much, as a share of the time.
     pub fn slowdown(self) -> Share {
         self.slowdown
+    }
+
+    /// Twice as much: noise that could hide this is worth a word, and less is not.
+    pub(super) fn doubled(self) -> Self {
+        let twice = Share::new(2.0 * self.slowdown.get()).unwrap_or(self.slowdown);
+        Self { slowdown: twice, ..self }
     }
 
     /// Whether a cell that was too noisy to tell fails too.
@@ -103,6 +109,7 @@ mod tests {
         assert_eq!(Tolerance::default().to_string(), "5 %");
         assert_eq!(Tolerance::new(Share::new(0.025).unwrap()).to_string(), "2.5 %");
         assert_eq!(Tolerance::percent(100).to_string(), "100 %");
+        assert_eq!(Tolerance::default().doubled(), Tolerance::percent(10));
         assert!(!Tolerance::default().is_strict() && Tolerance::default().strict(true).is_strict());
     }
 }

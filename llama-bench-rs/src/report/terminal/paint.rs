@@ -59,7 +59,7 @@ impl Paint {
                 // As in `63 C`.
                 '°' => {}
                 '…' => ascii.push_str("..."),
-                HELD => ascii.push(HELD),
+                HELD => ascii.push(' '),
                 c if c.is_ascii() => ascii.push(c),
                 _ => ascii.push('?'),
             }
@@ -70,7 +70,11 @@ impl Paint {
     /// Text behind a label of this width, wrapped so that it stays behind it, with a line break at its end.
     pub(super) fn wrapped(&self, label: &str, width: usize, text: &str) -> String {
         let room = self.style.width.saturating_sub(width).max(Self::NARROWEST);
-        let text = self.text(&keep_units(text));
+        let text = keep_units(text)
+            .split(HELD)
+            .map(|part| self.text(part))
+            .collect::<Vec<_>>()
+            .join(&HELD.to_string());
         let lines = textwrap::wrap(&text, room);
         let mut wrapped = String::new();
         for (i, line) in lines.iter().enumerate() {
@@ -149,6 +153,11 @@ mod tests {
     #[test]
     fn ascii_is_ascii() {
         assert_eq!(paint(false).text("5 ± 1 µs, é…"), "5 +/- 1 us, ?...");
+        assert_eq!(
+            paint(false).text("a\u{a0}name"),
+            "a name",
+            "a blank that holds is not a character of ours alone"
+        );
         assert_eq!(paint(true).text("5 ± 1 µs"), "5 ± 1 µs");
     }
 }

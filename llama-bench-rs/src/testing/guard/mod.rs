@@ -268,8 +268,8 @@ fn whole(report: Report) -> Result<Report, GuardError> {
 fn is_open(judged: &Result<Outcome, RegressionError>, can_tell: bool) -> bool {
     match judged {
         Ok(outcome) => {
-            let is_busy = outcome.unsure().any(|cell| cell.verdict() == Verdict::Inconclusive);
-            is_busy || (can_tell && outcome.unsure().next().is_some())
+            let is_busy = outcome.open().any(|cell| cell.verdict() == Verdict::Inconclusive);
+            is_busy || (can_tell && outcome.open().next().is_some())
         }
         Err(RegressionError::Regressed(_) | RegressionError::Unsure(_)) => true,
         Err(_) => false,
