@@ -15,6 +15,7 @@ mod target;
 
 use std::{
     error::Error,
+    path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -58,6 +59,9 @@ struct Args {
     /// Settings to measure, all by default: quiet, tests, loops, nextest, saved-loaded, checked-loaded
     #[arg(long, value_delimiter = ',')]
     settings: Vec<String>,
+    /// The test program of tests/downstream, built elsewhere: for a machine without cargo
+    #[arg(long)]
+    executable: Option<PathBuf>,
     /// Keep a core busy until standard input ends: what the study starts as load
     #[arg(long, hide = true)]
     spin: bool,
@@ -83,14 +87,17 @@ fn study(args: &Args) -> Result<(), Box<dyn Error>> {
     if let Some(unknown) = args.settings.iter().find(|asked| !names.contains(&asked.as_str())) {
         return Err(format!("--settings {unknown}: not a setting; write some of {}", names.join(",")).into());
     }
-    let downstream = Downstream::build()?;
+    let downstream = match &args.executable {
+        Some(executable) => Downstream::built(executable.clone())?,
+        None => Downstream::build()?,
+    };
     say!("| baseline saved | checked | slowed by | runs | failed | inconclusive | passed | time of a run |");
     say!("| :--- | :--- | ---: | ---: | ---: | ---: | ---: | ---: |");
     let is_asked =
         |setting: &&Setting| args.settings.is_empty() || args.settings.iter().any(|s| s == setting.name);
     for setting in SETTINGS.iter().filter(is_asked) {
         let needs_nextest = [setting.saved, setting.checked].contains(&Load::Nextest);
-        if needs_nextest && !target::has_nextest() {
+        if needs_nextest && !downstream.can_run_apart() {
             complain!("guard_study: SKIPPED {}: cargo nextest is not installed", setting.name);
             continue;
         }

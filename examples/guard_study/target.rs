@@ -34,8 +34,10 @@ impl Baseline {
 /// The crate in `tests/downstream`, with its tests built.
 pub struct Downstream {
     folder: PathBuf,
-    target_dir: PathBuf,
     executable: PathBuf,
+    /// Where cargo keeps it; `None` if it came built, and every test is started in a process of its own by this program, as
+    /// nextest would.
+    target_dir: Option<PathBuf>,
 }
 
 impl Downstream {
@@ -51,13 +53,22 @@ impl Downstream {
             messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
         let executable = messages.find_map(|message| message["executable"].as_str().map(PathBuf::from));
         let executable = executable.ok_or("tests/downstream cannot be built: see above")?;
-        Ok(Self { folder, target_dir, executable })
+        Ok(Self { folder, executable, target_dir: Some(target_dir) })
+    }
+
+    /// Its tests as another machine built them: nothing but this program is needed.
+    pub fn built(executable: PathBuf) -> io::Result<Self> {
+        Ok(Self { folder: env::current_dir()?, executable: executable.canonicalize()?, target_dir: None })
+    }
+
+    /// Whether its tests can be run in a process each.
+    pub fn can_run_apart(&self) -> bool {
+        self.target_dir.is_none() || has_nextest()
     }
 
     /// Adds a run to a baseline.
     pub fn save(&self, load: Load, baseline: &Baseline) -> Result<(), Box<dyn Error>> {
-        let output = self.command(load, baseline).env("LLAMA_BENCH_GUARD", "add").output()?;
-        let text = shown(&output);
+        let text = self.run(load, baseline, self.command(load, baseline).env("LLAMA_BENCH_GUARD", "add"))?;
         match has_passed(&text) {
             Some(true) => Ok(()),
             _ => Err(format!("the guard cannot save:\n{text}").into()),
@@ -71,14 +82,32 @@ impl Downstream {
         if slowdown > 0 {
             command.env("DOWNSTREAM_SLOWED_BY_PERCENT", slowdown.to_string());
         }
-        let text = shown(&command.output()?);
+        let text = self.run(load, baseline, &mut command)?;
         verdict(&text).ok_or_else(|| format!("the guard gives no verdict:\n{text}").into())
     }
 
+    /// What the guard's process prints, with the crate's other tests beside it where the load is that.
+    fn run(&self, load: Load, baseline: &Baseline, guard: &mut Command) -> Result<String, Box<dyn Error>> {
+        let mut others = Vec::new();
+        if load == Load::Nextest && self.target_dir.is_none() {
+            let list = Command::new(&self.executable).args(["--list", "--format", "terse"]).output()?;
+            let list = String::from_utf8(list.stdout)?;
+            let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
+            for name in names.filter(|name| *name != TEST) {
+                let mut test = self.on(Command::new(&self.executable), baseline);
+                others
+                    .push(test.args(["--exact", name]).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
+            }
+        }
+        let output = guard.output()?;
+        others.iter_mut().try_for_each(|test| test.wait().map(drop))?;
+        Ok(shown(&output))
+    }
+
     fn command(&self, load: Load, baseline: &Baseline) -> Command {
-        let mut command = match load {
-            Load::Nextest => {
-                let mut nextest = cargo(&["nextest", "run"], &self.folder, &self.target_dir);
+        let command = match (load, &self.target_dir) {
+            (Load::Nextest, Some(target_dir)) => {
+                let mut nextest = cargo(&["nextest", "run"], &self.folder, target_dir);
                 nextest.args([
                     "--no-fail-fast",
                     "--success-output",
@@ -88,13 +117,18 @@ impl Downstream {
                 ]);
                 nextest
             }
-            Load::OtherTests => Command::new(&self.executable),
-            Load::Quiet | Load::BusyLoops => {
+            (Load::OtherTests, _) => Command::new(&self.executable),
+            (Load::Quiet | Load::BusyLoops, _) | (Load::Nextest, None) => {
                 let mut alone = Command::new(&self.executable);
                 alone.args(["--exact", TEST]);
                 alone
             }
         };
+        self.on(command, baseline)
+    }
+
+    /// A command on the tests with a baseline.
+    fn on(&self, mut command: Command, baseline: &Baseline) -> Command {
         command.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
         command.env("LLAMA_BENCH_BASELINES", baseline.0.path()).stdin(Stdio::null());
         command
@@ -110,7 +144,7 @@ fn cargo(subcommand: &[&str], folder: &Path, target_dir: &Path) -> Command {
 }
 
 /// Whether `cargo nextest` can be started.
-pub fn has_nextest() -> bool {
+fn has_nextest() -> bool {
     let output = Command::new("cargo").args(["nextest", "--version"]).output();
     output.is_ok_and(|output| output.status.success())
 }
@@ -151,7 +185,7 @@ mod tests {
         let nextest = |word: &str, said: &str| {
             format!("        {word} [   1.2s] (1/5) downstream::speed {TEST}\n    guard \"main\": {said}\n")
         };
-        let inconclusive = "guard \"main\": inconclusive; too noisy to tell whether tg16 got slower by 5 %";
+        let inconclusive = "guard \"main\": inconclusive; too noisy to tell whether tg16 got slower by 10 %";
         let slower = "guard \"main\": 4 of 4 cells got slower (tolerance 5 %):";
         assert_eq!(verdict(&harness("ok", "")), Some(Verdict::Passed));
         assert_eq!(verdict(&harness("ok", inconclusive)), Some(Verdict::Inconclusive));

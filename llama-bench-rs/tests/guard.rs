@@ -56,7 +56,8 @@ impl Place {
     }
 
     fn guard(&self, mode: GuardMode) -> Guard {
-        Guard::new("main").folder(self.folder.path()).mode(mode)
+        // What these tests measure is made up, and another process would not know which is meant.
+        Guard::new("main").folder(self.folder.path()).mode(mode).reruns_apart(false)
     }
 
     fn check(&self, mode: GuardMode, report: &Report) -> Result<Guarded, GuardError> {
@@ -187,6 +188,25 @@ fn what_cannot_be_told_is_measured_again() {
     );
     let guarded = place.guard(GuardMode::Check).check(scattered).unwrap();
     assert!(guarded.n_measured > 1, "{guarded}");
+}
+
+/// Where memory lies is a process's own: what is in doubt is measured in others.
+#[test]
+fn what_is_in_doubt_is_measured_again_in_processes_of_their_own() {
+    let marks = Path::new(env!("CARGO_TARGET_TMPDIR")).join("processes-of-guards");
+    fs::create_dir_all(&marks).unwrap();
+    let n_marks = || fs::read_dir(&marks).unwrap().count();
+    let (before, place) = (n_marks(), Place::with_baseline());
+    let measure = || {
+        fs::write(marks.join(std::process::id().to_string()), "")?;
+        Ok::<_, io::Error>(run_on(4, 0.035))
+    };
+    let guarded = place.guard(GuardMode::Check).reruns_apart(true).check(measure).unwrap();
+    // Without threads of their own, tests have no names to be started by.
+    let others =
+        if std::thread::current().name() == Some("main") { 0 } else { guarded.n_measured as usize - 1 };
+    assert!(guarded.n_measured > 1, "{guarded}");
+    assert_eq!(n_marks() - before, others + 1);
 }
 
 #[test]

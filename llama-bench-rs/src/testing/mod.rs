@@ -51,8 +51,10 @@
 //! | `no baseline in …, and none is saved here` | fails | run the command that it gives on this machine |
 //! | `… is damaged` | fails | restore the file, or renew |
 //!
-//! An alarm is not believed at once: a guard that can measure again does so up to twice ([`Guard::reruns`]), in fresh
-//! contexts, and judges all runs together. It does the same if a baseline of three runs cannot tell. A guard of a
+//! An alarm is not believed at once: a guard that can measure again does so up to twice ([`Guard::reruns`]) and judges all
+//! runs together. It does the same if a baseline of three runs cannot tell. Under cargo's test harness each further run has
+//! a process of its own, since where memory lies makes several per cent of the speed and is a process's own: the test
+//! program is started for this one test ([`Guard::reruns_apart`] opts out). A guard of a
 //! [`Report`](crate::record::Report) has that one report.
 //!
 //! ## Beside other tests

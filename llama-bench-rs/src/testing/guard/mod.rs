@@ -1,5 +1,6 @@
 //! A speed test in one call.
 
+mod apart;
 mod error;
 mod mode;
 mod outcome;
@@ -13,6 +14,7 @@ use std::{
     path::PathBuf,
 };
 
+use apart::{Call, Errand};
 pub use error::GuardError;
 pub use mode::GuardMode;
 pub use outcome::{GuardVerdict, Guarded, Saved};
@@ -28,6 +30,9 @@ use crate::{
 
 /// Runs that a baseline should have: with fewer, the spread between runs is hardly known.
 const N_WANTED: usize = 3;
+
+/// Measures once more.
+type Again<'a> = dyn FnMut() -> Result<Report, GuardError> + 'a;
 
 /// How often a guard measures again before it fails, or before it gives up telling.
 const N_RERUNS: u32 = 2;
@@ -67,6 +72,7 @@ pub struct Guard {
     folder: Option<PathBuf>,
     tolerance: Tolerance,
     n_reruns: u32,
+    reruns_apart: bool,
     mode: Option<GuardMode>,
     place: Place,
 }
@@ -80,6 +86,7 @@ impl Guard {
             folder: None,
             tolerance: Tolerance::default(),
             n_reruns: N_RERUNS,
+            reruns_apart: true,
             mode: None,
             place: Place::here(),
         }
@@ -101,6 +108,14 @@ impl Guard {
     /// want fewer.
     pub fn reruns(mut self, n_reruns: u32) -> Self {
         self.n_reruns = n_reruns;
+        self
+    }
+
+    /// Whether to measure again in a process of its own, by default where cargo's test harness runs the test: the test
+    /// program is started for this test alone, and ended when this guard has measured. What the test does before that, it
+    /// does again there.
+    pub fn reruns_apart(mut self, apart: bool) -> Self {
+        self.reruns_apart = apart;
         self
     }
 
@@ -138,6 +153,15 @@ impl Guard {
     /// A cell got slower, is missing or failed. There is no baseline and none may be saved; or it is damaged, or of
     /// another configuration. Nothing can be measured, or the system refuses to write.
     pub fn check(&self, mut source: impl Measure) -> Result<Guarded, GuardError> {
+        let call = Call::of(&self.name);
+        match call.errand() {
+            Some(Errand::Measure(file)) => {
+                let report = source.measure().map_err(GuardError::Measure)?;
+                apart::deliver(&report, &file);
+            }
+            Some(Errand::Another) => return Ok(Guarded::new(GuardVerdict::Off, 0)),
+            None => {}
+        }
         let mode = self.mode.map_or_else(GuardMode::of_environment, Ok)?;
         if mode == GuardMode::Off {
             return Ok(Guarded::new(GuardVerdict::Off, 0));
@@ -147,6 +171,7 @@ impl Guard {
         if mode == GuardMode::Check && !is_there {
             return Err(self.missing(&baselines, false));
         }
+        let can_repeat = source.can_repeat();
         let report = source.measure().map_err(GuardError::Measure)?;
         match mode {
             GuardMode::Renew => return self.begin(baselines.renew(&self.name, &whole(report)?), "renewed"),
@@ -163,7 +188,14 @@ impl Guard {
             _ => None,
         };
         match baselines.load(&self.name, &report) {
-            Ok(baseline) => self.judge(&baselines, &baseline, report, &mut source, mode),
+            Ok(baseline) => {
+                let mut again = || match self.reruns_apart.then(|| call.measure()).flatten() {
+                    Some(report) => Ok(report),
+                    None => source.measure().map_err(GuardError::Measure),
+                };
+                let again = can_repeat.then_some(&mut again as &mut Again<'_>);
+                self.judge(&baselines, &baseline, report, again, mode)
+            }
             Err(error) => match of_others(&error) {
                 Some(has_others) if mode == GuardMode::Check => Err(self.missing(&baselines, has_others)),
                 Some(has_others) => {
@@ -184,7 +216,7 @@ impl Guard {
         baselines: &Baselines,
         baseline: &Baseline,
         report: Report,
-        source: &mut impl Measure,
+        mut again: Option<&mut Again<'_>>,
         mode: GuardMode,
     ) -> Result<Guarded, GuardError> {
         let work = check_work(baseline, &report).map_err(|source| GuardError::Work {
@@ -198,8 +230,11 @@ impl Guard {
         // Slower, but not by so much that few runs could be sure of it: no run for a baseline.
         let is_usual = first.as_ref().is_ok_and(|outcome| is_usual(outcome, self.tolerance));
         let (mut all, mut judged, mut n_measured) = (report.clone(), first, 1);
-        while n_measured <= self.n_reruns && source.can_repeat() && is_open(&judged, can_tell) {
-            all.runs.extend(source.measure().map_err(GuardError::Measure)?.runs);
+        while let Some(again) = &mut again
+            && n_measured <= self.n_reruns
+            && is_open(&judged, can_tell)
+        {
+            all.runs.extend(again()?.runs);
             judged = judge(&all);
             n_measured += 1;
         }
