@@ -1,6 +1,7 @@
 //! The crate whose guard is studied.
 
 use std::{
+    env,
     error::Error,
     io,
     path::{Path, PathBuf},
