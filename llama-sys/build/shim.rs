@@ -8,9 +8,10 @@ pub fn compile(manifest_dir: &Path, source: &Path) -> Result<(), String> {
         .cpp(true)
         .std("c++17")
         .opt_level(2)
-        .file(manifest_dir.join("shim/shim.cpp"))
-        .file(manifest_dir.join("shim/pace.cpp"))
-        .file(manifest_dir.join("shim/work.cpp"))
+        .files(
+            ["shim", "pace", "work", "memory", "grammar"]
+                .map(|name| manifest_dir.join(format!("shim/{name}.cpp"))),
+        )
         .include(manifest_dir.join("shim"))
         .includes(["include", "ggml/include", "src"].map(|dir| source.join(dir)))
         .try_compile("llama_sys_shim")

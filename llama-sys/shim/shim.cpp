@@ -1,7 +1,9 @@
 #include "shim.h"
 
 #include "ggml-cpu.h"
+#include "grammar.h"
 #include "llama-ext.h"
+#include "memory.h"
 #include "work.h"
 
 #include <algorithm>
@@ -219,6 +221,18 @@ bool llama_sys_memory_seq_cp(llama_memory_t mem, llama_seq_id src, llama_seq_id 
     return contained([&] { llama_memory_seq_cp(mem, src, dst, p0, p1); return true; }, false);
 }
 
+bool llama_sys_memory_seq_add(llama_memory_t mem, llama_seq_id seq, llama_pos p0, llama_pos p1, llama_pos delta) {
+    return contained([&] { llama_memory_seq_add(mem, seq, p0, p1, delta); return true; }, false);
+}
+
+bool llama_sys_memory_can_shift(const llama_context * ctx) {
+    return contained([&] { return can_shift(ctx); }, false);
+}
+
+bool llama_sys_memory_shift(llama_context * ctx) {
+    return computed(ctx, [&] { return shift_now(ctx); }, false);
+}
+
 int32_t llama_sys_tokenize(const llama_vocab * vocab, const char * text, int32_t text_len, llama_token * tokens,
                            int32_t n_tokens_max, bool add_special, bool parse_special) {
     return contained([&] { return llama_tokenize(vocab, text, text_len, tokens, n_tokens_max, add_special, parse_special); },
@@ -241,8 +255,41 @@ int32_t llama_sys_chat_apply_template(const char * tmpl, const llama_chat_messag
     return contained([&] { return llama_chat_apply_template(tmpl, chat, n_msg, add_ass, buf, length); }, INT32_MIN);
 }
 
-llama_token llama_sys_sampler_sample(llama_sampler * smpl, llama_context * ctx, int32_t idx) {
-    return contained([&] { return llama_sampler_sample(smpl, ctx, idx); }, (llama_token) LLAMA_TOKEN_NULL);
+bool llama_sys_grammar_check(const llama_vocab * vocab, const char * grammar, const char * root, uint32_t * depth) {
+    return contained([&] { *depth = check_grammar(vocab, grammar, root); return true; }, false);
+}
+
+llama_sampler * llama_sys_sampler_init_grammar(const llama_vocab * vocab, const char * grammar, const char * root) {
+    return contained([&] { return llama_sampler_init_grammar(vocab, grammar, root); }, (llama_sampler *) nullptr);
+}
+
+llama_sampler * llama_sys_sampler_init_penalties(int32_t n_vocab, int32_t last_n, float repeat, float freq, float present) {
+    return contained([&] { return llama_sampler_init_penalties(n_vocab, last_n, repeat, freq, present); },
+                     (llama_sampler *) nullptr);
+}
+
+llama_sampler * llama_sys_sampler_init_dry(const llama_vocab * vocab, float multiplier, float base,
+                                           int32_t allowed_length, int32_t last_n, const char ** breakers,
+                                           size_t n_breakers) {
+    return contained([&] {
+        return llama_sampler_init_dry(vocab, multiplier, base, allowed_length, last_n, breakers, n_breakers);
+    }, (llama_sampler *) nullptr);
+}
+
+llama_sampler * llama_sys_sampler_init_logit_bias(int32_t n_vocab, int32_t n_bias, const llama_logit_bias * bias) {
+    return contained([&] { return llama_sampler_init_logit_bias(n_vocab, n_bias, bias); }, (llama_sampler *) nullptr);
+}
+
+bool llama_sys_sampler_apply(llama_sampler * smpl, llama_token_data_array * cur_p) {
+    return contained([&] { llama_sampler_apply(smpl, cur_p); return true; }, false);
+}
+
+bool llama_sys_sampler_accept(llama_sampler * smpl, llama_token token) {
+    return contained([&] { llama_sampler_accept(smpl, token); return true; }, false);
+}
+
+bool llama_sys_sampler_reset(llama_sampler * smpl) {
+    return contained([&] { llama_sampler_reset(smpl); return true; }, false);
 }
 
 int32_t llama_sys_memory_breakdown(const llama_context * ctx, llama_sys_memory * out, int32_t cap) {

@@ -1,5 +1,6 @@
 // What Rust needs of llama.cpp beyond its C API: C++ exceptions stopped before they reach Rust, and facts that the
-// library offers to C++ alone. Of the source tree's internal headers llama-ext.h is used, and llama-context.h in work.cpp.
+// library offers to C++ alone. Of the source tree's internal headers llama-ext.h is used; work.cpp, memory.cpp and
+// grammar.cpp look further inside.
 #pragma once
 
 #include "llama.h"
@@ -37,6 +38,13 @@ bool        llama_sys_memory_seq_cp(llama_memory_t mem, llama_seq_id src, llama_
 // sequences that are copies of each other, and `embeddings` says whether the context computes embeddings. False if they
 // could not be made: the memory then says of them what is not true.
 bool        llama_sys_memory_apply(struct llama_context * ctx, llama_seq_id a, llama_seq_id b, bool embeddings);
+bool        llama_sys_memory_seq_add(llama_memory_t mem, llama_seq_id seq, llama_pos p0, llama_pos p1, llama_pos delta);
+// Whether positions of this context's memory can be moved. llama_memory_can_shift says so of some whose keys it then
+// cannot rotate, and ends the process. False after an exception too.
+bool        llama_sys_memory_can_shift(const struct llama_context * ctx);
+// Rotates keys to the positions that llama_sys_memory_seq_add gave them, which otherwise the next decode does. False if
+// nothing was to be done, and after an exception.
+bool        llama_sys_memory_shift(struct llama_context * ctx);
 int32_t     llama_sys_tokenize(const struct llama_vocab * vocab, const char * text, int32_t text_len,
                                llama_token * tokens, int32_t n_tokens_max, bool add_special, bool parse_special);
 int32_t     llama_sys_detokenize(const struct llama_vocab * vocab, const llama_token * tokens, int32_t n_tokens,
@@ -45,7 +53,22 @@ int32_t     llama_sys_token_to_piece(const struct llama_vocab * vocab, llama_tok
                                      int32_t lstrip, bool special);
 int32_t     llama_sys_chat_apply_template(const char * tmpl, const struct llama_chat_message * chat, size_t n_msg,
                                           bool add_ass, char * buf, int32_t length);
-llama_token llama_sys_sampler_sample(struct llama_sampler * smpl, struct llama_context * ctx, int32_t idx);
+// Whether llama.cpp can follow this grammar for ever; if not, the exception says why. `depth` becomes the number of its
+// rules that begin with one another, which llama.cpp calls itself for.
+bool llama_sys_grammar_check(const struct llama_vocab * vocab, const char * grammar, const char * root, uint32_t * depth);
+struct llama_sampler * llama_sys_sampler_init_grammar(const struct llama_vocab * vocab, const char * grammar,
+                                                      const char * root);
+struct llama_sampler * llama_sys_sampler_init_penalties(int32_t n_vocab, int32_t last_n, float repeat, float freq,
+                                                        float present);
+struct llama_sampler * llama_sys_sampler_init_dry(const struct llama_vocab * vocab, float multiplier, float base,
+                                                  int32_t allowed_length, int32_t last_n, const char ** breakers,
+                                                  size_t n_breakers);
+struct llama_sampler * llama_sys_sampler_init_logit_bias(int32_t n_vocab, int32_t n_bias,
+                                                         const struct llama_logit_bias * bias);
+// False after an exception: the sampler is then to be reset before it is used again.
+bool llama_sys_sampler_apply(struct llama_sampler * smpl, struct llama_token_data_array * cur_p);
+bool llama_sys_sampler_accept(struct llama_sampler * smpl, llama_token token);
+bool llama_sys_sampler_reset(struct llama_sampler * smpl);
 
 // Sum of a[i] * b[i] over the first n (rounded down to a multiple of 32) values of both, `times` times over: work of fixed
 // size that llama.cpp has no part in.

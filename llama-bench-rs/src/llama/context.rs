@@ -22,6 +22,7 @@ pub struct Context {
     pub(super) n_past: u32,
     pub(super) outputs: Outputs,
     n_ctx: u32,
+    pub(super) n_ctx_seq: u32,
     pub(super) rules: DecodeRules,
     /// Positions that the model can tell apart.
     pub(super) positions: u32,
@@ -74,12 +75,13 @@ impl Context {
             });
         };
         // SAFETY: a context of this model that was just made, and a pool that outlives it.
-        let (n_ctx, rules) = unsafe {
+        let (n_ctx, n_ctx_seq, rules) = unsafe {
             sys::llama_attach_threadpool(raw.as_ptr(), threads.as_raw(), std::ptr::null_mut());
             if aborts {
                 sys::llama_set_abort_callback(raw.as_ptr(), Some(compute::is_to_stop), std::ptr::null_mut());
             }
-            (sys::llama_n_ctx(raw.as_ptr()), DecodeRules::new(raw.as_ptr(), model, params))
+            let (raw, rules) = (raw.as_ptr(), DecodeRules::new(raw.as_ptr(), model, params));
+            (sys::llama_n_ctx(raw), sys::llama_n_ctx_seq(raw), rules)
         };
         // SAFETY: a context that was just made.
         model.known_kind().get_or_init(|| unsafe { Kind::of(raw.as_ptr()) });
@@ -91,6 +93,7 @@ impl Context {
             on_device: OnDevice::default(),
             n_past: 0,
             n_ctx,
+            n_ctx_seq,
             rules,
             positions: model.learned_positions().unwrap_or(u32::MAX),
             broken: false,
@@ -163,8 +166,10 @@ impl Context {
         self.rules.check_tokens(tokens)?;
         self.check_intact("llama_decode")?;
         let n_tokens = tokens.len() as u32;
-        if self.n_past + n_tokens > self.n_ctx {
-            return Err(LlamaError::ContextFull { n_ctx: self.n_ctx, n_past: self.n_past, n_tokens });
+        // Without a memory nothing is kept, and there are no parts to keep it in.
+        let n_ctx = if self.rules.has_memory() { self.n_ctx_seq } else { self.n_ctx };
+        if self.n_past + n_tokens > n_ctx {
+            return Err(LlamaError::ContextFull { n_ctx, n_past: self.n_past, n_tokens });
         }
         if self.n_past + n_tokens > self.positions {
             return Err(LlamaError::Position {

@@ -24,14 +24,18 @@ impl Context {
         self.n_past = 0;
     }
 
-    /// Removes the positions from `from` up to, not including, `to` (`None`: to the end) of a sequence; `false` if
-    /// this kind of memory cannot remove a part.
+    /// Removes the positions from `from` up to, not including, `to` (`None`: to the end) of a sequence; `false`, and
+    /// nothing is removed, if this kind of memory cannot remove that part, as a recurrent state cannot.
     ///
     /// # Errors
     /// The sequence is not there.
     #[doc(alias = "llama_memory_seq_rm")]
     pub fn memory_seq_rm(&mut self, seq: i32, from: u32, to: Option<u32>) -> Result<bool, LlamaError> {
         self.check_seq(seq)?;
+        // llama.cpp says yes and leaves the state as it is.
+        if self.leaves_state(seq, from, to)? {
+            return Ok(false);
+        }
         let to = to.map_or(-1, |to| to.min(i32::MAX as u32) as i32);
         // SAFETY: the memory of a live context and a sequence below n_seq_max.
         let removed =

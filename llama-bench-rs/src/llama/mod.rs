@@ -23,6 +23,7 @@ mod error;
 #[cfg(test)]
 mod experts_tests;
 mod fit;
+mod grammar;
 mod header_checks;
 mod kind;
 mod log;
@@ -34,7 +35,11 @@ mod numa;
 mod overrides;
 mod placement;
 mod sampler;
+mod sampler_chain;
+mod sampler_step;
+mod samplers;
 mod scheduling;
+mod sequences;
 mod stack;
 mod state;
 #[cfg(test)]
@@ -60,5 +65,6 @@ pub use model::{Model, Progress};
 pub use model_params::{LazyMode, LoadMode, ModelParams, SplitMode};
 pub use numa::Numa;
 pub use sampler::{Sampler, SamplerParams};
+pub use sampler_chain::{Dry, Penalties, SamplerChain};
 pub use state::{SeqState, StateFlags};
 pub use vocab::{Token, Vocab};

@@ -1,6 +1,7 @@
-use std::ptr::NonNull;
-
-use super::{Context, LlamaError, Token, context::last_exception, sys};
+use super::{
+    Context, LlamaError, Model, SamplerChain, Token,
+    sampler_step::{Candidates, Step},
+};
 
 /// How the next token is chosen. The default takes the most likely one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,9 +19,6 @@ pub struct SamplerParams {
     pub seed: u32,
 }
 
-/// Below this, logits divided by it would be infinite, and their differences no numbers.
-const MIN_TEMPERATURE: f32 = 1e-6;
-
 impl Default for SamplerParams {
     fn default() -> Self {
         Self { temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0, seed: 42 }
@@ -29,21 +27,18 @@ impl Default for SamplerParams {
 
 /// Chooses tokens by the logits of a context.
 ///
-/// `Send`: a sampler chain is tied to no thread. Not `Sync`: drawing changes it.
+/// [`Sampler::new`] makes the usual one; [`Sampler::chain`] puts one together from steps such as penalties or a grammar.
+///
+/// `Send`: a sampler is tied to no thread. Not `Sync`: drawing changes it.
 #[doc(alias = "llama_sampler")]
-#[derive(Debug)]
 pub struct Sampler {
-    chain: NonNull<sys::llama_sampler>,
-}
-
-// SAFETY: a sampler chain may be used from any one thread at a time, and drawing takes `&mut self`.
-unsafe impl Send for Sampler {}
-
-impl Drop for Sampler {
-    fn drop(&mut self) {
-        // SAFETY: made once, freed once; it owns the samplers in it.
-        unsafe { sys::llama_sampler_free(self.chain.as_ptr()) };
-    }
+    /// All but the last one drop candidates; the last one chooses.
+    steps: Vec<Step>,
+    candidates: Candidates,
+    /// An exception left a step in a state that nobody knows.
+    broken: Option<String>,
+    /// The model whose tokens the steps know; dropped after them.
+    model: Option<Model>,
 }
 
 impl Sampler {
@@ -54,44 +49,60 @@ impl Sampler {
     #[doc(alias = "llama_sampler_chain_init")]
     pub fn new(params: &SamplerParams) -> Result<Self, LlamaError> {
         let SamplerParams { temperature, top_k, top_p, min_p, seed } = *params;
-        let refuse = |name, value: f32, remedy: &str| {
-            Err(LlamaError::Parameter { name, value: value.to_string(), remedy: remedy.into() })
-        };
-        if !(temperature == 0.0 || (temperature.is_finite() && temperature >= MIN_TEMPERATURE)) {
-            return refuse("temperature", temperature, "give 0 (greedy), or 0.000001 or more");
+        let chain = SamplerChain::without_model();
+        if temperature == 0.0 {
+            // Checked all the same: a value out of range is a mistake wherever it has no effect.
+            return chain.top_p(top_p).min_p(min_p).greedy();
         }
-        if !(top_p > 0.0 && top_p <= 1.0) {
-            return refuse("top_p", top_p, "give more than 0, up to 1");
-        }
-        if !(0.0..=1.0).contains(&min_p) {
-            return refuse("min_p", min_p, "give 0 to 1");
-        }
-        let top_k = i32::try_from(top_k).unwrap_or(i32::MAX);
-        // SAFETY: no preconditions; each sampler is handed to the chain, which frees it.
-        let chain = unsafe {
-            let chain = sys::llama_sampler_chain_init(sys::llama_sampler_chain_default_params());
-            if temperature == 0.0 {
-                sys::llama_sampler_chain_add(chain, sys::llama_sampler_init_greedy());
-            } else {
-                sys::llama_sampler_chain_add(chain, sys::llama_sampler_init_top_k(top_k));
-                sys::llama_sampler_chain_add(chain, sys::llama_sampler_init_top_p(top_p, 1));
-                sys::llama_sampler_chain_add(chain, sys::llama_sampler_init_min_p(min_p, 1));
-                sys::llama_sampler_chain_add(chain, sys::llama_sampler_init_temp(temperature));
-                sys::llama_sampler_chain_add(chain, sys::llama_sampler_init_dist(seed));
-            }
-            chain
-        };
-        let failed = || LlamaError::OutOfMemory { what: "making a sampler".into(), log: String::new() };
-        Ok(Self { chain: NonNull::new(chain).ok_or_else(failed)? })
+        chain.top_k(top_k).top_p(top_p).min_p(min_p).temperature(temperature).draw(seed)
+    }
+
+    /// Begins a chain of steps for contexts of this model; they are applied in the order in which they are added, and
+    /// the last one chooses.
+    ///
+    /// ```
+    /// use llama_bench_rs::{
+    ///     llama::{Context, ContextParams, Penalties, Sampler},
+    ///     testing,
+    /// };
+    ///
+    /// let model = testing::tiny_model()?;
+    /// let mut context = Context::new(&model, &ContextParams::default().n_ctx(64))?;
+    /// let mut sampler = Sampler::chain(&model)
+    ///     .logit_bias([(7, f32::NEG_INFINITY)])
+    ///     .penalties(Penalties { repeat: 1.1, ..Penalties::default() })
+    ///     .top_k(40)
+    ///     .temperature(0.8)
+    ///     .draw(42)?;
+    /// context.decode_tokens(&[1, 2, 3])?;
+    /// assert_ne!(sampler.sample(&mut context, -1)?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "llama_sampler_chain_add")]
+    pub fn chain(model: &Model) -> SamplerChain {
+        SamplerChain::new(model)
+    }
+
+    /// Of steps, the last of which chooses.
+    pub(super) fn of_steps(steps: Vec<Step>, model: Option<Model>) -> Self {
+        Self { steps, candidates: Candidates::default(), broken: None, model }
     }
 
     /// Chooses a token by the logits of an output, counted as in [`Context::logits`], and remembers it.
     ///
     /// # Errors
-    /// There are no such logits, or they are no numbers.
+    /// There are no such logits, or they are not numbers; the sampler was made for another model; a step such as the
+    /// grammar rules out every token; an earlier exception of llama.cpp left the sampler unusable until it is reset.
     #[doc(alias = "llama_sampler_sample")]
     pub fn sample(&mut self, context: &mut Context, output: i32) -> Result<Token, LlamaError> {
         context.check_intact("llama_sampler_sample")?;
+        self.check_intact()?;
+        if self.model.as_ref().is_some_and(|model| model.as_raw() != context.model().as_raw()) {
+            return Err(LlamaError::Unsupported {
+                what: "choosing a token".into(),
+                why: "the sampler was made for another model: make one for the model of this context".into(),
+            });
+        }
         let Some(logits) = context.logits(output) else {
             return Err(LlamaError::Parameter {
                 name: "output",
@@ -99,25 +110,117 @@ impl Sampler {
                 remedy: "the last decode left no logits there: decode first and ask for them".into(),
             });
         };
-        // NaN has no order, and sorting with it is undefined; infinity less itself is NaN.
-        if let Some(logit) = logits.iter().find(|logit| logit.is_nan() || **logit == f32::INFINITY) {
-            return Err(LlamaError::Unsupported {
-                what: "choosing a token".into(),
-                why: format!("the logits contain {logit}: the weights or the state are damaged"),
-            });
+        self.candidates.fill(logits)?;
+        let token = self.choose()?;
+        self.tell(token, true)?;
+        Ok(token)
+    }
+
+    fn choose(&mut self) -> Result<Token, LlamaError> {
+        let mut by = "the model";
+        for step in &mut self.steps {
+            if self.candidates.list.is_empty() {
+                break;
+            }
+            match step.apply(&mut self.candidates) {
+                Ok(Some(token)) => return Ok(token),
+                Ok(None) => by = step.name(),
+                Err(exception) => {
+                    return Err(broken_by(&mut self.broken, "llama_sampler_apply", exception));
+                }
+            }
         }
-        // SAFETY: a live chain and context, and an output that was just seen to be there.
-        let token = unsafe { sys::llama_sys_sampler_sample(self.chain.as_ptr(), context.as_raw(), output) };
-        match last_exception() {
-            Some(_) => Err(context.broken_by("llama_sampler_sample")),
-            None => Ok(token),
+        Err(LlamaError::Unsupported {
+            what: "choosing a token".into(),
+            why: format!("no token is left after {by}: loosen it, or what comes before it in the chain"),
+        })
+    }
+
+    /// Remembers a token that was chosen in another way, as [`sample`](Self::sample) does its own: penalties count it, a
+    /// grammar goes on after it.
+    ///
+    /// # Errors
+    /// It is not in the vocabulary, or the grammar does not allow it here; nothing has changed then. Or an earlier
+    /// exception of llama.cpp left the sampler unusable until it is reset.
+    #[doc(alias = "llama_sampler_accept")]
+    pub fn accept(&mut self, token: Token) -> Result<(), LlamaError> {
+        self.check_intact()?;
+        self.check_token(token)?;
+        for step in self.steps.iter_mut().filter(|step| step.is_grammar()) {
+            match step.allows(token) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let remedy =
+                        "the grammar does not allow this token here: accept another one, or reset".into();
+                    return Err(LlamaError::Parameter { name: "token", value: token.to_string(), remedy });
+                }
+                Err(exception) => {
+                    return Err(broken_by(&mut self.broken, "llama_sampler_apply", exception));
+                }
+            }
+        }
+        self.tell(token, true)
+    }
+
+    /// Remembers the tokens of a prompt: penalties count them, a grammar, which is of the answer alone, does not.
+    ///
+    /// # Errors
+    /// One is not in the vocabulary, or an earlier exception of llama.cpp left the sampler unusable until it is reset.
+    pub fn accept_prompt(&mut self, tokens: &[Token]) -> Result<(), LlamaError> {
+        self.check_intact()?;
+        tokens.iter().try_for_each(|&token| self.check_token(token))?;
+        tokens.iter().try_for_each(|&token| self.tell(token, false))
+    }
+
+    fn tell(&mut self, token: Token, to_grammars: bool) -> Result<(), LlamaError> {
+        for step in self.steps.iter_mut().filter(|step| to_grammars || !step.is_grammar()) {
+            if let Err(exception) = step.accept(token) {
+                return Err(broken_by(&mut self.broken, "llama_sampler_accept", exception));
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what was chosen; the draws begin again at the seed, a grammar at its beginning.
+    #[doc(alias = "llama_sampler_reset")]
+    pub fn reset(&mut self) {
+        self.broken = self.steps.iter_mut().filter_map(|step| step.reset().err()).next_back();
+    }
+
+    /// The steps by name, in order.
+    pub fn steps(&self) -> impl Iterator<Item = &'static str> {
+        self.steps.iter().map(Step::name)
+    }
+
+    fn check_token(&self, token: Token) -> Result<(), LlamaError> {
+        let n_vocab = self.model.as_ref().map_or(i32::MAX as u32, Model::n_vocab);
+        match u32::try_from(token) {
+            Ok(id) if id < n_vocab => Ok(()),
+            _ => Err(LlamaError::Token { token, n_vocab }),
         }
     }
 
-    /// Forgets what was chosen; the draws begin again at the seed.
-    #[doc(alias = "llama_sampler_reset")]
-    pub fn reset(&mut self) {
-        // SAFETY: a live chain.
-        unsafe { sys::llama_sampler_reset(self.chain.as_ptr()) };
+    fn check_intact(&self) -> Result<(), LlamaError> {
+        match &self.broken {
+            Some(exception) => Err(LlamaError::Exception {
+                what: "an earlier use of this sampler",
+                exception: format!("{exception}; reset the sampler"),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn broken_by(broken: &mut Option<String>, what: &'static str, exception: String) -> LlamaError {
+    *broken = Some(exception.clone());
+    if LlamaError::is_memory(&exception) {
+        return LlamaError::OutOfMemory { what: format!("calling {what}"), log: exception };
+    }
+    LlamaError::Exception { what, exception }
+}
+
+impl std::fmt::Debug for Sampler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sampler").field("steps", &self.steps().collect::<Vec<_>>()).finish_non_exhaustive()
     }
 }

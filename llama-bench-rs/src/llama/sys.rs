@@ -80,19 +80,22 @@ counted! {
     fn llama_model_size(model: *const llama_model) -> u64;
     fn llama_n_batch(ctx: *const llama_context) -> u32;
     fn llama_n_ctx(ctx: *const llama_context) -> u32;
+    fn llama_n_ctx_seq(ctx: *const llama_context) -> u32;
     fn llama_n_ubatch(ctx: *const llama_context) -> u32;
     fn llama_numa_init(numa: ggml_numa_strategy);
     fn llama_pooling_type(ctx: *const llama_context) -> llama_pooling_type;
-    fn llama_sampler_chain_add(chain: *mut llama_sampler, smpl: *mut llama_sampler);
-    fn llama_sampler_chain_init(params: llama_sampler_chain_params) -> *mut llama_sampler;
     fn llama_sampler_free(smpl: *mut llama_sampler);
     fn llama_sampler_init_dist(seed: u32) -> *mut llama_sampler;
     fn llama_sampler_init_greedy() -> *mut llama_sampler;
     fn llama_sampler_init_min_p(p: f32, min_keep: usize) -> *mut llama_sampler;
+    fn llama_sampler_init_mirostat_v2(seed: u32, tau: f32, eta: f32) -> *mut llama_sampler;
     fn llama_sampler_init_temp(t: f32) -> *mut llama_sampler;
+    fn llama_sampler_init_temp_ext(t: f32, delta: f32, exponent: f32) -> *mut llama_sampler;
     fn llama_sampler_init_top_k(k: i32) -> *mut llama_sampler;
+    fn llama_sampler_init_top_n_sigma(n: f32) -> *mut llama_sampler;
     fn llama_sampler_init_top_p(p: f32, min_keep: usize) -> *mut llama_sampler;
-    fn llama_sampler_reset(smpl: *mut llama_sampler);
+    fn llama_sampler_init_typical(p: f32, min_keep: usize) -> *mut llama_sampler;
+    fn llama_sampler_init_xtc(p: f32, t: f32, min_keep: usize, seed: u32) -> *mut llama_sampler;
     fn llama_set_abort_callback(ctx: *mut llama_context, abort_callback: ggml_abort_callback, abort_callback_data: *mut c_void);
     fn llama_set_embeddings(ctx: *mut llama_context, embeddings: bool);
     fn llama_set_n_threads(ctx: *mut llama_context, n_threads: i32, n_threads_batch: i32);
@@ -101,16 +104,26 @@ counted! {
     fn llama_sys_detokenize(vocab: *const llama_vocab, tokens: *const llama_token, n_tokens: i32, text: *mut c_char, text_len_max: i32, remove_special: bool, unparse_special: bool) -> i32;
     fn llama_sys_encode(ctx: *mut llama_context, batch: llama_batch) -> i32;
     fn llama_sys_get_logits_ith(ctx: *mut llama_context, i: i32) -> *mut f32;
+    fn llama_sys_grammar_check(vocab: *const llama_vocab, grammar: *const c_char, root: *const c_char, depth: *mut u32) -> bool;
     fn llama_sys_init_from_model(model: *mut llama_model, params: llama_context_params) -> *mut llama_context;
     fn llama_sys_memory_apply(ctx: *mut llama_context, a: llama_seq_id, b: llama_seq_id, embeddings: bool) -> bool;
     fn llama_sys_memory_breakdown(ctx: *const llama_context, out: *mut llama_sys_memory, cap: i32) -> i32;
+    fn llama_sys_memory_can_shift(ctx: *const llama_context) -> bool;
     fn llama_sys_memory_has_room(ctx: *mut llama_context, size: usize, bookkeeping: usize) -> bool;
     fn llama_sys_memory_is_host(ctx: *const llama_context) -> bool;
     fn llama_sys_memory_rows_of(ctx: *mut llama_context, n_seq_max: u32, smallest: *mut usize) -> llama_sys_memory_rows;
+    fn llama_sys_memory_seq_add(mem: llama_memory_t, seq: llama_seq_id, p0: llama_pos, p1: llama_pos, delta: llama_pos) -> bool;
     fn llama_sys_memory_seq_cp(mem: llama_memory_t, src: llama_seq_id, dst: llama_seq_id, p0: llama_pos, p1: llama_pos) -> bool;
     fn llama_sys_memory_seq_rm(mem: llama_memory_t, seq: llama_seq_id, p0: llama_pos, p1: llama_pos) -> bool;
+    fn llama_sys_memory_shift(ctx: *mut llama_context) -> bool;
     fn llama_sys_model_load_from_file(path: *const c_char, params: llama_model_params) -> *mut llama_model;
-    fn llama_sys_sampler_sample(smpl: *mut llama_sampler, ctx: *mut llama_context, idx: i32) -> llama_token;
+    fn llama_sys_sampler_accept(smpl: *mut llama_sampler, token: llama_token) -> bool;
+    fn llama_sys_sampler_apply(smpl: *mut llama_sampler, cur_p: *mut llama_token_data_array) -> bool;
+    fn llama_sys_sampler_init_dry(vocab: *const llama_vocab, multiplier: f32, base: f32, allowed_length: i32, last_n: i32, breakers: *mut *const c_char, n_breakers: usize) -> *mut llama_sampler;
+    fn llama_sys_sampler_init_grammar(vocab: *const llama_vocab, grammar: *const c_char, root: *const c_char) -> *mut llama_sampler;
+    fn llama_sys_sampler_init_logit_bias(n_vocab: i32, n_bias: i32, bias: *const llama_logit_bias) -> *mut llama_sampler;
+    fn llama_sys_sampler_init_penalties(n_vocab: i32, last_n: i32, repeat: f32, freq: f32, present: f32) -> *mut llama_sampler;
+    fn llama_sys_sampler_reset(smpl: *mut llama_sampler) -> bool;
     fn llama_sys_state_seq_get_data_ext(ctx: *mut llama_context, dst: *mut u8, size: usize, seq: llama_seq_id, flags: llama_state_seq_flags) -> usize;
     fn llama_sys_state_seq_get_size_ext(ctx: *mut llama_context, seq: llama_seq_id, flags: llama_state_seq_flags) -> usize;
     fn llama_sys_state_seq_set_data_ext(ctx: *mut llama_context, src: *const u8, size: usize, seq: llama_seq_id, flags: llama_state_seq_flags) -> usize;
@@ -144,7 +157,6 @@ mod tests {
         "llama_max_devices",
         "llama_max_parallel_sequences",
         "llama_model_default_params",
-        "llama_sampler_chain_default_params",
         "llama_sys_dot",
         "llama_sys_last_exception",
         "llama_sys_remember_exception",

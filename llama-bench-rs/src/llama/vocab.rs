@@ -111,7 +111,7 @@ impl Vocab {
     }
 
     /// The most bytes of stack that a text may take.
-    fn stack_to_tokenize(&self, content: &str) -> usize {
+    pub(super) fn stack_to_tokenize(&self, content: &str) -> usize {
         // SAFETY: the vocabulary of a live model.
         if unsafe { sys::llama_vocab_type(self.as_raw()) } != sys::LLAMA_VOCAB_TYPE_BPE {
             return STACK_OF_TOKENIZER;

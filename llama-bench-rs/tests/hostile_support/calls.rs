@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 use llama_bench_rs::llama::{
-    Batch, Context, ContextParams, FlashAttn, KvType, LlamaError, Model, SeqState, StateFlags,
+    Batch, Context, ContextParams, FlashAttn, KvType, LlamaError, Model, Penalties, Sampler, SeqState,
+    StateFlags,
 };
 
 use super::{dice::Dice, shapes};
@@ -72,7 +73,7 @@ impl Subject {
 
     fn step(&mut self) {
         let seq = self.seq();
-        let call = self.dice.below(20);
+        let call = self.dice.below(23);
         self.call(call, seq);
         // What a failing case did, for the one who looks into it.
         if std::env::var_os("HOSTILE_TRACE").is_some() {
@@ -106,6 +107,9 @@ impl Subject {
             15 | 16 => self.restore(),
             17 => self.restore_elsewhere(seq),
             18 => self.look(),
+            20 => self.shift(seq),
+            21 => self.copy_part(seq),
+            22 => self.choose(),
             19 if self.dice.one_in(2) => self.embed(seq),
             _ if self.dice.one_in(4) => self.start_anew(),
             _ => self.odd_batch(),
@@ -227,6 +231,48 @@ impl Subject {
         let (a, b) = (self.dice.below(end as usize + 2) as u32, self.dice.below(end as usize + 2) as u32);
         let _ = self.context.memory_seq_rm(seq, a.min(b), Some(a.max(b)));
         self.known[seq as usize] = None;
+    }
+
+    /// Attention computes the same of a sequence wherever it lies; a part of one is another text.
+    fn shift(&mut self, seq: i32) {
+        let end = self.end(seq) as usize;
+        let (from, delta) = (self.dice.below(end + 2) as u32, self.dice.below(40) as i32 - 20);
+        let to = if self.dice.one_in(3) { Some(self.dice.below(end + 2) as u32) } else { None };
+        let moved = self.context.memory_seq_add(seq, from, to, delta);
+        assert!(!matches!(moved, Err(LlamaError::Exception { .. })), "{moved:?}");
+        if moved.is_ok() && delta != 0 {
+            // Tokens that several sequences share move in all of them.
+            self.known.fill(None);
+        }
+        if self.dice.one_in(4) && self.context.memory_seq_keep(seq).is_ok() {
+            let known = self.known[seq as usize].take();
+            self.known.fill(Some(Vec::new()));
+            self.known[seq as usize] = known;
+        }
+    }
+
+    fn copy_part(&mut self, seq: i32) {
+        let (to, end) = (self.seq(), self.end(seq) as usize);
+        let (first, n) = (self.dice.below(end + 2) as u32, self.dice.below(end + 2) as u32);
+        match self.context.memory_seq_copy_part(seq, to, first, Some(first + n)) {
+            Ok(()) => self.known[to as usize] = None,
+            Err(error) => assert!(!matches!(error, LlamaError::Exception { .. }), "{error}"),
+        }
+    }
+
+    /// From whatever logits there are.
+    fn choose(&mut self) {
+        let bias = self.dice.below(self.model.n_vocab() as usize) as i32;
+        let mut sampler = Sampler::chain(&self.model)
+            .logit_bias([(bias, f32::NEG_INFINITY)])
+            .penalties(Penalties { repeat: 1.5, ..Penalties::default() })
+            .typical(0.9)
+            .temperature(0.7)
+            .draw(self.dice.below(99) as u32)
+            .expect("values in their ranges");
+        if let Ok(token) = sampler.sample(&mut self.context, -1) {
+            assert!(token != bias && (token as u32) < self.model.n_vocab());
+        }
     }
 
     fn flags(&mut self) -> StateFlags {
