@@ -164,6 +164,14 @@ llama_context * llama_sys_init_from_model(llama_model * model, llama_context_par
     return contained([&] { return llama_init_from_model(model, params); }, (llama_context *) nullptr);
 }
 
+llama_adapter_lora * llama_sys_adapter_lora_init(llama_model * model, const char * path) {
+    return contained([&] { return llama_adapter_lora_init(model, path); }, (llama_adapter_lora *) nullptr);
+}
+
+bool llama_sys_set_adapters_lora(llama_context * ctx, llama_adapter_lora ** adapters, size_t n, float * scales) {
+    return contained([&] { return llama_set_adapters_lora(ctx, adapters, n, scales) == 0; }, false);
+}
+
 int32_t llama_sys_decode(llama_context * ctx, llama_batch batch) {
     return computed(ctx, [&] { return llama_decode(ctx, batch); }, threw);
 }

@@ -23,6 +23,9 @@ void llama_sys_throw_on_abort(void);
 // function returns on failure (NULL, 0, false, INT32_MIN or -1000) and llama_sys_last_exception tells it.
 struct llama_model   * llama_sys_model_load_from_file(const char * path, struct llama_model_params params);
 struct llama_context * llama_sys_init_from_model(struct llama_model * model, struct llama_context_params params);
+struct llama_adapter_lora * llama_sys_adapter_lora_init(struct llama_model * model, const char * path);
+bool        llama_sys_set_adapters_lora(struct llama_context * ctx, struct llama_adapter_lora ** adapters, size_t n,
+                                        float * scales); // false after an exception
 int32_t     llama_sys_decode(struct llama_context * ctx, struct llama_batch batch);
 int32_t     llama_sys_encode(struct llama_context * ctx, struct llama_batch batch);
 bool        llama_sys_synchronize(struct llama_context * ctx); // false after an exception

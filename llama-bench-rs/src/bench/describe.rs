@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{pace::PACE_VERSION, plan::Request};
 use crate::{
-    llama::{Backend, ContextParams, Device, FlashAttn, Model, ModelParams, build_info},
+    llama::{Backend, ContextParams, Device, FlashAttn, LlamaError, Model, ModelParams, Rope, build_info},
     record::{Config, DeviceInfo, FlashAttnSetting, Header, Host, Load, ModelInfo, Resolved, Timing},
 };
 
@@ -65,6 +65,21 @@ fn device(device: &Device) -> DeviceInfo {
     }
 }
 
+/// Refuses parameters that no record has a place for: its figures would be taken for those of the model as it is.
+pub(super) fn unrecorded(model: &ModelParams, context: &ContextParams) -> Result<(), LlamaError> {
+    let what = if !model.kv_overrides.is_empty() {
+        "metadata in place of the file's (kv_overrides)"
+    } else if context.rope != Rope::default() {
+        "rotary positions other than the model's (rope)"
+    } else if context.pooling.is_some() {
+        "pooling other than the model's"
+    } else {
+        return Ok(());
+    };
+    let why = "a record does not tell them: convert the model, or leave them out".into();
+    Err(LlamaError::Unsupported { what: format!("measuring with {what}"), why })
+}
+
 /// What is recorded of the parameters: everything that can change a figure. Both are taken apart without a rest: a new
 /// parameter does not compile until it has its place here.
 fn config(model: &ModelParams, context: &ContextParams, request: &Request) -> Config {
@@ -86,6 +101,10 @@ fn config(model: &ModelParams, context: &ContextParams, request: &Request) -> Co
         // A model without weights cannot be measured.
         vocab_only: _,
         no_alloc: _,
+        // Refused: see `unrecorded`.
+        kv_overrides: _,
+        // Loaded, and applied to no context.
+        lora: _,
     } = model;
     let ContextParams {
         n_batch,
@@ -107,6 +126,9 @@ fn config(model: &ModelParams, context: &ContextParams, request: &Request) -> Co
         prio,
         // The plan decides it; what came of it is in `Resolved`.
         n_ctx: _,
+        // Refused: see `unrecorded`.
+        pooling: _,
+        rope: _,
     } = context;
     let Request {
         stopping,

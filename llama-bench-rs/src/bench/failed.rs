@@ -14,13 +14,14 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct NotLoaded {
     pub(super) path: PathBuf,
-    pub(super) params: ModelParams,
+    /// Boxed: a sweep of a loaded model has none.
+    pub(super) params: Box<ModelParams>,
     pub(super) failure: Failure,
 }
 
 impl NotLoaded {
     pub(super) fn new(path: &Path, params: &ModelParams, failure: Failure) -> Self {
-        Self { path: path.to_owned(), params: params.clone(), failure }
+        Self { path: path.to_owned(), params: Box::new(params.clone()), failure }
     }
 
     /// Every planned cell with the reason; what an earlier run measured is kept.

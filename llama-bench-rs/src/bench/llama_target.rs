@@ -5,6 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use super::{
     abilities::{Abilities, Memory, Reason},
     delay::Delay,
+    describe,
     disturbance::Watch,
     monitor,
     needs::{Needs, has_partial_state},
@@ -163,6 +164,7 @@ impl Target for LlamaTarget {
 
     fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure> {
         self.close();
+        describe::unrecorded(self.model.params(), &self.params)?;
         let context = Context::new(&self.model, &self.params.clone().n_ctx(n_ctx))?;
         let resolved = Resolved {
             flash_attn: context.flash_attn_resolved(),

@@ -1,15 +1,17 @@
 //! What is looked at before llama.cpp sees it, because llama.cpp would abort the process or throw.
 
 use std::{
+    collections::HashMap,
     ffi::CString,
     fs,
     path::{Path, PathBuf},
 };
 
 use super::{
-    Backend, DeviceKind, LlamaError, ModelParams, SplitMode, at_exit, device::text, header_checks, sys,
+    Backend, DeviceKind, KvOverride, LlamaError, ModelParams, SplitMode, at_exit, device::text,
+    header_checks, kv_overrides, sys,
 };
-use crate::gguf::{GgufError, GgufFile, Value};
+use crate::gguf::{GgufError, GgufFile, TensorInfo, Value};
 
 pub(super) fn c_string(name: &'static str, value: impl Into<Vec<u8>>) -> Result<CString, LlamaError> {
     CString::new(value).map_err(|error| LlamaError::Parameter {
@@ -19,10 +21,19 @@ pub(super) fn c_string(name: &'static str, value: impl Into<Vec<u8>>) -> Result<
     })
 }
 
-/// The file is there, is a file, its header is sound, and so are the other parts of a split model. Returns the number
+/// Where paths are bytes, they go to C as they are.
+pub(super) fn c_path(path: &Path) -> Result<CString, LlamaError> {
+    #[cfg(unix)]
+    let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec();
+    #[cfg(not(unix))]
+    let bytes = path.to_string_lossy().into_owned().into_bytes();
+    c_string("path", bytes)
+}
+
+/// The file is there, is a file, its header (with what is overridden in it) is sound, and so are the other parts of a split model. Returns the number
 /// of positions that the model has learned one by one, `None` if it computes them: llama.cpp asserts that they are
 /// enough while it computes.
-pub(super) fn model_file(path: &Path) -> Result<Option<u32>, LlamaError> {
+pub(super) fn model_file(path: &Path, overrides: &[(String, KvOverride)]) -> Result<Option<u32>, LlamaError> {
     let open = |source| LlamaError::Open { path: path.into(), source };
     if fs::metadata(path).map_err(open)?.is_dir() {
         let why = std::io::Error::new(
@@ -31,10 +42,11 @@ pub(super) fn model_file(path: &Path) -> Result<Option<u32>, LlamaError> {
         );
         return Err(open(why));
     }
-    let file = header(path)?;
+    let mut file = header(path)?;
     if let Some(what) = other_than_a_model(&file) {
         return Err(LlamaError::NotAModel { path: path.into(), what });
     }
+    kv_overrides::apply(&mut file, overrides)?;
     header_checks::check(path, &file)?;
     let number = |key: &str| file.get(key).and_then(Value::as_u64).unwrap_or(0);
     let (n_parts, part) = (number("split.count"), number("split.no"));
@@ -87,7 +99,7 @@ fn learned_positions(file: &GgufFile) -> Option<u32> {
 /// No model is published in more parts; a count beyond is damage.
 const MAX_PARTS: u64 = 10_000;
 
-fn header(path: &Path) -> Result<GgufFile, LlamaError> {
+pub(super) fn header(path: &Path) -> Result<GgufFile, LlamaError> {
     GgufFile::open(path).map_err(|error| match error {
         GgufError::Io { source, .. } => LlamaError::Open { path: path.into(), source },
         error => LlamaError::File { path: path.into(), source: Box::new(error) },
@@ -144,16 +156,25 @@ pub(super) fn model_params(params: &ModelParams) -> Result<(), LlamaError> {
 
 /// The names of the tensors in all parts of a model that [`model_file`] has looked at.
 pub(super) fn tensor_names(path: &Path) -> Result<Vec<String>, LlamaError> {
+    Ok(all_tensors(path)?.into_iter().map(|tensor| tensor.name).collect())
+}
+
+/// The tensors in all parts of a model that [`model_file`] has looked at, by name.
+pub(super) fn tensors(path: &Path) -> Result<HashMap<String, TensorInfo>, LlamaError> {
+    Ok(all_tensors(path)?.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect())
+}
+
+fn all_tensors(path: &Path) -> Result<Vec<TensorInfo>, LlamaError> {
     let file = header(path)?;
     let number = |key: &str| file.get(key).and_then(Value::as_u64).unwrap_or(0);
-    let (n_parts, part) = (number("split.count").min(MAX_PARTS), number("split.no"));
-    let others =
-        (0..n_parts).filter(|&i| i != part).filter_map(|i| part_path(path, i, number("split.count")));
-    let mut names: Vec<String> = file.tensors.iter().map(|tensor| tensor.name.clone()).collect();
+    let (n_parts, part) = (number("split.count"), number("split.no"));
+    let others = (0..n_parts.min(MAX_PARTS)).filter(|&i| i != part);
+    let others: Vec<_> = others.filter_map(|i| part_path(path, i, n_parts)).collect();
+    let mut tensors = file.tensors;
     for other in others {
-        names.extend(header(&other)?.tensors.into_iter().map(|tensor| tensor.name));
+        tensors.extend(header(&other)?.tensors);
     }
-    Ok(names)
+    Ok(tensors)
 }
 
 /// The buffer type of this name on any device.

@@ -62,7 +62,7 @@ impl Context {
         params.check(model)?;
         let threads = ThreadPool::new(params)?;
         let aborts = compute::takes_abort_flag(model);
-        let raw_params = params.raw();
+        let raw_params = params.raw(model);
         // SAFETY: a live model and parameters without pointers.
         let (raw, log) =
             log::capture(|| unsafe { sys::llama_sys_init_from_model(model.as_raw(), raw_params) });
@@ -84,10 +84,13 @@ impl Context {
             (sys::llama_n_ctx(raw), sys::llama_n_ctx_seq(raw), rules)
         };
         // SAFETY: a context that was just made.
-        model.known_kind().get_or_init(|| unsafe { Kind::of(raw.as_ptr()) });
+        let kind = unsafe { Kind::of(raw.as_ptr()) };
+        if params.pooling.is_none() {
+            model.known_kind().get_or_init(|| kind);
+        }
         let mut context = Self {
             raw,
-            outputs: Outputs::new(params.embeddings),
+            outputs: Outputs::new(params.embeddings, kind.pooling),
             params: params.clone(),
             flash_attn: resolved_flash_attn(params, log.lines()),
             on_device: OnDevice::default(),
@@ -164,6 +167,7 @@ impl Context {
     pub fn decode_tokens(&mut self, tokens: &[i32]) -> Result<(), LlamaError> {
         self.outputs.forget();
         self.rules.check_tokens(tokens)?;
+        self.outputs.check_pooled(tokens.len(), self.n_ubatch())?;
         self.check_intact("llama_decode")?;
         let n_tokens = tokens.len() as u32;
         // Without a memory nothing is kept, and there are no parts to keep it in.
@@ -204,6 +208,7 @@ impl Context {
     pub fn decode(&mut self, batch: &Batch) -> Result<(), LlamaError> {
         self.outputs.forget();
         self.rules.check_batch(batch, self.positions)?;
+        self.outputs.check_pooled(batch.len(), self.n_ubatch())?;
         self.check_intact("llama_decode")?;
         self.check_decoder()?;
         let _caller = self.lend_caller()?;

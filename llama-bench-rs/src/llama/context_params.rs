@@ -1,5 +1,5 @@
 use super::{
-    LlamaError, Model,
+    LlamaError, Model, Pooling, Rope,
     decode_rules::{has_streams, is_encoder_decoder},
     default_threads::default_threads,
     model_params::{names, setters},
@@ -106,6 +106,11 @@ pub struct ContextParams {
     pub kv_unified: bool,
     /// Compute embeddings.
     pub embeddings: bool,
+    /// How the embeddings of a sequence become one; `None` for the model's own way. A pooled embedding is of one decode or
+    /// encode, and but for [`Pooling::Last`] of one physical batch.
+    pub pooling: Option<Pooling>,
+    /// Rotary positions, if not the model's own.
+    pub rope: Rope,
     /// CPUs that the pool may use, bit 0 the first; empty for no restriction.
     pub cpu_mask: Vec<bool>,
     /// Pin each thread to one CPU of the mask.
@@ -134,6 +139,8 @@ impl Default for ContextParams {
             swa_full: false,
             kv_unified: false,
             embeddings: false,
+            pooling: None,
+            rope: Rope::default(),
             cpu_mask: Vec::new(),
             cpu_strict: false,
             poll: 50,
@@ -171,6 +178,10 @@ setters!(ContextParams {
     kv_unified: bool,
     /// Compute embeddings.
     embeddings: bool,
+    /// How the embeddings of a sequence become one.
+    pooling: Option<Pooling>,
+    /// Rotary positions.
+    rope: Rope,
     /// CPUs that the pool may use.
     cpu_mask: Vec<bool>,
     /// Pin each thread to one CPU.
@@ -204,7 +215,7 @@ fn host_memory() -> u64 {
 }
 
 impl ContextParams {
-    pub(super) fn raw(&self) -> sys::llama_context_params {
+    pub(super) fn raw(&self, model: &Model) -> sys::llama_context_params {
         // SAFETY: no preconditions.
         let mut raw = unsafe { sys::llama_context_default_params() };
         raw.n_ctx = self.n_ctx;
@@ -225,6 +236,8 @@ impl ContextParams {
         raw.swa_full = self.swa_full;
         raw.kv_unified = self.kv_unified;
         raw.embeddings = self.embeddings;
+        raw.pooling_type = self.pooling.map_or(sys::LLAMA_POOLING_TYPE_UNSPECIFIED, Pooling::as_raw);
+        self.rope.apply(&mut raw, model);
         raw
     }
 
@@ -305,6 +318,12 @@ impl ContextParams {
                 &self.cpu_mask.len(),
                 format!("it may name at most {MAX_THREADS} CPUs"),
             );
+        }
+        self.rope.check()?;
+        if self.pooling == Some(Pooling::Rank) && model.pooling() != Pooling::Rank {
+            let remedy = "scores need a reranker's classification head, which this model does not have: take mean, cls or \
+                          last";
+            return refuse("pooling", &Pooling::Rank.name(), remedy.into());
         }
         if self.type_v.is_quantised() && self.flash_attn == FlashAttn::Off {
             return refuse(

@@ -9,6 +9,8 @@ use super::{Batch, Context, LlamaError, Pooling, Token, context::last_exception,
 pub(super) struct Outputs {
     /// Whether embeddings are computed.
     pub(super) embeddings: bool,
+    /// How the embeddings of a sequence become one.
+    pooling: Pooling,
     /// Whether there are logits.
     pub(super) logits: bool,
     /// Tokens that have embeddings, or belong to a sequence that has one.
@@ -143,11 +145,17 @@ impl Context {
         }
     }
 
-    /// The embedding of a sequence in the latest encode or decode, pooled as the model does it; a reranker's scores.
-    /// Waits for the work. `None` if there is none, or the model does not pool: see [`embeddings`](Self::embeddings).
+    /// How the embeddings of a sequence become one: as asked for, else as the model does it.
+    #[doc(alias = "llama_pooling_type")]
+    pub fn pooling(&self) -> Pooling {
+        self.outputs.pooling
+    }
+
+    /// The embedding of a sequence in the latest encode or decode, pooled as [`pooling`](Self::pooling) says; a reranker's
+    /// scores. Waits for the work. `None` if there is none, or nothing is pooled: see [`embeddings`](Self::embeddings).
     #[doc(alias = "llama_get_embeddings_seq")]
     pub fn embeddings_seq(&mut self, seq: i32) -> Option<&[f32]> {
-        if self.model().pooling() == Pooling::None || self.outputs.n_embedded == 0 {
+        if self.pooling() == Pooling::None || self.outputs.n_embedded == 0 {
             return None;
         }
         self.synchronize().ok()?;
@@ -157,10 +165,10 @@ impl Context {
     }
 
     /// The embedding of the token at this place of the latest encode or decode. Waits for the work. `None` if there is
-    /// none, or the model pools: see [`embeddings_seq`](Self::embeddings_seq).
+    /// none, or they are pooled: see [`embeddings_seq`](Self::embeddings_seq).
     #[doc(alias = "llama_get_embeddings_ith")]
     pub fn embeddings(&mut self, token: usize) -> Option<&[f32]> {
-        if self.model().pooling() != Pooling::None || token >= self.outputs.n_embedded {
+        if self.pooling() != Pooling::None || token >= self.outputs.n_embedded {
             return None;
         }
         self.synchronize().ok()?;
@@ -170,8 +178,8 @@ impl Context {
     }
 
     fn embedding(&self, embedding: *const f32) -> Option<&[f32]> {
-        let n = self.model().n_embd_out() as usize;
-        // SAFETY: not null, then as many floats as the model's embeddings have, which live until the next call that
+        let n = self.model().n_embd_pooled(self.pooling()) as usize;
+        // SAFETY: not null, then as many floats as embeddings pooled in this way have, which live until the next call that
         // changes the context; the borrow of self rules one out.
         (!embedding.is_null()).then(|| unsafe { slice::from_raw_parts(embedding, n) })
     }
@@ -179,8 +187,20 @@ impl Context {
 
 impl Outputs {
     /// Of a context that was made with these parameters.
-    pub(super) fn new(embeddings: bool) -> Self {
-        Self { embeddings, ..Self::default() }
+    pub(super) fn new(embeddings: bool, pooling: Pooling) -> Self {
+        Self { embeddings, pooling, ..Self::default() }
+    }
+
+    /// Refuses a decode whose pooled embedding would be of its last physical batch alone.
+    pub(super) fn check_pooled(&self, n_tokens: usize, n_ubatch: u32) -> Result<(), LlamaError> {
+        let is_whole = !self.embeddings || matches!(self.pooling, Pooling::None | Pooling::Last);
+        if is_whole || n_tokens <= n_ubatch as usize {
+            return Ok(());
+        }
+        let remedy = format!(
+            "an embedding is pooled over one physical batch, and {n_tokens} tokens are more: raise it"
+        );
+        Err(LlamaError::Parameter { name: "n_ubatch", value: n_ubatch.to_string(), remedy })
     }
 
     /// Nothing is left to be read.

@@ -64,6 +64,14 @@ pub enum LlamaError {
         /// What it is.
         what: String,
     },
+    /// A LoRA adapter's file does not fit the model, or cannot be computed with.
+    #[error("{path} cannot be used as a LoRA adapter: {problem}")]
+    Adapter {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A hyperparameter in the model file is a value that cannot be computed with.
     #[error("{path} says {key} = {value}, which cannot be used: {remedy}; convert the model again")]
     Hyperparameter {
@@ -267,6 +275,7 @@ impl LlamaError {
             Self::File { .. }
             | Self::NotAModel { .. }
             | Self::Load { .. }
+            | Self::Adapter { .. }
             | Self::Hyperparameter { .. }
             | Self::Tensor { .. } => "model_load",
             Self::OutOfMemory { .. } => "out_of_memory",

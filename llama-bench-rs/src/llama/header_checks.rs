@@ -37,7 +37,7 @@ pub(super) fn check_tensors(path: &Path, file: &GgufFile) -> Result<(), LlamaErr
 }
 
 /// ggml has no dot product of these types with anything.
-fn has_no_product(kind: TensorType) -> bool {
+pub(super) fn has_no_product(kind: TensorType) -> bool {
     use TensorType as T;
     matches!(kind, T::Q8_1 | T::Q8_K | T::I8 | T::I16 | T::I32 | T::I64 | T::F64)
 }

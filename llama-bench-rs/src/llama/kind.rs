@@ -21,7 +21,17 @@ pub enum Pooling {
 names!(Pooling { None = "none", Mean = "mean", Cls = "cls", Last = "last", Rank = "rank" });
 
 impl Pooling {
-    fn from_raw(raw: sys::llama_pooling_type) -> Self {
+    pub(super) fn as_raw(self) -> sys::llama_pooling_type {
+        match self {
+            Self::None => sys::LLAMA_POOLING_TYPE_NONE,
+            Self::Mean => sys::LLAMA_POOLING_TYPE_MEAN,
+            Self::Cls => sys::LLAMA_POOLING_TYPE_CLS,
+            Self::Last => sys::LLAMA_POOLING_TYPE_LAST,
+            Self::Rank => sys::LLAMA_POOLING_TYPE_RANK,
+        }
+    }
+
+    pub(super) fn from_raw(raw: sys::llama_pooling_type) -> Self {
         match raw {
             sys::LLAMA_POOLING_TYPE_MEAN => Self::Mean,
             sys::LLAMA_POOLING_TYPE_CLS => Self::Cls,
@@ -122,9 +132,14 @@ impl Model {
     #[doc(alias = "llama_model_n_embd_out")]
     #[doc(alias = "llama_model_n_cls_out")]
     pub fn n_embd_out(&self) -> u32 {
+        self.n_embd_pooled(self.pooling())
+    }
+
+    /// Numbers in one embedding that is pooled in this way.
+    pub(super) fn n_embd_pooled(&self, pooling: Pooling) -> u32 {
         // SAFETY: a live model.
         unsafe {
-            match self.pooling() {
+            match pooling {
                 Pooling::Rank => sys::llama_model_n_cls_out(self.as_raw()),
                 _ => sys::llama_model_n_embd_out(self.as_raw()).max(0) as u32,
             }

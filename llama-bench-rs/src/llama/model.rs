@@ -1,6 +1,6 @@
 use std::{
     collections::BTreeMap,
-    ffi::{CString, c_char, c_void},
+    ffi::{c_char, c_void},
     path::{Path, PathBuf},
     ptr::{self, NonNull},
     sync::{Arc, OnceLock},
@@ -9,15 +9,16 @@ use std::{
 
 use super::{
     Backend, Context, ContextParams, LlamaError, ModelParams, at_exit, checks, context::with_exception,
-    device::text, kind::Kind, log, model_arguments::Arguments, sys,
+    device::text, kind::Kind, kv_overrides, log, lora, model_arguments::Arguments, model_metadata::metadata,
+    sys,
 };
 use crate::record::DeviceMemory;
 
 /// A loaded model; clones share it, and it is freed with the last clone, context or vocabulary that uses it.
 ///
-/// `Send` and `Sync`: llama.cpp never changes a model after loading (the one exception, re-adjusting the trained
-/// context for custom YaRN scaling, cannot be asked for here; a file whose own scaling is not a number, which looks
-/// custom to llama.cpp, is refused), and its query functions only read.
+/// `Send` and `Sync`: llama.cpp never changes a model after loading, and its query functions only read. The two exceptions
+/// are kept from happening: adapters are loaded with the model, and YaRN scaling other than the file's, which would change
+/// the trained context, is asked for under another name (a file whose own scaling is not a number is refused).
 #[derive(Clone)]
 pub struct Model(Arc<Inner>);
 
@@ -29,6 +30,7 @@ struct Inner {
     offloaded_layers: Option<(u32, u32)>,
     learned_positions: Option<u32>,
     unmatched_overrides: Vec<String>,
+    loras: Vec<lora::Loaded>,
     metadata: BTreeMap<String, String>,
     /// The same without weights, once somebody asked what a context takes.
     weightless: OnceLock<Option<Model>>,
@@ -73,7 +75,7 @@ impl Model {
     /// # Errors
     /// What [`load`](Self::load) would say of the file.
     pub fn check_file(path: impl AsRef<Path>) -> Result<(), LlamaError> {
-        checks::model_file(path.as_ref()).map(drop)
+        checks::model_file(path.as_ref(), &[]).map(drop)
     }
 
     /// The files that a model consists of: the one named, and the other parts of a split model.
@@ -96,7 +98,7 @@ impl Model {
         progress: Progress<'_>,
     ) -> Result<Self, LlamaError> {
         let path = path.as_ref();
-        let learned_positions = checks::model_file(path)?;
+        let learned_positions = checks::model_file(path, &params.kv_overrides)?;
         // A model without memory is what the fit tries, and what tells its needs afterwards.
         let fitted = match params.fit {
             Some(fit) if !params.no_alloc => Some(fit.choose(backend, path, params)?),
@@ -104,7 +106,7 @@ impl Model {
         };
         let params = fitted.as_ref().unwrap_or(params);
         let arguments = Arguments::new(backend, path, params)?;
-        let c_path = c_path(path)?;
+        let c_path = checks::c_path(path)?;
         let mut watch = Watch { progress, panic: None, stopped: false };
         let mut raw = arguments.raw(params);
         raw.progress_callback = Some(on_progress);
@@ -130,7 +132,7 @@ impl Model {
                 }
             });
         };
-        Ok(Self(Arc::new(Inner {
+        let mut inner = Inner {
             raw,
             path: path.into(),
             params: params.clone(),
@@ -138,12 +140,23 @@ impl Model {
             offloaded_layers: log.lines().find_map(offloaded),
             learned_positions,
             unmatched_overrides: arguments.into_unmatched(),
+            loras: Vec::new(),
             // SAFETY: a model that was just loaded.
             metadata: unsafe { metadata(raw.as_ptr()) },
             weightless: OnceLock::new(),
             kind: OnceLock::new(),
             backend: backend.clone(),
-        })))
+        };
+        let architecture = inner.metadata.get("general.architecture").map_or("", String::as_str);
+        inner.unmatched_overrides.extend(kv_overrides::unread(&params.kv_overrides, log.lines())?);
+        // SAFETY: the model was just loaded from this path, and this function alone has it.
+        inner.loras = unsafe { lora::load_all(raw.as_ptr(), path, architecture, params)? };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// The adapters that it was loaded with.
+    pub(super) fn loaded_loras(&self) -> &[lora::Loaded] {
+        &self.0.loras
     }
 
     /// Positions that its table has rows for; `None` if it has no such table.
@@ -198,9 +211,9 @@ impl Model {
         self.0.load_time
     }
 
-    /// What was asked to be kept elsewhere and names no tensor of this model: patterns of
-    /// [`tensor_buft_overrides`](ModelParams::tensor_buft_overrides), and `n_cpu_moe = 4` for a model without experts.
-    /// It had no effect.
+    /// What was asked for and had no effect: patterns of [`tensor_buft_overrides`](ModelParams::tensor_buft_overrides)
+    /// that name no tensor of this model, `n_cpu_moe = 4` for a model without experts, and keys of
+    /// [`kv_overrides`](ModelParams::kv_overrides) that its architecture does not read.
     pub fn unmatched_overrides(&self) -> &[String] {
         &self.0.unmatched_overrides
     }
@@ -349,48 +362,10 @@ unsafe extern "C" fn on_progress(progress: f32, user_data: *mut c_void) -> bool 
     }
 }
 
-/// Where paths are bytes, they go to C as they are.
-fn c_path(path: &Path) -> Result<CString, LlamaError> {
-    #[cfg(unix)]
-    let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec();
-    #[cfg(not(unix))]
-    let bytes = path.to_string_lossy().into_owned().into_bytes();
-    checks::c_string("path", bytes)
-}
-
 /// Reads `offloaded 25/25 layers to GPU`.
 fn offloaded(line: &str) -> Option<(u32, u32)> {
     let (done, all) = line.split_once("offloaded ")?.1.split_once(" layers")?.0.split_once('/')?;
     Some((done.parse().ok()?, all.parse().ok()?))
-}
-
-/// # Safety
-/// `model` is a live model.
-unsafe fn metadata(model: *const sys::llama_model) -> BTreeMap<String, String> {
-    type Get = unsafe extern "C" fn(*const sys::llama_model, i32, *mut c_char, usize) -> i32;
-    let read = |get: Get, i: i32| -> Option<String> {
-        let mut buffer = vec![0 as c_char; 256];
-        loop {
-            // SAFETY: a live model, an index below the count, and a buffer with its size.
-            let n = unsafe { get(model, i, buffer.as_mut_ptr(), buffer.len()) };
-            let n = usize::try_from(n).ok()?;
-            if n < buffer.len() {
-                // SAFETY: the function NUL-terminates what it writes.
-                return Some(unsafe { text(buffer.as_ptr()) });
-            }
-            buffer.resize(n + 1, 0);
-        }
-    };
-    // SAFETY: a live model.
-    let count = unsafe { sys::llama_model_meta_count(model) };
-    (0..count)
-        .filter_map(|i| {
-            Some((
-                read(sys::llama_model_meta_key_by_index, i)?,
-                read(sys::llama_model_meta_val_str_by_index, i)?,
-            ))
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::{ffi::CString, path::Path, ptr};
 
 use super::{
-    Backend, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode, checks, overrides::Overrides, sys,
+    Backend, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode, checks, kv_overrides,
+    overrides::Overrides, sys,
 };
 
 /// The arrays that raw parameters point into.
@@ -11,6 +12,7 @@ pub(super) struct Arguments {
     devices: Vec<sys::ggml_backend_dev_t>,
     tensor_split: Vec<f32>,
     overrides: Vec<sys::llama_model_tensor_buft_override>,
+    kv_overrides: Vec<sys::llama_model_kv_override>,
     _patterns: Vec<(CString, sys::ggml_backend_buffer_type_t)>,
     unmatched: Vec<String>,
 }
@@ -41,7 +43,8 @@ impl Arguments {
         if !devices.is_empty() || params.no_devices {
             devices.push(ptr::null_mut());
         }
-        Ok(Self { devices, tensor_split, overrides, _patterns: patterns, unmatched })
+        let kv_overrides = kv_overrides::raw(&params.kv_overrides);
+        Ok(Self { devices, tensor_split, overrides, kv_overrides, _patterns: patterns, unmatched })
     }
 
     /// Overrides that name no tensor of the model.
@@ -58,6 +61,9 @@ impl Arguments {
         }
         if !self.overrides.is_empty() {
             raw.tensor_buft_overrides = self.overrides.as_ptr();
+        }
+        if !self.kv_overrides.is_empty() {
+            raw.kv_overrides = self.kv_overrides.as_ptr();
         }
         raw.tensor_split = self.tensor_split.as_ptr();
         raw.main_gpu = params.main_gpu;

@@ -1,4 +1,6 @@
-use super::{Device, Fit};
+use std::path::PathBuf;
+
+use super::{Device, Fit, KvOverride};
 
 /// How a model is spread over several devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -125,6 +127,14 @@ pub struct ModelParams {
     pub no_alloc: bool,
     /// Check every tensor's data while loading.
     pub check_tensors: bool,
+    /// Metadata in place of that in the file, by key such as `llama.rope.freq_base`. A value of another kind than the
+    /// file's is an error; [`Model::unmatched_overrides`](super::Model::unmatched_overrides) names keys that the
+    /// architecture does not read.
+    pub kv_overrides: Vec<(String, KvOverride)>,
+    /// LoRA adapters (GGUF) to load with the model, for [`Context::set_loras`](super::Context::set_loras). They come with
+    /// the model because llama.cpp notes them in it, where other threads would read. A [`fit`](Self::fit) does not count
+    /// their memory.
+    pub lora: Vec<PathBuf>,
 }
 
 impl Default for ModelParams {
@@ -146,6 +156,8 @@ impl Default for ModelParams {
             vocab_only: false,
             no_alloc: false,
             check_tensors: false,
+            kv_overrides: Vec::new(),
+            lora: Vec::new(),
         }
     }
 }
@@ -197,6 +209,10 @@ setters!(ModelParams {
     no_alloc: bool,
     /// Check every tensor's data while loading.
     check_tensors: bool,
+    /// Metadata in place of that in the file.
+    kv_overrides: Vec<(String, KvOverride)>,
+    /// LoRA adapters to load with the model.
+    lora: Vec<PathBuf>,
 });
 
 #[cfg(test)]

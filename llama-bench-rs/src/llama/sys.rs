@@ -99,6 +99,7 @@ counted! {
     fn llama_set_abort_callback(ctx: *mut llama_context, abort_callback: ggml_abort_callback, abort_callback_data: *mut c_void);
     fn llama_set_embeddings(ctx: *mut llama_context, embeddings: bool);
     fn llama_set_n_threads(ctx: *mut llama_context, n_threads: i32, n_threads_batch: i32);
+    fn llama_sys_adapter_lora_init(model: *mut llama_model, path: *const c_char) -> *mut llama_adapter_lora;
     fn llama_sys_chat_apply_template(tmpl: *const c_char, chat: *const llama_chat_message, n_msg: usize, add_ass: bool, buf: *mut c_char, length: i32) -> i32;
     fn llama_sys_decode(ctx: *mut llama_context, batch: llama_batch) -> i32;
     fn llama_sys_detokenize(vocab: *const llama_vocab, tokens: *const llama_token, n_tokens: i32, text: *mut c_char, text_len_max: i32, remove_special: bool, unparse_special: bool) -> i32;
@@ -124,6 +125,7 @@ counted! {
     fn llama_sys_sampler_init_logit_bias(n_vocab: i32, n_bias: i32, bias: *const llama_logit_bias) -> *mut llama_sampler;
     fn llama_sys_sampler_init_penalties(n_vocab: i32, last_n: i32, repeat: f32, freq: f32, present: f32) -> *mut llama_sampler;
     fn llama_sys_sampler_reset(smpl: *mut llama_sampler) -> bool;
+    fn llama_sys_set_adapters_lora(ctx: *mut llama_context, adapters: *mut *mut llama_adapter_lora, n: usize, scales: *mut f32) -> bool;
     fn llama_sys_state_seq_get_data_ext(ctx: *mut llama_context, dst: *mut u8, size: usize, seq: llama_seq_id, flags: llama_state_seq_flags) -> usize;
     fn llama_sys_state_seq_get_size_ext(ctx: *mut llama_context, seq: llama_seq_id, flags: llama_state_seq_flags) -> usize;
     fn llama_sys_state_seq_set_data_ext(ctx: *mut llama_context, src: *const u8, size: usize, seq: llama_seq_id, flags: llama_state_seq_flags) -> usize;

@@ -1,6 +1,6 @@
 //! What may go to another thread and what may be shared, asserted; each type states the reason.
 
-use super::{Backend, Batch, Context, Device, LlamaError, Model, Sampler, SeqState, Vocab};
+use super::{Backend, Batch, Context, Device, LlamaError, Lora, Model, Sampler, SeqState, Vocab};
 
 /// Handles of what never changes: the registry, its devices, loaded models. And plain data.
 const fn shared<T: Send + Sync>() {}
@@ -8,6 +8,7 @@ const _: () = shared::<Backend>();
 const _: () = shared::<Device>();
 const _: () = shared::<Model>();
 const _: () = shared::<Vocab>();
+const _: () = shared::<Lora>();
 const _: () = shared::<Batch>();
 const _: () = shared::<SeqState>();
 const _: () = shared::<LlamaError>();
