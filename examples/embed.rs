@@ -1,0 +1,243 @@
+//! Tells how alike texts are: `cargo run --release --example embed -- -m embedding-model.gguf "a cat" "a kitten"`.
+//!
+//! Turns each text into an embedding and prints the cosine similarity of every two. Texts are arguments, or lines of
+//! standard input; facts about the run go to standard error.
+
+#[macro_use]
+#[path = "support/print.rs"]
+mod print;
+
+use std::{
+    error::Error,
+    ffi::OsString,
+    io::{self, BufRead, IsTerminal},
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use clap::{Parser, ValueEnum};
+use llama_bench_rs::{
+    gguf::{Shape, Synthetic},
+    llama::{Backend, Context, ContextParams, Model, ModelParams, Pooling, Token},
+};
+
+/// Tells how alike texts are, by the cosine similarity of their embeddings.
+///
+/// 1 is the same direction, 0 is unrelated. Without a model a tiny synthetic one is used, whose opinions are noise.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Texts to compare; without any, lines of standard input
+    texts: Vec<String>,
+    /// Model file (GGUF), best of an embedding model
+    #[arg(short, long)]
+    model: Option<PathBuf>,
+    /// How the embeddings of a text's tokens become one: mean, cls or last [default: the model's own, else mean]
+    #[arg(long)]
+    pooling: Option<Pooling>,
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
+    /// Threads [default: physical cores]
+    #[arg(short, long)]
+    threads: Option<u32>,
+    /// Layers on the devices, -1 for all; -ngl for short
+    #[arg(long, default_value_t = -1, allow_negative_numbers = true)]
+    n_gpu_layers: i32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Format {
+    /// Similarities, three digits
+    Table,
+    /// Texts, embeddings and similarities, all digits
+    Json,
+}
+
+type Failed = Box<dyn Error>;
+
+fn main() -> ExitCode {
+    // llama.cpp's own name for it, which is no short flag of one letter.
+    let arguments =
+        std::env::args_os().map(|it| if it == "-ngl" { OsString::from("--n-gpu-layers") } else { it });
+    match run(&Args::parse_from(arguments)) {
+        Ok(()) => print::exit_code(0),
+        Err(error) => {
+            complain!("embed: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Failed> {
+    let texts = if args.texts.is_empty() { lines()? } else { args.texts.clone() };
+    match (texts.len(), args.output) {
+        (0, _) => {
+            return Err("there are no texts: give them as arguments, or as lines of standard input".into());
+        }
+        (1, Format::Table) => {
+            let why =
+                "one text has nothing to be compared with: give another one, or -o json for its embedding";
+            return Err(why.into());
+        }
+        _ => {}
+    }
+    let path = match &args.model {
+        Some(path) => path.clone(),
+        None => Synthetic::new(Shape::preset("tiny-bert")?).vocabulary(true).cached()?,
+    };
+    let model =
+        Model::load(&Backend::init()?, &path, &ModelParams::default().n_gpu_layers(args.n_gpu_layers))?;
+    let tokens = tokens(&model, &texts)?;
+    let mut embedder = Embedder::new(&model, args, tokens.iter().map(Vec::len).max().unwrap_or(1))?;
+    let start = Instant::now();
+    let embeddings = texts
+        .iter()
+        .zip(&tokens)
+        .enumerate()
+        .map(|(i, (text, tokens))| {
+            embedder.embed(tokens).map_err(|error| of_text(i, text, &error.to_string()))
+        })
+        .collect::<Result<Vec<_>, Failed>>()?;
+    let n_tokens = tokens.iter().map(Vec::len).sum();
+    say_facts(&model, &embedder, &embeddings, n_tokens, start.elapsed());
+    let similarities: Vec<Vec<f64>> =
+        embeddings.iter().map(|a| embeddings.iter().map(|b| similarity(a, b)).collect()).collect();
+    match args.output {
+        Format::Table => print_table(&texts, &similarities),
+        Format::Json => {
+            let all = serde_json::json!({
+                "model": path,
+                "pooling": embedder.context.pooling().name(),
+                "texts": texts,
+                "embeddings": embeddings,
+                "similarities": similarities,
+            });
+            say!("{all}");
+        }
+    }
+    Ok(())
+}
+
+/// The lines of standard input that are not empty.
+fn lines() -> Result<Vec<String>, Failed> {
+    if io::stdin().is_terminal() {
+        complain!("One text a line; end with Ctrl-D.");
+    }
+    let mut texts = Vec::new();
+    for (i, line) in io::stdin().lock().split(b'\n').enumerate() {
+        let text = String::from_utf8(line?)
+            .map_err(|_| format!("line {} of standard input is not UTF-8: convert it", i + 1))?;
+        let text = text.trim();
+        if !text.is_empty() {
+            texts.push(text.to_owned());
+        }
+    }
+    Ok(texts)
+}
+
+fn tokens(model: &Model, texts: &[String]) -> Result<Vec<Vec<Token>>, Failed> {
+    let vocab = model.vocab()?;
+    let of = |(i, text): (usize, &String)| {
+        let tokens = vocab.tokenize(text, true, false)?;
+        if text.trim().is_empty() || tokens.is_empty() {
+            return Err(of_text(i, text, "it is empty: leave it out"));
+        }
+        Ok(tokens)
+    };
+    texts.iter().enumerate().map(of).collect()
+}
+
+fn of_text(i: usize, text: &str, problem: &str) -> Failed {
+    format!("text {} ({:?}): {problem}", i + 1, shortened(text, 24)).into()
+}
+
+/// A context that computes one text at a time.
+struct Embedder {
+    context: Context,
+    encodes: bool,
+}
+
+impl Embedder {
+    fn new(model: &Model, args: &Args, n_longest: usize) -> Result<Self, Failed> {
+        let pooling = match args.pooling {
+            None | Some(Pooling::Rank) if model.pooling() == Pooling::Rank => {
+                return Err("this model is a reranker, which scores pairs and has no embeddings: take an embedding model, \
+                            or --pooling mean"
+                    .into());
+            }
+            Some(Pooling::None) => {
+                return Err(
+                    "--pooling none leaves an embedding for each token: take mean, cls or last".into()
+                );
+            }
+            None if model.pooling() == Pooling::None => {
+                complain!("This is not an embedding model: the mean of its last layer is compared.");
+                Some(Pooling::Mean)
+            }
+            pooling => pooling,
+        };
+        // All of a text is computed at once, so that what is pooled is whole.
+        let n_tokens = u32::try_from(n_longest)?;
+        let mut params = ContextParams::default()
+            .n_ctx(n_tokens)
+            .n_batch(n_tokens)
+            .n_ubatch(n_tokens)
+            .embeddings(true)
+            .pooling(pooling);
+        if let Some(n_threads) = args.threads {
+            params = params.n_threads(n_threads).n_threads_batch(n_threads);
+        }
+        let encodes = model.has_encoder() || !model.keeps_memory();
+        Ok(Self { context: Context::new(model, &params)?, encodes })
+    }
+
+    /// The embedding of a text, of length 1.
+    fn embed(&mut self, tokens: &[Token]) -> Result<Vec<f32>, Failed> {
+        if self.encodes {
+            self.context.encode_tokens(tokens)?;
+        } else {
+            self.context.memory_clear(false);
+            self.context.decode_tokens(tokens)?;
+        }
+        let embedding = self.context.embeddings_seq(0).ok_or("llama.cpp left no embedding of it")?.to_vec();
+        let length = embedding.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        if !(length.is_finite() && length > 0.0) {
+            return Err("its embedding is not a direction: the weights are damaged".into());
+        }
+        Ok(embedding.iter().map(|x| (f64::from(*x) / length) as f32).collect())
+    }
+}
+
+/// Of two directions of length 1.
+fn similarity(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>().clamp(-1.0, 1.0)
+}
+
+fn say_facts(model: &Model, embedder: &Embedder, embeddings: &[Vec<f32>], n_tokens: usize, time: Duration) {
+    let width = embeddings.first().map_or(0, Vec::len);
+    complain!(
+        "{}: {} texts, {n_tokens} tokens in {time:.1?}; {width} numbers each, pooled by {}",
+        model.path().file_name().unwrap_or_default().display(),
+        embeddings.len(),
+        embedder.context.pooling().name()
+    );
+}
+
+/// One row and one column a text; the first two of three columns are numbers.
+fn print_table(texts: &[String], similarities: &[Vec<f64>]) {
+    let width = 6.max(texts.len().to_string().len());
+    let numbers: String = (1..=texts.len()).map(|i| format!(" {i:>width$}")).collect();
+    say!("{:>4}{numbers}  text", "");
+    for (i, (row, text)) in similarities.iter().zip(texts).enumerate() {
+        let row: String = row.iter().map(|similarity| format!(" {similarity:>width$.3}")).collect();
+        say!("{:>4}{row}  {}", i + 1, shortened(text, 40));
+    }
+}
+
+fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most - 1).chain(['\u{2026}']).collect()
+}
