@@ -45,9 +45,9 @@ fn texts_are_compared_with_each_other() {
     let rows = rows(&ran.out);
     assert_eq!(rows.len(), 3, "{}", ran.out);
     assert!(ran.out.lines().nth(3).unwrap().ends_with("a dog"), "{}", ran.out);
-    for i in 0..3 {
-        assert!((rows[i][i] - 1.0).abs() < 1e-9 && rows[i].len() == 3, "{}", ran.out);
-        (0..3).for_each(|j| assert!((rows[i][j] - rows[j][i]).abs() < 1e-9, "{}", ran.out));
+    for (i, row) in rows.iter().enumerate() {
+        assert!((row[i] - 1.0).abs() < 1e-9 && row.len() == 3, "{}", ran.out);
+        (0..3).for_each(|j| assert!((row[j] - rows[j][i]).abs() < 1e-9, "{}", ran.out));
     }
     assert!((rows[0][1] - 1.0).abs() < 1e-9 && rows[0][2] < 1.0, "{}", ran.out);
     assert!(

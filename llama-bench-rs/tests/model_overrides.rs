@@ -85,20 +85,28 @@ fn metadata_that_cannot_be_replaced_is_refused() {
     }
 }
 
-/// Quantised keys are turned to other positions only if whole heads are.
+/// llama.cpp ends the process where it rotates a part of each quantised head, and reads from nowhere where it has not
+/// turned them by a matrix, as it does not for heads of 32.
 #[test]
-fn keys_of_which_a_part_is_rotated_move_if_they_are_not_quantised() {
-    let half = [("granitehybrid.rope.dimension_count", KvOverride::Int(32))];
-    let model = overridden("tiny-granite-hybrid", &half).unwrap();
-    for (type_k, can) in [(KvType::F16, true), (KvType::Q8_0, false), (KvType::Q4_0, false)] {
-        let mut context = Context::new(&model, &params(64).type_k(type_k)).unwrap();
-        context.decode_tokens(&[1, 2, 3]).unwrap();
-        assert_eq!(
-            (context.can_shift(), context.memory_seq_add(0, 0, None, 2).is_ok()),
-            (can, can),
-            "{type_k:?}"
-        );
-        context.decode_tokens(&[1]).unwrap();
+fn quantised_keys_move_only_if_llama_cpp_can_rotate_them() {
+    let int = |key, n| (key, KvOverride::Int(n));
+    let part = [int("granitehybrid.rope.dimension_count", 32)];
+    let small = [
+        int("llama.attention.head_count", 8),
+        int("llama.attention.head_count_kv", 4),
+        int("llama.attention.key_length", 32),
+        int("llama.attention.value_length", 32),
+        int("llama.rope.dimension_count", 32),
+    ];
+    for (shape, overrides) in [("tiny-granite-hybrid", &part[..]), ("tiny-llama", &small)] {
+        let model = overridden(shape, overrides).unwrap();
+        for (type_k, can) in [(KvType::F16, true), (KvType::Q8_0, false), (KvType::Q4_0, false)] {
+            let mut context = Context::new(&model, &params(64).type_k(type_k)).unwrap();
+            context.decode_tokens(&[1, 2, 3]).unwrap();
+            let moved = context.memory_seq_add(0, 0, None, 2).is_ok();
+            assert_eq!((context.can_shift(), moved), (can, can), "{shape} {type_k:?}");
+            context.decode_tokens(&[1]).unwrap();
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod llama_support;
 
+use std::sync::atomic::Ordering;
+
 use llama_bench_rs::llama::{Batch, Context, ContextParams, FlashAttn, KvType, LlamaError, StateFlags};
 use llama_support::{params, tiny};
 
@@ -139,6 +141,19 @@ fn every_move_is_made_or_refused() {
     context.memory_seq_add(0, 0, Some(3), 2).unwrap();
     decode(&mut context, 0, &[1, 2]);
     assert!(context.logits(-1).is_some_and(|logits| logits.iter().all(|logit| logit.is_finite())));
+}
+
+/// Nothing is half moved.
+#[test]
+fn a_context_that_is_to_stop_moves_nothing() {
+    let mut context = context("tiny-llama");
+    decode(&mut context, 0, &PROMPT);
+    context.abort_flag().store(true, Ordering::Relaxed);
+    assert!(matches!(context.memory_seq_add(0, 0, None, 5), Err(LlamaError::Cancelled { .. })));
+    assert_eq!(context.pos_max(0).unwrap(), Some(6));
+    context.abort_flag().store(false, Ordering::Relaxed);
+    context.memory_seq_add(0, 0, None, 5).unwrap();
+    assert_eq!(context.pos_max(0).unwrap(), Some(11));
 }
 
 #[test]

@@ -5638,6 +5638,20 @@ unsafe extern "C" {
     ) -> *mut llama_context;
 }
 unsafe extern "C" {
+    pub fn llama_sys_adapter_lora_init(
+        model: *mut llama_model,
+        path: *const ::std::os::raw::c_char,
+    ) -> *mut llama_adapter_lora;
+}
+unsafe extern "C" {
+    pub fn llama_sys_set_adapters_lora(
+        ctx: *mut llama_context,
+        adapters: *mut *mut llama_adapter_lora,
+        n: usize,
+        scales: *mut f32,
+    ) -> bool;
+}
+unsafe extern "C" {
     pub fn llama_sys_decode(ctx: *mut llama_context, batch: llama_batch) -> i32;
 }
 unsafe extern "C" {
@@ -5700,6 +5714,21 @@ unsafe extern "C" {
     ) -> bool;
 }
 unsafe extern "C" {
+    pub fn llama_sys_memory_seq_add(
+        mem: llama_memory_t,
+        seq: llama_seq_id,
+        p0: llama_pos,
+        p1: llama_pos,
+        delta: llama_pos,
+    ) -> bool;
+}
+unsafe extern "C" {
+    pub fn llama_sys_memory_can_shift(ctx: *const llama_context) -> bool;
+}
+unsafe extern "C" {
+    pub fn llama_sys_memory_shift(ctx: *mut llama_context) -> bool;
+}
+unsafe extern "C" {
     pub fn llama_sys_tokenize(
         vocab: *const llama_vocab,
         text: *const ::std::os::raw::c_char,
@@ -5742,11 +5771,55 @@ unsafe extern "C" {
     ) -> i32;
 }
 unsafe extern "C" {
-    pub fn llama_sys_sampler_sample(
-        smpl: *mut llama_sampler,
-        ctx: *mut llama_context,
-        idx: i32,
-    ) -> llama_token;
+    pub fn llama_sys_grammar_check(
+        vocab: *const llama_vocab,
+        grammar: *const ::std::os::raw::c_char,
+        root: *const ::std::os::raw::c_char,
+        depth: *mut u32,
+    ) -> bool;
+}
+unsafe extern "C" {
+    pub fn llama_sys_sampler_init_grammar(
+        vocab: *const llama_vocab,
+        grammar: *const ::std::os::raw::c_char,
+        root: *const ::std::os::raw::c_char,
+    ) -> *mut llama_sampler;
+}
+unsafe extern "C" {
+    pub fn llama_sys_sampler_init_penalties(
+        n_vocab: i32,
+        last_n: i32,
+        repeat: f32,
+        freq: f32,
+        present: f32,
+    ) -> *mut llama_sampler;
+}
+unsafe extern "C" {
+    pub fn llama_sys_sampler_init_dry(
+        vocab: *const llama_vocab,
+        multiplier: f32,
+        base: f32,
+        allowed_length: i32,
+        last_n: i32,
+        breakers: *mut *const ::std::os::raw::c_char,
+        n_breakers: usize,
+    ) -> *mut llama_sampler;
+}
+unsafe extern "C" {
+    pub fn llama_sys_sampler_init_logit_bias(
+        n_vocab: i32,
+        n_bias: i32,
+        bias: *const llama_logit_bias,
+    ) -> *mut llama_sampler;
+}
+unsafe extern "C" {
+    pub fn llama_sys_sampler_apply(smpl: *mut llama_sampler, cur_p: *mut llama_token_data_array) -> bool;
+}
+unsafe extern "C" {
+    pub fn llama_sys_sampler_accept(smpl: *mut llama_sampler, token: llama_token) -> bool;
+}
+unsafe extern "C" {
+    pub fn llama_sys_sampler_reset(smpl: *mut llama_sampler) -> bool;
 }
 unsafe extern "C" {
     pub fn llama_sys_dot(a: *const f32, b: *const f32, n: usize, times: u32) -> f32;

@@ -230,7 +230,7 @@ mod tests {
     use super::*;
     use crate::{
         baseline::Key,
-        llama::{Fit, KvType, LazyMode, LoadMode, SplitMode},
+        llama::{Fit, KvOverride, KvType, LazyMode, LoadMode, Pooling, SplitMode},
         record::{Group, Method, Order},
         stats::StoppingRule,
     };
@@ -300,6 +300,9 @@ mod tests {
             no_alloc: true => Elsewhere,
             check_tensors: true => Keyed,
             fit: Some(Fit { margin_mib: 64, n_ctx: 128 }) => Keyed,
+            // Nothing is measured with these (`unrecorded`), and adapters are loaded and not applied.
+            kv_overrides: vec![("a".into(), KvOverride::Int(1))] => Elsewhere,
+            lora: vec!["a.gguf".into()] => Elsewhere,
         });
         let context = changes!(ContextParams context {
             n_ctx: 4096 => Elsewhere,
@@ -320,6 +323,8 @@ mod tests {
             cpu_strict: true => Keyed,
             poll: 0 => Keyed,
             prio: 2 => Keyed,
+            pooling: Some(Pooling::Mean) => Elsewhere,
+            rope: Rope { freq_base: Some(2.0), ..Rope::default() } => Elsewhere,
         });
         let request = changes!(Request request {
             prompts: vec![1] => Elsewhere,

@@ -1,7 +1,10 @@
 use std::{
     ptr::NonNull,
     slice,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::{
@@ -251,6 +254,11 @@ impl Context {
             sys::llama_set_abort_callback(self.raw.as_ptr(), Some(compute::is_to_stop), data);
         }
         flag
+    }
+
+    /// Whether that flag is set.
+    pub(super) fn is_to_stop(&self) -> bool {
+        self.abort.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
     /// Logits of the last decode, one per token of the vocabulary: of the token at this place of the batch if its

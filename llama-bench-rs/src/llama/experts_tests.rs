@@ -52,8 +52,8 @@ fn busiest(path: &Path, n_expert: usize, n_tokens: usize) -> Vec<f64> {
     let backend = Backend::init().unwrap();
     let model = Model::load(&backend, path, &ModelParams::default()).unwrap();
     let mut chosen = Chosen::new();
-    let mut params =
-        ContextParams::default().n_ctx(n_tokens as u32).n_batch(N_BATCH as u32).n_threads(2).raw();
+    let params = ContextParams::default().n_ctx(n_tokens as u32).n_batch(N_BATCH as u32).n_threads(2);
+    let mut params = params.raw(&model);
     params.cb_eval = Some(look);
     params.cb_eval_user_data = (&raw mut chosen).cast();
     let mut seed = 1u64;

@@ -3,7 +3,7 @@
 use super::{
     LlamaError, Model, checks,
     context::last_exception,
-    sampler_step::{Kind, Step},
+    sampler_step::{Kind, Stack, Step},
     samplers::needed,
     stack, sys,
     vocab::Vocab,
@@ -45,7 +45,7 @@ pub(super) fn step(model: Option<&Model>, grammar: &str, root: &str) -> Result<S
         if is_good { Ok(depth as usize) } else { Err(refuse(last_exception().unwrap_or_default())) }
     });
     let depth = depth.map_err(no_stack)??;
-    let stack = to_read + (depth + longest_piece(&vocab)) * each;
+    let stack = Stack { to_apply: longest_piece(&vocab) * each, to_reset: to_read + depth * each };
     let make = || {
         // SAFETY: the vocabulary of a live model, which the sampler keeps alive, and NUL-terminated strings; the grammar
         // was found to be one that llama.cpp can follow, on a stack that is long enough.
@@ -55,7 +55,7 @@ pub(super) fn step(model: Option<&Model>, grammar: &str, root: &str) -> Result<S
             Step::new(raw, "grammar", Kind::Grammar, stack)
         }
     };
-    stack::with(stack, make).map_err(no_stack)?
+    stack::with(stack.to_reset, make).map_err(no_stack)?
 }
 
 /// Bytes of the longest token.

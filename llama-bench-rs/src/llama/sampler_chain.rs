@@ -1,10 +1,6 @@
 //! Putting a sampler together.
 
-use super::{
-    LlamaError, Model, Sampler, Token, grammar,
-    sampler_step::{Kind, Step},
-    samplers, sys,
-};
+use super::{LlamaError, Model, Sampler, Token, grammar, sampler_step::Step, samplers};
 
 /// Makes tokens less likely that were there lately.
 #[doc(alias = "llama_sampler_init_penalties")]
@@ -159,8 +155,7 @@ impl SamplerChain {
     /// model does not have, or memory ran out.
     #[doc(alias = "llama_sampler_init_greedy")]
     pub fn greedy(self) -> Result<Sampler, LlamaError> {
-        // SAFETY: no preconditions; nobody else has the sampler.
-        self.end(|| unsafe { Step::new(sys::llama_sampler_init_greedy(), "greedy", Kind::Choice, 0) })
+        self.end(samplers::greedy)
     }
 
     /// Ends the chain: a token drawn by its probability. The seed `u32::MAX` is another one each time.
@@ -169,8 +164,7 @@ impl SamplerChain {
     /// As [`greedy`](Self::greedy).
     #[doc(alias = "llama_sampler_init_dist")]
     pub fn draw(self, seed: u32) -> Result<Sampler, LlamaError> {
-        // SAFETY: no preconditions; nobody else has the sampler.
-        self.end(|| unsafe { Step::new(sys::llama_sampler_init_dist(seed), "draw", Kind::Choice, 0) })
+        self.end(|| samplers::draw(seed))
     }
 
     /// Ends the chain: a token drawn among those that keep the text's surprise near `tau` bits (up to 100), learning at

@@ -28,8 +28,16 @@ pub(super) struct Step {
     raw: Raw,
     name: &'static str,
     kind: Kind,
-    /// Bytes of stack that a call may take beyond the ordinary.
-    stack: usize,
+    stack: Stack,
+}
+
+/// Bytes of stack that calls may take beyond the ordinary.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stack {
+    /// While it is applied to a token.
+    pub(super) to_apply: usize,
+    /// While it is made as new.
+    pub(super) to_reset: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -102,7 +110,7 @@ impl Step {
         raw: *mut sys::llama_sampler,
         name: &'static str,
         kind: Kind,
-        stack: usize,
+        stack: Stack,
     ) -> Result<Self, LlamaError> {
         match NonNull::new(raw) {
             Some(raw) => Ok(Self { raw: Raw(raw), name, kind, stack }),
@@ -132,7 +140,7 @@ impl Step {
         let Candidates { list, sorted } = candidates;
         let was_sorted = *sorted;
         let entries = &mut *list;
-        let applied = self.call(move |raw| {
+        let applied = self.call(self.stack.to_apply, move |raw| {
             let begin = entries.as_mut_ptr();
             let mut array = sys::llama_token_data_array {
                 data: begin,
@@ -172,7 +180,7 @@ impl Step {
     /// # Errors
     /// The text of an exception.
     pub(super) fn accept(&mut self, token: Token) -> Result<(), String> {
-        self.call(move |raw| {
+        self.call(self.stack.to_apply, move |raw| {
             // SAFETY: a live sampler, and a token of the vocabulary if it has one.
             let done = unsafe { sys::llama_sys_sampler_accept(raw.as_ptr(), token) };
             if done { Ok(()) } else { Err(last_exception().unwrap_or_default()) }
@@ -184,7 +192,7 @@ impl Step {
     /// # Errors
     /// The text of an exception.
     pub(super) fn reset(&mut self) -> Result<(), String> {
-        self.call(|raw| {
+        self.call(self.stack.to_reset, |raw| {
             // SAFETY: a live sampler.
             let done = unsafe { sys::llama_sys_sampler_reset(raw.as_ptr()) };
             if done { Ok(()) } else { Err(last_exception().unwrap_or_default()) }
@@ -192,12 +200,16 @@ impl Step {
     }
 
     /// Calls it where there is enough stack.
-    fn call<R: Send>(&self, call: impl FnOnce(Raw) -> Result<R, String> + Send) -> Result<R, String> {
+    fn call<R: Send>(
+        &self,
+        stack: usize,
+        call: impl FnOnce(Raw) -> Result<R, String> + Send,
+    ) -> Result<R, String> {
         let raw = self.raw;
-        if self.stack == 0 {
+        if stack == 0 {
             return call(raw);
         }
-        stack::with(self.stack, move || call(raw)).unwrap_or_else(|error| Err(format!("no stack: {error}")))
+        stack::with(stack, move || call(raw)).unwrap_or_else(|error| Err(format!("no stack: {error}")))
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::HashSet, ffi::c_char};
 
 use super::{
     Dry, LlamaError, Model, Penalties, Token, checks,
-    sampler_step::{Kind, Step},
+    sampler_step::{Kind, Stack, Step},
     stack, sys,
 };
 
@@ -38,9 +38,9 @@ pub(super) fn needed<'a>(name: &'static str, model: Option<&'a Model>) -> Result
 }
 
 /// A step made of plain numbers.
-fn filter(raw: *mut sys::llama_sampler, name: &'static str, kind: Kind) -> Result<Step, LlamaError> {
+pub(super) fn step(raw: *mut sys::llama_sampler, name: &'static str, kind: Kind) -> Result<Step, LlamaError> {
     // SAFETY: just made, of plain numbers, and given to nobody else.
-    unsafe { Step::new(raw, name, kind, 0) }
+    unsafe { Step::new(raw, name, kind, Stack::default()) }
 }
 
 pub(super) fn logit_bias(model: Option<&Model>, bias: &[(Token, f32)]) -> Result<Step, LlamaError> {
@@ -64,7 +64,7 @@ pub(super) fn logit_bias(model: Option<&Model>, bias: &[(Token, f32)]) -> Result
     // fewer than 2^31.
     let raw =
         unsafe { sys::llama_sys_sampler_init_logit_bias(n_vocab as i32, raw.len() as i32, raw.as_ptr()) };
-    filter(raw, "logit_bias", Kind::Filter)
+    step(raw, "logit_bias", Kind::Filter)
 }
 
 pub(super) fn penalties(model: Option<&Model>, penalties: &Penalties) -> Result<Step, LlamaError> {
@@ -80,7 +80,7 @@ pub(super) fn penalties(model: Option<&Model>, penalties: &Penalties) -> Result<
         let (n_vocab, last_n) = (n_vocab as i32, last_n as i32);
         sys::llama_sys_sampler_init_penalties(n_vocab, last_n, repeat, frequency, presence)
     };
-    filter(raw, "penalties", Kind::Filter)
+    step(raw, "penalties", Kind::Filter)
 }
 
 pub(super) fn dry(model: Option<&Model>, dry: &Dry) -> Result<Step, LlamaError> {
@@ -113,7 +113,7 @@ pub(super) fn dry(model: Option<&Model>, dry: &Dry) -> Result<Step, LlamaError> 
                 pointers.len(),
             )
         };
-        filter(raw, "dry", Kind::Filter)
+        step(raw, "dry", Kind::Filter)
     };
     stack::with(stack, make).unwrap_or_else(|error| {
         Err(LlamaError::OutOfMemory { what: "making the sampler dry".into(), log: error.to_string() })
@@ -123,38 +123,38 @@ pub(super) fn dry(model: Option<&Model>, dry: &Dry) -> Result<Step, LlamaError> 
 pub(super) fn top_n_sigma(n: f32) -> Result<Step, LlamaError> {
     check("top_n_sigma", n, n > 0.0 && n.is_finite(), "give more than 0")?;
     // SAFETY: a number in its range.
-    filter(unsafe { sys::llama_sampler_init_top_n_sigma(n) }, "top_n_sigma", Kind::Filter)
+    step(unsafe { sys::llama_sampler_init_top_n_sigma(n) }, "top_n_sigma", Kind::Filter)
 }
 
 pub(super) fn top_k(k: u32) -> Result<Step, LlamaError> {
     let k = i32::try_from(k).unwrap_or(i32::MAX);
     // SAFETY: no preconditions.
-    filter(unsafe { sys::llama_sampler_init_top_k(k) }, "top_k", Kind::Filter)
+    step(unsafe { sys::llama_sampler_init_top_k(k) }, "top_k", Kind::Filter)
 }
 
 pub(super) fn typical(p: f32) -> Result<Step, LlamaError> {
     check("typical", p, p > 0.0 && p <= 1.0, "give more than 0, up to 1")?;
     // SAFETY: a number in its range.
-    filter(unsafe { sys::llama_sampler_init_typical(p, 1) }, "typical", Kind::Logarithm)
+    step(unsafe { sys::llama_sampler_init_typical(p, 1) }, "typical", Kind::Logarithm)
 }
 
 pub(super) fn top_p(p: f32) -> Result<Step, LlamaError> {
     check("top_p", p, p > 0.0 && p <= 1.0, "give more than 0, up to 1")?;
     // SAFETY: a number in its range.
-    filter(unsafe { sys::llama_sampler_init_top_p(p, 1) }, "top_p", Kind::Filter)
+    step(unsafe { sys::llama_sampler_init_top_p(p, 1) }, "top_p", Kind::Filter)
 }
 
 pub(super) fn min_p(p: f32) -> Result<Step, LlamaError> {
     check("min_p", p, (0.0..=1.0).contains(&p), "give 0 to 1")?;
     // SAFETY: a number in its range.
-    filter(unsafe { sys::llama_sampler_init_min_p(p, 1) }, "min_p", Kind::Filter)
+    step(unsafe { sys::llama_sampler_init_min_p(p, 1) }, "min_p", Kind::Filter)
 }
 
 pub(super) fn xtc(probability: f32, threshold: f32, seed: u32) -> Result<Step, LlamaError> {
     check("xtc probability", probability, (0.0..=1.0).contains(&probability), "give 0 to 1")?;
     check("xtc threshold", threshold, (0.0..=1.0).contains(&threshold), "give 0 to 1")?;
     // SAFETY: numbers in their ranges.
-    filter(unsafe { sys::llama_sampler_init_xtc(probability, threshold, 1, seed) }, "xtc", Kind::Filter)
+    step(unsafe { sys::llama_sampler_init_xtc(probability, threshold, 1, seed) }, "xtc", Kind::Filter)
 }
 
 fn is_temperature(temperature: f32) -> bool {
@@ -165,7 +165,7 @@ pub(super) fn temperature(temperature: f32) -> Result<Step, LlamaError> {
     let is_good = temperature == 0.0 || is_temperature(temperature);
     check("temperature", temperature, is_good, "give 0 (greedy), or 0.000001 or more")?;
     // SAFETY: a number in its range.
-    filter(unsafe { sys::llama_sampler_init_temp(temperature) }, "temperature", Kind::Filter)
+    step(unsafe { sys::llama_sampler_init_temp(temperature) }, "temperature", Kind::Filter)
 }
 
 pub(super) fn dynamic_temperature(temperature: f32, range: f32, exponent: f32) -> Result<Step, LlamaError> {
@@ -180,12 +180,22 @@ pub(super) fn dynamic_temperature(temperature: f32, range: f32, exponent: f32) -
     )?;
     // SAFETY: numbers in their ranges.
     let raw = unsafe { sys::llama_sampler_init_temp_ext(temperature, range, exponent) };
-    filter(raw, "dynamic_temperature", Kind::Filter)
+    step(raw, "dynamic_temperature", Kind::Filter)
 }
 
 pub(super) fn mirostat(tau: f32, eta: f32, seed: u32) -> Result<Step, LlamaError> {
     check("mirostat tau", tau, tau > 0.0 && tau <= 100.0, "give more than 0, up to 100 bits")?;
     check("mirostat eta", eta, eta > 0.0 && eta <= 1.0, "give more than 0, up to 1")?;
     // SAFETY: numbers in their ranges.
-    filter(unsafe { sys::llama_sampler_init_mirostat_v2(seed, tau, eta) }, "mirostat", Kind::Choice)
+    step(unsafe { sys::llama_sampler_init_mirostat_v2(seed, tau, eta) }, "mirostat", Kind::Choice)
+}
+
+pub(super) fn greedy() -> Result<Step, LlamaError> {
+    // SAFETY: no preconditions.
+    step(unsafe { sys::llama_sampler_init_greedy() }, "greedy", Kind::Choice)
+}
+
+pub(super) fn draw(seed: u32) -> Result<Step, LlamaError> {
+    // SAFETY: no preconditions.
+    step(unsafe { sys::llama_sampler_init_dist(seed) }, "draw", Kind::Choice)
 }

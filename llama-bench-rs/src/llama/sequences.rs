@@ -44,7 +44,7 @@ impl Context {
     ///
     /// # Errors
     /// The sequence is not there, its tokens cannot be moved ([`can_shift`](Self::can_shift)), a position would be negative
-    /// or beyond [`Batch::MAX_POSITION`], or llama.cpp failed.
+    /// or beyond [`Batch::MAX_POSITION`], the flag to stop is set, or llama.cpp failed.
     #[doc(alias = "llama_memory_seq_add")]
     pub fn memory_seq_add(
         &mut self,
@@ -76,12 +76,15 @@ impl Context {
             let most = Batch::MAX_POSITION - last;
             return refuse(format!("position {last} would be too large: give {most} or less"));
         }
+        if self.is_to_stop() {
+            return Err(LlamaError::Cancelled { what: "llama_memory_seq_add" });
+        }
         self.synchronize()?;
         let _caller = self.lend_caller()?;
         let (ctx, memory) = (self.as_raw(), self.memory());
         // SAFETY: the memory of a live context with no work under way and a sequence below n_seq_max; its positions can
-        // be moved, and all stay in their range. They are moved at once: a state saved before the next decode would
-        // have the new positions and the old keys.
+        // be moved, and all stay in their range. Keys are rotated at once: a state saved before the next decode would
+        // have the old ones.
         let (done, _) = log::capture(|| unsafe {
             sys::llama_sys_memory_seq_add(memory, seq, first as i32, last as i32 + 1, delta)
                 && (sys::llama_sys_memory_shift(ctx) || last_exception().is_none())

@@ -1,6 +1,8 @@
 //! What may go to another thread and what may be shared, asserted; each type states the reason.
 
-use super::{Backend, Batch, Context, Device, LlamaError, Lora, Model, Sampler, SeqState, Vocab};
+use super::{
+    Backend, Batch, Context, Device, LlamaError, Lora, Model, Sampler, SamplerChain, SeqState, Vocab,
+};
 
 /// Handles of what never changes: the registry, its devices, loaded models. And plain data.
 const fn shared<T: Send + Sync>() {}
@@ -17,6 +19,7 @@ const _: () = shared::<LlamaError>();
 const fn sent<T: Send>() {}
 const _: () = sent::<Context>();
 const _: () = sent::<Sampler>();
+const _: () = sent::<SamplerChain>();
 
 /// Does not compile if `$type` is `Sync`: `Of<_>` then has two implementations.
 macro_rules! not_sync {

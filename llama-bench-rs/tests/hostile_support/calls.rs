@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use llama_bench_rs::llama::{
-    Batch, Context, ContextParams, FlashAttn, KvType, LlamaError, Model, Penalties, Sampler, SeqState,
-    StateFlags,
+    Batch, Context, ContextParams, FlashAttn, KvType, LlamaError, Model, Penalties, Pooling, Rope,
+    RopeScaling, Sampler, SeqState, StateFlags,
 };
 
 use super::{dice::Dice, shapes};
@@ -51,7 +51,17 @@ pub fn sequence(seed: u64) {
         .type_k(kinds[dice.below(4)])
         .type_v(if flash_attn == FlashAttn::On { kinds[dice.below(4)] } else { KvType::F16 })
         .swa_full(dice.one_in(4))
-        .embeddings(dice.one_in(8));
+        .embeddings(dice.one_in(8))
+        .pooling([None, None, Some(Pooling::None), Some(Pooling::Mean), Some(Pooling::Last)][dice.below(5)])
+        .rope(Rope {
+            scaling: if dice.one_in(4) {
+                Some(*dice.pick(&RopeScaling::ALL.iter().collect::<Vec<_>>()))
+            } else {
+                None
+            },
+            freq_scale: if dice.one_in(4) { Some(0.5) } else { None },
+            ..Rope::default()
+        });
     let model = tiny(shape);
     let Ok(context) = Context::new(&model, &params) else { return };
     let known = vec![Some(Vec::new()); n_seq_max as usize];
