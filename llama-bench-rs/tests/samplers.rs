@@ -192,6 +192,8 @@ fn a_chain_takes_each_step_once_and_knows_its_model() {
     assert_eq!(sampler.steps().collect::<Vec<_>>(), ["top_k", "greedy"]);
     let refused = sampler.sample(&mut context(&tiny("tiny-qwen3moe")), -1).unwrap_err();
     assert!(refused.to_string().contains("another model"), "{refused}");
+    let greedy = Sampler::new(&SamplerParams { top_p: 0.9, ..SamplerParams::default() }).unwrap();
+    assert_eq!(greedy.steps().collect::<Vec<_>>(), ["greedy"], "no other step changes what is most likely");
     // One without knowledge of tokens serves every model.
     let mut plain = Sampler::new(&SamplerParams::default()).unwrap();
     plain.sample(&mut context(&tiny("tiny-llama")), -1).unwrap();

@@ -52,7 +52,8 @@ impl Sampler {
         let chain = SamplerChain::without_model();
         if temperature == 0.0 {
             // Checked all the same: a value out of range is a mistake wherever it has no effect.
-            return chain.top_p(top_p).min_p(min_p).greedy();
+            chain.top_p(top_p).min_p(min_p).greedy()?;
+            return SamplerChain::without_model().greedy();
         }
         chain.top_k(top_k).top_p(top_p).min_p(min_p).temperature(temperature).draw(seed)
     }

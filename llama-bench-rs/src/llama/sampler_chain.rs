@@ -83,6 +83,9 @@ impl SamplerChain {
 
     /// Only tokens that a grammar allows, in llama.cpp's notation (GBNF); the text begins with the rule `root`.
     ///
+    /// llama.cpp follows every way to read the text so far at once: a grammar that reads the same text in many ways takes
+    /// time and memory for each of them.
+    ///
     /// ```
     /// # use llama_bench_rs::{gguf::{Shape, Synthetic}, llama::{Backend, Model, ModelParams, Sampler}};
     /// # let path = Synthetic::new(Shape::preset("tiny-llama")?).vocabulary(true).cached()?;
