@@ -6,7 +6,7 @@ mod llama_support;
 use std::{sync::atomic::Ordering, thread};
 
 use llama_bench_rs::llama::{
-    Batch, ChatMessage, Context, ContextParams, KvType, LlamaError, Sampler, SamplerParams, StateFlags,
+    Batch, ChatMessage, ChatTemplate, Context, ContextParams, KvType, LlamaError, Sampler, SamplerParams, StateFlags,
 };
 use llama_support::{backend, params, tiny, tiny_with_vocabulary};
 
@@ -234,6 +234,30 @@ fn conversations_are_written_by_the_models_template() {
     assert!(model.apply_chat_template(&[ChatMessage::new("user", "a\0b")], true).is_err());
     let none = tiny("tiny-llama").apply_chat_template(&messages, true).unwrap_err();
     assert!(none.to_string().contains("no chat template"), "{none}");
+}
+
+#[test]
+fn templates_are_known_by_name_and_by_text() {
+    let names = ChatTemplate::names();
+    assert!(names.len() > 20 && names.iter().all(|name| !name.is_empty()), "{names:?}");
+    let messages = [ChatMessage::new("user", " hi "), ChatMessage::new("assistant", "ho")];
+    for name in &names {
+        let template = ChatTemplate::new(name).unwrap();
+        assert!(template.apply(&messages, true).unwrap().contains("hi"), "{name}");
+        assert_eq!(template.text(), name);
+    }
+    let own = ChatTemplate::of(&tiny_with_vocabulary("tiny-llama")).unwrap();
+    let chatml = ChatTemplate::new("chatml").unwrap();
+    assert_eq!(own.apply(&messages, true).unwrap(), chatml.apply(&messages, true).unwrap());
+    assert_eq!(ChatTemplate::new(own.text()).unwrap(), own);
+
+    let unknown = ChatTemplate::new("chatlm").unwrap_err().to_string();
+    assert!(unknown.contains("\"chatlm\"") && unknown.contains("chatml"), "{unknown}");
+    let long = ChatTemplate::new("{{ messages }}\n".repeat(10_000)).unwrap_err().to_string();
+    assert!(long.contains("of 150000 bytes") && long.len() < 2000, "{long}");
+    assert!(ChatTemplate::new("chat\0ml").is_err());
+    let vocab = tiny_with_vocabulary("tiny-llama").vocab().unwrap();
+    assert!(vocab.is_control(3) && !vocab.is_control(300) && !vocab.is_control(-1) && !vocab.is_control(9999));
 }
 
 #[test]

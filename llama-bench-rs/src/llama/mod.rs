@@ -49,6 +49,7 @@ mod state;
 #[cfg(test)]
 mod state_tests;
 mod sys;
+mod text_stream;
 mod threadpool;
 mod threads;
 mod traits;
@@ -57,7 +58,7 @@ mod work;
 
 pub use backend::{Backend, build_info};
 pub use batch::Batch;
-pub use chat::ChatMessage;
+pub use chat::{ChatMessage, ChatTemplate};
 pub use context::Context;
 pub use context_params::{ContextParams, FlashAttn, KvType};
 pub use device::{Device, DeviceKind};
@@ -74,4 +75,5 @@ pub use rope::{Rope, RopeScaling};
 pub use sampler::{Sampler, SamplerParams};
 pub use sampler_chain::{Dry, Penalties, SamplerChain};
 pub use state::{SeqState, StateFlags};
+pub use text_stream::TextStream;
 pub use vocab::{Token, Vocab};

@@ -47,6 +47,7 @@ counted! {
     fn ggml_backend_reg_name(reg: ggml_backend_reg_t) -> *const c_char;
     fn llama_attach_threadpool(ctx: *mut llama_context, threadpool: ggml_threadpool_t, threadpool_batch: ggml_threadpool_t);
     fn llama_backend_init();
+    fn llama_chat_builtin_templates(output: *mut *const c_char, len: usize) -> i32;
     fn llama_free(ctx: *mut llama_context);
     fn llama_ftype_name(ftype: llama_ftype) -> *const c_char;
     fn llama_get_causal_attn(ctx: *const llama_context) -> bool;
@@ -139,6 +140,7 @@ counted! {
     fn llama_vocab_eos(vocab: *const llama_vocab) -> llama_token;
     fn llama_vocab_eot(vocab: *const llama_vocab) -> llama_token;
     fn llama_vocab_get_add_bos(vocab: *const llama_vocab) -> bool;
+    fn llama_vocab_is_control(vocab: *const llama_vocab, token: llama_token) -> bool;
     fn llama_vocab_is_eog(vocab: *const llama_vocab, token: llama_token) -> bool;
     fn llama_vocab_n_tokens(vocab: *const llama_vocab) -> i32;
     fn llama_vocab_type(vocab: *const llama_vocab) -> llama_vocab_type;

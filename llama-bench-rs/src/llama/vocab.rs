@@ -86,6 +86,13 @@ impl Vocab {
         self.token(token).is_some_and(|token| unsafe { sys::llama_vocab_is_eog(self.as_raw(), token) })
     }
 
+    /// Whether this token steers the model and is no text, such as `<|im_start|>`.
+    #[doc(alias = "llama_vocab_is_control")]
+    pub fn is_control(&self, token: Token) -> bool {
+        // SAFETY: the vocabulary of a live model, and a token of it.
+        self.token(token).is_some_and(|token| unsafe { sys::llama_vocab_is_control(self.as_raw(), token) })
+    }
+
     /// Turns text into tokens. `add_special` adds those that begin (and perhaps end) a text; with `parse_special`
     /// control tokens that the text names, such as `<|im_start|>`, become themselves.
     ///
