@@ -4,6 +4,7 @@
 
 pub mod baseline;
 pub mod bench;
+pub mod chat;
 pub mod error;
 pub mod gguf;
 pub mod judge;

@@ -6,7 +6,8 @@ mod llama_support;
 use std::{sync::atomic::Ordering, thread};
 
 use llama_bench_rs::llama::{
-    Batch, ChatMessage, ChatTemplate, Context, ContextParams, KvType, LlamaError, Sampler, SamplerParams, StateFlags,
+    Batch, ChatMessage, ChatTemplate, Context, ContextParams, KvType, LlamaError, Sampler, SamplerParams,
+    StateFlags,
 };
 use llama_support::{backend, params, tiny, tiny_with_vocabulary};
 
@@ -257,7 +258,9 @@ fn templates_are_known_by_name_and_by_text() {
     assert!(long.contains("of 150000 bytes") && long.len() < 2000, "{long}");
     assert!(ChatTemplate::new("chat\0ml").is_err());
     let vocab = tiny_with_vocabulary("tiny-llama").vocab().unwrap();
-    assert!(vocab.is_control(3) && !vocab.is_control(300) && !vocab.is_control(-1) && !vocab.is_control(9999));
+    assert!(
+        vocab.is_control(3) && !vocab.is_control(300) && !vocab.is_control(-1) && !vocab.is_control(9999)
+    );
 }
 
 #[test]
