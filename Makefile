@@ -1,8 +1,12 @@
-# The two commands of the README. Both are plain cargo underneath; `scripts/setup` installs what is missing first.
-.PHONY: sweep test setup lint docs unit examples downstream package
+# The commands of the README. All are cargo underneath; `scripts/setup` installs what is missing first.
+.PHONY: sweep test chat llama-cli setup lint docs unit examples downstream package
 
 sweep: setup
 	cargo run --release --example sweep
+
+# A chat: make chat MODEL=chat-model.gguf ARGS="--system 'Be brief.'"
+chat llama-cli: setup
+	@cargo run --release --example generate -- $(if $(MODEL),--model '$(MODEL)') $(ARGS)
 
 test: setup lint docs unit examples downstream
 	@echo "all tests passed"
@@ -27,6 +31,7 @@ examples:
 	cargo run --example sweep -- --list-devices
 	cargo run --example sweep -- --shape tiny-llama -p 32 -n 4 -d 0,128 -r 2 -o json > target/sweep.json
 	cargo run --example generate -- --prompt hello --n-gen 16
+	printf 'hello\nand again\n/stats\n' | cargo run --example generate -- -n 16 --system 'Be brief.'
 	cargo run --example method_check -- -p 32 -n 4 -d 0,128 -r 1 --rounds 2 --tolerance 1000
 	cargo run --example compare -- --b flash_attn=off -p 32 -n 4 -d 0,128 -r 3
 	cargo run --example sweep -- --shape tiny-gpt-oss -p 32 -n 4 -d 0,200 --verify

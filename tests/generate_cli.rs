@@ -1,4 +1,4 @@
-//! The generate example from outside.
+//! The generate example from outside: prompts, commands, full contexts.
 #![allow(missing_docs)]
 
 mod support;
@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use support::{example, read, run, tiny_model};
+use support::{Ran, example, read, run, tiny_model};
 
 /// With one thread, so that tests do not fight for cores.
 fn generate(arguments: &[&str]) -> Command {
@@ -17,12 +17,42 @@ fn generate(arguments: &[&str]) -> Command {
     command
 }
 
+/// A chat whose input are these bytes.
+fn chat(arguments: &[&str], input: &[u8]) -> Ran {
+    let mut child = generate(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A chat that was ended before reads no more.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    read(child.wait_with_output().unwrap())
+}
+
+/// The lines that tell what an answer took.
+fn figures(err: &str) -> Vec<&str> {
+    err.lines().filter(|line| line.contains("generated")).collect()
+}
+
+/// The number before some words.
+fn number_before(line: &str, words: &str) -> u32 {
+    let (before, _) = line.split_once(words).unwrap_or_else(|| panic!("no {words:?} in {line:?}"));
+    before.rsplit(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn a_prompt_is_answered_on_standard_output() {
     let ran = run(&mut generate(&["--prompt", "Hello there", "--n-gen", "16", "--temp", "0"]));
     assert_eq!(ran.status, 0, "{}", ran.err);
     assert!(!ran.out.trim().is_empty() && ran.out.ends_with('\n'), "{:?}", ran.out);
-    assert!(ran.err.contains("prompt tokens at") && ran.err.contains("generated at"), "{}", ran.err);
+    let [line] = figures(&ran.err)[..] else { panic!("{}", ran.err) };
+    for part in ["first token after ", "prompt tokens at ", "16 generated at ", "context ", " of 4096 tokens"]
+    {
+        assert!(line.contains(part), "no {part:?} in {line:?}");
+    }
+    assert!(ran.err.contains("cut at 16 tokens, the most that -n allows"), "{}", ran.err);
+    assert!(ran.err.contains("synthetic"), "{}", ran.err);
 }
 
 #[test]
@@ -32,32 +62,143 @@ fn the_seed_decides_the_answer() {
     assert_ne!(answer("1"), answer("2"));
 }
 
-/// With a template in the file, lines are turns of one conversation.
+/// Lines are turns of one conversation, and each processes what is new alone.
 #[test]
-fn lines_of_standard_input_are_prompts() {
-    let mut child = generate(&["--n-gen", "4", "--system", "Be brief."])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(b"one\n\ntwo\n").unwrap();
-    let ran = read(child.wait_with_output().unwrap());
+fn lines_of_standard_input_are_turns_of_one_conversation() {
+    let ran = chat(&["--n-gen", "4", "--system", "Be brief."], b"one\n\ntwo\r\nthree");
     assert_eq!(ran.status, 0, "{}", ran.err);
-    assert_eq!(ran.err.matches("prompt tokens at").count(), 2, "{}", ran.err);
+    assert_eq!(ran.out.lines().filter(|line| !line.is_empty()).count(), 3, "{:?}", ran.out);
+    let [first, second, third] = figures(&ran.err)[..] else { panic!("{}", ran.err) };
+    assert!(!first.contains("already"), "{first}");
+    for (before, after) in [(first, second), (second, third)] {
+        assert_eq!(
+            number_before(after, " more in the context already"),
+            number_before(before, " of 4096 tokens"),
+            "{after}"
+        );
+    }
 }
 
 #[test]
-fn a_full_context_ends_the_answer_and_says_so() {
-    let ran = run(&mut generate(&["-p", "Hello", "-c", "64", "-n", "5000", "--temp", "2", "--seed", "3"]));
+fn commands_do_what_they_say() {
+    let input =
+        b"/stats\none\n/more\n/stats\n/undo\n/undo\n/system\n/system Be kind.\n/system\ntwo\n/history\n\
+        /drop 7\n/drop 1\n/reset\n/more\n/nonsense\n//slash\n/help\n/quit\nnever\n";
+    let ran = chat(&["-n", "3", "--temp", "0"], input);
     assert_eq!(ran.status, 0, "{}", ran.err);
+    for said in [
+        "nothing was answered yet",
+        "6 tokens generated",
+        "took back the last prompt",
+        "no prompt to take back",
+        "no system message",
+        "the system message is set]",
+        "\nBe kind.\n",
+        "\nuser: two\n",
+        "the conversation has 1 turn]",
+        "dropped the oldest turn",
+        "a new conversation",
+        "continuing the answer is not possible",
+        "/nonsense: not a command",
+        "Ctrl-C stops the answer",
+    ] {
+        assert!(ran.err.contains(said), "no {said:?} in: {}", ran.err);
+    }
+    // one, its continuation, two, //slash; nothing after /quit.
+    assert_eq!(figures(&ran.err).iter().filter(|line| line.starts_with('[')).count(), 4, "{}", ran.err);
+}
+
+#[test]
+fn a_full_context_with_nothing_to_drop_ends_the_answer_and_says_so() {
+    let ran = run(&mut generate(&["-p", "Hello", "-c", "256", "-n", "5000", "--temp", "2", "--seed", "3"]));
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let [line] = figures(&ran.err)[..] else { panic!("{}", ran.err) };
     // The model may end its turn before.
-    let full = ran.err.contains("the context of 256 tokens is full");
-    let generated: usize = {
-        let (before, _) = ran.err.split_once(" generated at").unwrap();
-        before.rsplit(' ').next().unwrap().parse().unwrap()
+    let is_full = ran.err.contains("the context of 256 tokens is full") && ran.err.contains("raise -c");
+    assert!(is_full || number_before(line, " generated") < 256, "{}", ran.err);
+    assert!(ran.out.ends_with('\n'), "{:?}", ran.out);
+}
+
+#[test]
+fn a_full_context_drops_the_oldest_turns_and_goes_on() {
+    let input = "one and two and three and four\n".repeat(12);
+    let ran = chat(&["-c", "256", "-n", "20", "--temp", "0"], input.as_bytes());
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    assert!(ran.err.contains("[dropped the "), "{}", ran.err);
+    assert!(!ran.err.contains("processed again"), "this memory can shift: {}", ran.err);
+    assert_eq!(figures(&ran.err).len(), 12, "every prompt is answered: {}", ran.err);
+
+    let stopped = chat(&["-c", "256", "-n", "20", "--temp", "0", "--when-full", "stop"], input.as_bytes());
+    assert_eq!(stopped.status, 1, "prompts were refused: {}", stopped.err);
+    assert!(!stopped.err.contains("[dropped the "), "{}", stopped.err);
+    assert!(stopped.err.contains("nothing was dropped"), "{}", stopped.err);
+
+    let long = "word ".repeat(400);
+    let refused = chat(&["-c", "256", "-n", "4"], format!("one\n{long}\ntwo\n").as_bytes());
+    assert_eq!(refused.status, 1, "{}", refused.err);
+    assert!(
+        refused.err.contains("the prompt alone does not fit: shorten it, or raise -c"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(figures(&refused.err).len(), 2, "the others are answered: {}", refused.err);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_a_message_and_the_chat_goes_on() {
+    let ran = chat(&["-n", "4"], b"\xEF\xBB\xBFone\ncaf\xE9\n\xFF\xFE\ntwo\n");
+    assert_eq!(ran.status, 1, "two prompts were not answered: {}", ran.err);
+    assert!(ran.err.contains("line 2 is not valid UTF-8 (byte 0xe9 at column 4)"), "{}", ran.err);
+    assert!(ran.err.contains("line 3 is not valid UTF-8 (byte 0xff at column 1)"), "{}", ran.err);
+    assert_eq!(figures(&ran.err).len(), 2, "{}", ran.err);
+}
+
+#[test]
+fn templates_are_given_by_name_text_or_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("template.jinja");
+    std::fs::write(&file, "{{ '<|start_header_id|>' }}{{ '<|end_header_id|>' }}").unwrap();
+    let n_prompt = |arguments: &[&str]| {
+        let ran = run(generate(&["-p", "Hello", "-n", "2"]).args(arguments));
+        assert_eq!(ran.status, 0, "{}", ran.err);
+        number_before(figures(&ran.err)[0], " prompt token")
     };
-    assert!(full || generated < 256, "{}", ran.err);
+    let own = n_prompt(&[]);
+    assert_eq!(n_prompt(&["--chat-template", "chatml"]), own);
+    let other = n_prompt(&["--chat-template", "llama3"]);
+    assert!(other > own);
+    assert_eq!(n_prompt(&["--chat-template-file", file.to_str().unwrap()]), other);
+    assert!(n_prompt(&["--raw"]) < own);
+}
+
+#[test]
+fn answers_follow_a_grammar_one_after_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("answer.gbnf");
+    std::fs::write(&file, "root ::= \"yes\" | \"no\"").unwrap();
+    let ran = chat(&["--grammar-file", file.to_str().unwrap(), "-n", "20"], b"one\ntwo\n");
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let answers: Vec<&str> = ran.out.lines().collect();
+    assert!(answers.len() == 2 && answers.iter().all(|one| ["yes", "no"].contains(one)), "{answers:?}");
+    // The model ended them.
+    assert!(!ran.err.contains("[cut at"), "{}", ran.err);
+
+    let ran = run(&mut generate(&[
+        "-p",
+        "x",
+        "-n",
+        "40",
+        "--ignore-eos",
+        "--temp",
+        "1.5",
+        "--repeat-penalty",
+        "1.2",
+    ]));
+    assert!(ran.status == 0 && ran.err.contains("cut at 40 tokens"), "{}", ran.err);
+    let ran = run(&mut generate(&["-p", "x", "--grammar", "root ::= yes"]));
+    assert!(ran.status == 1 && ran.err.contains("yes"), "{}", ran.err);
+    let ran = run(&mut generate(&["-p", "x", "--repeat-penalty", "0"]));
+    assert!(ran.status == 1 && ran.err.contains("repeat = 0"), "{}", ran.err);
 }
 
 #[test]
@@ -80,7 +221,11 @@ fn what_cannot_be_done_is_said() {
     refused(&["-p", "x", "--temp", "-1"], 2, "-1");
     refused(&["-p", "x", "--temp=-1"], 1, "temperature = -1");
     refused(&["-p", "x", "--top-p", "7"], 1, "top_p = 7");
-    refused(&["-p", "x", "--n-gen", "some"], 2, "some");
+    refused(&["-p", "x", "--n-gen", "some"], 2, "not a number of tokens");
+    refused(&["-p", "x", "-n", "-2"], 2, "-1 for no limit");
+    refused(&["-p", "x", "--chat-template", "chatlm"], 1, "chatml");
+    refused(&["-p", "x", "--chat-template-file", "no/such/file"], 1, "no/such/file");
+    refused(&["-p", "x", "--chat-template", "chatml", "--raw"], 2, "--raw");
     let folder = tempfile::tempdir().unwrap();
     let without_text = tiny_model(folder.path());
     refused(&["-m", without_text.to_str().unwrap(), "-p", "x"], 1, "no vocabulary");
@@ -90,4 +235,21 @@ fn what_cannot_be_done_is_said() {
 fn no_lines_are_no_work() {
     let ran = run(generate(&[]).stdin(Stdio::null()));
     assert_eq!((ran.status, ran.out.as_str()), (0, ""), "{}", ran.err);
+}
+
+#[test]
+fn make_starts_it_by_both_names() {
+    for target in ["chat", "llama-cli"] {
+        let made = Command::new("make")
+            .args(["--dry-run", target, "MODEL=a model.gguf", "ARGS=-n 4"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output();
+        let Ok(made) = made else {
+            println!("SKIPPED: there is no make");
+            return;
+        };
+        let made = read(made);
+        assert_eq!(made.status, 0, "{}", made.err);
+        assert!(made.out.contains("--example generate -- --model 'a model.gguf' -n 4"), "{}", made.out);
+    }
 }

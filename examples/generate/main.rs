@@ -1,0 +1,160 @@
+//! A chat with a model: `cargo run --release --example generate -- -m chat-model.gguf`.
+//!
+//! Reads prompts from standard input, one per line, and answers each on standard output; everything else goes to
+//! standard error. Lines that begin with `/` are commands: `/help` lists them.
+
+#[macro_use]
+#[path = "../support/print.rs"]
+mod print;
+
+mod args;
+mod commands;
+mod input;
+mod interrupts;
+mod sampling;
+mod session;
+mod stats;
+
+use std::{
+    error::Error,
+    fs,
+    io::{self, IsTerminal},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use args::Args;
+use clap::Parser;
+use commands::Command;
+use input::{Line, Lines};
+use llama_bench_rs::{
+    chat::Conversation,
+    gguf::{Shape, Synthetic},
+    llama::{Backend, ChatTemplate, Context, ContextParams, Model, ModelParams},
+};
+use session::{Session, Turned};
+
+fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(status) => print::exit_code(status),
+        // A reader that went away, such as `head`, wants no more.
+        Err(error) if is_closed_pipe(error.as_ref()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain!("generate: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn run(args: Args) -> Result<u8, Box<dyn Error>> {
+    let is_interactive = args.prompt.is_none() && io::stdin().is_terminal();
+    let chat = conversation(&args)?;
+    if is_interactive {
+        complain!(
+            "[{}, a context of {} tokens. /help lists the commands; Ctrl-C stops an answer]",
+            chat.context().model().description(),
+            chat.capacity()
+        );
+    }
+    let prompt = args.prompt.clone();
+    let mut session = Session::new(args, chat, is_interactive)?;
+    match prompt {
+        Some(prompt) => Ok(match session.ask(&prompt)? {
+            Turned::Answered => 0,
+            Turned::Stopped => interrupts::STATUS,
+            Turned::Refused => 1,
+        }),
+        None => converse(&mut session),
+    }
+}
+
+/// Answers the lines of standard input.
+fn converse(session: &mut Session) -> Result<u8, Box<dyn Error>> {
+    let mut lines = Lines::default();
+    let mut status = 0;
+    loop {
+        if session.is_interactive() {
+            print::err(format_args!("> "));
+        }
+        let line = match lines.next(io::stdin().lock())? {
+            Line::Text(line) => line,
+            Line::Refused(why) => {
+                complain!("[{why}]");
+                status = 1;
+                continue;
+            }
+            Line::End => break,
+        };
+        match Command::parse(&line) {
+            _ if line.trim().is_empty() => {}
+            Some(Command::Quit) => return Ok(0),
+            Some(command) => session.command(command)?,
+            None => {
+                let prompt = line.strip_prefix('/').filter(|rest| rest.starts_with('/')).unwrap_or(&line);
+                if session.ask(prompt)? == Turned::Refused {
+                    status = 1;
+                }
+            }
+        }
+    }
+    if session.is_interactive() {
+        complain!("");
+        return Ok(0);
+    }
+    Ok(status)
+}
+
+fn conversation(args: &Args) -> Result<Conversation, Box<dyn Error>> {
+    let given = text_or_file("chat template", &args.chat_template, &args.chat_template_file)?;
+    let given = given.map(ChatTemplate::new).transpose()?;
+    let grammar = text_or_file("grammar", &args.grammar, &args.grammar_file)?;
+    sampling::check(args)?;
+    let path = match &args.model {
+        Some(path) => path.clone(),
+        None => {
+            complain!("[no model is named with -m: a tiny synthetic one answers with noise]");
+            Synthetic::new(Shape::preset("tiny-llama")?).vocabulary(true).cached()?
+        }
+    };
+    let backend = Backend::init()?;
+    let model = Model::load(&backend, &path, &ModelParams::default().n_gpu_layers(args.n_gpu_layers))?;
+    let sampler = sampling::sampler(args, grammar.as_deref(), &model)?;
+    let template = if args.raw { None } else { given.or_else(|| own_template(&model)) };
+    let mut params = ContextParams::default().n_ctx(args.n_ctx);
+    if let Some(n_threads) = args.threads {
+        params = params.n_threads(n_threads).n_threads_batch(n_threads);
+    }
+    let mut chat = Conversation::new(Context::new(&model, &params)?, sampler, template)?;
+    chat.set_system(args.system.clone());
+    Ok(chat)
+}
+
+/// A text that is given on the command line or in a file.
+fn text_or_file(
+    what: &str,
+    text: &Option<String>,
+    file: &Option<PathBuf>,
+) -> Result<Option<String>, Box<dyn Error>> {
+    match (text, file) {
+        (Some(text), _) => Ok(Some(text.clone())),
+        (None, Some(path)) => match fs::read_to_string(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) => Err(format!("cannot read the {what} {}: {error}", path.display()).into()),
+        },
+        (None, None) => Ok(None),
+    }
+}
+
+fn own_template(model: &Model) -> Option<ChatTemplate> {
+    match ChatTemplate::of(model) {
+        Ok(template) => Some(template),
+        Err(error) => {
+            complain!("[prompts are taken as they are: {error}; --chat-template names one]");
+            None
+        }
+    }
+}
