@@ -146,10 +146,11 @@ fn a_full_context_drops_the_oldest_turns_and_goes_on() {
 
 #[test]
 fn bytes_that_are_no_text_are_a_message_and_the_chat_goes_on() {
-    let ran = chat(&["-n", "4"], b"\xEF\xBB\xBFone\ncaf\xE9\n\xFF\xFE\ntwo\n");
-    assert_eq!(ran.status, 1, "two prompts were not answered: {}", ran.err);
+    let ran = chat(&["-n", "4"], b"\xEF\xBB\xBFone\ncaf\xE9\n\xFF\xFE\nN\0L\ntwo\n");
+    assert_eq!(ran.status, 1, "three prompts were not answered: {}", ran.err);
     assert!(ran.err.contains("line 2 is not valid UTF-8 (byte 0xe9 at column 4)"), "{}", ran.err);
     assert!(ran.err.contains("line 3 is not valid UTF-8 (byte 0xff at column 1)"), "{}", ran.err);
+    assert!(ran.err.contains("must not contain a NUL character"), "{}", ran.err);
     assert_eq!(figures(&ran.err).len(), 2, "{}", ran.err);
 }
 

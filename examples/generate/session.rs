@@ -68,6 +68,11 @@ impl Session {
                         return Ok(Turned::Refused);
                     }
                 }
+                // Of this prompt alone, such as a NUL character in it.
+                Err(error @ (LlamaError::Parameter { .. } | LlamaError::Text { .. })) => {
+                    complain!("[{error}]");
+                    return Ok(Turned::Refused);
+                }
                 // A context that cannot be used any more would refuse every other prompt too.
                 Err(error) if self.is_interactive && !matches!(error, LlamaError::Exception { .. }) => {
                     complain!("[{error}]");

@@ -52,6 +52,8 @@ use script::{Script, Turn};
 use crate::llama::{ChatMessage, ChatTemplate, Context, LlamaError, Sampler, Token, Vocab};
 
 /// A conversation with a model, in a context of its own.
+///
+/// `Send`: its parts are tied to no thread. Not `Sync`, since its context is not.
 #[derive(Debug)]
 pub struct Conversation {
     vocab: Vocab,
@@ -61,6 +63,9 @@ pub struct Conversation {
     held: Held,
     stop: Arc<AtomicBool>,
 }
+
+const fn sent<T: Send>() {}
+const _: () = sent::<Conversation>();
 
 impl Conversation {
     /// A conversation in which nothing was said yet. What the context holds is forgotten. Without a template prompts and
@@ -84,10 +89,10 @@ impl Conversation {
                 ),
             });
         }
-        let vocab = model.vocab()?;
+        let (vocab, bos) = (model.vocab()?, model.bos());
         let stop = context.abort_flag();
         Ok(Self {
-            script: Script::new(vocab.clone(), template),
+            script: Script::new(vocab.clone(), bos, template),
             vocab,
             sampler,
             turns: Vec::new(),

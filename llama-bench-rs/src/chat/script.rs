@@ -68,13 +68,15 @@ impl Turn {
 #[derive(Debug)]
 pub(super) struct Script {
     vocab: Vocab,
+    /// The token that begins a text.
+    bos: Option<Token>,
     template: Option<ChatTemplate>,
     pub(super) system: Option<String>,
 }
 
 impl Script {
-    pub(super) fn new(vocab: Vocab, template: Option<ChatTemplate>) -> Self {
-        Self { vocab, template, system: None }
+    pub(super) fn new(vocab: Vocab, bos: Option<Token>, template: Option<ChatTemplate>) -> Self {
+        Self { vocab, bos, template, system: None }
     }
 
     pub(super) fn template(&self) -> Option<&ChatTemplate> {
@@ -93,7 +95,7 @@ impl Script {
                 .is_some_and(|known| known.is_first == is_first && self.reads_as(&known.text, text));
             if !is_known {
                 let text = self.opening(&turns[..=i])?;
-                let tokens = self.vocab.tokenize(&text, is_first, true)?;
+                let tokens = self.tokenize(&text, is_first)?;
                 turns[i].opening = Some(Opening { text, is_first, tokens });
             }
             tokens.extend(turns[i].opening.iter().flat_map(|opening| &opening.tokens));
@@ -108,11 +110,20 @@ impl Script {
         let n_opening = match turns.first() {
             None => return Ok(0),
             Some(Turn { opening: Some(known), .. }) if known.is_first => known.tokens.len(),
-            Some(_) => self.vocab.tokenize(&self.opening(&turns[..1])?, true, true)?.len(),
+            Some(_) => self.tokenize(&self.opening(&turns[..1])?, true)?.len(),
         };
         let others = turns.iter().skip(1).filter_map(|turn| turn.opening.as_ref());
         let answers = turns.iter().map(|turn| turn.tokens.len());
         Ok(n_opening + others.map(|opening| opening.tokens.len()).sum::<usize>() + answers.sum::<usize>())
+    }
+
+    /// Models that begin a text with a token do so once. The token with which some end a text would end the prompt.
+    fn tokenize(&self, text: &str, is_first: bool) -> Result<Vec<Token>, LlamaError> {
+        let mut tokens = self.vocab.tokenize(text, false, true)?;
+        if let Some(bos) = self.bos.filter(|bos| is_first && tokens.first() != Some(bos)) {
+            tokens.insert(0, bos);
+        }
+        Ok(tokens)
     }
 
     /// The text of the last turn's opening, as its answer is generated from it.

@@ -11,7 +11,7 @@ use std::{
 
 use super::*;
 use crate::{
-    gguf::{Shape, Synthetic},
+    gguf::{GgufFile, Shape, Synthetic, Value},
     llama::{Backend, ContextParams, Model, ModelParams, SamplerParams},
 };
 
@@ -256,5 +256,39 @@ fn models_that_do_not_chat_are_refused() {
         let model = tiny(preset);
         let refused = Conversation::new(context(&model, 64), greedy(), None).unwrap_err();
         assert!(refused.to_string().contains("use a chat model"), "{preset}: {refused}");
+    }
+}
+
+/// A tiny llama whose vocabulary also ends texts with a token.
+fn ending_texts() -> Model {
+    let (first, path) = (FOLDER.path().join("ends-not.gguf"), FOLDER.path().join("ends.gguf"));
+    Synthetic::new(Shape::preset("tiny-llama").unwrap()).vocabulary(true).write_to(&first).unwrap();
+    let file = GgufFile::open(&first).unwrap();
+    let mut metadata: Vec<_> =
+        file.metadata.iter().filter(|(key, _)| !key.starts_with("general.")).cloned().collect();
+    for (key, value) in &mut metadata {
+        if key == "tokenizer.ggml.add_eos_token" {
+            *value = Value::Bool(true);
+        }
+    }
+    let tensors = file.tensors.iter().map(|t| (t.name.clone(), t.dims.clone(), t.tensor_type)).collect();
+    Synthetic::new(Shape::from_parts("ends", "llama", metadata, tensors)).write_to(&path).unwrap();
+    load(&path)
+}
+
+#[test]
+fn a_text_begins_once_and_does_not_end_before_the_answer() {
+    let model = ending_texts();
+    let vocab = model.vocab().unwrap();
+    let (bos, eos) = (vocab.bos().unwrap(), vocab.eos().unwrap());
+    assert_eq!(vocab.tokenize("a", true, true).unwrap().last(), Some(&eos), "it ends texts");
+    let mut chats = [chat(&model, 512), Conversation::new(context(&model, 512), greedy(), None).unwrap()];
+    for chat in &mut chats {
+        // A prompt taken as it is may begin with the token itself.
+        let prompt = if chat.template().is_none() { "<s> one" } else { "one" };
+        ask(chat, prompt, 0);
+        let held = chat.held_tokens();
+        assert_eq!(held.iter().filter(|&&token| token == bos).count(), 1, "{held:?}");
+        assert!(held[0] == bos && !held.contains(&eos), "{held:?}");
     }
 }

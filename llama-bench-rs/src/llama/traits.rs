@@ -13,6 +13,8 @@ const _: () = shared::<Vocab>();
 const _: () = shared::<Lora>();
 const _: () = shared::<Batch>();
 const _: () = shared::<SeqState>();
+const _: () = shared::<ChatTemplate>();
+const _: () = shared::<TextStream>();
 const _: () = shared::<LlamaError>();
 
 /// What changes with use, and is tied to no thread.
