@@ -57,7 +57,8 @@ impl Totals {
             count(self.n_answers.into(), "answer")
         ));
         if let (Some(least), Some(most)) = (self.first_tokens.iter().min(), self.first_tokens.iter().max()) {
-            lines.push(format!("first token after {} to {}", seconds(*least), seconds(*most)));
+            let most = if most > least { format!(" to {}", seconds(*most)) } else { String::new() };
+            lines.push(format!("first token after {}{most}", seconds(*least)));
         }
         lines.join("\n")
     }

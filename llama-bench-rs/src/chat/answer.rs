@@ -45,7 +45,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(super) fn new(n_kept: usize, n_processed: usize, capacity: u32) -> Self {
+    pub(super) fn new(n_kept: usize, n_processed: usize, processing: Duration, capacity: u32) -> Self {
         Self {
             text: String::new(),
             end: AnswerEnd::Limit,
@@ -53,7 +53,7 @@ impl Answer {
             n_processed: n_processed as u32,
             n_generated: 0,
             first_token: None,
-            processing: Duration::ZERO,
+            processing,
             generating: Duration::ZERO,
             n_used: 0,
             capacity,

@@ -226,9 +226,9 @@ impl Conversation {
         let start = Instant::now();
         let wanted = self.script.tokens(&mut self.turns)?;
         let n_kept = self.held.keep(&wanted)?;
-        let mut answer = Answer::new(n_kept, wanted.len() - n_kept, self.capacity());
         let has_all = self.held.decode(&wanted[n_kept..], &self.stop)?;
-        answer.processing = start.elapsed();
+        let n_processed = self.held.tokens().len().saturating_sub(n_kept);
+        let mut answer = Answer::new(n_kept, n_processed, start.elapsed(), self.capacity());
         if !has_all {
             answer.end = AnswerEnd::Stopped;
         } else if limit > 0 {

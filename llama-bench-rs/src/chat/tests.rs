@@ -200,6 +200,7 @@ fn an_answer_can_be_stopped_while_it_comes_and_while_the_prompt_is_read() {
     flag.store(true, Ordering::Relaxed);
     let stopped = ask(&mut chat, "four", 100);
     assert_eq!((stopped.end, stopped.n_generated, stopped.first_token), (AnswerEnd::Stopped, 0, None));
+    assert_eq!((stopped.n_processed, stopped.processing_rate()), (0, None), "none of the prompt");
     assert_eq!(chat.n_turns(), 3, "it counts as not asked");
     let answer = ask(&mut chat, "five", 4);
     assert_eq!(answer.n_kept as usize, n_kept);
