@@ -1,6 +1,7 @@
 //! Measuring: what to run ([`plan`]), on what ([`target`]), by which clock, and the sweep that brings them together.
 
 pub mod abilities;
+mod campaign;
 pub mod clock;
 #[cfg(test)]
 mod curve_tests;
@@ -45,6 +46,7 @@ mod verify;
 mod warmup;
 mod work;
 
+pub use campaign::Configuration;
 pub use error::BenchError;
 pub use llama_target::LlamaTarget;
 pub use loads::{Loaded, Loads};

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use super::{needs::Needs, plan::Plan};
+use super::{campaign::Configuration, needs::Needs, plan::Plan};
 use crate::record::{Cell, CurvePoint, Failure, Header, Test};
 
 /// Something that happened in a sweep. Events come between timed regions, never inside one.
@@ -14,7 +14,21 @@ use crate::record::{Cell, CurvePoint, Failure, Header, Test};
 pub enum Event<'a> {
     /// Another sweep measures on this machine; this one begins when it ends ([`Sweep::exclusive`](super::Sweep::exclusive)).
     Waiting,
-    /// The plan stands; nothing has been run.
+    /// A campaign begins: all its configurations, in the order of [`Event::Configuration`]'s `index`. Sent once.
+    Campaign(&'a [Configuration]),
+    /// What follows, up to the next of these events, is of this configuration. Sent when a run of it begins and, while
+    /// configurations are interleaved, each time that it has its turn again.
+    Configuration {
+        /// Its place among the configurations of the campaign, from 0.
+        index: usize,
+        /// Configurations of the campaign.
+        n: usize,
+        /// What of it differs from the others, such as `ub 1024 fa 1`; empty if it is the only one.
+        name: &'a str,
+        /// Its run, from 0.
+        run: u32,
+    },
+    /// The plan of a run stands; nothing of it has been run.
     Planned(&'a Plan),
     /// What the next context will take, by device, and how much is free.
     Needs(&'a Needs),
