@@ -153,6 +153,7 @@ fn config(config: &Config) -> BTreeMap<String, String> {
         Order::Auto => "auto",
         Order::Rounds => "rounds",
         Order::Blocks => "blocks",
+        Order::Interleaved => "interleaved",
     });
     known([
         ("n_batch", told(config.n_batch)),

@@ -44,8 +44,8 @@ pub(super) struct Engine<'a, T, C> {
     /// Tokens of the longest decode that the open context has run: a longer one finds everything cold.
     n_longest_decode: u32,
     observer: &'a mut dyn Observer,
-    /// The observer is being called.
-    is_telling: bool,
+    /// The observer is being called: a panic is its own then.
+    pub(super) is_telling: bool,
     cancel: &'a Cancel,
     fill: Vec<Token>,
     /// When the run began, by the clock; what an earlier run measured is taken up this much later.
@@ -140,7 +140,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         self.finish()
     }
 
-    fn fail_after_panic(&mut self, panic: &(dyn Any + Send)) {
+    pub(super) fn fail_after_panic(&mut self, panic: &(dyn Any + Send)) {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without a text");
         let message = format!("the measurement panicked: {text}");
@@ -196,19 +196,10 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         self.wall_before + (self.clock.now() - self.start)
     }
 
-    /// Cells that would begin past the trained context fail before anything is run for them. A test that begins at its
-    /// end is run, as llama-bench runs it: speed does not depend on what the model was trained for.
+    /// Cells that would begin past the trained context fail before anything is run for them.
     fn refuse_past_training(&mut self) {
-        let n_ctx_train = self.target.limits().n_ctx_train;
-        for unit in self.plan.depths.iter().flat_map(|d| d.units.clone()) {
-            let n_depth = unit.cells().map(|cell| self.plan.cells[cell].n_depth).min().unwrap_or(0);
-            if n_ctx_train > 0 && n_depth > n_ctx_train {
-                let message = format!(
-                    "the model was trained for a context of {n_ctx_train} tokens and this test begins after {n_depth}: \
-                     lower the depth"
-                );
-                self.fail(unit, &Failure { kind: "context_too_long".into(), message });
-            }
+        for (unit, failure) in self.plan.past_training(self.target.limits().n_ctx_train) {
+            self.fail(unit, &failure);
         }
     }
 

@@ -60,6 +60,8 @@ pub(super) struct FakeTarget {
     pub(super) opened: Vec<u32>,
     /// Contexts larger than this cannot be had.
     pub(super) n_ctx_max: Option<u32>,
+    /// Tokens that contexts may hold together, those of other targets with the same memory included.
+    pub(super) memory: Option<Rc<Cell<u32>>>,
     /// The decode of this number (from 0) fails.
     pub(super) fail_call: Option<usize>,
     /// The decode of this number (from 0) panics.
@@ -99,9 +101,20 @@ fn failure(kind: &str) -> Failure {
 }
 
 impl Target for FakeTarget {
+    fn close(&mut self) {
+        let n_ctx = std::mem::take(&mut self.n_ctx);
+        if let Some(memory) = &self.memory {
+            memory.set(memory.get() + n_ctx);
+        }
+    }
+
     fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure> {
         if self.n_ctx_max.is_some_and(|max| n_ctx > max) {
             return Err(failure("out_of_memory"));
+        }
+        self.close();
+        if let Some(memory) = &self.memory {
+            memory.set(memory.get().checked_sub(n_ctx).ok_or_else(|| failure("out_of_memory"))?);
         }
         self.opened.push(n_ctx);
         self.n_ctx = n_ctx;

@@ -1,14 +1,8 @@
-//! Sweeps that stop by a rule, that take up an earlier one, and that run beside each other, on fake targets.
+//! Sweeps that stop by a rule and that take up an earlier one, on fake targets.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::time::Duration;
 
-use super::{
-    Cancel, Event, Order, Plan, Request,
-    engine::Engine,
-    fake::{FakeClock, FakeTarget},
-    interleaved,
-    plan::tests::request,
-};
+use super::{Cancel, Event, Order, Plan, Request, engine::Engine, fake::FakeTarget, plan::tests::request};
 use crate::{
     record::{Header, Method, Run},
     stats::{Stop, StoppingRule},
@@ -120,55 +114,4 @@ fn a_rule_ends_the_repetitions_and_the_cell_says_why() {
     }
     let fixed = run(&request().plan().unwrap(), &mut FakeTarget::default(), None);
     assert!(fixed.cells.iter().all(|cell| cell.measured().unwrap().stop.is_none()));
-}
-
-#[test]
-fn lanes_take_turns_forth_and_back() {
-    let plan = Request { generations: vec![], depths: vec![0, 32], n_reps: 4, ..request() }.plan().unwrap();
-    let clock = FakeClock::default();
-    let mut targets = [0, 1].map(|_| FakeTarget { clock: clock.clone(), ..FakeTarget::default() });
-    let seen = Rc::new(RefCell::new(Vec::new()));
-    let cancel = Cancel::new();
-    let mut observers = [0, 1].map(|lane| {
-        let seen = seen.clone();
-        move |event: &Event<'_>| {
-            if let Event::Measuring { test, rep, .. } = event {
-                seen.borrow_mut().push((test.n_depth, *rep, lane));
-            }
-        }
-    });
-    let engines = targets
-        .iter_mut()
-        .zip(&mut observers)
-        .map(|(target, observer)| Engine::new(target, &clock, &plan, Header::default(), observer, &cancel))
-        .collect();
-    let runs = interleaved::run(engines);
-    assert!(runs.iter().all(|run| n_samples(run) == [4, 4]));
-    let expected: Vec<(u32, u32, i32)> = [0, 32]
-        .into_iter()
-        .flat_map(|depth| (0..4).map(move |rep| (depth, rep)))
-        .flat_map(|(depth, rep)| {
-            let turn = if rep % 2 == 0 { [0, 1] } else { [1, 0] };
-            turn.map(|lane| (depth, rep, lane))
-        })
-        .collect();
-    assert_eq!(*seen.borrow(), expected);
-}
-
-#[test]
-fn a_lane_that_fails_leaves_the_other_running() {
-    let plan = Request { depths: vec![0, 1000], ..request() }.plan().unwrap();
-    let clock = FakeClock::default();
-    let small = FakeTarget { clock: clock.clone(), n_ctx_max: Some(512), ..FakeTarget::default() };
-    let mut targets = [small, FakeTarget { clock: clock.clone(), ..FakeTarget::default() }];
-    let cancel = Cancel::new();
-    let mut silent = [0, 1].map(|_| |_: &Event<'_>| {});
-    let engines = targets
-        .iter_mut()
-        .zip(&mut silent)
-        .map(|(target, observer)| Engine::new(target, &clock, &plan, Header::default(), observer, &cancel))
-        .collect();
-    let runs = interleaved::run(engines);
-    assert_eq!((n_samples(&runs[0]), n_samples(&runs[1])), (vec![3, 3, 0, 0], vec![3; 4]));
-    assert_eq!(runs[0].cells[2].failure().unwrap().kind, "out_of_memory");
 }

@@ -32,6 +32,7 @@ mod page_cache;
 mod pause;
 mod placement;
 pub mod plan;
+mod possible;
 mod progress;
 pub mod range;
 mod repeats;

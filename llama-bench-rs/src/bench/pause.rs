@@ -35,6 +35,29 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         Ok(())
     }
 
+    /// One short untimed run from the depth, if it lacks this repetition: another context had the machine, so that caches
+    /// and threads are not as a repetition of this one's own would have left them.
+    pub(super) fn wake(&mut self, slot: usize, depth: &Depth, rep: u32) -> Result<(), Failure> {
+        const N_PROMPT: u32 = 32;
+        let units = self.lacking(depth, rep);
+        let kinds = || units.iter().flat_map(|unit| unit.cells()).map(|cell| self.plan.cells[cell].kind);
+        // What is computed whole would take as long as a repetition.
+        let short = |kind| match kind {
+            TestKind::Pp(n) if self.abilities.whole_prompt.is_none() => Some(TestKind::Pp(n.min(N_PROMPT))),
+            _ => None,
+        };
+        let kind = if kinds().any(TestKind::is_generation) {
+            Some(TestKind::Tg(1))
+        } else {
+            kinds().find_map(short)
+        };
+        if let (Some(kind), true) = (kind, self.plan.request.warmup) {
+            self.go_to(slot, depth)?;
+            self.warm_up_run(kind)?;
+        }
+        Ok(())
+    }
+
     /// Lets the pause go by, unless the application asks to stop.
     pub(super) fn pause(&mut self) -> Result<(), Failure> {
         let end = self.clock.now() + self.plan.request.delay;

@@ -43,7 +43,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
             let carried = depths.get(slot + 1).and_then(|next| self.plan.carried(depth, next));
             let stands_at = match order {
                 Order::Rounds => self.run_first_round(slot, depth, carried),
-                Order::Blocks | Order::Auto => self.run_block(slot, depth, carried),
+                Order::Blocks | Order::Auto | Order::Interleaved => self.run_block(slot, depth, carried),
             };
             n_now = stands_at.unwrap_or(depth.n_depth);
             if slot + 1 < depths.len()
@@ -229,14 +229,14 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         }
     }
 
-    fn report_depth_so_far(&mut self, depth: &Depth) {
+    pub(super) fn report_depth_so_far(&mut self, depth: &Depth) {
         for unit in self.open_units(depth) {
             self.report_so_far(unit);
         }
     }
 
     /// Units of a depth that lack this repetition: it may have been run on the way down, or by a run that was taken up.
-    fn lacking(&self, depth: &Depth, rep: u32) -> Vec<Unit> {
+    pub(super) fn lacking(&self, depth: &Depth, rep: u32) -> Vec<Unit> {
         let mut units = self.open_units(depth);
         units.retain(|&unit| self.n_reps(unit) <= rep);
         units

@@ -270,13 +270,17 @@ impl<'a> Sweep<'a> {
         })
     }
 
-    /// The memory that the sweep's context will take, by device; `None` where llama.cpp does not tell.
+    /// The memory that the sweep's context will take, by device; `None` if llama.cpp does not tell or there will be no
+    /// context.
     ///
     /// # Errors
     /// As [`run`](Self::run).
     pub fn needs(&self) -> Result<Option<Needs>, BenchError> {
-        let plan = self.plan()?;
+        let plan = self.possible()?;
         let Subject::Model(model) = self.subject else { return Ok(None) };
+        if plan.cells.is_empty() {
+            return Ok(None);
+        }
         Ok(Needs::of(model, &self.context, plan.n_ctx(&plan.depths)))
     }
 
@@ -286,11 +290,9 @@ impl<'a> Sweep<'a> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn notes(&self) -> Result<Vec<Note>, BenchError> {
-        let (backend, mut plan) = (Backend::init()?, self.plan()?);
+        // Other cells carry their own reason.
+        let (backend, plan) = (Backend::init()?, self.possible()?);
         let Subject::Model(model) = self.subject else { return Ok(Vec::new()) };
-        // Those cells carry their own reason.
-        let unsupported = self.unsupported()?;
-        plan.cells.retain(|test| unsupported.iter().all(|(refused, _)| refused != test));
         Ok(super::notes::notes(&backend, model, &self.context, &plan))
     }
 
@@ -316,9 +318,22 @@ impl<'a> Sweep<'a> {
     /// As [`run`](Self::run).
     pub fn unsupported(&self) -> Result<Vec<(Test, Failure)>, BenchError> {
         let Subject::Model(model) = &self.subject else { return Ok(Vec::new()) };
-        let abilities = LlamaTarget::new(model, &self.context).abilities();
-        let refused = |test: &Test| Some((*test, abilities.refusal(test)?));
-        Ok(self.plan()?.cells.iter().filter_map(refused).collect())
+        let (plan, abilities) = (self.plan()?, LlamaTarget::new(model, &self.context).abilities());
+        let past_training = plan.past_training(model.n_ctx_train());
+        let refused = |cell: usize| {
+            let past = || past_training.iter().find(|(unit, _)| unit.cells().any(|of| of == cell));
+            let refusal = abilities.refusal(&plan.cells[cell]).or_else(|| past().map(|(_, why)| why.clone()));
+            Some((plan.cells[cell], refusal?))
+        };
+        Ok((0..plan.cells.len()).filter_map(refused).collect())
+    }
+
+    /// Why the model could not be loaded; `None` if it was.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.subject {
+            Subject::Model(_) => None,
+            Subject::NotLoaded(not_loaded) => Some(&not_loaded.failure),
+        }
     }
 
     /// Measures nothing, and proves that coming back to each depth leaves the context as a fresh fill does: walks over

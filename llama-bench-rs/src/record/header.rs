@@ -140,6 +140,10 @@ pub enum Order {
     Rounds,
     /// All repetitions of a depth, then the next depth: needs no whole snapshot.
     Blocks,
+    /// [`Order::Blocks`] with repetitions of other configurations in between, each in a context of its own: what
+    /// [`interleave`](crate::bench::interleave) and a [`Campaign`](crate::bench::Campaign) make of several sweeps. Asked
+    /// of a sweep that runs alone, it is [`Order::Blocks`].
+    Interleaved,
 }
 
 impl Order {
@@ -147,7 +151,7 @@ impl Order {
     pub(crate) fn resolve(self, rounds_are_cheap: impl FnOnce() -> bool) -> Self {
         match self {
             Order::Auto if rounds_are_cheap() => Order::Rounds,
-            Order::Auto => Order::Blocks,
+            Order::Auto | Order::Interleaved => Order::Blocks,
             asked => asked,
         }
     }

@@ -237,6 +237,7 @@ fn method(run: &Run) -> [Option<String>; 6] {
                 Order::Auto => "order left open",
                 Order::Rounds => "in rounds over all depths",
                 Order::Blocks => "depth by depth",
+                Order::Interleaved => "depth by depth, in turn with other configurations",
             }
             .to_owned()
         }),
