@@ -24,6 +24,21 @@ pub enum BenchError {
     /// No run was asked for.
     #[error("0 runs give no figure: ask for at least 1")]
     NoRuns,
+    /// A campaign has no model.
+    #[error("no model to measure: name at least one")]
+    NoModel,
+    /// What is to be taken up has more runs of a configuration than are asked for.
+    #[error(
+        "the earlier report holds more than {n_runs} {} of {}: ask for as many, or measure into another file",
+        if *n_runs == 1 { "run" } else { "runs" },
+        if name.is_empty() { "the configuration" } else { name }
+    )]
+    MoreRuns {
+        /// The configuration.
+        name: String,
+        /// Runs that are asked for.
+        n_runs: u32,
+    },
     /// A depth plus a length exceeds what a position can hold.
     #[error(
         "depth {n_depth} and {n_tokens} tokens go past the last position that llama.cpp can count ({max})"

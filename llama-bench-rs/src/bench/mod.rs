@@ -47,7 +47,8 @@ mod verify;
 mod warmup;
 mod work;
 
-pub use campaign::Configuration;
+pub(crate) use campaign::places_of;
+pub use campaign::{Campaign, Campaigned, Configuration, Grid, Source};
 pub use error::BenchError;
 pub use llama_target::LlamaTarget;
 pub use loads::{Loaded, Loads};

@@ -1,11 +1,14 @@
 //! What an application hears while a sweep runs, and how it stops one.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use super::{campaign::Configuration, needs::Needs, plan::Plan};
+use super::{campaign::Configuration, needs::Needs, notes::Note, plan::Plan};
 use crate::record::{Cell, CurvePoint, Failure, Header, Test};
 
 /// Something that happened in a sweep. Events come between timed regions, never inside one.
@@ -28,6 +31,24 @@ pub enum Event<'a> {
         /// Its run, from 0.
         run: u32,
     },
+    /// The file of a synthetic model is being written.
+    Making {
+        /// The file.
+        path: &'a Path,
+        /// Bytes written.
+        n_bytes: u64,
+        /// Bytes in all.
+        n_total: u64,
+    },
+    /// A model is being loaded: once with a share of 0, then as it gets on.
+    Loading {
+        /// Its file.
+        path: &'a Path,
+        /// The share that is loaded, from 0 to 1.
+        share: f32,
+    },
+    /// A value of the configuration does not do what its name says.
+    Note(&'a Note),
     /// The plan of a run stands; nothing of it has been run.
     Planned(&'a Plan),
     /// What the next context will take, by device, and how much is free.

@@ -51,12 +51,21 @@ impl FileSink {
         self.write(false)
     }
 
-    /// Adds chunks of the fill, timed since the cell before; the next cell's row carries them.
+    /// Lets the cells that follow be of this run: see [`Sink::turn_to`].
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn turn_to(&mut self, run: u32, header: &Header) -> Result<(), ReportError> {
+        self.sink.turn_to(run, header)?;
+        self.write(false)
+    }
+
+    /// Adds chunks of the fill of the run, timed since its cell before; its next cell's row carries them.
     pub fn curve(&mut self, points: &[CurvePoint]) {
         self.sink.curve(points);
     }
 
-    /// Writes one cell of the run begun last.
+    /// Writes one cell of the run.
     ///
     /// # Errors
     /// No run was begun, or the file cannot be written; it then ends after the cell before.

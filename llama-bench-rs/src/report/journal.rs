@@ -1,6 +1,9 @@
 //! A JSONL file that is whole at any moment, so that a sweep can be killed and taken up again.
 
+mod observe;
+
 use std::{
+    collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -19,6 +22,23 @@ const PAUSE: u32 = 20;
 /// Every finished cell is appended and brought to the disk at once. Cells of which only some repetitions are there, as
 /// while repetitions go in rounds, are kept up to date by replacing the file as a whole, under a temporary name until
 /// it is complete. So whenever the process ends, the file holds each cell once, with what was measured of it.
+///
+/// It is an [`Observer`](crate::bench::Observer): a [`Campaign`](crate::bench::Campaign) that it observes is kept with
+/// all its configurations, also while they take turns.
+///
+/// ```no_run
+/// use llama_bench_rs::{bench::Campaign, llama::ContextParams, report::Journal};
+///
+/// let (mut journal, earlier) = Journal::take_up("campaign.jsonl")?;
+/// let measured = Campaign::new()
+///     .models(["a.gguf", "b.gguf"])
+///     .tests(|sweep| sweep.prompt(512).generate(128))
+///     .take_up(earlier)
+///     .observer(&mut journal)
+///     .run()?;
+/// journal.finish()?;
+/// # Ok::<(), llama_bench_rs::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
@@ -26,12 +46,15 @@ pub struct Journal {
     /// Bytes of the file, while lines are appended.
     n_bytes: u64,
     rows: Vec<Row>,
-    /// Chunks of the fill since the last finished cell; the next one's row carries them.
-    pending: Vec<CurvePoint>,
-    /// Runs that the file had before, in which no cell was written yet.
-    n_earlier: u32,
-    /// The run begun last.
+    /// The runs of which something was told, each with the chunks of its fill since its last finished cell: the next one's
+    /// row carries them.
+    pending: BTreeMap<u32, Vec<CurvePoint>>,
+    /// The runs that the file had before, as long as none is begun.
+    earlier: Report,
+    /// The run that cells belong to.
     run: Option<u32>,
+    /// Why an event could not be kept.
+    failed: Option<ReportError>,
     /// Whether the file holds exactly the finished rows, so that the next one may be appended.
     appendable: bool,
     /// When the last rewrite ended, and what it took.
@@ -54,19 +77,22 @@ impl Journal {
     pub fn create(path: impl AsRef<Path>) -> Result<Self, ReportError> {
         let path = path.as_ref();
         let file = File::create(path).map_err(|e| unwritable(path, e))?;
-        // A rename must replace the file itself, not a link to it.
-        let path = path.canonicalize().map_err(|e| unwritable(path, e))?;
-        let rewritten = (Instant::now(), Duration::ZERO);
+        Self::new(path, file)
+    }
+
+    fn new(path: &Path, file: File) -> Result<Self, ReportError> {
         Ok(Self {
-            path,
+            // A rename must replace the file itself, not a link to it.
+            path: path.canonicalize().map_err(|e| unwritable(path, e))?,
             file,
             n_bytes: 0,
             rows: Vec::new(),
-            pending: Vec::new(),
-            n_earlier: 0,
+            pending: BTreeMap::new(),
+            earlier: Report::default(),
             run: None,
+            failed: None,
             appendable: true,
-            rewritten,
+            rewritten: (Instant::now(), Duration::ZERO),
         })
     }
 
@@ -84,33 +110,35 @@ impl Journal {
             fs::read_to_string(path).map_err(|source| ReportError::Read { path: path.to_owned(), source })?;
         let (rows, report) = read(&text)?;
         let file = OpenOptions::new().append(true).open(path).map_err(|e| unwritable(path, e))?;
-        let path = path.canonicalize().map_err(|e| unwritable(path, e))?;
-        let n_earlier = u32::try_from(report.runs.len()).unwrap_or(u32::MAX);
-        let rewritten = (Instant::now(), Duration::ZERO);
-        Ok((
-            Self {
-                path,
-                file,
-                n_bytes: text.len() as u64,
-                rows,
-                pending: Vec::new(),
-                n_earlier,
-                run: None,
-                appendable: false,
-                rewritten,
-            },
-            report,
-        ))
+        let journal = Self {
+            n_bytes: text.len() as u64,
+            rows,
+            earlier: report.clone(),
+            appendable: false,
+            ..Self::new(path, file)?
+        };
+        Ok((journal, report))
     }
 
     /// Begins the next run: of a file that was taken up, first its own runs in their order.
     pub fn begin(&mut self) {
-        let run = self.run.map_or(0, |run| run + 1);
+        self.turn_to(self.run.map_or(0, |run| run + 1));
+    }
+
+    /// Lets the cells that follow be of this run, counted from 0, and begins it unless that was done. Cells of several
+    /// runs may come in turn.
+    pub fn turn_to(&mut self, run: u32) {
         self.run = Some(run);
-        self.pending.clear();
-        if run < self.n_earlier {
-            // The run that is taken up tells its curve anew.
-            self.rows.iter_mut().filter(|row| row.run == run).for_each(|row| row.flat.curve.clear());
+        self.earlier.runs.clear();
+    }
+
+    /// Gives the runs that the file had before other numbers: the n-th one that of `places[n]`.
+    fn arrange(&mut self, places: &[u32]) {
+        for row in &mut self.rows {
+            if let Some(&place) = places.get(row.run as usize) {
+                row.run = place;
+                row.flat.run = Some(place);
+            }
         }
     }
 
@@ -126,10 +154,7 @@ impl Journal {
     ) -> Result<(), ReportError> {
         self.put(header, cell, curve, false)?;
         let (at, took) = self.rewritten;
-        match at.elapsed() >= took * PAUSE {
-            true => self.rewrite(false),
-            false => Ok(()),
-        }
+        if at.elapsed() >= took * PAUSE { self.rewrite(false) } else { Ok(()) }
     }
 
     /// Takes a finished cell; when this returns, it is on the disk.
@@ -156,9 +181,13 @@ impl Journal {
     /// Ends the file.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written, or something that was observed could not.
     pub fn finish(mut self) -> Result<(), ReportError> {
-        if self.appendable { Ok(()) } else { self.rewrite(true) }
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None if self.appendable => Ok(()),
+            None => self.rewrite(true),
+        }
     }
 
     /// Puts a row in its place: finished ones in the order in which they were finished, then the others.
@@ -172,9 +201,14 @@ impl Journal {
         let run = self.run.ok_or(ReportError::NotBegun)?;
         let mut flat = Flat::from((header, cell));
         flat.run = Some(run);
-        self.pending.extend_from_slice(curve);
+        if !self.pending.contains_key(&run) {
+            // A run that is taken up tells its curve anew, with its first cell.
+            self.rows.iter_mut().filter(|row| row.run == run).for_each(|row| row.flat.curve.clear());
+        }
+        let pending = self.pending.entry(run).or_default();
+        pending.extend_from_slice(curve);
         if done {
-            flat.set_curve(&std::mem::take(&mut self.pending));
+            flat.set_curve(&std::mem::take(pending));
         }
         if let Some(known) = self.rows.iter().position(|row| (row.run, row.test) == (run, cell.test)) {
             self.rows.remove(known);
@@ -184,8 +218,8 @@ impl Journal {
         self.appendable &= done;
         self.refresh(run, header)?;
         let row = Row { run, test: cell.test, flat, done };
-        let n_before = self.rows.iter().take_while(|row| row.done || row.run < run).count();
-        let place = if done { n_before } else { self.rows.len() };
+        let n_done = self.rows.iter().take_while(|row| row.done).count();
+        let place = if done { n_done } else { self.rows.len() };
         self.rows.insert(place, row);
         Ok(())
     }
@@ -212,12 +246,13 @@ impl Journal {
     fn rewrite(&mut self, durable: bool) -> Result<(), ReportError> {
         let start = Instant::now();
         let mut text = Vec::new();
-        let mut pending = Some(&self.pending).filter(|pending| !pending.is_empty());
+        let mut pending = self.pending.clone();
         for row in &self.rows {
-            match pending.take_if(|_| !row.done) {
+            let pending = if row.done { None } else { pending.remove(&row.run) };
+            match pending.filter(|pending| !pending.is_empty()) {
                 Some(pending) => {
                     let mut flat = row.flat.clone();
-                    flat.set_curve(pending);
+                    flat.set_curve(&pending);
                     jsonl::line(&mut text, &flat)?;
                 }
                 None => jsonl::line(&mut text, &row.flat)?,
@@ -268,10 +303,9 @@ fn read(text: &str) -> Result<(Vec<Row>, Report), ReportError> {
         if line.trim().is_empty() || (is_last && !whole) {
             continue;
         }
-        let row = assembler.add_line(i, line.trim_end())?;
-        if let Some(test) = row.test() {
-            let run = row.run.unwrap_or(0);
-            rows.push(Row { run, test, flat: row, done: true });
+        let (flat, run) = assembler.add_line(i, line.trim_end())?;
+        if let (Some(test), Some(run)) = (flat.test(), run) {
+            rows.push(Row { run: u32::try_from(run).unwrap_or(u32::MAX), test, flat, done: true });
         }
     }
     Ok((rows, assembler.finish().report))

@@ -1,9 +1,9 @@
-use std::{fs, path::Path};
+use std::{collections::HashMap, fs, path::Path};
 
 use serde_json::{Map, Value};
 
 use super::{FIELDS, Field, Flat, Format, Kind, Place, Problem, ReportError, Skipped, html};
-use crate::record::{CurvePoint, Report, Run, SCHEMA_VERSION};
+use crate::record::{CurvePoint, Report, Run, SCHEMA_VERSION, Test};
 
 /// Every row of llama-bench has these, whatever its version.
 const REQUIRED: [&str; 4] = ["model_filename", "n_prompt", "n_gen", "avg_ns"];
@@ -12,7 +12,8 @@ const REQUIRED: [&str; 4] = ["model_filename", "n_prompt", "n_gen", "avg_ns"];
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Loaded {
-    /// The report; cells of one configuration that follow each other are one run.
+    /// The report. Cells of one configuration that follow each other are one run; in a file of this crate, which
+    /// numbers its runs, cells of several runs may stand in turn.
     pub report: Report,
     /// Rows left out, with the reason.
     pub skipped: Vec<Skipped>,
@@ -155,48 +156,68 @@ fn syntax(format: Format, lines_before: usize, error: &serde_json::Error) -> Rep
 #[derive(Default)]
 pub(super) struct Assembler {
     loaded: Loaded,
-    last: Option<Flat>,
+    /// The latest row of each run.
+    latest: Vec<Flat>,
+    /// The runs whose rows have this number.
+    numbered: HashMap<u32, Vec<usize>>,
 }
 
 impl Assembler {
-    /// Takes a line of JSONL, counted from 0, and returns its row.
-    pub(super) fn add_line(&mut self, i: usize, line: &str) -> Result<Flat, ReportError> {
+    /// Takes a line of JSONL, counted from 0, and returns its row and the run that it is of.
+    pub(super) fn add_line(&mut self, i: usize, line: &str) -> Result<(Flat, Option<usize>), ReportError> {
         let row = serde_json::from_str(line).map_err(|e| syntax(Format::Jsonl, i, &e))?;
         let place = Place::Line(i + 1);
         let flat = row_of(place, row)?;
-        self.add_flat(place, flat.clone())?;
-        Ok(flat)
+        let run = self.add_flat(place, flat.clone())?;
+        Ok((flat, run))
     }
 
     /// Takes one row.
     pub(super) fn add(&mut self, place: Place, row: Map<String, Value>) -> Result<(), ReportError> {
-        self.add_flat(place, row_of(place, row)?)
+        self.add_flat(place, row_of(place, row)?).map(drop)
     }
 
-    fn add_flat(&mut self, place: Place, flat: Flat) -> Result<(), ReportError> {
+    /// Returns the run that the row is of; `None` if it was left out.
+    fn add_flat(&mut self, place: Place, flat: Flat) -> Result<Option<usize>, ReportError> {
         let bad = |problem| ReportError::Field { place, problem };
         let mut header = flat.header().map_err(bad)?;
         let Some(cell) = flat.cell().map_err(bad)? else {
             let skipped = Skipped { place, n_prompt: flat.n_prompt, n_gen: flat.n_gen };
             self.loaded.skipped.push(skipped);
-            return Ok(());
+            return Ok(None);
         };
+        let known = self.run_of(&flat, cell.test);
         let runs = &mut self.loaded.report.runs;
-        let run = match runs.pop_if(|_| self.last.as_ref().is_some_and(|last| last.same_run(&flat))) {
-            // Rows were written as the run went on: the last one knows most.
-            Some(run) => {
+        let curve = flat.curve.iter().map(CurvePoint::from);
+        match known {
+            Some(known) => {
+                let run = &mut runs[known];
+                // Rows were written as the run went on: the last one knows most.
                 header.merge_work(&run.header.work);
-                Run { header, ..run }
+                run.header = header;
+                run.cells.push(cell);
+                run.curve.extend(curve);
+                self.latest[known] = flat;
             }
-            None => Run { header, cells: Vec::new(), curve: Vec::new() },
-        };
-        runs.push(run);
-        if let Some(run) = runs.last_mut() {
-            run.cells.push(cell);
-            run.curve.extend(flat.curve.iter().map(CurvePoint::from));
+            None => {
+                runs.push(Run { header, cells: vec![cell], curve: curve.collect() });
+                if let Some(number) = flat.run {
+                    self.numbered.entry(number).or_default().push(runs.len() - 1);
+                }
+                self.latest.push(flat);
+            }
         }
-        self.last = Some(flat);
-        Ok(())
+        Ok(Some(known.unwrap_or(runs.len() - 1)))
+    }
+
+    /// The run that a row goes on with: the latest one, or of numbered rows any that lacks this cell, since runs may
+    /// have taken turns.
+    fn run_of(&self, flat: &Flat, test: Test) -> Option<usize> {
+        let is_same = |&run: &usize| self.latest[run].same_run(flat);
+        let last = self.latest.len().checked_sub(1).filter(is_same);
+        let lacks = |&run: &usize| self.loaded.report.runs[run].cells.iter().all(|cell| cell.test != test);
+        let numbered = || self.numbered.get(&flat.run?)?.iter().copied().rev().filter(lacks).find(is_same);
+        last.or_else(numbered)
     }
 
     pub(super) fn finish(self) -> Loaded {
@@ -213,7 +234,7 @@ impl Assembler {
 }
 
 impl Flat {
-    /// Whether two rows that follow each other are of one run: everything that is known before it starts is equal.
+    /// Whether two rows are of one run: everything that is known before it starts is equal.
     fn same_run(&self, other: &Flat) -> bool {
         let (Ok(a), Ok(b)) = (self.header(), other.header()) else { return false };
         let host = |h: &crate::record::Host| (h.cpu_info.clone(), h.gpu_info.clone(), h.backends.clone());

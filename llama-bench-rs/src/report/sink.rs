@@ -1,4 +1,7 @@
-use std::io::{self, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
 use super::{Flat, Format, ReportError, csv::Csv, json::Json, jsonl::Jsonl, markdown::Markdown, sql::Sql};
 use crate::record::{Cell, CurvePoint, Header};
@@ -45,6 +48,7 @@ impl From<EncodeError> for ReportError {
 ///
 /// An output that was not [finished](Sink::finish) is complete up to its last cell in every format but JSON, whose
 /// closing bracket is then missing; a file has it after every cell if a [`FileSink`](super::FileSink) writes it.
+/// Cells of several runs may come in turn: [`turn_to`](Sink::turn_to) says whose come next.
 ///
 /// ```
 /// # fn demo(header: &llama_bench_rs::record::Header, cell: &llama_bench_rs::record::Cell)
@@ -62,8 +66,10 @@ impl From<EncodeError> for ReportError {
 pub struct Sink<W: Write> {
     out: W,
     encoder: Box<dyn Encode>,
-    n_runs: u32,
-    curve: Vec<CurvePoint>,
+    /// The runs that were begun, each with the chunks of its fill that were timed since its cell before.
+    curves: BTreeMap<u32, Vec<CurvePoint>>,
+    /// The run that cells belong to.
+    run: Option<u32>,
 }
 
 impl<W: Write> Sink<W> {
@@ -76,7 +82,7 @@ impl<W: Write> Sink<W> {
             Format::Sql => Box::new(Sql::default()),
             Format::Markdown => Box::new(Markdown::default()),
         };
-        Self { out, encoder, n_runs: 0, curve: Vec::new() }
+        Self { out, encoder, curves: BTreeMap::new(), run: None }
     }
 
     /// Tells which runs are to come, before the first one begins. Markdown then shows what differs between them in
@@ -87,33 +93,48 @@ impl<W: Write> Sink<W> {
         self.encoder.announce(&runs);
     }
 
-    /// Begins a run.
+    /// Begins the next run.
     ///
     /// # Errors
     /// The output refuses the data.
     pub fn begin(&mut self, header: &Header) -> Result<(), ReportError> {
+        self.turn_to(self.curves.keys().next_back().map_or(0, |last| last + 1), header)
+    }
+
+    /// Lets the cells that follow be of this run, counted from 0 over the report, and begins it unless that was done.
+    ///
+    /// # Errors
+    /// The output refuses the data.
+    pub fn turn_to(&mut self, run: u32, header: &Header) -> Result<(), ReportError> {
+        self.run = Some(run);
+        if self.curves.contains_key(&run) {
+            return Ok(());
+        }
         self.encoder.begin(&mut self.out, &Flat::from(header))?;
-        self.n_runs += 1;
-        self.curve.clear();
+        self.curves.insert(run, Vec::new());
         self.out.flush().map_err(ReportError::Write)
     }
 
-    /// Adds chunks of the fill, timed since the cell before; the next cell's row carries them.
+    /// Adds chunks of the fill of the run, timed since its cell before; its next cell's row carries them.
     pub fn curve(&mut self, points: &[CurvePoint]) {
-        self.curve.extend_from_slice(points);
+        if let Some(curve) = self.run.and_then(|run| self.curves.get_mut(&run)) {
+            curve.extend_from_slice(points);
+        }
     }
 
-    /// Writes and flushes one cell of the run begun last. The header may know more by now than when the run began,
-    /// such as its wall time; a reader takes the last row's.
+    /// Writes and flushes one cell of the run. The header may know more by now than when the run began, such as its
+    /// wall time; a reader takes the last row's.
     ///
     /// # Errors
     /// No run was begun, or the output refuses the data.
     pub fn cell(&mut self, header: &Header, cell: &Cell) -> Result<(), ReportError> {
+        let run = self.run.ok_or(ReportError::NotBegun)?;
         let mut row = Flat::from((header, cell));
-        row.run = Some(self.n_runs.checked_sub(1).ok_or(ReportError::NotBegun)?);
-        row.set_curve(&self.curve);
+        row.run = Some(run);
+        let curve = self.curves.entry(run).or_default();
+        row.set_curve(curve);
         self.encoder.row(&mut self.out, &row)?;
-        self.curve.clear();
+        curve.clear();
         self.out.flush().map_err(ReportError::Write)
     }
 

@@ -1,5 +1,283 @@
 //! Many configurations, measured as one: one plan, one progress, one report.
 
 mod configuration;
+mod grid;
+mod measure;
+mod packs;
+mod resume;
+mod source;
+mod tell;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use super::{BenchError, Cancel, Observer, Sweep};
+use crate::{
+    Error,
+    llama::{ContextParams, ModelParams},
+    record::{Failure, Report, Run},
+};
 
 pub use configuration::Configuration;
+pub use grid::Grid;
+pub use measure::Campaigned;
+pub(crate) use resume::places_of;
+pub use source::Source;
+
+/// What is measured of each configuration.
+type Ask<'a> = Box<dyn for<'m> Fn(Sweep<'m>) -> Sweep<'m> + 'a>;
+
+/// Measures many configurations: every model with every set of model and context parameters.
+///
+/// Each model file is loaded once for each set of model parameters that it has. Repetitions of configurations that share
+/// a loaded model are interleaved if their contexts fit into memory beside each other, so that drift of the machine hits
+/// all alike ([`interleaved`](Self::interleaved)). What cannot be loaded is a failed run, and the others go on.
+///
+/// ```
+/// use llama_bench_rs::{bench::{Campaign, Event, Grid}, gguf::Shape, llama::ContextParams};
+///
+/// let contexts = Grid::new(ContextParams::default().n_threads(1).n_threads_batch(1))
+///     .axis([64, 128], ContextParams::n_ubatch);
+/// let mut tell = |event: &Event<'_>| {
+///     if let Event::Configuration { index, n, name, .. } = event {
+///         println!("[{}/{n}] {name}", index + 1);
+///     }
+/// };
+/// let measured = Campaign::new()
+///     .models([Shape::preset("tiny-llama")?])
+///     .contexts(contexts)
+///     .tests(|sweep| sweep.depths([0, 64]).prompt(16).generate(4).repetitions(2))
+///     .observer(&mut tell)
+///     .run()?;
+/// assert_eq!(measured.configurations.len(), 2);
+/// assert!(measured.report.is_complete());
+/// # Ok::<(), llama_bench_rs::Error>(())
+/// ```
+#[must_use = "nothing is measured before `run`"]
+pub struct Campaign<'a> {
+    models: Vec<Source>,
+    params: Vec<ModelParams>,
+    contexts: Vec<ContextParams>,
+    named: Vec<Subject>,
+    ask: Ask<'a>,
+    n_runs: u32,
+    n_loads: u32,
+    interleaved: bool,
+    observer: Option<&'a mut dyn Observer>,
+    cancel: Cancel,
+    earlier: Report,
+}
+
+/// One model file with one set of parameters.
+#[derive(Clone, Debug)]
+struct Subject {
+    source: Source,
+    path: PathBuf,
+    params: ModelParams,
+    context: ContextParams,
+    /// Given by the application; otherwise what differs from the others.
+    name: Option<String>,
+}
+
+impl Default for Campaign<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a> Campaign<'a> {
+    /// No model yet; default parameters, one run of each configuration, repetitions interleaved.
+    pub fn new() -> Self {
+        Self {
+            models: Vec::new(),
+            params: Vec::new(),
+            contexts: Vec::new(),
+            named: Vec::new(),
+            ask: Box::new(|sweep| sweep),
+            n_runs: 1,
+            n_loads: 1,
+            interleaved: true,
+            observer: None,
+            cancel: Cancel::new(),
+            earlier: Report::default(),
+        }
+    }
+
+    /// The models; they replace those set before.
+    pub fn models(mut self, models: impl IntoIterator<Item = impl Into<Source>>) -> Self {
+        self.models = models.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The ways to load each model; they replace those set before. [`ModelParams::default`] if there is none. A
+    /// [`Grid`] makes every combination of several parameters.
+    pub fn model_params(mut self, params: impl IntoIterator<Item = ModelParams>) -> Self {
+        self.params = params.into_iter().collect();
+        self
+    }
+
+    /// The ways to make a context; they replace those set before. [`ContextParams::default`] if there is none. `n_ctx`
+    /// is chosen by the sweep.
+    pub fn contexts(mut self, contexts: impl IntoIterator<Item = ContextParams>) -> Self {
+        self.contexts = contexts.into_iter().collect();
+        self
+    }
+
+    /// Adds one configuration under a name of its own, beside those of the grid and after them.
+    pub fn configuration(
+        mut self,
+        name: impl Into<String>,
+        model: impl Into<Source>,
+        params: &ModelParams,
+        context: &ContextParams,
+    ) -> Self {
+        let (source, name) = (model.into(), Some(name.into()));
+        let (params, context) = (params.clone(), context.clone());
+        self.named.push(Subject { source, path: PathBuf::new(), params, context, name });
+        self
+    }
+
+    /// What is measured of each configuration: tests, depths, repetitions and all else that a [`Sweep`] can be asked
+    /// for. Context, runs, observer and cancellation are the campaign's own.
+    pub fn tests(mut self, ask: impl for<'m> Fn(Sweep<'m>) -> Sweep<'m> + 'a) -> Self {
+        self.ask = Box::new(ask);
+        self
+    }
+
+    /// Runs each configuration so many times from each load of its model, each time in a fresh context. All
+    /// configurations of a load have their first run before any has its second. One by default.
+    pub fn runs(mut self, n_runs: u32) -> Self {
+        self.n_runs = n_runs;
+        self
+    }
+
+    /// Loads each model so many times, with [`runs`](Self::runs) runs of each configuration every time. A mapped file is
+    /// read from disk again, if the system allows it. One by default.
+    pub fn loads(mut self, n_loads: u32) -> Self {
+        self.n_loads = n_loads;
+        self
+    }
+
+    /// Whether repetitions of configurations that share a loaded model are interleaved; so by default. Only
+    /// configurations whose contexts fit into memory beside each other are, and none with
+    /// [`Method::FreshContext`](crate::record::Method::FreshContext), [`Order::Rounds`](super::Order::Rounds) or a
+    /// [delay](Sweep::delay). The others are measured one after the other.
+    pub fn interleaved(mut self, interleaved: bool) -> Self {
+        self.interleaved = interleaved;
+        self
+    }
+
+    /// Hears what happens. Each event follows an [`Event::Configuration`](super::Event::Configuration) that names its
+    /// configuration, except for those of the whole campaign and of loading.
+    pub fn observer<'o>(self, observer: &'o mut dyn Observer) -> Campaign<'o>
+    where
+        'a: 'o,
+    {
+        // Field by field: with the observer before it, the campaign lived as long as that one.
+        Campaign {
+            models: self.models,
+            params: self.params,
+            contexts: self.contexts,
+            named: self.named,
+            ask: self.ask,
+            n_runs: self.n_runs,
+            n_loads: self.n_loads,
+            interleaved: self.interleaved,
+            observer: Some(observer),
+            cancel: self.cancel,
+            earlier: self.earlier,
+        }
+    }
+
+    /// Lets another thread stop it: what was measured is kept, no further model is loaded, and what was not begun is a
+    /// failed run.
+    pub fn cancel(mut self, cancel: Cancel) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// Takes up a campaign that was cut short, such as one read by [`Journal::take_up`](crate::report::Journal::take_up):
+    /// each of its runs is taken up by the configuration that its header tells of, whatever the order. Cells that have all
+    /// their repetitions are not measured again, others get those that they lack, and what failed is tried again.
+    pub fn take_up(mut self, earlier: Report) -> Self {
+        self.earlier = earlier;
+        self
+    }
+
+    /// All configurations, the model varying slowest, then the model parameters, as they are planned before anything is
+    /// loaded.
+    ///
+    /// # Errors
+    /// No model, nothing to measure, lengths that cannot be run, or a synthetic model whose shape is impossible.
+    pub fn plan(&self) -> Result<Vec<Configuration>, Error> {
+        self.configurations(&self.subjects()?)
+    }
+
+    fn subjects(&self) -> Result<Vec<Subject>, Error> {
+        let or_default = |params: &[ModelParams]| match params {
+            [] => vec![ModelParams::default()],
+            params => params.to_vec(),
+        };
+        let contexts = match &self.contexts[..] {
+            [] => vec![ContextParams::default()],
+            contexts => contexts.to_vec(),
+        };
+        let mut subjects = Vec::new();
+        for source in &self.models {
+            for params in or_default(&self.params) {
+                for context in &contexts {
+                    let (params, context) = (params.clone(), context.clone());
+                    subjects.push(Subject {
+                        source: source.clone(),
+                        path: PathBuf::new(),
+                        params,
+                        context,
+                        name: None,
+                    });
+                }
+            }
+        }
+        subjects.extend(self.named.iter().cloned());
+        for subject in &mut subjects {
+            subject.path = subject.source.path()?;
+        }
+        if subjects.is_empty() {
+            return Err(BenchError::NoModel.into());
+        }
+        Ok(subjects)
+    }
+
+    fn configurations(&self, subjects: &[Subject]) -> Result<Vec<Configuration>, Error> {
+        if self.n_runs == 0 || self.n_loads == 0 {
+            return Err(BenchError::NoRuns.into());
+        }
+        let n_runs = self.n_runs.saturating_mul(self.n_loads);
+        let not_yet = Failure { kind: "model_load".into(), message: "not loaded yet".into() };
+        let of = |subject: &Subject| -> Result<Configuration, Error> {
+            let sweep = Sweep::not_loaded(&subject.path, &subject.params, not_yet.clone());
+            let sweep = self.asked(sweep, subject);
+            let (header, plan) = (sweep.header()?, sweep.plan()?);
+            Ok(Configuration { name: subject.name.clone().unwrap_or_default(), header, plan, n_runs })
+        };
+        let mut configurations = subjects.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+        let names = names(&configurations);
+        for ((configuration, subject), name) in configurations.iter_mut().zip(subjects).zip(names) {
+            if subject.name.is_none() {
+                configuration.name = name;
+            }
+        }
+        Ok(configurations)
+    }
+
+    fn asked<'m>(&self, sweep: Sweep<'m>, subject: &Subject) -> Sweep<'m> {
+        (self.ask)(sweep).context(subject.context.clone()).cancel(self.cancel.clone())
+    }
+}
+
+/// What of each configuration differs from the others.
+fn names(configurations: &[Configuration]) -> Vec<String> {
+    let run = |one: &Configuration| Run { header: one.header.clone(), cells: Vec::new(), curve: Vec::new() };
+    let runs = configurations.iter().map(run).collect();
+    crate::report::run_labels(&Report { runs })
+}

@@ -1,0 +1,228 @@
+//! Loading each model in turn, and measuring what is asked of it.
+
+use super::{
+    Campaign, Configuration, Subject,
+    packs::packs,
+    places_of,
+    tell::{Part, Stage},
+};
+use crate::{
+    Error,
+    bench::{
+        Event, Observer, Sweep, drop_from_page_cache, interleave,
+        lock::{Turn, tell_on_stderr},
+    },
+    llama::{Backend, Model},
+    record::{Failure, Method, Order, Report, Run},
+};
+
+/// What a campaign measured.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Campaigned {
+    /// A run per run of each configuration: the first of each configuration in their order, then the second of each. Of a
+    /// campaign that was cancelled, the first of each and those that were begun.
+    pub report: Report,
+    /// The configurations as they were planned.
+    pub configurations: Vec<Configuration>,
+    /// The configuration of each run of the report.
+    pub of_run: Vec<usize>,
+}
+
+impl Campaigned {
+    /// The runs of one configuration, counted from 0.
+    pub fn runs_of(&self, index: usize) -> Report {
+        let is_its = |(run, of): (&Run, &usize)| (*of == index).then(|| run.clone());
+        Report { runs: self.report.runs.iter().zip(&self.of_run).filter_map(is_its).collect() }
+    }
+}
+
+/// Configurations that one load of a model serves, and the model or why there is none.
+struct Loaded<'c> {
+    model: Result<Model, Failure>,
+    indices: &'c [usize],
+}
+
+impl Campaign<'_> {
+    /// Measures all configurations. A cell, a context or a model that fails is in the report with its reason, and the
+    /// others go on.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan); what is to be taken up is of something else, and the error names what differs; llama.cpp
+    /// cannot be initialised.
+    pub fn run(mut self) -> Result<Campaigned, Error> {
+        let subjects = self.subjects()?;
+        let configurations = self.configurations(&subjects)?;
+        let places = places_of(&configurations, &self.earlier)?;
+        let mut earlier: Vec<Option<Run>> = vec![None; n_places(&configurations)];
+        for (place, run) in places.into_iter().zip(std::mem::take(&mut self.earlier.runs)) {
+            earlier[place as usize] = Some(run);
+        }
+        let mut silent = Silent;
+        let observer = self.observer.take().unwrap_or(&mut silent);
+        let stage = Stage::new(observer, &configurations);
+        stage.tell(&Event::Campaign(&configurations));
+        // One turn for all of it: no other sweep comes between two configurations.
+        let _turn = Turn::of(&configurations[0].plan.request, &mut &stage, &self.cancel);
+        let mut measured: Vec<Option<Run>> = vec![None; earlier.len()];
+        let result = self.each_load(&subjects, &stage, |load, loaded| {
+            for run in load * self.n_runs..(load + 1) * self.n_runs {
+                if run > 0 && self.cancel.is_cancelled() {
+                    break;
+                }
+                for pack in self.packs(&loaded, &subjects)? {
+                    let place = |index: usize| run as usize * configurations.len() + index;
+                    let mut parts: Vec<Part<'_, '_, '_>> =
+                        pack.iter().map(|&index| stage.part(index, run)).collect();
+                    let mut sweeps = Vec::new();
+                    for (&index, part) in pack.iter().zip(&mut parts) {
+                        let mut sweep = self.sweep(&loaded, &subjects[index]);
+                        if run == 0 {
+                            sweep.notes()?.iter().for_each(|note| part.event(&Event::Note(note)));
+                        }
+                        if let Some(earlier) = earlier[place(index)].take() {
+                            sweep = sweep.take_up(earlier)?;
+                        }
+                        sweeps.push(sweep.observer(part));
+                    }
+                    for (&index, run) in pack.iter().zip(together(sweeps)?.runs) {
+                        measured[place(index)] = Some(run);
+                    }
+                }
+            }
+            Ok::<(), Error>(())
+        });
+        result?;
+        let n = configurations.len();
+        let (of_run, runs) =
+            measured.into_iter().enumerate().filter_map(|(place, run)| Some((place % n, run?))).unzip();
+        Ok(Campaigned { report: Report { runs }, configurations, of_run })
+    }
+
+    /// Loads each model and hands over the sweep of each configuration, which measures nothing by itself: for memory,
+    /// notes and verification. Nothing more is loaded once it is cancelled.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan), and whatever `visit` returns.
+    pub fn for_each<E: From<Error>>(
+        mut self,
+        mut visit: impl FnMut(&Configuration, Sweep<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let subjects = self.subjects()?;
+        let configurations = self.configurations(&subjects)?;
+        let mut silent = Silent;
+        let observer = self.observer.take().unwrap_or(&mut silent);
+        let stage = Stage::new(observer, &configurations);
+        self.n_loads = 1;
+        self.each_load(&subjects, &stage, |_, loaded| {
+            for &index in loaded.indices {
+                if self.cancel.is_cancelled() {
+                    break;
+                }
+                let mut part = stage.part(index, 0);
+                let sweep = self.sweep(&loaded, &subjects[index]).observer(&mut part);
+                visit(&configurations[index], sweep)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Loads every model as often as asked for, and does it with each load and its number.
+    fn each_load<E: From<Error>>(
+        &self,
+        subjects: &[Subject],
+        stage: &Stage<'_, '_>,
+        mut with: impl FnMut(u32, Loaded<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let backend = Backend::init().map_err(Error::from)?;
+        let groups = groups(subjects);
+        for load in 0..self.n_loads {
+            if load > 0 && self.cancel.is_cancelled() {
+                break;
+            }
+            for indices in &groups {
+                let Subject { source, path, params, .. } = &subjects[indices[0]];
+                if load > 0 {
+                    // Pages that stay where they are make runs alike; why they stay is nothing to stop for.
+                    let _ = drop_from_page_cache(path);
+                }
+                let model = source.load(&backend, path, params, stage, &self.cancel);
+                with(load, Loaded { model, indices })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sweep<'m>(&self, loaded: &'m Loaded<'_>, subject: &Subject) -> Sweep<'m> {
+        let sweep = match &loaded.model {
+            Ok(model) => Sweep::new(model),
+            Err(failure) => Sweep::not_loaded(&subject.path, &subject.params, failure.clone()),
+        };
+        self.asked(sweep, subject)
+    }
+
+    /// The configurations of a load, those together that are measured together.
+    fn packs(&self, loaded: &Loaded<'_>, subjects: &[Subject]) -> Result<Vec<Vec<usize>>, Error> {
+        let indices = loaded.indices;
+        if indices.len() < 2 || !self.interleaved || self.cancel.is_cancelled() || loaded.model.is_err() {
+            return Ok(indices.iter().map(|&index| vec![index]).collect());
+        }
+        let needs = |&index: &usize| {
+            let sweep = self.sweep(loaded, &subjects[index]);
+            let may_take_turns = may_take_turns(&sweep, &subjects[index]);
+            Ok(if may_take_turns { sweep.needs()? } else { None })
+        };
+        let needs = indices.iter().map(needs).collect::<Result<Vec<_>, Error>>()?;
+        let to_indices = |pack: Vec<usize>| pack.into_iter().map(|i| indices[i]).collect();
+        Ok(packs(&needs).into_iter().map(to_indices).collect())
+    }
+}
+
+/// Whether repetitions of others may come between those of this sweep.
+fn may_take_turns(sweep: &Sweep<'_>, subject: &Subject) -> bool {
+    let request = &sweep.request;
+    // Without OpenMP each context has threads of its own, which wait for work in a loop after their turn: they would take
+    // the cores from the context that has its turn then.
+    let threads_poll = !cfg!(feature = "openmp") && subject.context.poll > 0;
+    request.method == Method::Rewind
+        && request.order != Order::Rounds
+        && request.delay.is_zero()
+        && !threads_poll
+}
+
+/// One alone as it is asked for, several in turn.
+fn together(mut sweeps: Vec<Sweep<'_>>) -> Result<Report, Error> {
+    match sweeps.pop() {
+        Some(only) if sweeps.is_empty() => only.runs(1).run(),
+        last => interleave(sweeps.into_iter().chain(last).map(|sweep| sweep.runs(1)).collect()),
+    }
+}
+
+/// Configurations of the same file and the same model parameters: one load serves them all. In the order of the first of
+/// each.
+fn groups(subjects: &[Subject]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (index, subject) in subjects.iter().enumerate() {
+        let is_same = |other: &Subject| other.path == subject.path && other.params == subject.params;
+        match groups.iter_mut().find(|group| is_same(&subjects[group[0]])) {
+            Some(group) => group.push(index),
+            None => groups.push(vec![index]),
+        }
+    }
+    groups
+}
+
+fn n_places(configurations: &[Configuration]) -> usize {
+    configurations.iter().map(|configuration| configuration.n_runs as usize).sum()
+}
+
+/// Hears nothing but a wait, which would look like a standstill.
+struct Silent;
+
+impl Observer for Silent {
+    fn event(&mut self, event: &Event<'_>) {
+        if let Event::Waiting = event {
+            tell_on_stderr();
+        }
+    }
+}
