@@ -2,17 +2,6 @@
 
 use crate::{args::Args, values::all};
 
-/// Each item once, in order.
-pub fn distinct<T: PartialEq>(items: Vec<T>) -> Vec<T> {
-    let mut kept: Vec<T> = Vec::new();
-    for item in items {
-        if !kept.contains(&item) {
-            kept.push(item);
-        }
-    }
-    kept
-}
-
 /// What a user of `n_all` combinations must hear if `n_kept` are measured.
 pub fn tell(n_all: usize, n_kept: usize, args: &Args) {
     if let Some((n_batch, n_ubatch)) = cut_down(args) {
@@ -36,15 +25,4 @@ fn cut_down(args: &Args) -> Option<(u32, u32)> {
     let n_batch =
         all(&args.context.n_batch).into_iter().filter(|n_batch| *n_batch < n_ubatch && *n_batch > 0).min()?;
     Some((n_batch, n_ubatch))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_is_kept_once_in_order() {
-        assert_eq!(distinct(vec![3, 1, 3, 2, 1]), [3, 1, 2]);
-        assert!(distinct(Vec::<u8>::new()).is_empty());
-    }
 }

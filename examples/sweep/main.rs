@@ -14,6 +14,7 @@ mod job;
 mod names;
 mod output;
 mod placement;
+mod plan;
 mod progress;
 mod remarks;
 mod runs;
@@ -21,14 +22,16 @@ mod screen;
 mod signals;
 mod source;
 mod values;
+mod verify;
 
 use std::process::ExitCode;
 
 use llama_bench_rs::{
     Error,
-    bench::drop_from_page_cache,
+    bench::{Campaign, Cancel, Configuration, Event, Grid},
     gguf::Shape,
     llama::{self, Backend},
+    record::Report,
 };
 
 use args::Args;
@@ -66,7 +69,9 @@ struct Failed {
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        Self { message: error.to_string(), status: SOME_FAILED }
+        // What cannot be measured, or is of another configuration, was asked for wrongly.
+        let status = if matches!(error, Error::Bench(_)) { BAD_USAGE } else { SOME_FAILED };
+        Self { message: error.to_string(), status }
     }
 }
 
@@ -96,79 +101,63 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let (models, contexts) = (configs::models(args, &backend).map_err(bad_usage)?, configs::contexts(args));
     models.iter().try_for_each(|params| params.check_main_gpu(&backend)).map_err(bad_usage)?;
     let n_all = models.len() * contexts.len();
-    let (models, contexts) = (distinct::distinct(models), distinct::distinct(contexts));
-    distinct::tell(n_all, models.len() * contexts.len(), args);
+    let (models, contexts) = (Grid::of(models), Grid::of(contexts));
+    distinct::tell(n_all, models.items().len() * contexts.items().len(), args);
     let mut baselines = Baselining::new(&args.baseline)?;
-    let progress = Progress::new(args.progress);
-    let sources = source::sources(args)?;
     let runs = Runs::of(args)?;
-    let n_runs = sources.len() * models.len() * contexts.len() * runs.n();
     let stopping = args.run.stopping().map_err(bad_usage)?;
-    let paths = sources.iter().map(source::Source::path).collect::<Result<Vec<_>, _>>()?;
-    job::check(args, &models, &contexts, stopping)?;
+    let (models, contexts) = (models.items().to_vec(), contexts.items().to_vec());
+    let job = Job { args, sources: source::sources(args)?, models, contexts, stopping };
+    let configurations = job.plan(runs)?;
     // Before any file is made.
     let interrupt = Interrupt::watch().map_err(bad_usage)?;
-    let mut output = Output::open(args, n_runs).map_err(bad_usage)?;
+    let cancel = interrupt.cancel();
+    let mut output = Output::open(args, configurations.len() * runs.n()).map_err(bad_usage)?;
     // A file that cannot be loaded costs its own runs alone: the others are measured, and the user hears of it at once.
-    let defects: Vec<String> = sources.iter().filter_map(source::Source::defect).collect();
+    let defects: Vec<String> =
+        job.sources.iter().filter_map(|source| source.defect().map(|defect| defect.to_string())).collect();
     defects.iter().for_each(|defect| complain!("sweep: {defect}"));
 
-    let cancel = interrupt.cancel();
+    let progress = Progress::new(args.progress);
     let mut notes = remarks::Notes::default();
-    let mut complete = true;
-    let mut measure_all = || {
-        for process in 0..runs.n_processes {
-            if process > 0 && cancel.is_cancelled() {
-                return Ok(());
-            }
-            progress.say(format!("run {} of {}, in a process of its own", process + 1, runs.n_processes));
-            let report = runs::in_process(cancel)?;
-            runs::replay(&report, &mut output);
-            complete &= report.is_complete();
-            baselines.add(&report);
-            output.run_done(report);
+    if args.plan || args.verify {
+        let complete =
+            inspect(args, job.campaign(runs).cancel(cancel.clone()), &configurations, &progress, cancel)?;
+        return Ok(interrupt.status().unwrap_or(if complete { 0 } else { SOME_FAILED }));
+    }
+    let earlier = output.earlier();
+    let mut observe = |event: &Event<'_>| {
+        progress.event(event);
+        if let Event::Note(note) = event {
+            notes.tell(note, &progress);
         }
-        if runs.n_processes > 0 {
-            return Ok(());
+        if !progress.suspend(|| output.event(event)) {
+            // Measuring on with nowhere to put the figures would waste the user's time.
+            cancel.cancel();
         }
-        let loads = (0..runs.n_loads).flat_map(|load| sources.iter().zip(&paths).map(move |of| (load, of)));
-        for (load, (source, path)) in loads {
-            let made = source.make(&progress, cancel);
-            for params in &models {
-                if load > 0 {
-                    // Pages that stay where they are make runs alike; why they stay is nothing to stop for.
-                    let _ = drop_from_page_cache(path);
-                }
-                let load = |()| source::load(&backend, path, params, &progress, cancel);
-                let model = made.clone().and_then(load);
-                let again = (0..runs.per_load).flat_map(|_| &contexts);
-                for context in again {
-                    let job = Job { args, path, params, model: model.as_ref(), context, stopping };
-                    notes.tell(job.notes()?, &progress);
-                    if args.plan || args.verify {
-                        if cancel.is_cancelled() {
-                            return Ok(());
-                        }
-                        complete &= if args.plan { job.tell_plan()? } else { job.verify(&progress, cancel)? };
-                        continue;
-                    }
-                    let report = job.measure(&progress, &mut output, cancel)?;
-                    complete &= report.is_complete();
-                    baselines.add(&report);
-                    output.run_done(report);
-                }
-            }
-        }
-        Ok(())
     };
-    let measured: Result<(), Failed> = measure_all();
+    let mut measured = Report::default();
+    let done = match runs.n_processes {
+        0 => job
+            .campaign(runs)
+            .cancel(cancel.clone())
+            .take_up(earlier)
+            .observer(&mut observe)
+            .run()
+            .map(|done| measured = done.report)
+            .map_err(Failed::from),
+        n_processes => {
+            observe(&Event::Campaign(&configurations));
+            runs::in_processes(n_processes, &configurations, &mut observe, cancel, &mut measured)
+        }
+    };
     progress.finish();
-    if let Err(failed) = measured {
+    let complete = measured.is_complete();
+    baselines.add(&measured);
+    output.add(measured);
+    if let Err(failed) = done {
         output.abandon();
         return Err(failed);
-    }
-    if args.plan || args.verify {
-        return Ok(interrupt.status().unwrap_or(if complete { 0 } else { SOME_FAILED }));
     }
     let can_be_resumed = output.can_be_resumed();
     let (report, lost) = output.finish();
@@ -188,6 +177,30 @@ fn run(args: &Args) -> Result<u8, Failed> {
         (false, 0) => lost.unwrap_or(0),
         (false, status) => status,
     })
+}
+
+/// What `--plan` and `--verify` do in place of measuring; whether everything is as it should be.
+fn inspect(
+    args: &Args,
+    campaign: Campaign<'_>,
+    configurations: &[Configuration],
+    progress: &Progress,
+    cancel: &Cancel,
+) -> Result<bool, Failed> {
+    let mut notes = remarks::Notes::default();
+    let (mut totals, mut is_right) = (plan::Totals::default(), true);
+    let mut observe = |event: &Event<'_>| progress.event(event);
+    campaign.observer(&mut observe).for_each(|configuration, sweep| {
+        let found = sweep.notes().map_err(bad_usage)?;
+        found.iter().for_each(|note| notes.tell(note, progress));
+        if args.plan {
+            return progress.suspend(|| totals.tell(configuration, &sweep));
+        }
+        is_right &= verify::verify(configuration, sweep, progress, cancel)?;
+        Ok(())
+    })?;
+    progress.finish();
+    Ok(if args.plan { totals.finish(configurations) } else { is_right })
 }
 
 fn list_devices(backend: &Backend) {

@@ -8,7 +8,7 @@ use std::{
 
 use llama_bench_rs::{
     bench::Event,
-    record::{Header, Report, Run},
+    record::{Cell, CurvePoint, Header, Report},
     report::{self, FileSink, Format, Journal, ReportError, Sink},
 };
 
@@ -21,7 +21,7 @@ use crate::{
 /// As shells report a program that wrote to a pipe which nobody read any more.
 const NOBODY_READS: u8 = 141;
 
-/// The outputs, and whether each knows of the run that is going on.
+/// The outputs, and whose cells come.
 pub struct Output<'a> {
     args: &'a Args,
     /// The streams that results are printed on; one that fails is given up.
@@ -30,9 +30,10 @@ pub struct Output<'a> {
     is_silent: bool,
     /// `None` if none was asked for, or once it failed.
     file: Option<ResultFile>,
-    begun: bool,
-    /// What an earlier sweep left in the file, by run.
-    earlier: std::vec::IntoIter<Run>,
+    /// The run that cells belong to.
+    run: u32,
+    /// What an earlier sweep left in the file.
+    earlier: Report,
     /// Kept whole for what reads better in one piece.
     whole: Report,
     /// A stream has the beginning of what must be closed.
@@ -58,86 +59,74 @@ impl<'a> Output<'a> {
         let path = args.output.as_deref().filter(|_| !args.plan && !args.verify);
         let opened = path.map(|path| open_file(args, path)).transpose()?;
         let (file, earlier) = opened.map_or((None, Report::default()), |(file, found)| (Some(file), found));
-        if earlier.runs.len() > n_runs {
-            let n = earlier.runs.len();
-            return Err(format!(
-                "the file to resume from holds {n} configurations and {n_runs} are asked for: ask for the same, or \
-                 write another file"
-            ));
-        }
         Ok(Self {
             args,
             is_silent: screens.is_empty() && file.is_none(),
             screens,
             file,
-            begun: false,
-            earlier: earlier.runs.into_iter(),
+            run: 0,
+            earlier,
             whole: Report::default(),
             has_printed: false,
             failed: false,
         })
     }
 
-    /// The next cell belongs to another run; returns what an earlier sweep measured of it.
-    pub fn next_run(&mut self) -> Option<Run> {
-        self.begun = false;
-        if let Some(ResultFile::Journal(journal)) = &mut self.file {
-            journal.begin();
-        }
-        self.earlier.next()
+    /// What an earlier sweep measured and left in the file.
+    pub fn earlier(&mut self) -> Report {
+        std::mem::take(&mut self.earlier)
     }
 
-    /// Writes what an event tells; whether there is still an output that takes it.
+    /// Writes what an event tells; whether there is still an output that takes it. The journal comes first: what was
+    /// printed is then in it, whatever ends the process.
     pub fn event(&mut self, event: &Event<'_>) -> bool {
-        match event {
-            Event::CellDone { header, cell, curve } => {
-                self.begin(header);
+        self.keep(|file| match file {
+            ResultFile::Journal(journal) => journal.event(event),
+            ResultFile::Sink(_) => Ok(()),
+        });
+        match *event {
+            Event::Campaign(configurations) => {
+                let headers: Vec<&Header> = configurations.iter().map(|one| &one.header).collect();
                 self.print(|rows| {
-                    rows.curve(curve);
-                    rows.cell(header, cell)
-                });
-                self.keep(|file| match file {
-                    ResultFile::Journal(journal) => journal.cell(header, cell, curve),
-                    ResultFile::Sink(sink) => {
-                        sink.curve(curve);
-                        sink.cell(header, cell)
-                    }
-                });
-            }
-            Event::CellSoFar { header, cell, curve } => {
-                // Only the journal writes it; the others get this part of the curve with the next cell.
-                self.begin(header);
-                self.print(|rows| {
-                    rows.curve(curve);
+                    rows.announce(&headers);
                     Ok(())
                 });
-                self.keep(|file| match file {
-                    ResultFile::Journal(journal) => journal.cell_so_far(header, cell, curve),
-                    ResultFile::Sink(sink) => {
-                        sink.curve(curve);
-                        Ok(())
-                    }
-                });
+                if let Some(ResultFile::Sink(sink)) = &mut self.file {
+                    sink.announce(&headers);
+                }
             }
+            // As in the report: the first run of each configuration, then the second of each.
+            Event::Configuration { index, n, run, .. } => self.run = run * n as u32 + index as u32,
+            Event::CellDone { header, cell, curve } => self.rows(header, Some(cell), curve),
+            // The next cell's row has this part of the curve.
+            Event::CellSoFar { header, curve, .. } => self.rows(header, None, curve),
             _ => {}
         }
         !self.is_unread()
     }
 
+    /// Writes a cell, if there is one, and the chunks of the fill before it, to everything but a journal.
+    fn rows(&mut self, header: &Header, cell: Option<&Cell>, curve: &[CurvePoint]) {
+        let run = self.run;
+        self.has_printed = true;
+        self.print(|rows| {
+            rows.turn_to(run, header)?;
+            rows.curve(curve);
+            cell.map_or(Ok(()), |cell| rows.cell(header, cell))
+        });
+        self.keep(|file| match file {
+            ResultFile::Journal(_) => Ok(()),
+            ResultFile::Sink(sink) => {
+                sink.turn_to(run, header)?;
+                sink.curve(curve);
+                cell.map_or(Ok(()), |cell| sink.cell(header, cell))
+            }
+        });
+    }
+
     /// Nobody takes what is written any more.
     fn is_unread(&self) -> bool {
         self.screens.is_empty() && self.file.is_none() && !self.is_silent
-    }
-
-    fn begin(&mut self, header: &Header) {
-        if !std::mem::replace(&mut self.begun, true) {
-            self.has_printed = true;
-            self.print(|rows| rows.begin(header));
-            self.keep(|file| match file {
-                ResultFile::Journal(_) => Ok(()),
-                ResultFile::Sink(sink) => sink.begin(header),
-            });
-        }
     }
 
     /// Writes to each stream, which is given up when that fails.
@@ -177,7 +166,8 @@ impl<'a> Output<'a> {
         }
     }
 
-    pub fn run_done(&mut self, report: Report) {
+    /// Adds to what is written in one piece.
+    pub fn add(&mut self, report: Report) {
         self.whole.runs.extend(report.runs);
     }
 

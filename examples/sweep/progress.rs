@@ -37,7 +37,7 @@ impl Progress {
         self.bar.tick();
     }
 
-    pub fn bytes(&self, what: &str, done: u64, total: u64) {
+    fn bytes(&self, what: &str, done: u64, total: u64) {
         self.tick(format!("{what}: {} of {} MB", done / 1_000_000, total / 1_000_000));
     }
 
@@ -56,6 +56,12 @@ impl Progress {
         match event {
             Event::Waiting => {
                 self.suspend(|| complain!("sweep: waiting for another sweep on this machine to end"))
+            }
+            Event::Making { n_bytes, n_total, .. } => {
+                self.bytes("making the synthetic model", *n_bytes, *n_total);
+            }
+            Event::Loading { path, share } if *share <= 0.0 => {
+                self.say(format!("loading {}", path.display()))
             }
             Event::Planned(plan) => self.begin(plan),
             Event::Opening { n_ctx } => self.say(format!("making a context of {n_ctx} tokens")),

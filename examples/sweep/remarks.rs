@@ -19,12 +19,10 @@ use crate::{args::Args, progress::Progress, values::OutputFormat};
 pub struct Notes(Vec<Note>);
 
 impl Notes {
-    pub fn tell(&mut self, notes: Vec<Note>, progress: &Progress) {
-        for note in notes {
-            if !self.0.contains(&note) {
-                progress.suspend(|| complain!("sweep: {note}"));
-                self.0.push(note);
-            }
+    pub fn tell(&mut self, note: &Note, progress: &Progress) {
+        if !self.0.contains(note) {
+            progress.suspend(|| complain!("sweep: {note}"));
+            self.0.push(note.clone());
         }
     }
 }

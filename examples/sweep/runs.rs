@@ -8,12 +8,12 @@ use std::{
 };
 
 use llama_bench_rs::{
-    bench::{Cancel, Event},
+    bench::{Cancel, Configuration, Event, Observer},
     record::Report,
     report,
 };
 
-use crate::{BAD_USAGE, Failed, SOME_FAILED, args::Args, bad_usage, output::Output, values::RunsIn};
+use crate::{BAD_USAGE, Failed, SOME_FAILED, args::Args, bad_usage, values::RunsIn};
 
 /// How long a process that heard of an interruption itself has for ending.
 const GRACE: Duration = Duration::from_secs(2);
@@ -58,8 +58,28 @@ impl Runs {
     }
 }
 
+/// Measures everything in so many processes, one after the other, and tells of each when it ends; `whole` gets all
+/// runs.
+pub fn in_processes(
+    n_processes: u32,
+    configurations: &[Configuration],
+    observer: &mut dyn Observer,
+    cancel: &Cancel,
+    whole: &mut Report,
+) -> Result<(), Failed> {
+    for run in 0..n_processes {
+        if run > 0 && cancel.is_cancelled() {
+            break;
+        }
+        let report = in_process(cancel)?;
+        replay(&report, configurations, run, observer);
+        whole.runs.extend(report.runs);
+    }
+    Ok(())
+}
+
 /// Measures everything in a process of its own: this program with the same flags.
-pub fn in_process(cancel: &Cancel) -> Result<Report, Failed> {
+fn in_process(cancel: &Cancel) -> Result<Report, Failed> {
     let program = std::env::current_exe().map_err(|e| cannot_start(&e))?;
     let mut child = Command::new(program)
         .args(std::env::args_os().skip(1))
@@ -120,13 +140,15 @@ fn wait(child: &mut Child, cancel: &Cancel) -> std::io::Result<std::process::Exi
     }
 }
 
-/// Writes the runs of another process to the outputs.
-pub fn replay(report: &Report, output: &mut Output<'_>) {
-    for run in &report.runs {
-        output.next_run();
-        let mut curve = &run.curve[..];
-        for cell in &run.cells {
-            output.event(&Event::CellDone { header: &run.header, cell, curve: std::mem::take(&mut curve) });
+/// Tells of the runs of another process as if this one had measured them.
+fn replay(report: &Report, configurations: &[Configuration], run: u32, observer: &mut dyn Observer) {
+    let n = configurations.len();
+    for (index, (measured, configuration)) in report.runs.iter().zip(configurations).enumerate() {
+        observer.event(&Event::Configuration { index, n, name: &configuration.name, run });
+        let mut curve = &measured.curve[..];
+        for cell in &measured.cells {
+            let curve = std::mem::take(&mut curve);
+            observer.event(&Event::CellDone { header: &measured.header, cell, curve });
         }
     }
 }

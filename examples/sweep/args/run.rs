@@ -35,6 +35,10 @@ pub struct RunArgs {
     /// process (its results are written when it ends)
     #[arg(long, value_enum, default_value = "context")]
     pub runs_in: RunsIn,
+    /// Measure configurations one after the other. Without this flag, repetitions of configurations that share a loaded
+    /// model are interleaved if their contexts fit into memory together
+    #[arg(long)]
+    pub no_interleave: bool,
     /// Pause before each test, in seconds, to let the machine cool down
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
     pub delay: Duration,

@@ -1,0 +1,76 @@
+//! `--verify`: how far the logits of each depth are from those of a fresh fill.
+
+use llama_bench_rs::{
+    Error,
+    bench::{BenchError, Cancel, Configuration, Sweep, Verification},
+};
+
+use crate::{Failed, bad_usage, progress::Progress};
+
+/// The name of a configuration and its model, by the file's name if it was not loaded.
+pub fn heading(configuration: &Configuration, sweep: &Sweep<'_>) -> Result<String, Failed> {
+    let model = sweep.header().map_err(bad_usage)?.model;
+    let model = if model.description.is_empty() { model.filename } else { model.description };
+    let name = &configuration.name;
+    Ok(match () {
+        () if model.contains(&**name) => model,
+        () if name.contains(&*model) => name.clone(),
+        () => format!("{name} ({model})"),
+    })
+}
+
+/// Prints how far the logits of each depth are from those of a fresh fill; whether they are within rounding.
+pub fn verify(
+    configuration: &Configuration,
+    sweep: Sweep<'_>,
+    progress: &Progress,
+    cancel: &Cancel,
+) -> Result<bool, Failed> {
+    let heading = heading(configuration, &sweep)?;
+    if let Some(failure) = sweep.failure() {
+        complain!("sweep: {heading}: {}", failure.message);
+        return Ok(false);
+    }
+    progress.say(format!("verifying {heading}"));
+    let found = match sweep.verify() {
+        Ok(found) => found,
+        Err(BenchError::Verify(failure)) if cancel.is_cancelled() && failure.kind == "cancelled" => {
+            complain!("sweep: {heading}: {}", failure.message);
+            return Ok(false);
+        }
+        Err(error @ BenchError::Verify(_)) => return Err(Error::from(error).into()),
+        Err(usage) => return Err(bad_usage(usage)),
+    };
+    progress.suspend(|| print(&heading, &found));
+    Ok(found.is_within_noise())
+}
+
+fn print(heading: &str, found: &Verification) {
+    say!("{heading}\n");
+    say!(
+        "| depth | rewind | rewinds | last position | off by | among rewinds | rounding of a whole restore |"
+    );
+    say!("| ---: | --- | ---: | ---: | ---: | ---: | ---: |");
+    for depth in &found.depths {
+        let last = depth.last_position.map_or_else(|| "none".into(), |last| last.to_string());
+        say!(
+            "| {} | {:?} | {} | {last} | {:.1e} | {:.1e} | {:.1e} |",
+            depth.n_depth,
+            depth.rewind,
+            depth.n_rewinds,
+            depth.difference.get(),
+            depth.repetition_difference.get(),
+            depth.noise.get(),
+        );
+    }
+    say!(
+        "\nOff by: the largest difference of a logit, as a part of the range of the logits. Order: {:?}.",
+        found.order
+    );
+    let verdict = match (found.is_exact(), found.is_within_noise()) {
+        (true, _) => "Every rewind is exact to the bit.",
+        (false, true) => "Every rewind is right within what rounding does to this model.",
+        (false, false) => "A rewind is off by more than rounding does to this model.",
+    };
+    say!("{verdict}");
+}
