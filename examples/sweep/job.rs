@@ -32,7 +32,7 @@ impl<'a> Job<'a> {
 
     /// The configurations, unless something cannot be measured of any model.
     pub fn plan(&'a self, runs: Runs) -> Result<Vec<Configuration>, Failed> {
-        let configurations = self.campaign(runs).plan().map_err(bad_usage)?;
+        let configurations = self.campaign(runs.planned()).plan().map_err(bad_usage)?;
         configurations.iter().try_for_each(|one| self.args.expect.check(&one.plan))?;
         Ok(configurations)
     }

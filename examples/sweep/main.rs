@@ -112,7 +112,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     // Before any file is made.
     let interrupt = Interrupt::watch().map_err(bad_usage)?;
     let cancel = interrupt.cancel();
-    let mut output = Output::open(args, configurations.len() * runs.n()).map_err(bad_usage)?;
+    let mut output = Output::open(args, configurations.len() * runs.n() as usize).map_err(bad_usage)?;
     // A file that cannot be loaded costs its own runs alone: the others are measured, and the user hears of it at once.
     let defects: Vec<String> =
         job.sources.iter().filter_map(|source| source.defect().map(|defect| defect.to_string())).collect();
@@ -121,8 +121,13 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let progress = Progress::new(args.progress);
     let mut notes = remarks::Notes::default();
     if args.plan || args.verify {
-        let complete =
-            inspect(args, job.campaign(runs).cancel(cancel.clone()), &configurations, &progress, cancel)?;
+        let complete = inspect(
+            args,
+            job.campaign(runs.planned()).cancel(cancel.clone()),
+            &configurations,
+            &progress,
+            cancel,
+        )?;
         return Ok(interrupt.status().unwrap_or(if complete { 0 } else { SOME_FAILED }));
     }
     let earlier = output.earlier();
@@ -147,8 +152,8 @@ fn run(args: &Args) -> Result<u8, Failed> {
             .map(|done| measured = done.report)
             .map_err(Failed::from),
         n_processes => {
-            observe(&Event::Campaign(&configurations));
-            runs::in_processes(n_processes, &configurations, &mut observe, cancel, &mut measured)
+            let watch = (&progress, cancel);
+            runs::in_processes(n_processes, &configurations, &mut observe, watch, &mut measured)
         }
     };
     progress.finish();

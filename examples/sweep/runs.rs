@@ -13,7 +13,7 @@ use llama_bench_rs::{
     report,
 };
 
-use crate::{BAD_USAGE, Failed, SOME_FAILED, args::Args, bad_usage, values::RunsIn};
+use crate::{BAD_USAGE, Failed, SOME_FAILED, args::Args, bad_usage, progress::Progress, values::RunsIn};
 
 /// How long a process that heard of an interruption itself has for ending.
 const GRACE: Duration = Duration::from_secs(2);
@@ -39,9 +39,6 @@ impl Runs {
             return Err(bad_usage("--runs 0: give 1 or more"));
         }
         let once = Self { n_loads: 1, per_load: 1, n_processes: 0 };
-        if args.plan || args.verify {
-            return Ok(once);
-        }
         match args.run.runs_in {
             RunsIn::Context => Ok(Self { per_load: n, ..once }),
             RunsIn::Load => Ok(Self { n_loads: n, ..once }),
@@ -52,9 +49,14 @@ impl Runs {
         }
     }
 
+    /// As many runs, for a plan.
+    pub fn planned(self) -> Self {
+        Self { n_loads: 1, per_load: self.n(), n_processes: 0 }
+    }
+
     /// Runs of each configuration.
-    pub fn n(self) -> usize {
-        (self.n_loads * self.per_load) as usize * self.n_processes.max(1) as usize
+    pub fn n(self) -> u32 {
+        self.n_loads * self.per_load * self.n_processes.max(1)
     }
 }
 
@@ -64,13 +66,15 @@ pub fn in_processes(
     n_processes: u32,
     configurations: &[Configuration],
     observer: &mut dyn Observer,
-    cancel: &Cancel,
+    (progress, cancel): (&Progress, &Cancel),
     whole: &mut Report,
 ) -> Result<(), Failed> {
+    observer.event(&Event::Campaign(configurations));
     for run in 0..n_processes {
         if run > 0 && cancel.is_cancelled() {
             break;
         }
+        progress.say(format!("run {} of {n_processes}, in a process of its own", run + 1));
         let report = in_process(cancel)?;
         replay(&report, configurations, run, observer);
         whole.runs.extend(report.runs);
@@ -143,8 +147,12 @@ fn wait(child: &mut Child, cancel: &Cancel) -> std::io::Result<std::process::Exi
 /// Tells of the runs of another process as if this one had measured them.
 fn replay(report: &Report, configurations: &[Configuration], run: u32, observer: &mut dyn Observer) {
     let n = configurations.len();
-    for (index, (measured, configuration)) in report.runs.iter().zip(configurations).enumerate() {
-        observer.event(&Event::Configuration { index, n, name: &configuration.name, run });
+    let mut left: Vec<usize> = (0..n).collect();
+    for measured in &report.runs {
+        // Models that are loaded together were measured together, wherever they stand in the list.
+        let is_its = |&index: &usize| configurations[index].header.differences(&measured.header).is_empty();
+        let Some(index) = left.iter().position(is_its).map(|at| left.remove(at)) else { continue };
+        observer.event(&Event::Configuration { index, n, name: &configurations[index].name, run });
         let mut curve = &measured.curve[..];
         for cell in &measured.cells {
             let curve = std::mem::take(&mut curve);

@@ -1,9 +1,6 @@
 //! `--verify`: how far the logits of each depth are from those of a fresh fill.
 
-use llama_bench_rs::{
-    Error,
-    bench::{BenchError, Cancel, Configuration, Sweep, Verification},
-};
+use llama_bench_rs::bench::{BenchError, Cancel, Configuration, Sweep, Verification};
 
 use crate::{Failed, bad_usage, progress::Progress};
 
@@ -34,11 +31,15 @@ pub fn verify(
     progress.say(format!("verifying {heading}"));
     let found = match sweep.verify() {
         Ok(found) => found,
+        // The next configuration may be verified all the same.
         Err(BenchError::Verify(failure)) if cancel.is_cancelled() && failure.kind == "cancelled" => {
             complain!("sweep: {heading}: {}", failure.message);
             return Ok(false);
         }
-        Err(error @ BenchError::Verify(_)) => return Err(Error::from(error).into()),
+        Err(error @ BenchError::Verify(_)) => {
+            complain!("sweep: {heading}: {error}");
+            return Ok(false);
+        }
         Err(usage) => return Err(bad_usage(usage)),
     };
     progress.suspend(|| print(&heading, &found));

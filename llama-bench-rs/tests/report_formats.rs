@@ -3,7 +3,7 @@
 mod report_support;
 
 use llama_bench_rs::{
-    record::{Cell, Header, Outcome, Report, TestKind, Timing},
+    record::{Cell, Config, Header, Outcome, Report, Run, TestKind, Timing},
     report::{self, FIELDS, Format, Kind, Origin, ReportError, Sink},
 };
 use report_support::{assorted, reference};
@@ -266,6 +266,46 @@ fn chunks_of_the_fill_go_with_the_next_cell() {
     let file = String::from_utf8(sink.finish().unwrap()).unwrap();
     let read = report::read_str(&file).unwrap().report;
     assert_eq!(read.runs[0].curve, run.curve);
+}
+
+#[test]
+fn cells_of_several_runs_may_come_in_turn() {
+    let mut report = reference();
+    let run = report.runs[0].clone();
+    report
+        .runs
+        .push(Run { header: Header { config: other_ubatch(&run), ..run.header.clone() }, ..run.clone() });
+    // Equal to the first in all but its number.
+    report.runs.push(run);
+    for format in [Format::Json, Format::Jsonl, Format::Csv] {
+        let mut sink = Sink::new(format, Vec::new());
+        for cell in 0..report.runs[0].cells.len() {
+            for (n, run) in (0..).zip(&report.runs) {
+                sink.turn_to(n, &run.header).unwrap();
+                // The second half of the fill comes before the last cell.
+                let (early, late) = run.curve.split_at(run.curve.len() / 2);
+                let last = run.cells.len() - 1;
+                sink.curve(if cell == 0 {
+                    early
+                } else if cell == last {
+                    late
+                } else {
+                    &[]
+                });
+            }
+            for (n, run) in (0..).zip(&report.runs) {
+                sink.turn_to(n, &run.header).unwrap();
+                sink.cell(&run.header, &run.cells[cell]).unwrap();
+            }
+        }
+        let file = String::from_utf8(sink.finish().unwrap()).unwrap();
+        let read = report::read_str(&file).unwrap().report;
+        assert_eq!(read, report, "{format}");
+    }
+}
+
+fn other_ubatch(run: &Run) -> Config {
+    Config { n_ubatch: Some(77), ..run.header.config.clone() }
 }
 
 #[test]

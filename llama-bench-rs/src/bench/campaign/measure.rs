@@ -13,7 +13,7 @@ use crate::{
         lock::{Turn, tell_on_stderr},
     },
     llama::{Backend, Model},
-    record::{Failure, Method, Order, Report, Run},
+    record::{Cell, Failure, Method, Order, Report, Run, Test},
 };
 
 /// What a campaign measured.
@@ -43,6 +43,9 @@ struct Loaded<'c> {
     indices: &'c [usize],
 }
 
+/// How a model is loaded once it is needed.
+type Load<'l> = &'l dyn Fn() -> Result<Model, Failure>;
+
 impl Campaign<'_> {
     /// Measures all configurations. A cell, a context or a model that fails is in the report with its reason, and the
     /// others go on.
@@ -54,7 +57,8 @@ impl Campaign<'_> {
         let subjects = self.subjects()?;
         let configurations = self.configurations(&subjects)?;
         let places = places_of(&configurations, &self.earlier)?;
-        let mut earlier: Vec<Option<Run>> = vec![None; n_places(&configurations)];
+        let n_places = configurations.iter().map(|configuration| configuration.n_runs as usize).sum();
+        let mut earlier: Vec<Option<Run>> = vec![None; n_places];
         for (place, run) in places.into_iter().zip(std::mem::take(&mut self.earlier.runs)) {
             earlier[place as usize] = Some(run);
         }
@@ -64,38 +68,16 @@ impl Campaign<'_> {
         stage.tell(&Event::Campaign(&configurations));
         // One turn for all of it: no other sweep comes between two configurations.
         let _turn = Turn::of(&configurations[0].plan.request, &mut &stage, &self.cancel);
-        let mut measured: Vec<Option<Run>> = vec![None; earlier.len()];
-        let result = self.each_load(&subjects, &stage, |load, loaded| {
-            for run in load * self.n_runs..(load + 1) * self.n_runs {
-                if run > 0 && self.cancel.is_cancelled() {
-                    break;
-                }
-                for pack in self.packs(&loaded, &subjects)? {
-                    let place = |index: usize| run as usize * configurations.len() + index;
-                    let mut parts: Vec<Part<'_, '_, '_>> =
-                        pack.iter().map(|&index| stage.part(index, run)).collect();
-                    let mut sweeps = Vec::new();
-                    for (&index, part) in pack.iter().zip(&mut parts) {
-                        let mut sweep = self.sweep(&loaded, &subjects[index]);
-                        if run == 0 {
-                            sweep.notes()?.iter().for_each(|note| part.event(&Event::Note(note)));
-                        }
-                        if let Some(earlier) = earlier[place(index)].take() {
-                            sweep = sweep.take_up(earlier)?;
-                        }
-                        sweeps.push(sweep.observer(part));
-                    }
-                    for (&index, run) in pack.iter().zip(together(sweeps)?.runs) {
-                        measured[place(index)] = Some(run);
-                    }
-                }
-            }
-            Ok::<(), Error>(())
-        });
-        result?;
-        let n = configurations.len();
-        let (of_run, runs) =
-            measured.into_iter().enumerate().filter_map(|(place, run)| Some((place % n, run?))).unzip();
+        let mut measuring = Measuring {
+            campaign: &self,
+            subjects: &subjects,
+            stage: &stage,
+            measured: vec![None; earlier.len()],
+            earlier,
+        };
+        self.each_load(&subjects, &stage, |n_load, indices, load| measuring.load(n_load, indices, load))?;
+        let runs = measuring.measured.into_iter().enumerate();
+        let (of_run, runs) = runs.filter_map(|(place, run)| Some((place % subjects.len(), run?))).unzip();
         Ok(Campaigned { report: Report { runs }, configurations, of_run })
     }
 
@@ -114,8 +96,9 @@ impl Campaign<'_> {
         let observer = self.observer.take().unwrap_or(&mut silent);
         let stage = Stage::new(observer, &configurations);
         self.n_loads = 1;
-        self.each_load(&subjects, &stage, |_, loaded| {
-            for &index in loaded.indices {
+        self.each_load(&subjects, &stage, |_, indices, load| {
+            let loaded = Loaded { model: load(), indices };
+            for &index in indices {
                 if self.cancel.is_cancelled() {
                     break;
                 }
@@ -127,27 +110,30 @@ impl Campaign<'_> {
         })
     }
 
-    /// Loads every model as often as asked for, and does it with each load and its number.
+    /// Goes over all models as often as each is to be loaded: the number of the load, the configurations that it serves,
+    /// and how to load it.
     fn each_load<E: From<Error>>(
         &self,
         subjects: &[Subject],
         stage: &Stage<'_, '_>,
-        mut with: impl FnMut(u32, Loaded<'_>) -> Result<(), E>,
+        mut with: impl FnMut(u32, &[usize], Load<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let backend = Backend::init().map_err(Error::from)?;
         let groups = groups(subjects);
-        for load in 0..self.n_loads {
-            if load > 0 && self.cancel.is_cancelled() {
+        for n_load in 0..self.n_loads {
+            if n_load > 0 && self.cancel.is_cancelled() {
                 break;
             }
             for indices in &groups {
                 let Subject { source, path, params, .. } = &subjects[indices[0]];
-                if load > 0 {
-                    // Pages that stay where they are make runs alike; why they stay is nothing to stop for.
-                    let _ = drop_from_page_cache(path);
-                }
-                let model = source.load(&backend, path, params, stage, &self.cancel);
-                with(load, Loaded { model, indices })?;
+                let load = || {
+                    if n_load > 0 {
+                        // Pages that stay where they are make runs alike; why they stay is nothing to stop for.
+                        let _ = drop_from_page_cache(path);
+                    }
+                    source.load(&backend, path, params, stage, &self.cancel)
+                };
+                with(n_load, indices, &load)?;
             }
         }
         Ok(())
@@ -176,6 +162,83 @@ impl Campaign<'_> {
         let to_indices = |pack: Vec<usize>| pack.into_iter().map(|i| indices[i]).collect();
         Ok(packs(&needs).into_iter().map(to_indices).collect())
     }
+}
+
+/// A campaign at work.
+struct Measuring<'c, 'a, 'o> {
+    campaign: &'c Campaign<'a>,
+    subjects: &'c [Subject],
+    stage: &'c Stage<'o, 'c>,
+    /// What is to be taken up, by place.
+    earlier: Vec<Option<Run>>,
+    /// What is done, by place.
+    measured: Vec<Option<Run>>,
+}
+
+impl Measuring<'_, '_, '_> {
+    /// All runs of a load of a model.
+    fn load(&mut self, n_load: u32, indices: &[usize], load: Load<'_>) -> Result<(), Error> {
+        let n_runs = self.campaign.n_runs;
+        let runs = n_load * n_runs..(n_load + 1) * n_runs;
+        let is_over = indices.iter().all(|&index| runs.clone().all(|run| self.is_over(index, run)));
+        // What an earlier campaign has whole is told again without the model.
+        let model = if is_over { Err(not_needed()) } else { load() };
+        let loaded = Loaded { model, indices };
+        for run in runs {
+            if run > 0 && self.campaign.cancel.is_cancelled() {
+                break;
+            }
+            for pack in self.campaign.packs(&loaded, self.subjects)? {
+                self.pack(&loaded, &pack, run)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A run of configurations that are measured together.
+    fn pack(&mut self, loaded: &Loaded<'_>, pack: &[usize], run: u32) -> Result<(), Error> {
+        let mut parts: Vec<Part<'_, '_, '_>> =
+            pack.iter().map(|&index| self.stage.part(index, run)).collect();
+        let mut sweeps = Vec::new();
+        for (&index, part) in pack.iter().zip(&mut parts) {
+            let mut sweep = self.campaign.sweep(loaded, &self.subjects[index]);
+            if run == 0 {
+                sweep.notes()?.iter().for_each(|note| part.event(&Event::Note(note)));
+            }
+            let place = self.place(index, run);
+            if let Some(earlier) = self.earlier[place].take() {
+                sweep = sweep.take_up(earlier)?;
+            }
+            sweeps.push(sweep.observer(part));
+        }
+        for (&index, measured) in pack.iter().zip(together(sweeps)?.runs) {
+            let place = self.place(index, run);
+            self.measured[place] = Some(measured);
+        }
+        Ok(())
+    }
+
+    fn place(&self, index: usize, run: u32) -> usize {
+        run as usize * self.subjects.len() + index
+    }
+
+    /// Whether an earlier campaign has every repetition of this run.
+    fn is_over(&self, index: usize, run: u32) -> bool {
+        let Some(earlier) = &self.earlier[self.place(index, run)] else { return false };
+        let plan = &self.stage.configuration(index).plan;
+        let is_whole = |cell: &Cell| {
+            let n_reps = plan.request.n_reps_max() as usize;
+            cell.measured()
+                .is_some_and(|measured| measured.stop.is_some() || measured.samples.len() >= n_reps)
+        };
+        let is_over = |test: &Test| earlier.cells.iter().any(|cell| cell.test == *test && is_whole(cell));
+        plan.cells.iter().all(is_over)
+    }
+}
+
+/// Nobody sees it: every cell has its figures.
+fn not_needed() -> Failure {
+    Failure { kind: "model_load".into(), message: "nothing was left to measure of the model".into() }
 }
 
 /// Whether repetitions of others may come between those of this sweep.
@@ -210,10 +273,6 @@ fn groups(subjects: &[Subject]) -> Vec<Vec<usize>> {
         }
     }
     groups
-}
-
-fn n_places(configurations: &[Configuration]) -> usize {
-    configurations.iter().map(|configuration| configuration.n_runs as usize).sum()
 }
 
 /// Hears nothing but a wait, which would look like a standstill.

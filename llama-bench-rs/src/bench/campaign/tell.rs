@@ -18,6 +18,10 @@ impl<'o, 'c> Stage<'o, 'c> {
         Self { observer: RefCell::new(observer), configurations, turn: Cell::new(None) }
     }
 
+    pub(super) fn configuration(&self, index: usize) -> &'c Configuration {
+        &self.configurations[index]
+    }
+
     /// An event of no configuration.
     pub(super) fn tell(&self, event: &Event<'_>) {
         self.observer.borrow_mut().event(event);
@@ -46,7 +50,7 @@ impl Observer for Part<'_, '_, '_> {
     fn event(&mut self, event: &Event<'_>) {
         let Self { stage, index, run } = *self;
         if stage.turn.replace(Some((index, run))) != Some((index, run)) {
-            let name = &*stage.configurations[index].name;
+            let name = &*stage.configuration(index).name;
             stage.tell(&Event::Configuration { index, n: stage.configurations.len(), name, run });
         }
         stage.tell(event);
