@@ -61,7 +61,11 @@ impl Totals {
     pub fn finish(&self, configurations: &[Configuration]) -> bool {
         let stopping = configurations.first().and_then(|one| one.plan.request.stopping);
         if self.n_configurations > 1 {
-            say!("\nAll {} configurations: {}", self.n_configurations, cells(self.n_cells));
+            let runs = match configurations[0].n_runs {
+                1 => String::new(),
+                n => format!(", {n} runs of each"),
+            };
+            say!("\nAll {} configurations{runs}: {}", self.n_configurations, cells(self.n_cells));
             say!("tokens to fill: {}", self.n_fill_tokens);
             say!("tokens to time: {}", at_most(&stopping, self.n_timed_tokens));
         }

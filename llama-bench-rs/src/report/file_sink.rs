@@ -57,7 +57,7 @@ impl FileSink {
     /// The file cannot be written.
     pub fn turn_to(&mut self, run: u32, header: &Header) -> Result<(), ReportError> {
         self.sink.turn_to(run, header)?;
-        self.write(false)
+        if self.sink.is_empty() { Ok(()) } else { self.write(false) }
     }
 
     /// Adds chunks of the fill of the run, timed since its cell before; its next cell's row carries them.

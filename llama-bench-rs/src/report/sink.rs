@@ -150,6 +150,11 @@ impl<W: Write> Sink<W> {
 }
 
 impl Sink<Vec<u8>> {
+    /// Whether nothing was written since [`take`](Self::take).
+    pub(super) fn is_empty(&self) -> bool {
+        self.out.is_empty()
+    }
+
     /// What was written since the last call.
     pub(super) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)

@@ -42,7 +42,8 @@ impl Sweep<'_> {
 /// sweep in the report, in the order given. Where [`Sweep::runs`] asks for more, everything is run again in fresh
 /// contexts, and the report holds the first run of each sweep, then the second of each.
 ///
-/// Rewinds, whatever method was asked for, and takes the depths one after the other.
+/// Rewinds, whatever method was asked for, and takes the depths one after the other. A sweep whose context does not fit
+/// beside the others is measured alone after them.
 ///
 /// # Errors
 /// As [`Sweep::run`], of any of them.
