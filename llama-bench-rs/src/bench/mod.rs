@@ -44,6 +44,7 @@ mod tests;
 mod timed;
 mod tokens;
 mod verify;
+mod verify_text;
 mod warmup;
 mod work;
 

@@ -18,6 +18,7 @@ mod placement;
 mod shorthand;
 mod sitting;
 mod summary;
+mod words;
 pub mod work;
 
 pub use cell::{

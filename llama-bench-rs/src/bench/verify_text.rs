@@ -1,0 +1,70 @@
+//! What a verification found, as a table and a verdict.
+
+use std::fmt;
+
+use super::Verification;
+
+impl fmt::Display for Verification {
+    /// A Markdown table with a row for each depth, and the verdict.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "| depth | brought back by | rewinds | last position | off by | among rewinds | rounding of a whole restore |"
+        )?;
+        writeln!(f, "| ---: | --- | ---: | ---: | ---: | ---: | ---: |")?;
+        for depth in &self.depths {
+            let last = depth.last_position.map_or_else(|| "none".into(), |last| last.to_string());
+            writeln!(
+                f,
+                "| {} | {} | {} | {last} | {:.1e} | {:.1e} | {:.1e} |",
+                depth.n_depth,
+                depth.rewind,
+                depth.n_rewinds,
+                depth.difference.get(),
+                depth.repetition_difference.get(),
+                depth.noise.get(),
+            )?;
+        }
+        writeln!(
+            f,
+            "\nOff by: the largest difference of a logit, as a part of the range of the logits. Order: {}.",
+            self.order
+        )?;
+        f.write_str(match (self.is_exact(), self.is_within_noise()) {
+            (true, _) => "Every rewind is exact to the bit.",
+            (false, true) => "Every rewind is right within what rounding does to this model.",
+            (false, false) => "A rewind is off by more than rounding does to this model.",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        bench::VerifiedDepth,
+        record::{Order, Rewind},
+        units::Share,
+    };
+
+    #[test]
+    fn it_is_told_in_words() {
+        let depth = |n_depth, rewind| VerifiedDepth {
+            n_depth,
+            rewind,
+            n_rewinds: 3,
+            difference: Share::default(),
+            live_difference: Share::default(),
+            repetition_difference: Share::default(),
+            noise: Share::default(),
+            last_position: n_depth.checked_sub(1),
+        };
+        let depths = vec![depth(0, Rewind::Clear), depth(200, Rewind::PartialOnHost)];
+        let text = Verification { depths, order: Order::Blocks }.to_string();
+        assert!(text.contains("| 200 | partial snapshot in host memory | 3 | 199 |"), "{text}");
+        assert!(text.contains("Order: depth by depth.") && text.ends_with("exact to the bit."), "{text}");
+        for word in ["PartialOnHost", "Clear ", "Blocks"] {
+            assert!(!text.contains(word), "{word} is a name of Rust alone: {text}");
+        }
+    }
+}
