@@ -92,9 +92,9 @@ pub(super) fn read(path: &Path) -> Result<Option<Contents>, BaselineError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(io(error)),
         Ok(bytes) => {
-            let text = String::from_utf8(bytes).map_err(|_| BaselineError::Damaged {
+            let text = report::decode::text(bytes).ok_or_else(|| BaselineError::Damaged {
                 path: path.to_owned(),
-                reason: "it is not text in UTF-8".into(),
+                reason: "it is not text in UTF-8 or UTF-16".into(),
             })?;
             parse(path, &text).map(Some)
         }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Flat, OutcomeKind, Place, ReportError, jsonl, read::Assembler};
+use super::{Flat, OutcomeKind, Place, ReportError, decode, jsonl, read::Assembler};
 use crate::record::{Cell, CurvePoint, Header, Report, Test};
 
 /// Time between two rewrites for the sake of a cell that is not done, as a multiple of what a rewrite takes: they cost
@@ -106,12 +106,14 @@ impl Journal {
         if !path.exists() {
             return Ok((Self::create(path)?, Report::default()));
         }
-        let text =
-            fs::read_to_string(path).map_err(|source| ReportError::Read { path: path.to_owned(), source })?;
+        let bytes = fs::read(path).map_err(|source| ReportError::Read { path: path.to_owned(), source })?;
+        let n_bytes = bytes.len() as u64;
+        let text = decode::text(bytes)
+            .ok_or(ReportError::Unrecognised { found: "this is not text in UTF-8 or UTF-16", hint: "" })?;
         let (rows, report) = read(&text)?;
         let file = OpenOptions::new().append(true).open(path).map_err(|e| unwritable(path, e))?;
         let journal = Self {
-            n_bytes: text.len() as u64,
+            n_bytes,
             rows,
             earlier: report.clone(),
             appendable: false,
@@ -298,7 +300,7 @@ fn read(text: &str) -> Result<(Vec<Row>, Report), ReportError> {
     let mut lines = text.split_inclusive('\n').enumerate().peekable();
     while let Some((i, line)) = lines.next() {
         // What is cut off has no end of line, or blocks of zeros where a disk lost power.
-        let is_last = lines.peek().is_none();
+        let (line, is_last) = (decode::without_mark(line), lines.peek().is_none());
         let whole = line.ends_with('\n') || serde_json::from_str::<serde_json::Value>(line).is_ok();
         if line.trim().is_empty() || (is_last && !whole) {
             continue;

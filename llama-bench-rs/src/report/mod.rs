@@ -39,6 +39,7 @@ mod between_runs;
 mod chapters;
 pub(crate) mod columns;
 mod csv;
+pub(crate) mod decode;
 mod error;
 mod explain;
 mod figures;

@@ -2,7 +2,7 @@ use std::{collections::HashMap, fs, path::Path};
 
 use serde_json::{Map, Value};
 
-use super::{FIELDS, Field, Flat, Format, Kind, Place, Problem, ReportError, Skipped, html};
+use super::{FIELDS, Field, Flat, Format, Kind, Place, Problem, ReportError, Skipped, decode, html};
 use crate::record::{CurvePoint, Report, Run, SCHEMA_VERSION, Test};
 
 /// Every row of llama-bench has these, whatever its version.
@@ -30,8 +30,8 @@ pub fn read_file(path: impl AsRef<Path>) -> Result<Loaded, ReportError> {
     if bytes.starts_with(b"SQLite format 3\0") {
         return read_database(path);
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| ReportError::Unrecognised { found: "this is not text in UTF-8", hint: "" })?;
+    let text = decode::text(bytes)
+        .ok_or(ReportError::Unrecognised { found: "this is not text in UTF-8 or UTF-16", hint: "" })?;
     read_str(&text)
 }
 
@@ -99,7 +99,8 @@ fn read_json(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {
 }
 
 fn read_jsonl(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {
-    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let lines = text.lines().map(decode::without_mark).enumerate();
+    let mut lines = lines.filter(|(_, line)| !line.trim().is_empty());
     lines.try_for_each(|(i, line)| assembler.add_line(i, line).map(drop))
 }
 
