@@ -36,12 +36,12 @@ pub enum KvType {
 }
 
 // llama-bench and older scripts write the others as well.
-names!(FlashAttn {
+names!(FlashAttn, "flash attention" {
     Auto = "auto" | "-1",
     Off = "off" | "0" | "false" | "disabled",
     On = "on" | "1" | "true" | "enabled",
 });
-names!(KvType {
+names!(KvType, "type of cache" {
     F32 = "f32",
     F16 = "f16",
     Bf16 = "bf16",

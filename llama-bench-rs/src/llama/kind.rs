@@ -18,7 +18,7 @@ pub enum Pooling {
     Rank,
 }
 
-names!(Pooling { None = "none", Mean = "mean", Cls = "cls", Last = "last", Rank = "rank" });
+names!(Pooling, "pooling" { None = "none", Mean = "mean", Cls = "cls", Last = "last", Rank = "rank" });
 
 impl Pooling {
     pub(super) fn as_raw(self) -> sys::llama_pooling_type {

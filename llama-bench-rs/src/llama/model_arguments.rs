@@ -4,8 +4,23 @@ use std::{ffi::CString, path::Path, ptr};
 
 use super::{
     Backend, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode, checks, kv_overrides,
-    overrides::Overrides, sys,
+    overrides::{self, Overrides},
+    sys,
 };
+
+impl ModelParams {
+    /// Whether these values can be used on this machine, as far as that can be told before a model is loaded: the others
+    /// depend on the model.
+    ///
+    /// # Errors
+    /// A value that llama.cpp has no use for, a pattern that is not a valid regular expression, a device or a buffer type
+    /// that is not there.
+    pub fn check(&self, backend: &Backend) -> Result<(), LlamaError> {
+        checks::model_params(self)?;
+        self.check_main_gpu(backend)?;
+        overrides::asked(backend, self).map(drop)
+    }
+}
 
 /// The arrays that raw parameters point into.
 pub(super) struct Arguments {

@@ -47,7 +47,7 @@ pub enum LazyMode {
 }
 
 macro_rules! names {
-    ($type:ident { $($variant:ident = $name:literal $(| $alias:literal)*),+ $(,)? }) => {
+    ($type:ident, $what:literal { $($variant:ident = $name:literal $(| $alias:literal)*),+ $(,)? }) => {
         impl $type {
             /// Every value, in llama.cpp's order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
@@ -69,7 +69,7 @@ macro_rules! names {
                 })+
                 let known: Vec<_> = Self::ALL.iter().map(|value| value.name()).collect();
                 Err($crate::llama::LlamaError::Parameter {
-                    name: stringify!($type),
+                    name: $what,
                     value: text.into(),
                     remedy: format!("use one of {}", known.join(", ")),
                 })
@@ -79,8 +79,8 @@ macro_rules! names {
 }
 pub(super) use names;
 
-names!(SplitMode { None = "none", Layer = "layer", Row = "row", Tensor = "tensor" });
-names!(LoadMode {
+names!(SplitMode, "split mode" { None = "none", Layer = "layer", Row = "row", Tensor = "tensor" });
+names!(LoadMode, "load mode" {
     Auto = "auto",
     None = "none",
     Mmap = "mmap",
@@ -88,7 +88,7 @@ names!(LoadMode {
     MmapMlock = "mmap+mlock",
     DirectIo = "dio",
 });
-names!(LazyMode { Off = "off", Auto = "auto", On = "on" });
+names!(LazyMode, "lazy mode" { Off = "off", Auto = "auto", On = "on" });
 
 /// How to load a model; the defaults are llama-bench's.
 #[derive(Clone, Debug, PartialEq)]
@@ -230,6 +230,8 @@ mod tests {
             assert_eq!(name(value).parse::<T>().unwrap(), value);
             let refused = "no such".parse::<T>().unwrap_err().to_string();
             assert!(refused.contains("no such") && refused.contains(name(value)), "{refused}");
+            let of_rust = std::any::type_name::<T>().rsplit("::").next().unwrap();
+            assert!(!refused.contains(of_rust), "{of_rust} is a name of Rust alone: {refused}");
         }
     }
 

@@ -18,7 +18,7 @@ pub enum Numa {
     Numactl,
 }
 
-names!(Numa { Disabled = "disabled", Distribute = "distribute", Isolate = "isolate", Numactl = "numactl" });
+names!(Numa, "NUMA placement" { Disabled = "disabled", Distribute = "distribute", Isolate = "isolate", Numactl = "numactl" });
 
 impl Numa {
     pub(super) fn as_raw(self) -> sys::ggml_numa_strategy {

@@ -34,19 +34,8 @@ pub(super) struct Overrides {
 impl Overrides {
     /// For the tensors of this model.
     pub(super) fn new(backend: &Backend, path: &Path, params: &ModelParams) -> Result<Self, LlamaError> {
-        let asked = &params.tensor_buft_overrides;
+        let asked = asked(backend, params)?;
         let none = Self { patterns: Vec::new(), unmatched: Vec::new() };
-        if asked.len() > MAX_PATTERNS {
-            return Err(LlamaError::Parameter {
-                name: NAME,
-                value: format!("{} patterns", asked.len()),
-                remedy: format!("give at most {MAX_PATTERNS}: join them with |"),
-            });
-        }
-        let asked: Vec<_> = asked
-            .iter()
-            .map(|(pattern, buffer)| Ok((pattern, compile(pattern)?, checks::buffer_type(backend, buffer)?)))
-            .collect::<Result<_, LlamaError>>()?;
         if params.vocab_only || (asked.is_empty() && params.n_cpu_moe == 0) {
             return Ok(none);
         }
@@ -92,6 +81,25 @@ impl Overrides {
 }
 
 const NAME: &str = "tensor_buft_overrides";
+
+/// A pattern, compiled, and the buffer type for what it matches.
+type Asked<'a> = (&'a String, Regex, sys::ggml_backend_buffer_type_t);
+
+/// What is wrong with overrides can be told without a model.
+pub(super) fn asked<'a>(backend: &Backend, params: &'a ModelParams) -> Result<Vec<Asked<'a>>, LlamaError> {
+    let asked = &params.tensor_buft_overrides;
+    if asked.len() > MAX_PATTERNS {
+        return Err(LlamaError::Parameter {
+            name: NAME,
+            value: format!("{} patterns", asked.len()),
+            remedy: format!("give at most {MAX_PATTERNS}: join them with |"),
+        });
+    }
+    asked
+        .iter()
+        .map(|(pattern, buffer)| Ok((pattern, compile(pattern)?, checks::buffer_type(backend, buffer)?)))
+        .collect()
+}
 
 fn compile(pattern: &str) -> Result<Regex, LlamaError> {
     let refuse = |why: &str| LlamaError::Parameter {
