@@ -139,6 +139,26 @@ impl Baselines {
         Ok(!self.files(&Name::new(name)?).is_empty())
     }
 
+    /// Reads every file of the baseline of this name, to find damage before anything is measured.
+    ///
+    /// # Errors
+    /// The name cannot be a file's, a file is damaged, or none can be read.
+    pub fn check(&self, name: &str) -> Result<(), BaselineError> {
+        let (mut is_read, mut unread) = (false, None);
+        for path in self.files(&Name::new(name)?) {
+            match file::read(&path) {
+                Ok(_) => is_read = true,
+                Err(error @ BaselineError::Damaged { .. }) => return Err(error),
+                // A newer version may have written the file of another machine.
+                Err(error) => unread = Some(error),
+            }
+        }
+        match unread {
+            Some(error) if !is_read => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// The names of all baselines, in order.
     pub fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
