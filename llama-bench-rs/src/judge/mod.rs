@@ -40,6 +40,7 @@ mod figure;
 mod group;
 mod lines;
 mod matrix;
+mod reports;
 mod rule;
 mod sides;
 mod verdict;
@@ -60,6 +61,7 @@ pub use crate::stats::Bounds;
 pub use estimate::{PrintedRate, RunEstimate, Scope};
 pub use figure::{AdjustedFigure, RunFigure, TimeFigure};
 pub(crate) use group::Group;
+pub use reports::{ConfigurationJudgement, ReportJudgement, compare_reports};
 pub use rule::Rule;
 pub use verdict::{Because, Finding};
 
