@@ -136,6 +136,22 @@ fn a_plan_has_every_combination_once() {
     assert!(ran.out.contains("8 cells of"), "{}", ran.out);
 }
 
+/// Which model and configuration, in words.
+#[test]
+fn a_verification_says_what_it_is_of() {
+    let flags = "--shape tiny-gpt-oss -p 16 -n 0 -d 0,200 -t 1 -fa 1 -ub 64 --verify".split(' ');
+    let ran = sweep(flags);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let first = ran.out.lines().next().unwrap();
+    assert!(first.contains("gpt-oss") && first.contains("-ub=64 -fa=on"), "{first}");
+    for words in ["| memory cleared |", "| 200 | partial snapshot ", "Order: "] {
+        assert!(ran.out.contains(words), "{words}: {}", ran.out);
+    }
+    for word in ["PartialOn", "Clear ", "Rounds", "Blocks"] {
+        assert!(!ran.out.contains(word), "{word} is a name of Rust alone: {}", ran.out);
+    }
+}
+
 #[test]
 fn what_cannot_be_had_says_what_to_do_instead() {
     for (flag, remedy) in [("-hf", "download the GGUF file"), ("--rpc", "no RPC backend")] {
@@ -146,20 +162,6 @@ fn what_cannot_be_had_says_what_to_do_instead() {
     let ran = small_sweep(&["-dev", "CUDA77"]);
     assert_eq!(ran.status, 2);
     assert!(ran.err.contains("CUDA77") && ran.err.contains("CPU"), "{}", ran.err);
-}
-
-#[test]
-fn help_shows_short_and_long_names() {
-    let ran = sweep(["--help"]);
-    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
-    for names in [
-        "-ub, --ubatch-size <N>",
-        "-ngl, --n-gpu-layers <N>",
-        "-oe, --output-err <FORMAT>",
-        "-p, --n-prompt <N>",
-    ] {
-        assert!(ran.out.contains(names), "{names}: {}", ran.out);
-    }
 }
 
 /// A process that is kept on one CPU gets one thread, whatever the machine has.

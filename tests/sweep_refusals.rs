@@ -38,7 +38,7 @@ fn numbers_that_cannot_be_meant() {
     let nothing = ["--shape", "tiny-llama", "-p", "0", "-n", "0"];
     refused(&sweep(nothing), 2, &["nothing to measure"]);
     refused(&small_sweep(&["-pg", "0,8"]), 2, &["0 tokens"]);
-    refused(&sweep(["--shape", "tiny-llama", "-r", "0"]), 2, &["0 repetitions"]);
+    refused(&sweep(["--shape", "tiny-llama", "-r", "0"]), 2, &["give 1 or more"]);
     for flag in ["-p", "-n", "-d", "-b", "-ub", "-t", "-r"] {
         refused(&sweep(["--shape", "tiny-llama", flag, "-5"]), 2, &["-5"]);
         refused(&sweep(["--shape", "tiny-llama", flag, "many"]), 2, &["many"]);
@@ -62,34 +62,64 @@ fn numbers_that_cannot_be_meant() {
     refused(&sweep(["--shape", "tiny-llama", "-p", "16", "-d", "2147483647"]), 2, &["2147483647"]);
 }
 
-/// What only the making of a context finds out is a failed cell: other configurations go on.
+/// Each value alone is refused before any file is made or loaded, whatever the others are.
 #[test]
-fn context_parameters_that_cannot_be_are_failed_cells() {
-    for (flag, name) in [("-b", "n_batch"), ("-ub", "n_ubatch"), ("-t", "n_threads")] {
-        let ran = sweep(["--shape", "tiny-llama", "-p", "16", "-n", "0", "-r", "1", flag, "0"]);
-        assert_eq!(ran.status, 1, "{}", ran.err);
-        assert!(ran.out.contains(&format!("{name} = 0")), "{}", ran.out);
+fn values_that_no_model_takes_are_refused_before_one_is_loaded() {
+    for (flags, says) in [
+        (["-b", "0"], ["--batch-size", "give 1 to"]),
+        (["-ub", "512,0"], ["--ubatch-size", "give 1 to"]),
+        (["-t", "0"], ["--threads", "give 1 to 512"]),
+        (["--poll", "200"], ["--poll", "give 0 to 100"]),
+        (["--prio", "7"], ["--prio", "-1 (low) to 3 (realtime)"]),
+        (["--runs", "0"], ["--runs", "give 1 or more"]),
+        (["-ot", "exps=NoSuchBuffer"], ["NoSuchBuffer", "CPU"]),
+        (["-ot", "ffn_(=CPU"], ["ffn_(", "regular expression"]),
+        (["-ts", "1/nan"], ["--tensor-split", "\"nan\""]),
+        (["-ncmoe", "5000"], ["n_cpu_moe", "5000"]),
+    ] {
+        // A file that is not there would be said first if it were looked at.
+        let ran = sweep(["-m", "no/such/model.gguf"].into_iter().chain(flags));
+        refused(&ran, 2, &says);
+        assert!(!ran.err.contains("no/such/model.gguf"), "{}", ran.err);
     }
+    let mask = format!("1{}", "0".repeat(128));
+    refused(&small_sweep(&["-C", &mask]), 2, &["CPU 512", "CPUs 0 to 511", "taskset"]);
+}
+
+#[test]
+fn a_damaged_baseline_is_refused_before_anything_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = |more: &[&str]| {
+        let all =
+            ["-p", "8", "-n", "0", "-r", "1", "-t", "1", "--baseline-dir", folder.path().to_str().unwrap()];
+        sweep(all.iter().chain(more))
+    };
+    let saved = flags(&["--shape", "tiny-llama", "--save-baseline", "main", "-o", "none"]);
+    assert_eq!(saved.status, 0, "{}", saved.err);
+    let file = fs::read_dir(folder.path().join("main")).unwrap().map(|entry| entry.unwrap().path());
+    let file = file.filter(|path| path.extension().is_some()).find(|path| path.is_file()).unwrap();
+    let whole = fs::read_to_string(&file).unwrap();
+    // As an editor of Windows saves it.
+    fs::write(&file, format!("\u{feff}{}", whole.replace('\n', "\r\n"))).unwrap();
+    let compared =
+        flags(&["--shape", "tiny-llama", "--baseline", "main", "--tolerance", "1000000%", "-o", "none"]);
+    assert_eq!(compared.status, 0, "{}", compared.err);
+    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    for flag in ["--baseline", "--save-baseline"] {
+        let ran = flags(&["-m", "no/such/model.gguf", flag, "main"]);
+        refused(&ran, 2, &["is damaged", "delete it and save the baseline again"]);
+        assert!(!ran.err.contains("no/such/model.gguf"), "{}", ran.err);
+    }
+}
+
+/// What only some combinations cannot have is a failed cell: other configurations go on.
+#[test]
+fn context_parameters_that_do_not_go_together_are_failed_cells() {
     let ran = sweep("--shape tiny-llama -p 16 -n 0 -r 1 -t 1 -ctv q8_0,f16 -fa 0 -o json".split(' '));
     assert_eq!(ran.status, 1, "{}", ran.err);
     let rows: Vec<serde_json::Value> = serde_json::from_str(&ran.out).unwrap();
     assert!(rows[0]["error_message"].as_str().unwrap().contains("flash attention"), "{}", rows[0]);
     assert!(rows[1]["avg_ts"].as_f64().unwrap() > 0.0, "{}", rows[1]);
-}
-
-/// What only the loading of a model finds out is a failed run.
-#[test]
-fn model_parameters_that_cannot_be_are_failed_cells() {
-    for (flags, says) in [
-        (["-ot", "exps=NoSuchBuffer"], ["NoSuchBuffer", "CPU"]),
-        (["-ot", "ffn_(=CPU"], ["ffn_(", "regular expression"]),
-        (["-ts", "1/nan"], ["tensor_split", "NaN"]),
-    ] {
-        let ran = small_sweep(&flags);
-        assert_eq!(ran.status, 1, "{}", ran.err);
-        assert!(says.iter().all(|word| ran.out.contains(word)), "{}", ran.out);
-        assert!(ran.out.contains("failed: "), "{}", ran.out);
-    }
 }
 
 #[test]
@@ -165,8 +195,7 @@ fn a_full_disk_leaves_nothing() {
 #[test]
 fn a_noise_that_is_not_a_percentage_is_bad_usage() {
     for noise in ["nan", "-1", "much"] {
-        let ran =
-            run(example("compare").args(["--a", "n_threads=1", "--b", "n_threads=1", "--noise", noise]));
+        let ran = run(example("compare").args(["--a", "-t 1", "--b", "-t 1", "--noise", noise]));
         assert_eq!(ran.status, 2, "{}", ran.err);
         assert!(ran.err.contains("is not a percentage"), "{}", ran.err);
     }

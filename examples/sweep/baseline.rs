@@ -5,31 +5,31 @@ use std::path::PathBuf;
 use llama_bench_rs::{
     Error,
     baseline::{BaselineError, Baselines},
+    cli::{self, OutputFormat},
     record::{Report, work::WorkChange},
     testing::{LostWork, RegressionError, Tolerance, check_no_regression, check_work},
-    units::Share,
 };
 
-use crate::{
-    BAD_USAGE, Failed, REGRESSED, SOME_FAILED, bad_usage, output::print_beside, values::OutputFormat,
-};
+use crate::{BAD_USAGE, Failed, REGRESSED, SOME_FAILED, bad_usage, output::print_beside};
 
 #[derive(Debug, clap::Args)]
 pub struct BaselineArgs {
-    /// Keep the results as a run of the baseline of this name
-    #[arg(long, value_name = "NAME")]
-    save_baseline: Option<String>,
-    /// Compare the results with the baseline of this name; exit status 3 if a cell got slower
+    /// Compare with the baseline of this name
+    ///
+    /// Exit status 3 if a cell got slower.
     #[arg(long, value_name = "NAME")]
     baseline: Option<String>,
+    /// Keep the results as a run of this baseline
+    #[arg(long, value_name = "NAME")]
+    save_baseline: Option<String>,
     /// Folder of the baselines [default: llama-bench-baselines in cargo's target folder]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
     baseline_dir: Option<PathBuf>,
     /// The slowdown that is too much, in percent of the time; half of it always passes
-    #[arg(long, value_name = "PERCENT", default_value = "5", allow_negative_numbers = true, value_parser = tolerance)]
+    #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = tolerance, hide_short_help = true)]
     tolerance: Tolerance,
     /// A cell that is too noisy to tell counts as slower
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     strict: bool,
 }
 
@@ -41,11 +41,7 @@ impl BaselineArgs {
 }
 
 fn tolerance(text: &str) -> Result<Tolerance, String> {
-    let percent = text.trim_end_matches('%').trim().parse::<f64>().ok();
-    percent
-        .and_then(|percent| Share::new(percent / 100.0))
-        .map(Tolerance::new)
-        .ok_or_else(|| format!("{text:?} is not a valid tolerance: write a number of percent, 0 or more"))
+    cli::percent(text).map(Tolerance::new)
 }
 
 /// The results so far, and what will become of them.
@@ -61,6 +57,7 @@ impl<'a> Baselining<'a> {
         let baselines = args.baseline_dir.as_ref().map_or_else(Baselines::default, Baselines::new);
         if let Some(name) = &args.save_baseline {
             baselines.contains(name).map_err(bad_usage)?;
+            baselines.check(name).map_err(bad_usage)?;
         }
         if let Some(name) = &args.baseline
             && !baselines.contains(name).map_err(bad_usage)?
@@ -69,6 +66,9 @@ impl<'a> Baselining<'a> {
             let known = if names.is_empty() { "none".into() } else { names.join(", ") };
             let folder = baselines.folder().display();
             return Err(bad_usage(format!("there is no baseline {name:?} in {folder} (there are: {known})")));
+        }
+        if let Some(name) = &args.baseline {
+            baselines.check(name).map_err(bad_usage)?;
         }
         Ok(Self { args, baselines, report: Report::default() })
     }

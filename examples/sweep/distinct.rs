@@ -1,6 +1,8 @@
 //! Combinations of flags that come to the same are measured once.
 
-use crate::{args::Args, values::all};
+use llama_bench_rs::cli::all;
+
+use crate::args::Args;
 
 /// What a user of `n_all` combinations must hear if `n_kept` are measured.
 pub fn tell(n_all: usize, n_kept: usize, args: &Args) {

@@ -2,17 +2,19 @@
 
 use llama_bench_rs::{
     bench::Plan,
+    cli::OutputFormat,
     record::Report,
     report::insights::{Expectation, Verdict},
 };
 
-use crate::{Failed, args::Args, bad_usage, output::print_beside, values::OutputFormat};
+use crate::{Failed, args::Args, bad_usage, output::print_beside};
 
 #[derive(Debug, clap::Args)]
 pub struct ExpectArgs {
-    /// Tokens per second that a test is expected to reach, such as pp2048=2000..3000 or tg32@4096=50..; falling short
-    /// makes exit status 3
-    #[arg(long, value_name = "TEST[@DEPTH]=LOW..HIGH", value_delimiter = ',')]
+    /// Tokens per second that a test should reach
+    ///
+    /// Such as pp2048=2000..3000 or tg32@4096=50..; falling short makes exit status 3.
+    #[arg(long, value_name = "TEST=LOW..HIGH", value_delimiter = ',')]
     pub expect: Vec<Expectation>,
 }
 
@@ -33,10 +35,10 @@ impl ExpectArgs {
     pub fn judge(&self, report: &Report, args: &Args) -> bool {
         let judged: Vec<_> =
             self.expect.iter().flat_map(|expectation| expectation.check_report(report)).collect();
-        let is_among_insights = args.explain || args.format == OutputFormat::Terminal;
+        let is_among_insights = args.explain || args.out.format == OutputFormat::Terminal;
         if !judged.is_empty() && !is_among_insights {
             let lines: Vec<String> = judged.iter().map(ToString::to_string).collect();
-            print_beside(args.format, &format!("\n{}", lines.join("\n")));
+            print_beside(args.out.format, &format!("\n{}", lines.join("\n")));
         }
         judged.iter().any(|expected| expected.verdict == Verdict::FallsShort)
     }

@@ -2,11 +2,19 @@
 
 use llama_bench_rs::{
     bench::{Campaign, Configuration, Source, Sweep},
+    cli::DefaultTests,
     llama::{ContextParams, ModelParams},
     stats::StoppingRule,
 };
 
-use crate::{Failed, args::Args, bad_usage, runs::Runs, values::all};
+use crate::{Failed, args::Args, bad_usage, runs::Runs};
+
+/// What is measured of a model if the flags do not say: llama-bench's tests.
+const OF_A_MODEL: DefaultTests<'_> = DefaultTests { n_prompt: 512, n_gen: 128, depths: &[0] };
+
+/// What is measured if no model is named: enough for two cores and a minute.
+const OF_OWN_MODEL: DefaultTests<'_> =
+    DefaultTests { n_prompt: 256, n_gen: 16, depths: &[0, 512, 1024, 1536, 2048] };
 
 /// Every model in every configuration of the flags.
 pub struct Job<'a> {
@@ -39,38 +47,9 @@ impl<'a> Job<'a> {
 
     /// What is measured of each configuration.
     fn asked<'m>(&self, sweep: Sweep<'m>) -> Sweep<'m> {
-        let (args, tests, run) = (self.args, &self.args.tests, &self.args.run);
-        let mut sweep = sweep
-            .depths(all(&tests.n_depth))
-            .repetitions(run.n_reps)
-            .warmup(!run.no_warmup)
-            .paced(run.pace)
-            .repeat_disturbed(run.repeat_disturbed)
-            .exclusive(!run.share_machine)
-            .delay(run.delay)
-            .seed(run.seed)
-            .method(run.method.into())
-            .order(run.order.into());
-        if let Some(rule) = self.stopping {
-            sweep = sweep.until(rule);
-        }
+        let args = self.args;
         let own_default = args.model.models.is_empty() && args.model.shapes.is_empty();
-        let tests_given = !(tests.n_prompt.is_empty() && tests.n_gen.is_empty() && tests.pg.is_empty());
-        // As in llama-bench, a length of 0 means none.
-        let or = |given: Vec<u32>, default: u32| if tests_given { given } else { vec![default] };
-        for n in or(all(&tests.n_prompt), if own_default { 256 } else { 512 }).into_iter().filter(|&n| n > 0)
-        {
-            sweep = sweep.prompt(n);
-        }
-        for n in or(all(&tests.n_gen), if own_default { 16 } else { 128 }).into_iter().filter(|&n| n > 0) {
-            sweep = sweep.generate(n);
-        }
-        for &(n_prompt, n_gen) in &tests.pg {
-            sweep = sweep.pg(n_prompt, n_gen);
-        }
-        if tests.n_depth.is_empty() {
-            sweep = if own_default { sweep.depths((0..=2048).step_by(512)) } else { sweep.depths([0]) };
-        }
-        sweep
+        let sweep = args.run.ask(sweep, self.stopping);
+        args.tests.ask(sweep, if own_default { OF_OWN_MODEL } else { OF_A_MODEL })
     }
 }

@@ -6,14 +6,10 @@ mod print;
 
 mod args;
 mod baseline;
-mod configs;
 mod distinct;
 mod expect;
-mod help;
 mod job;
-mod names;
 mod output;
-mod placement;
 mod plan;
 mod progress;
 mod remarks;
@@ -21,7 +17,6 @@ mod runs;
 mod screen;
 mod signals;
 mod source;
-mod values;
 mod verify;
 
 use std::process::ExitCode;
@@ -48,7 +43,7 @@ const REGRESSED: u8 = 3;
 
 fn main() -> ExitCode {
     let args = Args::read();
-    if args.verbose {
+    if args.out.verbose {
         // A log that nobody reads any more must not end the sweep.
         tracing_subscriber::fmt().with_writer(std::io::stderr).log_internal_errors(false).init();
     }
@@ -98,8 +93,8 @@ fn run(args: &Args) -> Result<u8, Failed> {
         return Ok(0);
     }
     // Everything that can be wrong with the request is found before anything is made or loaded.
-    let (models, contexts) = (configs::models(args, &backend).map_err(bad_usage)?, configs::contexts(args));
-    models.iter().try_for_each(|params| params.check_main_gpu(&backend)).map_err(bad_usage)?;
+    let models = args.model.params(&backend, args.tests.n_ctx()).map_err(bad_usage)?;
+    let contexts = args.context.params();
     let n_all = models.len() * contexts.len();
     let (models, contexts) = (Grid::of(models), Grid::of(contexts));
     distinct::tell(n_all, models.items().len() * contexts.items().len(), args);
@@ -176,7 +171,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
         return Ok(lost.unwrap_or(SOME_FAILED));
     }
     let falls_short = args.expect.judge(&report, args);
-    let status = baselines.finish(args.format, if complete { 0 } else { SOME_FAILED })?;
+    let status = baselines.finish(args.out.format, if complete { 0 } else { SOME_FAILED })?;
     Ok(match (falls_short, status) {
         (true, _) => REGRESSED,
         (false, 0) => lost.unwrap_or(0),

@@ -8,6 +8,7 @@ use std::{
 
 use llama_bench_rs::{
     bench::Event,
+    cli::OutputFormat,
     record::{Cell, CurvePoint, Header, Report},
     report::{self, FileSink, Format, Journal, ReportError, Sink},
 };
@@ -15,7 +16,6 @@ use llama_bench_rs::{
 use crate::{
     args::Args,
     screen::{Screen, Stream},
-    values::OutputFormat,
 };
 
 /// As shells report a program that wrote to a pipe which nobody read any more.
@@ -52,11 +52,11 @@ enum ResultFile {
 impl<'a> Output<'a> {
     /// Opens the file before anything is measured; with `--resume`, one that an earlier sweep left is gone on with.
     pub fn open(args: &'a Args, n_runs: usize) -> Result<Self, String> {
-        let streams = [(args.format, Stream::Out), (args.format_err, Stream::Err)];
+        let streams = [(args.out.format, Stream::Out), (args.out.format_err, Stream::Err)];
         let screens: Vec<_> =
             streams.into_iter().filter_map(|(format, stream)| Screen::new(format, stream, n_runs)).collect();
         // What measures nothing must not touch a file with figures in it.
-        let path = args.output.as_deref().filter(|_| !args.plan && !args.verify);
+        let path = args.out.output.as_deref().filter(|_| !args.plan && !args.verify);
         let opened = path.map(|path| open_file(args, path)).transpose()?;
         let (file, earlier) = opened.map_or((None, Report::default()), |(file, found)| (Some(file), found));
         Ok(Self {
@@ -224,7 +224,7 @@ fn open_file(args: &Args, path: &Path) -> Result<(ResultFile, Report), String> {
     }
     // What is no ordinary file, such as a pipe, holds nothing that could be lost and cannot be replaced.
     let is_file = path.is_file();
-    if is_file && !args.resume && !args.force && path.metadata().is_ok_and(|file| file.len() > 0) {
+    if is_file && !args.resume && !args.out.force && path.metadata().is_ok_and(|file| file.len() > 0) {
         return Err(format!(
             "{} holds results already: resume from it (--resume, JSONL only), replace it (--force) or name another file",
             path.display()

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use llama_bench_rs::{
     bench::Note,
+    cli::OutputFormat,
     record::{FlashAttnSetting, Report},
     report::{
         Format,
@@ -12,7 +13,7 @@ use llama_bench_rs::{
     },
 };
 
-use crate::{args::Args, progress::Progress, values::OutputFormat};
+use crate::{args::Args, progress::Progress};
 
 /// What was said of values that do not do what their names say: each once.
 #[derive(Default)]
@@ -34,7 +35,7 @@ pub fn tell(report: &Report, args: &Args, said: &[String]) {
         .into_iter()
         .map(|label| if label.is_empty() { label } else { format!("{label}: ") })
         .collect();
-    let in_table = matches!(args.format, OutputFormat::Rows(Format::Markdown) | OutputFormat::Terminal);
+    let in_table = matches!(args.out.format, OutputFormat::Rows(Format::Markdown) | OutputFormat::Terminal);
     for insight in insights(report).iter().filter(|_| !in_table) {
         if let Statement::Failed(failed) = &insight.statement
             && failed.cells.iter().any(|(_, failure)| !said.contains(&failure.message))
@@ -42,7 +43,7 @@ pub fn tell(report: &Report, args: &Args, said: &[String]) {
             complain!("sweep: {}{insight}", labels[insight.run]);
         }
     }
-    for insight in insights(report).iter().filter(|_| !matches!(args.format, OutputFormat::Terminal)) {
+    for insight in insights(report).iter().filter(|_| !matches!(args.out.format, OutputFormat::Terminal)) {
         if let (Statement::Neighbours(_), Level::Warning) = (&insight.statement, insight.level()) {
             complain!("sweep: {}{insight}", labels[insight.run]);
         }

@@ -9,11 +9,12 @@ use std::{
 
 use llama_bench_rs::{
     bench::{Cancel, Configuration, Event, Observer},
+    cli::RunsIn,
     record::Report,
     report,
 };
 
-use crate::{BAD_USAGE, Failed, SOME_FAILED, args::Args, bad_usage, progress::Progress, values::RunsIn};
+use crate::{BAD_USAGE, Failed, SOME_FAILED, args::Args, bad_usage, progress::Progress};
 
 /// How long a process that heard of an interruption itself has for ending.
 const GRACE: Duration = Duration::from_secs(2);

@@ -3,11 +3,10 @@
 use std::io::{self, IsTerminal, Write};
 
 use llama_bench_rs::{
+    cli::OutputFormat,
     record::Report,
     report::{self, Format, ReportError, Sink, insights::Expectation, terminal},
 };
-
-use crate::values::OutputFormat;
 
 #[derive(Clone, Copy)]
 pub enum Stream {

@@ -1,6 +1,6 @@
 //! `--verify`: how far the logits of each depth are from those of a fresh fill.
 
-use llama_bench_rs::bench::{BenchError, Cancel, Configuration, Sweep, Verification};
+use llama_bench_rs::bench::{BenchError, Cancel, Configuration, Sweep};
 
 use crate::{Failed, bad_usage, progress::Progress};
 
@@ -42,36 +42,6 @@ pub fn verify(
         }
         Err(usage) => return Err(bad_usage(usage)),
     };
-    progress.suspend(|| print(&heading, &found));
+    progress.suspend(|| say!("{heading}\n\n{found}"));
     Ok(found.is_within_noise())
-}
-
-fn print(heading: &str, found: &Verification) {
-    say!("{heading}\n");
-    say!(
-        "| depth | rewind | rewinds | last position | off by | among rewinds | rounding of a whole restore |"
-    );
-    say!("| ---: | --- | ---: | ---: | ---: | ---: | ---: |");
-    for depth in &found.depths {
-        let last = depth.last_position.map_or_else(|| "none".into(), |last| last.to_string());
-        say!(
-            "| {} | {:?} | {} | {last} | {:.1e} | {:.1e} | {:.1e} |",
-            depth.n_depth,
-            depth.rewind,
-            depth.n_rewinds,
-            depth.difference.get(),
-            depth.repetition_difference.get(),
-            depth.noise.get(),
-        );
-    }
-    say!(
-        "\nOff by: the largest difference of a logit, as a part of the range of the logits. Order: {:?}.",
-        found.order
-    );
-    let verdict = match (found.is_exact(), found.is_within_noise()) {
-        (true, _) => "Every rewind is exact to the bit.",
-        (false, true) => "Every rewind is right within what rounding does to this model.",
-        (false, false) => "A rewind is off by more than rounding does to this model.",
-    };
-    say!("{verdict}");
 }

@@ -5,6 +5,8 @@
 pub mod baseline;
 pub mod bench;
 pub mod chat;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod error;
 pub mod gguf;
 pub mod judge;

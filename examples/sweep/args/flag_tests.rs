@@ -1,17 +1,15 @@
 //! Every flag of llama-bench's usage text in each of its forms, up to the parameters that it leads to.
 
-use std::{collections::BTreeSet, fmt::Debug, time::Duration};
+use std::{collections::BTreeSet, fmt::Debug, path::PathBuf, time::Duration};
 
+use clap::{CommandFactory, error::ErrorKind};
 use llama_bench_rs::{
+    cli::{MethodArg, OrderArg, all, all_integers},
     llama::{Backend, ContextParams, FlashAttn, KvType, LazyMode, LoadMode, ModelParams, Numa, SplitMode},
     report::Format,
 };
 
 use super::*;
-use crate::{
-    configs,
-    values::{MethodArg, OrderArg, all},
-};
 
 /// Reads a line; words are separated by one blank, two stand around an empty word.
 fn parse(line: &str) -> Result<Args, clap::Error> {
@@ -24,11 +22,12 @@ fn args(line: &str) -> Args {
 }
 
 fn models(line: &str) -> Vec<ModelParams> {
-    configs::models(&args(line), &Backend::init().unwrap()).unwrap()
+    let args = args(line);
+    args.model.params(&Backend::init().unwrap(), args.tests.n_ctx()).unwrap()
 }
 
 fn contexts(line: &str) -> Vec<ContextParams> {
-    configs::contexts(&args(line))
+    args(line).context.params()
 }
 
 /// The flags that a table has spoken of, so that none is forgotten.
@@ -187,40 +186,52 @@ fn every_flag_of_llama_bench_in_each_of_its_forms() {
     );
     s.last("--numa", ["", "numactl"], |a| a.run.numa, [Some(Numa::Distribute), Some(Numa::Numactl)]);
     s.last("--delay", ["5", "0.5"], |a| a.run.delay, [Duration::from_secs(5), Duration::from_millis(500)]);
-    s.last("--prio", ["-1", "3"], |a| a.context.prio.0.clone(), [vec![-1], vec![3]]);
+    s.last(
+        "--prio",
+        ["-1", "3"],
+        |a| all_integers(std::slice::from_ref(&a.context.prio)),
+        [vec![-1], vec![3]],
+    );
     let rows = [OutputFormat::Rows(Format::Markdown), OutputFormat::Rows(Format::Json)];
-    s.last("-o --output", ["md", "json"], |a| a.format, rows);
+    s.last("-o --output", ["md", "json"], |a| a.out.format, rows);
     s.last(
         "-o --output",
         ["sql", "none"],
-        |a| a.format,
+        |a| a.out.format,
         [OutputFormat::Rows(Format::Sql), OutputFormat::Nothing],
     );
     s.last(
         "-oe --output-err",
         ["csv", "jsonl"],
-        |a| a.format_err,
+        |a| a.out.format_err,
         [OutputFormat::Rows(Format::Csv), OutputFormat::Rows(Format::Jsonl)],
     );
     s.switch("--no-warmup", |a| a.run.no_warmup);
     s.switch("--progress", |a| a.progress);
-    s.switch("-v --verbose", |a| a.verbose);
+    s.switch("-v --verbose", |a| a.out.verbose);
     s.switch("--list-devices", |a| a.list_devices);
 
-    for (names, why) in names::REFUSED {
-        for name in *names {
-            for line in [format!("{name} 1"), format!("{name}=1"), (*name).to_owned()] {
+    for (names, why) in REFUSED {
+        for name in names.split(' ') {
+            for line in [format!("{name} 1"), format!("{name}=1"), name.to_owned()] {
                 let error = parse(&line).unwrap_err();
                 assert_eq!(error.exit_code(), 2);
-                assert!(error.to_string().contains(&format!("{name}: {why}")), "{line}: {error}");
+                let said = error.to_string();
+                assert!(said.contains(&format!("{name}: ")) && said.contains(why), "{line}: {error}");
             }
-            seen.0.insert((*name).into());
+            seen.0.insert(name.into());
         }
     }
     for name in USAGE.split_whitespace() {
         assert!(seen.0.contains(name), "{name} is in llama-bench's usage and in no table");
     }
 }
+
+/// Flags of llama-bench that are refused, and what the message says to do instead.
+const REFUSED: [(&str, &str); 2] = [
+    ("-hf -hfr --hf-repo -hff --hf-file -hft --hf-token --offline", "download the GGUF file"),
+    ("-rpc --rpc", "run on the machine that has the devices"),
+];
 
 /// The names in llama-bench's usage text, those among them that it calls deprecated.
 const USAGE: &str = "--numa -r --repetitions --prio --delay -o --output -oe --output-err --list-devices -v --verbose \
@@ -233,16 +244,23 @@ const USAGE: &str = "--numa -r --repetitions --prio --delay -o --output -oe --ou
 
 #[test]
 fn help_names_every_flag_by_all_its_names() {
-    let help = parse("--help").unwrap_err();
-    assert_eq!((help.kind(), help.exit_code()), (ErrorKind::DisplayHelp, 0));
-    let help = help.to_string();
-    assert_eq!(help, parse("-h").unwrap_err().to_string());
-    let words: BTreeSet<&str> = help.split(|c: char| c.is_whitespace() || c == ',').collect();
+    let help = |flag| {
+        let help = parse(flag).unwrap_err();
+        assert_eq!((help.kind(), help.exit_code()), (ErrorKind::DisplayHelp, 0));
+        help.to_string()
+    };
+    let (screen, everything) = (help("-h"), help("--help"));
+    let words: BTreeSet<&str> = everything.split(|c: char| c.is_whitespace() || c == ',').collect();
     for name in USAGE.split_whitespace() {
         assert!(words.contains(name), "{name}");
     }
-    assert!(help.contains("-ub, --ubatch-size <N> ") && help.contains("[default: 512]"), "{help}");
-    assert!(help.lines().all(|line| line.chars().count() <= 110), "{help}");
+    // The first flags that somebody needs who has a model.
+    for names in
+        ["-m, --model", "-ngl, --n-gpu-layers", "-ub, --ubatch-size", "-fa, --flash-attn", "-d, --n-depth"]
+    {
+        assert!(screen.contains(names), "{names}: {screen}");
+    }
+    assert!(screen.lines().count() <= 50, "{screen}");
 }
 
 /// A switch without a value whose parser wants one could not be used in any form.
@@ -251,10 +269,6 @@ fn no_flag_is_there_that_cannot_be_used() {
     let mut command = Args::command();
     command.build();
     command.clone().debug_assert();
-    let names: Vec<&str> = names::SHORT_NAMES.iter().map(|(_, long)| *long).collect();
-    for long in names {
-        assert!(command.get_arguments().any(|arg| arg.get_long() == Some(long)), "--{long} of no flag");
-    }
     for arg in command.get_arguments().filter(|arg| !arg.get_action().takes_values()) {
         let Some(long) = arg.get_long().filter(|&long| long != "help") else { continue };
         let needs_file = ["resume", "force"].contains(&long);
@@ -342,14 +356,29 @@ fn a_priority_list_is_a_list_and_a_second_one_replaces_it() {
 #[test]
 fn a_file_is_told_from_a_format() {
     let read = args("-o csv --output json.md --output-err sql");
-    assert_eq!((read.format, read.output), (OutputFormat::Rows(Format::Csv), Some("json.md".into())));
-    assert_eq!(args("--output x.json --output md").output, Some("x.json".into()));
+    assert_eq!((read.out.format, read.out.output), (OutputFormat::Rows(Format::Csv), Some("json.md".into())));
+    assert_eq!(args("--output x.json --output md").out.output, Some("x.json".into()));
+}
+
+#[test]
+fn percentages_and_times_may_have_their_unit() {
+    for line in ["--until 2", "--until 2%", "--until=2%"] {
+        let rule = args(line).run.stopping().unwrap().unwrap();
+        assert_eq!(rule.target.get(), 0.02, "{line}");
+    }
+    let rule = args("--until 1% --cell-time 1m").run.stopping().unwrap().unwrap();
+    assert_eq!(rule.budget, Some(Duration::from_secs(60)));
+    assert_eq!(args("--delay 500ms").run.delay, Duration::from_millis(500));
+    assert!(args("--until 1 --max-reps 5").run.stopping().unwrap_err().contains("raise --max-reps"));
+    args("--tolerance 5% --repeat-disturbed 20%");
 }
 
 #[test]
 fn bad_usage_says_what_to_write() {
     for (line, remedy) in [
         ("-d 9-1", "end lies before"),
+        ("-t 0", "give 1 to 512"),
+        ("--poll 200", "give 0 to 100"),
         ("-pg 512", "512,128"),
         ("-fa maybe", "auto, off, on"),
         ("-ctk q9", "q8_0"),
@@ -361,6 +390,7 @@ fn bad_usage_says_what_to_write() {
         ("--cpu-strict", "--cpu-strict <0|1>"),
         ("-nopo maybe", "neither 0 nor 1"),
         ("-mmp x", "neither 0 nor 1"),
+        ("-C zz", "hexadecimal digits"),
         ("-ngl all", "is not a number or range"),
         ("-p -n 5", "\"-n\""),
         ("--numa everywhere", "distribute, isolate, numactl"),

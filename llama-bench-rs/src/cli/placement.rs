@@ -9,6 +9,7 @@ pub enum Devices {
     Auto,
     /// The CPU alone.
     None,
+    /// These, in this order.
     Named(Vec<String>),
 }
 
@@ -38,7 +39,10 @@ impl FromStr for TensorSplit {
     fn from_str(text: &str) -> Result<Self, String> {
         let shares = text.split(['/', ';']).map(|share| {
             let share = share.trim();
-            share.parse::<f32>().map_err(|_| format!("{share:?} in {text:?} is not a share: write 3/1"))
+            let number = share.parse::<f32>().ok().filter(|share| share.is_finite() && *share >= 0.0);
+            number.ok_or_else(|| {
+                format!("{share:?} in {text:?} is not a share: write numbers, 0 or more, as 3/1")
+            })
         });
         let mut shares = shares.collect::<Result<Vec<_>, _>>()?;
         // Devices that are not named have no share; llama.cpp takes no share at all for shares by free memory.
@@ -115,7 +119,10 @@ mod tests {
         assert_eq!("3/1".parse(), Ok(TensorSplit(vec![3.0, 1.0])));
         assert_eq!("3;1/0/0".parse(), Ok(TensorSplit(vec![3.0, 1.0])));
         assert_eq!("0".parse(), Ok(TensorSplit(vec![])));
-        assert!("3/x".parse::<TensorSplit>().unwrap_err().contains("\"x\" in \"3/x\""));
+        for (bad, part) in [("3/x", "\"x\""), ("1/nan", "\"nan\""), ("1/-1", "\"-1\""), ("inf", "\"inf\"")] {
+            let refused = bad.parse::<TensorSplit>().unwrap_err();
+            assert!(refused.contains(&format!("{part} in {bad:?} is not a share")), "{refused}");
+        }
         assert_eq!("A / B".parse(), Ok(Devices::Named(vec!["A".into(), "B".into()])));
         assert_eq!("none".parse(), Ok(Devices::None));
         for bad in ["", "A//B", "/"] {

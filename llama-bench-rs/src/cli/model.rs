@@ -1,0 +1,224 @@
+//! Flags that choose models and how they are loaded: each combination is loaded once.
+
+use std::{path::PathBuf, str::FromStr};
+
+use super::{
+    Devices, Integers, Numbers, OverrideList, TensorSplit, all, all_integers,
+    context::vary,
+    values::{mmap, switch, whole},
+};
+use crate::{
+    Error,
+    gguf::{FileType, Shape, Synthetic},
+    llama::{Backend, Fit, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode},
+};
+
+/// Which models are loaded and where their parts go. Each flag takes a list and may be repeated.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ModelArgs {
+    /// Model files (GGUF)
+    ///
+    /// Of a split model name the first part.
+    #[arg(short = 'm', long = "model", value_name = "FILE", value_delimiter = ',', help_heading = "Model")]
+    pub models: Vec<PathBuf>,
+    /// Synthetic models, by shape
+    ///
+    /// Made on first use and kept in the cache folder.
+    #[arg(long = "shape", value_name = "NAME", value_delimiter = ',', help_heading = "Model")]
+    pub shapes: Vec<String>,
+    /// File type of synthetic models, such as q4_k_m [default: the shape's own]
+    #[arg(long, value_name = "TYPE", hide_short_help = true, help_heading = "Model")]
+    pub file_type: Option<String>,
+    /// How weights are loaded [default: auto]
+    ///
+    /// One of auto, none, mmap, mlock, mmap+mlock, dio. Machines whose GPU shares the memory want none.
+    #[arg(long, visible_alias = "lm", value_name = "MODE", value_delimiter = ',', value_parser = LoadMode::from_str, help_heading = "Model")]
+    pub load_mode: Vec<LoadMode>,
+    /// The same as -lm none
+    #[arg(long, conflicts_with_all = ["load_mode", "mmap", "direct_io"], hide_short_help = true, help_heading = "Model")]
+    pub no_mmap: bool,
+    /// Older form of -lm: 1 for mmap, 0 for none
+    #[arg(long, visible_alias = "mmp", value_name = "0|1", value_delimiter = ',', value_parser = mmap, hide_short_help = true, help_heading = "Model")]
+    pub mmap: Vec<LoadMode>,
+    /// Older form of -lm dio: 1 for dio, 0 to leave the choice to -mmp
+    #[arg(long, visible_alias = "dio", value_name = "0|1", value_delimiter = ',', value_parser = switch, hide_short_help = true, help_heading = "Model")]
+    pub direct_io: Vec<bool>,
+    /// Whether marked tensors are read on demand: off, auto, on
+    #[arg(long, visible_alias = "lzm", value_name = "MODE", default_value = "auto", value_delimiter = ',', value_parser = LazyMode::from_str, hide_short_help = true, help_heading = "Model")]
+    pub lazy_mode: Vec<LazyMode>,
+    /// Allow repacking weights for the CPU
+    #[arg(long, value_name = "0|1", default_value = "1", value_delimiter = ',', value_parser = switch, hide_short_help = true, help_heading = "Model")]
+    pub repack: Vec<bool>,
+
+    /// Layers on the devices; -1 for all
+    #[arg(long, visible_alias = "ngl", alias = "gpu-layers", value_name = "N", default_value = "-1", value_parser = Integers::from_str, help_heading = "Devices")]
+    pub n_gpu_layers: Vec<Integers>,
+    /// Layers whose experts stay on the CPU
+    #[arg(long, visible_alias = "ncmoe", value_name = "N", default_value = "0", value_parser = Numbers::from_str, help_heading = "Devices")]
+    pub n_cpu_moe: Vec<Numbers>,
+    /// Devices to use, joined by /
+    ///
+    /// auto for all, none for the CPU alone; CUDA0/CUDA1 is one value. --list-devices names those there are.
+    #[arg(long, visible_alias = "dev", value_name = "DEV/DEV", default_value = "auto", value_delimiter = ',', value_parser = Devices::from_str, help_heading = "Devices")]
+    pub device: Vec<Devices>,
+    /// Split: none, layer, row, tensor
+    ///
+    /// How to spread the model over several devices.
+    #[arg(long, visible_alias = "sm", value_name = "MODE", default_value = "layer", value_delimiter = ',', value_parser = SplitMode::from_str, help_heading = "Devices")]
+    pub split_mode: Vec<SplitMode>,
+    /// Share of each device, joined by /
+    ///
+    /// 3/1 is one value; 0 for shares by free memory.
+    #[arg(long, visible_alias = "ts", value_name = "SHARE/SHARE", default_value = "0", value_delimiter = ',', value_parser = TensorSplit::from_str, help_heading = "Devices", hide_short_help = true)]
+    pub tensor_split: Vec<TensorSplit>,
+    /// The device for everything with split mode none, by number
+    #[arg(long, visible_alias = "mg", value_name = "I", default_value = "0", value_parser = Integers::from_str, help_heading = "Devices", hide_short_help = true)]
+    pub main_gpu: Vec<Integers>,
+    /// Tensors to keep in another buffer type
+    ///
+    /// Patterns of tensor names and the buffer types that keep the matches, joined by `;`, such as exps=CPU. An empty
+    /// value for none.
+    #[arg(long, visible_alias = "ot", value_name = "PATTERN=BUFFER", value_parser = OverrideList::from_str, help_heading = "Devices", hide_short_help = true)]
+    pub override_tensor: Vec<OverrideList>,
+    /// Memory to leave free on each device, in MiB [default: 0, no fit]
+    ///
+    /// Of the layers that -ngl asks for, those that fit are placed on the devices.
+    #[arg(
+        long,
+        visible_alias = "fitt",
+        value_name = "MIB",
+        value_delimiter = ',', value_parser = whole::<u64>,
+        help_heading = "Devices",
+        hide_short_help = true
+    )]
+    pub fit_target: Vec<u64>,
+    /// With -fitt: tokens of the context that must fit beside the weights [default: 4096]
+    ///
+    /// More if the tests need more.
+    #[arg(
+        long,
+        visible_alias = "fitc",
+        value_name = "N",
+        value_delimiter = ',', value_parser = whole::<u32>,
+        help_heading = "Devices",
+        hide_short_help = true
+    )]
+    pub fit_ctx: Vec<u32>,
+    /// Bypass the host buffer
+    #[arg(long, value_name = "0|1", default_value = "0", value_delimiter = ',', value_parser = switch, help_heading = "Devices", hide_short_help = true)]
+    pub no_host: Vec<bool>,
+}
+
+/// llama-bench's context beside a model that is fitted, in tokens.
+const FIT_CTX: u32 = 4096;
+
+impl ModelArgs {
+    /// Every combination of the values, in llama-bench's order: a model is loaded as seldom as possible. The tests need a
+    /// context of `n_ctx` tokens.
+    ///
+    /// # Errors
+    /// A device or a buffer type that does not exist, a pattern that is not a valid regular expression.
+    pub fn params(&self, backend: &Backend, n_ctx: u32) -> Result<Vec<ModelParams>, LlamaError> {
+        let places =
+            self.device.iter().map(|devices| place(devices, backend)).collect::<Result<Vec<_>, _>>()?;
+        let overrides: Vec<_> =
+            self.override_tensor.iter().flat_map(|OverrideList(lists)| lists.iter().cloned()).collect();
+        let params = vary(vec![ModelParams::default()], &self.fits(n_ctx), ModelParams::fit);
+        let params = vary(params, &all_integers(&self.n_gpu_layers), ModelParams::n_gpu_layers);
+        let params = vary(params, &all(&self.n_cpu_moe), ModelParams::n_cpu_moe);
+        let params = vary(params, &self.split_mode, ModelParams::split_mode);
+        let params = vary(params, &self.load_modes(), ModelParams::load_mode);
+        let params = vary(params, &self.lazy_mode, ModelParams::lazy_mode);
+        let params = vary(params, &all_integers(&self.main_gpu), ModelParams::main_gpu);
+        let params = vary(params, &places, |p, place: ModelParams| {
+            p.devices(place.devices).no_devices(place.no_devices)
+        });
+        let params = vary(params, &self.tensor_split, |p, TensorSplit(shares)| p.tensor_split(shares));
+        let params = vary(params, &overrides, ModelParams::tensor_buft_overrides);
+        let params = vary(params, &self.no_host, ModelParams::no_host);
+        let params = vary(params, &self.repack, ModelParams::use_extra_bufts);
+        params.iter().try_for_each(|params| params.check(backend))?;
+        Ok(params)
+    }
+
+    /// The one way to load the model, for a program that takes no lists.
+    ///
+    /// # Errors
+    /// As [`params`](Self::params); a flag that has several values.
+    pub fn one(&self, backend: &Backend) -> Result<ModelParams, Error> {
+        let mut all = self.params(backend, 0)?;
+        match (all.pop(), all.len()) {
+            (Some(params), 0) => Ok(params),
+            (_, n) => Err(LlamaError::Parameter {
+                name: "the model's flags",
+                value: format!("{} combinations", n + 1),
+                remedy: "give each flag one value".into(),
+            }
+            .into()),
+        }
+    }
+
+    /// The model files in the order given, synthetic ones after the others; those that are not there are made. Without
+    /// any, the synthetic model of the shape `default`.
+    ///
+    /// # Errors
+    /// An unknown shape or file type; a synthetic model cannot be written.
+    pub fn files(&self, default: &str) -> Result<Vec<PathBuf>, Error> {
+        let mut files = self.models.clone();
+        let default = [default.to_owned()];
+        let shapes =
+            if self.models.is_empty() && self.shapes.is_empty() { &default[..] } else { &self.shapes };
+        for name in shapes {
+            let mut synthetic = Synthetic::new(Shape::preset(name)?);
+            if let Some(file_type) = &self.file_type {
+                synthetic = synthetic.file_type(file_type.parse::<FileType>()?);
+            }
+            files.push(synthetic.cached()?);
+        }
+        Ok(files)
+    }
+
+    /// The ways to fit the model to free memory; the tests need a context of `n_needed` tokens.
+    fn fits(&self, n_needed: u32) -> Vec<Option<Fit>> {
+        let targets = if self.fit_target.is_empty() { &[0] } else { self.fit_target.as_slice() };
+        let contexts = if self.fit_ctx.is_empty() { &[FIT_CTX] } else { self.fit_ctx.as_slice() };
+        let fit = |margin_mib, n_ctx: u32| {
+            let is_wanted = margin_mib > 0 || !self.fit_ctx.is_empty();
+            is_wanted.then(|| Fit { margin_mib, n_ctx: n_ctx.max(n_needed) })
+        };
+        targets.iter().flat_map(|&target| contexts.iter().map(move |&n_ctx| fit(target, n_ctx))).collect()
+    }
+
+    /// The ways to load weights, whichever flags name them.
+    fn load_modes(&self) -> Vec<LoadMode> {
+        if self.no_mmap {
+            return vec![LoadMode::None];
+        }
+        let mut modes = self.load_mode.clone();
+        match (self.mmap.as_slice(), self.direct_io.as_slice()) {
+            (mmap, []) => modes.extend(mmap),
+            // Two flags in llama-bench's older versions, of which mmap was on by default.
+            (mmap, direct_io) => {
+                let mmap = if mmap.is_empty() { &[LoadMode::Mmap] } else { mmap };
+                for &mode in mmap {
+                    modes.extend(
+                        direct_io.iter().map(|&direct| if direct { LoadMode::DirectIo } else { mode }),
+                    );
+                }
+            }
+        }
+        if modes.is_empty() { vec![LoadMode::default()] } else { modes }
+    }
+}
+
+/// The devices of a configuration, looked up.
+fn place(devices: &Devices, backend: &Backend) -> Result<ModelParams, LlamaError> {
+    let params = ModelParams::default();
+    Ok(match devices {
+        Devices::Auto => params,
+        Devices::None => params.no_devices(true),
+        Devices::Named(names) => {
+            params.devices(names.iter().map(|name| backend.device(name)).collect::<Result<_, _>>()?)
+        }
+    })
+}

@@ -1,0 +1,180 @@
+//! The groups as a program flattens them.
+
+use clap::{CommandFactory, Parser};
+
+use super::*;
+use crate::llama::{Backend, ContextParams, FlashAttn, KvType, LoadMode, ModelParams, SplitMode};
+
+/// Does something.
+///
+/// And explains it.
+#[derive(Debug, Parser)]
+#[command(name = "app")]
+struct App {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    context: ContextArgs,
+    #[command(flatten)]
+    tests: TestArgs,
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    out: OutputArgs,
+    /// The application's own
+    #[arg(long, visible_alias = "np")]
+    n_parallel: Option<u32>,
+}
+
+fn app(line: &str) -> Result<App, clap::Error> {
+    try_parse_from(line.split_whitespace())
+}
+
+fn models(line: &str) -> Result<Vec<ModelParams>, crate::llama::LlamaError> {
+    app(line).unwrap().model.params(&Backend::init().unwrap(), 0)
+}
+
+#[test]
+fn an_application_has_short_names_of_several_letters_too() {
+    for line in ["app -np 3 -ngl 7", "app --n-parallel=3 --n_gpu_layers 7", "app -np=3 -ngl=7"] {
+        let app = app(line).unwrap();
+        assert_eq!((app.n_parallel, all_integers(&app.model.n_gpu_layers)), (Some(3), vec![7]), "{line}");
+    }
+    App::command().debug_assert();
+}
+
+#[test]
+fn flags_lead_back_to_the_parameters() {
+    let model = ModelParams::default()
+        .n_gpu_layers(3)
+        .split_mode(SplitMode::Row)
+        .load_mode(LoadMode::MmapMlock)
+        .no_devices(true)
+        .tensor_split(vec![3.0, 0.5])
+        .tensor_buft_overrides(vec![("a{1,2}".into(), "CPU".into()), ("b".into(), "CPU".into())])
+        .n_cpu_moe(2)
+        .no_host(true)
+        .use_extra_bufts(false);
+    let context = ContextParams::default()
+        .n_batch(1024)
+        .n_ubatch(256)
+        .n_threads(3)
+        .n_threads_batch(3)
+        .flash_attn(FlashAttn::On)
+        .type_k(KvType::Q8_0)
+        .type_v(KvType::Bf16)
+        .offload_kqv(false)
+        .op_offload(false)
+        .swa_full(true)
+        .embeddings(true)
+        .cpu_mask(vec![true, false, true, false, false, true])
+        .cpu_strict(true)
+        .poll(0)
+        .prio(-1);
+    for (model, context) in
+        [(&model, &context), (&ModelParams::default(), &context), (&model, &ContextParams::default())]
+    {
+        let flags = flags_of(model, context);
+        let app: App = try_parse_from(["app".to_owned()].into_iter().chain(flags.clone())).unwrap();
+        assert_eq!(
+            app.model.params(&Backend::init().unwrap(), 0).unwrap(),
+            std::slice::from_ref(model),
+            "{flags:?}"
+        );
+        assert_eq!(app.context.params(), std::slice::from_ref(context), "{flags:?}");
+    }
+    assert!(flags_of(&ModelParams::default(), &ContextParams::default()).is_empty());
+}
+
+/// Nothing is loaded for any of these.
+#[test]
+fn values_are_checked_when_they_are_read() {
+    for (line, says) in [
+        ("-t 0", "0 is not a valid number of threads: give 1 to 512"),
+        ("-t 1-1000*10", "1000 is not a valid number of threads"),
+        ("-b 0", "0 is not a valid batch size"),
+        ("-ub 0,512", "0 is not a valid batch size"),
+        ("--poll 200", "200 is not a valid level of polling: give 0 to 100"),
+        ("--prio 9", "9 is not a valid priority: give -1 (low) to 3 (realtime)"),
+        ("-r 0", "give 1 or more"),
+        ("--runs 0", "give 1 or more"),
+        ("--until 0", "over 0"),
+        ("--until -1", "over 0"),
+        ("--until nan", "over 0"),
+        ("--until 1 --min-reps 1", "an interval needs 2 or more"),
+        ("--until 1 --cell-time -1", "is not a time"),
+        ("--repeat-disturbed 101", "0 to 100 percent"),
+        ("-ts 1/nan", "\"nan\" in \"1/nan\" is not a share"),
+        ("-pg 0,8", "0 tokens"),
+        ("-ctk q9", "type of cache = q9"),
+        ("-fa maybe", "flash attention = maybe"),
+        ("-sm diagonal", "split mode = diagonal"),
+        ("-lm tape", "load mode = tape"),
+        ("-lzm never", "lazy mode = never"),
+        ("--numa everywhere", "NUMA placement = everywhere"),
+        ("--seed x", "\"x\" is not a whole number"),
+        ("-fitt -1", "\"-1\" is not a whole number"),
+        ("-fitc 1.5", "\"1.5\" is not a whole number"),
+        ("-o xml", "\"xml\" is not a format"),
+    ] {
+        let error = app(&format!("app {line}")).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{line}");
+        assert!(error.to_string().contains(says), "{line}: {error}");
+        for word in
+            ["KvType", "FlashAttn", "SplitMode", "LoadMode", "LazyMode", "Numa ", "u32", "invalid digit"]
+        {
+            assert!(!error.to_string().contains(word), "{word} is a name of Rust alone: {error}");
+        }
+    }
+    for (line, says) in [
+        ("-dev CUDA77", "no device \"CUDA77\""),
+        ("-ot exps=NoSuchBuffer", "no buffer type \"NoSuchBuffer\""),
+        ("-ot ffn_(=CPU", "not a valid regular expression"),
+        ("-ncmoe 5000", "no model has that many layers"),
+        ("-mg -1", "give the index of a device"),
+    ] {
+        let error = models(&format!("app {line}")).unwrap_err().to_string();
+        assert!(error.contains(says), "{line}: {error}");
+    }
+}
+
+#[test]
+fn a_program_of_one_configuration_refuses_lists() {
+    let several = app("app -ub 1,2 -fa 0,1").unwrap();
+    let error = several.context.one().unwrap_err().to_string();
+    assert!(error.contains("4 combinations") && error.contains("one value"), "{error}");
+    assert!(app("app -ngl 0,1").unwrap().model.one(&Backend::init().unwrap()).is_err());
+}
+
+#[test]
+fn help_has_one_screen_and_all() {
+    let help = |flag: &str| {
+        let error = app(&format!("app {flag}")).unwrap_err();
+        assert_eq!(error.exit_code(), 0);
+        error.to_string()
+    };
+    let (screen, everything) = (help("-h"), help("--help"));
+    assert!(screen.lines().count() <= 48, "{screen}");
+    for help in [&screen, &everything] {
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        for heading in ["Model", "Devices", "Context", "Tests", "Statistics", "Output", "Options"] {
+            assert!(help.contains(&format!("\n{heading}:\n")), "{heading}: {help}");
+        }
+        assert!(help.contains("-ub, --ubatch-size <N> ") && help.contains("-np, --n-parallel"), "{help}");
+        assert!(help.contains("-pg, --pg <PP,TG>") && help.contains("[default: 512]"), "{help}");
+    }
+    assert!(!screen.contains("--cpu-strict") && screen.contains("--help prints "), "{screen}");
+    assert!(everything.contains("--cpu-strict") && everything.contains("And explains it."), "{everything}");
+    // The groups leave no heading behind for what follows them.
+    assert!(help_section(&everything, "Options").contains("--n-parallel"), "{everything}");
+    assert!(
+        everything.contains("-hf, -hfr") && everything.contains("download the GGUF file"),
+        "{everything}"
+    );
+}
+
+/// What stands under a heading.
+fn help_section<'a>(help: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = help.split_once(&format!("\n{heading}:\n")).unwrap();
+    rest.split("\n\n").next().unwrap()
+}
