@@ -33,7 +33,7 @@ examples:
 	cargo run --example generate -- --prompt hello --n-gen 16
 	printf 'hello\nand again\n/stats\n' | cargo run --example generate -- -n 16 --system 'Be brief.'
 	cargo run --example method_check -- -p 32 -n 4 -d 0,128 -r 1 --rounds 2 --tolerance 1000
-	cargo run --example compare -- --b flash_attn=off -p 32 -n 4 -d 0,128 -r 3
+	cargo run --example compare -- --b "-fa 0" -p 32 -n 4 -d 0,128 -r 3 --allow-slower
 	cargo run --example sweep -- --shape tiny-gpt-oss -p 32 -n 4 -d 0,200 --verify
 	cargo run --example report -- target/sweep.json --html target/sweep.html --svg target/sweep.svg
 	cargo run --example sweep

@@ -1,99 +1,75 @@
-//! One side of the comparison: what it changes.
+//! One side of the comparison: the flags of both, with those that it changes.
 
 use std::{
-    fmt, fs,
+    ffi::{OsStr, OsString},
+    fs,
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
+use clap::{CommandFactory, Parser};
 use llama_bench_rs::{
-    Error,
     bench::{Plan, Sweep},
-    gguf::{Shape, Synthetic},
-    llama::{ContextParams, FlashAttn, KvType, LoadMode, Model, ModelParams},
+    cli::{self, ContextArgs, DefaultTests, ModelArgs},
+    llama::{Backend, ContextParams, Model, ModelParams},
     record::Failure,
     units::Share,
 };
 
-use crate::{Args, percent};
+use crate::{Failed, args::Args, bad_usage};
 
-/// What one side changes.
-#[derive(Clone, Debug, Default)]
-pub struct Side {
-    name: String,
-    model: Option<PathBuf>,
-    shape: Option<String>,
-    pub model_params: ModelParams,
-    context: ContextParams,
-    /// Slower on purpose, by this share of the time.
-    pub slowed: Option<Share>,
+const TESTS: DefaultTests<'_> = DefaultTests { n_prompt: 128, n_gen: 16, depths: &[0, 512] };
+
+/// The flags that a side may change.
+#[derive(Debug, Parser)]
+#[command(name = "compare", disable_help_flag = true, disable_version_flag = true)]
+struct SideArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    context: ContextArgs,
+    /// Slower on purpose, by this share of the time in percent
+    #[arg(long, value_parser = cli::percent)]
+    slowed: Option<Share>,
 }
 
-impl FromStr for Side {
-    type Err = String;
-
-    fn from_str(settings: &str) -> Result<Self, String> {
-        let mut side = Self { name: settings.to_owned(), ..Self::default() };
-        for setting in settings.split(',').filter(|setting| !setting.trim().is_empty()) {
-            let (name, value) =
-                setting.split_once('=').ok_or_else(|| format!("{setting:?}: write NAME=VALUE"))?;
-            side.set(name.trim(), value.trim())?;
-        }
-        Ok(side)
-    }
+/// What is measured of one side.
+#[derive(Debug)]
+pub struct Side {
+    /// What it changes, as it was written.
+    name: String,
+    pub path: PathBuf,
+    pub model: ModelParams,
+    context: ContextParams,
+    slowed: Option<Share>,
 }
 
 impl Side {
-    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
-        fn parse<T: FromStr<Err: fmt::Display>>(name: &str, value: &str) -> Result<T, String> {
-            value.parse().map_err(|e| format!("{name}={value}: {e}"))
+    /// The side that `flag` asks for with `text`, over the flags of both sides in a command line.
+    pub fn new(backend: &Backend, line: &[OsString], flag: &'static str, text: &str) -> Result<Self, Failed> {
+        let named = |error: &dyn ToString| bad_usage(format!("{flag} {text:?}: {}", error.to_string()));
+        let own = words(text).map_err(|e| named(&e))?;
+        let args = read(line, own).map_err(|error| {
+            let text = error.to_string();
+            let text = text.trim_start_matches("error: ");
+            // The rest tells of a help that a side does not have.
+            named(&text.split("\n\n").next().unwrap_or(text).trim())
+        })?;
+        let model = args.model.one(backend).map_err(|e| named(&e))?;
+        let context = args.context.one().map_err(|e| named(&e))?;
+        if args.model.models.len() + args.model.shapes.len() > 1 {
+            return Err(named(&"it has several models: give each side one (-m or --shape)"));
         }
-        let (model, context) = (&mut self.model_params, &mut self.context);
-        match name {
-            "flash_attn" | "fa" => context.flash_attn = parse::<FlashAttn>(name, value)?,
-            "n_batch" => context.n_batch = parse(name, value)?,
-            "n_ubatch" => context.n_ubatch = parse(name, value)?,
-            "type_k" => context.type_k = parse::<KvType>(name, value)?,
-            "type_v" => context.type_v = parse::<KvType>(name, value)?,
-            "n_threads" => {
-                context.n_threads = parse(name, value)?;
-                context.n_threads_batch = context.n_threads;
-            }
-            "n_gpu_layers" => model.n_gpu_layers = parse(name, value)?,
-            "load_mode" => model.load_mode = parse::<LoadMode>(name, value)?,
-            "model" => self.model = Some(value.into()),
-            "shape" => self.shape = Some(value.into()),
-            "slowed" => self.slowed = Some(percent(value).map_err(|e| format!("{name}={value}: {e}"))?),
-            _ => return Err(format!("{name:?} is not a setting: see --help")),
-        }
-        Ok(())
+        let path = args.model.files("tiny-llama").map_err(|e| named(&e))?.swap_remove(0);
+        Ok(Self { name: text.trim().to_owned(), path, model, context, slowed: args.slowed })
     }
 
     pub fn name(&self) -> &str {
         if self.name.is_empty() { "as it is" } else { &self.name }
     }
 
-    /// The model's file; a synthetic one is made if it is not there.
-    pub fn path(&self, args: &Args) -> Result<PathBuf, Error> {
-        Ok(match (&self.model, &self.shape, &args.model) {
-            (Some(path), ..) | (None, None, Some(path)) => path.clone(),
-            (None, Some(shape), _) => Synthetic::new(Shape::preset(shape)?).cached()?,
-            (None, None, None) => Synthetic::new(Shape::preset("tiny-llama")?).cached()?,
-        })
-    }
-
     /// What is measured of each load.
     pub fn ask<'m>(&self, args: &Args, sweep: Sweep<'m>) -> Sweep<'m> {
-        let mut sweep = sweep
-            .context(self.context.clone())
-            .depths(args.n_depth.0.iter().copied())
-            .repetitions(args.n_reps);
-        if args.n_prompt > 0 {
-            sweep = sweep.prompt(args.n_prompt);
-        }
-        if args.n_gen > 0 {
-            sweep = sweep.generate(args.n_gen);
-        }
+        let sweep = args.tests.ask(sweep.context(self.context.clone()).repetitions(args.n_reps), TESTS);
         match self.slowed {
             Some(slowdown) => sweep.slowed(slowdown),
             None => sweep,
@@ -101,19 +77,138 @@ impl Side {
     }
 
     /// What would be run in each load.
-    pub fn plan(&self, args: &Args) -> Result<Plan, Error> {
+    pub fn plan(&self, args: &Args) -> Result<Plan, Failed> {
         let failure = Failure { kind: "model_load".into(), message: "not loaded yet".into() };
-        let sweep = Sweep::not_loaded("", &self.model_params, failure);
-        Ok(self.ask(args, sweep).plan()?)
+        let sweep = Sweep::not_loaded(&self.path, &self.model, failure);
+        self.ask(args, sweep).plan().map_err(bad_usage)
     }
 }
 
+/// The flags of both sides in a line, without those that the side has its own of, and those.
+fn read(line: &[OsString], own: Vec<OsString>) -> Result<SideArgs, clap::Error> {
+    let command = SideArgs::command();
+    let usage = |message| SideArgs::command().error(clap::error::ErrorKind::UnknownArgument, message);
+    let program = OsString::from("compare");
+    let translated =
+        |command: &clap::Command, words: Vec<OsString>| cli::translate(command, words).map_err(usage);
+    let own = translated(&command, [program.clone()].into_iter().chain(own).collect())?;
+    let common = translated(&Args::command(), line.to_vec())?;
+    let is_own = |word: &OsString| own.iter().any(|other| long(other) == long(word));
+    let is_of_a_side =
+        |word: &OsString| long(word).is_some_and(|name| cli::find(&command, &format!("--{name}")).is_some());
+    let common = common.into_iter().skip(1).filter(|word| is_of_a_side(word) && !is_own(word));
+    cli::try_parse_from([program].into_iter().chain(common).chain(own.iter().skip(1).cloned()))
+}
+
+/// `ubatch-size` of `--ubatch-size=512`.
+fn long(word: &OsStr) -> Option<String> {
+    let text = word.to_string_lossy();
+    let name = text.strip_prefix("--")?;
+    Some(name.split_once('=').map_or(name, |(name, _)| name).to_owned())
+}
+
+/// `-ub 128 -fa 1`, or `ub=128,fa=1`.
+fn words(text: &str) -> Result<Vec<OsString>, String> {
+    let text = text.trim();
+    if text.starts_with('-') {
+        let words = shlex::split(text).ok_or("a quote has no end: close it")?;
+        return Ok(words.into_iter().map(Into::into).collect());
+    }
+    let setting = |setting: &str| {
+        let (name, value) = setting
+            .split_once('=')
+            .ok_or_else(|| format!("{setting:?} is not a setting: write flags as \"-ub 128\", or ub=128"))?;
+        let flag = flag(name.trim()).ok_or_else(|| {
+            format!("{name:?} is not a flag of a side: see Model, Devices and Context in --help")
+        })?;
+        Ok(format!("{flag}={}", value.trim()).into())
+    };
+    text.split(',').filter(|text| !text.trim().is_empty()).map(setting).collect()
+}
+
+/// The flag of a setting's name: a flag without its dashes, or the name that results have for it, such as `n_ubatch`.
+fn flag(name: &str) -> Option<String> {
+    let command = SideArgs::command();
+    let name = name.replace('_', "-");
+    let short = name.strip_prefix("n-").unwrap_or(&name);
+    let forms = [name.clone(), short.to_owned(), format!("{short}-size"), format!("cache-{name}")];
+    let named = |form: &String| {
+        let is_one = |word: &str| cli::find(&command, word).is_some();
+        let (long, one) = (format!("--{form}"), format!("-{form}"));
+        if is_one(&long) { Some(long) } else { Some(one).filter(|one| is_one(one)) }
+    };
+    forms.iter().find_map(named)
+}
+
 /// Bytes of the models' files, those of one file counted once; files that are not there count nothing.
-pub fn n_bytes(paths: &[PathBuf; 2]) -> u64 {
+pub fn n_bytes(paths: [&Path; 2]) -> u64 {
     let of = |path: &Path| -> u64 {
         let files = Model::files(path).unwrap_or_default();
         files.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| file.len()).sum()
     };
     let [a, b] = paths;
     if a == b { of(a) } else { of(a) + of(b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use llama_bench_rs::llama::{FlashAttn, KvType, LoadMode};
+
+    use super::*;
+
+    fn side(line: &str, text: &str) -> Result<Side, Failed> {
+        let line: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
+        Side::new(&Backend::init().unwrap(), &line, "--b", text)
+    }
+
+    fn of(line: &str, text: &str) -> Side {
+        side(line, text).unwrap_or_else(|failed| panic!("{}", failed.message))
+    }
+
+    #[test]
+    fn a_side_is_the_flags_of_both_with_its_own() {
+        let line = "compare -ub 256 -fa 0 -m a.gguf --b x -ngl=3 -p 9";
+        let both = of(line, "");
+        assert_eq!((both.context.n_ubatch, both.context.flash_attn), (256, FlashAttn::Off));
+        assert_eq!((both.path.to_str(), both.model.n_gpu_layers), (Some("a.gguf"), 3));
+        assert_eq!(both.name(), "as it is");
+        let own = of(line, "-fa 1 --ubatch_size 64 -m 'my model.gguf'");
+        assert_eq!((own.context.n_ubatch, own.context.flash_attn), (64, FlashAttn::On));
+        assert_eq!((own.path.to_str(), own.model.n_gpu_layers), (Some("my model.gguf"), 3));
+    }
+
+    /// By their flags and by the names that results have.
+    #[test]
+    fn settings_are_the_same_flags() {
+        let line = "compare -ub 256 -m a.gguf";
+        let own = of(
+            line,
+            "n_ubatch=64,flash_attn=on,type_k=q8_0,n_threads=3,load_mode=none,n_gpu_layers=2,n_batch=99",
+        );
+        assert_eq!((own.context.n_ubatch, own.context.flash_attn), (64, FlashAttn::On));
+        assert_eq!((own.context.type_k, own.context.n_threads, own.context.n_batch), (KvType::Q8_0, 3, 99));
+        assert_eq!((own.model.load_mode, own.model.n_gpu_layers), (LoadMode::None, 2));
+        let short = of(line, "ub=64, fa=1,ctk=q8_0,t=3,lm=none,ngl=2,b=99,slowed=10");
+        assert_eq!((&short.context, &short.model), (&own.context, &own.model));
+        assert_eq!(short.slowed, Share::new(0.1));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_side_is_said_of_that_side() {
+        for (line, text, says) in [
+            ("compare -m a.gguf", "ub", "\"ub\" is not a setting"),
+            ("compare -m a.gguf", "colour=red", "\"colour\" is not a flag of a side"),
+            ("compare -m a.gguf", "-ub 0", "0 is not a valid batch size"),
+            ("compare -m a.gguf", "-ub 1,2", "give each flag one value"),
+            ("compare -m a.gguf -ub 1,2", "-fa 1", "give each flag one value"),
+            ("compare -m a.gguf,b.gguf", "", "several models"),
+            ("compare -m a.gguf", "-m 'a", "a quote has no end"),
+            ("compare -m a.gguf", "slowed=nan", "is not a percentage"),
+            ("compare -m a.gguf", "-p 9", "-p"),
+        ] {
+            let Err(failed) = side(line, text) else { panic!("{text}") };
+            assert!(failed.message.contains(says), "{text}: {}", failed.message);
+            assert!(failed.message.starts_with("--b ") && failed.status == 2, "{text}: {}", failed.message);
+        }
+    }
 }

@@ -1,0 +1,107 @@
+//! Two files of results that were measured earlier.
+
+use std::path::Path;
+
+use llama_bench_rs::{
+    judge::{self, Rule},
+    record::Report,
+    report::{self, ReportError},
+    stats::CompareError,
+    units::Share,
+};
+
+use crate::{
+    BAD_USAGE, Failed, SLOWER, SOME_FAILED,
+    args::Args,
+    bad_usage,
+    lines::{Comparison, Of},
+    write::{Form, write},
+};
+
+/// Compares the files and prints what they say; the exit status.
+pub fn run(args: &Args) -> Result<u8, Failed> {
+    let [before, after] = &args.files[..] else {
+        let n = args.files.len();
+        let message =
+            format!("{n} file{} named: give two, the earlier one first", if n == 1 { "" } else { "s" });
+        return Err(bad_usage(message));
+    };
+    let (a, b) = (read(before)?, read(after)?);
+    let rule = Rule::new(Share::new(2.0 * args.noise.get()).unwrap_or(args.noise));
+    let judged = judge::compare_reports(&a, &b, rule).map_err(|error| match error {
+        CompareError::NoRuns => bad_usage(format!(
+            "{} and {} have no configuration in common: measure the same one, or compare files of one configuration each",
+            before.display(),
+            after.display()
+        )),
+        error => Failed { message: error.to_string(), status: SOME_FAILED },
+    })?;
+    let all: Vec<Comparison> = judged
+        .pairs
+        .iter()
+        .map(|pair| Comparison::new(&pair.name, &pair.before, &pair.after, Some(&pair.judgement), Of::Runs))
+        .collect();
+    if args.format == Form::Markdown {
+        say!("A: {}\nB: {}\n", before.display(), after.display());
+    }
+    for pair in &judged.pairs {
+        for difference in &pair.differences {
+            complain!("compare: {}{difference}", prefix(&pair.name));
+        }
+    }
+    write(args.format, &all)?;
+    for (names, file) in [(&judged.only_before, before), (&judged.only_after, after)] {
+        for name in names {
+            complain!("compare: left out, in {} alone: {name}", file.display());
+        }
+    }
+    if args.format == Form::Markdown {
+        tell_what_it_is_of(&judged, rule);
+    }
+    let is_complete = a.is_complete() && b.is_complete();
+    Ok(match (is_complete, all.iter().any(Comparison::is_slower)) {
+        (_, true) => SLOWER,
+        (true, false) => 0,
+        (false, false) => SOME_FAILED,
+    })
+}
+
+fn prefix(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!("{name}: ") }
+}
+
+fn tell_what_it_is_of(judged: &judge::ReportJudgement<'_>, rule: Rule) {
+    let n_runs = |of: fn(&judge::ConfigurationJudgement<'_>) -> usize| {
+        let counts: Vec<usize> = judged.pairs.iter().map(of).collect();
+        let (least, most) =
+            (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
+        let runs = if most == 1 { "run" } else { "runs" };
+        if least == most { format!("{most} {runs}") } else { format!("{least} to {most} {runs}") }
+    };
+    say!(
+        "\nOf {} of A and {} of B, measured apart. A change up to {:.1} never counts; the chance of a false alarm is {:.0} \
+         over all lines together.",
+        n_runs(|pair| pair.before.len()),
+        n_runs(|pair| pair.after.len()),
+        rule.noise(),
+        rule.alpha.as_share()
+    );
+    if judged.pairs.iter().any(|pair| pair.judgement.is_of_one_sitting == Some(true)) {
+        say!(
+            "All runs of a file are of one sitting: machines differ by some 2 % from day to day, which the intervals \
+             assume. Measure again on another day, or both in turn (--a and --b), to know it."
+        );
+    }
+}
+
+fn read(path: &Path) -> Result<Report, Failed> {
+    let loaded = report::read_file(path).map_err(|error| match error {
+        // It names the file itself.
+        ReportError::Read { .. } => Failed { message: error.to_string(), status: BAD_USAGE },
+        error => bad_usage(format!("{}: {error}", path.display())),
+    })?;
+    for skipped in &loaded.skipped {
+        complain!("compare: {}: left out: {skipped}", path.display());
+    }
+    Ok(loaded.report)
+}

@@ -1,0 +1,160 @@
+//! What a comparison says, line by line.
+
+use llama_bench_rs::{
+    judge::{Because, Bounds, Finding, Judgement, RunEstimate, TestJudgement},
+    record::{Cell, Failure, Run, Test},
+    stats::Verdict,
+    units::{Probability, Speedup},
+};
+
+/// What the unit of a comparison is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Of {
+    /// The sides were loaded in turn.
+    Loads,
+    /// They were measured apart.
+    Runs,
+}
+
+impl Of {
+    pub fn plural(self) -> &'static str {
+        match self {
+            Of::Loads => "loads",
+            Of::Runs => "runs",
+        }
+    }
+
+    fn of_more(self) -> &'static str {
+        match self {
+            Of::Loads => "take more loads (--loads)",
+            Of::Runs => "measure more runs (sweep --runs)",
+        }
+    }
+}
+
+/// Two sides of one configuration.
+pub struct Comparison {
+    /// What tells the configuration from others; empty if there is one.
+    pub name: String,
+    pub of: Of,
+    pub lines: Vec<Line>,
+    /// What llama.cpp computes in another way on side B.
+    pub changes: Vec<String>,
+}
+
+/// One test, or what all tests of a kind share.
+pub struct Line {
+    pub name: String,
+    /// Tokens per second.
+    pub a: Option<f64>,
+    pub b: Option<f64>,
+    pub speedup: Option<Speedup>,
+    pub bounds: Option<Bounds<Speedup>>,
+    pub p_value: Option<Probability>,
+    /// `None` if there is nothing to judge.
+    pub verdict: Option<Verdict>,
+    pub says: String,
+}
+
+impl Comparison {
+    pub fn new(name: &str, a: &[&Run], b: &[&Run], judged: Option<&Judgement>, of: Of) -> Self {
+        let mut tests: Vec<Test> = Vec::new();
+        for cell in a.iter().chain(b).flat_map(|run| &run.cells) {
+            if !tests.contains(&cell.test) {
+                tests.push(cell.test);
+            }
+        }
+        let mut lines: Vec<Line> =
+            tests.into_iter().map(|test| line(test, failure(a, b, test), judged, of)).collect();
+        lines.extend(judged.map(shifts).unwrap_or_default());
+        let changes = match (a.first(), b.first()) {
+            (Some(a), Some(b)) => llama_bench_rs::record::work::changes(&a.header, &b.header),
+            _ => Vec::new(),
+        };
+        let changes = changes.iter().map(ToString::to_string).collect();
+        Self { name: name.to_owned(), of, lines, changes }
+    }
+
+    pub fn is_slower(&self) -> bool {
+        self.lines.iter().any(|line| line.verdict == Some(Verdict::Regressed))
+    }
+}
+
+/// The first failure of a test on either side.
+fn failure<'a>(a: &[&'a Run], b: &[&'a Run], test: Test) -> Option<&'a Failure> {
+    let cells = a.iter().chain(b).flat_map(|run| &run.cells);
+    cells.filter(|cell| cell.test == test).find_map(Cell::failure)
+}
+
+fn line(test: Test, failure: Option<&Failure>, judged: Option<&Judgement>, of: Of) -> Line {
+    let judged = judged.and_then(|all| all.tests.iter().find(|judged| judged.test == test));
+    let rate = |estimate: Option<&RunEstimate>| {
+        estimate.and_then(|estimate| estimate.rate(test.kind.n_tokens())).map(|rate| rate.get())
+    };
+    let (a, b) = (rate(judged.map(|one| &one.before)), rate(judged.map(|one| &one.after)));
+    let unjudged = |says| Line {
+        name: test.to_string(),
+        a,
+        b,
+        speedup: None,
+        bounds: None,
+        p_value: None,
+        verdict: None,
+        says,
+    };
+    match (failure, judged) {
+        (Some(failure), _) => unjudged(failure.message.clone()),
+        (None, None) => unjudged("not measured on both sides".into()),
+        (None, Some(one)) => Line {
+            speedup: Some(one.speedup),
+            bounds: one.bounds,
+            p_value: one.p_value,
+            verdict: Some(one.verdict()),
+            ..unjudged(words(one, of))
+        },
+    }
+}
+
+/// The lines of what all tests of a kind share.
+fn shifts(judgement: &Judgement) -> Vec<Line> {
+    let line = |shift: &llama_bench_rs::judge::Shift| Line {
+        name: format!("all {}", shift.kind.family()),
+        a: None,
+        b: None,
+        speedup: Some(shift.speedup),
+        bounds: shift.bounds,
+        p_value: shift.p_value,
+        verdict: Some(shift.finding.verdict),
+        says: verdict(shift.finding, shift.speedup).unwrap_or_else(|| "cannot tell".into()),
+    };
+    judgement.shifts.iter().map(line).collect()
+}
+
+/// The verdict of a line, unless it is that nothing can be told.
+fn verdict(finding: Finding, speedup: Speedup) -> Option<String> {
+    let percent = (speedup.get() - 1.0).abs() * 100.0;
+    Some(match finding.verdict {
+        Verdict::Improved => format!("B is {percent:.1} % faster"),
+        Verdict::Regressed => format!("B is {percent:.1} % slower"),
+        Verdict::NoChange => "no change".into(),
+        Verdict::Inconclusive => finding.to_string(),
+        _ => return None,
+    })
+}
+
+fn words(judged: &TestJudgement, of: Of) -> String {
+    verdict(judged.finding, judged.speedup).unwrap_or_else(|| {
+        let more = of.of_more();
+        if judged.finding.because == Because::OneRunEach {
+            let one = of.plural().trim_end_matches('s');
+            return format!("one {one} each: cannot tell; {more}");
+        }
+        let shown = match judged.detectable {
+            // Further digits of an absurd number say nothing.
+            Some(least) if least.get() >= 10.0 => "no slowdown under 999 % is sure to show; ".into(),
+            Some(least) => format!("only a slowdown of {least:.1} is sure to show; "),
+            None => String::new(),
+        };
+        format!("cannot tell: {shown}{more}")
+    })
+}

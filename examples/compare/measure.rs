@@ -1,0 +1,178 @@
+//! Two sides measured now.
+
+use std::path::Path;
+
+use llama_bench_rs::{
+    bench::{Loaded, Loads, PageCache, Plan},
+    judge::{self, Rule},
+    llama::Backend,
+    record::{Report, Run},
+    report::{FileSink, Format},
+    units::{Probability, Share},
+};
+
+use crate::{
+    BAD_USAGE, Failed, SLOWER, SOME_FAILED,
+    args::Args,
+    bad_usage,
+    lines::{Comparison, Of},
+    progress::Progress,
+    side::{Side, n_bytes},
+    write::{Form, write},
+};
+
+/// What the place of a mapped file's pages makes of the speed at most, where it was seen.
+const PLACEMENT: f64 = 0.09;
+
+/// The accepted chance that equal sides differ in any line, in percent.
+const ALPHA: u32 = 1;
+
+/// Measures both sides and prints what they say; the exit status.
+pub fn run(args: &Args) -> Result<u8, Failed> {
+    let backend = Backend::init().map_err(llama_bench_rs::Error::from)?;
+    let line: Vec<_> = std::env::args_os().collect();
+    let a = Side::new(&backend, &line, "--a", &args.a)?;
+    let b = Side::new(&backend, &line, "--b", args.b.as_deref().unwrap_or_default())?;
+    let plans = [a.plan(args)?, b.plan(args)?];
+    let n_loads = args.loads.unwrap_or_else(|| default_loads(n_bytes([&a.path, &b.path])));
+    if args.plan {
+        say!("A: {}\nB: {}\n", a.name(), b.name());
+        tell_plan(&plans, n_bytes([&a.path, &b.path]), n_loads);
+        return Ok(0);
+    }
+    // Before anything is loaded.
+    let file = args.output.as_deref().map(|path| open(path, args.force)).transpose()?;
+    if args.format == Form::Markdown {
+        say!("A: {}\nB: {}\n", a.name(), b.name());
+    }
+    let progress = Progress::new(n_loads, args.quiet);
+    let mut tell = |load| progress.load(load);
+    let measured = Loads::new(n_loads)
+        .side(&a.path, &a.model, |sweep| a.ask(args, sweep))
+        .side(&b.path, &b.model, |sweep| b.ask(args, sweep))
+        .observer(&mut tell)
+        .run()?;
+    let [of_a, of_b] = &measured.sides[..] else {
+        return Err(Failed { message: "a side was not measured".into(), status: SOME_FAILED });
+    };
+    let kept = file.map_or(Ok(()), |file| keep(file, [of_a, of_b]));
+    let judged = judge::compare_paired(&runs(of_a), &runs(of_b), rule(args, &measured.page_cache));
+    let comparison = Comparison::new("", &runs(of_a), &runs(of_b), judged.as_ref().ok(), Of::Loads);
+    write(args.format, std::slice::from_ref(&comparison))?;
+    if args.format == Form::Markdown {
+        if let Err(error) = &judged {
+            say!("\nNothing can be compared: {error}");
+        }
+        tell_what_it_is_of(args, &measured);
+    }
+    kept?;
+    let is_complete = measured.sides.iter().all(Report::is_complete);
+    Ok(match (is_complete, comparison.is_slower()) {
+        (_, true) => SLOWER,
+        (true, false) => 0,
+        (false, false) => SOME_FAILED,
+    })
+}
+
+fn runs(side: &Report) -> Vec<&Run> {
+    side.runs.iter().collect()
+}
+
+/// Many where a load is cheap. With fewer than four, Student's t leaves only large differences.
+fn default_loads(n_bytes: u64) -> u32 {
+    const GIB: u64 = 1 << 30;
+    match n_bytes {
+        0..=0x8000_0000 => 10,
+        n if n <= 16 * GIB => 6,
+        _ => 4,
+    }
+}
+
+/// What a change must be to count: beyond what the place of pages makes, if that was the same in all loads.
+fn rule(args: &Args, page_cache: &PageCache) -> Rule {
+    let of_placement = Share::new(PLACEMENT).unwrap_or_default();
+    let noise = match page_cache {
+        PageCache::Kept(_) if of_placement > args.noise => of_placement,
+        _ => args.noise,
+    };
+    // Half of a rule's tolerance never counts.
+    let mut rule = Rule::new(Share::new(2.0 * noise.get()).unwrap_or(noise));
+    rule.alpha = Probability::percent(ALPHA);
+    rule
+}
+
+fn tell_plan(plans: &[Plan; 2], bytes: u64, n_loads: u32) {
+    let count = |n: u64| n.saturating_mul(u64::from(n_loads));
+    let sum = |of: &dyn Fn(&Plan) -> u64| plans.iter().map(of).sum::<u64>();
+    say!("loads of each side: {n_loads}, in memory at once: both sides");
+    say!("bytes to load: {} each time, {} in all", mib(bytes), mib(count(bytes)));
+    say!("tokens to fill: {}", count(sum(&|plan| plan.n_fill_tokens())));
+    say!("tokens to time: {}", count(sum(&|plan| plan.n_timed_tokens())));
+    say!(
+        "\nOne load cannot tell the sides from where they happen to lie in memory, which changes from load to load and \
+         makes up to 9 % of the speed on a CPU. --loads 1 shows the change without a verdict; with 2 or 3 loads only \
+         large differences have one. Mapped files of two sides that differ are read from disk again for each load."
+    );
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+fn tell_what_it_is_of(args: &Args, measured: &Loaded) {
+    let n_loads = measured.sides.first().map_or(0, |side| side.runs.len());
+    let (loads, n_reps) = (if n_loads == 1 { "load" } else { "loads" }, args.n_reps);
+    say!(
+        "\nOf {n_loads} {loads} of each side, in turn, in fresh contexts; with {n_reps} repetitions in each. A verdict of \
+         change needs p under 0.0{ALPHA}, corrected for the number of lines."
+    );
+    match &measured.page_cache {
+        PageCache::Redrawn => {
+            say!(
+                "The mapped files were read from disk again for each load, so that their pages lay elsewhere."
+            );
+        }
+        PageCache::Kept(why) => say!(
+            "Both sides map files whose pages lay in the same place in every load, since {why}. That alone can make {:.0} % \
+             of the speed: smaller differences have no verdict. Copy the files to a disk, or take -lm none.",
+            PLACEMENT * 100.0
+        ),
+        _ => {}
+    }
+}
+
+/// The file for the results, before anything is measured.
+fn open(path: &Path, force: bool) -> Result<FileSink, Failed> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    let format: Format =
+        extension.parse().map_err(|e| bad_usage(format!("--output {}: {e}", path.display())))?;
+    if !force && path.is_file() && path.metadata().is_ok_and(|file| file.len() > 0) {
+        return Err(bad_usage(format!(
+            "--output {} holds results already: replace it (--force) or name another file",
+            path.display()
+        )));
+    }
+    FileSink::create(format, path)
+        .map_err(|e| Failed { message: format!("--output {}: {e}", path.display()), status: BAD_USAGE })
+}
+
+fn keep(mut file: FileSink, sides: [&Report; 2]) -> Result<(), Failed> {
+    for run in sides.iter().flat_map(|side| &side.runs) {
+        file.begin(&run.header)?;
+        file.curve(&run.curve);
+        for cell in &run.cells {
+            file.cell(&run.header, cell)?;
+        }
+    }
+    Ok(file.finish()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_models_are_loaded_more_often() {
+        assert_eq!([0, 250 << 20, 5 << 30, 60 << 30].map(default_loads), [10, 10, 6, 4]);
+    }
+}

@@ -1,0 +1,135 @@
+//! The comparison as a table for people or as rows for scripts.
+
+use std::str::FromStr;
+
+use llama_bench_rs::{judge::Bounds, stats::Verdict, units::Speedup};
+use serde_json::{Value, json};
+
+use crate::{
+    Failed, SOME_FAILED,
+    lines::{Comparison, Line},
+};
+
+/// A form of the comparison.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Form {
+    Markdown,
+    Json,
+    Jsonl,
+    Csv,
+    Nothing,
+}
+
+impl FromStr for Form {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Ok(match name {
+            "md" => Self::Markdown,
+            "json" => Self::Json,
+            "jsonl" => Self::Jsonl,
+            "csv" => Self::Csv,
+            "none" => Self::Nothing,
+            _ => {
+                return Err(format!(
+                    "{name:?} is not a format of a comparison: write md, json, jsonl, csv or none"
+                ));
+            }
+        })
+    }
+}
+
+/// Prints all comparisons to standard output.
+pub fn write(form: Form, all: &[Comparison]) -> Result<(), Failed> {
+    let rows = || all.iter().flat_map(|one| one.lines.iter().map(|line| row(one, line)));
+    match form {
+        Form::Markdown => all.iter().for_each(table),
+        Form::Json => {
+            let rows: Vec<String> = rows().map(|row| format!("  {}", object(&row))).collect();
+            say!("[\n{}\n]", rows.join(",\n"));
+        }
+        Form::Jsonl => rows().for_each(|row| say!("{}", object(&row))),
+        Form::Csv => crate::print::out(format_args!("{}", csv(rows())?)),
+        Form::Nothing => {}
+    }
+    Ok(())
+}
+
+fn table(one: &Comparison) {
+    if !one.name.is_empty() {
+        say!("### {}\n", one.name);
+    }
+    for change in &one.changes {
+        say!("B: {change}");
+    }
+    if !one.changes.is_empty() {
+        say!("");
+    }
+    say!("| test | A t/s | B t/s | B over A (95 % interval between {}) | p | verdict |", one.of.plural());
+    say!("| --- | ---: | ---: | ---: | ---: | --- |");
+    for line in &one.lines {
+        let rate = |rate: Option<f64>| rate.map_or_else(String::new, |rate| format!("{rate:.2}"));
+        let speedup = line.speedup.map_or_else(String::new, |speedup| change(speedup, line.bounds));
+        let p = line.p_value.map_or_else(String::new, |p| format!("{p:.4}"));
+        say!("| {} | {} | {} | {speedup} | {p} | {} |", line.name, rate(line.a), rate(line.b), line.says);
+    }
+}
+
+/// `1.032 (1.010 to 1.055)`.
+fn change(speedup: Speedup, bounds: Option<Bounds<Speedup>>) -> String {
+    let bounds =
+        bounds.map(|Bounds { lower, upper, .. }| format!(" ({:.3} to {:.3})", lower.get(), upper.get()));
+    format!("{:.3}{}", speedup.get(), bounds.unwrap_or_default())
+}
+
+/// The columns of a row by name, in order.
+type Row = Vec<(&'static str, Value)>;
+
+/// All columns are in every row: what is not known is null.
+fn row(one: &Comparison, line: &Line) -> Row {
+    let bound = |of: fn(Bounds<Speedup>) -> Speedup| line.bounds.map(|bounds| of(bounds).get());
+    let verdict = line.verdict.map(|verdict| match verdict {
+        Verdict::Improved => "faster",
+        Verdict::Regressed => "slower",
+        Verdict::NoChange => "no change",
+        Verdict::Inconclusive => "inconclusive",
+        _ => "cannot tell",
+    });
+    vec![
+        ("configuration", json!(one.name)),
+        ("test", json!(line.name)),
+        ("a_ts", json!(line.a)),
+        ("b_ts", json!(line.b)),
+        ("speedup", json!(line.speedup.map(Speedup::get))),
+        ("speedup_lower", json!(bound(|bounds| bounds.lower))),
+        ("speedup_upper", json!(bound(|bounds| bounds.upper))),
+        ("p_value", json!(line.p_value.map(|p| p.get()))),
+        ("verdict", json!(verdict)),
+        ("says", json!(line.says)),
+    ]
+}
+
+/// An object whose fields keep their order.
+fn object(row: &Row) -> String {
+    let fields: Vec<String> = row.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+    format!("{{{}}}", fields.join(", "))
+}
+
+/// A line of names and a line for each row.
+fn csv(rows: impl Iterator<Item = Row>) -> Result<String, Failed> {
+    let failed = |error: &dyn ToString| Failed { message: error.to_string(), status: SOME_FAILED };
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for (i, row) in rows.enumerate() {
+        if i == 0 {
+            writer.write_record(row.iter().map(|(name, _)| name)).map_err(|e| failed(&e))?;
+        }
+        let text = |value: &Value| match value {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        writer.write_record(row.iter().map(|(_, value)| text(value))).map_err(|e| failed(&e))?;
+    }
+    let bytes = writer.into_inner().map_err(|e| failed(&e))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
