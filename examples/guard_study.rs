@@ -21,6 +21,7 @@ use std::{
 };
 
 use clap::Parser;
+use llama_bench_rs::cli;
 use load::Load;
 use target::{Baseline, Downstream, Verdict};
 
@@ -43,21 +44,22 @@ const SETTINGS: [Setting; 6] = [
 
 /// Measures how often a guard fails, passes or is inconclusive, with equal work and with slowed work.
 #[derive(Debug, Parser)]
+#[command(name = "guard_study", disable_version_flag = true)]
 struct Args {
     /// Runs of the guard in each setting, for each slowdown
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value = "50", value_parser = cli::whole::<usize>)]
     runs: usize,
     /// The same of slowed work [default: as many]
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = cli::whole::<usize>)]
     slowed_runs: Option<usize>,
     /// Runs that share a baseline
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "10", value_parser = cli::at_least_one)]
     per_baseline: u32,
     /// Runs of a baseline
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value = "3", value_parser = cli::whole::<usize>)]
     baseline_runs: usize,
     /// Settings to measure, all by default: quiet, tests, loops, nextest, saved-loaded, checked-loaded
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
     settings: Vec<String>,
     /// The test program of tests/downstream, built elsewhere: for a machine without cargo
     #[arg(long)]
@@ -68,7 +70,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = cli::parse();
     if args.spin {
         load::spin();
     }

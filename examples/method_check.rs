@@ -9,7 +9,6 @@
 mod print;
 
 use std::{
-    path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -17,60 +16,47 @@ use std::{
 use clap::Parser;
 use llama_bench_rs::{
     Error,
-    bench::{Sweep, range},
-    gguf::{Shape, Synthetic},
-    llama::{Backend, ContextParams, FlashAttn, LlamaError, LoadMode, Model, ModelParams},
-    record::{Cell, Method, Test, TestKind},
+    bench::Sweep,
+    cli::{self, ContextArgs, DefaultTests, ModelArgs, TestArgs, at_least_one},
+    llama::{Backend, ContextParams, LlamaError, Model},
+    record::{Cell, Failure, Method, Test, TestKind},
     stats::{Comparison, Design, Samples, Threshold},
     units::{Share, TokensPerSecond},
 };
 
-/// Checks that rewinding gives the figures of llama-bench's own procedure.
+/// Checks that rewinding gives the figures of llama-bench's own procedure. By default: prompts of 128 and generations of 16
+/// tokens at depths 0, 512 and 1024.
+///
+/// Both methods measure the whole sweep in turn, round after round. Without a model the synthetic tiny-gpt-oss is
+/// measured. Every flag has one value, but for -p, -n, -pg and -d.
+///
+/// Exit status: 0 they agree, 1 a cell differs by more than the tolerance or failed, 2 bad usage.
 #[derive(Debug, Parser)]
+#[command(name = "method_check", disable_version_flag = true)]
 struct Args {
-    /// Model file (GGUF); without it a tiny synthetic one
-    #[arg(short, long)]
-    model: Option<PathBuf>,
-    /// Prompt length in tokens
-    #[arg(short = 'p', long, default_value_t = 128)]
-    n_prompt: u32,
-    /// Generation length in tokens
-    #[arg(short = 'n', long, default_value_t = 16)]
-    n_gen: u32,
-    /// Depths: lists and ranges, such as 0-2048+512
-    #[arg(short = 'd', long, default_value = "0,512,1024", value_parser = depths)]
-    n_depth: Depths,
+    #[command(flatten)]
+    tests: TestArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    context: ContextArgs,
     /// Repetitions per cell and round
-    #[arg(short = 'r', long, default_value_t = 3)]
+    #[arg(short = 'r', long = "repetitions", value_name = "N", default_value = "3", value_parser = at_least_one, help_heading = "Statistics")]
     n_reps: u32,
-    /// Rounds: each method measures everything once per round
-    #[arg(long, default_value_t = 5)]
+    /// Rounds: each measures everything by each method
+    #[arg(long, value_name = "N", default_value = "5", value_parser = at_least_one, help_heading = "Statistics")]
     rounds: u32,
     /// Most that a cell may differ, in percent
-    #[arg(long, default_value_t = 2.0)]
-    tolerance: f64,
-    /// Physical batch size in tokens
-    #[arg(long, default_value_t = 512)]
-    ubatch: u32,
-    /// Flash attention: on, off, auto (or 1, 0, -1)
-    #[arg(long, default_value = "auto", allow_hyphen_values = true)]
-    flash_attn: FlashAttn,
-    /// Copy the weights into memory in place of mapping the file
-    #[arg(long)]
-    no_mmap: bool,
+    #[arg(long, value_name = "PERCENT", default_value = "2", value_parser = cli::percent, help_heading = "Statistics")]
+    tolerance: Share,
 }
 
-#[derive(Clone, Debug)]
-struct Depths(Vec<u32>);
-
-fn depths(list: &str) -> Result<Depths, range::RangeError> {
-    range::parse(list).map(Depths)
-}
+const TESTS: DefaultTests<'_> = DefaultTests { n_prompt: 128, n_gen: 16, depths: &[0, 512, 1024] };
 
 const METHODS: [Method; 2] = [Method::FreshContext, Method::Rewind];
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
+    match run(&cli::parse()) {
         Ok(agree) => print::exit_code(if agree { 0 } else { 1 }),
         Err(error @ (Error::Bench(_) | Error::Llama(LlamaError::Parameter { .. }))) => {
             complain!("method_check: {error}");
@@ -93,36 +79,43 @@ struct Found {
 }
 
 fn run(args: &Args) -> Result<bool, Error> {
-    let path = match &args.model {
-        Some(path) => path.clone(),
-        None => Synthetic::new(Shape::preset("tiny-gpt-oss")?).cached()?,
-    };
     let backend = Backend::init()?;
-    let load_mode = if args.no_mmap { LoadMode::None } else { LoadMode::Auto };
-    let model = Model::load(&backend, &path, &ModelParams::default().load_mode(load_mode))?;
+    // Everything that can be wrong with the request is found before anything is loaded.
+    let (params, context) = (args.model.one(&backend)?, args.context.one()?);
+    let failure = Failure { kind: "model_load".into(), message: "not loaded yet".into() };
+    args.tests.ask(Sweep::not_loaded("", &params, failure), TESTS).plan()?;
+    let files = args.model.files("tiny-gpt-oss")?;
+    let [path] = &files[..] else {
+        return Err(LlamaError::Parameter {
+            name: "-m and --shape",
+            value: format!("{} models", files.len()),
+            remedy: "name one".into(),
+        }
+        .into());
+    };
+    let model = Model::load(&backend, path, &params)?;
     let mut found = [Found::default(), Found::default()];
     for round in 0..args.rounds {
         // Each method is as often the first one as the second.
         let turn = if round % 2 == 0 { [0, 1] } else { [1, 0] };
         for which in turn {
-            complain!("round {} of {}: {:?}", round + 1, args.rounds, METHODS[which]);
-            measure(args, &model, METHODS[which], &mut found[which])?;
+            complain!("method_check: round {} of {}: {}", round + 1, args.rounds, METHODS[which]);
+            measure(args, &model, &context, METHODS[which], &mut found[which])?;
         }
     }
     Ok(print(args, &found))
 }
 
-fn measure(args: &Args, model: &Model, method: Method, found: &mut Found) -> Result<(), Error> {
-    let context = ContextParams::default().n_ubatch(args.ubatch).flash_attn(args.flash_attn);
+fn measure(
+    args: &Args,
+    model: &Model,
+    context: &ContextParams,
+    method: Method,
+    found: &mut Found,
+) -> Result<(), Error> {
     let start = Instant::now();
-    let report = Sweep::new(model)
-        .context(context)
-        .depths(args.n_depth.0.iter().copied())
-        .prompt(args.n_prompt)
-        .generate(args.n_gen)
-        .repetitions(args.n_reps)
-        .method(method)
-        .run()?;
+    let sweep = Sweep::new(model).context(context.clone()).repetitions(args.n_reps).method(method);
+    let report = args.tests.ask(sweep, TESTS).run()?;
     found.walls.push(start.elapsed());
     for (_, cell) in report.cells() {
         match cell.time_summary() {
@@ -179,7 +172,7 @@ fn row(args: &Args, name: &str, n_tokens: u64, before: &[Duration], after: &[Dur
         },
         None => "no time passed".into(),
     };
-    let noise = Share::new(args.tolerance / 100.0).unwrap_or_default();
+    let noise = args.tolerance;
     let threshold = Threshold { noise, ..Threshold::default() };
     let samples = Samples::new(before.iter().copied()).zip(Samples::new(after.iter().copied()));
     let comparison = samples

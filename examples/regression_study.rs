@@ -18,6 +18,7 @@ use std::{
 
 use clap::Parser;
 use llama_bench_rs::{
+    cli,
     judge::RunEstimate,
     llama::ContextParams,
     record::{Report, Run, Test},
@@ -33,30 +34,31 @@ const SLOWED: &str = "slowed.jsonl";
 
 /// Measures how often quick sweeps are called regressed or improved, equal ones and slowed ones.
 #[derive(Debug, Parser)]
+#[command(name = "regression_study", disable_version_flag = true)]
 struct Args {
     /// Pairs of runs, one equal and one slowed, after the first baseline
-    #[arg(long, default_value = "50")]
+    #[arg(long, value_name = "N", default_value = "50", value_parser = cli::whole::<usize>)]
     pairs: usize,
     /// Runs of the largest baseline
-    #[arg(long, default_value = "10")]
+    #[arg(long, value_name = "N", default_value = "10", value_parser = cli::whole::<usize>)]
     baseline: usize,
     /// Runs that are held against a baseline together, as one report
-    #[arg(long, default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = cli::whole::<usize>)]
     together: usize,
     /// By how much slowed runs take longer, in percent
-    #[arg(long, default_value = "5")]
+    #[arg(long, value_name = "PERCENT", default_value = "5")]
     slowdown: f64,
     /// Tolerance of the comparison, in percent
-    #[arg(long, default_value = "5")]
+    #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = cli::whole::<u32>)]
     tolerance: u32,
     /// Threads [default: llama-bench's]
-    #[arg(short = 't', long)]
+    #[arg(short = 't', long, value_name = "N", value_parser = cli::at_least_one)]
     threads: Option<u32>,
     /// Repetitions of a run [default: a quick sweep's]
-    #[arg(short = 'r', long)]
+    #[arg(short = 'r', long, value_name = "N", value_parser = cli::at_least_one)]
     repetitions: Option<u32>,
     /// The shape of the model
-    #[arg(long, default_value = "tiny-llama")]
+    #[arg(long, value_name = "NAME", default_value = "tiny-llama")]
     shape: String,
     /// Keep the runs in this folder
     #[arg(long, value_name = "DIR")]
@@ -70,7 +72,7 @@ struct Args {
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let args = Args::parse();
+    let args: Args = cli::parse();
     if let Some(slowdown) = args.one {
         print::out(format_args!("{}", report::to_string(&measure(&args, slowdown)?, Format::Jsonl)?));
         return Ok(print::exit_code(0));
