@@ -14,6 +14,7 @@ use std::{
 
 use clap::Parser;
 use llama_bench_rs::{
+    cli,
     record::Report,
     report::{
         self, Format, ReportError, html,
@@ -61,7 +62,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = cli::parse();
     match run(&args) {
         Ok(status) => print::exit_code(status),
         Err((status, message)) => {

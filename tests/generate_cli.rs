@@ -219,7 +219,8 @@ fn what_cannot_be_done_is_said() {
         assert!(ran.err.contains(says), "no {says:?} in: {}", ran.err);
     };
     refused(&["-m", "no/such/model.gguf", "-p", "x"], 1, "no/such/model.gguf");
-    refused(&["-p", "x", "--temp", "-1"], 2, "-1");
+    refused(&["-p", "x", "--temp", "-1"], 1, "temperature = -1");
+    refused(&["-p", "x", "-t", "0"], 2, "0 is not a valid number of threads");
     refused(&["-p", "x", "--temp=-1"], 1, "temperature = -1");
     refused(&["-p", "x", "--top-p", "7"], 1, "top_p = 7");
     refused(&["-p", "x", "--n-gen", "some"], 2, "not a number of tokens");

@@ -7,8 +7,8 @@ use std::{collections::BTreeSet, path::Path};
 
 use support::{Ran, example, run};
 
-const PROGRAMS: [&str; 6] =
-    ["sweep", "compare", "method_check", "routing", "guard_study", "regression_study"];
+const PROGRAMS: [&str; 8] =
+    ["sweep", "compare", "method_check", "routing", "guard_study", "regression_study", "report", "generate"];
 
 /// Groups of flags, alike in all programs.
 const GROUPS: [&str; 12] = [
@@ -144,4 +144,7 @@ fn short_names_of_several_letters_work_everywhere() {
         assert_eq!(ran.status, 1, "{name}: {}", ran.err);
         assert!(format!("{}{}", ran.out, ran.err).contains("missing.gguf"), "{name}: {}", ran.err);
     }
+    let flags = ["-m", path, "-ngl", "99", "-ub", "64", "-fa", "1", "-ctk=q8_0", "--n_gen", "4", "-p", "x"];
+    let ran = run(example("generate").args(flags));
+    assert!(ran.status == 1 && ran.err.contains("missing.gguf"), "{}", ran.err);
 }

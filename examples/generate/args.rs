@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
+use llama_bench_rs::cli::{ContextArgs, ModelArgs};
 
 /// Chats with a model: answers each line of standard input.
 #[derive(Debug, Parser)]
+#[command(name = "generate", disable_version_flag = true)]
 pub struct Args {
-    /// Model file (GGUF); without it a tiny synthetic model, whose answers are noise
-    #[arg(short, long)]
-    pub model: Option<PathBuf>,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub context: ContextArgs,
     /// Answer this and stop, in place of reading standard input
     #[arg(short, long)]
     pub prompt: Option<String>,
@@ -36,12 +39,6 @@ pub struct Args {
     /// Take prompts as they are, without a chat template
     #[arg(long)]
     pub raw: bool,
-    /// Threads [default: physical cores]
-    #[arg(short, long)]
-    pub threads: Option<u32>,
-    /// Layers on the devices; -1 for all
-    #[arg(long, default_value_t = -1, allow_negative_numbers = true)]
-    pub n_gpu_layers: i32,
     /// Temperature; 0 always takes the most likely token
     #[arg(long, default_value_t = 0.8)]
     pub temp: f32,

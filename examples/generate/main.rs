@@ -24,18 +24,18 @@ use std::{
 };
 
 use args::Args;
-use clap::Parser;
 use commands::Command;
 use input::{Line, Lines};
 use llama_bench_rs::{
     chat::Conversation,
+    cli,
     gguf::{Shape, Synthetic},
-    llama::{Backend, ChatTemplate, Context, ContextParams, Model, ModelParams},
+    llama::{Backend, ChatTemplate, Context, Model},
 };
 use session::{Session, Turned};
 
 fn main() -> ExitCode {
-    match run(Args::parse()) {
+    match run(cli::parse()) {
         Ok(status) => print::exit_code(status),
         // A reader that went away, such as `head`, wants no more.
         Err(error) if is_closed_pipe(error.as_ref()) => ExitCode::SUCCESS,
@@ -113,24 +113,27 @@ fn conversation(args: &Args) -> Result<Conversation, Box<dyn Error>> {
     let given = given.map(ChatTemplate::new).transpose()?;
     let grammar = text_or_file("grammar", &args.grammar, &args.grammar_file)?;
     sampling::check(args)?;
-    let path = match &args.model {
-        Some(path) => path.clone(),
-        None => {
-            complain!("[no model is named with -m: a tiny synthetic one answers with noise]");
-            Synthetic::new(Shape::preset("tiny-llama")?).vocabulary(true).cached()?
-        }
-    };
     let backend = Backend::init()?;
-    let model = Model::load(&backend, &path, &ModelParams::default().n_gpu_layers(args.n_gpu_layers))?;
+    let (params, context) = (args.model.one(&backend)?, args.context.one()?.n_ctx(args.n_ctx));
+    let model = Model::load(&backend, file(args)?, &params)?;
     let sampler = sampling::sampler(args, grammar.as_deref(), &model)?;
     let template = if args.raw { None } else { given.or_else(|| own_template(&model)) };
-    let mut params = ContextParams::default().n_ctx(args.n_ctx);
-    if let Some(n_threads) = args.threads {
-        params = params.n_threads(n_threads).n_threads_batch(n_threads);
-    }
-    let mut chat = Conversation::new(Context::new(&model, &params)?, sampler, template)?;
+    let mut chat = Conversation::new(Context::new(&model, &context)?, sampler, template)?;
     chat.set_system(args.system.clone());
     Ok(chat)
+}
+
+/// The model's file; a synthetic one is made.
+fn file(args: &Args) -> Result<PathBuf, Box<dyn Error>> {
+    match (&args.model.models[..], &args.model.shapes[..]) {
+        ([path], []) => Ok(path.clone()),
+        ([], shapes @ ([] | [_])) => {
+            complain!("[no model is named with -m: a synthetic one answers with noise]");
+            let shape = shapes.first().map_or("tiny-llama", String::as_str);
+            Ok(Synthetic::new(Shape::preset(shape)?).vocabulary(true).cached()?)
+        }
+        _ => Err("several models are named: name one".into()),
+    }
 }
 
 /// A text that is given on the command line or in a file.

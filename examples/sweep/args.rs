@@ -36,6 +36,9 @@ pub struct Args {
     /// Finished cells are not measured again.
     #[arg(long, requires = "output", conflicts_with = "force", help_heading = "Output")]
     pub resume: bool,
+    /// Replace the --output file if it holds results
+    #[arg(long, requires = "output", help_heading = "Output", hide_short_help = true)]
+    pub force: bool,
     /// Explain the figures after the Markdown table
     ///
     /// What was measured on, and what the figures mean.
@@ -83,7 +86,7 @@ impl Args {
         if self.one_of_several {
             self.out.format = OutputFormat::Rows(Format::Jsonl);
             self.out.format_err = OutputFormat::Nothing;
-            (self.explain, self.out.output, self.out.force) = (false, None, false);
+            (self.explain, self.out.output, self.force) = (false, None, false);
             (self.run.runs, self.run.runs_in) = (1, RunsIn::Context);
             self.expect.expect.clear();
             self.baseline.forget();

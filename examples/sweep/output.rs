@@ -224,7 +224,7 @@ fn open_file(args: &Args, path: &Path) -> Result<(ResultFile, Report), String> {
     }
     // What is no ordinary file, such as a pipe, holds nothing that could be lost and cannot be replaced.
     let is_file = path.is_file();
-    if is_file && !args.resume && !args.out.force && path.metadata().is_ok_and(|file| file.len() > 0) {
+    if is_file && !args.resume && !args.force && path.metadata().is_ok_and(|file| file.len() > 0) {
         return Err(format!(
             "{} holds results already: resume from it (--resume, JSONL only), replace it (--force) or name another file",
             path.display()

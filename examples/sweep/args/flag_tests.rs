@@ -23,7 +23,7 @@ fn args(line: &str) -> Args {
 
 fn models(line: &str) -> Vec<ModelParams> {
     let args = args(line);
-    args.model.params(&Backend::init().unwrap(), args.tests.n_ctx()).unwrap()
+    args.model.combinations(&Backend::init().unwrap(), args.tests.n_ctx()).unwrap()
 }
 
 fn contexts(line: &str) -> Vec<ContextParams> {

@@ -114,11 +114,35 @@ const FIT_CTX: u32 = 4096;
 
 impl ModelArgs {
     /// Every combination of the values, in llama-bench's order: a model is loaded as seldom as possible. The tests need a
-    /// context of `n_ctx` tokens.
+    /// context of `n_ctx` tokens. Values that only do not go together are left to the load, which fails: the other
+    /// combinations go on.
     ///
     /// # Errors
-    /// A device or a buffer type that does not exist, a pattern that is not a valid regular expression.
+    /// As [`combinations`](Self::combinations); a value that cannot be used on this machine ([`ModelParams::check`]).
     pub fn params(&self, backend: &Backend, n_ctx: u32) -> Result<Vec<ModelParams>, LlamaError> {
+        let params = self.combinations(backend, n_ctx)?;
+        let mut checked: Vec<ModelParams> = Vec::new();
+        for ModelParams { n_cpu_moe, tensor_split, tensor_buft_overrides, main_gpu, devices, .. } in &params {
+            // Without the split mode, which some devices do not go with.
+            let alone = ModelParams::default()
+                .n_cpu_moe(*n_cpu_moe)
+                .tensor_split(tensor_split.clone())
+                .tensor_buft_overrides(tensor_buft_overrides.clone())
+                .main_gpu(*main_gpu)
+                .devices(devices.clone());
+            if !checked.contains(&alone) {
+                alone.check(backend)?;
+                checked.push(alone);
+            }
+        }
+        Ok(params)
+    }
+
+    /// Every combination of the values, whether it can be used on this machine or not.
+    ///
+    /// # Errors
+    /// A device that does not exist.
+    pub fn combinations(&self, backend: &Backend, n_ctx: u32) -> Result<Vec<ModelParams>, LlamaError> {
         let places =
             self.device.iter().map(|devices| place(devices, backend)).collect::<Result<Vec<_>, _>>()?;
         let overrides: Vec<_> =
@@ -136,9 +160,7 @@ impl ModelArgs {
         let params = vary(params, &self.tensor_split, |p, TensorSplit(shares)| p.tensor_split(shares));
         let params = vary(params, &overrides, ModelParams::tensor_buft_overrides);
         let params = vary(params, &self.no_host, ModelParams::no_host);
-        let params = vary(params, &self.repack, ModelParams::use_extra_bufts);
-        params.iter().try_for_each(|params| params.check(backend))?;
-        Ok(params)
+        Ok(vary(params, &self.repack, ModelParams::use_extra_bufts))
     }
 
     /// The one way to load the model, for a program that takes no lists.

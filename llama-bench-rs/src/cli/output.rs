@@ -21,9 +21,6 @@ pub struct OutputArgs {
     /// Each as it comes, in the format of the file's extension.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
-    /// Replace the --output file if it holds results
-    #[arg(long, requires = "output", hide_short_help = true, help_heading = "Output")]
-    pub force: bool,
     /// Pass llama.cpp's log on to standard error
     #[arg(short, long, hide_short_help = true, help_heading = "Output")]
     pub verbose: bool,

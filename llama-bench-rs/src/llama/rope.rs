@@ -15,7 +15,7 @@ pub enum RopeScaling {
     LongRope,
 }
 
-names!(RopeScaling { None = "none", Linear = "linear", Yarn = "yarn", LongRope = "longrope" });
+names!(RopeScaling, "kind of rotary scaling" { None = "none", Linear = "linear", Yarn = "yarn", LongRope = "longrope" });
 
 /// Rotary positions in place of the model's own; what is `None` is as in its file.
 ///

@@ -1,7 +1,8 @@
 //! What may go to another thread and what may be shared, asserted; each type states the reason.
 
 use super::{
-    Backend, Batch, Context, Device, LlamaError, Lora, Model, Sampler, SamplerChain, SeqState, Vocab,
+    Backend, Batch, ChatTemplate, Context, Device, LlamaError, Lora, Model, Sampler, SamplerChain, SeqState,
+    TextStream, Vocab,
 };
 
 /// Handles of what never changes: the registry, its devices, loaded models. And plain data.
