@@ -7,7 +7,7 @@ mod print;
 
 use std::{
     fs,
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -154,8 +154,9 @@ fn read(file: &Path) -> Result<Report, Failed> {
         error => failed(format!("{}: {error}", file.display())),
     };
     let loaded = if file == Path::new("-") {
-        let text = io::read_to_string(io::stdin()).map_err(|e| failed(format!("standard input: {e}")))?;
-        report::read_str(&text)
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes).map_err(|e| failed(format!("standard input: {e}")))?;
+        report::read_bytes(bytes)
     } else {
         report::read_file(file)
     };

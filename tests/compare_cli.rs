@@ -190,6 +190,14 @@ fn two_files_are_compared() {
     );
     assert_eq!(compare(&[&after, &before]).status, 0, "faster is no failure");
 
+    // From a pipe, as PowerShell writes to one.
+    let wide: Vec<u8> =
+        fs::read_to_string(&after).unwrap().encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let pipe = folder.path().join("wide");
+    fs::write(&pipe, wide).unwrap();
+    let piped = run(example("compare").args([&before, "-"]).stdin(fs::File::open(&pipe).unwrap()));
+    assert_eq!(piped.status, 3, "{}", piped.err);
+
     let csv = compare(&[&before, &after, "-o", "csv"]);
     let mut reader = csv::Reader::from_reader(csv.out.as_bytes());
     let names = reader.headers().unwrap().clone();

@@ -1,6 +1,9 @@
 //! Two files of results that were measured earlier.
 
-use std::path::Path;
+use std::{
+    io::{self, Read as _},
+    path::Path,
+};
 
 use llama_bench_rs::{
     judge::{self, Rule},
@@ -95,7 +98,14 @@ fn tell_what_it_is_of(judged: &judge::ReportJudgement<'_>, rule: Rule) {
 }
 
 fn read(path: &Path) -> Result<Report, Failed> {
-    let loaded = report::read_file(path).map_err(|error| match error {
+    let loaded = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes).map_err(|e| bad_usage(format!("standard input: {e}")))?;
+        report::read_bytes(bytes)
+    } else {
+        report::read_file(path)
+    };
+    let loaded = loaded.map_err(|error| match error {
         // It names the file itself.
         ReportError::Read { .. } => Failed { message: error.to_string(), status: BAD_USAGE },
         error => bad_usage(format!("{}: {error}", path.display())),

@@ -34,22 +34,25 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
     let a = Side::new(&backend, &line, "--a", &args.a)?;
     let b = Side::new(&backend, &line, "--b", args.b.as_deref().unwrap_or_default())?;
     let plans = [a.plan(args)?, b.plan(args)?];
-    let n_loads = args.loads.unwrap_or_else(|| default_loads(n_bytes([&a.path, &b.path])));
+    // All that can be wrong with the request is found before a synthetic model is made.
+    let file = if args.plan { None } else { args.output.as_deref() };
+    let file = file.map(|path| open(path, args.force)).transpose()?;
+    let paths = [a.file()?, b.file()?];
+    let bytes = n_bytes([&paths[0], &paths[1]]);
+    let n_loads = args.loads.unwrap_or_else(|| default_loads(bytes));
     if args.plan {
         say!("A: {}\nB: {}\n", a.name(), b.name());
-        tell_plan(&plans, n_bytes([&a.path, &b.path]), n_loads);
+        tell_plan(&plans, bytes, n_loads);
         return Ok(0);
     }
-    // Before anything is loaded.
-    let file = args.output.as_deref().map(|path| open(path, args.force)).transpose()?;
     if args.format == Form::Markdown {
         say!("A: {}\nB: {}\n", a.name(), b.name());
     }
     let progress = Progress::new(n_loads, args.quiet);
     let mut tell = |load| progress.load(load);
     let measured = Loads::new(n_loads)
-        .side(&a.path, &a.model, |sweep| a.ask(args, sweep))
-        .side(&b.path, &b.model, |sweep| b.ask(args, sweep))
+        .side(&paths[0], &a.model, |sweep| a.ask(args, sweep))
+        .side(&paths[1], &b.model, |sweep| b.ask(args, sweep))
         .observer(&mut tell)
         .run()?;
     let [of_a, of_b] = &measured.sides[..] else {

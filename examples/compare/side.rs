@@ -19,6 +19,9 @@ use crate::{Failed, args::Args, bad_usage};
 
 const TESTS: DefaultTests<'_> = DefaultTests { n_prompt: 128, n_gen: 16, depths: &[0, 512] };
 
+/// What is measured if no model is named.
+const DEFAULT_SHAPE: &str = "tiny-llama";
+
 /// The flags that a side may change.
 #[derive(Debug, Parser)]
 #[command(name = "compare", disable_help_flag = true, disable_version_flag = true)]
@@ -37,7 +40,7 @@ struct SideArgs {
 pub struct Side {
     /// What it changes, as it was written.
     name: String,
-    pub path: PathBuf,
+    source: ModelArgs,
     pub model: ModelParams,
     context: ContextParams,
     slowed: Option<Share>,
@@ -59,8 +62,13 @@ impl Side {
         if args.model.models.len() + args.model.shapes.len() > 1 {
             return Err(named(&"it has several models: give each side one (-m or --shape)"));
         }
-        let path = args.model.files("tiny-llama").map_err(|e| named(&e))?.swap_remove(0);
-        Ok(Self { name: text.trim().to_owned(), path, model, context, slowed: args.slowed })
+        args.model.synthetics(DEFAULT_SHAPE).map_err(|e| named(&e))?;
+        Ok(Self { name: text.trim().to_owned(), source: args.model, model, context, slowed: args.slowed })
+    }
+
+    /// The model's file; a synthetic one is made if it is not there.
+    pub fn file(&self) -> Result<PathBuf, Failed> {
+        Ok(self.source.files(DEFAULT_SHAPE)?.swap_remove(0))
     }
 
     pub fn name(&self) -> &str {
@@ -79,7 +87,7 @@ impl Side {
     /// What would be run in each load.
     pub fn plan(&self, args: &Args) -> Result<Plan, Failed> {
         let failure = Failure { kind: "model_load".into(), message: "not loaded yet".into() };
-        let sweep = Sweep::not_loaded(&self.path, &self.model, failure);
+        let sweep = Sweep::not_loaded("", &self.model, failure);
         self.ask(args, sweep).plan().map_err(bad_usage)
     }
 }
@@ -170,11 +178,11 @@ mod tests {
         let line = "compare -ub 256 -fa 0 -m a.gguf --b x -ngl=3 -p 9";
         let both = of(line, "");
         assert_eq!((both.context.n_ubatch, both.context.flash_attn), (256, FlashAttn::Off));
-        assert_eq!((both.path.to_str(), both.model.n_gpu_layers), (Some("a.gguf"), 3));
+        assert_eq!((both.file().ok().unwrap().to_str(), both.model.n_gpu_layers), (Some("a.gguf"), 3));
         assert_eq!(both.name(), "as it is");
         let own = of(line, "-fa 1 --ubatch_size 64 -m 'my model.gguf'");
         assert_eq!((own.context.n_ubatch, own.context.flash_attn), (64, FlashAttn::On));
-        assert_eq!((own.path.to_str(), own.model.n_gpu_layers), (Some("my model.gguf"), 3));
+        assert_eq!((own.file().ok().unwrap().to_str(), own.model.n_gpu_layers), (Some("my model.gguf"), 3));
     }
 
     /// By their flags and by the names that results have.
@@ -205,6 +213,8 @@ mod tests {
             ("compare -m a.gguf", "-m 'a", "a quote has no end"),
             ("compare -m a.gguf", "slowed=nan", "is not a percentage"),
             ("compare -m a.gguf", "-p 9", "-p"),
+            ("compare", "--shape gpt-9", "\"gpt-9\""),
+            ("compare --file-type q99", "", "\"q99\""),
         ] {
             let Err(failed) = side(line, text) else { panic!("{text}") };
             assert!(failed.message.contains(says), "{text}: {}", failed.message);

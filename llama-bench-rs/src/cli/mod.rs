@@ -11,7 +11,6 @@
 //! ```
 //! use clap::Parser;
 //! use llama_bench_rs::cli::{self, ContextArgs, ModelArgs};
-//! # use clap;
 //!
 //! /// Answers questions.
 //! #[derive(Parser)]
@@ -29,7 +28,7 @@
 //! let args: Args = cli::try_parse_from(["ask", "-ngl", "0", "-ub", "256", "-fa=1", "-np", "99"])?;
 //! assert_eq!(args.n_predict, 99);
 //! assert_eq!(args.context.one()?.n_ubatch, 256);
-//! # Ok::<(), clap::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! [`parse`] reads a line as llama-bench does: names of several letters behind one dash (`-ngl`, clap's

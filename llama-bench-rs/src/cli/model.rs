@@ -184,20 +184,33 @@ impl ModelArgs {
     /// any, the synthetic model of the shape `default`.
     ///
     /// # Errors
-    /// An unknown shape or file type; a synthetic model cannot be written.
+    /// As [`synthetics`](Self::synthetics); a synthetic model cannot be written.
     pub fn files(&self, default: &str) -> Result<Vec<PathBuf>, Error> {
         let mut files = self.models.clone();
-        let default = [default.to_owned()];
-        let shapes =
-            if self.models.is_empty() && self.shapes.is_empty() { &default[..] } else { &self.shapes };
-        for name in shapes {
-            let mut synthetic = Synthetic::new(Shape::preset(name)?);
-            if let Some(file_type) = &self.file_type {
-                synthetic = synthetic.file_type(file_type.parse::<FileType>()?);
-            }
+        for synthetic in self.synthetics(default)? {
             files.push(synthetic.cached()?);
         }
         Ok(files)
+    }
+
+    /// The synthetic models that are asked for, none of which is made yet; without any model, that of the shape
+    /// `default`.
+    ///
+    /// # Errors
+    /// An unknown shape or file type.
+    pub fn synthetics(&self, default: &str) -> Result<Vec<Synthetic<'static>>, Error> {
+        let file_type = self.file_type.as_deref().map(str::parse::<FileType>).transpose()?;
+        let default = [default.to_owned()];
+        let is_empty = self.models.is_empty() && self.shapes.is_empty();
+        let shapes = if is_empty { &default[..] } else { &self.shapes };
+        let synthetic = |name: &String| {
+            let synthetic = Synthetic::new(Shape::preset(name)?);
+            Ok(match file_type {
+                Some(file_type) => synthetic.file_type(file_type),
+                None => synthetic,
+            })
+        };
+        shapes.iter().map(synthetic).collect()
     }
 
     /// The ways to fit the model to free memory; the tests need a context of `n_needed` tokens.

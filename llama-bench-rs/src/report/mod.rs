@@ -76,7 +76,7 @@ pub use flat::{
     FIELDS, Field, Flat, FlatCurvePoint, FlatDisturbance, FlatKind, FlatSample, Kind, Origin, OutcomeKind,
 };
 pub use journal::Journal;
-pub use read::{Loaded, read_file, read_str};
+pub use read::{Loaded, read_bytes, read_file, read_str};
 pub use schema::json_schema;
 pub use side_by_side::comparison_text;
 pub use sink::Sink;

@@ -30,6 +30,14 @@ pub fn read_file(path: impl AsRef<Path>) -> Result<Loaded, ReportError> {
     if bytes.starts_with(b"SQLite format 3\0") {
         return read_database(path);
     }
+    read_bytes(bytes)
+}
+
+/// Reads the bytes of a text file, or of standard input: UTF-8 or UTF-16, with or without a byte order mark.
+///
+/// # Errors
+/// The bytes are not text, or it is refused by [`read_str`].
+pub fn read_bytes(bytes: Vec<u8>) -> Result<Loaded, ReportError> {
     let text = decode::text(bytes)
         .ok_or(ReportError::Unrecognised { found: "this is not text in UTF-8 or UTF-16", hint: "" })?;
     read_str(&text)
