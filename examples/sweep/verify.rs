@@ -1,6 +1,9 @@
 //! `--verify`: how far the logits of each depth are from those of a fresh fill.
 
-use llama_bench_rs::bench::{BenchError, Cancel, Configuration, Sweep};
+use llama_bench_rs::{
+    bench::{BenchError, Cancel, Configuration, Sweep},
+    cli,
+};
 
 use crate::{Failed, bad_usage, progress::Progress};
 
@@ -29,6 +32,8 @@ pub fn verify(
         return Ok(false);
     }
     progress.say(format!("verifying {heading}"));
+    let (model, context) = sweep.params();
+    let flags = cli::flags_of(model, context).join(" ");
     let found = match sweep.verify() {
         Ok(found) => found,
         // The next configuration may be verified all the same.
@@ -42,6 +47,6 @@ pub fn verify(
         }
         Err(usage) => return Err(bad_usage(usage)),
     };
-    progress.suspend(|| say!("{heading}\n\n{found}"));
+    progress.suspend(|| say!("{heading} {flags}\n\n{found}"));
     Ok(found.is_within_noise())
 }

@@ -296,6 +296,15 @@ impl<'a> Sweep<'a> {
         Ok(super::notes::notes(&backend, model, &self.context, &plan))
     }
 
+    /// How the model was loaded, or was to be, and how contexts are made.
+    pub fn params(&self) -> (&ModelParams, &ContextParams) {
+        let model = match &self.subject {
+            Subject::Model(model) => model.params(),
+            Subject::NotLoaded(NotLoaded { params, .. }) => params,
+        };
+        (model, &self.context)
+    }
+
     /// What would be run.
     ///
     /// # Errors

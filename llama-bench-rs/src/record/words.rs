@@ -32,6 +32,7 @@ impl fmt::Display for Order {
             Order::Auto => "rounds where they are cheap",
             Order::Rounds => "rounds over all depths",
             Order::Blocks => "depth by depth",
+            Order::Interleaved => "depth by depth, in turn with other configurations",
         })
     }
 }

@@ -112,13 +112,8 @@ impl Journal {
             .ok_or(ReportError::Unrecognised { found: "this is not text in UTF-8 or UTF-16", hint: "" })?;
         let (rows, report) = read(&text)?;
         let file = OpenOptions::new().append(true).open(path).map_err(|e| unwritable(path, e))?;
-        let journal = Self {
-            n_bytes,
-            rows,
-            earlier: report.clone(),
-            appendable: false,
-            ..Self::new(path, file)?
-        };
+        let journal =
+            Self { n_bytes, rows, earlier: report.clone(), appendable: false, ..Self::new(path, file)? };
         Ok((journal, report))
     }
 
