@@ -57,6 +57,7 @@ fn lanes_take_turns_forth_and_back() {
     let plan = prompts(&[0, 32], 4);
     let (runs, seen) = run_all([&plan; 2], &mut Default::default());
     assert!(runs.iter().all(|run| n_samples(run) == [4, 4]));
+    assert!(runs.iter().all(|run| run.header.resolved.order == Some(Order::Interleaved)));
     let expected: Vec<(u32, u32, usize)> = [0, 32]
         .into_iter()
         .flat_map(|depth| (0..4).map(move |rep| (depth, rep)))
@@ -113,6 +114,7 @@ fn what_does_not_fit_beside_the_others_is_run_alone_after_them() {
     let of_last: Vec<usize> = seen.iter().map(|(.., lane)| usize::from(*lane == 2)).collect();
     assert!(of_last.is_sorted() && of_last.ends_with(&[1; 4]), "{seen:?}");
     assert_eq!(memory.get(), 2500, "all is given back");
+    assert_eq!(runs[2].header.resolved.order, Some(Order::Blocks), "it had no other beside it");
 
     // What does not fit alone either has failed.
     memory.set(1000);
