@@ -9,41 +9,37 @@ mod print;
 
 use std::{
     error::Error,
-    ffi::OsString,
     io::{self, BufRead, IsTerminal},
-    path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use clap::{Parser, ValueEnum};
 use llama_bench_rs::{
-    gguf::{Shape, Synthetic},
-    llama::{Backend, Context, ContextParams, Model, ModelParams, Pooling, Token},
+    cli::{self, ContextArgs, ModelArgs},
+    llama::{Backend, Context, Model, Pooling, Token},
 };
 
 /// Tells how alike texts are, by the cosine similarity of their embeddings.
 ///
 /// 1 is the same direction, 0 is unrelated. Without a model a tiny synthetic one is used, whose opinions are noise.
 #[derive(Debug, Parser)]
+#[command(name = "embed", disable_version_flag = true)]
 struct Args {
     /// Texts to compare; without any, lines of standard input
     texts: Vec<String>,
-    /// Model file (GGUF), best of an embedding model
-    #[arg(short, long)]
-    model: Option<PathBuf>,
-    /// How the embeddings of a text's tokens become one: mean, cls or last [default: the model's own, else mean]
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    context: ContextArgs,
+    /// Pooling: mean, cls or last
+    ///
+    /// How the embeddings of a text's tokens become one; by default the model's own, else mean.
     #[arg(long)]
     pooling: Option<Pooling>,
     /// What to print
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
-    /// Threads [default: physical cores]
-    #[arg(short, long)]
-    threads: Option<u32>,
-    /// Layers on the devices, -1 for all; -ngl for short
-    #[arg(long, default_value_t = -1, allow_negative_numbers = true)]
-    n_gpu_layers: i32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -57,10 +53,7 @@ enum Format {
 type Failed = Box<dyn Error>;
 
 fn main() -> ExitCode {
-    // llama.cpp's own name for it, which is no short flag of one letter.
-    let arguments =
-        std::env::args_os().map(|it| if it == "-ngl" { OsString::from("--n-gpu-layers") } else { it });
-    match run(&Args::parse_from(arguments)) {
+    match run(&cli::parse()) {
         Ok(()) => print::exit_code(0),
         Err(error) => {
             complain!("embed: {error}");
@@ -82,12 +75,10 @@ fn run(args: &Args) -> Result<(), Failed> {
         }
         _ => {}
     }
-    let path = match &args.model {
-        Some(path) => path.clone(),
-        None => Synthetic::new(Shape::preset("tiny-bert")?).vocabulary(true).cached()?,
-    };
-    let model =
-        Model::load(&Backend::init()?, &path, &ModelParams::default().n_gpu_layers(args.n_gpu_layers))?;
+    let backend = Backend::init()?;
+    let params = args.model.one(&backend)?;
+    let path = args.model.file("tiny-bert")?;
+    let model = Model::load(&backend, &path, &params)?;
     let tokens = tokens(&model, &texts)?;
     let mut embedder = Embedder::new(&model, args, tokens.iter().map(Vec::len).max().unwrap_or(1))?;
     let start = Instant::now();
@@ -179,15 +170,14 @@ impl Embedder {
         };
         // All of a text is computed at once, so that what is pooled is whole.
         let n_tokens = u32::try_from(n_longest)?;
-        let mut params = ContextParams::default()
+        let params = args
+            .context
+            .one()?
             .n_ctx(n_tokens)
             .n_batch(n_tokens)
             .n_ubatch(n_tokens)
             .embeddings(true)
             .pooling(pooling);
-        if let Some(n_threads) = args.threads {
-            params = params.n_threads(n_threads).n_threads_batch(n_threads);
-        }
         let encodes = model.has_encoder() || !model.keeps_memory();
         Ok(Self { context: Context::new(model, &params)?, encodes })
     }

@@ -7,8 +7,17 @@ use std::{collections::BTreeSet, path::Path};
 
 use support::{Ran, example, run};
 
-const PROGRAMS: [&str; 8] =
-    ["sweep", "compare", "method_check", "routing", "guard_study", "regression_study", "report", "generate"];
+const PROGRAMS: [&str; 9] = [
+    "sweep",
+    "compare",
+    "method_check",
+    "routing",
+    "guard_study",
+    "regression_study",
+    "report",
+    "generate",
+    "embed",
+];
 
 /// Groups of flags, alike in all programs.
 const GROUPS: [&str; 12] = [

@@ -29,7 +29,6 @@ use input::{Line, Lines};
 use llama_bench_rs::{
     chat::Conversation,
     cli,
-    gguf::{Shape, Synthetic},
     llama::{Backend, ChatTemplate, Context, Model},
 };
 use session::{Session, Turned};
@@ -115,25 +114,15 @@ fn conversation(args: &Args) -> Result<Conversation, Box<dyn Error>> {
     sampling::check(args)?;
     let backend = Backend::init()?;
     let (params, context) = (args.model.one(&backend)?, args.context.one()?.n_ctx(args.n_ctx));
-    let model = Model::load(&backend, file(args)?, &params)?;
+    if args.model.models.is_empty() {
+        complain!("[no model is named with -m: a synthetic one answers with noise]");
+    }
+    let model = Model::load(&backend, args.model.file("tiny-llama")?, &params)?;
     let sampler = sampling::sampler(args, grammar.as_deref(), &model)?;
     let template = if args.raw { None } else { given.or_else(|| own_template(&model)) };
     let mut chat = Conversation::new(Context::new(&model, &context)?, sampler, template)?;
     chat.set_system(args.system.clone());
     Ok(chat)
-}
-
-/// The model's file; a synthetic one is made.
-fn file(args: &Args) -> Result<PathBuf, Box<dyn Error>> {
-    match (&args.model.models[..], &args.model.shapes[..]) {
-        ([path], []) => Ok(path.clone()),
-        ([], shapes @ ([] | [_])) => {
-            complain!("[no model is named with -m: a synthetic one answers with noise]");
-            let shape = shapes.first().map_or("tiny-llama", String::as_str);
-            Ok(Synthetic::new(Shape::preset(shape)?).vocabulary(true).cached()?)
-        }
-        _ => Err("several models are named: name one".into()),
-    }
 }
 
 /// A text that is given on the command line or in a file.

@@ -193,6 +193,27 @@ impl ModelArgs {
         Ok(files)
     }
 
+    /// The file of the one model that is named, for a program that takes no lists. A synthetic one, of the shape `default`
+    /// if none is named, has a vocabulary.
+    ///
+    /// # Errors
+    /// As [`files`](Self::files); several models are named.
+    pub fn file(&self, default: &str) -> Result<PathBuf, Error> {
+        let n_named = self.models.len() + self.shapes.len();
+        if n_named > 1 {
+            return Err(LlamaError::Parameter {
+                name: "the model",
+                value: format!("{n_named} models"),
+                remedy: "name one".into(),
+            }
+            .into());
+        }
+        match (self.models.first(), self.synthetics(default)?.pop()) {
+            (None, Some(synthetic)) => Ok(synthetic.vocabulary(true).cached()?),
+            (path, _) => Ok(path.cloned().unwrap_or_default()),
+        }
+    }
+
     /// The synthetic models that are asked for, none of which is made yet; without any model, that of the shape
     /// `default`.
     ///
