@@ -42,7 +42,7 @@ fn remarks_name_the_configuration_that_they_are_about() {
     let ran = sweep_of(&[&model], &["-fa", "0,1", "-ctv", "q8_0", "-o", "jsonl"]);
     assert_eq!(ran.status, 1, "{}", ran.err);
     let remark = ran.err.lines().find(|line| line.contains("needs flash attention")).unwrap();
-    assert!(remark.starts_with("sweep: flash_attn off: "), "{remark}");
+    assert!(remark.starts_with("sweep: fa 0: "), "{remark}");
 }
 
 #[test]

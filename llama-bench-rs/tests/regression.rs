@@ -263,8 +263,8 @@ fn configurations_are_compared_with_their_own() {
     let now = [with_ubatch(runs(1, 0.5), 512).runs, runs(1, 0.0).runs].concat();
     let outcome = check(&Report { runs: before }, &Report { runs: now }).unwrap();
     assert!(outcome.cells.iter().all(|cell| cell.verdict() == Verdict::NoChange), "{outcome}");
-    assert_eq!(outcome.cells[0].configuration, "n_ubatch 512");
-    assert_eq!(outcome.cells[4].configuration, "n_ubatch 2048");
+    assert_eq!(outcome.cells[0].configuration, "ub 512");
+    assert_eq!(outcome.cells[4].configuration, "ub 2048");
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn several_runs_are_compared_with_the_first() {
     second.cells.push(failed(TestKind::Pp(2048), 65_536));
     report.runs.push(second);
     let text = text(&page(&report));
-    assert_holds(&text, &["2 runs side by side", "Run 1: n_ubatch 2048", "Run 2: n_ubatch 512"]);
+    assert_holds(&text, &["2 runs side by side", "Run 1: ub 2048", "Run 2: ub 512"]);
     assert_holds(&text, &["-10.0 % one run each: cannot tell", "out_of_memory"]);
 }
 

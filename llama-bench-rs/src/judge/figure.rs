@@ -90,6 +90,16 @@ impl RunFigure {
         };
         figure.log_time.is_finite().then_some(figure)
     }
+
+    /// Counts the time on a core in place of the wall time, if it is known.
+    pub(super) fn take_time_on_core(&mut self, is_adjusted: bool) {
+        if let Some(TimeFigure { log_time, variance_within }) = self.on_core {
+            (self.log_time, self.variance_within) = (log_time, variance_within);
+        }
+        if is_adjusted {
+            self.adjusted = self.adjusted_on_core;
+        }
+    }
 }
 
 impl TimeFigure {

@@ -2,7 +2,7 @@
 
 use crate::{
     baseline::Key,
-    record::{Build, Cell, Outcome, Report, Run, Test, tests_of},
+    record::{Build, Cell, Header, Outcome, Report, Run, Test, configuration_names, tests_of},
 };
 
 /// The runs of one machine, model and configuration.
@@ -69,15 +69,8 @@ impl<'a> Group<'a> {
 
     /// In what its configuration or model differs from those beside it; empty if it is alone.
     pub(crate) fn label(&self, groups: &[Self]) -> String {
-        let fields = |key: &Key| -> Vec<(String, String)> {
-            key.model.iter().chain(&key.config).map(|(k, v)| (k.clone(), v.clone())).collect()
-        };
-        let varies = |field: &(String, String)| {
-            groups
-                .iter()
-                .any(|group| fields(&group.key).iter().any(|other| other.0 == field.0 && other.1 != field.1))
-        };
-        let own = fields(&self.key).into_iter().filter(varies);
-        own.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
+        let headers: Vec<&Header> = groups.iter().map(|group| &group.runs[0].header).collect();
+        let own = groups.iter().position(|group| group.key == self.key);
+        own.map(|own| configuration_names(&headers).swap_remove(own)).unwrap_or_default()
     }
 }

@@ -14,7 +14,7 @@ use crate::stats::{Confidence, t_quantile};
 pub(super) const ASSUMED_COMMON: f64 = 0.02;
 
 /// How far single tests lie apart beyond that.
-const ASSUMED_OWN: f64 = 0.005;
+pub(super) const ASSUMED_OWN: f64 = 0.005;
 
 /// How many runs' worth of knowledge each assumption is: one soon fades, and keeps two or three runs that agree by luck
 /// from being taken for a quiet machine.
@@ -157,10 +157,7 @@ impl<'a> Side<'a> {
 
     /// The sittings of the runs; `None` if one is not known.
     fn sittings(&self) -> Option<Vec<usize>> {
-        let mut all: Vec<usize> = self.rows.iter().map(|row| row.sitting).collect::<Option<_>>()?;
-        all.sort_unstable();
-        all.dedup();
-        Some(all)
+        Some(once(self.rows.iter().map(|row| row.sitting).collect::<Option<_>>()?))
     }
 }
 
@@ -221,22 +218,39 @@ fn with_days(sides: &[Side<'_>], runs: f64, degrees_of_freedom: f64) -> (f64, f6
     (sum.sqrt(), if weights > 0.0 { sum.powi(2) / weights } else { degrees_of_freedom })
 }
 
-/// How much of the variance between sittings the spread of the runs does not hold: all of it where no side has several
-/// sittings, else what runs of one sitting have in common. `None` if all runs are of one sitting, or it is not known.
+/// The same of sides whose runs are of these sittings, as a variance.
+pub(super) fn variance_of_days(sides: &[&Vec<usize>]) -> f64 {
+    let sides: Vec<(usize, Vec<usize>)> =
+        sides.iter().map(|side| (side.len(), once(side.to_vec()))).collect();
+    extra(&sides).map_or(0.0, |share| share * ASSUMED_DAY.0.powi(2))
+}
+
 fn extra_days(sides: &[Side<'_>]) -> Option<f64> {
-    let sittings: Vec<Vec<usize>> = sides.iter().map(Side::sittings).collect::<Option<_>>()?;
-    let mut all = sittings.concat();
-    all.sort_unstable();
-    all.dedup();
+    let of = |side: &Side<'_>| Some((side.rows.len(), side.sittings()?));
+    extra(&sides.iter().map(of).collect::<Option<Vec<_>>>()?)
+}
+
+/// How much of the variance between sittings the spread of the runs does not hold: all of it where no side has several
+/// sittings, else what runs of one sitting have in common. `None` if all runs are of one sitting, or it is not known. Each
+/// side has a number of runs and its sittings.
+fn extra(sides: &[(usize, Vec<usize>)]) -> Option<f64> {
+    let all = once(sides.iter().flat_map(|(_, of_side)| of_side.clone()).collect());
     if all.len() < 2 {
         return None;
     }
-    let knows_days = sittings.iter().any(|of_side| of_side.len() > 1);
-    let extra = sides.iter().zip(&sittings).map(|(side, of_side)| {
-        let in_spread = if knows_days { 1.0 / side.rows.len() as f64 } else { 0.0 };
+    let knows_days = sides.iter().any(|(_, of_side)| of_side.len() > 1);
+    let extra = sides.iter().map(|(n_runs, of_side)| {
+        let in_spread = if knows_days { 1.0 / *n_runs as f64 } else { 0.0 };
         1.0 / of_side.len() as f64 - in_spread
     });
     Some(extra.sum::<f64>().max(0.0))
+}
+
+/// Each number once, in order.
+fn once(mut numbers: Vec<usize>) -> Vec<usize> {
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
 }
 
 #[cfg(test)]

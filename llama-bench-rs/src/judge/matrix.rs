@@ -1,7 +1,7 @@
 //! From runs to rows: which tests can be judged together, and what each run says of them.
 
 use super::{
-    figure::{self, AdjustedFigure, RunFigure, TimeFigure},
+    figure::{self, AdjustedFigure, RunFigure},
     lines::Row,
 };
 use crate::{
@@ -92,12 +92,7 @@ impl Matrix {
         self.is_on_core = true;
         let is_adjusted = one_pace(self.figures().map(|figure| figure.adjusted_on_core));
         for figure in self.before.iter_mut().chain(&mut self.after).flatten() {
-            if let Some(TimeFigure { log_time, variance_within }) = figure.on_core {
-                (figure.log_time, figure.variance_within) = (log_time, variance_within);
-            }
-            if is_adjusted {
-                figure.adjusted = figure.adjusted_on_core;
-            }
+            figure.take_time_on_core(is_adjusted);
         }
     }
 
@@ -157,7 +152,7 @@ impl Matrix {
 }
 
 /// Whether all of these know the pace of the machine, by the same control work.
-fn one_pace(adjusted: impl Iterator<Item = Option<AdjustedFigure>>) -> bool {
+pub(super) fn one_pace(adjusted: impl Iterator<Item = Option<AdjustedFigure>>) -> bool {
     let mut versions = adjusted.map(|figure| figure.map(|figure| figure.version));
     versions.next().flatten().is_some_and(|first| versions.all(|version| version == Some(first)))
 }

@@ -9,6 +9,7 @@
 //! | which lines are there? | per kind of test (pp, tg, embd) the shift that its tests share, the one in the middle; and each test beyond that shift |
 //! | how far do runs lie apart? | by both sides together, blended with one run's worth of an assumption: 2 % in common, 0.5 % beyond it, the latter pooled over the tests of a kind |
 //! | other days? | runs more than an hour apart are of different sittings, which are taken to lie a further 2 % apart until several sittings of a side tell it |
+//! | many sides? | [`rank`]: how far runs lie apart is known from all sides together, and a difference counts beyond the range that so many equal sides show in any test in 5 % of all cases (Tukey's). With one run on each side, runs are assumed to lie 5 % apart, and the result says so |
 //! | many lines? | p values are corrected for the number of lines (Holm), two thirds of the chance for the shifts: 5 % for any false alarm in the whole comparison |
 //!
 //! # Verdicts
@@ -40,13 +41,17 @@ mod figure;
 mod group;
 mod lines;
 mod matrix;
+mod rank;
 mod reports;
 mod rule;
 mod sides;
+mod spread;
 mod verdict;
 
 #[cfg(test)]
 mod disturbed_tests;
+#[cfg(test)]
+mod rank_simulation;
 #[cfg(test)]
 mod simulation;
 
@@ -61,6 +66,7 @@ pub use crate::stats::Bounds;
 pub use estimate::{PrintedRate, RunEstimate, Scope};
 pub use figure::{AdjustedFigure, RunFigure, TimeFigure};
 pub(crate) use group::Group;
+pub use rank::{Lead, Place, Ranked, RankedTest, rank};
 pub use reports::{ConfigurationJudgement, ReportJudgement, compare_reports};
 pub use rule::Rule;
 pub use verdict::{Because, Finding};

@@ -233,26 +233,36 @@ impl Kind {
         }
         let [before, after] =
             [&self.matrix.before, &self.matrix.after].map(|side| figures(side, test).collect::<Vec<_>>());
-        // A time on a core is much the same whether the thread had to wait in between or not.
-        let figures = before.iter().chain(&after).filter(|_| !self.matrix.is_on_core);
-        let shares = figures.filter_map(|figure| figure.disturbed_share);
-        let most = shares.fold(Share::ZERO, |most, share| if share > most { share } else { most });
-        if most.get() > MOST_DISTURBED {
-            let because = Because::Disturbed { share: most };
-            return Finding { verdict: Verdict::Inconclusive, because };
-        }
         let finding = adjusted.map_or(said.alone(), |adjusted| said.with_adjusted(adjusted, rule));
-        let (before, after) = (busy_share(&before), busy_share(&after));
-        let (less, more) = if before < after { (before, after) } else { (after, before) };
-        match less.zip(more) {
-            Some((less, more))
-                if matches!(finding.verdict, Verdict::Improved | Verdict::Regressed)
-                    && more.get() - less.get() > DIFFERENTLY_DISTURBED =>
-            {
-                Finding { verdict: Verdict::Inconclusive, because: Because::Disturbed { share: more } }
-            }
-            _ => finding,
+        mind_disturbance(finding, &before, &after, self.matrix.is_on_core)
+    }
+}
+
+/// What is left of a finding if other programs disturbed the figures that it rests on.
+pub(super) fn mind_disturbance(
+    finding: Finding,
+    before: &[&RunFigure],
+    after: &[&RunFigure],
+    is_on_core: bool,
+) -> Finding {
+    let disturbed = |share| Finding { verdict: Verdict::Inconclusive, because: Because::Disturbed { share } };
+    // A time on a core is much the same whether the thread had to wait in between or not.
+    let figures = before.iter().chain(after).filter(|_| !is_on_core);
+    let shares = figures.filter_map(|figure| figure.disturbed_share);
+    let most = shares.fold(Share::ZERO, |most, share| if share > most { share } else { most });
+    if most.get() > MOST_DISTURBED {
+        return disturbed(most);
+    }
+    let (before, after) = (busy_share(before), busy_share(after));
+    let (less, more) = if before < after { (before, after) } else { (after, before) };
+    match less.zip(more) {
+        Some((less, more))
+            if matches!(finding.verdict, Verdict::Improved | Verdict::Regressed)
+                && more.get() - less.get() > DIFFERENTLY_DISTURBED =>
+        {
+            disturbed(more)
         }
+        _ => finding,
     }
 }
 

@@ -12,29 +12,29 @@ use crate::{
 
 /// How runs of the same work differ.
 #[derive(Clone, Copy, Debug)]
-struct Machine {
+pub(super) struct Machine {
     /// Of all tests of a kind alike, from run to run.
-    common: f64,
+    pub(super) common: f64,
     /// Of single tests, beyond that.
-    own: f64,
+    pub(super) own: f64,
     /// From day to day.
-    day: f64,
+    pub(super) day: f64,
     /// Tests of each of two kinds.
-    n_tests: u32,
+    pub(super) n_tests: u32,
 }
 
-const MACHINE: Machine = Machine { common: 0.02, own: 0.005, day: 0.0, n_tests: 4 };
+pub(super) const MACHINE: Machine = Machine { common: 0.02, own: 0.005, day: 0.0, n_tests: 4 };
 
 /// Which tests take longer.
 #[derive(Clone, Copy, PartialEq)]
-enum Slow {
+pub(super) enum Slow {
     Nothing,
     One,
     All,
 }
 
 impl Machine {
-    fn run(&self, day: f64, date: u32, slow: Slow, slowdown: f64, rng: &mut Rng) -> Run {
+    pub(super) fn run(&self, day: f64, date: u32, slow: Slow, slowdown: f64, rng: &mut Rng) -> Run {
         let mut cells = Vec::new();
         for kind in [TestKind::Pp(64), TestKind::Tg(16)] {
             let common = day + self.common * rng.normal();

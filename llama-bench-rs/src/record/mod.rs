@@ -15,6 +15,7 @@ mod difference;
 mod disturbance;
 mod header;
 mod placement;
+mod settings;
 mod shorthand;
 mod sitting;
 mod summary;
@@ -34,6 +35,8 @@ pub use header::{
     Resolved, Timing,
 };
 pub use placement::Placement;
+pub use settings::{Setting, configuration_names, settings};
+pub(crate) use settings::{device, numbered};
 pub use shorthand::{embd, pg, pp, tg};
 pub use sitting::n_sittings;
 pub(crate) use sitting::sittings;

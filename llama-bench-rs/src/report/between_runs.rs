@@ -165,8 +165,8 @@ mod tests {
             [(0, 2), (1, 2)]
         );
         let table = between_runs_markdown(&report);
-        assert!(table.contains("interval between runs") && table.contains("n_batch"), "{table}");
+        assert!(table.contains("interval between runs") && table.contains("| b 256 |"), "{table}");
         let text = between_runs_text(&report);
-        assert!(text.contains("n_batch") && !text.contains("run 1") && text.is_ascii(), "{text}");
+        assert!(text.contains(" of b 256,") && !text.contains("run 1") && text.is_ascii(), "{text}");
     }
 }

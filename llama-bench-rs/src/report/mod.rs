@@ -52,6 +52,8 @@ mod journal;
 mod json;
 mod jsonl;
 mod markdown;
+mod names;
+mod ranking;
 mod read;
 mod report_serde;
 mod schema;
@@ -76,12 +78,13 @@ pub use flat::{
     FIELDS, Field, Flat, FlatCurvePoint, FlatDisturbance, FlatKind, FlatSample, Kind, Origin, OutcomeKind,
 };
 pub use journal::Journal;
+pub use names::{ConfigurationRuns, configurations, run_labels};
+pub use ranking::{Best, Choice, Failed, Ranking, Ranks, ranking, ranking_of};
 pub use read::{Loaded, read_bytes, read_file, read_str};
 pub use schema::json_schema;
 pub use side_by_side::comparison_text;
 pub use sink::Sink;
 pub use summary_text::{Fact, header_facts, header_text};
-pub use svg::run_labels;
 
 /// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

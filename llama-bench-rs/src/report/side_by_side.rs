@@ -1,15 +1,15 @@
 //! Several configurations of a report, test by test, each held against the first: what page and terminal show.
 
-use super::columns::table;
+use super::{columns::table, configurations, run_labels};
 use crate::{
-    judge::{self, Finding, Group, Judgement, Rule, RunEstimate},
+    judge::{self, Finding, Judgement, Rule, RunEstimate},
     record::{Cell, Report, Run, Test, tests_of},
     units::Speedup,
 };
 
 /// The sides of a report.
 pub(super) struct SideBySide<'a> {
-    /// What each side is called: `run 1`, `runs 2 to 4`.
+    /// What each side is called: `ub 1024 fa 1`, or of two runs of the same `run 1 of 2`.
     pub(super) names: Vec<String>,
     /// One row per test, then one per kind of test.
     pub(super) rows: Vec<Row<'a>>,
@@ -44,11 +44,13 @@ impl<'a> SideBySide<'a> {
     /// The runs of each configuration and build are a side. Two runs of one configuration are a side each; of more, what
     /// they say together is shown. `None` for a run on its own.
     pub(super) fn of(report: &'a Report) -> Option<Self> {
-        let groups = Group::all_by_build(report);
-        let sides: Vec<Vec<&Run>> = match (&groups[..], &report.runs[..]) {
+        let (names, sides): (Vec<String>, Vec<Vec<&Run>>) = match (configurations(report), &report.runs[..]) {
             (_, [] | [_]) => return None,
-            ([_], [a, b]) => vec![vec![a], vec![b]],
-            _ => groups.into_iter().map(|group| group.runs).collect(),
+            (all, [a, b]) if all.len() == 1 => (run_labels(report), vec![vec![a], vec![b]]),
+            (all, runs) if all.len() == 1 => {
+                (vec![format!("all {} runs", runs.len())], vec![runs.iter().collect()])
+            }
+            (all, _) => all.into_iter().map(|one| (one.name, one.runs)).unzip(),
         };
         let rule = Rule::default();
         let [first, others @ ..] = &sides[..] else { return None };
@@ -58,7 +60,6 @@ impl<'a> SideBySide<'a> {
         let mut rows: Vec<Row<'_>> =
             tests_of(&report.runs).into_iter().map(|test| row(test, &sides, &judgements)).collect();
         rows.extend(shifts(others.len(), &judgements));
-        let names = sides.iter().map(|side| name(report, side)).collect();
         Some(Self { names, rows, rule })
     }
 
@@ -171,17 +172,6 @@ fn shifts<'a>(n_others: usize, judgements: &[Judgement]) -> Vec<Row<'a>> {
         Row { name: format!("all {kind}"), figures: Vec::new(), changes: (0..n_others).map(change).collect() }
     };
     kinds.into_iter().map(row).collect()
-}
-
-/// Where the runs of a side stand in the report, counted from 1.
-fn name(report: &Report, side: &[&Run]) -> String {
-    let at = |run: &&Run| report.runs.iter().position(|other| std::ptr::eq(other, *run)).map_or(0, |i| i + 1);
-    let numbers: Vec<usize> = side.iter().map(at).collect();
-    match (&numbers[..], numbers.windows(2).all(|pair| pair[1] == pair[0] + 1)) {
-        ([one], _) => format!("run {one}"),
-        ([first, .., last], true) => format!("runs {first} to {last}"),
-        _ => format!("runs {}", numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
-    }
 }
 
 impl Figure<'_> {

@@ -22,7 +22,6 @@ impl Rng {
     }
 
     /// Standard normal, by Box and Muller.
-    #[cfg(test)]
     pub(crate) fn normal(&mut self) -> f64 {
         (-2.0 * self.uniform().ln()).sqrt() * (std::f64::consts::TAU * self.uniform()).cos()
     }

@@ -16,7 +16,7 @@ use super::{BenchError, Cancel, Observer, Sweep};
 use crate::{
     Error,
     llama::{ContextParams, ModelParams},
-    record::{Failure, Report, Run},
+    record::{Failure, Header, Report, configuration_names, numbered},
 };
 
 pub use configuration::Configuration;
@@ -277,7 +277,6 @@ impl<'a> Campaign<'a> {
 
 /// What of each configuration differs from the others.
 fn names(configurations: &[Configuration]) -> Vec<String> {
-    let run = |one: &Configuration| Run { header: one.header.clone(), cells: Vec::new(), curve: Vec::new() };
-    let runs = configurations.iter().map(run).collect();
-    crate::report::run_labels(&Report { runs })
+    let headers: Vec<&Header> = configurations.iter().map(|one| &one.header).collect();
+    numbered(configuration_names(&headers), |n, _| format!("configuration {n}"))
 }

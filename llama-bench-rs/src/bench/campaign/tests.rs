@@ -11,7 +11,7 @@ use crate::{
     bench::Event,
     gguf::{Shape, Synthetic},
     llama::FlashAttn,
-    record::Test,
+    record::{Run, Test},
     report::{Journal, read_file},
     stats::Rng,
 };

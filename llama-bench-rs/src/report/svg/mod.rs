@@ -30,8 +30,8 @@ use panel::{Panel, Shape};
 use series::{Series, series, shared};
 use theme::Ink;
 
+pub use super::names::run_labels;
 pub(crate) use series::device;
-pub use series::run_labels;
 pub(crate) use theme::{classes, properties};
 
 /// What a picture shows.

@@ -1,11 +1,10 @@
 //! The lines of a picture: one per run and test, named by what tells it from the others.
 
-use serde_json::Value;
-
 use super::{panel::Shape, theme::Ink};
+pub(crate) use crate::record::device;
 use crate::{
     record::{Cell, Group, Header, Report, Run, TestKind},
-    report::in_words,
+    report::{in_words, run_labels},
 };
 
 /// A test of a run over its depths.
@@ -78,99 +77,6 @@ pub(super) fn series(report: &Report) -> Vec<Series<'_>> {
         }
     }
     all
-}
-
-/// For each run of a report, what sets it apart from the others: model, device, build or settings. Empty for a run on its
-/// own.
-pub fn run_labels(report: &Report) -> Vec<String> {
-    let headers: Vec<&Header> = report.runs.iter().map(|run| &run.header).collect();
-    if headers.len() < 2 {
-        return vec![String::new(); headers.len()];
-    }
-    let mut parts: Vec<Vec<String>> = vec![Vec::new(); headers.len()];
-    let mut push = |differ: Vec<Option<String>>| {
-        for (parts, part) in parts.iter_mut().zip(differ) {
-            parts.extend(part);
-        }
-    };
-    push(first_difference(
-        &headers,
-        &[
-            |h| h.model.description.clone(),
-            |h| file_name(&h.model.filename),
-            |h| h.model.size_bytes.map(|n| format!("{n} bytes")).unwrap_or_default(),
-        ],
-    ));
-    push(first_difference(&headers, &[|h| device(h), |h| h.host.cpu_info.clone()]));
-    push(first_difference(&headers, &[|h| h.host.backends.clone()]));
-    push(first_difference(
-        &headers,
-        &[
-            |h| format!("build {}", h.build.commit),
-            |h| h.build.version.clone(),
-            |h| h.build.compiler.clone(),
-            |h| h.build.cmake_options.clone(),
-        ],
-    ));
-    for difference in config_differences(&headers) {
-        push(difference);
-    }
-    // The same again: only the time tells them apart.
-    let same: Vec<bool> =
-        parts.iter().map(|part| parts.iter().filter(|&other| other == part).count() > 1).collect();
-    for (n, (part, same)) in (1..).zip(parts.iter_mut().zip(same)) {
-        if same {
-            let at = &headers[n - 1].timing.started_at;
-            part.push(if at.is_empty() { format!("run {n}") } else { format!("run {n}, {at}") });
-        }
-    }
-    parts.into_iter().map(|part| clean(&part.join(", "))).collect()
-}
-
-/// The values of the first property in which the headers differ, if there is one.
-fn first_difference(headers: &[&Header], properties: &[fn(&Header) -> String]) -> Vec<Option<String>> {
-    let all =
-        properties.iter().map(|property| headers.iter().map(|header| property(header)).collect::<Vec<_>>());
-    let differ = all.into_iter().find(|values| values.iter().any(|value| value != &values[0]));
-    differ.map_or(vec![None; headers.len()], |values| values.into_iter().map(Some).collect())
-}
-
-/// The configuration's fields that differ, under their own names.
-fn config_differences(headers: &[&Header]) -> Vec<Vec<Option<String>>> {
-    let configs: Vec<Value> =
-        headers.iter().map(|header| serde_json::to_value(&header.config).unwrap_or_default()).collect();
-    let Some(Value::Object(first)) = configs.first() else { return Vec::new() };
-    let values_of = |name: &String| configs.iter().map(|config| config.get(name)).collect::<Vec<_>>();
-    let follows = |name: &String| {
-        let threads = &"n_threads".to_owned();
-        name == "n_threads_batch" && values_of(name) == values_of(threads)
-    };
-    first
-        .keys()
-        .filter(|name| !follows(name))
-        .map(|name| (name, values_of(name)))
-        .filter(|(_, values)| values.iter().any(|value| value != &values[0]))
-        .map(|(name, values)| {
-            let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            // What a run does not tell sets it apart by nothing.
-            let known = |value: &&Value| !value.is_null() && value.as_str() != Some("");
-            values
-                .into_iter()
-                .map(|value| value.filter(known).map(|value| format!("{name} {}", word(value))))
-                .collect()
-        })
-        .collect()
-}
-
-/// The GPU, or without one the CPU.
-pub(crate) fn device(header: &Header) -> String {
-    let host = &header.host;
-    if host.gpu_info.is_empty() { host.cpu_info.clone() } else { host.gpu_info.clone() }
-}
-
-/// The last part of a path of any system.
-fn file_name(path: &str) -> String {
-    path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned()
 }
 
 /// A value that all headers share; empty if they differ.

@@ -1,0 +1,243 @@
+//! What tells configurations apart, in the short names of llama-bench's flags: `ub 1024 fa 1`.
+
+mod table;
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::Header;
+use table::Field;
+
+/// Something in which a configuration differs from those beside it. Its `Display` is `ub 1024`, or the value alone if it
+/// has no name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Setting {
+    /// The short name of the flag, without its dash; empty for the model, the device and the build.
+    pub name: String,
+    /// The value, as the flag takes it.
+    pub value: String,
+    /// The words that ask `sweep` for it, such as `-ub` and `1024`; empty if no flag does.
+    pub flags: Vec<String>,
+    /// Whether llama-bench measures with this value if nothing is asked for.
+    pub is_default: bool,
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.is_empty() {
+            f.write_str(&self.value)
+        } else {
+            write!(f, "{} {}", self.name, self.value)
+        }
+    }
+}
+
+/// What tells each of these configurations from the others, in the order of a command line: model, device and build first,
+/// then settings. Empty for one alone, and for all if they are equal.
+///
+/// ```
+/// use llama_bench_rs::record::{Header, settings};
+///
+/// let [mut small, mut large] = [Header::default(), Header::default()];
+/// (small.config.n_ubatch, large.config.n_ubatch) = (Some(512), Some(1024));
+/// let differing = settings(&[&small, &large]);
+/// assert_eq!(differing[1][0].to_string(), "ub 1024");
+/// assert_eq!(differing[1][0].flags, ["-ub", "1024"]);
+/// ```
+pub fn settings(headers: &[&Header]) -> Vec<Vec<Setting>> {
+    let headers: &[Header] = &headers.iter().map(|header| known(header, headers)).collect::<Vec<_>>();
+    let mut all: Vec<Vec<Setting>> = vec![Vec::new(); headers.len()];
+    for ((settings, header), values) in all.iter_mut().zip(headers).zip(of_subject(headers, &MODEL)) {
+        settings.extend(values.into_iter().map(subject));
+        if let (Some(first), false) = (settings.first_mut(), header.model.filename.is_empty()) {
+            first.flags = vec!["-m".to_owned(), header.model.filename.clone()];
+        }
+    }
+    for properties in OTHERS {
+        for (settings, values) in all.iter_mut().zip(of_subject(headers, properties)) {
+            settings.extend(values.into_iter().map(subject));
+        }
+    }
+    for field in of_config(headers) {
+        for (settings, setting) in all.iter_mut().zip(field) {
+            settings.extend(setting);
+        }
+    }
+    all
+}
+
+/// What is compared of a header. Where a model could not be loaded in one way, it is known from where it was loaded in
+/// another.
+fn known(header: &Header, all: &[&Header]) -> Header {
+    let is_same_file = |other: &&&Header| {
+        other.model.filename == header.model.filename && !other.model.description.is_empty()
+    };
+    let loaded = all.iter().find(is_same_file).filter(|_| header.model.description.is_empty());
+    Header {
+        build: header.build.clone(),
+        host: header.host.clone(),
+        model: loaded.map_or(header, |loaded| loaded).model.clone(),
+        config: header.config.clone(),
+        ..Header::default()
+    }
+}
+
+/// The name of each of these configurations: what of it differs from the others, such as `ub 1024 fa 1`. Empty for one
+/// alone; equal configurations have equal names.
+///
+/// ```
+/// use llama_bench_rs::record::{FlashAttnSetting, Header, configuration_names};
+///
+/// let mut headers = vec![Header::default(); 2];
+/// for (header, n_ubatch) in headers.iter_mut().zip([512, 1024]) {
+///     header.config.n_ubatch = Some(n_ubatch);
+///     header.config.flash_attn = Some(FlashAttnSetting::Auto);
+/// }
+/// headers[1].config.flash_attn = Some(FlashAttnSetting::On);
+/// let names = configuration_names(&headers.iter().collect::<Vec<_>>());
+/// assert_eq!(names, ["ub 512 fa auto", "ub 1024 fa 1"]);
+/// ```
+pub fn configuration_names(headers: &[&Header]) -> Vec<String> {
+    settings(headers).iter().map(|settings| name(settings)).collect()
+}
+
+/// `gpt-oss 20B MXFP4 MoE, ub 1024 fa 1`.
+fn name(settings: &[Setting]) -> String {
+    let mut name = String::new();
+    for (i, setting) in settings.iter().enumerate() {
+        let is_subject = |setting: &Setting| setting.name.is_empty();
+        match i.checked_sub(1).map(|before| is_subject(&settings[before])) {
+            None => {}
+            Some(true) => name += ", ",
+            Some(false) => name += " ",
+        }
+        name += &setting.to_string();
+    }
+    one_line(&name)
+}
+
+/// Names that are given more than once get a number, counted from 1; a name on its own stays as it is.
+pub(crate) fn numbered(names: Vec<String>, number: impl Fn(usize, usize) -> String) -> Vec<String> {
+    if names.len() < 2 {
+        return names;
+    }
+    let labelled = |(i, name): (usize, &String)| {
+        let same = |names: &[String]| names.iter().filter(|other| *other == name).count();
+        match (same(&names), name.is_empty()) {
+            (1, _) => name.clone(),
+            (n_all, true) => number(same(&names[..=i]), n_all),
+            (n_all, false) => format!("{name}, {}", number(same(&names[..=i]), n_all)),
+        }
+    };
+    names.iter().enumerate().map(labelled).collect()
+}
+
+/// Control characters of a file's name have no place in a table or a picture.
+fn one_line(text: &str) -> String {
+    let allowed = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    text.chars().map(|c| if allowed(c) { c } else { ' ' }).collect()
+}
+
+type Property = fn(&Header) -> String;
+
+/// What a measurement is of, the model first: for each the properties that tell two apart, the most telling first.
+const MODEL: [Property; 4] = [
+    // Of a model that was not loaded the file's name is known and nothing else.
+    |h| if h.model.description.is_empty() { file_name(h) } else { h.model.description.clone() },
+    file_name,
+    |h| h.model.filename.clone(),
+    |h| h.model.size_bytes.map(|n| format!("{n} bytes")).unwrap_or_default(),
+];
+const OTHERS: [&[Property]; 3] = [
+    &[device, |h| h.host.cpu_info.clone()],
+    &[|h| h.host.backends.clone()],
+    &[
+        |h| if h.build.commit.is_empty() { String::new() } else { format!("build {}", h.build.commit) },
+        |h| h.build.version.clone(),
+        |h| h.build.compiler.clone(),
+        |h| h.build.cmake_options.clone(),
+    ],
+];
+
+/// Of each configuration the values of those properties that tell more of them apart than the ones before; what a header
+/// does not tell is left out.
+fn of_subject(headers: &[Header], properties: &[Property]) -> Vec<Vec<String>> {
+    let mut told: Vec<Vec<String>> = vec![Vec::new(); headers.len()];
+    for property in properties {
+        let with = |(told, header): (&Vec<String>, &Header)| [&told[..], &[property(header)]].concat();
+        let longer: Vec<Vec<String>> = told.iter().zip(headers).map(with).collect();
+        if n_distinct(&longer) > n_distinct(&told) {
+            told = longer;
+        }
+    }
+    for values in &mut told {
+        let mut kept: Vec<String> = Vec::new();
+        for value in std::mem::take(values) {
+            if !value.is_empty() && !kept.contains(&value) {
+                kept.push(value);
+            }
+        }
+        *values = kept;
+    }
+    told
+}
+
+fn subject(value: String) -> Setting {
+    Setting { name: String::new(), value, flags: Vec::new(), is_default: false }
+}
+
+fn n_distinct(values: &[Vec<String>]) -> usize {
+    values.iter().collect::<std::collections::BTreeSet<_>>().len()
+}
+
+/// The fields of the configuration that differ, in the table's order.
+fn of_config(headers: &[Header]) -> Vec<Vec<Option<Setting>>> {
+    let configs: Vec<Map<String, Value>> = headers
+        .iter()
+        .map(|header| match serde_json::to_value(&header.config) {
+            Ok(Value::Object(config)) => config,
+            _ => Map::new(),
+        })
+        .collect();
+    let Some(first) = configs.first() else { return Vec::new() };
+    let values_of = |name: &str| configs.iter().map(|config| config.get(name)).collect::<Vec<_>>();
+    let follows = |name: &str| name == "n_threads_batch" && values_of(name) == values_of("n_threads");
+    let mut differing: Vec<&String> = first
+        .keys()
+        .filter(|name| !follows(name) && values_of(name).iter().any(|value| *value != values_of(name)[0]))
+        .collect();
+    differing.sort_by_key(|name| table::place(name));
+    let of_field = |name: &String| configs.iter().map(|config| setting(name, config.get(name)?)).collect();
+    differing.into_iter().map(of_field).collect()
+}
+
+/// `None` if the run does not tell it.
+fn setting(name: &str, value: &Value) -> Option<Setting> {
+    let is_off_if_absent = matches!(name, "stopping" | "pace");
+    if value.is_null() && !is_off_if_absent || value.as_str() == Some("") {
+        return None;
+    }
+    let text = table::text(name, value);
+    let (short, flags) = match Field::find(name) {
+        Some(field) => (field.name, field.words(value)),
+        None => (name, Vec::new()),
+    };
+    Some(Setting { name: short.into(), is_default: table::is_default(name, &text), value: text, flags })
+}
+
+/// The GPU, or without one the CPU.
+pub(crate) fn device(header: &Header) -> String {
+    let host = &header.host;
+    if host.gpu_info.is_empty() { host.cpu_info.clone() } else { host.gpu_info.clone() }
+}
+
+/// The last part of the model's path, of any system.
+fn file_name(header: &Header) -> String {
+    let path = &header.model.filename;
+    path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! Which of several configurations is the best, by how much, against which, and how to ask for it.
+
+mod choice;
+mod text;
+
+use crate::{
+    judge::{self, Lead, Ranked, RankedTest, Rule, Scope},
+    record::{Failure, Report, Run, Test},
+    units::{Speedup, TokensPerSecond},
+};
+
+use super::{ConfigurationRuns, configurations};
+
+/// The configurations of a report in the order of their speed. Its `Display` is what `sweep` prints at the end.
+///
+/// ```
+/// # fn demo(report: &llama_bench_rs::record::Report) {
+/// if let Some(ranking) = llama_bench_rs::report::ranking(report) {
+///     println!("{ranking}");
+/// }
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Ranking {
+    /// The configurations that have figures, at least two, in the order measured.
+    pub configurations: Vec<Ranks>,
+    /// The one that all are held against: llama-bench's default if it was measured, else the first.
+    pub reference: usize,
+    /// Test by test, in the order measured.
+    pub tests: Vec<Best>,
+    /// What to ask for; empty if nothing is surely faster than the reference.
+    pub choices: Vec<Choice>,
+    /// What failed: whole configurations, and tests of those that have other figures.
+    pub failed: Vec<Failed>,
+    /// What the intervals are of.
+    pub scope: Scope,
+    /// The rule that was applied.
+    pub rule: Rule,
+}
+
+/// A configuration of a ranking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ranks {
+    /// What of it differs from the others, such as `ub 1024 fa 1`.
+    pub name: String,
+    /// The words that ask `sweep` for it, for what differs alone.
+    pub flags: Vec<String>,
+    /// Whether it is llama-bench's default in all that differs.
+    pub is_default: bool,
+}
+
+/// The best configuration of a test. Numbers are indices of [`Ranking::configurations`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Best {
+    /// The test.
+    pub test: Test,
+    /// The fastest.
+    pub configuration: usize,
+    /// Its speed, at the fast end of its runs.
+    pub rate: TokensPerSecond,
+    /// How it stands to the reference; `None` if it is the reference, or that has no figure.
+    pub against_reference: Option<Lead>,
+    /// The next best, and how the best stands to it.
+    pub next: (usize, Lead),
+    /// Those that are not surely slower than the best, fastest first.
+    pub tied: Vec<usize>,
+    /// All that have a figure, the fastest first.
+    pub order: Vec<usize>,
+    /// The speed of the fastest over that of the slowest.
+    pub widest: Speedup,
+}
+
+/// A configuration to ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Choice {
+    /// For which kind of tests it is, `pp`, `tg` or `embd`; `None` for all.
+    pub family: Option<&'static str>,
+    /// Which one: an index of [`Ranking::configurations`].
+    pub configuration: usize,
+}
+
+/// A configuration, or some of its tests, without a figure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Failed {
+    /// What of the configuration differs from the others.
+    pub name: String,
+    /// The tests that failed; empty for all.
+    pub tests: Vec<Test>,
+    /// Why the first of them did.
+    pub failure: Failure,
+}
+
+impl Ranking {
+    /// Whether any configuration is surely slower than the best in any test.
+    pub fn is_decided(&self) -> bool {
+        self.tests.iter().any(|best| best.tied.len() + 1 < best.order.len())
+    }
+}
+
+/// Ranks the configurations of a report; `None` if fewer than two have a figure of the same test, or one has a repetition
+/// of no time.
+pub fn ranking(report: &Report) -> Option<Ranking> {
+    ranking_of(configurations(report), Rule::default())
+}
+
+/// Ranks configurations under names of the caller's own, even if nothing in their records tells them apart.
+///
+/// ```
+/// # fn demo(one: &llama_bench_rs::record::Report, other: &llama_bench_rs::record::Report) {
+/// use llama_bench_rs::{judge::Rule, report::{ConfigurationRuns, ranking_of}};
+///
+/// let sides = [("before", one), ("after", other)]
+///     .map(|(name, report)| ConfigurationRuns::new(name, report.runs.iter().collect()));
+/// let ranking = ranking_of(sides.into(), Rule::default());
+/// # }
+/// ```
+pub fn ranking_of(all: Vec<ConfigurationRuns<'_>>, rule: Rule) -> Option<Ranking> {
+    let failed = all.iter().filter_map(failed).collect();
+    let has_figures = |one: &ConfigurationRuns<'_>| one.runs.iter().any(|run| run.has_figures());
+    let measured: Vec<ConfigurationRuns<'_>> = all.into_iter().filter(has_figures).collect();
+    let reference = measured.iter().position(|one| one.is_default).unwrap_or(0);
+    let sides: Vec<Vec<&Run>> = measured.iter().map(|one| one.runs.clone()).collect();
+    let Ranked { tests, scope, rule } = judge::rank(&sides, reference, rule).ok()?;
+    let tests: Vec<Best> = tests.iter().filter_map(best).collect();
+    if tests.is_empty() {
+        return None;
+    }
+    let rank =
+        |one: ConfigurationRuns<'_>| Ranks { name: one.name, flags: one.flags, is_default: one.is_default };
+    Some(Ranking {
+        configurations: measured.into_iter().map(rank).collect(),
+        choices: choice::choices(&tests, reference),
+        reference,
+        tests,
+        failed,
+        scope,
+        rule,
+    })
+}
+
+fn best(ranked: &RankedTest) -> Option<Best> {
+    let (first, others) = ranked.places.split_first()?;
+    let next = others.first()?;
+    let is_tied = |place: &&judge::Place| !place.behind.is_some_and(|lead| lead.is_sure());
+    Some(Best {
+        test: ranked.test,
+        configuration: first.side,
+        rate: first.estimate.rate(ranked.test.kind.n_tokens())?,
+        against_reference: first.against_reference,
+        next: (next.side, next.behind?),
+        tied: others.iter().filter(is_tied).map(|place| place.side).collect(),
+        order: ranked.places.iter().map(|place| place.side).collect(),
+        widest: others.last()?.behind?.speedup,
+    })
+}
+
+/// What failed in every run of a configuration.
+fn failed(one: &ConfigurationRuns<'_>) -> Option<Failed> {
+    let cells = || one.runs.iter().flat_map(|run| &run.cells);
+    let has_figure = |test: Test| cells().any(|cell| cell.test == test && cell.failure().is_none());
+    let mut tests: Vec<Test> = Vec::new();
+    let mut why = None;
+    for cell in cells() {
+        if let Some(failure) =
+            cell.failure().filter(|_| !has_figure(cell.test) && !tests.contains(&cell.test))
+        {
+            tests.push(cell.test);
+            why.get_or_insert(failure);
+        }
+    }
+    if !one.runs.iter().any(|run| run.has_figures()) {
+        tests.clear();
+    }
+    Some(Failed { name: one.name.clone(), tests, failure: why?.clone() })
+}
+
+#[cfg(test)]
+mod tests;

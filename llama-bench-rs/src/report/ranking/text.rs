@@ -1,0 +1,194 @@
+//! A ranking in words.
+
+use std::fmt;
+
+use super::{Best, Failed, Ranking, Ranks};
+use crate::{
+    judge::{Lead, Scope},
+    report::in_words::{count, one_line, sentence},
+    units::{Share, TokensPerSecond},
+};
+
+impl fmt::Display for Ranking {
+    /// A heading, a line for each test, what failed, and the flags to copy.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.headline())?;
+        let has_others = self.configurations.len() > 2;
+        let against = format!("against {}", self.reference_name());
+        let mut rows = vec![[
+            "test".into(),
+            "best".into(),
+            "t/s (fast end)".into(),
+            against,
+            "against the next best".into(),
+        ]];
+        rows.extend(self.tests.iter().map(|best| self.row(best)));
+        if !has_others {
+            rows.iter_mut().for_each(|row| row[4].clear());
+        }
+        write!(f, "{}", table(&rows))?;
+        for line in self.notes() {
+            writeln!(f, "{line}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Ranking {
+    /// What it comes to, in one line.
+    pub fn headline(&self) -> String {
+        let n = count(self.configurations.len(), "configuration");
+        if self.is_decided() {
+            format!("The best of {n}:")
+        } else {
+            format!("No sure difference between {n}:")
+        }
+    }
+
+    /// What is to be known beside the table, a line each: what to ask for, how small a difference would be sure, and what
+    /// failed.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = self.advice();
+        notes.extend(self.unsure());
+        notes.extend(self.failed.iter().map(Failed::to_string));
+        notes
+    }
+
+    /// `ub 512 (the default)`.
+    fn reference_name(&self) -> String {
+        let Ranks { name, is_default, .. } = &self.configurations[self.reference];
+        format!("{name} ({})", if *is_default { "the default" } else { "the first" })
+    }
+
+    fn row(&self, best: &Best) -> [String; 5] {
+        let (next, lead) = &best.next;
+        let others = match best.tied.iter().filter(|one| *one != next).count() {
+            0 => String::new(),
+            n => format!(", nor from {n} more"),
+        };
+        let next_best = format!("{}: {}", self.configurations[*next].name, self::lead(lead));
+        let against = match &best.against_reference {
+            Some(lead) => self::lead(lead),
+            None if best.configuration == self.reference && self.configurations.len() == 2 => {
+                format!("is the best; {next_best}")
+            }
+            None if best.configuration == self.reference => "is the best".into(),
+            None => "–".into(),
+        };
+        [
+            best.test.to_string(),
+            self.configurations[best.configuration].name.clone(),
+            rate(best.rate),
+            against,
+            format!("{next_best}{others}"),
+        ]
+    }
+
+    /// The words to copy, or that nothing is to be changed.
+    fn advice(&self) -> Vec<String> {
+        if self.choices.is_empty() {
+            let has_one_for_all = self
+                .tests
+                .iter()
+                .all(|best| best.configuration == self.reference || best.tied.contains(&self.reference));
+            let nothing = format!("Nothing is surely faster than {}.", self.reference_name());
+            let mixed = "Which one is best depends on the depth: choose by the lines above.".to_owned();
+            return vec![if has_one_for_all { nothing } else { mixed }];
+        }
+        let line = |choice: &super::Choice| {
+            let Ranks { name, flags, .. } = &self.configurations[choice.configuration];
+            let words: Vec<String> = flags.iter().map(|word| quoted(word)).collect();
+            let what = match choice.family {
+                None => "To copy".to_owned(),
+                Some(family) => format!("To copy for {family}"),
+            };
+            match words.is_empty() {
+                true => format!("{what}: nothing to add ({name} is what one gets without flags)"),
+                false => format!("{what}: {}", words.join(" ")),
+            }
+        };
+        self.choices.iter().map(line).collect()
+    }
+
+    /// What more runs would tell.
+    fn unsure(&self) -> Option<String> {
+        let is_open = self.tests.iter().any(|best| !best.tied.is_empty());
+        let widest = self.tests.iter().map(|best| half_width(&best.next.1)).fold(0.0, f64::max);
+        let widest = Share::new(widest.max(self.rule.noise().get())).filter(|_| is_open)?;
+        Some(match self.scope {
+            Scope::Assumed => format!(
+                "One run of each: runs are assumed to lie 5 % apart, and a difference up to {widest:.0} is not sure. \
+                 --runs 3 tells smaller ones."
+            ),
+            Scope::BetweenRuns => {
+                format!("A difference up to {widest:.1} is not sure; more --runs tell smaller ones.")
+            }
+        })
+    }
+}
+
+/// What a difference has to exceed, as a part of the speed.
+fn half_width(lead: &Lead) -> f64 {
+    lead.bounds.upper.get() / lead.speedup.get() - 1.0
+}
+
+/// `+33.2 % (+24.9 % to +42.1 %)`.
+fn lead(lead: &Lead) -> String {
+    let Lead { speedup, bounds, finding } = lead;
+    if lead.is_sure() {
+        format!("{speedup} ({} to {})", bounds.lower, bounds.upper)
+    } else if let crate::judge::Because::Disturbed { .. } = finding.because {
+        format!("{finding} ({speedup})")
+    } else {
+        format!("no sure difference ({speedup})")
+    }
+}
+
+/// Three significant digits; whole tokens from 100 on.
+fn rate(rate: TokensPerSecond) -> String {
+    match rate.get() {
+        r if r < 9.995 => format!("{r:.2}"),
+        r if r < 99.95 => format!("{r:.1}"),
+        r => format!("{r:.0}"),
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = one_line(&self.failure.message);
+        let tests: Vec<String> = self.tests.iter().map(ToString::to_string).collect();
+        let name = if self.name.is_empty() { "a configuration" } else { &self.name };
+        match tests.is_empty() {
+            true => write!(f, "{} failed: {message}", sentence_of(name)),
+            false => write!(f, "{} failed in {}: {message}", sentence_of(name), tests.join(", ")),
+        }
+    }
+}
+
+/// Names of flags keep their case.
+fn sentence_of(name: &str) -> String {
+    if name == "a configuration" { sentence(name) } else { name.to_owned() }
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./:=,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Columns as wide as they need to be; speeds to the right, all else to the left.
+fn table(rows: &[[String; 5]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let line = |row: &[String; 5]| {
+        let cell = |(column, text): (usize, &String)| match column {
+            2 => format!("{text:>0$}", width(column)),
+            _ => format!("{text:<0$}", width(column)),
+        };
+        let cells: Vec<String> = row.iter().enumerate().map(cell).collect();
+        format!("  {}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
