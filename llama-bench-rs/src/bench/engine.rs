@@ -280,7 +280,8 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         let test = self.plan.cells[cell];
         self.cells[cell].started_at.get_or_insert_with(utc_now);
         let rep = self.cells[cell].samples.len() as u32;
-        self.tell(&Event::Measuring { test: &test, rep, n_reps: self.plan.request.n_reps_max() });
+        let last = self.cells[cell].samples.last().map(|sample| sample.elapsed);
+        self.tell(&Event::Measuring { test: &test, rep, n_reps: self.plan.request.n_reps_max(), last });
         let mut sample = self.time(test.kind, tokens)?;
         sample.at = sample.at.map(|at| self.wall_before + at.saturating_sub(self.start));
         sample.pace = pace.map(|pace| pace.elapsed);

@@ -14,6 +14,7 @@ mod error;
 mod failed;
 #[cfg(test)]
 mod fake;
+mod forecast;
 mod fresh;
 mod interleaved;
 #[cfg(test)]
@@ -51,6 +52,7 @@ mod work;
 pub(crate) use campaign::places_of;
 pub use campaign::{Campaign, Campaigned, Configuration, Grid, Source};
 pub use error::BenchError;
+pub use forecast::{Extent, Forecast, Position, ProgressLine, TimeLeft, clock_words};
 pub use llama_target::LlamaTarget;
 pub use loads::{Loaded, Loads};
 pub use needs::{DeviceNeeds, Needs};

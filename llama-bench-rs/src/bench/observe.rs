@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use super::{campaign::Configuration, needs::Needs, notes::Note, plan::Plan};
@@ -75,8 +76,10 @@ pub enum Event<'a> {
         test: &'a Test,
         /// Repetitions done.
         rep: u32,
-        /// Repetitions planned.
+        /// Repetitions planned; with a stopping rule, at most.
         n_reps: u32,
+        /// What the latest of the repetitions done took; `None` before the first.
+        last: Option<Duration>,
     },
     /// A repetition of a cell is over and others will follow in later rounds: what is known of it so far.
     CellSoFar {

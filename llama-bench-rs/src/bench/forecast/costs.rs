@@ -1,0 +1,356 @@
+//! What work takes: as measured where it was, else by what the same work took in other configurations.
+
+use std::{collections::BTreeMap, fs};
+
+use super::ridge::{self, Prior, Row};
+use crate::record::{Header, TestKind, settings};
+
+/// Kinds of work whose speeds have nothing to do with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    /// Loading, making a context, warming up.
+    Setup,
+    Fill,
+    Prompt,
+    Generation,
+    Embedding,
+}
+
+impl From<TestKind> for Class {
+    fn from(kind: TestKind) -> Self {
+        match kind {
+            TestKind::Pp(_) => Self::Prompt,
+            TestKind::Tg(_) => Self::Generation,
+            TestKind::Embd(_) => Self::Embedding,
+        }
+    }
+}
+
+/// Seconds per token of everything that was done so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Costs {
+    axes: Axes,
+    by_class: BTreeMap<Class, Fit>,
+    /// Repetitions that finished cells needed: their sum and the number of cells.
+    needed: BTreeMap<Class, (f64, f64)>,
+}
+
+impl Costs {
+    pub(super) fn new(headers: Vec<&Header>) -> Self {
+        Self { axes: Axes::of(&headers), ..Self::default() }
+    }
+
+    /// Work of a configuration: tokens of a test, tokens in the context, and what so many tokens took in seconds.
+    pub(super) fn add(
+        &mut self,
+        class: Class,
+        lane: usize,
+        n_tokens: u32,
+        n_depth: u32,
+        (n_done, seconds): (u32, f64),
+    ) {
+        if n_done > 0 {
+            self.by_class.entry(class).or_default().add(
+                (lane, n_tokens, n_depth),
+                f64::from(n_done),
+                seconds,
+            );
+        }
+    }
+
+    /// What was added does not count after all.
+    pub(super) fn take_back(
+        &mut self,
+        class: Class,
+        lane: usize,
+        n_tokens: u32,
+        n_depth: u32,
+        (n_done, seconds): (u32, f64),
+    ) {
+        if let Some(fit) = self.by_class.get_mut(&class) {
+            fit.take_back((lane, n_tokens, n_depth), f64::from(n_done), seconds);
+        }
+    }
+
+    /// A cell is over after so many repetitions.
+    pub(super) fn add_finished(&mut self, class: Class, n_reps: u32) {
+        let (sum, n) = self.needed.entry(class).or_default();
+        (*sum, *n) = (*sum + f64::from(n_reps), *n + 1.0);
+    }
+
+    /// Repetitions that a cell of this kind needed on average; `None` before one is over.
+    pub(super) fn n_usual(&self, class: Class) -> Option<f64> {
+        self.needed.get(&class).map(|(sum, n)| sum / n)
+    }
+
+    /// Whether anything of this kind was done.
+    pub(super) fn knows(&self, class: Class) -> bool {
+        self.by_class.contains_key(&class)
+    }
+
+    /// Takes everything that was added into account.
+    pub(super) fn fit(&mut self) {
+        // A fill is made of prompts, and comes before those that are as deep.
+        let of_fill = self.by_class.get(&Class::Fill).and_then(|fit| fit.growth);
+        for (class, fit) in &mut self.by_class {
+            if std::mem::take(&mut fit.is_stale) {
+                let usual = of_fill.filter(|_| *class == Class::Prompt).unwrap_or(USUAL_GROWTH);
+                fit.fit(&self.axes, *class, usual);
+            }
+        }
+    }
+
+    /// Seconds per token, of a context for one; as of the last [`fit`](Self::fit). 0 if nothing like it was done.
+    pub(super) fn per_token(&self, class: Class, lane: usize, n_tokens: u32, n_depth: u32) -> f64 {
+        // Before a fill, prompts tell what it will take, and the other way round.
+        let alike = match class {
+            Class::Fill => Class::Prompt,
+            Class::Prompt => Class::Fill,
+            other => other,
+        };
+        let own = self.by_class.get(&class);
+        let growth =
+            |fit: &Fit| fit.growth.or_else(|| self.by_class.get(&alike)?.growth).unwrap_or(USUAL_GROWTH);
+        match own.or_else(|| self.by_class.get(&alike)) {
+            Some(fit) => fit.per_token(&self.axes, (lane, n_tokens, n_depth), growth(fit)),
+            None => 0.0,
+        }
+    }
+}
+
+/// A configuration, tokens of a test, tokens in the context.
+type Key = (usize, u32, u32);
+
+/// Work of one class: what it took, and a model of that.
+///
+/// The logarithm of the time per token is a sum: of the whole class, of each value that the configuration has on an axis,
+/// of the configuration itself, of the test's length and of its depth. The later ones are taken to be small unless the
+/// figures say otherwise (ridge regression), so that a new combination of known values is foretold by those.
+#[derive(Clone, Debug, Default)]
+struct Fit {
+    /// Tokens and seconds.
+    observed: BTreeMap<Key, (f64, f64)>,
+    is_stale: bool,
+    /// How much longer a token takes per token in the context, as a part of what it takes in an empty one; `None` if only
+    /// one depth was seen.
+    growth: Option<f64>,
+    effects: BTreeMap<Effect, f64>,
+}
+
+/// A part of the sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Effect {
+    Class,
+    /// A value of an axis.
+    Value(usize),
+    /// The slope of a numeric axis.
+    Slope(usize),
+    Lane(usize),
+    Length(u32),
+    Depth(u32),
+}
+
+/// How far off the sum is for reasons of its own, as a standard deviation; the same of each part, before it is known.
+const NOISE: f64 = 0.05;
+
+impl Effect {
+    fn expected_size(self, axes: &Axes) -> f64 {
+        match self {
+            Effect::Class => f64::INFINITY,
+            Effect::Value(value) if axes.is_numeric_value(value) => 0.1,
+            Effect::Value(_) => 0.5,
+            Effect::Slope(_) => 1.0,
+            Effect::Lane(_) => 0.07,
+            Effect::Length(_) => 0.3,
+            Effect::Depth(_) => 0.1,
+        }
+    }
+
+    fn prior(self, axes: &Axes, class: Class) -> Prior {
+        let expected = match self {
+            Effect::Slope(slope) => axes.expected_slope(slope, class),
+            _ => 0.0,
+        };
+        Prior { expected, pull: (NOISE / self.expected_size(axes)).powi(2) }
+    }
+}
+
+impl Fit {
+    fn add(&mut self, key: Key, n_tokens: f64, seconds: f64) {
+        let (tokens, sum) = self.observed.entry(key).or_default();
+        (*tokens, *sum) = (*tokens + n_tokens, *sum + seconds);
+        self.is_stale = true;
+    }
+
+    /// The only work there is says something even if it was disturbed.
+    fn take_back(&mut self, key: Key, n_tokens: f64, seconds: f64) {
+        let is_alone = self.observed.len() == 1;
+        let Some((tokens, sum)) = self.observed.get_mut(&key) else { return };
+        if *tokens > 1.5 * n_tokens {
+            (*tokens, *sum) = (*tokens - n_tokens, (*sum - seconds).max(0.0));
+        } else if !is_alone {
+            self.observed.remove(&key);
+        }
+        self.is_stale = true;
+    }
+
+    fn per_token(&self, axes: &Axes, key: Key, growth: f64) -> f64 {
+        if let Some((tokens, seconds)) = self.observed.get(&key) {
+            return seconds / tokens;
+        }
+        let known = |(effect, x): (Effect, f64)| self.effects.get(&effect).map_or(0.0, |size| size * x);
+        let log: f64 = parts(axes, key).into_iter().map(known).sum();
+        log.exp() * (1.0 + growth * f64::from(key.2))
+    }
+
+    fn fit(&mut self, axes: &Axes, class: Class, usual_growth: f64) {
+        self.growth = growth(&self.observed, usual_growth);
+        let growth = self.growth.unwrap_or(usual_growth);
+        let log = |(key, (tokens, seconds)): (&Key, &(f64, f64))| {
+            let level = seconds / tokens / (1.0 + growth * f64::from(key.2));
+            (parts(axes, *key), level.max(1e-12).ln())
+        };
+        let mut places: BTreeMap<Effect, usize> = BTreeMap::new();
+        let mut priors: Vec<Prior> = Vec::new();
+        let mut place = |effect: Effect| {
+            *places.entry(effect).or_insert_with(|| {
+                priors.push(effect.prior(axes, class));
+                priors.len() - 1
+            })
+        };
+        let rows: Vec<Row> = self
+            .observed
+            .iter()
+            .map(log)
+            .map(|(parts, log)| (parts.into_iter().map(|(effect, x)| (place(effect), x)).collect(), log))
+            .collect();
+        // Axes on which nothing was seen yet keep what is expected of them.
+        for slope in 0..axes.slopes.len() {
+            place(Effect::Slope(slope));
+        }
+        let found = ridge::solve(&rows, &priors);
+        self.effects = places.into_iter().map(|(effect, place)| (effect, found[place])).collect();
+    }
+}
+
+/// What the logarithm is the sum of, each with its factor.
+fn parts(axes: &Axes, (lane, n_tokens, n_depth): Key) -> Vec<(Effect, f64)> {
+    let of_test = [Effect::Class, Effect::Lane(lane), Effect::Length(n_tokens), Effect::Depth(n_depth)];
+    let of_lane = axes.lanes.get(lane).map_or(&[][..], |parts| &parts[..]);
+    of_test.into_iter().map(|effect| (effect, 1.0)).chain(of_lane.iter().copied()).collect()
+}
+
+/// How much longer a token takes per token in the context, before two depths were seen; the same as a standard deviation of
+/// what it may be.
+const USUAL_GROWTH: f64 = 3e-5;
+const GROWTHS: f64 = 1e-4;
+/// How far off a single repetition may be.
+const NOISE_OF_ONE: f64 = 0.1;
+
+/// From the straight lines of the tests that were run at several depths; depths that lie close together say little.
+fn growth(observed: &BTreeMap<Key, (f64, f64)>, usual: f64) -> Option<f64> {
+    let mut lines: BTreeMap<(usize, u32), Vec<(f64, f64)>> = BTreeMap::new();
+    for ((lane, n_tokens, n_depth), (tokens, seconds)) in observed {
+        lines.entry((*lane, *n_tokens)).or_default().push((f64::from(*n_depth), seconds / tokens));
+    }
+    let ridge = (NOISE_OF_ONE / GROWTHS).powi(2);
+    let (mut products, mut squares, mut middles) = (ridge * usual, ridge, 0.0);
+    for points in lines.values().filter(|points| points.len() > 1) {
+        let n = points.len() as f64;
+        let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0 / n, y + point.1 / n));
+        let of_line: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
+        products += points.iter().map(|point| (point.0 - x) * (point.1 / y - 1.0)).sum::<f64>();
+        squares += of_line;
+        middles += of_line * x;
+    }
+    let slope = products / squares;
+    // The lines stand for their middles: back to an empty context.
+    let of_empty = 1.0 - slope * middles / squares;
+    let is_known = squares > ridge && slope.is_finite();
+    is_known.then(|| slope.max(0.0) / of_empty.max(0.1))
+}
+
+/// What the configurations have in common and what not.
+#[derive(Clone, Debug, Default)]
+struct Axes {
+    /// By configuration: its values, with a factor of 1, and where it stands on numeric axes, as a logarithm.
+    lanes: Vec<Vec<(Effect, f64)>>,
+    /// Names of the numeric axes.
+    slopes: Vec<String>,
+    /// Whether the axis of each value is numeric.
+    are_numeric: Vec<bool>,
+}
+
+/// The size of the model's file stands for an axis of its own.
+const SIZE: &str = "size";
+
+impl Axes {
+    fn of(headers: &[&Header]) -> Self {
+        let mut axes = Self { lanes: vec![Vec::new(); headers.len()], ..Self::default() };
+        let mut columns: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
+        for (lane, settings) in settings(headers).into_iter().enumerate() {
+            for setting in settings {
+                let column = columns.entry(setting.name).or_insert_with(|| vec![None; headers.len()]);
+                // Of a model the name that tells it apart best.
+                column[lane] = Some(setting.value);
+            }
+        }
+        for (name, values) in &columns {
+            axes.add(name, values);
+        }
+        let sizes: Vec<Option<String>> =
+            headers.iter().map(|header| size(header).map(|n| n.to_string())).collect();
+        if sizes.iter().any(|size| *size != sizes[0]) {
+            axes.add_slope(SIZE, &sizes);
+        }
+        axes
+    }
+
+    fn add(&mut self, name: &str, values: &[Option<String>]) {
+        let is_numeric = self.add_slope(name, values);
+        let mut seen: Vec<&String> = Vec::new();
+        let first = self.are_numeric.len();
+        for (lane, value) in self.lanes.iter_mut().zip(values) {
+            let Some(value) = value else { continue };
+            let place = seen.iter().position(|other| *other == value).unwrap_or_else(|| {
+                seen.push(value);
+                seen.len() - 1
+            });
+            lane.push((Effect::Value(first + place), 1.0));
+        }
+        self.are_numeric.extend(seen.iter().map(|_| is_numeric));
+    }
+
+    /// If every value is a number over zero.
+    fn add_slope(&mut self, name: &str, values: &[Option<String>]) -> bool {
+        let log = |value: &Option<String>| {
+            value.as_ref()?.parse::<f64>().ok().filter(|value| *value > 0.0 && value.is_finite()).map(f64::ln)
+        };
+        let Some(logs) = values.iter().map(log).collect::<Option<Vec<f64>>>() else { return false };
+        let mean = logs.iter().sum::<f64>() / logs.len().max(1) as f64;
+        for (lane, log) in self.lanes.iter_mut().zip(logs) {
+            lane.push((Effect::Slope(self.slopes.len()), log - mean));
+        }
+        self.slopes.push(name.to_owned());
+        true
+    }
+
+    fn is_numeric_value(&self, value: usize) -> bool {
+        self.are_numeric.get(value).copied().unwrap_or(false)
+    }
+
+    /// Before anything is known: a model of twice the size takes twice as long, and threads share the work in part.
+    fn expected_slope(&self, slope: usize, class: Class) -> f64 {
+        match &self.slopes[slope][..] {
+            SIZE => 1.0,
+            "t" if class != Class::Setup => -0.5,
+            _ => 0.0,
+        }
+    }
+}
+
+/// Bytes of the model.
+fn size(header: &Header) -> Option<u64> {
+    let of_file = || fs::metadata(&header.model.filename).ok().map(|file| file.len());
+    header.model.size_bytes.or_else(of_file).filter(|n| *n > 0)
+}

@@ -1,0 +1,197 @@
+//! How far one configuration is, and what it still needs.
+
+use super::costs::{Class, Costs};
+use crate::{
+    bench::{Configuration, Plan},
+    record::{Header, Method, Test},
+    stats::StoppingRule,
+};
+
+/// The fill is looked at in so many parts.
+const N_BUCKETS: u32 = 16;
+const SMALLEST_BUCKET: u32 = 512;
+
+/// One configuration of a campaign.
+#[derive(Clone, Debug)]
+pub(super) struct Lane {
+    pub(super) name: String,
+    pub(super) header: Header,
+    pub(super) plan: Plan,
+    pub(super) n_runs: u32,
+    pub(super) n_begun: u32,
+    /// Of the run that is going on.
+    pub(super) cells: Vec<CellState>,
+    pub(super) n_filled: u32,
+    pub(super) n_opened: u32,
+    /// Spent on the context that is being made.
+    pub(super) setup_s: f64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CellState {
+    pub(super) n_done: u32,
+    pub(super) spent_s: f64,
+    /// What the latest repetition took.
+    pub(super) last_s: f64,
+    pub(super) is_over: bool,
+}
+
+impl Lane {
+    pub(super) fn of(configuration: &Configuration) -> Self {
+        let Configuration { name, header, plan, n_runs, .. } = configuration;
+        let (name, header) = (name.clone(), header.clone());
+        Self { name, header, n_runs: *n_runs, n_begun: 0, ..Self::alone(plan) }
+    }
+
+    /// A sweep that is no part of a campaign.
+    pub(super) fn alone(plan: &Plan) -> Self {
+        Self {
+            name: String::new(),
+            header: Header::default(),
+            plan: plan.clone(),
+            n_runs: 1,
+            n_begun: 1,
+            cells: vec![CellState::default(); plan.cells.len()],
+            n_filled: 0,
+            n_opened: 0,
+            setup_s: 0.0,
+        }
+    }
+
+    /// Begins a run, from 0, if it is not the one that goes on; whether it was begun.
+    pub(super) fn begins(&mut self, run: u32) -> bool {
+        if run < self.n_begun {
+            return false;
+        }
+        self.n_begun = run + 1;
+        self.cells = vec![CellState::default(); self.plan.cells.len()];
+        (self.n_filled, self.n_opened) = (0, 0);
+        true
+    }
+
+    /// Where a test stands in the plan.
+    pub(super) fn place(&self, test: &Test) -> Option<usize> {
+        self.plan.cells.iter().position(|planned| planned == test)
+    }
+
+    /// The kinds of work that are still to be done and cannot be told from others.
+    pub(super) fn classes(&self) -> impl Iterator<Item = Class> {
+        let is_left = self.n_begun < self.n_runs;
+        let open = self.plan.cells.iter().zip(&self.cells).filter(move |(_, cell)| is_left || !cell.is_over);
+        open.map(|(test, _)| test.kind.into())
+    }
+
+    /// The part of the fill that this many tokens in the context belong to: by its first token.
+    pub(super) fn bucket(&self, n_tokens: u32) -> u32 {
+        let width = self.bucket_width();
+        n_tokens / width * width
+    }
+
+    /// Seconds of a repetition.
+    pub(super) fn cost(&self, place: usize, lane: usize, costs: &Costs) -> f64 {
+        let Test { kind, n_depth, .. } = self.plan.cells[place];
+        let n = kind.n_tokens();
+        f64::from(n) * costs.per_token(kind.into(), lane, n, n_depth)
+    }
+
+    /// Seconds that all its runs still take; `repeats` repetitions are made for each that counts.
+    pub(super) fn left(&self, lane: usize, costs: &Costs, repeats: f64, is_most: bool) -> f64 {
+        let fresh = vec![CellState::default(); self.cells.len()];
+        let left = |cells: &[CellState], n_opened: u32, n_filled: u32| {
+            let reps = |(place, cell): (usize, &CellState)| {
+                let cost = self.cost(place, lane, costs);
+                self.n_reps_left(place, cell, cost, costs, is_most) * cost * repeats
+            };
+            let reps: f64 = cells.iter().enumerate().map(reps).sum();
+            let is_over = cells.iter().all(|cell| cell.is_over);
+            if is_over {
+                0.0
+            } else {
+                reps + self.setup_left(lane, costs, n_opened) + self.fill_left(lane, costs, cells, n_filled)
+            }
+        };
+        let n_waiting = self.n_runs.saturating_sub(self.n_begun);
+        let current = if self.n_begun > 0 { left(&self.cells, self.n_opened, self.n_filled) } else { 0.0 };
+        current + f64::from(n_waiting) * left(&fresh, 0, 0)
+    }
+
+    fn setup_left(&self, lane: usize, costs: &Costs, n_opened: u32) -> f64 {
+        let n_contexts = match self.plan.request.method {
+            Method::Rewind => 1,
+            Method::FreshContext => self.plan.depths.iter().map(|depth| depth.units.len() as u32).sum(),
+        };
+        f64::from(n_contexts.saturating_sub(n_opened)) * costs.per_token(Class::Setup, lane, 0, 0)
+    }
+
+    fn fill_left(&self, lane: usize, costs: &Costs, cells: &[CellState], n_filled: u32) -> f64 {
+        let is_open = |cell: usize| !cells[cell].is_over;
+        let needed = |depth: &&crate::bench::plan::Depth| {
+            depth.n_depth > n_filled && depth.units.iter().any(|unit| unit.cells().any(is_open))
+        };
+        let part = |from: u32, to: u32| -> f64 {
+            let (mut at, mut seconds) = (from, 0.0);
+            while at < to {
+                let bucket = self.bucket(at);
+                let end = bucket.saturating_add(self.bucket_width()).min(to);
+                seconds += f64::from(end - at) * costs.per_token(Class::Fill, lane, 0, bucket);
+                at = end;
+            }
+            seconds
+        };
+        match self.plan.request.method {
+            Method::FreshContext => {
+                self.plan.depths.iter().filter(needed).map(|depth| part(0, depth.n_depth)).sum()
+            }
+            Method::Rewind => {
+                let (mut at, mut seconds) = (n_filled, 0.0);
+                for pair in self.plan.depths.windows(2) {
+                    let [before, depth] = pair else { continue };
+                    if depth.n_depth <= n_filled {
+                        continue;
+                    }
+                    // A prompt that stays in the context is a part of the fill.
+                    let carried = self.plan.carried(before, depth).map_or(0, |carried| carried.n_tokens);
+                    seconds += part(at.max(before.n_depth + carried), depth.n_depth);
+                    at = depth.n_depth;
+                }
+                let first = self.plan.depths.first().map_or(0, |depth| depth.n_depth);
+                seconds + if first > n_filled { part(n_filled, first) } else { 0.0 }
+            }
+        }
+    }
+
+    fn bucket_width(&self) -> u32 {
+        let deepest = self.plan.depths.last().map_or(0, |depth| depth.n_depth);
+        (deepest / N_BUCKETS).max(SMALLEST_BUCKET)
+    }
+
+    /// Repetitions that a cell still needs.
+    fn n_reps_left(&self, place: usize, cell: &CellState, cost: f64, costs: &Costs, is_most: bool) -> f64 {
+        if cell.is_over {
+            return 0.0;
+        }
+        let n_done = f64::from(cell.n_done);
+        let Some(rule) = &self.plan.request.stopping else {
+            return (f64::from(self.plan.request.n_reps) - n_done).max(0.0);
+        };
+        let class = Class::from(self.plan.cells[place].kind);
+        let n_left = match is_most {
+            true => rule.max as f64 - n_done,
+            false => still_expected(rule, costs.n_usual(class).unwrap_or_else(|| usual(rule)), n_done),
+        };
+        let in_budget = rule.budget.map_or(f64::MAX, |budget| {
+            ((budget.as_secs_f64() - cell.spent_s).max(0.0) / cost.max(f64::MIN_POSITIVE)).ceil()
+        });
+        n_left.max(0.0).min(in_budget)
+    }
+}
+
+/// What a quiet cell needs: half of the least, and half as many again.
+fn usual(rule: &StoppingRule) -> f64 {
+    (rule.min.div_ceil(2) as f64 * 1.5).ceil()
+}
+
+/// A cell that has more repetitions than others needed will need some more.
+fn still_expected(rule: &StoppingRule, usual: f64, n_done: f64) -> f64 {
+    (usual - n_done).max(1.0 + 0.15 * n_done).min(rule.max as f64 - n_done)
+}

@@ -1,0 +1,242 @@
+//! The one line that says how far a campaign is.
+
+use std::time::Duration;
+
+use super::{Extent, Forecast, Position, TimeLeft};
+use crate::{bench::Event, units::TokensPerSecond};
+
+/// What a program shows while it measures: `[3/12 ub 128 fa 1] tg32 @ d512 4/5 · 91 t/s now · 1m10 left`.
+///
+/// ```no_run
+/// use std::time::Instant;
+///
+/// use llama_bench_rs::{bench::{Event, ProgressLine, Sweep}, llama::{Backend, Model, ModelParams}};
+///
+/// let backend = Backend::init()?;
+/// let model = Model::load(&backend, "model.gguf", &ModelParams::default())?;
+/// let (start, mut progress) = (Instant::now(), ProgressLine::new());
+/// let mut observe = |event: &Event<'_>| {
+///     progress.hear(event, start.elapsed());
+///     eprint!("\r\x1b[K{}", progress.line(start.elapsed()));
+/// };
+/// let report = Sweep::new(&model).prompt(512).generate(128).observer(&mut observe).run()?;
+/// # Ok::<(), llama_bench_rs::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ProgressLine {
+    forecast: Forecast,
+    stage: String,
+    /// The speed of the latest repetition of the test that is being run.
+    rate: Option<TokensPerSecond>,
+}
+
+impl ProgressLine {
+    /// Nothing has happened yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in an event that happened at this time of the caller's clock.
+    pub fn hear(&mut self, event: &Event<'_>, now: Duration) {
+        self.forecast.hear(event, now);
+        let stage = match event {
+            Event::Waiting => "waiting for another sweep to end".into(),
+            // While configurations take turns, what they were at is soon said anew.
+            Event::Configuration { .. } | Event::Planned(_) => String::new(),
+            Event::Making { n_bytes, n_total, .. } => {
+                let mb = |bytes: u64| bytes / 1_000_000;
+                format!("making the synthetic model: {} of {} MB", mb(*n_bytes), mb(*n_total))
+            }
+            Event::Loading { path, share } => {
+                let name = path
+                    .file_name()
+                    .map_or_else(|| path.display().to_string(), |name| name.display().to_string());
+                format!("loading {name}: {:.0} %", f64::from(*share) * 100.0)
+            }
+            Event::Opening { n_ctx } => format!("making a context of {n_ctx} tokens"),
+            Event::WarmingUp => "warming up".into(),
+            Event::Filling { n_done, n_depth } => format!("filling {n_done}/{n_depth} tokens"),
+            Event::Measuring { test, rep, n_reps, last } => {
+                let n_tokens = u64::from(test.kind.n_tokens());
+                self.rate = last.and_then(|last| TokensPerSecond::from_elapsed(n_tokens, last));
+                format!("{test} {}/{n_reps}", rep + 1)
+            }
+            _ => return,
+        };
+        if !matches!(event, Event::Measuring { .. }) {
+            self.rate = None;
+        }
+        self.stage = stage;
+    }
+
+    /// The line as it stands, without a line break.
+    pub fn line(&mut self, now: Duration) -> String {
+        let place = self.forecast.position().map(place).unwrap_or_default();
+        let rate = self.rate.map(|rate| format!("{} t/s now", three_digits(rate.get())));
+        let left = self.forecast.left(now).map(|left| format!("{} left", in_words(left)));
+        let parts = [Some(self.stage.clone()), rate, left];
+        let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+        let gap = if place.is_empty() || parts.is_empty() { "" } else { " " };
+        format!("{place}{gap}{}", parts.join(" · "))
+    }
+
+    /// What is planned: `12 configurations, 48 cells, 240 repetitions`; `None` before the plan is known.
+    pub fn plan(&self) -> Option<String> {
+        let Extent { n_configurations, n_cells, n_repetitions, is_at_most } = self.forecast.extent()?;
+        let count = |n: u64, noun: &str| format!("{n} {noun}{}", if n == 1 { "" } else { "s" });
+        let configurations = match n_configurations {
+            1 => String::new(),
+            n => format!("{}, ", count(n as u64, "configuration")),
+        };
+        let most = if is_at_most { " at most" } else { "" };
+        let (cells, repetitions) = (count(n_cells as u64, "cell"), count(n_repetitions, "repetition"));
+        Some(format!("{configurations}{cells}, {repetitions}{most}"))
+    }
+
+    /// What the whole takes, from the beginning on; `None` as long as a kind of test has not been run once.
+    pub fn whole(&mut self, now: Duration) -> Option<TimeLeft> {
+        let TimeLeft { expected, at_most } = self.forecast.left(now)?;
+        Some(TimeLeft { expected: expected + now, at_most: at_most.map(|most| most + now) })
+    }
+
+    /// The estimate behind the line.
+    pub fn forecast(&mut self) -> &mut Forecast {
+        &mut self.forecast
+    }
+}
+
+/// `[3/12 ub 128 fa 1, run 2/3]`; empty for one run of one configuration.
+fn place(position: Position<'_>) -> String {
+    let Position { index, n, name, run: (run, n_runs) } = position;
+    let configuration = (n > 1).then(|| format!("{}/{n} {name}", index + 1).trim_end().to_owned());
+    let run = (n_runs > 1).then(|| format!("run {}/{n_runs}", run + 1));
+    let parts: Vec<String> = [configuration, run].into_iter().flatten().collect();
+    if parts.is_empty() { String::new() } else { format!("[{}]", parts.join(", ")) }
+}
+
+fn in_words(left: TimeLeft) -> String {
+    let expected = clock_words(left.expected);
+    match left.at_most {
+        Some(most) if clock_words(most) != expected => {
+            format!("about {expected}, at most {}", clock_words(most))
+        }
+        _ => expected,
+    }
+}
+
+/// A time of seconds to days in at most two units: `42s`, `1m10`, `2h05`, `3d04h`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// assert_eq!(llama_bench_rs::bench::clock_words(Duration::from_secs(70)), "1m10");
+/// ```
+pub fn clock_words(time: Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
+    let (minutes, hours) = (seconds / 60, seconds / 3600);
+    match (minutes, hours) {
+        (0, _) => format!("{seconds}s"),
+        (_, 0) => format!("{minutes}m{:02}", seconds % 60),
+        (_, 1..48) => format!("{hours}h{:02}", minutes % 60),
+        _ => format!("{}d{:02}h", hours / 24, hours % 24),
+    }
+}
+
+/// Three significant digits; whole tokens from 100 on.
+fn three_digits(rate: f64) -> String {
+    match rate {
+        r if r < 9.995 => format!("{r:.2}"),
+        r if r < 99.95 => format!("{r:.1}"),
+        r => format!("{r:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        bench::{Configuration, Request, plan::tests::request},
+        record::{Header, Test, TestKind},
+        stats::StoppingRule,
+    };
+
+    const AT: fn(u64) -> Duration = Duration::from_secs;
+
+    fn tg(n_depth: u32) -> Test {
+        Test { kind: TestKind::Tg(32), n_depth, group: None }
+    }
+
+    fn campaign(request: Request, n_runs: u32) -> (ProgressLine, Vec<Configuration>) {
+        let plan = Request { prompts: vec![], generations: vec![32], ..request }.plan().unwrap();
+        let one = |name: &str| Configuration {
+            name: name.into(),
+            header: Header::default(),
+            plan: plan.clone(),
+            n_runs,
+        };
+        let all = vec![one("ub 64 fa 1"), one("ub 128 fa 1")];
+        let mut progress = ProgressLine::new();
+        progress.hear(&Event::Campaign(&all), AT(0));
+        (progress, all)
+    }
+
+    fn measuring(progress: &mut ProgressLine, n_depth: u32, rep: u32, last: Option<Duration>, now: Duration) {
+        progress.hear(&Event::Measuring { test: &tg(n_depth), rep, n_reps: 5, last }, now);
+    }
+
+    #[test]
+    fn the_line_says_where_what_how_fast_and_how_long() {
+        let (mut progress, all) = campaign(Request { depths: vec![0], n_reps: 5, ..request() }, 1);
+        assert_eq!(progress.plan().as_deref(), Some("2 configurations, 2 cells, 10 repetitions"));
+        let configuration =
+            |index: usize| Event::Configuration { index, n: 2, name: &all[index].name, run: 0 };
+        progress.hear(&configuration(1), AT(0));
+        assert_eq!(progress.line(AT(0)), "[2/2 ub 128 fa 1]");
+        progress.hear(&Event::Opening { n_ctx: 512 }, AT(0));
+        assert_eq!(progress.line(AT(0)), "[2/2 ub 128 fa 1] making a context of 512 tokens");
+        measuring(&mut progress, 0, 0, None, AT(0));
+        assert_eq!(progress.line(AT(0)), "[2/2 ub 128 fa 1] tg32 1/5");
+        assert_eq!(progress.whole(AT(0)), None);
+        measuring(&mut progress, 0, 1, Some(Duration::from_millis(352)), AT(10));
+        assert_eq!(progress.line(AT(10)), "[2/2 ub 128 fa 1] tg32 2/5 · 90.9 t/s now · 1m30 left");
+        assert_eq!(progress.whole(AT(10)).map(|whole| clock_words(whole.expected)).as_deref(), Some("1m40"));
+        assert_eq!(progress.line(AT(15)), "[2/2 ub 128 fa 1] tg32 2/5 · 90.9 t/s now · 1m25 left");
+    }
+
+    #[test]
+    fn runs_are_counted_and_a_stopping_rule_is_an_estimate() {
+        let rule = StoppingRule { max: 40, ..StoppingRule::new() };
+        let (mut progress, all) = campaign(Request { depths: vec![0], stopping: Some(rule), ..request() }, 3);
+        assert_eq!(progress.plan().as_deref(), Some("2 configurations, 6 cells, 240 repetitions at most"));
+        progress.hear(&Event::Configuration { index: 0, n: 2, name: &all[0].name, run: 1 }, AT(0));
+        measuring(&mut progress, 0, 0, None, AT(0));
+        measuring(&mut progress, 0, 1, Some(AT(1)), AT(1));
+        // Eight more here and nine in each of four other runs; 39 and 40 at most.
+        let expected = "[1/2 ub 64 fa 1, run 2/3] tg32 2/5 · 32.0 t/s now · about 44s, at most 3m19 left";
+        assert_eq!(progress.line(AT(1)), expected);
+    }
+
+    #[test]
+    fn one_configuration_needs_no_name() {
+        let mut progress = ProgressLine::new();
+        assert_eq!((progress.line(AT(0)), progress.plan()), (String::new(), None));
+        let plan = Request { depths: vec![0, 32], ..request() }.plan().unwrap();
+        progress.hear(&Event::Planned(&plan), AT(0));
+        assert_eq!(progress.plan().as_deref(), Some("4 cells, 12 repetitions"));
+        progress.hear(&Event::Filling { n_done: 16, n_depth: 32 }, AT(0));
+        assert_eq!(progress.line(AT(0)), "filling 16/32 tokens");
+        progress.hear(&Event::WarmingUp, AT(1));
+        assert_eq!(progress.line(AT(1)), "warming up");
+    }
+
+    #[test]
+    fn times_have_two_units_at_most() {
+        let words = |seconds| clock_words(Duration::from_secs(seconds));
+        assert_eq!([0, 42, 59, 60, 70].map(words), ["0s", "42s", "59s", "1m00", "1m10"]);
+        assert_eq!(
+            [3599, 3600, 7500, 172_800, 273_600].map(words),
+            ["59m59", "1h00", "2h05", "2d00h", "3d04h"]
+        );
+        assert_eq!(clock_words(Duration::from_millis(59_600)), "1m00");
+    }
+}
