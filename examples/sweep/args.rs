@@ -47,6 +47,12 @@ pub struct Args {
     /// Print on standard error what is being run, one line per step
     #[arg(long, help_heading = "Output", hide_short_help = true)]
     pub progress: bool,
+    /// Show no progress
+    ///
+    /// Without it, standard error shows what is being run and how long everything still takes: a line that changes on a
+    /// terminal, a line every 10 s and at each configuration elsewhere.
+    #[arg(long, conflicts_with = "progress", help_heading = "Output", hide_short_help = true)]
+    pub quiet: bool,
     #[command(flatten, next_help_heading = "Judging")]
     pub expect: crate::expect::ExpectArgs,
     #[command(flatten, next_help_heading = "Judging")]

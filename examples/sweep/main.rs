@@ -6,6 +6,7 @@ mod print;
 
 mod args;
 mod baseline;
+mod best;
 mod distinct;
 mod expect;
 mod job;
@@ -107,13 +108,13 @@ fn run(args: &Args) -> Result<u8, Failed> {
     // Before any file is made.
     let interrupt = Interrupt::watch().map_err(bad_usage)?;
     let cancel = interrupt.cancel();
-    let mut output = Output::open(args, configurations.len() * runs.n() as usize).map_err(bad_usage)?;
+    let mut output = Output::open(args).map_err(bad_usage)?;
     // A file that cannot be loaded costs its own runs alone: the others are measured, and the user hears of it at once.
     let defects: Vec<String> =
         job.sources.iter().filter_map(|source| source.defect().map(|defect| defect.to_string())).collect();
     defects.iter().for_each(|defect| complain!("sweep: {defect}"));
 
-    let progress = Progress::new(args.progress);
+    let progress = Progress::new(args);
     let mut notes = remarks::Notes::default();
     if args.plan || args.verify {
         let complete = inspect(
@@ -170,6 +171,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
         // Nobody was left to write for.
         return Ok(lost.unwrap_or(SOME_FAILED));
     }
+    best::tell(&report, args);
     let falls_short = args.expect.judge(&report, args);
     let status = baselines.finish(args.out.format, if complete { 0 } else { SOME_FAILED })?;
     Ok(match (falls_short, status) {

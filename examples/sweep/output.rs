@@ -51,10 +51,10 @@ enum ResultFile {
 
 impl<'a> Output<'a> {
     /// Opens the file before anything is measured; with `--resume`, one that an earlier sweep left is gone on with.
-    pub fn open(args: &'a Args, n_runs: usize) -> Result<Self, String> {
+    pub fn open(args: &'a Args) -> Result<Self, String> {
         let streams = [(args.out.format, Stream::Out), (args.out.format_err, Stream::Err)];
         let screens: Vec<_> =
-            streams.into_iter().filter_map(|(format, stream)| Screen::new(format, stream, n_runs)).collect();
+            streams.into_iter().filter_map(|(format, stream)| Screen::new(format, stream)).collect();
         // What measures nothing must not touch a file with figures in it.
         let path = args.out.output.as_deref().filter(|_| !args.plan && !args.verify);
         let opened = path.map(|path| open_file(args, path)).transpose()?;

@@ -1,94 +1,183 @@
-//! What is going on, on standard error, when that is a terminal.
+//! What is going on, on standard error: one line that changes on a terminal, a line now and then elsewhere.
 
-use std::cell::RefCell;
+use std::{
+    cell::RefCell,
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use llama_bench_rs::{
-    bench::{Event, Plan},
-    record::{Test, TestKind},
+    bench::{Event, ProgressLine, TimeLeft, clock_words},
+    cli::RunsIn,
+    record::Test,
 };
 
-/// A generated token takes about as long as this many tokens of a prompt: only the bar's pace depends on it.
-const TOKENS_PER_STEP: u64 = 16;
+use crate::args::Args;
 
-/// One bar that shows the share of the work done and how long is left, or a line for each step.
+/// Where nobody sees a line change, one is printed this often.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// On a terminal the line changes at most this often: it takes time between two repetitions.
+const NOT_BEFORE: Duration = Duration::from_millis(100);
+
+/// What takes less is over before its forecast is read.
+const WORTH_A_FORECAST: Duration = Duration::from_secs(10);
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// A line that changes.
+    Terminal,
+    /// A line at each configuration and every ten seconds.
+    Lines,
+    /// A line for each step.
+    Steps,
+    Quiet,
+}
+
+/// One progress over everything that is measured.
 pub struct Progress {
+    how: How,
     bar: ProgressBar,
-    /// A line for each step, and the tests that they are counted among.
-    lines: Option<RefCell<Vec<Test>>>,
+    start: Instant,
+    state: RefCell<State>,
+}
+
+#[derive(Default)]
+struct State {
+    line: ProgressLine,
+    /// The tests that steps are counted among.
+    tests: Vec<Test>,
+    /// Configurations and their runs that had a line.
+    seen: HashSet<(usize, u32)>,
+    shown_at: Option<Duration>,
+    told_whole: bool,
 }
 
 impl Progress {
-    /// The bar is hidden if standard error is not a terminal; with `lines` there are lines in its place everywhere.
-    pub fn new(lines: bool) -> Self {
-        let target = if lines { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        bar.set_style(
-            ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}").expect("a valid template"),
-        );
-        Self { bar, lines: lines.then(RefCell::default) }
-    }
-
-    pub fn say(&self, message: String) {
-        if self.lines.is_some() {
-            eprintln!("sweep: {message}");
+    pub fn new(args: &Args) -> Self {
+        let mut bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let how = match (args.quiet, args.progress, bar.is_hidden()) {
+            (true, ..) => How::Quiet,
+            (_, true, _) => How::Steps,
+            (_, _, true) => How::Lines,
+            (_, _, false) => How::Terminal,
+        };
+        // Each process shows its own progress; what this one hears of it later is no news.
+        let how = if args.run.runs_in == RunsIn::Process { How::Quiet } else { how };
+        if how != How::Terminal {
+            bar = ProgressBar::hidden();
         }
+        bar.set_style(ProgressStyle::with_template("{spinner} {wide_msg}").expect("a valid template"));
+        Self { how, bar, start: Instant::now(), state: RefCell::default() }
+    }
+
+    /// A step of its own.
+    pub fn say(&self, message: String) {
+        if self.how == How::Steps {
+            complain!("sweep: {message}");
+        }
+        self.show(message);
+    }
+
+    fn show(&self, message: String) {
         self.bar.set_message(message);
         self.bar.tick();
     }
 
-    fn bytes(&self, what: &str, done: u64, total: u64) {
-        self.tick(format!("{what}: {} of {} MB", done / 1_000_000, total / 1_000_000));
-    }
-
-    /// Shows how far a step is, which is no step of its own.
-    fn tick(&self, message: String) {
-        self.bar.set_message(message);
-        self.bar.tick();
-    }
-
-    /// Clears the line, prints, and lets the bar come back.
+    /// Clears the line, prints, and lets the line come back.
     pub fn suspend<R>(&self, print: impl FnOnce() -> R) -> R {
         self.bar.suspend(print)
     }
 
     pub fn event(&self, event: &Event<'_>) {
-        match event {
-            Event::Waiting => {
-                self.suspend(|| complain!("sweep: waiting for another sweep on this machine to end"))
-            }
-            Event::Making { n_bytes, n_total, .. } => {
-                self.bytes("making the synthetic model", *n_bytes, *n_total);
-            }
-            Event::Loading { path, share } if *share <= 0.0 => {
-                self.say(format!("loading {}", path.display()))
-            }
-            Event::Planned(plan) => self.begin(plan),
-            Event::Opening { n_ctx } => self.say(format!("making a context of {n_ctx} tokens")),
-            Event::WorkUnknown(failure) => {
-                self.say(format!("measuring without a record of the work: {}", failure.message));
-            }
-            Event::WarmingUp => self.say("warming up".into()),
-            Event::Filling { n_done, n_depth } => self.tick(format!("filling to {n_depth}: {n_done} tokens")),
-            Event::Measuring { test, rep, n_reps } => {
-                let place = self.lines.as_ref().and_then(|tests| place(&tests.borrow(), test));
-                self.say(format!("{}{test}: repetition {} of {n_reps}", place.unwrap_or_default(), rep + 1));
-                self.bar.inc(work(test.kind));
-            }
-            _ => {}
+        let now = self.start.elapsed();
+        let mut state = self.state.borrow_mut();
+        state.line.hear(event, now);
+        if let Event::Waiting = event {
+            self.suspend(|| complain!("sweep: waiting for another sweep on this machine to end"));
+        }
+        match self.how {
+            How::Quiet => {}
+            How::Steps => self.step(&mut state, event),
+            How::Lines => self.line_now_and_then(&mut state, event, now),
+            How::Terminal => self.change_line(&mut state, event, now),
         }
     }
 
-    fn begin(&self, plan: &Plan) {
-        if let Some(tests) = &self.lines {
-            tests.borrow_mut().clone_from(&plan.cells);
+    fn change_line(&self, state: &mut State, event: &Event<'_>, now: Duration) {
+        self.tell_whole(state, event, now);
+        // A fill tells of each chunk, which may take a millisecond.
+        let is_soon = state.shown_at.is_some_and(|at| now - at < NOT_BEFORE);
+        if !(is_soon
+            && matches!(event, Event::Filling { .. } | Event::Measuring { .. } | Event::CellSoFar { .. }))
+        {
+            state.shown_at = Some(now);
+            self.show(state.line.line(now));
         }
-        let per_rep: u64 = plan.cells.iter().map(|cell| work(cell.kind)).sum();
-        self.bar.set_length(per_rep * u64::from(plan.request.n_reps));
-        self.bar.set_position(0);
-        let template = "{spinner} {wide_msg} {bar:20} {elapsed} / {eta} left";
-        self.bar.set_style(ProgressStyle::with_template(template).expect("a valid template"));
-        self.bar.reset_eta();
+    }
+
+    fn line_now_and_then(&self, state: &mut State, event: &Event<'_>, now: Duration) {
+        self.tell_whole(state, event, now);
+        let is_new = match event {
+            Event::Configuration { index, n, run, .. } => state.seen.insert((*index, *run)) && *n > 1,
+            _ => false,
+        };
+        let is_time = now - state.shown_at.unwrap_or_default() >= EVERY;
+        let line = if is_new || is_time { state.line.line(now) } else { String::new() };
+        if !line.is_empty() {
+            state.shown_at = Some(now);
+            complain!("sweep: {line}");
+        }
+    }
+
+    /// Once: what is planned, and as soon as it can be told, how long it will take.
+    fn tell_whole(&self, state: &mut State, event: &Event<'_>, now: Duration) {
+        if let (Event::Campaign([_, _, ..]), Some(plan)) = (event, state.line.plan()) {
+            self.suspend(|| complain!("sweep: {plan}"));
+        }
+        let is_known = matches!(event, Event::Measuring { .. } | Event::CellDone { .. });
+        if state.told_whole || !is_known {
+            return;
+        }
+        if let Some(TimeLeft { expected, at_most, .. }) = state.line.whole(now) {
+            state.told_whole = true;
+            if expected >= WORTH_A_FORECAST {
+                let most =
+                    at_most.map_or_else(String::new, |most| format!(", at most {}", clock_words(most)));
+                let expected = clock_words(expected);
+                self.suspend(|| complain!("sweep: this will take about {expected}{most} in all"));
+            }
+        }
+    }
+
+    /// A line for each step, llama-bench's --progress.
+    fn step(&self, state: &mut State, event: &Event<'_>) {
+        let message = match event {
+            Event::Planned(plan) => {
+                state.tests.clone_from(&plan.cells);
+                return;
+            }
+            Event::Configuration { index, n, name, run } if *n > 1 => {
+                if !state.seen.insert((*index, *run)) {
+                    return;
+                }
+                format!("configuration {} of {n}: {name}", index + 1)
+            }
+            Event::Loading { path, share } if *share <= 0.0 => format!("loading {}", path.display()),
+            Event::Opening { n_ctx } => format!("making a context of {n_ctx} tokens"),
+            Event::WorkUnknown(failure) => {
+                format!("measuring without a record of the work: {}", failure.message)
+            }
+            Event::WarmingUp => "warming up".into(),
+            Event::Measuring { test, rep, n_reps, .. } => {
+                let place = place(&state.tests, test).unwrap_or_default();
+                format!("{place}{test}: repetition {} of {n_reps}", rep + 1)
+            }
+            _ => return,
+        };
+        complain!("sweep: {message}");
     }
 
     pub fn finish(&self) {
@@ -100,11 +189,4 @@ impl Progress {
 fn place(tests: &[Test], test: &Test) -> Option<String> {
     let number = tests.iter().position(|one| one == test)? + 1;
     Some(format!("test {number} of {}: ", tests.len()))
-}
-
-fn work(kind: TestKind) -> u64 {
-    match kind {
-        TestKind::Pp(n) | TestKind::Embd(n) => u64::from(n),
-        TestKind::Tg(n) => u64::from(n) * TOKENS_PER_STEP,
-    }
 }

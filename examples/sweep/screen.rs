@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use llama_bench_rs::{
     cli::OutputFormat,
     record::Report,
-    report::{self, Format, ReportError, Sink, insights::Expectation, terminal},
+    report::{Format, ReportError, Sink, between_runs_markdown, insights::Expectation, terminal},
 };
 
 #[derive(Clone, Copy)]
@@ -26,19 +26,17 @@ impl Stream {
 /// A stream with the format that results have there.
 pub enum Screen {
     /// Rows as they come.
-    Rows(Sink<Box<dyn Write>>),
+    Rows(Format, Sink<Box<dyn Write>>),
     /// One piece when all is measured.
-    AtEnd(OutputFormat, Stream),
+    AtEnd(Stream),
 }
 
 impl Screen {
     /// `None` if nothing is to be printed there.
-    pub fn new(format: OutputFormat, stream: Stream, n_runs: usize) -> Option<Self> {
+    pub fn new(format: OutputFormat, stream: Stream) -> Option<Self> {
         match format {
-            // One table over several configurations needs them all, to know which columns differ.
-            OutputFormat::Rows(Format::Markdown) if n_runs > 1 => Some(Self::AtEnd(format, stream)),
-            OutputFormat::Terminal => Some(Self::AtEnd(format, stream)),
-            OutputFormat::Rows(format) => Some(Self::Rows(Sink::new(format, stream.open()))),
+            OutputFormat::Terminal => Some(Self::AtEnd(stream)),
+            OutputFormat::Rows(format) => Some(Self::Rows(format, Sink::new(format, stream.open()))),
             OutputFormat::Nothing => None,
         }
     }
@@ -49,18 +47,24 @@ impl Screen {
         write: impl FnOnce(&mut Sink<Box<dyn Write>>) -> Result<(), ReportError>,
     ) -> Result<(), ReportError> {
         match self {
-            Self::Rows(rows) => write(rows),
+            Self::Rows(_, rows) => write(rows),
             Self::AtEnd(..) => Ok(()),
         }
     }
 
-    /// Closes the rows, or prints everything.
+    /// Closes the rows, for people with what all runs say together, or prints everything.
     pub fn finish(self, whole: &Report, expectations: &[Expectation]) -> Result<(), ReportError> {
         match self {
-            Self::Rows(rows) => rows.finish().map(drop),
+            Self::Rows(format, rows) => {
+                let mut out = rows.finish()?;
+                let together = between_runs_markdown(whole);
+                if format == Format::Markdown && !together.is_empty() {
+                    write!(out, "\n{together}").map_err(ReportError::Write)?;
+                }
+                Ok(())
+            }
             Self::AtEnd(..) if whole.runs.is_empty() => Ok(()),
-            Self::AtEnd(OutputFormat::Rows(format), stream) => report::write(whole, format, stream.open()),
-            Self::AtEnd(_, stream) => {
+            Self::AtEnd(stream) => {
                 let text = terminal::render_with(whole, expectations, style(stream));
                 stream.open().write_all(text.as_bytes()).map_err(ReportError::Write)
             }

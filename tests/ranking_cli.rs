@@ -1,0 +1,66 @@
+//! What `sweep` says of several configurations at the end, and while it measures.
+#![allow(missing_docs)]
+
+mod support;
+
+use llama_bench_rs::report;
+use support::{complaints, small_sweep};
+
+/// The lines of the ranking, if there is one.
+fn ranking(text: &str) -> Option<Vec<&str>> {
+    let lines: Vec<&str> = text.lines().collect();
+    let is_heading = |line: &&str| {
+        line.starts_with("The best of 2 configurations:")
+            || line.starts_with("No sure difference between 2 configurations:")
+    };
+    let at = lines.iter().position(is_heading)?;
+    Some(lines[at..].to_vec())
+}
+
+#[test]
+fn a_sweep_of_several_configurations_ends_with_the_best_of_each_test() {
+    let ran = small_sweep(&["-ub", "64,512", "-b", "512"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let lines = ranking(&ran.out).unwrap_or_else(|| panic!("no ranking: {}", ran.out));
+    assert!(lines[1].contains("against ub 512 (the default)"), "{}", ran.out);
+    for (line, test) in lines[2..].iter().zip(["pp16 ", "tg4 ", "pp16 @ d32 ", "tg4 @ d32 "]) {
+        assert!(line.starts_with(&format!("  {test}")) && line.contains(" ub "), "{line}");
+    }
+    assert!(ran.out.contains("One run of each: runs are assumed to lie 5 % apart"), "{}", ran.out);
+    let before = &ran.out[..ran.out.find(lines[0]).unwrap()];
+    assert!(before.contains("| test |") || before.contains("test |"), "after the table: {before}");
+}
+
+#[test]
+fn scripts_find_rows_alone_on_standard_output() {
+    for format in ["jsonl", "csv"] {
+        let ran = small_sweep(&["-ub", "64,512", "-b", "512", "-o", format]);
+        assert_eq!(ran.status, 0, "{}", ran.err);
+        assert!(ranking(&ran.err).is_some(), "{format}: {}", ran.err);
+        assert_eq!(report::read_str(&ran.out).unwrap().report.runs.len(), 2);
+    }
+}
+
+#[test]
+fn one_configuration_has_no_ranking_however_many_runs() {
+    let ran = small_sweep(&["--runs", "2"]);
+    assert!(!ran.out.contains("configurations:") && !ran.err.contains("configurations:"), "{}", ran.out);
+}
+
+#[test]
+fn what_failed_is_said_to_have_failed() {
+    // Without flash attention V cannot be quantised.
+    let ran = small_sweep(&["-fa", "0,1,auto", "-ctv", "q8_0"]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    assert!(ran.out.contains("fa 0 failed: "), "{}", ran.out);
+    assert!(ranking(&ran.out).is_some(), "{}", ran.out);
+}
+
+#[test]
+fn quiet_means_quiet() {
+    let ran = small_sweep(&["-ub", "64,512", "-b", "512", "--quiet"]);
+    assert_eq!(ran.status, 0);
+    assert_eq!(complaints(&ran.err), [""; 0]);
+    let both = small_sweep(&["--quiet", "--progress"]);
+    assert_eq!(both.status, 2, "{}", both.err);
+}
