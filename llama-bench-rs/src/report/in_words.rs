@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     record::{Group, TestKind},
-    units::Share,
+    units::{RateSpread, Share, TokensPerSecond},
 };
 
 /// A time with three significant digits in the unit that fits: `11.1 ms`, `551 ms`, `1.66 s`, `3 min 3 s`.
@@ -73,6 +73,44 @@ pub fn bytes(bytes: u64) -> String {
 pub fn bytes_per_second(bytes: u64, elapsed: Duration) -> Option<String> {
     let rate = bytes as f64 / elapsed.as_secs_f64();
     (rate.is_finite() && rate > 0.0).then(|| format!("{}/s", self::bytes(rate as u64)))
+}
+
+/// A time with two significant digits, for how far another one may be off: `1.7 ms`, `12 ms`, `3 min 3 s`.
+pub(super) fn rough_duration(time: Duration) -> String {
+    const UNITS: [(f64, &str); 4] = [(1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s")];
+    let seconds = time.as_secs_f64();
+    if seconds == 0.0 || seconds >= 59.5 {
+        return duration(time);
+    }
+    let fits = |(size, _): &&(f64, &str)| seconds / size < 999.5;
+    let (size, unit) = UNITS.iter().find(fits).unwrap_or(&(1.0, "s"));
+    format!("{} {unit}", digits(seconds / size, 2))
+}
+
+/// A speed in tokens per second, without the unit, with three significant digits or all before the point: `13131`,
+/// `3714`, `90.1`, `0.0512`.
+pub(super) fn speed(rate: TokensPerSecond) -> String {
+    digits(rate.get(), 3)
+}
+
+/// How far a speed may be off, in tokens per second, without the unit, with two significant digits: `12`, `0.18`.
+pub(super) fn rough_rate(spread: RateSpread) -> String {
+    digits(spread.get(), 2)
+}
+
+/// So many significant digits, or all before the point.
+fn digits(value: f64, n: i32) -> String {
+    const MOST: i32 = 6;
+    if value == 0.0 {
+        return "0".into();
+    }
+    let decimals = |value: f64| n - 1 - value.abs().log10().floor() as i32;
+    if decimals(value) > MOST || value.abs() >= 1e15 {
+        return format!("{value:.*e}", (n - 1) as usize);
+    }
+    // 9.996 rounds to 10.0, which has a digit less behind the point.
+    let rounded = |value: f64| format!("{value:.*}", decimals(value).max(0) as usize);
+    rounded(rounded(value).parse().unwrap_or(value))
 }
 
 /// A number of parameters in millions or (American) billions, as llama-bench rounds it: `20.91 B`.
@@ -156,6 +194,23 @@ mod tests {
         assert_eq!(words(5.4e-6), "5.40 µs");
         assert_eq!(words(0.0), "0 s");
         assert_eq!(duration(Duration::from_nanos(1)), "1.00 ns");
+    }
+
+    #[test]
+    fn speeds_keep_three_digits_and_what_may_be_off_two() {
+        let speed = |rate: f64| speed(TokensPerSecond::new(rate).unwrap());
+        assert_eq!(
+            [13131.4, 3713.75, 90.06, 9.996, 0.051_23].map(speed),
+            ["13131", "3714", "90.1", "10.0", "0.0512"]
+        );
+        let off = |spread: f64| rough_rate(RateSpread::new(spread).unwrap());
+        assert_eq!([1234.0, 11.74, 0.177, 0.0996, 0.0].map(off), ["1234", "12", "0.18", "0.10", "0"]);
+        assert_eq!([speed(1e-9), speed(3e20)], ["1.00e-9", "3.00e20"]);
+        let off = |seconds: f64| rough_duration(Duration::from_secs_f64(seconds));
+        assert_eq!(
+            [0.001_74, 0.0123, 0.551, 1.66, 183.0].map(off),
+            ["1.7 ms", "12 ms", "551 ms", "1.7 s", "3 min 3 s"]
+        );
     }
 
     #[test]

@@ -35,6 +35,7 @@
 //! - The SQL table has more columns than llama-bench's. A database in which llama-bench made the table refuses
 //!   the new rows; load this crate's output first, to which llama-bench can then add, or use a new database.
 
+pub mod answer;
 mod between_runs;
 mod chapters;
 pub(crate) mod columns;

@@ -84,6 +84,11 @@ fn first_token(run: &Run) -> FirstToken {
     if architecture == "t5" { FirstToken::Step } else { FirstToken::Prompt }
 }
 
+/// The times that a prompt and a generation of a run mean; `None` if one of them has no figure.
+pub(in crate::report) fn chat_times_of(run: &Run, prompt: &Cell, generation: &Cell) -> Option<ChatTimes> {
+    times(prompt, generation, first_token(run))
+}
+
 /// At the shallowest and at the deepest context.
 pub(super) fn at_the_ends(run: &Run) -> Vec<ChatTimes> {
     let mut all = chat_times(run);

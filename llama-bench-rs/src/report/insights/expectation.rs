@@ -4,6 +4,7 @@ use super::{Level, Say};
 use crate::{
     judge::{Group, PrintedRate},
     record::{Report, Run, Test, TestKind},
+    report::in_words::speed,
 };
 
 /// What somebody expects of a test, in tokens per second.
@@ -29,6 +30,16 @@ impl Expectation {
     /// The test that it is about.
     pub fn test(&self) -> Test {
         Test { kind: self.kind, n_depth: self.n_depth, group: None }
+    }
+
+    /// What is expected, in words: `2000 to 3000 t/s`, `at least 50 t/s`.
+    pub fn range(&self) -> String {
+        let Range { start, end } = &self.tokens_per_second;
+        match (*start > 0.0, *end < f64::INFINITY) {
+            (_, false) => format!("at least {start} t/s"),
+            (false, true) => format!("at most {end} t/s"),
+            (true, true) => format!("{start} to {end} t/s"),
+        }
     }
 
     /// Holds a run against it.
@@ -122,6 +133,33 @@ pub struct Expected {
     pub verdict: Verdict,
 }
 
+impl fmt::Display for Verdict {
+    /// As a cell of a table: `exceeds`, `as expected`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Verdict::Exceeds => "exceeds",
+            Verdict::AsExpected => "as expected",
+            Verdict::FallsShort => "falls short",
+            Verdict::OnTheEdge => "on the edge",
+            Verdict::NotMeasured => "not measured",
+        })
+    }
+}
+
+impl Expected {
+    /// How to take it.
+    pub fn level(&self) -> Level {
+        Say::level(self)
+    }
+
+    /// What was measured, in words, with its 95 % interval: `3714 (3485 to 3958) t/s`; empty if nothing was.
+    pub fn measured_words(&self) -> String {
+        self.measured.map_or_else(String::new, |PrintedRate { rate, lower, upper, .. }| {
+            format!("{} ({} to {}) t/s", speed(rate), speed(lower), speed(upper))
+        })
+    }
+}
+
 impl Say for Expected {
     fn level(&self) -> Level {
         match self.verdict {
@@ -134,13 +172,7 @@ impl Say for Expected {
 
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Range { start, end } = &self.expectation.tokens_per_second;
-        write!(f, "{}: ", self.expectation.test())?;
-        match (*start > 0.0, *end < f64::INFINITY) {
-            (_, false) => write!(f, "at least {start} t/s expected, ")?,
-            (false, true) => write!(f, "at most {end} t/s expected, ")?,
-            (true, true) => write!(f, "{start} to {end} t/s expected, ")?,
-        }
+        write!(f, "{}: {} expected, ", self.expectation.test(), self.expectation.range())?;
         let Some(measured) = self.measured else { return write!(f, "not measured.") };
         let PrintedRate { rate, lower, upper, .. } = measured;
         write!(f, "{rate} measured ({:.2} to {upper}, {}): ", lower.get(), measured.scope())?;

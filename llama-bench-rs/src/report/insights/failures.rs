@@ -17,9 +17,7 @@ pub struct FailedCells {
 }
 
 pub(super) fn failed(run: &Run) -> Option<FailedCells> {
-    let cells: Vec<_> =
-        run.cells.iter().filter_map(|cell| Some((cell.test, cell.failure()?.clone()))).collect();
-    (!cells.is_empty()).then_some(FailedCells { cells, n_cells: run.cells.len() })
+    FailedCells::of_runs(&[run])
 }
 
 impl Say for FailedCells {
@@ -29,6 +27,13 @@ impl Say for FailedCells {
 }
 
 impl FailedCells {
+    /// Of the runs of one configuration; `None` if no cell failed.
+    pub(in crate::report) fn of_runs(runs: &[&Run]) -> Option<Self> {
+        let all = || runs.iter().flat_map(|run| &run.cells);
+        let cells: Vec<_> = all().filter_map(|cell| Some((cell.test, cell.failure()?.clone()))).collect();
+        (!cells.is_empty()).then(|| Self { cells, n_cells: all().count() })
+    }
+
     /// Each reason once, with the cells that have it, in the order planned.
     pub fn by_reason(&self) -> Vec<(&Failure, Vec<Test>)> {
         let mut reasons: Vec<(&Failure, Vec<Test>)> = Vec::new();

@@ -5,7 +5,7 @@ use crate::{
     record::{Group, TestKind},
     report::{
         figures::{Figures, Series},
-        in_words::{activity, context, sentence, test},
+        in_words::{activity, context, sentence, speed, test},
     },
     stats::{Bounds, Fall, FallRatio},
     units::{Multiple, TokensPerSecond},
@@ -44,7 +44,7 @@ pub struct FasterFall {
 }
 
 /// Every test that was measured at two depths or more.
-pub(super) fn falls(all: &[Series]) -> Vec<DepthFall> {
+pub(in crate::report) fn falls(all: &[Series]) -> Vec<DepthFall> {
     let fall = |series: &Series| {
         let [empty, full] = series.ends()?;
         Some(DepthFall {
@@ -98,7 +98,7 @@ impl fmt::Display for DepthFall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = format!("{} ({})", sentence(activity(self.kind)), test(self.kind, self.group));
         let (shallow, deep) = (context(self.shallow), context(self.deep));
-        let (before, after) = (self.rate_shallow, self.rate_deep);
+        let [before, after] = [self.rate_shallow, self.rate_deep].map(|rate| format!("{} t/s", speed(rate)));
         if self.fall.is_sure() == Some(false) {
             return write!(
                 f,

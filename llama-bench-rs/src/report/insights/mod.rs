@@ -52,6 +52,11 @@ pub use small_pages::SmallPages;
 pub use steps::Steps;
 pub use stopped::Stopped;
 
+pub(in crate::report) use chat::chat_times_of;
+pub(in crate::report) use fall::falls;
+pub(in crate::report) use next::next_steps;
+pub(in crate::report) use precision::BAD;
+
 use super::figures::Series;
 use crate::{
     judge::Group,
@@ -205,6 +210,17 @@ fn of_run(run: &Run, expected: Vec<Statement>) -> Vec<Statement> {
     said.extend(setup::setup(run).into_iter().map(Statement::Setup));
     said.extend(graphs::graphs(run).map(Statement::Graphs));
     said.extend(small_pages::small_pages(run).map(Statement::SmallPages));
-    said.extend(next::next(run, &all).into_iter().map(Statement::Next));
+    said.extend(next::next(run, &all, found.is_any()).into_iter().map(Statement::Next));
     said
+}
+
+/// What casts doubt on the figures of a run, whatever their intervals say: the likely cause first.
+pub(in crate::report) fn doubts(run: &Run) -> Vec<Statement> {
+    let found = suspicion::found(run);
+    let mut all: Vec<Statement> =
+        neighbours::neighbours(run).map(Statement::Neighbours).into_iter().collect();
+    all.extend(conditions::conditions(run).into_iter().map(Statement::Conditions));
+    all.extend(noise::noise(run, &found).into_iter().map(Statement::Noise));
+    all.retain(|statement| statement.said().level() == Level::Warning);
+    all
 }

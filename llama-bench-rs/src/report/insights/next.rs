@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{Level, Say};
+use super::{Level, Say, suspicion};
 use crate::{
     record::{Cell, Run, Test, TestKind},
     report::{
@@ -23,6 +23,11 @@ pub enum NextStep {
         /// How many it has.
         n_made: usize,
     },
+    /// Another time, or another machine: more repetitions of the same do not make this cell more certain.
+    Quieter {
+        /// The cell whose mean is known worst.
+        test: Test,
+    },
     /// Only one depth was measured.
     Depths,
     /// Several sequences at once, and a conversation.
@@ -32,11 +37,19 @@ pub enum NextStep {
 /// More repetitions than this are not the remedy.
 const MANY: usize = 200;
 
-/// For one run.
-pub(super) fn next(run: &Run, all: &[Series]) -> Vec<NextStep> {
+/// For one run, whose repetitions may depend on each other or meet two speeds.
+pub(super) fn next(run: &Run, all: &[Series], is_doubted: bool) -> Vec<NextStep> {
     let one_depth = !all.is_empty() && all.iter().all(|series| series.ends().is_none());
     let one_depth = one_depth && may_generate(run);
-    repeat(run).into_iter().chain(one_depth.then_some(NextStep::Depths)).collect()
+    repeat(run, is_doubted).into_iter().chain(one_depth.then_some(NextStep::Depths)).collect()
+}
+
+/// For the runs of one configuration: what the last of them that has figures asks for.
+pub(in crate::report) fn next_steps(runs: &[&Run]) -> Vec<NextStep> {
+    let Some(run) = runs.iter().rfind(|run| run.has_figures()) else { return Vec::new() };
+    let mut steps = next(run, &Series::all(run), suspicion::found(run).is_any());
+    steps.extend(may_generate(run).then_some(NextStep::Parallel));
+    steps
 }
 
 /// Whether nothing speaks against the model being one that generates and remembers: of others, neither depths nor
@@ -50,7 +63,7 @@ pub(super) fn may_generate(run: &Run) -> bool {
 }
 
 /// The cell that needs most repetitions, if one needs more than it has.
-fn repeat(run: &Run) -> Option<NextStep> {
+fn repeat(run: &Run, is_doubted: bool) -> Option<NextStep> {
     let StoppingRule { target, confidence, .. } = StoppingRule::new();
     let needs = |cell: &Cell| {
         let figures = Figures::of(cell)?;
@@ -62,10 +75,17 @@ fn repeat(run: &Run) -> Option<NextStep> {
         };
         Some(NextStep::Repeat { test: cell.test, n_needed: n_needed.map(|n| n.max(n_made + 1)), n_made })
     };
-    run.cells.iter().filter_map(needs).max_by_key(|step| match step {
+    let worst = run.cells.iter().filter_map(needs).max_by_key(|step| match step {
         NextStep::Repeat { n_needed, .. } => n_needed.unwrap_or(0),
         _ => 0,
-    })
+    })?;
+    match worst {
+        // Repetitions that depend on each other or meet two speeds do not make a mean better as independent ones do.
+        NextStep::Repeat { test, n_needed: Some(n), .. } if n > MANY || is_doubted => {
+            Some(NextStep::Quieter { test })
+        }
+        worst => Some(worst),
+    }
 }
 
 impl Say for NextStep {
@@ -77,19 +97,18 @@ impl Say for NextStep {
 impl fmt::Display for NextStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            NextStep::Repeat { test, n_needed: Some(n), n_made } if n <= MANY => write!(
+            NextStep::Repeat { test, n_needed: Some(n), n_made } => write!(
                 f,
                 "Next: measure again with about {n} repetitions instead of {n_made}, which would bring {test}, the \
                  least certain cell, within ± 1 %."
             ),
-            NextStep::Repeat { test, n_needed: Some(_), .. } => write!(
-                f,
-                "Next: measure again on a quieter machine. {test} varies so much that more repetitions alone would not \
-                 bring it within ± 1 %."
-            ),
             NextStep::Repeat { n_needed: None, .. } => {
                 write!(f, "Next: measure again with 5 repetitions or more, so that the spread is known.")
             }
+            NextStep::Quieter { test } => write!(
+                f,
+                "Next: measure again on a quieter machine. More repetitions alone would not bring {test} within ± 1 %."
+            ),
             NextStep::Depths => write!(
                 f,
                 "Next: measure at several depths (such as 0, 4096 and 16384), since speed falls as a context fills."

@@ -47,7 +47,7 @@ pub enum Precision {
 const GOOD: f64 = 0.01;
 
 /// Means known worse than this are a reason to look again.
-pub(super) const BAD: f64 = 0.05;
+pub(in crate::report) const BAD: f64 = 0.05;
 
 pub(super) fn precision(run: &Run, is_doubted: bool) -> Vec<Precision> {
     let (mut widths, mut deviations, mut n_single, mut n_unknown) = (Vec::new(), Vec::new(), 0, 0);

@@ -5,7 +5,7 @@ use crate::{
     record::{Outcome, Run, Test, TestKind},
     report::{
         figures::{Point, Series},
-        in_words::percent,
+        in_words::{percent, speed},
     },
     stats::{DepthModel, DepthSamples, Linearity, Predicted},
 };
@@ -82,10 +82,10 @@ impl fmt::Display for Prediction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Predicted { n_depth, rate, interval, is_extrapolated } = self.predicted;
         let test = Test { kind: self.kind, n_depth, group: None };
-        write!(f, "Predicted, not measured: {test} would run at {rate}")?;
+        write!(f, "Predicted, not measured: {test} would run at {} t/s", speed(rate))?;
         match interval.and_then(|interval| Some((interval.lower()?, interval.upper()))) {
             Some((lower, upper)) => {
-                write!(f, " (95 % interval: {:.2} to {:.2} t/s)", lower.get(), upper.get())?;
+                write!(f, " (95 % interval: {} to {} t/s)", speed(lower), speed(upper))?;
             }
             None => write!(f, " (how far off that may be cannot be told)")?,
         }

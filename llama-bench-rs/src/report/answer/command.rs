@@ -1,0 +1,188 @@
+//! Command lines that measure a configuration again, for a reader to copy.
+
+use std::collections::BTreeSet;
+
+use crate::record::{Config, FlashAttnSetting, Group, Header, Method, Order, Run, TestKind};
+
+/// The tests of a command.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tests {
+    pub(super) prompts: BTreeSet<u32>,
+    pub(super) generations: BTreeSet<u32>,
+    pub(super) pairs: BTreeSet<Group>,
+    pub(super) depths: BTreeSet<u32>,
+    pub(super) embeds: bool,
+}
+
+impl Tests {
+    /// Those of some runs.
+    pub(super) fn of(runs: &[&Run]) -> Self {
+        let mut tests = Self::default();
+        for test in runs.iter().flat_map(|run| &run.cells).map(|cell| cell.test) {
+            match (test.kind, test.group) {
+                (TestKind::Pp(_), Some(group)) => {
+                    tests.pairs.insert(group);
+                    tests.depths.insert(test.n_depth);
+                }
+                // It begins where its prompt ended.
+                (_, Some(_)) => {}
+                (kind, None) => {
+                    let lengths =
+                        if kind.is_generation() { &mut tests.generations } else { &mut tests.prompts };
+                    lengths.insert(kind.n_tokens());
+                    tests.depths.insert(test.n_depth);
+                    tests.embeds |= kind.is_embedding();
+                }
+            }
+        }
+        tests
+    }
+
+    fn flags(&self) -> Vec<String> {
+        let list = |numbers: &BTreeSet<u32>| numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        let mut flags = Vec::new();
+        for (flag, numbers) in [("-p", &self.prompts), ("-n", &self.generations)] {
+            if !numbers.is_empty() {
+                flags.extend([flag.to_owned(), list(numbers)]);
+            }
+        }
+        for Group { n_prompt, n_gen } in &self.pairs {
+            flags.extend(["-pg".into(), format!("{n_prompt},{n_gen}")]);
+        }
+        if self.depths.iter().any(|&depth| depth > 0) {
+            flags.extend(["-d".into(), list(&self.depths)]);
+        }
+        flags
+    }
+}
+
+/// The sweep of these tests with the configuration of a run, and `more` flags behind.
+pub(super) fn sweep(header: &Header, tests: &Tests, more: &[String]) -> String {
+    let mut words = vec!["-m".to_owned(), header.model.filename.clone()];
+    words.extend(tests.flags());
+    words.extend(config_flags(&header.config, tests.embeds));
+    words.extend_from_slice(more);
+    cargo_run(header, "sweep", &words)
+}
+
+/// An example of this project with these arguments.
+pub(super) fn cargo_run(header: &Header, example: &str, words: &[String]) -> String {
+    let backends = header.host.backends.to_ascii_lowercase();
+    let feature =
+        [("cuda", "cuda"), ("vulkan", "vulkan"), ("metal", "metal"), ("mtl", "metal"), ("rocm", "hip")]
+            .into_iter()
+            .find(|(name, _)| backends.contains(name));
+    let feature = feature.map_or_else(String::new, |(_, feature)| format!(" --features {feature}"));
+    line(&format!("cargo run --release{feature} --example {example} --"), words)
+}
+
+/// A program with these arguments.
+pub(super) fn line(program: &str, words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    format!("{program} {}", words.join(" "))
+}
+
+/// What was asked for beyond the defaults, in llama-bench's short names.
+fn config_flags(config: &Config, embeds: bool) -> Vec<String> {
+    let mut flags: Vec<String> = Vec::new();
+    let mut push = |flag: &str, value: Option<String>, default: &str| {
+        if let Some(value) = value.filter(|value| !value.is_empty() && value != default) {
+            flags.extend([flag.to_owned(), value]);
+        }
+    };
+    let number = |n: Option<u32>| n.map(|n| n.to_string());
+    let text = |text: &str| Some(text.to_owned());
+    let switch = |on: Option<bool>| on.map(|on| u8::from(on).to_string());
+    push("-b", number(config.n_batch), "2048");
+    push("-ub", number(config.n_ubatch), "512");
+    push("-ctk", text(&config.type_k), "f16");
+    push("-ctv", text(&config.type_v), "f16");
+    push("-t", number(config.n_threads), "");
+    push("-C", text(&config.cpu_mask), "0x0");
+    push("--cpu-strict", switch(config.cpu_strict), "0");
+    push("--poll", number(config.poll), "50");
+    push("--prio", config.prio.map(|n| n.to_string()), "0");
+    push("-ngl", config.n_gpu_layers.map(|n| n.to_string()), "-1");
+    push("-ncmoe", number(config.n_cpu_moe), "0");
+    push("-sm", text(&config.split_mode), "layer");
+    push("-mg", config.main_gpu.map(|n| n.to_string()), "0");
+    push("-nkvo", switch(config.no_kv_offload), "0");
+    push("-fa", config.flash_attn.map(flash_attn), "auto");
+    push("-dev", text(&config.devices), "auto");
+    push("-ts", text(&config.tensor_split), "0.00");
+    push("-ot", text(&config.tensor_buft_overrides), "none");
+    push("-lm", text(&config.load_mode), "auto");
+    push("-lzm", text(&config.lazy_mode), "auto");
+    push("-embd", if embeds { text("1") } else { switch(config.embeddings) }, "0");
+    push("-nopo", switch(config.no_op_offload), "0");
+    push("--no-host", switch(config.no_host), "0");
+    push("--repack", switch(config.repack), "1");
+    push("--numa", config.numa.clone(), "disabled");
+    push("--method", config.method.filter(|it| *it == Method::FreshContext).and(text("fresh-context")), "");
+    push("--order", config.order.and_then(order), "");
+    if config.swa_full == Some(true) {
+        flags.push("--swa-full".into());
+    }
+    if config.warmup == Some(false) {
+        flags.push("--no-warmup".into());
+    }
+    flags
+}
+
+fn flash_attn(asked: FlashAttnSetting) -> String {
+    match asked {
+        FlashAttnSetting::Auto => "auto",
+        FlashAttnSetting::Off => "0",
+        FlashAttnSetting::On => "1",
+    }
+    .into()
+}
+
+fn order(asked: Order) -> Option<String> {
+    match asked {
+        Order::Auto => None,
+        Order::Rounds => Some("rounds".into()),
+        Order::Blocks => Some("blocks".into()),
+    }
+}
+
+/// An argument as a shell reads it back.
+fn quoted(argument: &str) -> String {
+    let argument: String = argument.chars().filter(|c| !c.is_control()).collect();
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./:=,+@%".contains(c);
+    if !argument.is_empty() && argument.chars().all(is_plain) {
+        return argument;
+    }
+    format!("'{}'", argument.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_not_the_default_is_written() {
+        assert_eq!(config_flags(&Config::default(), false), [] as [&str; 0]);
+        let config = Config {
+            n_batch: Some(2048),
+            n_ubatch: Some(1024),
+            flash_attn: Some(FlashAttnSetting::On),
+            type_k: "q8_0".into(),
+            tensor_buft_overrides: r"exps=CPU".into(),
+            swa_full: Some(true),
+            warmup: Some(true),
+            ..Config::default()
+        };
+        assert_eq!(
+            config_flags(&config, false),
+            ["-ub", "1024", "-ctk", "q8_0", "-fa", "1", "-ot", "exps=CPU", "--swa-full"]
+        );
+    }
+
+    #[test]
+    fn names_from_a_file_stay_one_argument() {
+        assert_eq!(quoted("a model's.gguf"), r"'a model'\''s.gguf'");
+        assert_eq!(quoted("x;rm -rf\n\u{1b}[2J"), "'x;rm -rf[2J'");
+        assert_eq!(quoted("$(id)"), "'$(id)'");
+    }
+}

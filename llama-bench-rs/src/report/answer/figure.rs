@@ -1,0 +1,86 @@
+use std::{fmt, time::Duration};
+
+use crate::{
+    judge::PrintedRate,
+    record::Cell,
+    report::{
+        figures::Figures,
+        in_words::{duration, rough_duration, rough_rate, speed},
+    },
+    stats::{Samples, TimePart, TimeSum},
+    units::{RateSpread, Share, TokensPerSecond},
+};
+
+/// A speed with half its 95 % interval: within the run if there is one, between runs if there are several.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SpeedFigure {
+    /// The mean.
+    pub rate: TokensPerSecond,
+    /// Half the interval; `None` if the spread is not known.
+    pub half_width: Option<RateSpread>,
+}
+
+impl SpeedFigure {
+    /// Of the cells of one test, at most one a run; `None` if none has a figure.
+    pub(in crate::report) fn of(cells: &[&Cell]) -> Option<Self> {
+        let mut figures = cells.iter().filter_map(|cell| Figures::of(cell));
+        let first = figures.next()?;
+        if figures.next().is_none() {
+            return Some(Self { rate: first.rate, half_width: first.half_width });
+        }
+        let PrintedRate { rate, lower, upper, .. } = PrintedRate::of(cells.iter().copied())?;
+        Some(Self { rate, half_width: RateSpread::new((upper.get() - lower.get()) / 2.0) })
+    }
+
+    /// Half the interval over the mean.
+    pub fn relative_half_width(&self) -> Option<Share> {
+        Share::new(self.half_width?.get() / self.rate.get())
+    }
+
+    /// The figure without its unit, for a column that names it: `3714 ± 12`.
+    pub fn bare(&self) -> String {
+        let spread = self.half_width.map_or_else(String::new, |half| format!(" ± {}", rough_rate(half)));
+        format!("{}{spread}", speed(self.rate))
+    }
+}
+
+impl fmt::Display for SpeedFigure {
+    /// `3714 ± 12 t/s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} t/s", self.bare())
+    }
+}
+
+/// A time with half its 95 % interval: within the run if there is one, between runs if there are several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TimeFigure {
+    /// The mean.
+    pub time: Duration,
+    /// Half the interval; `None` if the spread is not known.
+    pub half_width: Option<Duration>,
+}
+
+impl TimeFigure {
+    /// The same time in each run; `None` of nothing.
+    pub(super) fn of(runs: &[TimeSum]) -> Option<Self> {
+        let figure = |sum: TimeSum| Self {
+            time: sum.mean,
+            half_width: sum.ci95.map(|interval| interval.half_width()),
+        };
+        if let [one] = runs {
+            return Some(figure(*one));
+        }
+        let means = Samples::new(runs.iter().map(|sum| sum.mean))?;
+        TimeSum::of([TimePart::Samples(&means)]).map(figure)
+    }
+}
+
+impl fmt::Display for TimeFigure {
+    /// `551 ms ± 1.7 ms`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&duration(self.time))?;
+        self.half_width.map_or(Ok(()), |half| write!(f, " ± {}", rough_duration(half)))
+    }
+}

@@ -1,0 +1,176 @@
+//! What a report answers, in the order in which a reader asks: what came out and whether to believe it, then the figures
+//! by depth, then what was expected, then what to run next.
+//!
+//! Terminal, page and Markdown render these types; each has a `Display` or methods for the texts that all of them share.
+//!
+//! ```
+//! use llama_bench_rs::{record::Report, report::answer::Answer};
+//!
+//! # fn demo(report: &Report) {
+//! let answer = Answer::of(report, &[]);
+//! println!("{}", answer.headline);
+//! for row in answer.configurations.iter().flat_map(|configuration| &configuration.pivot.rows) {
+//!     if let Some(first) = row.first_token {
+//!         println!("depth {}: first token after {first}", row.n_depth);
+//!     }
+//! }
+//! for next in &answer.next {
+//!     println!("{next}");
+//! }
+//! # }
+//! # demo(&Report::default());
+//! ```
+
+mod command;
+mod facts;
+mod figure;
+mod headline;
+mod next;
+mod percentiles;
+mod pivot;
+mod said;
+mod trust;
+mod why;
+
+pub use facts::SharedFacts;
+pub use figure::{SpeedFigure, TimeFigure};
+pub use headline::{Headline, SpeedRange};
+pub use next::Next;
+pub use percentiles::{Percentiles, TimeSpread};
+pub use pivot::{Pivot, PivotRow};
+pub use said::Said;
+pub use trust::{Trust, Why};
+pub use why::WhyFalls;
+
+use std::collections::BTreeSet;
+
+use super::insights::{Expectation, Expected, FailedCells};
+use crate::{
+    judge::Group,
+    record::{Report, Run},
+};
+
+/// What a report answers.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The result and its trust in a sentence.
+    pub headline: Headline,
+    /// The figures of each configuration, in the order measured.
+    pub configurations: Vec<Configuration>,
+    /// What the figures mean beyond the tables.
+    pub said: Vec<Said>,
+    /// What was expected of each configuration; empty if nothing was.
+    pub expected: Vec<ExpectedRow>,
+    /// What to run next.
+    pub next: Vec<Next>,
+    /// What was measured on, and how.
+    pub facts: SharedFacts,
+}
+
+/// The figures of one configuration over all of its runs.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Configuration {
+    /// What sets it apart from the others; empty if it is the only one.
+    pub name: String,
+    /// Indices in [`Report::runs`] of its runs, at least one.
+    pub runs: Vec<usize>,
+    /// Its main figures by depth.
+    pub pivot: Pivot,
+    /// How its times are spread, test by test.
+    pub percentiles: Vec<Percentiles>,
+    /// Why its speed falls with depth; `None` if it does not, or only one depth was measured.
+    pub why_falls: Option<WhyFalls>,
+    /// How far its figures can be believed.
+    pub trust: Trust,
+    /// Its cells without a figure; `None` if there are none.
+    pub failed: Option<FailedCells>,
+}
+
+/// One row of the table of expectations.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ExpectedRow {
+    /// The configuration's name; empty if it is the only one.
+    pub configuration: String,
+    /// What was expected of it, and what was measured.
+    pub expected: Expected,
+}
+
+impl Answer {
+    /// What a report answers, held against what was expected of it.
+    pub fn of(report: &Report, expectations: &[Expectation]) -> Self {
+        let groups = Group::all_by_build(report);
+        let names = names(&groups);
+        let configurations: Vec<Configuration> =
+            groups.iter().zip(&names).map(|(group, name)| configuration(report, group, name)).collect();
+        let expected = expectations.iter().flat_map(|expectation| {
+            groups.iter().zip(&names).map(|(group, name)| ExpectedRow {
+                configuration: name.clone(),
+                expected: expectation.check_runs(&group.runs),
+            })
+        });
+        Self {
+            headline: Headline::of(report, &configurations),
+            said: said::said(report, expectations, &configurations),
+            expected: expected.collect(),
+            next: next::next(&groups, &names),
+            facts: SharedFacts::of(report),
+            configurations,
+        }
+    }
+
+    /// The rows of all pivots: of several configurations at each depth those that were measured there, then those without
+    /// any figure, whose row is `None`.
+    pub fn rows(&self) -> Vec<(&Configuration, Option<&PivotRow>)> {
+        let all = &self.configurations;
+        let depths: BTreeSet<u32> = all.iter().flat_map(|it| &it.pivot.rows).map(|row| row.n_depth).collect();
+        let mut rows = Vec::new();
+        for depth in depths {
+            let at_depth = |it: &&PivotRow| it.n_depth == depth;
+            rows.extend(all.iter().filter_map(|it| Some((it, Some(it.pivot.rows.iter().find(at_depth)?)))));
+        }
+        rows.extend(all.iter().filter(|it| it.pivot.rows.is_empty()).map(|it| (it, None)));
+        rows
+    }
+
+    /// What the columns of the pivots mean, in one or two sentences.
+    pub fn caption(&self) -> String {
+        let scope = match self.configurations.iter().map(|it| it.runs.len()).max() {
+            None | Some(0..=1) => "within a run",
+            Some(_) => "between the runs of a configuration",
+        };
+        let mut text = format!("±: half the 95 % interval of the mean, {scope}.");
+        if self.configurations.iter().any(|it| it.pivot.has_answers()) {
+            text += " First token and answers of 100 and 500 tokens: from the prompt's arrival, as if the context did not \
+                     grow while the answer is written.";
+        }
+        text
+    }
+
+    /// Why speed falls with depth, if it does in any configuration.
+    pub fn why_falls(&self) -> Option<WhyFalls> {
+        self.configurations.iter().find_map(|it| it.why_falls)
+    }
+}
+
+/// What sets each configuration apart from the others.
+fn names(groups: &[Group<'_>]) -> Vec<String> {
+    let runs = groups.iter().map(|group| (*group.runs[0]).clone()).collect();
+    super::run_labels(&Report { runs })
+}
+
+fn configuration(report: &Report, group: &Group<'_>, name: &str) -> Configuration {
+    let runs = &group.runs[..];
+    let index = |run: &&Run| report.runs.iter().position(|other| std::ptr::eq(other, *run));
+    Configuration {
+        name: name.to_owned(),
+        runs: runs.iter().filter_map(index).collect(),
+        pivot: Pivot::of(runs),
+        percentiles: percentiles::percentiles(runs),
+        why_falls: WhyFalls::of(runs),
+        trust: Trust::of(runs),
+        failed: FailedCells::of_runs(runs),
+    }
+}

@@ -1,0 +1,46 @@
+use std::fmt;
+
+use crate::{
+    record::{Run, TestKind},
+    report::{figures::Series, insights::falls},
+    stats::Fall,
+};
+
+/// Why speed falls with depth. Its `Display` is one sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WhyFalls {
+    /// Prompt processing falls.
+    pub prefill: bool,
+    /// Generation falls.
+    pub generation: bool,
+}
+
+impl WhyFalls {
+    /// Of the runs of one configuration; `None` if nothing surely falls.
+    pub(super) fn of(runs: &[&Run]) -> Option<Self> {
+        let falls: Vec<_> = runs.iter().flat_map(|run| falls(&Series::all(run))).collect();
+        let does = |fall: &Fall| fall.change.get() < 0.0 && fall.is_sure() != Some(false);
+        let any = |is_kind: fn(TestKind) -> bool| falls.iter().any(|it| is_kind(it.kind) && does(&it.fall));
+        let (prefill, generation) = (any(TestKind::is_prompt), any(TestKind::is_generation));
+        (prefill || generation).then_some(Self { prefill, generation })
+    }
+}
+
+impl fmt::Display for WhyFalls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.prefill, self.generation) {
+            (true, false) => {
+                "Prompt processing slows down with depth because each token of a prompt attends to all tokens before it."
+            }
+            (false, _) => {
+                "Generation slows down with depth because each new token reads the keys and values of all tokens before \
+                 it."
+            }
+            (true, true) => {
+                "Speed falls with depth because each token attends to all tokens before it: a prompt computes more, and \
+                 a generated token reads more of the KV cache."
+            }
+        })
+    }
+}
