@@ -1,11 +1,13 @@
 //! What pictures hold and look like.
 
+mod page_support;
 mod report_support;
 
 use llama_bench_rs::{
     record::{Report, TestKind},
     report::svg::{DrawError, Picture, draw},
 };
+use page_support::many;
 use report_support::{assorted, failed, reference};
 use roxmltree::{Document, Node};
 
@@ -60,7 +62,7 @@ fn figures_stand_at_their_points() {
     let texts = texts(&svg(&reference(), Picture::Depth));
     for expected in [
         "Prompt processing, pp2048",
-        "tokens per second, mean of 5; band: 95 % interval within a run; faint: while filling",
+        "tokens per second, mean of 5",
         "3714",
         "2029 (-45 %)",
         "90.1",
@@ -68,6 +70,8 @@ fn figures_stand_at_their_points() {
         "tokens in the context",
         "32768",
         "gpt-oss 20B Q4_K - Medium · NVIDIA GB10 · llama.cpp b6924 (5f4a7ef3)",
+        "Band: 95 % interval within a run. Faint: while filling. One scale: equal heights are equal shares of each panel's \
+         fastest.",
     ] {
         assert!(texts.iter().any(|text| text == expected), "{expected} is not among {texts:?}");
     }
@@ -78,14 +82,14 @@ fn chunks_that_warmed_up_are_not_drawn() {
     let mut report = reference();
     report.runs[0].curve.iter_mut().for_each(|point| point.warmup = true);
     let texts = texts(&svg(&report, Picture::Depth));
-    let faint = |text: &&String| text.contains("while filling");
+    let faint = |text: &&String| text.contains("hile filling");
     assert_eq!(texts.iter().find(faint), None);
 }
 
 #[test]
 fn a_picture_scales_and_speaks() {
     for picture in Picture::ALL {
-        let drawing = draw(&reference(), picture).unwrap();
+        let drawing = draw(&two_runs(), picture).unwrap();
         let svg = drawing.to_svg();
         let document = Document::parse(&svg).unwrap();
         let root = document.root_element();
@@ -107,14 +111,87 @@ fn a_picture_scales_and_speaks() {
 /// Every colour is a class that a style sheet can choose, so nothing is left that only suits one background.
 #[test]
 fn every_shape_has_a_class() {
-    let svg = svg(&two_runs(), Picture::Depth);
-    let document = Document::parse(&svg).unwrap();
-    for node in document.descendants().filter(Node::is_element) {
-        let painted =
-            ["fill", "stroke"].iter().any(|name| node.attribute(*name).is_some_and(|value| value != "none"));
-        assert!(!painted || node.has_attribute("class"), "{node:?}");
+    for picture in Picture::ALL {
+        let svg = svg(&two_runs(), picture);
+        let document = Document::parse(&svg).unwrap();
+        for node in document.descendants().filter(Node::is_element) {
+            let has_colour = |name| node.attribute(name).is_some_and(|value| value != "none");
+            let painted = has_colour("fill") || has_colour("stroke");
+            assert!(!painted || node.has_attribute("class"), "{node:?}");
+        }
+        assert!(!svg.contains("#0102"), "a stand-in colour is left");
     }
-    assert!(!svg.contains("#0102"), "a stand-in colour is left");
+}
+
+#[test]
+fn bars() {
+    insta::assert_snapshot!(svg(&two_runs(), Picture::Bars));
+}
+
+#[test]
+fn bars_are_sorted_by_speed() {
+    let mut report = many(3);
+    report.runs.reverse();
+    let description = draw(&report, Picture::Bars).unwrap().description();
+    let names = llama_bench_rs::report::run_labels(&report);
+    let at = |name: &String| description.find(name.as_str()).unwrap();
+    assert!(at(&names[2]) < at(&names[1]) && at(&names[1]) < at(&names[0]), "{description}");
+    assert!(description.starts_with("pp2048: 3719"), "{description}");
+    for test in ["tg32:", "pp2048 @ d32768:", "tg32 @ d32768:"] {
+        assert!(description.contains(test), "{test} is not in {description}");
+    }
+}
+
+#[test]
+fn a_configuration_that_failed_has_no_bar_and_says_why() {
+    let mut report = many(2);
+    report.runs[1].cells = vec![failed(TestKind::Pp(2048), 0)];
+    let texts = texts(&svg(&report, Picture::Bars));
+    assert!(texts.contains(&"failed: out_of_memory".to_owned()), "{texts:?}");
+    assert!(texts.contains(&"not measured".to_owned()), "{texts:?}");
+}
+
+#[test]
+fn bars_of_one_configuration_are_refused() {
+    let error = draw(&reference(), Picture::Bars).unwrap_err().to_string();
+    assert!(error.contains("compare configurations") && error.contains("depth"), "{error}");
+}
+
+/// Areas over each other become one colour that is none of theirs.
+#[test]
+fn many_lines_have_no_bands() {
+    let n_bands = |report: &Report| {
+        let svg = svg(report, Picture::Depth);
+        let document = Document::parse(&svg).unwrap();
+        document.descendants().filter(|node| node.attribute("opacity") == Some("0.18")).count()
+    };
+    assert_eq!([1, 3, 4, 12].map(|n| n_bands(&many(n))), [2, 6, 0, 0]);
+    let texts = texts(&svg(&many(12), Picture::Depth));
+    assert!(texts.iter().any(|text| text.contains("Whiskers: 95 % interval")), "{texts:?}");
+    assert!(!texts.iter().any(|text| text.contains("while filling")), "{texts:?}");
+}
+
+/// How high the labels of ticks stand, counted from the top of their panels.
+fn heights(svg: &str, labels: [&str; 4]) -> [f64; 4] {
+    let document = Document::parse(svg).unwrap();
+    labels.map(|label| {
+        let mut texts = document.descendants().filter(|node| node.tag_name().name() == "text");
+        let text = texts.find(|node| node.text().is_some_and(|text| text.trim() == label));
+        let y = text.and_then(|node| node.attribute("y")).unwrap_or_else(|| panic!("no tick {label}: {svg}"));
+        y.parse().unwrap()
+    })
+}
+
+/// The same share of the fastest, 3713.75 and 90.06, is as high in both panels.
+#[test]
+fn both_panels_have_one_scale() {
+    let mut report = reference();
+    // A chunk of the fill that was much faster needs room in one panel, and so has it in the other.
+    report.runs[0].curve[0].elapsed /= 2;
+    let places = heights(&svg(&report, Picture::Depth), ["2000", "4000", "50", "100"]);
+    let (prefill, generation) =
+        ((places[0] - places[1]) * 3713.75 / 2000.0, (places[2] - places[3]) * 90.06 / 50.0);
+    assert!((prefill / generation - 1.0).abs() < 0.02, "{prefill} and {generation} for the fastest of each");
 }
 
 #[test]
@@ -154,6 +231,12 @@ fn odd_reports_are_drawn_too() {
     for picture in Picture::ALL {
         Document::parse(&svg(&assorted(), picture)).unwrap();
     }
+    // No speed and no name.
+    let mut report = two_runs();
+    report.runs[1].cells = vec![failed(TestKind::Pp(2048), 0)];
+    for picture in Picture::ALL {
+        Document::parse(&svg(&report, picture)).unwrap();
+    }
 }
 
 #[test]
@@ -187,6 +270,6 @@ fn pictures_are_named() {
     }
     assert_eq!(
         "pie".parse::<Picture>().unwrap_err().to_string(),
-        "unknown picture `pie`: use depth or latency"
+        "unknown picture `pie`: use depth, latency or bars"
     );
 }

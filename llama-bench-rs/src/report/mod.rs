@@ -59,6 +59,7 @@ mod read;
 mod report_serde;
 mod schema;
 mod side_by_side;
+mod sides;
 mod sink;
 mod sql;
 #[cfg(feature = "sqlite")]

@@ -1,10 +1,13 @@
 //! Several configurations of a report, test by test, each held against the first: what page and terminal show.
 
-use super::{columns::table, configurations, run_labels};
+use super::{
+    columns::table,
+    sides::{Side, sides},
+};
 use crate::{
     judge::{self, Finding, Judgement, Rule, RunEstimate},
     record::{Cell, Report, Run, Test, tests_of},
-    units::Speedup,
+    units::{Speedup, TokensPerSecond},
 };
 
 /// The sides of a report.
@@ -18,6 +21,8 @@ pub(super) struct SideBySide<'a> {
 
 /// A test on every side, or what all tests of a kind share.
 pub(super) struct Row<'a> {
+    /// `None` for a shift.
+    pub(super) test: Option<Test>,
     pub(super) name: String,
     /// By side; empty for a shift.
     pub(super) figures: Vec<Figure<'a>>,
@@ -44,14 +49,16 @@ impl<'a> SideBySide<'a> {
     /// The runs of each configuration and build are a side. Two runs of one configuration are a side each; of more, what
     /// they say together is shown. `None` for a run on its own.
     pub(super) fn of(report: &'a Report) -> Option<Self> {
-        let (names, sides): (Vec<String>, Vec<Vec<&Run>>) = match (configurations(report), &report.runs[..]) {
-            (_, [] | [_]) => return None,
-            (all, [a, b]) if all.len() == 1 => (run_labels(report), vec![vec![a], vec![b]]),
-            (all, runs) if all.len() == 1 => {
-                (vec![format!("all {} runs", runs.len())], vec![runs.iter().collect()])
-            }
-            (all, _) => all.into_iter().map(|one| (one.name, one.runs)).unzip(),
+        if report.runs.len() < 2 {
+            return None;
+        }
+        let sides = sides(report);
+        let name = |side: &Side<'_>| match sides.len() {
+            1 => format!("all {} runs", side.runs.len()),
+            _ => side.name.clone(),
         };
+        let names = sides.iter().map(name).collect();
+        let sides: Vec<Vec<&Run>> = sides.into_iter().map(|side| side.runs).collect();
         let rule = Rule::default();
         let [first, others @ ..] = &sides[..] else { return None };
         let pairs: Vec<(&[&Run], &[&Run])> = others.iter().map(|other| (&first[..], &other[..])).collect();
@@ -151,6 +158,7 @@ fn row<'a>(test: Test, sides: &[Vec<&'a Run>], judgements: &[Judgement]) -> Row<
         Some(Change { speedup: judged.speedup, bounds: judged.bounds, finding: judged.finding })
     };
     Row {
+        test: Some(test),
         name: test.to_string(),
         figures: sides.iter().map(figure).collect(),
         changes: (0..sides.len() - 1).map(change).collect(),
@@ -169,31 +177,51 @@ fn shifts<'a>(n_others: usize, judgements: &[Judgement]) -> Vec<Row<'a>> {
             let shift = judgements.get(i)?.shifts.iter().find(|shift| shift.kind.family() == kind)?;
             Some(Change { speedup: shift.speedup, bounds: shift.bounds, finding: shift.finding })
         };
-        Row { name: format!("all {kind}"), figures: Vec::new(), changes: (0..n_others).map(change).collect() }
+        Row {
+            test: None,
+            name: shift_name(kind),
+            figures: Vec::new(),
+            changes: (0..n_others).map(change).collect(),
+        }
     };
     kinds.into_iter().map(row).collect()
 }
 
+/// What the row of a shift is called: `all pp`.
+pub(super) fn shift_name(family: &str) -> String {
+    format!("all {family}")
+}
+
 impl Figure<'_> {
+    /// Tokens per second; `None` if nothing was measured.
+    pub(super) fn rate(&self) -> Option<TokensPerSecond> {
+        match self {
+            Figure::Measured(estimate, n_tokens) => estimate.rate(*n_tokens),
+            Figure::Failed(_) | Figure::Missing => None,
+        }
+    }
+
+    /// The bounds of its interval; `None` if nothing was measured.
+    pub(super) fn bounds(&self) -> Option<[TokensPerSecond; 2]> {
+        let Figure::Measured(estimate, n_tokens) = self else { return None };
+        let bound = |time| TokensPerSecond::from_elapsed(u64::from(*n_tokens), time);
+        Some([bound(estimate.longest)?, bound(estimate.shortest)?])
+    }
+
     /// Tokens per second, why there are none, or a dash.
     pub(super) fn text(&self) -> String {
         match self {
-            Figure::Measured(estimate, n_tokens) => {
-                estimate.rate(*n_tokens).map_or_else(|| "–".into(), |rate| format!("{:.2}", rate.get()))
-            }
             Figure::Failed(kind) => (*kind).to_owned(),
-            Figure::Missing => "–".into(),
+            Figure::Measured(..) | Figure::Missing => {
+                self.rate().map_or_else(|| "–".into(), |rate| format!("{:.2}", rate.get()))
+            }
         }
     }
 
     /// The bounds of its interval in tokens per second.
     pub(super) fn interval(&self) -> String {
-        let Figure::Measured(estimate, n_tokens) = self else { return String::new() };
-        let bound = |time| crate::units::TokensPerSecond::from_elapsed(u64::from(*n_tokens), time);
-        match (bound(estimate.longest), bound(estimate.shortest)) {
-            (Some(lower), Some(upper)) => format!("{:.2} to {:.2}", lower.get(), upper.get()),
-            _ => String::new(),
-        }
+        let text = |[lower, upper]: [TokensPerSecond; 2]| format!("{:.2} to {:.2}", lower.get(), upper.get());
+        self.bounds().map(text).unwrap_or_default()
     }
 }
 

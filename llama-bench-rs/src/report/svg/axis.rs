@@ -26,24 +26,59 @@ const MOST_STEPS: f64 = 6.0;
 /// Values that are so many times apart need a logarithmic scale, or the small ones lie on the axis.
 const LOG_FROM: f64 = 25.0;
 
-impl Axis {
-    /// For speeds: from zero up, so that a fall looks as large as it is; logarithmic if they are very far apart.
-    /// There is some room above the highest value.
-    pub fn from_zero(values: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let (low, high) = extremes(values)?;
-        if high > LOG_FROM * low && low > 0.0 {
-            return Some(Self::log(low, high));
+/// What speeds of one panel lie between: means, the bounds of their intervals, what is drawn beside them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Extent {
+    /// The fastest mean.
+    pub fastest: f64,
+    pub lowest: f64,
+    pub highest: f64,
+}
+
+/// One scale for several panels of speeds, so that equal heights are equal shares of what is fastest in each.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct SpeedScale {
+    /// The ends over the fastest mean; the lower one is 0 unless the scale is logarithmic.
+    low: f64,
+    high: f64,
+}
+
+impl SpeedScale {
+    /// From zero up, so that a fall looks as large as it is; logarithmic if speeds of a panel are very far apart. There
+    /// is some room above the highest value.
+    pub fn of(panels: &[Extent]) -> Self {
+        let most = |value: fn(&Extent) -> f64| panels.iter().map(value).fold(1.0, f64::max);
+        let above = most(|panel| panel.highest / panel.fastest);
+        let is_log = panels.iter().any(|panel| panel.lowest > 0.0 && panel.highest > LOG_FROM * panel.lowest);
+        if !is_log {
+            return Self { low: 0.0, high: above * 1.09 };
         }
-        let step = nice_step(high / MOST_STEPS);
-        let high = high * 1.09;
-        Some(Self::linear(0.0, high, multiples(step, 0.0, high)))
+        let known = panels.iter().filter(|panel| panel.lowest > 0.0);
+        let below = known.map(|panel| panel.lowest / panel.fastest).fold(1.0, f64::min);
+        Self { low: below * 0.8, high: above * 1.25 }
     }
 
+    /// Whether it is logarithmic.
+    pub fn is_log(&self) -> bool {
+        self.low > 0.0
+    }
+
+    /// The axis of a panel with this fastest mean.
+    pub fn axis(&self, fastest: f64) -> Axis {
+        let (low, high) = (self.low * fastest, self.high * fastest);
+        if self.is_log() {
+            return Axis::log(low, high);
+        }
+        Axis::linear(0.0, high, multiples(nice_step(high / MOST_STEPS), 0.0, high))
+    }
+}
+
+impl Axis {
     /// For times: zoomed in if they all lie close together, logarithmic if they are very far apart.
     pub fn zoomed(values: impl IntoIterator<Item = f64>, log: bool) -> Option<Self> {
         let (low, high) = extremes(values)?;
         if log && low > 0.0 {
-            return Some(Self::log(low, high));
+            return Some(Self::log(low * 0.8, high * 1.25));
         }
         let room = ((high - low) * 0.1).max(high * 0.01);
         let low = if low < 0.4 * high { 0.0 } else { low - room };
@@ -91,7 +126,6 @@ impl Axis {
     }
 
     fn log(low: f64, high: f64) -> Self {
-        let (low, high) = (low * 0.8, high * 1.25);
         let decades = low.log10().floor() as i32..=high.log10().floor() as i32;
         let digits: &[f64] = if high / low > 1e3 { &[1.0] } else { &[1.0, 2.0, 5.0] };
         let ticks = decades.flat_map(|decade| digits.iter().map(move |digit| (digit, decade)));
@@ -188,15 +222,32 @@ mod tests {
         axis.ticks().iter().map(|(_, label)| label.as_str()).collect()
     }
 
+    fn extent(fastest: f64, lowest: f64) -> Extent {
+        Extent { fastest, lowest, highest: fastest }
+    }
+
     #[test]
     fn speeds_start_at_zero_unless_they_are_worlds_apart() {
-        let axis = Axis::from_zero([3713.75, 2028.92]).unwrap();
+        let axis = SpeedScale::of(&[extent(3713.75, 2028.92)]).axis(3713.75);
         assert_eq!(labels(&axis), ["0", "1000", "2000", "3000", "4000"]);
         assert_eq!((axis.low(), axis.is_log()), (0.0, false));
-        let axis = Axis::from_zero([5.0, 2000.0]).unwrap();
+        let axis = SpeedScale::of(&[extent(2000.0, 5.0)]).axis(2000.0);
         assert_eq!(labels(&axis), ["5", "10", "20", "50", "100", "200", "500", "1000", "2000"]);
         assert!(axis.is_log());
-        assert_eq!(Axis::from_zero([]), None);
+    }
+
+    #[test]
+    fn equal_shares_are_equal_heights_in_every_panel() {
+        let wide = Extent { fastest: 90.0, lowest: 60.0, highest: 120.0 };
+        for panels in [[extent(3700.0, 2000.0), wide], [extent(3700.0, 10.0), wide]] {
+            let scale = SpeedScale::of(&panels);
+            let [a, b] = panels.map(|panel| scale.axis(panel.fastest));
+            assert_eq!(a.is_log(), b.is_log());
+            for share in [0.1, 0.5, 0.9, 1.3] {
+                let apart = a.fraction(3700.0 * share) - b.fraction(90.0 * share);
+                assert!(apart.abs() < 1e-9, "{share}: {apart}");
+            }
+        }
     }
 
     #[test]
@@ -228,8 +279,8 @@ mod tests {
 
     #[test]
     fn what_lies_beyond_an_end_lies_on_it() {
-        let axis = Axis::from_zero([10.0]).unwrap();
+        let axis = SpeedScale::of(&[extent(10.0, 10.0)]).axis(10.0);
         assert_eq!((axis.fraction(-5.0), axis.fraction(1e9)), (0.0, 1.0));
-        assert_eq!(Axis::from_zero([1.0, 1000.0]).unwrap().fraction(0.0), 0.0);
+        assert_eq!(SpeedScale::of(&[extent(1000.0, 1.0)]).axis(1000.0).fraction(0.0), 0.0);
     }
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::{
     axis::Axis,
     density::density,
-    depth::figure,
+    depth::MOST_BANDS,
     panel::{Anchor, LINE, Mark, Panel, Point, RIGHT, width_of},
-    series::{Series, clean},
+    series::{Series, Spot, clean},
+    speed::figure,
     theme::Ink,
 };
-use crate::{record::Cell, stats::StepSummary};
+use crate::{record::Measured, stats::StepSummary};
 
 /// With fewer tokens their times are shown one by one.
 const DENSITY_FROM: usize = 20;
@@ -21,7 +22,7 @@ const FIGURE: f64 = 34.0;
 /// What share of the axis can be told apart.
 const RESOLUTION: f64 = 0.004;
 
-/// One outline: the steps of one cell, at a place on the lower axis.
+/// The steps of one cell, at a place on the lower axis.
 struct Column<'a> {
     at: f64,
     half_width: f64,
@@ -35,27 +36,56 @@ fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-fn steps(cell: &Cell) -> Option<(Vec<f64>, StepSummary)> {
-    let summary = cell.step_summary()?;
-    let mut steps: Vec<f64> =
-        cell.measured()?.samples.iter().flat_map(|sample| &sample.steps).copied().map(ms).collect();
+/// Of all runs together.
+fn summary(spot: &Spot<'_>) -> Option<StepSummary> {
+    StepSummary::new(samples(spot).map(|sample| &sample.steps[..]))
+}
+
+fn samples<'a>(spot: &'a Spot<'_>) -> impl Iterator<Item = &'a crate::record::Sample> {
+    spot.cells.iter().filter_map(|cell| cell.measured()).flat_map(|Measured { samples, .. }| samples)
+}
+
+fn steps(spot: &Spot<'_>) -> Option<(Vec<f64>, StepSummary)> {
+    let summary = summary(spot)?;
+    let mut steps: Vec<f64> = samples(spot).flat_map(|sample| &sample.steps).copied().map(ms).collect();
     steps.sort_by(f64::total_cmp);
     Some((steps, summary))
 }
 
-/// The panels: one per length of generation, without those that have nothing to show.
-pub(super) fn panels(series: &[Series<'_>]) -> Vec<Panel> {
+/// The panels, one per length of generation, without those that have nothing to show, and how to read them.
+pub(super) fn panels(series: &[Series<'_>]) -> (Vec<Panel>, String) {
     let generation: Vec<&Series<'_>> = series.iter().filter(|line| line.kind.is_generation()).collect();
     let mut tests: Vec<&str> = generation.iter().map(|line| line.test.as_str()).collect();
     tests.sort_unstable();
     tests.dedup();
     let of = |test: &str| generation.iter().filter(|line| line.test == test).copied().collect::<Vec<_>>();
-    tests.iter().filter_map(|test| panel(&of(test), test)).collect()
+    let all: Vec<(&str, Vec<&Series<'_>>)> = tests.iter().map(|&test| (test, of(test))).collect();
+    let is_crowd = all.iter().any(|(_, lines)| lines.len() > MOST_BANDS);
+    // Milliseconds are milliseconds: every panel has the same axis.
+    let spots = || generation.iter().flat_map(|line| &line.spots);
+    let ends = spots().filter_map(steps).filter_map(|(steps, summary)| {
+        let ends = (*steps.first()?, *steps.last()?);
+        Some(if is_crowd { (ms(summary.p50), ms(summary.p99)) } else { ends })
+    });
+    let ends: Vec<(f64, f64)> = ends.collect();
+    let least = ends.iter().map(|ends| ends.0).fold(f64::INFINITY, f64::min);
+    let most = ends.iter().map(|ends| ends.1).fold(0.0, f64::max);
+    let all_ends = ends.iter().flat_map(|&(from, to)| [from, to]);
+    let Some(y) = Axis::zoomed(all_ends, most > LOG_FROM * least) else { return (Vec::new(), String::new()) };
+    let panels = all.iter().filter_map(|(test, lines)| panel(lines, test, &y, is_crowd));
+    (panels.collect(), caption(is_crowd, y.is_log()))
 }
 
-fn panel(lines: &[&Series<'_>], test: &str) -> Option<Panel> {
-    let mut depths: Vec<u32> =
-        lines.iter().flat_map(|line| &line.cells).map(|cell| cell.test.n_depth).collect();
+fn caption(is_crowd: bool, is_log: bool) -> String {
+    let marks = match is_crowd {
+        true => "Marker: median; upper end of the line: 99 % take no longer.",
+        false => "Bar: median; tick: 99 % take no longer; outline: how the times are spread.",
+    };
+    format!("{marks}{}", if is_log { " Log scale." } else { "" })
+}
+
+fn panel(lines: &[&Series<'_>], test: &str, y: &Axis, is_crowd: bool) -> Option<Panel> {
+    let mut depths: Vec<u32> = lines.iter().flat_map(|line| &line.spots).map(|spot| spot.n_depth).collect();
     depths.sort_unstable();
     depths.dedup();
     let slot = Panel::inner_size(RIGHT).0 / depths.len() as f64;
@@ -72,31 +102,33 @@ fn panel(lines: &[&Series<'_>], test: &str) -> Option<Panel> {
     };
     let mut columns = Vec::new();
     for (n_line, line) in lines.iter().enumerate() {
-        for cell in &line.cells {
-            let Some((steps, summary)) = steps(cell) else { continue };
-            let at = place(cell.test.n_depth, n_line);
+        for spot in &line.spots {
+            let Some((steps, summary)) = steps(spot) else { continue };
+            let at = place(spot.n_depth, n_line);
             columns.push(Column { at, half_width, steps, summary, series: line });
         }
     }
-    let ends =
-        || columns.iter().flat_map(|column| [column.steps.first(), column.steps.last()]).flatten().copied();
-    let (least, most) = (ends().fold(f64::INFINITY, f64::min), ends().fold(0.0, f64::max));
-    let y = Axis::zoomed(ends(), most > LOG_FROM * least)?;
+    if columns.is_empty() {
+        return None;
+    }
     let names: Vec<String> = depths.iter().map(u32::to_string).collect();
     let widest = names.iter().map(|name| width_of(name)).fold(0.0, f64::max) + 8.0;
     let x = Axis::places(&names, (Panel::inner_size(RIGHT).0 / widest) as usize);
 
     let mut marks = Vec::new();
     for column in &columns {
-        push_column(&mut marks, column, &y, slot);
+        match is_crowd {
+            true => push_range(&mut marks, column),
+            false => push_column(&mut marks, column, y, slot),
+        }
     }
-    if with_figures {
-        label(&mut marks, &columns, &y);
+    if with_figures && !is_crowd {
+        label(&mut marks, &columns, y);
     }
     for (n_line, line) in lines.iter().enumerate() {
-        for cell in &line.cells {
-            let Some(failure) = cell.failure() else { continue };
-            let x_at = place(cell.test.n_depth, n_line);
+        for spot in &line.spots {
+            let Some(failure) = spot.failure() else { continue };
+            let x_at = place(spot.n_depth, n_line);
             marks.push(Mark::Cross { x: x_at, above: 0.0, ink: line.ink });
             if lines.len() == 1 && slot > width_of(&failure.kind) {
                 let text = clean(&failure.kind);
@@ -114,34 +146,40 @@ fn panel(lines: &[&Series<'_>], test: &str) -> Option<Panel> {
     let n_steps: Vec<usize> = columns.iter().map(|column| column.summary.n_steps).collect();
     Some(Panel {
         heading: format!("Time per token, {test}"),
-        note: note(&n_steps, y.is_log()),
+        note: note(&n_steps),
         description: lines.iter().map(|line| describe(line)).collect::<Vec<_>>().join(" "),
         x,
         x_name: "tokens in the context",
-        y,
+        y: y.clone(),
         right: RIGHT,
         marks,
     })
 }
 
-fn note(n_steps: &[usize], is_log: bool) -> String {
-    let count = match (n_steps.iter().min(), n_steps.iter().max()) {
-        (Some(least), Some(most)) if least == most => format!("{most}"),
-        (Some(least), Some(most)) => format!("{least} to {most}"),
-        _ => String::new(),
-    };
-    let scale = if is_log { "; log scale" } else { "" };
-    format!("ms, {count} tokens each; bar: median, tick: 99 % take no longer{scale}")
+fn note(n_steps: &[usize]) -> String {
+    match (n_steps.iter().min(), n_steps.iter().max()) {
+        (Some(least), Some(most)) if least == most => format!("ms, {most} tokens each"),
+        (Some(least), Some(most)) => format!("ms, {least} to {most} tokens each"),
+        _ => "ms".to_owned(),
+    }
 }
 
 /// The figures of a line in one sentence.
 fn describe(line: &Series<'_>) -> String {
-    let figures = line.cells.iter().filter_map(|cell| {
-        let StepSummary { p50, p99, .. } = cell.step_summary()?;
+    let figures = line.spots.iter().filter_map(|spot| {
+        let StepSummary { p50, p99, .. } = summary(spot)?;
         let (p50, p99) = (figure(ms(p50)), figure(ms(p99)));
-        Some(format!("median {p50} ms and 99th percentile {p99} ms at depth {}", cell.test.n_depth))
+        Some(format!("median {p50} ms and 99th percentile {p99} ms at depth {}", spot.n_depth))
     });
     line.sentence(figures)
+}
+
+/// From the median to the 99th percentile: among many lines an outline is too narrow to be read.
+fn push_range(marks: &mut Vec<Mark>, column: &Column<'_>) {
+    let (p50, p99) = (ms(column.summary.p50), ms(column.summary.p99));
+    let (at, ink) = (column.at, column.series.ink);
+    marks.push(Mark::Line { points: vec![(at, p50), (at, p99)], ink, width: 1.0, opacity: 0.7 });
+    marks.push(Mark::Marker { at: (at, p50), shape: column.series.shape, ink });
 }
 
 fn push_column(marks: &mut Vec<Mark>, column: &Column<'_>, y: &Axis, slot: f64) {

@@ -15,23 +15,28 @@
 //! ```
 
 mod axis;
+mod bars;
 mod compose;
 mod density;
 mod depth;
+mod labels;
 mod latency;
 mod panel;
 mod series;
+mod speed;
 mod theme;
 
 use std::{fmt, str::FromStr};
 
+use super::sides::sides;
 use crate::record::{Header, Report};
-use panel::{Panel, Shape};
+use panel::{FINE, Panel, SIZE, Shape};
 use series::{Series, series, shared};
 use theme::Ink;
 
 pub use super::names::run_labels;
 pub(crate) use series::device;
+pub(crate) use speed::figure;
 pub(crate) use theme::{classes, properties};
 
 /// What a picture shows.
@@ -42,24 +47,37 @@ pub enum Picture {
     Depth,
     /// How the times of single generated tokens are spread at each depth, with median and 99th percentile.
     Latency,
+    /// The speed of each of several configurations as a bar, the fastest first: at the shallowest and at the deepest
+    /// context.
+    Bars,
 }
 
 impl Picture {
     /// Every picture.
-    pub const ALL: [Picture; 2] = [Picture::Depth, Picture::Latency];
+    pub const ALL: [Picture; 3] = [Picture::Depth, Picture::Latency, Picture::Bars];
 
     /// Its name on command lines.
     pub fn name(self) -> &'static str {
         match self {
             Picture::Depth => "depth",
             Picture::Latency => "latency",
+            Picture::Bars => "bars",
         }
+    }
+
+    /// The picture that shows a report best: bars for several configurations at one depth, else speed by depth.
+    pub fn of(report: &Report) -> Self {
+        let mut depths = report.cells().map(|(_, cell)| cell.test.n_depth);
+        let first = depths.next();
+        let is_flat = depths.all(|depth| Some(depth) == first);
+        if is_flat && sides(report).len() > 1 { Picture::Bars } else { Picture::Depth }
     }
 
     fn title(self) -> &'static str {
         match self {
             Picture::Depth => "Speed by context depth",
             Picture::Latency => "Time per token by context depth",
+            Picture::Bars => "Speed of each configuration",
         }
     }
 }
@@ -70,9 +88,9 @@ impl fmt::Display for Picture {
     }
 }
 
-/// The name is neither `depth` nor `latency`.
+/// The name is none of `depth`, `latency` and `bars`.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown picture `{0}`: use depth or latency")]
+#[error("unknown picture `{0}`: use depth, latency or bars")]
 pub struct UnknownPicture(String);
 
 crate::error::debug_like_display!(UnknownPicture);
@@ -110,6 +128,8 @@ crate::error::debug_like_display!(DrawError);
 pub struct Drawing {
     title: String,
     subtitle: String,
+    /// How to read the panels.
+    caption: String,
     legend: Vec<LegendEntry>,
     panels: Vec<Drawn>,
 }
@@ -120,6 +140,10 @@ struct Drawn {
     heading: String,
     /// The figures in words.
     description: String,
+    /// Width and height, in units of which one is about a pixel on a screen.
+    size: (u32, u32),
+    /// So many of the elements' own units are one of these.
+    fine: u32,
     /// The elements of its SVG.
     elements: String,
 }
@@ -144,24 +168,37 @@ impl Drawing {
     }
 }
 
-/// Draws a picture of all runs of a report, one colour for each.
+/// Draws a picture of all runs of a report, one colour for each configuration.
 ///
 /// # Errors
-/// No cell has what the picture shows: none has a speed, or no generated token was timed on its own.
+/// No cell has what the picture shows: none has a speed, no generated token was timed on its own, or there is one
+/// configuration where several are to be compared.
 pub fn draw(report: &Report, picture: Picture) -> Result<Drawing, DrawError> {
     let series = series(report);
-    let (panels, missing) = match picture {
-        Picture::Depth => (depth::panels(&series), "no cell has a speed"),
+    let all = |(panels, caption): (Vec<Panel>, String)| -> Result<(Vec<Drawn>, String), DrawError> {
+        Ok((panels.into_iter().map(drawn).collect::<Result<_, _>>()?, caption))
+    };
+    let ((panels, caption), missing) = match picture {
+        Picture::Depth => (all(depth::panels(&series))?, "no cell has a speed"),
         Picture::Latency => (
-            latency::panels(&series),
+            all(latency::panels(&series))?,
             "no generated token was timed on its own; llama-bench's files have no such times, this crate's JSON, \
              JSONL and CSV of a test with generation do",
+        ),
+        Picture::Bars => (
+            bars::panels(report),
+            "bars compare configurations, and this report does not have the speeds of several; use the picture depth",
         ),
     };
     if panels.is_empty() {
         return Err(DrawError::Nothing { missing });
     }
-    let shown = |line: &Series<'_>| picture == Picture::Depth || line.kind.is_generation();
+    // Bars have their names beside them.
+    let shown = |line: &Series<'_>| match picture {
+        Picture::Depth => true,
+        Picture::Latency => line.kind.is_generation(),
+        Picture::Bars => false,
+    };
     let mut legend: Vec<LegendEntry> = Vec::new();
     for line in series.iter().filter(|line| shown(line) && !line.name.is_empty()) {
         let entry = LegendEntry { name: line.name.clone(), ink: line.ink, shape: line.shape };
@@ -184,12 +221,13 @@ pub fn draw(report: &Report, picture: Picture) -> Result<Drawing, DrawError> {
     Ok(Drawing {
         title: picture.title().to_owned(),
         subtitle: common.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · "),
+        caption,
         legend,
-        panels: panels.into_iter().map(drawn).collect::<Result<_, _>>()?,
+        panels,
     })
 }
 
 fn drawn(panel: Panel) -> Result<Drawn, DrawError> {
     let elements = panel.draw().map_err(DrawError::Backend)?;
-    Ok(Drawn { heading: panel.heading, description: panel.description, elements })
+    Ok(Drawn { heading: panel.heading, description: panel.description, size: SIZE, fine: FINE, elements })
 }

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Size of a panel in units, of which one is about a pixel on a screen.
-pub(super) const SIZE: (u32, u32) = (460, 300);
+pub(super) const SIZE: (u32, u32) = (400, 280);
 /// plotters draws at whole numbers; so many of them are a unit.
 pub(super) const FINE: u32 = 4;
 

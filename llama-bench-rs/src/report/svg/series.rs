@@ -1,25 +1,46 @@
-//! The lines of a picture: one per run and test, named by what tells it from the others.
+//! The lines of a picture: one per side and test, named by what tells it from the others.
 
 use super::{panel::Shape, theme::Ink};
 pub(crate) use crate::record::device;
 use crate::{
-    record::{Cell, Group, Header, Report, Run, TestKind},
-    report::{in_words, run_labels},
+    record::{Cell, Failure, Group, Header, Report, Run, TestKind},
+    report::{
+        in_words,
+        sides::{Side, sides},
+    },
 };
 
-/// A test of a run over its depths.
+/// A test of a side over its depths.
 #[derive(Clone, Debug)]
 pub(super) struct Series<'a> {
     /// What tells it from the other lines of the picture; empty if there is no other.
     pub name: String,
-    pub run: &'a Run,
+    /// The runs of its side.
+    pub runs: Vec<&'a Run>,
     /// As llama-bench names tests, without the depth.
     pub test: String,
     pub kind: TestKind,
-    /// Ascending by depth.
-    pub cells: Vec<&'a Cell>,
+    /// Ascending by depth, at least one.
+    pub spots: Vec<Spot<'a>>,
     pub ink: Ink,
     pub shape: Shape,
+}
+
+/// A test at one depth.
+#[derive(Clone, Debug)]
+pub(super) struct Spot<'a> {
+    pub n_depth: u32,
+    /// At least one, at most one a run.
+    pub cells: Vec<&'a Cell>,
+}
+
+impl<'a> Spot<'a> {
+    /// Why there is no figure; `None` if a cell has one.
+    pub fn failure(&self) -> Option<&'a Failure> {
+        let mut failures = self.cells.iter().map(|cell| cell.failure());
+        let first = failures.next()??;
+        failures.all(|failure| failure.is_some()).then_some(first)
+    }
 }
 
 impl Series<'_> {
@@ -37,9 +58,9 @@ type Key = (TestKind, Option<Group>);
 pub(super) const KINDS: [fn(TestKind) -> bool; 3] =
     [TestKind::is_prompt, TestKind::is_embedding, TestKind::is_generation];
 
-/// All lines: those of prompt processing first, then of embedding and generation, each by run.
+/// All lines: those of prompt processing first, then of embedding and generation, each by side.
 pub(super) fn series(report: &Report) -> Vec<Series<'_>> {
-    let labels = run_labels(report);
+    let sides = sides(report);
     let mut all = Vec::new();
     for is_kind in KINDS {
         let mut keys: Vec<Key> = Vec::new();
@@ -49,27 +70,23 @@ pub(super) fn series(report: &Report) -> Vec<Series<'_>> {
                 keys.push(key);
             }
         }
-        for (n_run, (run, label)) in report.runs.iter().zip(&labels).enumerate() {
+        for (n_side, side) in sides.iter().enumerate() {
             for (n_key, &key) in keys.iter().enumerate() {
-                let of_key = |cell: &&Cell| (cell.test.kind, cell.test.group) == key;
-                let mut cells: Vec<&Cell> = run.cells.iter().filter(of_key).collect();
-                cells.sort_by_key(|cell| cell.test.n_depth);
-                if cells.is_empty() {
+                let spots = spots(side, key);
+                if spots.is_empty() {
                     continue;
                 }
-                let parts = [
-                    label.clone(),
-                    if keys.len() > 1 { in_words::test(key.0, key.1) } else { String::new() },
-                ];
+                let test = in_words::test(key.0, key.1);
+                let parts = [side.name.clone(), if keys.len() > 1 { test.clone() } else { String::new() }];
                 let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-                // One colour per run; of a single run, one per test.
-                let (colour, shape) = if report.runs.len() > 1 { (n_run, n_key) } else { (n_key, n_key) };
+                // One colour per side; of a single side, one per test.
+                let (colour, shape) = if sides.len() > 1 { (n_side, n_key) } else { (n_key, n_key) };
                 all.push(Series {
                     name: parts.join(", "),
-                    run,
-                    test: in_words::test(key.0, key.1),
+                    runs: side.runs.clone(),
+                    test,
                     kind: key.0,
-                    cells,
+                    spots,
                     ink: Ink::Series(colour % Ink::N_SERIES),
                     shape: Shape::ALL[(shape + colour / Ink::N_SERIES) % Shape::ALL.len()],
                 });
@@ -77,6 +94,27 @@ pub(super) fn series(report: &Report) -> Vec<Series<'_>> {
         }
     }
     all
+}
+
+/// A test of a side at each of its depths.
+fn spots<'a>(side: &Side<'a>, key: Key) -> Vec<Spot<'a>> {
+    let mut spots: Vec<Spot<'a>> = Vec::new();
+    for run in &side.runs {
+        let mut seen = Vec::new();
+        for cell in run.cells.iter().filter(|cell| (cell.test.kind, cell.test.group) == key) {
+            let n_depth = cell.test.n_depth;
+            if seen.contains(&n_depth) {
+                continue;
+            }
+            seen.push(n_depth);
+            match spots.iter_mut().find(|spot| spot.n_depth == n_depth) {
+                Some(spot) => spot.cells.push(cell),
+                None => spots.push(Spot { n_depth, cells: vec![cell] }),
+            }
+        }
+    }
+    spots.sort_by_key(|spot| spot.n_depth);
+    spots
 }
 
 /// A value that all headers share; empty if they differ.
