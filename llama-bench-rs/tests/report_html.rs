@@ -1,76 +1,96 @@
-//! What the page holds, as written and as a browser renders it.
+//! What the page holds, as written; report_browser.rs reads it in a browser.
 
+mod page_support;
 mod report_support;
-
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
 
 use llama_bench_rs::{
     record::{Report, TestKind},
-    report::{self, html},
+    report::{self, answer::Answer, html},
 };
+use page_support::{FIGURES, assert_holds, hostile, slower, text};
 use report_support::{assorted, failed, reference};
-
-const HOSTILE: &str =
-    "</script><script>document.title = 'owned'</script><img src=x onerror=alert(1)>\" 'a & b";
 
 fn page(report: &Report) -> String {
     html::page(report).unwrap()
 }
-
-/// The text of a page without its elements; good enough for pages that escape what they should.
-fn text(page: &str) -> String {
-    let body = page.split_once("<body>").map_or(page, |(_, body)| body);
-    let body = body.split_once("<script").map_or(body, |(body, _)| body);
-    let without_tags: String = body
-        .split('<')
-        .map(|part| part.split_once('>').map_or("", |(_, text)| text))
-        .collect::<Vec<_>>()
-        .join(" ");
-    let text =
-        without_tags.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-#[track_caller]
-fn assert_holds(text: &str, expected: &[&str]) {
-    for expected in expected {
-        assert!(text.contains(expected), "{expected:?} is not in: {text}");
-    }
-}
-
-/// Figures of the reference run that a reader looks for, wherever they stand.
-const FIGURES: [&str; 12] = [
-    "gpt-oss 20B Q4_K - Medium",
-    "NVIDIA GB10",
-    "4.44 bits per weight",
-    "25 of 25 layers",
-    "3 min 3 s",
-    "pp2048 @ d32768",
-    "3713.75 ± 11.74 3710.15 0.25 5 551 ms",
-    "90.06",
-    "2029 (-45 %)",
-    "60.3 (-33 %)",
-    "11.1 ms",
-    "All 50 repetitions",
-];
 
 #[test]
 fn the_page_holds_the_figures() {
     assert_holds(&text(&page(&reference())), &FIGURES);
 }
 
+/// Where each of these begins, which has to be in this order.
+#[track_caller]
+fn assert_order(text: &str, expected: &[&str]) {
+    let mut rest = text;
+    for expected in expected {
+        let Some((_, after)) = rest.split_once(expected) else {
+            panic!("{expected:?} does not follow in: {rest}");
+        };
+        rest = after;
+    }
+}
+
 #[test]
-fn the_page_says_what_the_insights_say() {
+fn the_answer_comes_first_and_the_configuration_last() {
+    let expected = ["pp2048=2000..3000".parse().unwrap()];
+    let text = text(&html::page_with(&reference(), &expected).unwrap());
+    let headline = Answer::of(&reference(), &expected).headline;
+    let order = [
+        &headline.title(),
+        &headline.sentence(),
+        "depth prefill pp2048 t/s generation tg32 t/s first token",
+        "0 3714 ± 12 90.1 ± 0.18",
+        "Speed falls with depth because",
+        "Speed by context depth",
+        "Time per token by context depth",
+        "What it says",
+        "Expected and measured",
+        "2000 to 3000 t/s 3714",
+        "exceeds",
+        "What to run next",
+        "--example generate",
+        "All figures",
+        "Configuration",
+        "Flash attention",
+    ];
+    assert_order(&text, &order);
+    assert!(!page(&reference()).contains("Expected and measured"), "nothing was expected");
+}
+
+#[test]
+fn the_page_says_what_the_answer_says() {
     let (report, page) = (reference(), text(&page(&reference())));
-    let insights = report::insights::insights(&report);
-    assert!(insights.len() > 3);
-    for insight in insights {
-        let said = insight.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    let answer = Answer::of(&report, &[]);
+    assert!(answer.said.len() > 3 && !answer.next.is_empty());
+    let said = answer.said.iter().map(|said| &said.text);
+    for said in said.chain(answer.next.iter().map(|next| &next.command)) {
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(page.contains(&said), "{said:?} is not in: {page}");
+    }
+}
+
+/// Digits that say nothing hide those that do.
+#[test]
+fn figures_in_tables_have_three_significant_digits() {
+    let mut report = reference();
+    report.runs.push(slower(&report.runs[0], 512, 10.0 / 9.0));
+    for report in [reference(), report] {
+        let page = page(&report);
+        let cells: Vec<String> =
+            page.split("<td>").skip(1).map(|cell| text(cell.split("</td>").next().unwrap())).collect();
+        assert!(cells.len() > 200, "{}", cells.len());
+        let is_long = |word: &str| {
+            let digits = |text: &str| text.trim_start_matches('0').len();
+            let number = word.trim_matches(|c: char| !c.is_ascii_digit());
+            let Some((whole, part)) = number.split_once('.') else { return false };
+            match digits(whole) {
+                0 => digits(part) > 3,
+                n => n + part.len() > 3,
+            }
+        };
+        let long: Vec<&String> = cells.iter().filter(|cell| cell.split(' ').any(is_long)).collect();
+        assert_eq!(long, [] as [&String; 0]);
     }
 }
 
@@ -94,21 +114,58 @@ fn damage_in_a_page_is_found_at_its_line() {
 }
 
 #[test]
-fn several_runs_are_compared_with_the_first() {
+fn several_configurations_are_compared_with_the_first() {
     let mut report = reference();
-    let mut second = report.runs[0].clone();
-    second.header.config.n_ubatch = Some(512);
-    for sample in second.cells.iter_mut().filter_map(|cell| match &mut cell.outcome {
-        llama_bench_rs::record::Outcome::Measured(measured) => Some(measured),
-        _ => None,
-    }) {
-        sample.samples.iter_mut().for_each(|sample| sample.elapsed = sample.elapsed * 10 / 9);
-    }
+    let mut second = slower(&report.runs[0], 512, 10.0 / 9.0);
     second.cells.push(failed(TestKind::Pp(2048), 65_536));
     report.runs.push(second);
     let text = text(&page(&report));
-    assert_holds(&text, &["2 runs side by side", "Run 1: ub 2048", "Run 2: ub 512"]);
-    assert_holds(&text, &["-10.0 % one run each: cannot tell", "out_of_memory"]);
+    let names = report::run_labels(&report);
+    assert_order(
+        &text,
+        &[
+            "2 configurations",
+            "empty context depth 32768",
+            &format!("{} 3714 ± 12", names[0]),
+            &format!("{} 3342", names[1]),
+            "Speed of each configuration",
+            "Prompt processing, pp2048",
+            &names[0],
+            "Speed by context depth",
+            "Side by side",
+            "All changes: one run each: cannot tell.",
+            "configuration empty context @ d4096",
+            "compared with",
+            "-10.0 %",
+            "out_of_memory",
+            "All figures",
+            &names[1],
+        ],
+    );
+    assert!(!text.contains("Run 2:") && !text.contains("run 2 "), "{text}");
+}
+
+#[test]
+fn several_runs_of_one_configuration_are_told_together() {
+    let mut report = reference();
+    for times in [1.01, 0.99] {
+        report.runs.push(slower(&report.runs[0], 2048, times));
+    }
+    let text = text(&page(&report));
+    assert_holds(
+        &text,
+        &["3 runs", "mean of 3 runs", "Band: 95 % interval between runs", "All runs together"],
+    );
+    assert_order(&text, &["All figures", "run 1 of 3", "run 2 of 3", "run 3 of 3", "Configuration"]);
+}
+
+#[test]
+fn what_runs_share_is_told_once() {
+    let mut report = reference();
+    report.runs.push(slower(&report.runs[0], 512, 1.1));
+    let text = text(&page(&report));
+    assert_eq!(text.matches("NVIDIA 580.95.05").count(), 1, "{text}");
+    assert_order(&text, &["Configuration", "The same in all runs", "Flash attention", "Of its own"]);
 }
 
 #[test]
@@ -137,75 +194,4 @@ fn hostile_names_stay_text() {
     assert!(!page.contains("<img"), "an element came out of a name");
     assert_holds(&text(&page), &["<img src=x onerror=alert(1)>\" 'a & b"]);
     assert_eq!(report::read_str(&page).unwrap().report, hostile());
-}
-
-/// The name is wherever a name can be.
-fn hostile() -> Report {
-    let mut report = assorted();
-    for (i, run) in report.runs.iter_mut().enumerate() {
-        run.header.model.description = format!("{HOSTILE}{i}");
-        run.header.model.filename = HOSTILE.into();
-        run.header.host.gpu_info = HOSTILE.into();
-        run.header.build.commit = HOSTILE.into();
-        run.header.host.devices[0].name = HOSTILE.into();
-        run.cells.push(failed(TestKind::Tg(32), 0));
-        if let Some(llama_bench_rs::record::Outcome::Failed(failure)) =
-            run.cells.last_mut().map(|cell| &mut cell.outcome)
-        {
-            (failure.kind, failure.message) = (HOSTILE.into(), HOSTILE.into());
-        }
-    }
-    report
-}
-
-/// The first browser of the Chromium family that is there; `CHROME` names another.
-fn browser() -> Option<PathBuf> {
-    let named = env::var_os("CHROME").map(PathBuf::from);
-    let path = env::var_os("PATH").unwrap_or_default();
-    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
-    let found = env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name)));
-    named.into_iter().chain(found).find(|path| path.is_file())
-}
-
-/// The document after a browser has read it, and what the browser complained of.
-fn render(browser: &Path, page: &str) -> (String, Vec<String>) {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("report.html");
-    fs::write(&file, page).unwrap();
-    let output = Command::new(browser)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
-        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-        .args(["--enable-logging=stderr", "--dump-dom"])
-        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
-        .arg(format!("file://{}", file.display()))
-        .output()
-        .unwrap();
-    let log = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{} failed: {log}", browser.display());
-    let complaints = log.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect();
-    (String::from_utf8_lossy(&output.stdout).into_owned(), complaints)
-}
-
-#[test]
-fn a_browser_renders_the_figures() {
-    let Some(browser) = browser() else {
-        println!("SKIPPED: no chromium, chrome or google-chrome on PATH, and CHROME names none");
-        return;
-    };
-    let (rendered, complaints) = render(&browser, &page(&reference()));
-    assert_holds(&text(&rendered), &FIGURES);
-    assert_eq!(complaints, Vec::<String>::new());
-    assert_eq!(report::read_str(&rendered).unwrap().report, reference());
-}
-
-#[test]
-fn a_browser_runs_nothing_of_a_hostile_name() {
-    let Some(browser) = browser() else {
-        println!("SKIPPED: no chromium, chrome or google-chrome on PATH, and CHROME names none");
-        return;
-    };
-    let (rendered, complaints) = render(&browser, &page(&hostile()));
-    assert!(!rendered.contains("<title>owned</title>") && !rendered.contains("<img"), "{rendered}");
-    // The page's policy would report what it had to stop.
-    assert_eq!(complaints, Vec::<String>::new());
 }

@@ -1,46 +1,84 @@
-//! Several configurations, test by test, each held against the first.
+//! Several configurations, one row each, held against the first.
 
 use maud::{Markup, html};
 
-use super::tables::heading;
+use super::tables::{heading, scrolled};
 use crate::{
-    record::Report,
-    report::side_by_side::{Change, Figure, SideBySide},
+    record::{Group, Report, TestKind},
+    report::{
+        in_words,
+        side_by_side::{Change, Figure, Row, SideBySide, shift_name},
+        sides::sides,
+        svg::figure,
+    },
     stats::Verdict,
 };
 
-/// One line per test and depth, two columns per side after the first; nothing for a run on its own.
+/// One table per kind of test, a column for each depth; nothing for a run on its own.
 pub(super) fn side_by_side(report: &Report) -> Markup {
     let Some(all) = SideBySide::of(report) else { return html! {} };
-    let is_alone = all.names.len() == 1;
+    if all.names.len() == 1 {
+        return runs_together(&all);
+    }
+    let names: Vec<String> = sides(report).into_iter().map(|side| side.name).collect();
+    let shared = shared_finding(&all.rows);
     html! {
         h3 { "Side by side" }
         p class="caption" { (all.caption()) }
-        div class="scroll" {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "test" }
-                        @for (i, name) in all.names.iter().enumerate() {
-                            (heading(name, "t/s"))
-                            @if i > 0 { (heading("change", "95 % interval")) }
-                        }
-                        @if is_alone { (heading("95 % interval", "t/s, between runs")) }
-                    }
+        @if let Some(finding) = &shared { p class="caption" { "All changes: " (finding) "." } }
+        @for (test, rows) in by_test(&all.rows) {
+            (scrolled(&test, table(&names, &rows, shared.is_none())))
+        }
+    }
+}
+
+type Key = (TestKind, Option<Group>);
+
+/// The rows of each test over its depths, each test under its name. What the tests of a kind share is a column of its only
+/// test, or stands alone.
+fn by_test<'a, 'b>(rows: &'b [Row<'a>]) -> Vec<(String, Vec<&'b Row<'a>>)> {
+    let mut tests: Vec<(Key, Vec<&Row<'_>>)> = Vec::new();
+    for row in rows {
+        let Some(test) = row.test else { continue };
+        let key = (test.kind, test.group);
+        match tests.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, rows)) => rows.push(row),
+            None => tests.push((key, vec![row])),
+        }
+    }
+    for (_, rows) in &mut tests {
+        rows.sort_by_key(|row| row.test.map(|test| test.n_depth));
+    }
+    let mut alone = Vec::new();
+    for shift in rows.iter().filter(|row| row.test.is_none()) {
+        let mut of_kind: Vec<_> =
+            tests.iter_mut().filter(|((kind, _), _)| shift.name == shift_name(kind.family())).collect();
+        match &mut of_kind[..] {
+            [(_, rows)] => rows.push(shift),
+            _ => alone.push((format!("What {} tests share", shift.name), vec![shift])),
+        }
+    }
+    let named = |((kind, group), rows)| {
+        let activity = in_words::sentence(in_words::activity(kind));
+        (format!("{activity}, {}, t/s", in_words::test(kind, group)), rows)
+    };
+    tests.into_iter().map(named).chain(alone).collect()
+}
+
+fn table(names: &[String], rows: &[&Row<'_>], with_findings: bool) -> Markup {
+    html! {
+        table class="sides" {
+            thead {
+                tr {
+                    th scope="col" { "configuration" }
+                    @for row in rows { (heading(&column(row), "")) }
                 }
-                tbody {
-                    @for row in &all.rows {
-                        tr {
-                            th scope="row" { (row.name) }
-                            td { @if let Some(first) = row.figures.first() { (figure(first)) } }
-                            @if is_alone {
-                                td { @if let Some(first) = row.figures.first() { (first.interval()) } }
-                            }
-                            @for (i, changed) in row.changes.iter().enumerate() {
-                                td { @if let Some(other) = row.figures.get(i + 1) { (figure(other)) } }
-                                td { @match changed { Some(changed) => (change(changed)), None => "–" } }
-                            }
-                        }
+            }
+            tbody {
+                @for (i, name) in names.iter().enumerate() {
+                    tr {
+                        th scope="row" { (name) @if i == 0 { span class="unit" { "compared with" } } }
+                        @for row in rows { td { (cell(row, i, with_findings)) } }
                     }
                 }
             }
@@ -48,25 +86,88 @@ pub(super) fn side_by_side(report: &Report) -> Markup {
     }
 }
 
-fn figure(figure: &Figure<'_>) -> Markup {
+/// What a column is of.
+fn column(row: &Row<'_>) -> String {
+    match row.test {
+        Some(test) if test.n_depth == 0 => "empty context".to_owned(),
+        Some(test) => format!("@ d{}", test.n_depth),
+        None => row.name.clone(),
+    }
+}
+
+fn cell(row: &Row<'_>, side: usize, with_findings: bool) -> Markup {
+    let changed = side.checked_sub(1).and_then(|side| row.changes.get(side)?.as_ref());
     html! {
-        @match figure {
+        @if let Some(measured) = row.figures.get(side) { (speed(measured)) }
+        @if let Some(changed) = changed { (change(changed, with_findings)) }
+    }
+}
+
+fn speed(measured: &Figure<'_>) -> Markup {
+    html! {
+        @match measured {
             Figure::Failed(kind) => span class="failed" { (kind) },
-            figure => (figure.text()),
+            Figure::Measured(..) | Figure::Missing => {
+                (measured.rate().map_or_else(|| "–".to_owned(), |rate| figure(rate.get())))
+            }
         }
     }
 }
 
-/// The change with its interval and what it says.
-fn change(change: &Change) -> Markup {
+/// The change with its interval and, unless all have the same, what it says.
+fn change(change: &Change, with_finding: bool) -> Markup {
     let class = match change.finding.verdict {
         Verdict::Improved => "good",
         Verdict::Regressed => "failed",
         Verdict::NoChange | Verdict::CannotTell | Verdict::Inconclusive => "unit",
     };
     html! {
-        (change.speedup) " "
-        @if change.bounds.is_some() { "(" (change.interval()) ") " }
-        span class=(class) { (change.finding) }
+        span class={ "line " (class) } { (change.speedup) }
+        @if change.bounds.is_some() { span class="line unit" { (change.interval()) } }
+        @if with_finding { span class={ "line " (class) } { (change.finding) } }
     }
+}
+
+/// What all changes say, if they say the same; `None` if there is none.
+fn shared_finding(rows: &[Row<'_>]) -> Option<String> {
+    let mut findings = rows.iter().flat_map(|row| row.changes.iter().flatten()).map(|change| change.finding);
+    let first = findings.next()?;
+    findings.all(|finding| finding == first).then(|| first.to_string())
+}
+
+/// Several runs of one configuration: what they say together.
+fn runs_together(all: &SideBySide<'_>) -> Markup {
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "test" }
+                    @for name in &all.names { (heading(name, "t/s")) }
+                    (heading("95 % interval", "t/s, between runs"))
+                }
+            }
+            tbody {
+                @for row in &all.rows {
+                    tr {
+                        th scope="row" { (row.name) }
+                        @for measured in &row.figures {
+                            td { (speed(measured)) }
+                            td { (interval(measured)) }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        h3 { "All runs together" }
+        (scrolled(&all.caption(), table))
+    }
+}
+
+fn interval(measured: &Figure<'_>) -> String {
+    let text = |[lower, upper]: [crate::units::TokensPerSecond; 2]| {
+        format!("{} to {}", figure(lower.get()), figure(upper.get()))
+    };
+    measured.bounds().map(text).unwrap_or_default()
 }

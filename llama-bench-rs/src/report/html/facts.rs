@@ -1,52 +1,105 @@
 //! What was measured, on what and how.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::{
-    record::{Header, ModelInfo, Run},
+    record::{Header, ModelInfo, Report, Run},
     report::{
-        header_facts,
+        answer::SharedFacts,
         in_words::{duration, told},
-        svg,
     },
 };
 
-/// The line below the title.
-pub(super) fn lede(header: &Header) -> String {
-    let timing = &header.timing;
-    let build = told(header.build.number).map(|number| format!("llama.cpp b{number}")).unwrap_or_default();
-    let took = told(timing.wall).map(duration).unwrap_or_default();
-    let parts = [svg::device(header), build, timing.started_at.clone(), took];
+/// The line below the title: what was built, when the runs began, and how long they took.
+pub(super) fn lede(report: &Report) -> String {
+    let build = |header: &Header| {
+        told(header.build.number).map(|number| format!("llama.cpp b{number}")).unwrap_or_default()
+    };
+    let mut builds: Vec<String> = report.runs.iter().map(|run| build(&run.header)).collect();
+    builds.dedup();
+    let walls: Vec<Duration> = report.runs.iter().filter_map(|run| told(run.header.timing.wall)).collect();
+    let took = if walls.is_empty() { String::new() } else { duration(walls.iter().sum()) };
+    let began = report.runs.first().map(|run| run.header.timing.started_at.clone()).unwrap_or_default();
+    let build = if let [one] = &builds[..] { one.clone() } else { String::new() };
+    let parts = [build, began, took];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
-/// All facts; those that are not known are left out.
-pub(super) fn facts(run: &Run) -> Markup {
-    html! {
-        dl class="facts" {
-            @for fact in header_facts(run) {
-                (pair(fact.label, &fact.value))
-                @if fact.label == "Model" {
-                    @if let Some(quantisation) = quantisation(&run.header.model) {
-                        (pair("Quantisation", &quantisation))
-                    }
+type Pair = (String, String);
+
+/// What was measured on, and how: what all runs share, then what is a run's own.
+pub(super) struct Facts<'a> {
+    words: &'a SharedFacts,
+    /// What the shared model comes to; `None` if the models differ.
+    quantisation: Option<String>,
+    /// Fields under their own names, the same in all runs.
+    shared_fields: Vec<Pair>,
+    /// By run: fields that are not the same in all of them.
+    own_fields: Vec<Vec<Pair>>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(report: &Report, words: &'a SharedFacts) -> Self {
+        let all: Vec<Vec<Pair>> = report.runs.iter().map(fields).collect();
+        let is_shared = |field: &Pair| all.iter().all(|run| run.contains(field));
+        let split = |run: &Vec<Pair>, shared: bool| -> Vec<Pair> {
+            run.iter().filter(|field| is_shared(field) == shared).cloned().collect()
+        };
+        Self {
+            words,
+            quantisation: report.runs.first().and_then(|run| quantisation(&run.header.model)),
+            shared_fields: all.first().map_or_else(Vec::new, |run| split(run, true)),
+            own_fields: all.iter().map(|run| split(run, false)).collect(),
+        }
+    }
+
+    /// What is known, the fields folded away.
+    pub(super) fn configuration(&self) -> Markup {
+        let is_one = self.own_fields.len() == 1;
+        html! {
+            @if !is_one { p class="caption" { "The same in all runs:" } }
+            (list(self.shared_words()))
+            @if !self.shared_fields.is_empty() {
+                details {
+                    summary { "Every setting" @if !is_one { " that is the same in all runs" } }
+                    (list(self.shared_fields.iter().cloned()))
                 }
             }
-        }
-        details {
-            summary { "The whole configuration" }
-            dl class="facts" {
-                @for (name, value) in fields(&run.header.config).iter().chain(&fields(&run.header.build)) {
-                    (pair(name, value))
+            @for (name, facts) in &self.words.own {
+                details {
+                    summary { "Of its own: " (name) }
+                    (list(facts.iter().map(|fact| (fact.label.to_owned(), fact.value.clone()))))
                 }
             }
         }
     }
+
+    /// The fields of this run that are not the same in all runs; nothing if there are none.
+    pub(super) fn own_fields(&self, n_run: usize) -> Markup {
+        let own = self.own_fields.get(n_run).filter(|own| !own.is_empty());
+        own.map(|own| list(own.iter().cloned())).unwrap_or_default()
+    }
+
+    fn shared_words(&self) -> impl Iterator<Item = Pair> {
+        let is_model = |label: &str| label == "Model";
+        self.words.shared.iter().flat_map(move |fact| {
+            let quantisation = self.quantisation.clone().filter(|_| is_model(fact.label));
+            let quantisation = quantisation.map(|text| ("Quantisation".to_owned(), text));
+            [Some((fact.label.to_owned(), fact.value.clone())), quantisation].into_iter().flatten()
+        })
+    }
 }
 
-fn pair(name: &str, value: &str) -> Markup {
-    html! { div { dt { (name) } dd { (value) } } }
+fn list(pairs: impl Iterator<Item = Pair>) -> Markup {
+    html! { dl class="facts" { @for (name, value) in pairs { div { dt { (name) } dd { (value) } } } } }
+}
+
+/// The fields of configuration and build under their own names.
+fn fields(run: &Run) -> Vec<Pair> {
+    [of_part(&run.header.config), of_part(&run.header.build)].concat()
 }
 
 /// The file type and what it comes to.
@@ -73,7 +126,7 @@ fn file_type(model: &ModelInfo) -> Option<&str> {
 }
 
 /// Every field that is known under its own name.
-fn fields(part: &impl serde::Serialize) -> Vec<(String, String)> {
+fn of_part(part: &impl serde::Serialize) -> Vec<Pair> {
     let Ok(Value::Object(fields)) = serde_json::to_value(part) else { return Vec::new() };
     let word = |value: Value| match value {
         Value::Null => None,

@@ -2,6 +2,7 @@
 //!
 //! The page is also the data: it holds the report as JSON, which [`read_str`](super::read_str) finds in it.
 
+mod answer;
 mod compare;
 mod data;
 mod facts;
@@ -12,14 +13,18 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
     Format, ReportError,
-    insights::{self, Insight, Level},
+    answer::Answer,
+    insights::{self, Expectation, Insight, Statement},
+    sides::sides,
     svg::{self, DrawError, Picture},
 };
 use crate::record::Report;
+use facts::Facts;
 
 pub use data::embedded_json;
 
-/// The page: what was measured, what it says, the pictures, the tables, every repetition, and the report as JSON.
+/// The page: the result and its trust, the figures by depth, the pictures, what they say, what to run next, every
+/// repetition, the configuration, and the report as JSON.
 ///
 /// ```
 /// # fn demo(report: &llama_bench_rs::record::Report) -> Result<(), Box<dyn std::error::Error>> {
@@ -31,11 +36,17 @@ pub use data::embedded_json;
 /// # Errors
 /// The report cannot be encoded as JSON.
 pub fn page(report: &Report) -> Result<String, ReportError> {
+    page_with(report, &[])
+}
+
+/// The same, held against what was expected of it.
+///
+/// # Errors
+/// The report cannot be encoded as JSON.
+pub fn page_with(report: &Report, expectations: &[Expectation]) -> Result<String, ReportError> {
     let json = super::to_string(report, Format::Json)?;
-    let insights = insights::insights(report);
-    let labels = svg::run_labels(report);
-    let title = title(report);
-    let several = report.runs.len() > 1;
+    let answer = Answer::of(report, expectations);
+    let title = answer.headline.title();
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -53,30 +64,10 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
                 main {
                     header {
                         h1 { (title) }
-                        @if let [run] = &report.runs[..] {
-                            p class="lede" { (facts::lede(&run.header)) }
-                            (facts::facts(run))
-                        }
-                        @if several { p class="lede" { (report.runs.len()) " runs side by side" } }
+                        p class="lede" { (facts::lede(report)) }
+                        (answer::headline(&answer))
                     }
-                    @for picture in Picture::ALL { (drawn(report, picture)) }
-                    @if !several { (said(&insights, 0)) }
-                    (work::changed(report))
-                    (compare::side_by_side(report))
-                    @for (n, (run, label)) in report.runs.iter().zip(&labels).enumerate() {
-                        section {
-                            h2 { @if several { "Run " (n + 1) ": " (label) } @else { "Results" } }
-                            @if several {
-                                details { summary { "What was measured, and how" } (facts::facts(run)) }
-                                (said(&insights, n))
-                                h3 { "Speed" }
-                            }
-                            (tables::cells(run))
-                            (tables::steps(run))
-                            (tables::repetitions(run))
-                            (work::graphs(run))
-                        }
-                    }
+                    (body(report, &answer))
                     footer {
                         p {
                             "Made by llama-bench-rs " (env!("CARGO_PKG_VERSION")) ". This page holds every figure as "
@@ -91,39 +82,82 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
     Ok(page.into_string())
 }
 
-fn title(report: &Report) -> String {
-    let mut models: Vec<&str> = report
-        .runs
-        .iter()
-        .map(|run| run.header.model.description.as_str())
-        .filter(|name| !name.is_empty())
-        .collect();
-    models.dedup();
-    match models[..] {
-        [] => "Benchmark of llama.cpp".to_owned(),
-        [model] => model.to_owned(),
-        [first, second] => format!("{first} and {second}"),
-        [first, ..] => format!("{first} and {} other models", models.len() - 1),
+/// From the answer to what it rests on.
+fn body(report: &Report, answer: &Answer) -> Markup {
+    let insights = insights::insights(report);
+    let (names, facts) = (run_names(report), Facts::of(report, &answer.facts));
+    let is_one = report.runs.len() == 1;
+    html! {
+        (answer::pivot(answer))
+        @for picture in pictures(report) { (drawn(report, picture)) }
+        (compare::side_by_side(report))
+        (answer::said(&answer.said))
+        (work::changed(report, &names))
+        (answer::expected(&answer.expected))
+        (answer::next(&answer.next))
+        @if !report.runs.is_empty() {
+            section {
+                h2 { "All figures" }
+                @for (n, run) in report.runs.iter().enumerate() {
+                    @let figures = html! {
+                        (tables::cells(run))
+                        (tables::steps(run))
+                        (tables::repetitions(run))
+                        (work::graphs(run))
+                    };
+                    @if is_one {
+                        (figures)
+                    } @else {
+                        details class="run" {
+                            summary { (names[n]) }
+                            (facts.own_fields(n))
+                            (said_of(&insights, n))
+                            (figures)
+                        }
+                    }
+                }
+            }
+            section {
+                h2 { "Configuration" }
+                (facts.configuration())
+            }
+        }
     }
 }
 
-/// What is to say about one run.
-fn said(insights: &[Insight], n_run: usize) -> Markup {
-    let of_run = || insights.iter().filter(|insight| insight.run == n_run);
+/// With bars a single depth needs no second picture.
+fn pictures(report: &Report) -> Vec<Picture> {
+    let needs_depth = Picture::of(report) != Picture::Bars;
+    let all = [Picture::Bars, Picture::Depth, Picture::Latency];
+    all.into_iter().filter(|picture| needs_depth || *picture != Picture::Depth).collect()
+}
+
+/// What each run is called.
+fn run_names(report: &Report) -> Vec<String> {
+    let sides = sides(report);
+    let name = |run: &crate::record::Run| {
+        let at =
+            |side: &&super::sides::Side<'_>| side.runs.iter().position(|other| std::ptr::eq(*other, run));
+        let Some(side) = sides.iter().find(|side| at(side).is_some()) else { return String::new() };
+        let (n, of) = (at(&side).map_or(0, |i| i + 1), side.runs.len());
+        match (side.name.is_empty(), of) {
+            (true, _) => format!("run {n} of {of}"),
+            (false, 1) => side.name.clone(),
+            (false, _) => format!("{}, run {n} of {of}", side.name),
+        }
+    };
+    report.runs.iter().map(name).collect()
+}
+
+/// Every sentence about a run; what was expected and what to run next have places of their own.
+fn said_of(insights: &[Insight], n_run: usize) -> Markup {
+    let is_sentence = |it: &&Insight| {
+        it.run == n_run && !matches!(it.statement, Statement::Expected(_) | Statement::Next(_))
+    };
     html! {
-        @if of_run().next().is_some() {
-            section {
-                h3 { "What it says" }
-                ul class="statements" {
-                    @for insight in of_run() {
-                        @let (class, word) = match insight.level() {
-                            Level::Good => ("good", "Good"),
-                            Level::Note => ("note", ""),
-                            Level::Warning => ("warning", "Warning"),
-                        };
-                        li class=(class) { @if !word.is_empty() { strong { (word) ": " } } (insight) }
-                    }
-                }
+        ul class="statements" {
+            @for insight in insights.iter().filter(is_sentence) {
+                (answer::statement(insight.level(), html! { (insight) }))
             }
         }
     }

@@ -1,38 +1,55 @@
 //! The figures of a run as tables.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 
 use crate::{
     record::{Cell, Outcome, Run, Sample},
-    report::in_words::duration,
-    stats::Transient,
-    units::TokensPerSecond,
+    report::{
+        figures::Figures,
+        in_words::{duration, percent},
+        svg::figure,
+    },
+    stats::{Quantity as _, Samples, Transient},
+    units::{Change, TokensPerSecond},
 };
+
+/// A table that scrolls by itself where the screen is narrower, under its caption.
+pub(super) fn scrolled(caption: &str, table: Markup) -> Markup {
+    html! {
+        p class="caption" { (caption) }
+        (scroll(caption, table))
+    }
+}
+
+/// The same under a heading of its own; a keyboard reaches it.
+pub(super) fn scroll(name: &str, table: Markup) -> Markup {
+    html! { div class="scroll" tabindex="0" role="region" aria-label=(name) { (table) } }
+}
 
 /// One line per cell: speed with its uncertainty, and the time that it means.
 pub(super) fn cells(run: &Run) -> Markup {
-    html! {
-        p class="caption" {
-            "Speed of each test at each depth. The interval is of the mean within this run, and does not know how far runs lie apart; cv is "
-            "the standard deviation over the mean."
-        }
-        div class="scroll" {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "test" }
-                        (heading("mean", "t/s"))
-                        (heading("95 % interval", "t/s, within this run"))
-                        (heading("median", "t/s"))
-                        (heading("cv", "%"))
-                        (heading("n", ""))
-                        (heading("time", "mean"))
-                    }
+    let caption = "Each test at each depth. ±: half the 95 % interval of the mean within this run, which does not know how \
+                   far runs lie apart; cv: standard deviation over mean; p50, p90, p99: so many percent of the \
+                   repetitions took no longer.";
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "test" }
+                    (heading("mean", "t/s"))
+                    (heading("±", "in the run"))
+                    (heading("cv", "of t/s"))
+                    (heading("n", ""))
+                    (heading("mean", "time"))
+                    @for name in ["p50", "p90", "p99"] { (heading(name, "time")) }
                 }
-                tbody { @for cell in &run.cells { tr { (cell_row(cell)) } } }
             }
+            tbody { @for cell in &run.cells { tr { (cell_row(cell)) } } }
         }
-    }
+    };
+    scrolled(caption, table)
 }
 
 pub(super) fn heading(name: &str, unit: &str) -> Markup {
@@ -40,82 +57,70 @@ pub(super) fn heading(name: &str, unit: &str) -> Markup {
 }
 
 /// A value, or a dash for one that does not exist.
-fn value(value: Option<String>) -> Markup {
+fn value_of(value: Option<String>) -> Markup {
     html! { td { @match value { Some(value) => (value), None => "–" } } }
 }
 
 fn cell_row(cell: &Cell) -> Markup {
-    let percent = |ratio: f64| format!("{:.2}", ratio * 100.0);
+    let known = Figures::of(cell);
+    let of = |value: fn(&Figures) -> Option<String>| value_of(known.as_ref().and_then(value));
+    let quantile = |p: f64| {
+        let times = known.as_ref().and_then(|known| known.times.as_ref());
+        value_of(times.and_then(|times| times.quantile(p)).map(duration))
+    };
     html! {
         th scope="row" { (cell.test) }
-        @match &cell.outcome {
-            Outcome::Failed(failure) => td class="failed" colspan="6" {
-                strong { (failure.kind) } " " (failure.message)
-            },
-            Outcome::Summarised(summary) => {
-                (value(summary.rate.map(rate)))
-                (value(None))
-                (value(None))
-                (value(summary.rate.zip(summary.rate_stddev).map(|(rate, s)| percent(s.get() / rate.get()))))
-                (value(None))
-                (value(Some(duration(summary.mean))))
-            },
-            Outcome::Measured(_) => {
-                @let speed = cell.rate_summary();
-                (value(speed.as_ref().map(|speed| rate(speed.mean))))
-                (value(speed.as_ref().and_then(|speed| Some(format!("± {:.2}", speed.ci95?.half_width().get())))))
-                (value(speed.as_ref().map(|speed| rate(speed.median))))
-                (value(speed.as_ref().and_then(|speed| Some(percent(speed.cv?.get())))))
-                (value(speed.as_ref().map(|speed| speed.n.to_string())))
-                (value(cell.time_summary().map(|time| duration(time.mean))))
-            },
+        @if let Outcome::Failed(failure) = &cell.outcome {
+            td class="failed" colspan="8" { strong { (failure.kind) } " " (failure.message) }
+        } @else {
+            (of(|known| Some(figure(known.rate.get()))))
+            (of(|known| Some(format!("± {}", percent(known.relative_half_width()?)))))
+            (of(|known| Some(percent(known.cv?))))
+            (of(|known| Some(known.times.as_ref()?.n().to_string())))
+            (of(|known| Some(duration(known.time))))
+            @for p in [0.5, 0.9, 0.99] { (quantile(p)) }
         }
     }
-}
-
-fn rate(rate: TokensPerSecond) -> String {
-    format!("{:.2}", rate.get())
 }
 
 /// One line per cell with single tokens timed.
 pub(super) fn steps(run: &Run) -> Markup {
     let timed: Vec<_> = run.cells.iter().filter_map(|cell| Some((cell, cell.step_summary()?))).collect();
-    html! {
-        @if !timed.is_empty() {
-            h3 { "Time per generated token" }
-            p class="caption" {
-                "First: the first step of a repetition; slow: how many steps at its beginning are slow, and how much "
-                "longer they take together than steady ones; steady: the median of the others; p50, p90, p99: so many "
-                "percent of all steps took no longer."
-            }
-            div class="scroll" {
-                table {
-                    thead {
-                        tr {
-                            th scope="col" { "test" }
-                            @for name in ["first", "slow", "steady", "p50", "p90", "p99", "longest", "jitter", "steps"] {
-                                (heading(name, ""))
-                            }
-                        }
-                    }
-                    tbody {
-                        @for (cell, steps) in &timed {
-                            tr {
-                                th scope="row" { (cell.test) }
-                                (value(Some(duration(steps.first))))
-                                (value(steps.transient.map(slow)))
-                                (value(steps.steady.map(duration)))
-                                (value(Some(duration(steps.p50))))
-                                (value(Some(duration(steps.p90))))
-                                (value(Some(duration(steps.p99))))
-                                (value(Some(duration(steps.max))))
-                                (value(steps.jitter.map(duration)))
-                                (value(Some(steps.n_steps.to_string())))
-                            }
-                        }
+    let caption = "First: the first step of a repetition; slow: how many steps at its beginning are slow, and how much \
+                   longer they take together than steady ones; steady: the median of the others; p50, p90, p99: so many \
+                   percent of all steps took no longer.";
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "test" }
+                    @for name in ["first", "slow", "steady", "p50", "p90", "p99", "longest", "jitter", "steps"] {
+                        (heading(name, ""))
                     }
                 }
             }
+            tbody {
+                @for (cell, steps) in &timed {
+                    tr {
+                        th scope="row" { (cell.test) }
+                        (value_of(Some(duration(steps.first))))
+                        (value_of(steps.transient.map(slow)))
+                        (value_of(steps.steady.map(duration)))
+                        (value_of(Some(duration(steps.p50))))
+                        (value_of(Some(duration(steps.p90))))
+                        (value_of(Some(duration(steps.p99))))
+                        (value_of(Some(duration(steps.max))))
+                        (value_of(steps.jitter.map(duration)))
+                        (value_of(Some(steps.n_steps.to_string())))
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        @if !timed.is_empty() {
+            h4 { "Time per generated token" }
+            (scrolled(caption, table))
         }
     }
 }
@@ -128,46 +133,53 @@ fn slow(transient: Transient) -> String {
 pub(super) fn repetitions(run: &Run) -> Markup {
     let samples = || run.cells.iter().filter_map(|cell| Some((cell, cell.measured()?)));
     let n: usize = samples().map(|(_, measured)| measured.samples.len()).sum();
+    let caption = "In the order of each test. Began: counted from the start of the run; against p50: how much longer or \
+                   shorter than the test's median repetition.";
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "test" }
+                    (heading("repetition", ""))
+                    (heading("began", ""))
+                    (heading("time", ""))
+                    (heading("against p50", ""))
+                    (heading("speed", "t/s"))
+                }
+            }
+            tbody {
+                @for (cell, measured) in samples() {
+                    @let times = Samples::new(measured.samples.iter().map(|sample| sample.elapsed));
+                    @let median = times.map(|times| times.median());
+                    @if let Some(sample) = &measured.live { (repetition(cell, "after the fill", sample, median)) }
+                    @for (i, sample) in (1..).zip(&measured.samples) {
+                        (repetition(cell, &i.to_string(), sample, median))
+                    }
+                }
+            }
+        }
+    };
     html! {
         @if n > 0 {
             details {
                 summary { "All " (n) " repetitions" }
-                p class="caption" { "In the order of each test; began: counted from the start of the run." }
-                div class="scroll" {
-                    table {
-                        thead {
-                            tr {
-                                th scope="col" { "test" }
-                                (heading("repetition", ""))
-                                (heading("began", ""))
-                                (heading("time", "ms"))
-                                (heading("speed", "t/s"))
-                            }
-                        }
-                        tbody {
-                            @for (cell, measured) in samples() {
-                                @if let Some(sample) = &measured.live { (repetition(cell, "after the fill", sample)) }
-                                @for (i, sample) in (1..).zip(&measured.samples) {
-                                    (repetition(cell, &i.to_string(), sample))
-                                }
-                            }
-                        }
-                    }
-                }
+                (scrolled(caption, table))
             }
         }
     }
 }
 
-fn repetition(cell: &Cell, name: &str, sample: &Sample) -> Markup {
+fn repetition(cell: &Cell, name: &str, sample: &Sample, median: Option<Duration>) -> Markup {
     let speed = TokensPerSecond::from_elapsed(cell.test.kind.n_tokens().into(), sample.elapsed);
+    let against = median.and_then(|median| Change::new(sample.elapsed.to_f64() / median.to_f64() - 1.0));
     html! {
         tr {
             th scope="row" { (cell.test) }
             td { (name) }
-            (value(sample.at.map(duration)))
-            (value(Some(format!("{:.3}", sample.elapsed.as_secs_f64() * 1e3))))
-            (value(speed.map(rate)))
+            (value_of(sample.at.map(duration)))
+            (value_of(Some(duration(sample.elapsed))))
+            (value_of(against.map(|change| format!("{change:.2}"))))
+            (value_of(speed.map(|speed| figure(speed.get()))))
         }
     }
 }

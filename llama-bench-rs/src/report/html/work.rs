@@ -2,8 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::tables::heading;
-use crate::record::{Report, Run, work::changes};
+use super::tables::{heading, scroll};
+use crate::record::{
+    Report, Run,
+    work::{Work, changes},
+};
 
 /// The nodes of each graph, folded away.
 pub(super) fn graphs(run: &Run) -> Markup {
@@ -16,31 +19,12 @@ pub(super) fn graphs(run: &Run) -> Markup {
                     "they read. No time is in it: it is the same in equal runs."
                 }
                 @for work in &run.header.work {
-                    h4 {
-                        (work.kind) ", " (work.n_tokens) " tokens at once: " (work.n_nodes()) " nodes, splits: "
-                        (work.n_splits)
-                    }
-                    div class="scroll" {
-                        table {
-                            thead {
-                                tr {
-                                    th scope="col" { "operation" }
-                                    @for name in ["type", "device", "weights", "nodes"] { (heading(name, "")) }
-                                }
-                            }
-                            tbody {
-                                @for nodes in &work.nodes {
-                                    tr {
-                                        th scope="row" { (nodes.op) }
-                                        td { (nodes.data_type) }
-                                        td { (nodes.device) }
-                                        td { (nodes.weights.as_deref().unwrap_or("–")) }
-                                        td { (nodes.n) }
-                                    }
-                                }
-                            }
-                        }
-                    }
+                    @let heading = format!(
+                        "{}, {} tokens at once: {} nodes, splits: {}",
+                        work.kind, work.n_tokens, work.n_nodes(), work.n_splits
+                    );
+                    h4 { (heading) }
+                    (scroll(&heading, nodes(work)))
                     @for copies in &work.copies {
                         p { "Copies from " (copies.from) " to " (copies.to) ": " (copies.n) }
                     }
@@ -50,19 +34,46 @@ pub(super) fn graphs(run: &Run) -> Markup {
     }
 }
 
-/// How the work of each further run differs from that of the first; nothing if it does not.
-pub(super) fn changed(report: &Report) -> Markup {
+fn nodes(work: &Work) -> Markup {
+    html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "operation" }
+                    @for name in ["type", "device", "weights", "nodes"] { (heading(name, "")) }
+                }
+            }
+            tbody {
+                @for nodes in &work.nodes {
+                    tr {
+                        th scope="row" { (nodes.op) }
+                        td { (nodes.data_type) }
+                        td { (nodes.device) }
+                        td { (nodes.weights.as_deref().unwrap_or("–")) }
+                        td { (nodes.n) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How the work of each further run differs from that of the first; nothing if it does not. `names` has one for each
+/// run.
+pub(super) fn changed(report: &Report, names: &[String]) -> Markup {
     let [first, others @ ..] = &report.runs[..] else { return html! {} };
-    let found: Vec<_> = (2..)
+    let found: Vec<_> = names
+        .iter()
+        .skip(1)
         .zip(others)
-        .map(|(n, run)| (n, changes(&first.header, &run.header)))
+        .map(|(name, run)| (name, changes(&first.header, &run.header)))
         .filter(|(_, changes)| !changes.is_empty())
         .collect();
     html! {
         @if !found.is_empty() {
             h3 { "What llama.cpp computed differs" }
-            @for (n, changes) in &found {
-                p class="caption" { "Run " (n) " against run 1:" }
+            @for (name, changes) in &found {
+                p class="caption" { (name) " against " (names[0]) ":" }
                 ul class="statements" {
                     @for change in changes {
                         li class=(if change.is_loss() { "warning" } else { "note" }) {
