@@ -1,27 +1,29 @@
 //! Turns result files into a page, pictures or another format:
 //! `cargo run --example report -- results.json --html report.html`.
 
+#[path = "support/pages.rs"]
+mod pages;
 #[macro_use]
 #[path = "support/print.rs"]
 mod print;
 
 use std::{
-    fs,
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::{ArgGroup, Parser};
 use llama_bench_rs::{
     cli,
     record::Report,
     report::{
-        self, Format, ReportError, html,
+        self, Format, ReportError,
         insights::{self, Expectation, Verdict},
-        svg::{self, Picture},
     },
 };
+
+use pages::{Beside, PageArgs};
 
 const SOME_FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
@@ -29,32 +31,30 @@ const FALLS_SHORT: u8 = 3;
 
 /// Reads results of this project or of llama-bench and shows them: as a page, as a picture, or in another format.
 ///
-/// Several files are put side by side, one colour each. With neither --html nor --svg nor -o: the table on standard
-/// output. Exit status: 0 all cells measured, 1 some failed or something could not be read or written, 2 bad usage, 3
-/// slower than expected.
+/// Several files are put side by side, one row and one colour for each configuration. With neither --html nor --svg nor
+/// -o: the table on standard output. Exit status: 0 all cells measured, 1 some failed or something could not be read or
+/// written, 2 bad usage, 3 slower than expected.
 #[derive(Debug, Parser)]
 #[command(name = "report", disable_version_flag = true)]
+#[command(group(ArgGroup::new("written").multiple(true).args(["html", "svg"])))]
 struct Args {
     /// Result files: JSON, JSONL or CSV, or a page made from them; - for standard input
     #[arg(required_unless_present = "json_schema", value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Write one self-contained web page
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
-    /// Write one picture
-    #[arg(long, value_name = "FILE")]
-    svg: Option<PathBuf>,
-    /// Which picture: depth (speed by context depth) or latency (time per generated token)
-    #[arg(long, value_name = "PICTURE", default_value = "depth", requires = "svg")]
-    picture: Picture,
+    #[command(flatten)]
+    pages: PageArgs,
+    /// Replace the files of --html and --svg
+    #[arg(long, requires = "written")]
+    force: bool,
     /// Convert to standard output: json, jsonl, csv, sql, md
     #[arg(short = 'o', long = "output-format", value_name = "FORMAT")]
     format: Option<Format>,
     /// Tell what was measured on, and what the figures mean
     #[arg(long)]
     explain: bool,
-    /// With --explain, hold every run against what is expected of a test, such as tg32@4096=50..
-    #[arg(long, value_name = "TEST[@DEPTH]=LOW..HIGH", value_delimiter = ',', requires = "explain")]
+    /// Hold every configuration against what is expected of a test, such as tg32@4096=50..; falling short makes exit
+    /// status 3
+    #[arg(long, value_name = "TEST[@DEPTH]=LOW..HIGH", value_delimiter = ',')]
     expect: Vec<Expectation>,
     /// Print the JSON Schema of this project's JSON and stop
     #[arg(long)]
@@ -85,29 +85,29 @@ fn run(args: &Args) -> Result<u8, Failed> {
         say!("{:#}", report::json_schema());
         return Ok(0);
     }
+    args.pages.check(&args.beside()).map_err(|message| (BAD_USAGE, message))?;
     let mut report = Report::default();
     // A file that cannot be read does not hide the others.
-    let mut unread = None;
+    let mut failed_status = None;
     for file in &args.files {
         match read(file) {
             Ok(found) => report.runs.extend(found.runs),
             Err(failed) if args.files.len() == 1 => return Err(failed),
             Err((status, message)) => {
                 complain!("report: {message}");
-                unread = unread.max(Some(status));
+                failed_status = failed_status.max(Some(status));
             }
         }
     }
-    if let (true, Some(status)) = (report.runs.is_empty(), unread) {
+    if let (true, Some(status)) = (report.runs.is_empty(), failed_status) {
         return Err((status, "none of the files could be read".into()));
     }
-    if let Some(path) = &args.html {
-        write(path, &html::page(&report).map_err(failed)?)?;
+    // What cannot be drawn does not hide the table.
+    if let Err(message) = args.pages.write(&report, &args.expect) {
+        complain!("report: {message}");
+        failed_status = failed_status.max(Some(SOME_FAILED));
     }
-    if let Some(path) = &args.svg {
-        write(path, &svg::draw(&report, args.picture).map_err(failed)?.to_svg())?;
-    }
-    let nothing_asked = args.html.is_none() && args.svg.is_none();
+    let nothing_asked = !args.pages.is_any();
     if let Some(format) = args.format.or(nothing_asked.then_some(Format::Markdown)) {
         match report::write(&report, format, io::stdout().lock()) {
             // Whoever reads has seen enough.
@@ -115,7 +115,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
             written => written.map_err(failed)?,
         }
     }
-    if args.explain {
+    if args.explain || !args.expect.is_empty() {
         explain(args, &report).or_else(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Ok(()),
             _ => Err(failed(error)),
@@ -130,7 +130,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let falls_short = |expected: &Expectation| {
         expected.check_report(&report).iter().any(|expected| expected.verdict == Verdict::FallsShort)
     };
-    Ok(match (unread, report.is_complete()) {
+    Ok(match (failed_status, report.is_complete()) {
         _ if args.expect.iter().any(falls_short) => FALLS_SHORT,
         (Some(status), _) => status,
         (None, true) => 0,
@@ -138,12 +138,24 @@ fn run(args: &Args) -> Result<u8, Failed> {
     })
 }
 
+impl Args {
+    fn beside(&self) -> Beside<'_> {
+        Beside { on_stdout: self.format.map(|_| "leave out -o"), files: &[], replaces: self.force }
+    }
+}
+
 /// After the Markdown table, where that was written; standard error where a script reads standard output.
 fn explain(args: &Args, report: &Report) -> io::Result<()> {
-    let text = report::explain_markdown(report, &args.expect);
-    match args.format {
-        None | Some(Format::Markdown) => write!(io::stdout().lock(), "\n{text}"),
-        Some(_) => write!(io::stderr().lock(), "{text}"),
+    let text = if args.explain {
+        report::explain_markdown(report, &args.expect)
+    } else {
+        let judged = args.expect.iter().flat_map(|expectation| expectation.check_report(report));
+        judged.map(|expected| format!("{expected}\n")).collect()
+    };
+    let is_for_people = matches!(args.format, None | Some(Format::Markdown));
+    match is_for_people && !args.pages.is_on_stdout() {
+        true => write!(io::stdout().lock(), "\n{text}"),
+        false => write!(io::stderr().lock(), "{text}"),
     }
 }
 
@@ -165,8 +177,4 @@ fn read(file: &Path) -> Result<Report, Failed> {
         complain!("report: {}: left out: {skipped}", file.display());
     }
     Ok(loaded.report)
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failed> {
-    fs::write(path, text).map_err(|error| failed(format!("cannot write {}: {error}", path.display())))
 }

@@ -59,6 +59,83 @@ fn old_results_are_explained_and_held_against_what_was_expected() {
     assert!(err.contains("\"fast\" is not a valid expectation"), "{err}");
 }
 
+/// What is there may be all that is left of a measurement.
+#[test]
+fn a_page_or_picture_that_is_there_is_replaced_only_if_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!("{FIXTURES}/llama-bench.json");
+    for (flag, name) in [("--html", "a.html"), ("--svg", "a.svg")] {
+        let path = folder.path().join(name);
+        fs::write(&path, "mine").unwrap();
+        let (status, out, err) = said(&run(folder.path(), &[&file, flag, name]));
+        assert_eq!((status, out.as_str()), (Some(2), ""), "{err}");
+        assert!(err.contains(&format!("{flag}: {name} is there")) && err.contains("--force"), "{err}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+        let (status, _, err) = said(&run(folder.path(), &[&file, flag, name, "--force"]));
+        assert_eq!((status, err.as_str()), (Some(0), ""));
+        assert_ne!(fs::read_to_string(&path).unwrap(), "mine");
+    }
+    let (status, _, err) = said(&run(folder.path(), &["a.html", "--html", "a.html"]));
+    assert!(status == Some(2) && err.contains("a.html is there"), "{err}");
+}
+
+#[test]
+fn a_dash_is_standard_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!("{FIXTURES}/llama-bench.json");
+    let (status, out, err) = said(&run(folder.path(), &[&file, "--html", "-"]));
+    assert_eq!((status, err.as_str()), (Some(0), ""));
+    assert!(out.starts_with("<!DOCTYPE html>") && out.ends_with("</html>"), "{out}");
+    assert_eq!(report::read_str(&out).unwrap().report, report::read_file(&file).unwrap().report);
+    // What is said goes beside it.
+    let (status, out, err) = said(&run(folder.path(), &[&file, "--svg", "-", "--explain"]));
+    assert_eq!(status, Some(0), "{err}");
+    assert!(out.starts_with("<svg") && out.ends_with("</svg>") && err.contains("**Model**"), "{err}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a file was written");
+    for (more, word) in [(&["--svg", "-"][..], "another flag"), (&["-o", "md"][..], "leave out -o")] {
+        let arguments = [&[file.as_str(), "--html", "-"], more].concat();
+        let (status, out, err) = said(&run(folder.path(), &arguments));
+        assert_eq!((status, out.as_str()), (Some(2), ""), "{err}");
+        assert!(err.contains(word), "{err}");
+    }
+}
+
+#[test]
+fn a_page_shows_what_was_expected_without_more_flags() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!("{FIXTURES}/llama-bench.json");
+    let test = report::read_file(&file).unwrap().report.runs[0].cells[0].test;
+    let expected = format!("{test}=1e9..");
+    let (status, page, err) = said(&run(folder.path(), &[&file, "--html", "-", "--expect", &expected]));
+    assert_eq!(status, Some(3), "{err}");
+    assert!(page.contains("Expected and measured") && page.contains("falls short"), "{page}");
+    assert!(err.contains("falls short of the expectation"), "{err}");
+    // With the table: below it.
+    let (status, out, err) = said(&run(folder.path(), &[&file, "--expect", &expected]));
+    assert_eq!(status, Some(3), "{err}");
+    assert!(out.starts_with("| model") && out.contains("falls short of the expectation"), "{out}");
+}
+
+/// Several configurations at one depth are a point each in a picture over depths.
+#[test]
+fn the_picture_fits_the_results() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows = Vec::new();
+    for ubatch in ["8", "16"] {
+        let ran = support::small_sweep(&["-d", "0", "-ub", ubatch, "-o", "jsonl"]);
+        rows.extend(ran.out.lines().map(str::to_owned));
+    }
+    let file = folder.path().join("both.jsonl");
+    fs::write(&file, rows.join("\n")).unwrap();
+    let picture = |more: &[&str]| {
+        let arguments = [&[file.to_str().unwrap(), "--svg", "-"], more].concat();
+        said(&run(folder.path(), &arguments)).1
+    };
+    assert!(picture(&["--picture", "depth"]).contains("Speed by context depth"));
+    let bars = picture(&[]);
+    assert!(bars.contains("Speed of each configuration"), "{bars}");
+}
+
 #[test]
 fn files_are_put_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
@@ -98,7 +175,7 @@ fn bad_usage_says_what_to_write() {
     for (arguments, remedy) in [
         (&[][..], "<FILE>"),
         (&["a.json", "-o", "xml"][..], "jsonl"),
-        (&["a.json", "--svg", "a.svg", "--picture", "pie"][..], "depth or latency"),
+        (&["a.json", "--svg", "a.svg", "--picture", "pie"][..], "depth, latency or bars"),
         (&["a.json", "--picture", "depth"][..], "--svg"),
     ] {
         let (status, _, err) = said(&run(folder.path(), arguments));

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::Parser;
+use clap::{ArgGroup, Parser};
 
 use llama_bench_rs::{
     cli::{self, ContextArgs, ModelArgs, OutputArgs, OutputFormat, RunArgs, RunsIn, TestArgs},
@@ -20,6 +20,7 @@ use llama_bench_rs::{
 /// baseline or than expected.
 #[derive(Debug, Parser)]
 #[command(name = "sweep", disable_version_flag = true)]
+#[command(group(ArgGroup::new("written").multiple(true).args(["output", "html", "svg"])))]
 pub struct Args {
     #[command(flatten)]
     pub tests: TestArgs,
@@ -36,14 +37,18 @@ pub struct Args {
     /// Finished cells are not measured again.
     #[arg(long, requires = "output", conflicts_with = "force", help_heading = "Output")]
     pub resume: bool,
-    /// Replace the --output file if it holds results
-    #[arg(long, requires = "output", help_heading = "Output", hide_short_help = true)]
+    /// Replace the files that hold something
+    ///
+    /// Those of --output, --html and --svg.
+    #[arg(long, requires = "written", help_heading = "Output", hide_short_help = true)]
     pub force: bool,
     /// Explain the figures after the Markdown table
     ///
     /// What was measured on, and what the figures mean.
     #[arg(long, help_heading = "Output", hide_short_help = true)]
     pub explain: bool,
+    #[command(flatten)]
+    pub pages: crate::pages::PageArgs,
     /// Print on standard error what is being run, one line per step
     #[arg(long, help_heading = "Output", hide_short_help = true)]
     pub progress: bool,
@@ -94,6 +99,7 @@ impl Args {
             self.out.format_err = OutputFormat::Nothing;
             (self.explain, self.out.output, self.force) = (false, None, false);
             (self.run.runs, self.run.runs_in) = (1, RunsIn::Context);
+            self.pages = crate::pages::PageArgs::default();
             self.expect.expect.clear();
             self.baseline.forget();
         }

@@ -1,5 +1,7 @@
 //! Measures a model at several context depths and prints a table: `cargo run --release --example sweep`.
 
+#[path = "../support/pages.rs"]
+mod pages;
 #[macro_use]
 #[path = "../support/print.rs"]
 mod print;
@@ -107,6 +109,10 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let configurations = job.plan(runs)?;
     // Before any file is made.
     let interrupt = Interrupt::watch().map_err(bad_usage)?;
+    // What measures nothing writes no page.
+    if !args.plan && !args.verify {
+        args.pages.check(&output::beside(args)).map_err(bad_usage)?;
+    }
     let cancel = interrupt.cancel();
     let mut output = Output::open(args).map_err(bad_usage)?;
     // A file that cannot be loaded costs its own runs alone: the others are measured, and the user hears of it at once.
@@ -161,8 +167,14 @@ fn run(args: &Args) -> Result<u8, Failed> {
         return Err(failed);
     }
     let can_be_resumed = output.can_be_resumed();
-    let (report, lost) = output.finish();
+    let (report, mut lost) = output.finish();
     remarks::tell(&report, args, &defects);
+    if report.cells().next().is_some()
+        && let Err(message) = args.pages.write(&report, &args.expect.expect)
+    {
+        complain!("sweep: {message}");
+        lost = lost.or(Some(SOME_FAILED));
+    }
     if let Some(status) = interrupt.status() {
         remarks::tell_how_to_go_on(can_be_resumed);
         return Ok(status);

@@ -15,6 +15,7 @@ use llama_bench_rs::{
 
 use crate::{
     args::Args,
+    pages::Beside,
     screen::{Screen, Stream},
 };
 
@@ -244,6 +245,16 @@ fn open_file(args: &Args, path: &Path) -> Result<(ResultFile, Report), String> {
     }
     let sink = FileSink::create(format, path).map_err(named)?;
     Ok((ResultFile::Sink(sink), Report::default()))
+}
+
+/// What is written besides pages and pictures.
+pub fn beside(args: &Args) -> Beside<'_> {
+    let on_stdout = match (args.explain, args.out.format) {
+        (true, _) => Some("leave out --explain"),
+        (false, OutputFormat::Nothing) => None,
+        (false, _) => Some("add -o none"),
+    };
+    Beside { on_stdout, files: args.out.output.as_slice(), replaces: args.force || args.resume }
 }
 
 /// Prints beside a table for people on standard output; elsewhere scripts read that.

@@ -1,0 +1,153 @@
+//! The flags for a page and a picture of results: checked before anything is measured, written when all is.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use llama_bench_rs::{
+    record::Report,
+    report::{
+        html,
+        insights::Expectation,
+        svg::{self, Picture},
+    },
+};
+
+#[derive(Debug, Default, clap::Args)]
+pub struct PageArgs {
+    /// Write a page of the results there; - for standard output
+    ///
+    /// One file that needs nothing else: the result first, then tables, pictures and every repetition.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub html: Option<PathBuf>,
+    /// Write a picture of the results there; - for standard output
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub svg: Option<PathBuf>,
+    /// Which picture: depth, latency or bars
+    ///
+    /// depth: speed by context depth; latency: time per generated token; bars: configurations sorted by speed. By default
+    /// bars for several configurations at one depth, else depth.
+    #[arg(long, value_name = "PICTURE", requires = "svg", help_heading = "Output", hide_short_help = true)]
+    pub picture: Option<Picture>,
+}
+
+/// What else is written.
+pub struct Beside<'a> {
+    /// What keeps the results off standard output; `None` if they do not go there.
+    pub on_stdout: Option<&'a str>,
+    /// Files that other flags name.
+    pub files: &'a [PathBuf],
+    /// Whether files that hold something are replaced.
+    pub replaces: bool,
+}
+
+impl PageArgs {
+    /// The files by their flags.
+    fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let files = [("--html", &self.html), ("--svg", &self.svg)];
+        files.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?)))
+    }
+
+    /// Whether a page or a picture is asked for.
+    #[allow(dead_code)] // The sweep always writes its results too.
+    pub fn is_any(&self) -> bool {
+        self.files().next().is_some()
+    }
+
+    /// Whether standard output gets one of them.
+    #[allow(dead_code)] // The sweep refuses that beside results.
+    pub fn is_on_stdout(&self) -> bool {
+        self.files().any(|(_, path)| is_stdout(path))
+    }
+
+    /// Refuses what could not be written, or would replace something.
+    pub fn check(&self, beside: &Beside<'_>) -> Result<(), String> {
+        let on_stdout = self.files().find(|(_, path)| is_stdout(path));
+        if let (Some(remedy), Some((flag, _))) = (beside.on_stdout, on_stdout) {
+            return Err(format!("{flag} -: the results go to standard output too: {remedy} or name a file"));
+        }
+        let mut taken: Vec<&Path> = beside.files.iter().map(PathBuf::as_path).collect();
+        for (flag, path) in self.files() {
+            if taken.iter().any(|other| is_same(other, path)) {
+                return Err(format!(
+                    "{flag} {}: another flag writes there: name another file",
+                    path.display()
+                ));
+            }
+            taken.push(path);
+            if !is_stdout(path) {
+                check_file(flag, path, beside.replaces)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes them; each is tried, whatever happens to the other.
+    pub fn write(&self, report: &Report, expectations: &[Expectation]) -> Result<(), String> {
+        let page = |path: &PathBuf| {
+            let page = html::page_with(report, expectations).map_err(|e| e.to_string())?;
+            put(path, &page)
+        };
+        let picture = |path: &PathBuf| {
+            let picture = self.picture.unwrap_or_else(|| Picture::of(report));
+            put(path, &svg::draw(report, picture).map_err(|e| e.to_string())?.to_svg())
+        };
+        let written = [self.html.as_ref().map(page), self.svg.as_ref().map(picture)];
+        let failed: Vec<String> = written.into_iter().flatten().filter_map(Result::err).collect();
+        if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
+    }
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Whether two paths name one file, as far as that can be told.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) => {
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            fs::canonicalize(folder).map_or_else(|_| path.to_owned(), |folder| folder.join(name))
+        }
+        _ => path.to_owned(),
+    };
+    whole(one) == whole(other)
+}
+
+/// An hour of measuring must not end with a file that cannot be written.
+fn check_file(flag: &str, path: &Path, replaces: bool) -> Result<(), String> {
+    let unwritable = |why: &dyn std::fmt::Display| format!("{flag}: cannot write {}: {why}", path.display());
+    let is_there = path.exists();
+    if is_there && !path.is_file() {
+        // Into a pipe nothing is written before its time.
+        return if path.is_dir() { Err(unwritable(&"it is a folder")) } else { Ok(()) };
+    }
+    if is_there && !replaces && path.metadata().is_ok_and(|file| file.len() > 0) {
+        return Err(format!(
+            "{flag}: {} is there: replace it (--force) or name another file",
+            path.display()
+        ));
+    }
+    OpenOptions::new().append(true).create(true).open(path).map_err(|error| unwritable(&error))?;
+    if !is_there {
+        // Nothing is known yet that belongs into it.
+        let _ = fs::remove_file(path);
+    }
+    Ok(())
+}
+
+fn put(path: &Path, text: &str) -> Result<(), String> {
+    if !is_stdout(path) {
+        return fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()));
+    }
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("cannot write to standard output: {error}"))
+        }
+        _ => Ok(()),
+    }
+}
