@@ -5,11 +5,16 @@ mod support;
 
 use std::{fs, path::Path};
 
-use llama_bench_rs::report;
+use llama_bench_rs::{record::Cell, report};
 use support::{complaints, small_sweep};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+/// What a file or a page holds of every cell. Rows of a file were written before the whole time of the run was known.
+fn cells(path: &Path) -> Vec<Cell> {
+    report::read_file(path).unwrap().report.cells().map(|(_, cell)| cell.clone()).collect()
 }
 
 #[test]
@@ -34,7 +39,7 @@ fn a_sweep_writes_page_picture_file_and_table_in_one_command() {
     assert!(ran.out.starts_with("| model"), "{}", ran.out);
     let measured = report::read_file(&file).unwrap().report;
     assert_eq!(measured.runs.len(), 2);
-    assert_eq!(report::read_file(&page).unwrap().report, measured);
+    assert_eq!(cells(&page), cells(&file));
     let page = fs::read_to_string(page).unwrap();
     assert!(page.contains("Expected and measured") && page.contains("exceeds"), "{page}");
     let picture = fs::read_to_string(picture).unwrap();
@@ -92,9 +97,7 @@ fn a_resumed_sweep_replaces_its_page() {
     fs::write(&file, half).unwrap();
     let resumed = small_sweep(&[&flags[..], &["--resume"]].concat());
     assert_eq!(resumed.status, 0, "{}", resumed.err);
-    let report = report::read_file(&page).unwrap().report;
-    assert_eq!(report.cells().count(), 4);
-    assert_eq!(report, report::read_file(&file).unwrap().report);
+    assert_eq!((cells(&page).len(), cells(&page)), (4, cells(&file)));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod answer;
 mod compare;
 mod data;
 mod facts;
+mod spread;
 mod tables;
 mod work;
 
@@ -90,6 +91,7 @@ fn body(report: &Report, answer: &Answer) -> Markup {
     html! {
         (answer::pivot(answer))
         @for picture in pictures(report) { (drawn(report, picture)) }
+        (spread::spread(&answer.configurations))
         (compare::side_by_side(report))
         (answer::said(&answer.said))
         (work::changed(report, &names))
