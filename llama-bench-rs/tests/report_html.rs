@@ -125,6 +125,8 @@ fn several_configurations_are_compared_with_the_first() {
         &text,
         &[
             "2 configurations",
+            "The best of 2 configurations",
+            &format!("pp2048 {} 3719", names[0]),
             "empty context depth 32768",
             &format!("{} 3714 ± 12", names[0]),
             &format!("{} 3342", names[1]),
@@ -138,7 +140,7 @@ fn several_configurations_are_compared_with_the_first() {
             &format!("{} 551 ms 552 ms 552 ms 552 ms 11.1 ms", names[0]),
             "At depth 32768:",
             "Side by side",
-            "All changes: one run each: cannot tell.",
+            "the list of the best tells",
             "configuration empty context @ d4096",
             "compared with",
             "-10.0 %",

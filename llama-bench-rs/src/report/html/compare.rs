@@ -4,30 +4,38 @@ use maud::{Markup, html};
 
 use super::tables::{heading, scrolled};
 use crate::{
+    judge::{Because, Finding},
     record::{Group, Report, TestKind},
     report::{
         in_words,
         side_by_side::{Change, Figure, Row, SideBySide, shift_name},
-        sides::sides,
         svg::figure,
     },
     stats::Verdict,
 };
 
-/// One table per kind of test, a column for each depth; nothing for a run on its own.
-pub(super) fn side_by_side(report: &Report) -> Markup {
+/// One table per kind of test, a column for each depth; nothing for a run on its own. What one run of each can tell, a
+/// ranking says if there is one.
+pub(super) fn side_by_side(report: &Report, has_ranking: bool) -> Markup {
     let Some(all) = SideBySide::of(report) else { return html! {} };
     if all.names.len() == 1 {
         return runs_together(&all);
     }
-    let names: Vec<String> = sides(report).into_iter().map(|side| side.name).collect();
     let shared = shared_finding(&all.rows);
+    let is_ranked = has_ranking && shared.is_some_and(|finding| finding.because == Because::OneRunEach);
     html! {
         h3 { "Side by side" }
-        p class="caption" { (all.caption()) }
-        @if let Some(finding) = &shared { p class="caption" { "All changes: " (finding) "." } }
+        p class="caption" {
+            @if is_ranked {
+                "Speed in t/s at the fast end of each run, and its change from the first configuration. Which differences \
+                 are sure, the list of the best tells."
+            } @else {
+                (all.caption())
+                @if let Some(finding) = &shared { " All changes: " (finding) "." }
+            }
+        }
         @for (test, rows) in by_test(&all.rows) {
-            (scrolled(&test, table(&names, &rows, shared.is_none())))
+            (scrolled(&test, table(&all.names, &rows, shared.is_none())))
         }
     }
 }
@@ -129,10 +137,10 @@ fn change(change: &Change, with_finding: bool) -> Markup {
 }
 
 /// What all changes say, if they say the same; `None` if there is none.
-fn shared_finding(rows: &[Row<'_>]) -> Option<String> {
+fn shared_finding(rows: &[Row<'_>]) -> Option<Finding> {
     let mut findings = rows.iter().flat_map(|row| row.changes.iter().flatten()).map(|change| change.finding);
     let first = findings.next()?;
-    findings.all(|finding| finding == first).then(|| first.to_string())
+    findings.all(|finding| finding == first).then_some(first)
 }
 
 /// Several runs of one configuration: what they say together.

@@ -3,6 +3,7 @@
 //! The page is also the data: it holds the report as JSON, which [`read_str`](super::read_str) finds in it.
 
 mod answer;
+mod best;
 mod compare;
 mod data;
 mod facts;
@@ -87,12 +88,13 @@ pub fn page_with(report: &Report, expectations: &[Expectation]) -> Result<String
 fn body(report: &Report, answer: &Answer) -> Markup {
     let insights = insights::insights(report);
     let (names, facts) = (run_names(report), Facts::of(report, &answer.facts));
-    let is_one = report.runs.len() == 1;
+    let (is_one, ranking) = (report.runs.len() == 1, super::ranking(report));
     html! {
+        @if let Some(ranking) = &ranking { (best::best(ranking)) }
         (answer::pivot(answer))
         @for picture in pictures(report) { (drawn(report, picture)) }
         (spread::spread(&answer.configurations))
-        (compare::side_by_side(report))
+        (compare::side_by_side(report, ranking.is_some()))
         (answer::said(&answer.said))
         (work::changed(report, &names))
         (answer::expected(&answer.expected))

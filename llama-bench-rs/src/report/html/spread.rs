@@ -29,8 +29,11 @@ pub(super) fn spread(all: &[Configuration]) -> Markup {
     }
 }
 
-/// The kinds of tests that are shown, and which test of a configuration is the one of its kind.
-const KINDS: [(&str, fn(&Configuration) -> Option<TestKind>); 3] = [
+/// The test of a configuration that is shown of its kind.
+type Main = fn(&Configuration) -> Option<TestKind>;
+
+/// The kinds of tests, as columns are called.
+const KINDS: [(&str, Main); 3] = [
     ("prompt", |one| one.pivot.prefill),
     ("embedding", |one| one.pivot.embedding),
     ("token", |one| one.pivot.generation),

@@ -13,20 +13,7 @@ impl fmt::Display for Ranking {
     /// A heading, a line for each test, what failed, and the flags to copy.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.headline())?;
-        let has_others = self.configurations.len() > 2;
-        let against = format!("against {}", self.reference_name());
-        let mut rows = vec![[
-            "test".into(),
-            "best".into(),
-            "t/s (fast end)".into(),
-            against,
-            "against the next best".into(),
-        ]];
-        rows.extend(self.tests.iter().map(|best| self.row(best)));
-        if !has_others {
-            rows.iter_mut().for_each(|row| row[4].clear());
-        }
-        write!(f, "{}", table(&rows))?;
+        write!(f, "{}", table(&self.rows()))?;
         for line in self.notes() {
             writeln!(f, "{line}")?;
         }
@@ -43,6 +30,24 @@ impl Ranking {
         } else {
             format!("No sure difference between {n}:")
         }
+    }
+
+    /// The names of the columns, then a row for each test; the last column is empty if there are but two configurations.
+    pub(in crate::report) fn rows(&self) -> Vec<[String; 5]> {
+        let has_others = self.configurations.len() > 2;
+        let against = format!("against {}", self.reference_name());
+        let mut rows = vec![[
+            "test".into(),
+            "best".into(),
+            "t/s (fast end)".into(),
+            against,
+            "against the next best".into(),
+        ]];
+        rows.extend(self.tests.iter().map(|best| self.row(best)));
+        if !has_others {
+            rows.iter_mut().for_each(|row| row[4].clear());
+        }
+        rows
     }
 
     /// What is to be known beside the table, a line each: what to ask for, how small a difference would be sure, and what

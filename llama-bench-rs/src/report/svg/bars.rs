@@ -12,10 +12,7 @@ use super::{
 };
 use crate::{
     record::{Group, Report, Test, TestKind},
-    report::{
-        side_by_side::{Figure, Row, SideBySide},
-        sides::sides,
-    },
+    report::side_by_side::{Figure, Row, SideBySide},
 };
 
 const WIDTH: u32 = SIZE.0;
@@ -45,7 +42,6 @@ struct Chart<'a> {
 
 /// The charts with a bar for each side, and how to read them; none for a report of one configuration.
 pub(super) fn panels(report: &Report) -> (Vec<Drawn>, String) {
-    let names: Vec<String> = sides(report).into_iter().map(|side| side.name).collect();
     let Some(all) = SideBySide::of(report).filter(|all| all.names.len() > 1) else {
         return (Vec::new(), String::new());
     };
@@ -57,7 +53,7 @@ pub(super) fn panels(report: &Report) -> (Vec<Drawn>, String) {
         for pair in &shown {
             let Some((row, test)) = pair[end].and_then(|row| Some((row, row.test?))) else { continue };
             let most = pair.iter().flatten().flat_map(|row| &row.figures).map(reach).fold(0.0, f64::max);
-            charts.push(Chart::new(test, row, &names).drawn(most));
+            charts.push(Chart::new(test, row, &all.names).drawn(most));
         }
     }
     (

@@ -1,0 +1,39 @@
+//! Which of several configurations is the best.
+
+use maud::{Markup, html};
+
+use super::tables::{heading, scroll};
+use crate::report::Ranking;
+
+/// The best of each test with what it leads by, and what to ask for.
+pub(super) fn best(ranking: &Ranking) -> Markup {
+    let rows = ranking.rows();
+    let table = html! {
+        table class="best" {
+            @for (i, row) in rows.iter().enumerate() {
+                @if i == 0 {
+                    thead { tr { @for name in row { (heading(name, "")) } } }
+                } @else {
+                    tr {
+                        @for (i, cell) in row.iter().enumerate() {
+                            @if i == 0 { th scope="row" { (cell) } } @else { td { (cell) } }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        h3 { (ranking.headline().trim_end_matches(':')) }
+        (scroll("The best configuration of each test", table))
+        @for note in ranking.notes() {
+            @match note.split_once(": -") {
+                Some((what, flags)) => {
+                    p class="why" { (what) ":" }
+                    pre class="scroll" tabindex="0" { code { "-" (flags) } }
+                },
+                None => p { (note) },
+            }
+        }
+    }
+}
