@@ -125,7 +125,7 @@ fn several_configurations_are_compared_with_the_first() {
         &text,
         &[
             "2 configurations",
-            "The best of 2 configurations",
+            "No sure difference between 2 configurations",
             &format!("pp2048 {} 3719", names[0]),
             "empty context depth 32768",
             &format!("{} 3714 ± 12", names[0]),

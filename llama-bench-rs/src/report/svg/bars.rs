@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::{
     Drawn, LegendEntry,
     depth::activity,
-    panel::{SIZE, Shape, width_of},
+    panel::{SIZE, Shape, shortened, width_of},
     series::{KINDS, clean},
     speed::figure,
     theme::Ink,
@@ -150,7 +150,7 @@ impl Bar<'_> {
         let end = left + scale * reach(self.figure);
         html! {
             g transform={ "translate(" (MARGIN + 5.0) " " (at(name_middle)) ")" } { (swatch) }
-            (text(Ink::Text, MARGIN + SWATCH, name_middle, &shortened(self.name)))
+            (text(Ink::Text, MARGIN + SWATCH, name_middle, &shortened(self.name, room(MARGIN + SWATCH))))
             @if let Some(speed) = speed {
                 rect class=(ink.fill_class()) fill=(ink.light()) opacity="0.6" x=(at(left)) y=(at(bar_top)) height=(bar_height)
                     width=(at(scale * speed)) {}
@@ -160,7 +160,7 @@ impl Bar<'_> {
                 }
                 (text(Ink::Text, end + 5.0, middle, &figure(speed)))
             } @else {
-                (text(Ink::Warning, left, middle, &self.without()))
+                (text(Ink::Warning, left, middle, &shortened(&self.without(), room(left))))
             }
         }
     }
@@ -174,6 +174,11 @@ impl Bar<'_> {
     }
 }
 
+/// How wide a text that begins there can be.
+fn room(left: f64) -> f64 {
+    f64::from(WIDTH) - left - MARGIN
+}
+
 /// A place with as many decimals as can be seen.
 fn at(units: f64) -> String {
     format!("{units:.1}")
@@ -182,14 +187,5 @@ fn at(units: f64) -> String {
 fn text(ink: Ink, x: f64, middle: f64, content: &str) -> Markup {
     html! {
         text class=(ink.fill_class()) fill=(ink.light()) x=(at(x)) y=(at(middle + 4.0)) font-size="11" { (content) }
-    }
-}
-
-/// A name that fits into the width of the chart.
-fn shortened(name: &str) -> String {
-    let most = ((f64::from(WIDTH) - 2.0 * MARGIN - SWATCH) / width_of("x")) as usize;
-    match name.chars().count() > most {
-        true => name.chars().take(most - 1).chain(['…']).collect(),
-        false => name.to_owned(),
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     axis::Axis,
     depth::{cross_height, stretches},
-    panel::{Anchor, LINE, Mark, Panel, Point, RIGHT, RIGHT_WITH_FIGURES, width_of},
+    panel::{Anchor, LINE, Mark, Panel, Point, RIGHT, RIGHT_WITH_FIGURES, shortened, width_of},
     series::{Series, clean},
     speed::{Speed, figure, speed},
     theme::Ink,
@@ -127,7 +127,7 @@ pub(super) fn label_failures(marks: &mut Vec<Mark>, lines: &[&Series<'_>], x: &A
             at: (depth, f64::NEG_INFINITY),
             by: (dx, -above),
             anchor,
-            text: format!("failed: {}", clean(&failure.kind)),
+            text: shortened(&format!("failed: {}", clean(&failure.kind)), Panel::inner_size(RIGHT).0 / 2.0),
             ink: Ink::Warning,
         });
     }

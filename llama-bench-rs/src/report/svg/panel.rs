@@ -237,3 +237,12 @@ fn draw_mark(
 pub(super) fn width_of(text: &str) -> f64 {
     text.chars().count() as f64 * 6.1
 }
+
+/// A text that is no wider than so many units.
+pub(super) fn shortened(text: &str, width: f64) -> String {
+    let most = (width / width_of("x")) as usize;
+    match text.chars().count() > most {
+        true => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+        false => text.to_owned(),
+    }
+}
