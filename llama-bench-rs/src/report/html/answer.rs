@@ -262,7 +262,7 @@ pub(super) fn next(all: &[Next]) -> Markup {
                 h2 { "What to run next" }
                 @for next in all {
                     p class="why" { (crate::report::in_words::sentence(&next.why)) ":" }
-                    pre class="scroll" tabindex="0" { code { (next.command) } }
+                    pre { code { (next.command) } }
                 }
             }
         }

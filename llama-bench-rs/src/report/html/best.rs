@@ -30,7 +30,7 @@ pub(super) fn best(ranking: &Ranking) -> Markup {
             @match note.split_once(": -") {
                 Some((what, flags)) => {
                     p class="why" { (what) ":" }
-                    pre class="scroll" tabindex="0" { code { "-" (flags) } }
+                    pre { code { "-" (flags) } }
                 },
                 None => p { (note) },
             }
