@@ -140,7 +140,8 @@ fn flash_attn(asked: FlashAttnSetting) -> String {
 
 fn order(asked: Order) -> Option<String> {
     match asked {
-        Order::Auto => None,
+        // Interleaving is what a campaign makes of several configurations, not an order to ask for.
+        Order::Auto | Order::Interleaved => None,
         Order::Rounds => Some("rounds".into()),
         Order::Blocks => Some("blocks".into()),
     }
