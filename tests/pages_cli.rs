@@ -3,18 +3,26 @@
 
 mod support;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
-use llama_bench_rs::{record::Cell, report};
-use support::{complaints, small_sweep};
+use llama_bench_rs::{
+    record::{Cell, Test},
+    report,
+};
+use support::small_sweep;
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// What a file or a page holds of every cell. Rows of a file were written before the whole time of the run was known.
-fn cells(path: &Path) -> Vec<Cell> {
-    report::read_file(path).unwrap().report.cells().map(|(_, cell)| cell.clone()).collect()
+/// Every cell that a file or a page holds, with the times of its repetitions.
+fn cells(path: &Path) -> Vec<(Test, Vec<Duration>)> {
+    let times = |cell: &Cell| match cell.measured() {
+        Some(measured) => measured.samples.iter().map(|sample| sample.elapsed).collect(),
+        None => Vec::new(),
+    };
+    let report = report::read_file(path).unwrap().report;
+    report.cells().map(|(_, cell)| (cell.test, times(cell))).collect()
 }
 
 #[test]
@@ -41,7 +49,7 @@ fn a_sweep_writes_page_picture_file_and_table_in_one_command() {
     assert_eq!(measured.runs.len(), 2);
     assert_eq!(cells(&page), cells(&file));
     let page = fs::read_to_string(page).unwrap();
-    assert!(page.contains("Expected and measured") && page.contains("exceeds"), "{page}");
+    assert!(page.contains("Expected and measured") && page.contains("as expected"), "{page}");
     let picture = fs::read_to_string(picture).unwrap();
     assert!(picture.starts_with("<svg") && picture.contains("Speed of each configuration"), "{picture}");
 }
@@ -105,7 +113,7 @@ fn runs_in_processes_of_their_own_make_one_page() {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("a.html");
     let ran = small_sweep(&["--runs", "2", "--runs-in", "process", "--html", text(&page)]);
-    assert_eq!((ran.status, complaints(&ran.err)), (0, Vec::new()), "{}", ran.err);
+    assert_eq!(ran.status, 0, "{}", ran.err);
     assert_eq!(report::read_file(&page).unwrap().report.runs.len(), 2);
 }
 
