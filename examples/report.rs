@@ -18,7 +18,8 @@ use llama_bench_rs::{
     cli,
     record::Report,
     report::{
-        self, Format, ReportError,
+        self, Format, ReportError, Stat,
+        answer::Answer,
         insights::{self, Expectation, Verdict},
     },
 };
@@ -49,6 +50,10 @@ struct Args {
     /// Convert to standard output: json, jsonl, csv, sql, md
     #[arg(short = 'o', long = "output-format", value_name = "FORMAT")]
     format: Option<Format>,
+    /// What Markdown shows as the speed of a test: mean (llama-bench's), median, or what this share of the repetitions
+    /// reach, such as p90
+    #[arg(long, value_name = "STAT", default_value = "mean")]
+    stat: Stat,
     /// Tell what was measured on, and what the figures mean
     #[arg(long)]
     explain: bool,
@@ -109,7 +114,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     }
     let nothing_asked = !args.pages.is_any();
     if let Some(format) = args.format.or(nothing_asked.then_some(Format::Markdown)) {
-        match report::write(&report, format, io::stdout().lock()) {
+        match report::write_with(&report, format, args.stat, io::stdout().lock()) {
             // Whoever reads has seen enough.
             Err(ReportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
             written => written.map_err(failed)?,
@@ -120,6 +125,10 @@ fn run(args: &Args) -> Result<u8, Failed> {
             io::ErrorKind::BrokenPipe => Ok(()),
             _ => Err(failed(error)),
         })?;
+    }
+    let printed = args.format.or(nothing_asked.then_some(Format::Markdown));
+    if printed == Some(Format::Markdown) && !args.explain {
+        complain!("report: {}", Answer::of(&report, &[]).headline.trust_words());
     }
     for (i, run) in report.runs.iter().enumerate() {
         if let Some(doubt) = insights::unbelievable(run) {

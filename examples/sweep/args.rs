@@ -6,7 +6,7 @@ use clap::{ArgGroup, Parser};
 
 use llama_bench_rs::{
     cli::{self, ContextArgs, ModelArgs, OutputArgs, OutputFormat, RunArgs, RunsIn, TestArgs},
-    report::Format,
+    report::{Format, Stat},
 };
 
 /// Measures models at several context depths, in one process. By default: prompts of 512 and generations of 128 tokens at
@@ -32,6 +32,11 @@ pub struct Args {
     pub run: RunArgs,
     #[command(flatten)]
     pub out: OutputArgs,
+    /// What Markdown shows as the speed of a test
+    ///
+    /// mean (llama-bench's), median, or what this share of the repetitions reach, such as p90.
+    #[arg(long, value_name = "STAT", default_value = "mean", help_heading = "Output", hide_short_help = true)]
+    pub stat: Stat,
     /// Resume from the --output file (JSONL)
     ///
     /// Finished cells are not measured again.

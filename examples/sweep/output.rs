@@ -54,8 +54,10 @@ impl<'a> Output<'a> {
     /// Opens the file before anything is measured; with `--resume`, one that an earlier sweep left is gone on with.
     pub fn open(args: &'a Args) -> Result<Self, String> {
         let streams = [(args.out.format, Stream::Out), (args.out.format_err, Stream::Err)];
-        let screens: Vec<_> =
-            streams.into_iter().filter_map(|(format, stream)| Screen::new(format, stream)).collect();
+        let screens: Vec<_> = streams
+            .into_iter()
+            .filter_map(|(format, stream)| Screen::new(format, stream, args.stat))
+            .collect();
         // What measures nothing must not touch a file with figures in it.
         let path = args.out.output.as_deref().filter(|_| !args.plan && !args.verify);
         let opened = path.map(|path| open_file(args, path)).transpose()?;
@@ -243,7 +245,8 @@ fn open_file(args: &Args, path: &Path) -> Result<(ResultFile, Report), String> {
         };
         return opened.map(|(journal, found)| (ResultFile::Journal(journal), found)).map_err(named);
     }
-    let sink = FileSink::create(format, path).map_err(named)?;
+    let mut sink = FileSink::create(format, path).map_err(named)?;
+    sink.show(args.stat);
     Ok((ResultFile::Sink(sink), Report::default()))
 }
 

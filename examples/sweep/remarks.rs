@@ -8,6 +8,7 @@ use llama_bench_rs::{
     record::{FlashAttnSetting, Report},
     report::{
         Format,
+        answer::Answer,
         insights::{Level, Statement, insights, unbelievable},
         run_labels,
     },
@@ -47,6 +48,11 @@ pub fn tell(report: &Report, args: &Args, said: &[String]) {
         if let (Statement::Neighbours(_), Level::Warning) = (&insight.statement, insight.level()) {
             complain!("sweep: {}{insight}", labels[insight.run]);
         }
+    }
+    // The table of means says nothing of what to believe; the other formats for people begin with it.
+    let is_table = matches!(args.out.format, OutputFormat::Rows(Format::Markdown));
+    if is_table && !args.explain && !report.runs.is_empty() {
+        complain!("sweep: {}", Answer::of(report, &[]).headline.trust_words());
     }
     for (run, label) in report.runs.iter().zip(&labels) {
         for cell in &run.cells {

@@ -1,11 +1,11 @@
 //! Standard output or standard error, as far as results are printed there.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use llama_bench_rs::{
     cli::OutputFormat,
     record::Report,
-    report::{Format, ReportError, Sink, between_runs_markdown, insights::Expectation, terminal},
+    report::{Format, ReportError, Sink, Stat, between_runs_markdown, insights::Expectation, terminal},
 };
 
 #[derive(Clone, Copy)]
@@ -21,6 +21,13 @@ impl Stream {
             Stream::Err => Box::new(io::stderr()),
         }
     }
+
+    fn style(self) -> terminal::Style {
+        match self {
+            Stream::Out => terminal::Style::of(&io::stdout()),
+            Stream::Err => terminal::Style::of(&io::stderr()),
+        }
+    }
 }
 
 /// A stream with the format that results have there.
@@ -33,10 +40,14 @@ pub enum Screen {
 
 impl Screen {
     /// `None` if nothing is to be printed there.
-    pub fn new(format: OutputFormat, stream: Stream) -> Option<Self> {
+    pub fn new(format: OutputFormat, stream: Stream, stat: Stat) -> Option<Self> {
         match format {
             OutputFormat::Terminal => Some(Self::AtEnd(stream)),
-            OutputFormat::Rows(format) => Some(Self::Rows(format, Sink::new(format, stream.open()))),
+            OutputFormat::Rows(format) => {
+                let mut rows = Sink::new(format, stream.open());
+                rows.show(stat);
+                Some(Self::Rows(format, rows))
+            }
             OutputFormat::Nothing => None,
         }
     }
@@ -65,23 +76,9 @@ impl Screen {
             }
             Self::AtEnd(..) if whole.runs.is_empty() => Ok(()),
             Self::AtEnd(stream) => {
-                let text = terminal::render_with(whole, expectations, style(stream));
+                let text = terminal::render_with(whole, expectations, stream.style());
                 stream.open().write_all(text.as_bytes()).map_err(ReportError::Write)
             }
         }
-    }
-}
-
-/// Colour where a person looks at a terminal and has not asked for none.
-fn style(stream: Stream) -> terminal::Style {
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let is_terminal = match stream {
-        Stream::Out => io::stdout().is_terminal(),
-        Stream::Err => io::stderr().is_terminal(),
-    };
-    terminal::Style {
-        colour: is_terminal && variable("NO_COLOR").is_none(),
-        width: variable("COLUMNS").and_then(|columns| columns.parse().ok()).unwrap_or(100),
-        unicode: true,
     }
 }

@@ -82,29 +82,6 @@ pub fn between_runs_markdown(report: &Report) -> String {
     text
 }
 
-/// The same in aligned lines.
-pub(super) fn between_runs_text(report: &Report) -> String {
-    let all = between_runs(report);
-    let labels = labels(report, &all);
-    let width = all.iter().map(|one| one.test.to_string().chars().count()).max().unwrap_or(0);
-    let mut text = String::new();
-    let mut last = None;
-    for one in &all {
-        if last != Some(one.run) {
-            let label = labels.get(&one.run).filter(|label| !label.is_empty());
-            let label = label.map(|label| format!(" of {label}")).unwrap_or_default();
-            text += &format!(
-                "{}All {} runs{label}, 95 % interval between runs:\n",
-                if text.is_empty() { "" } else { "\n" },
-                one.measured.n_runs
-            );
-            last = Some(one.run);
-        }
-        text += &format!("  {:<width$}  {} t/s\n", one.test.to_string(), figure(one));
-    }
-    text
-}
-
 /// `9256.12 (9130.02 to 9380.90)`, in t/s.
 fn figure(one: &BetweenRuns) -> String {
     let PrintedRate { rate, lower, upper, .. } = one.measured;
@@ -147,7 +124,6 @@ mod tests {
         let report = Report { runs: vec![run(512, &[100, 101]), run(256, &[100, 101])] };
         assert!(between_runs(&report).is_empty());
         assert_eq!(between_runs_markdown(&report), "");
-        assert_eq!(between_runs_text(&report), "");
     }
 
     #[test]
@@ -166,7 +142,5 @@ mod tests {
         );
         let table = between_runs_markdown(&report);
         assert!(table.contains("interval between runs") && table.contains("| b 256 |"), "{table}");
-        let text = between_runs_text(&report);
-        assert!(text.contains(" of b 256,") && !text.contains("run 1") && text.is_ascii(), "{text}");
     }
 }

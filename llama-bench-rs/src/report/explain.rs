@@ -1,39 +1,171 @@
 use std::fmt::Write as _;
 
 use super::{
-    chapters::{Chapter, chapters},
-    header_facts,
+    answer::{Answer, ExpectedRow, Next, PivotRow, TimeFigure},
+    in_words::{duration, one_line},
     insights::{Expectation, Level},
 };
 use crate::record::Report;
 
-/// The header and the insights of every run as Markdown, to go around the table of
-/// [`Format::Markdown`](super::Format::Markdown), as one pastes it into an issue.
+/// What a report answers as Markdown, to go around the table of [`Format::Markdown`](super::Format::Markdown), as one pastes
+/// it into an issue: the result first, then the figures by depth, how times are spread, what the figures mean, what was
+/// expected, what to run next, and the configuration.
 pub fn explain_markdown(report: &Report, expectations: &[Expectation]) -> String {
+    if report.runs.is_empty() {
+        return String::new();
+    }
+    let answer = Answer::of(report, expectations);
+    let sections = [
+        format!("**{}**: {}\n", escape(&answer.headline.title()), escape(&answer.headline.sentence())),
+        pivot(&answer),
+        percentiles(&answer),
+        said(&answer),
+        expected(&answer.expected),
+        next(&answer.next),
+        facts(&answer),
+    ];
+    sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+fn pivot(answer: &Answer) -> String {
+    let rows = answer.rows();
+    if !rows.iter().any(|(_, row)| row.is_some()) {
+        return String::new();
+    }
+    let time =
+        |of: fn(&PivotRow) -> Option<TimeFigure>| move |row: &PivotRow| of(row).map(|time| time.to_string());
+    let columns: [(&str, &dyn Fn(&PivotRow) -> Option<String>); 7] = [
+        ("depth", &|row| Some(row.n_depth.to_string())),
+        ("prefill t/s", &|row| row.prefill.map(|figure| figure.bare())),
+        ("generation t/s", &|row| row.generation.map(|figure| figure.bare())),
+        ("embedding t/s", &|row| row.embedding.map(|figure| figure.bare())),
+        ("first token", &time(|row| row.first_token)),
+        ("100 tokens", &time(|row| row.answers[0])),
+        ("500 tokens", &time(|row| row.answers[1])),
+    ];
+    let names: Vec<String> = rows.iter().map(|(configuration, _)| escape(&configuration.name)).collect();
+    let mut table = Table::of_names("configuration", names);
+    for (heading, value) in columns {
+        table.right(heading, rows.iter().map(|(_, row)| row.and_then(value)));
+    }
+    let why = answer.why_falls().map_or_else(String::new, |why| format!("\n{why}\n"));
+    format!("{}\n{}\n{why}", table.text(), answer.caption())
+}
+
+fn percentiles(answer: &Answer) -> String {
+    let rows: Vec<_> = answer
+        .configurations
+        .iter()
+        .flat_map(|configuration| configuration.percentiles.iter().map(move |it| (&configuration.name, it)))
+        .collect();
+    if rows.iter().all(|(_, it)| it.spread.is_none()) {
+        return String::new();
+    }
+    let spread = |of: fn(&super::answer::TimeSpread) -> String| {
+        rows.iter().map(move |(_, it)| it.spread.as_ref().map(of))
+    };
+    let mut table = Table::of_names("configuration", rows.iter().map(|(name, _)| escape(name)).collect());
+    table.left("test", rows.iter().map(|(_, it)| Some(it.test.to_string())));
+    table.right("mean", rows.iter().map(|(_, it)| Some(duration(it.mean))));
+    table.right("p50", spread(|it| duration(it.p50)));
+    table.right("p90", spread(|it| duration(it.p90)));
+    table.right("p99", spread(|it| duration(it.p99)));
+    table.right("max", spread(|it| duration(it.max)));
+    table.right("n", spread(|it| it.n.to_string()));
+    format!("Times of a prompt (pp), a text (embd) and a generated token (tg):\n\n{}", table.text())
+}
+
+fn said(answer: &Answer) -> String {
+    let line = |said: &super::answer::Said| {
+        let mark = match said.level {
+            Level::Warning => "**Warning:** ",
+            Level::Note | Level::Good => "",
+        };
+        format!("- {mark}{}\n", escape(&said.to_string()))
+    };
+    answer.said.iter().map(line).collect()
+}
+
+fn expected(rows: &[ExpectedRow]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let names = rows.iter().map(|row| escape(&row.configuration)).collect();
+    let mut table = Table::of_names("configuration", names);
+    table.left("test", rows.iter().map(|row| Some(row.expected.expectation.test().to_string())));
+    table.right("expected", rows.iter().map(|row| Some(row.expected.expectation.range())));
+    table.right("measured (95 % interval)", rows.iter().map(|row| Some(row.expected.measured_words())));
+    table.left("verdict", rows.iter().map(|row| Some(row.expected.verdict.to_string())));
+    table.text()
+}
+
+fn next(all: &[Next]) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    // A fence that no name in a command can close.
+    let lines = all.iter().map(|Next { why, command }| format!("# {}\n{command}\n", one_line(why)));
+    let lines: String = lines.collect();
+    let longest = lines.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat((longest + 1).max(3));
+    format!("Next:\n\n{fence}sh\n{lines}{fence}\n")
+}
+
+fn facts(answer: &Answer) -> String {
     let mut text = String::new();
-    for Chapter { heading, run, insights } in chapters(report, expectations) {
-        if !text.is_empty() {
-            text.push('\n');
-        }
+    let mut list = |heading: Option<&str>, facts: &[super::Fact]| {
         if let Some(heading) = heading {
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "### {heading}\n");
+            let _ = writeln!(text, "\n{}:\n", escape(heading));
         }
-        for fact in header_facts(run) {
+        for fact in facts {
             let _ = writeln!(text, "- **{}**: {}", fact.label, escape(&fact.value));
         }
-        if !insights.is_empty() {
-            text.push('\n');
-        }
-        for insight in insights {
-            let mark = match insight.level() {
-                Level::Warning => "**Warning:** ",
-                Level::Note | Level::Good => "",
-            };
-            let _ = writeln!(text, "- {mark}{}", escape(&insight.to_string()));
+    };
+    list(None, &answer.facts.shared);
+    answer.facts.own.iter().for_each(|(name, own)| list(Some(name), own));
+    text
+}
+
+/// A table under construction; columns without any text are left out.
+#[derive(Default)]
+struct Table {
+    columns: Vec<(String, bool, Vec<String>)>,
+}
+
+impl Table {
+    /// Begins with the names of rows.
+    fn of_names(heading: &str, names: Vec<String>) -> Self {
+        let mut table = Self::default();
+        table.push(heading, true, names);
+        table
+    }
+
+    fn left(&mut self, heading: &str, cells: impl Iterator<Item = Option<String>>) {
+        self.push(heading, true, cells.map(Option::unwrap_or_default).collect());
+    }
+
+    fn right(&mut self, heading: &str, cells: impl Iterator<Item = Option<String>>) {
+        self.push(heading, false, cells.map(Option::unwrap_or_default).collect());
+    }
+
+    fn push(&mut self, heading: &str, is_left: bool, cells: Vec<String>) {
+        if cells.iter().any(|cell| !cell.is_empty()) {
+            self.columns.push((heading.into(), is_left, cells));
         }
     }
-    text
+
+    fn text(&self) -> String {
+        let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
+        let n_rows = self.columns.first().map_or(0, |(_, _, cells)| cells.len());
+        let rule = |is_left: &bool| if *is_left { "---" } else { "---:" };
+        let mut text = line(self.columns.iter().map(|(heading, ..)| heading.as_str()).collect());
+        text += &line(self.columns.iter().map(|(_, is_left, _)| rule(is_left)).collect());
+        for row in 0..n_rows {
+            text += &line(self.columns.iter().map(|(_, _, cells)| cells[row].as_str()).collect());
+        }
+        text
+    }
 }
 
 /// Text from a file must stay text: no markup, no links, no HTML, and nobody mentioned.

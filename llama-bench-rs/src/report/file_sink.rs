@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Format, ReportError, Sink};
+use super::{Format, ReportError, Sink, Stat};
 use crate::record::{Cell, CurvePoint, Header};
 
 /// Writes a report to a file while it is being measured. After every cell the file is complete, whatever ends the
@@ -40,6 +40,11 @@ impl FileSink {
     /// Tells which runs are to come: see [`Sink::announce`].
     pub fn announce(&mut self, headers: &[&Header]) {
         self.sink.announce(headers);
+    }
+
+    /// Shows another statistic than the mean: see [`Sink::show`].
+    pub fn show(&mut self, stat: Stat) {
+        self.sink.show(stat);
     }
 
     /// Begins a run.

@@ -3,7 +3,7 @@ use std::{io::Write, path::Path};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Flat, OutcomeKind,
+    Flat, OutcomeKind, Stat,
     flat::to_text,
     in_words::one_line,
     sink::{Encode, EncodeError},
@@ -19,6 +19,8 @@ pub(super) struct Markdown {
     long: Vec<String>,
     /// Why cells failed, each reason once; a cell has the number of its own.
     reasons: Vec<String>,
+    /// What is shown as a cell's speed.
+    stat: Stat,
 }
 
 /// A parameter that has a column only where it is worth one.
@@ -31,6 +33,10 @@ struct Param {
 }
 
 impl Encode for Markdown {
+    fn show(&mut self, stat: Stat) {
+        self.stat = stat;
+    }
+
     fn announce(&mut self, runs: &[Flat]) {
         self.announced = runs.iter().filter_map(|run| run.to_map().ok()).collect();
     }
@@ -43,6 +49,8 @@ impl Encode for Markdown {
                 writeln!(out)?;
             }
             self.columns = wanted;
+            let speed = self.stat.heading();
+            let heading = |column: &'static str| if column == "t/s" { &speed } else { heading(column) };
             write_line(out, self.columns.iter().map(|c| pad(heading(c), width(c))))?;
             write_line(out, self.columns.iter().map(|c| rule(width(c))))?;
         }
@@ -199,9 +207,21 @@ impl Markdown {
                 let message = one_line(row.error_message.as_deref().unwrap_or_default());
                 format!("failed: {kind} ({})", self.number_of(format!("{kind}: {message}")))
             }
+            _ if self.stat != Stat::Mean => self.of_samples(row),
             (_, Some(mean), Some(stddev)) => format!("{mean:.2} ± {stddev:.2}"),
             (_, Some(mean), None) => format!("{mean:.2}"),
             (_, None, _) => "no time passed".into(),
+        }
+    }
+
+    /// The statistic of the repetitions, if the row has any.
+    fn of_samples(&self, row: &Flat) -> String {
+        let n_tokens = row.test().map_or(0, |test| test.kind.n_tokens());
+        match (self.stat.of(n_tokens, &row.samples_ns), row.samples_ns.is_empty()) {
+            (Some((rate, Some(spread))), _) => format!("{:.2} ± {:.2}", rate.get(), spread.get()),
+            (Some((rate, None)), _) => format!("{:.2}", rate.get()),
+            (None, true) => "repetitions unknown".into(),
+            (None, false) => "no time passed".into(),
         }
     }
 

@@ -37,7 +37,6 @@
 
 pub mod answer;
 mod between_runs;
-mod chapters;
 pub(crate) mod columns;
 mod csv;
 pub(crate) mod decode;
@@ -64,6 +63,7 @@ mod sink;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod stat;
 mod summary_text;
 pub mod svg;
 pub mod terminal;
@@ -86,6 +86,7 @@ pub use read::{Loaded, read_bytes, read_file, read_str};
 pub use schema::json_schema;
 pub use side_by_side::comparison_text;
 pub use sink::Sink;
+pub use stat::{Stat, UnknownStat};
 pub use summary_text::{Fact, header_facts, header_text};
 
 /// A file format.
@@ -146,7 +147,16 @@ impl FromStr for Format {
 /// # Errors
 /// The output refuses the data.
 pub fn write(report: &Report, format: Format, out: impl Write) -> Result<(), ReportError> {
+    write_with(report, format, Stat::Mean, out)
+}
+
+/// The same, with another statistic than the mean as a cell's speed in Markdown.
+///
+/// # Errors
+/// The output refuses the data.
+pub fn write_with(report: &Report, format: Format, stat: Stat, out: impl Write) -> Result<(), ReportError> {
     let mut sink = Sink::new(format, out);
+    sink.show(stat);
     let headers: Vec<&Header> = report.runs.iter().map(|run| &run.header).collect();
     sink.announce(&headers);
     for run in &report.runs {

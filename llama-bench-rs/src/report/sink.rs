@@ -3,13 +3,18 @@ use std::{
     io::{self, Write},
 };
 
-use super::{Flat, Format, ReportError, csv::Csv, json::Json, jsonl::Jsonl, markdown::Markdown, sql::Sql};
+use super::{
+    Flat, Format, ReportError, Stat, csv::Csv, json::Json, jsonl::Jsonl, markdown::Markdown, sql::Sql,
+};
 use crate::record::{Cell, CurvePoint, Header};
 
 /// What a format does with the parts of a report.
 pub(super) trait Encode: Send {
     /// The runs to come, as far as they are known.
     fn announce(&mut self, _runs: &[Flat]) {}
+
+    /// What to show as a cell's speed, where only one statistic is shown.
+    fn show(&mut self, _stat: Stat) {}
 
     /// The beginning of a run; the first one is the beginning of the file.
     fn begin(&mut self, out: &mut dyn Write, run: &Flat) -> Result<(), EncodeError>;
@@ -91,6 +96,12 @@ impl<W: Write> Sink<W> {
     pub fn announce(&mut self, headers: &[&Header]) {
         let runs: Vec<Flat> = headers.iter().map(|&header| Flat::from(header)).collect();
         self.encoder.announce(&runs);
+    }
+
+    /// Shows another statistic than the mean as a cell's speed. Only Markdown does; the other formats hold every
+    /// repetition.
+    pub fn show(&mut self, stat: Stat) {
+        self.encoder.show(stat);
     }
 
     /// Begins the next run.

@@ -1,48 +1,35 @@
-//! The report for a person at a terminal: header, aligned table with intervals and bars, insights.
+//! The report for a person at a terminal: the answer first, then the figures by depth, bars, sentences, what was expected,
+//! what to run next, and the configuration last.
 //!
 //! ```no_run
-//! use std::io::IsTerminal;
-//!
 //! use llama_bench_rs::report::{self, terminal::{Style, render}};
 //!
 //! # fn main() -> llama_bench_rs::Result<()> {
 //! let report = report::read_file("results.jsonl")?.report;
-//! let style = Style { colour: std::io::stdout().is_terminal(), ..Style::default() };
-//! print!("{}", render(&report, style));
+//! print!("{}", render(&report, Style::of(&std::io::stdout())));
 //! # Ok(())
 //! # }
 //! ```
 
+mod bars;
+mod facts;
+mod grid;
+mod names;
 mod paint;
-mod table;
+mod pivot;
+mod style;
 
 use super::{
-    between_runs::between_runs_text,
-    chapters::{Chapter, chapters},
-    header_facts,
-    insights::{Expectation, Insight, Level},
+    answer::{Answer, ExpectedRow, Next, Said},
+    insights::{Expectation, Level},
     side_by_side::SideBySide,
 };
-use crate::record::{Report, Run};
+use crate::record::Report;
+use grid::{Column, Grid};
+use names::Names;
 use paint::{Ink, Paint};
 
-/// How the text is to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Style {
-    /// Whether to colour it by escape sequences: only for a terminal.
-    pub colour: bool,
-    /// Columns to fill. Bars and lesser columns are left out where they do not fit; figures never are.
-    pub width: usize,
-    /// Whether to use characters beyond ASCII, such as `±` and block bars.
-    pub unicode: bool,
-}
-
-impl Default for Style {
-    /// Plain Unicode text, 100 columns wide.
-    fn default() -> Self {
-        Self { colour: false, width: 100, unicode: true }
-    }
-}
+pub use style::Style;
 
 /// A whole report.
 pub fn render(report: &Report, style: Style) -> String {
@@ -51,53 +38,99 @@ pub fn render(report: &Report, style: Style) -> String {
 
 /// A whole report, held against what was expected of it.
 pub fn render_with(report: &Report, expectations: &[Expectation], style: Style) -> String {
+    if report.runs.is_empty() {
+        return String::new();
+    }
     let paint = Paint::new(style);
-    let mut text = String::new();
-    for Chapter { heading, run, insights } in chapters(report, expectations) {
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        if let Some(heading) = heading {
-            text += &paint.ink(Ink::Strong, &heading);
-            text += "\n\n";
-        }
-        text += &header(run, &paint);
-        if !run.cells.is_empty() {
-            text.push('\n');
-            text += &table::table(run, &paint);
-        }
-        if !insights.is_empty() {
-            text.push('\n');
-        }
-        insights.iter().for_each(|insight| text += &bullet(insight, &paint));
+    let answer = Answer::of(report, expectations);
+    let names = Names::of(&answer, paint.width());
+    let sections = [
+        headline(&answer, &paint) + &names.legend(&paint),
+        pivot::pivot(&answer, &names, &paint),
+        bars::bars(report, &answer, &names, &paint),
+        side_by_side(report, &paint),
+        said(&answer.said, &paint),
+        expected(&answer.expected, &names, &paint),
+        next(&answer.next, &paint),
+        facts::facts(&answer.facts, &paint),
+    ];
+    sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+fn headline(answer: &Answer, paint: &Paint) -> String {
+    let ink = match answer.headline.trust.level() {
+        Level::Good => Ink::Good,
+        Level::Note => Ink::Strong,
+        Level::Warning => Ink::Warning,
+    };
+    let title = paint.wrapped("", 0, &answer.headline.title());
+    let sentence = paint.wrapped("", 0, &answer.headline.sentence());
+    paint.ink_lines(Ink::Strong, &title) + &paint.ink_lines(ink, &sentence)
+}
+
+/// A heading of its own line.
+fn heading(paint: &Paint, text: &str) -> String {
+    format!("{}\n", paint.ink(Ink::Strong, text))
+}
+
+/// The changes between configurations, each with its verdict; empty for a single run.
+fn side_by_side(report: &Report, paint: &Paint) -> String {
+    let Some(all) = SideBySide::of(report) else { return String::new() };
+    let caption = paint.ink_lines(Ink::Faint, &paint.wrapped("", 0, &all.caption()));
+    heading(paint, "Side by side") + &paint.text(&all.tables(paint.width())) + &caption
+}
+
+fn said(all: &[Said], paint: &Paint) -> String {
+    let line = |said: &Said| {
+        let (ink, mark) = match said.level {
+            Level::Warning => (Ink::Warning, "! "),
+            Level::Good => (Ink::Good, "+ "),
+            Level::Note => (Ink::Faint, "- "),
+        };
+        paint.wrapped(&paint.ink(ink, mark), mark.len(), &said.to_string())
+    };
+    let lines: String = all.iter().map(line).collect();
+    if lines.is_empty() { lines } else { heading(paint, "What it means") + &lines }
+}
+
+fn expected(rows: &[ExpectedRow], names: &Names, paint: &Paint) -> String {
+    let Some(first) = rows.first() else { return String::new() };
+    let all = |value: fn(&ExpectedRow) -> String| rows.iter().map(value).collect::<Vec<_>>();
+    let verdict_ink = |i: usize| match rows[i].expected.level() {
+        Level::Good => Some(Ink::Good),
+        Level::Note => None,
+        Level::Warning => Some(Ink::Warning),
+    };
+    let configurations = rows.iter().map(|row| names.short(&row.configuration)).collect();
+    let grid = Grid {
+        keys: vec![
+            Column::left("configuration", configurations),
+            Column::left("test", all(|row| row.expected.expectation.test().to_string())),
+        ],
+        blocks: vec![
+            vec![Column::right("expected", all(|row| row.expected.expectation.range()))],
+            vec![Column::right("measured\n(95 % interval)", all(|row| row.expected.measured_words()))],
+            vec![Column::left("verdict", all(|row| row.expected.verdict.to_string())).inked(verdict_ink)],
+        ],
+        n_rows: rows.len(),
+        ..Grid::default()
+    };
+    let scope = first.expected.measured.map_or_else(String::new, |measured| {
+        paint.ink_lines(Ink::Faint, &paint.wrapped("", 0, &format!("The interval: {}.", measured.scope())))
+    });
+    heading(paint, "Expected") + &grid.render(paint) + &scope
+}
+
+fn next(all: &[Next], paint: &Paint) -> String {
+    if all.is_empty() {
+        return String::new();
     }
-    let together = between_runs_text(report);
-    if !together.is_empty() {
-        text += &format!("\n{together}");
-    }
-    if let Some(all) = SideBySide::of(report) {
-        let (caption, tables) = (paint.wrapped("", 0, &all.caption()), paint.text(&all.tables(style.width)));
-        text += &format!("\n{}\n\n{caption}\n{tables}", paint.ink(Ink::Strong, "Side by side"));
+    let mut text = heading(paint, "Next");
+    for Next { why, command } in all {
+        let comment = paint.wrapped("  ", 2, why);
+        let comment = comment.lines().map(|line| format!("# {}\n", line.trim_start()));
+        text += &paint.ink_lines(Ink::Faint, &comment.collect::<String>());
+        text += &paint.command(command);
     }
     text
-}
-
-/// The facts, labels in a column of their own.
-fn header(run: &Run, paint: &Paint) -> String {
-    let facts = header_facts(run);
-    let width = facts.iter().map(|fact| fact.label.chars().count()).max().unwrap_or(0) + 2;
-    let line = |fact: &super::Fact| {
-        let label = paint.ink(Ink::Faint, &format!("{:<width$}", format!("{}:", fact.label)));
-        paint.wrapped(&label, width, &fact.value)
-    };
-    facts.iter().map(line).collect()
-}
-
-fn bullet(insight: &Insight, paint: &Paint) -> String {
-    let (ink, mark) = match insight.level() {
-        Level::Warning => (Ink::Warning, "! "),
-        Level::Good => (Ink::Good, "+ "),
-        Level::Note => (Ink::Faint, "- "),
-    };
-    paint.wrapped(&paint.ink(ink, mark), mark.len(), &insight.to_string())
 }

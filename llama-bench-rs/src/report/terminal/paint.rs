@@ -22,6 +22,9 @@ impl Paint {
     /// Narrower than this nothing can be wrapped to.
     const NARROWEST: usize = 20;
 
+    /// Lines of sentences longer than this are hard to read.
+    const WIDEST_TEXT: usize = 110;
+
     pub(super) fn new(style: Style) -> Self {
         Self { style: Style { width: style.width.max(Self::NARROWEST), ..style } }
     }
@@ -46,6 +49,31 @@ impl Paint {
         format!("{sgr}{text}{sgr:#}")
     }
 
+    /// The same line by line, so that a colour never crosses a line break.
+    pub(super) fn ink_lines(&self, ink: Ink, text: &str) -> String {
+        text.lines().map(|line| format!("{}\n", self.ink(ink, line))).collect()
+    }
+
+    /// A command in lines that a shell reads as one, broken between arguments only.
+    pub(super) fn command(&self, command: &str) -> String {
+        const GOES_ON: &str = " \\\n    ";
+        let (mut text, mut column) = (String::new(), 0);
+        for (i, word) in arguments(&self.text(command)).into_iter().enumerate() {
+            let length = word.chars().count();
+            // Room for the blank before it and for what breaks the line behind it.
+            if i > 0 && column + length + 3 > self.style.width {
+                text += GOES_ON;
+                column = 4;
+            } else if i > 0 {
+                text.push(' ');
+                column += 1;
+            }
+            text += &word;
+            column += length;
+        }
+        text + "\n"
+    }
+
     /// Text in the characters that the terminal has.
     pub(super) fn text(&self, text: &str) -> String {
         if self.style.unicode || text.is_ascii() {
@@ -59,6 +87,7 @@ impl Paint {
                 // As in `63 C`.
                 '°' => {}
                 '…' => ascii.push_str("..."),
+                '–' => ascii.push('-'),
                 HELD => ascii.push(' '),
                 c if c.is_ascii() => ascii.push(c),
                 _ => ascii.push('?'),
@@ -69,7 +98,7 @@ impl Paint {
 
     /// Text behind a label of this width, wrapped so that it stays behind it, with a line break at its end.
     pub(super) fn wrapped(&self, label: &str, width: usize, text: &str) -> String {
-        let room = self.style.width.saturating_sub(width).max(Self::NARROWEST);
+        let room = self.style.width.min(Self::WIDEST_TEXT).saturating_sub(width).max(Self::NARROWEST);
         let text = keep_units(text)
             .split(HELD)
             .map(|part| self.text(part))
@@ -107,6 +136,38 @@ impl Paint {
 
 /// A blank at which no line is broken, while lines are made.
 const HELD: char = '\u{a0}';
+
+/// The arguments of a command, each as it is quoted, a flag with its value.
+fn arguments(command: &str) -> Vec<String> {
+    let mut arguments: Vec<String> = Vec::new();
+    for word in words(command) {
+        match arguments.last_mut() {
+            Some(flag)
+                if flag.starts_with('-') && !flag.contains(' ') && flag != "--" && !word.starts_with('-') =>
+            {
+                flag.push(' ');
+                *flag += &word;
+            }
+            _ => arguments.push(word),
+        }
+    }
+    arguments
+}
+
+/// The words of a command, each as it is quoted.
+fn words(command: &str) -> Vec<String> {
+    let mut arguments = vec![String::new()];
+    let mut is_quoted = false;
+    for c in command.chars() {
+        is_quoted ^= c == '\'';
+        match (c, arguments.last_mut()) {
+            (' ', _) if !is_quoted => arguments.push(String::new()),
+            (c, Some(last)) => last.push(c),
+            (_, None) => {}
+        }
+    }
+    arguments
+}
 
 /// Holds numbers and their units together.
 fn keep_units(text: &str) -> String {
@@ -147,6 +208,15 @@ mod tests {
         assert_eq!(
             narrow.wrapped("- ", 2, "it takes some time, 11.1 ms (± 2 %)."),
             "- it takes some time,\n  11.1 ms (+/- 2 %).\n"
+        );
+    }
+
+    #[test]
+    fn a_command_is_broken_between_its_arguments() {
+        let narrow = Paint::new(Style { width: 24, ..Style::default() });
+        assert_eq!(
+            narrow.command("sweep -m 'a long model name.gguf' -d 0,4096 -r 12"),
+            "sweep \\\n    -m 'a long model name.gguf' \\\n    -d 0,4096 -r 12\n"
         );
     }
 
