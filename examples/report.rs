@@ -128,7 +128,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     }
     let printed = args.format.or(nothing_asked.then_some(Format::Markdown));
     if printed == Some(Format::Markdown) && !args.explain {
-        complain!("report: {}", Answer::of(&report, &[]).headline.trust_words());
+        complain!("report: trust: {}", Answer::of(&report, &[]).headline.trust_words());
     }
     for (i, run) in report.runs.iter().enumerate() {
         if let Some(doubt) = insights::unbelievable(run) {

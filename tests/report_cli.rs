@@ -49,10 +49,10 @@ fn old_results_are_explained_and_held_against_what_was_expected() {
     };
     let (status, out, err) = expect("0.001..");
     assert_eq!(status, Some(0), "{err}");
-    assert!(err.contains(&format!("- {test}: at least 0.001 t/s expected")), "{err}");
+    assert!(err.contains(&format!("| {test} | at least 0.001 t/s |")), "{err}");
     assert!(report::read_str(&out).is_ok(), "standard output is for scripts");
     let (status, _, err) = expect("1e9..");
-    assert!(err.contains("falls short of the expectation"), "{err}");
+    assert!(err.contains("| falls short |"), "{err}");
     assert_eq!(status, Some(3));
     let (status, _, err) = said(&run(folder.path(), &[&file, "--explain", "--expect", "fast"]));
     assert_eq!(status, Some(2));

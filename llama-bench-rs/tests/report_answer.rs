@@ -148,6 +148,13 @@ fn several_runs_of_one_configuration_are_one_row_with_intervals_between_runs() {
     assert!((0.02..0.15).contains(&width), "runs lie 3 % apart, their repetitions 0.2 %: {width}");
     let first = row.first_token.unwrap();
     assert!(first.half_width.unwrap() > first.time / 50, "{first}");
+    // The first token comes with the prompt: its wait is as certain as the prompt's speed, also of two runs.
+    let two = Answer::of(&Report { runs: report.runs[..2].to_vec() }, &[]);
+    let row = &two.configurations[0].pivot.rows[0];
+    let first = row.first_token.unwrap();
+    let of_time = first.half_width.unwrap().as_secs_f64() / first.time.as_secs_f64();
+    let of_speed = row.prefill.unwrap().relative_half_width().unwrap().get();
+    assert!((of_time / of_speed - 1.0).abs() < 0.01, "{of_time} {of_speed}");
     assert!(answer.headline.sentence().contains(" between 3 runs") || answer.headline.n_doubtful == 1);
     assert_eq!(answer.headline.title(), "gpt-oss 20B Q4_K - Medium on NVIDIA GB10, 3 runs");
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use llama_bench_rs::{
     record::*,
     report::{
+        answer::Answer,
         explain_markdown,
         insights::{Expectation, Statement, chat_times, insights_with, predict},
         terminal::{Style, render},
@@ -178,5 +179,15 @@ proptest! {
         let text = render(&report, Style { colour, width, unicode });
         prop_assert!(unicode || text.is_ascii());
         let _ = explain_markdown(&report, &expected);
+        let answer = Answer::of(&report, &expected);
+        let sentence = answer.headline.sentence();
+        prop_assert!(sentence.ends_with('.') && !sentence.contains(char::is_control), "{sentence:?}");
+        for odd in ["NaN", "inf", "-0"] {
+            // Of several runs it names configurations, which may be called anything.
+            prop_assert!(report.runs.len() > 1 || !sentence.contains(odd), "{sentence}");
+        }
+        for next in &answer.next {
+            prop_assert!(!next.command.contains(char::is_control), "{:?}", next.command);
+        }
     }
 }

@@ -4,7 +4,7 @@ mod report_support;
 
 use llama_bench_rs::{
     record::{Cell, Config, Header, Outcome, Report, Run, TestKind, Timing},
-    report::{self, FIELDS, Format, Kind, Origin, ReportError, Sink},
+    report::{self, FIELDS, Format, Kind, Origin, ReportError, Sink, Stat},
 };
 use report_support::{assorted, reference};
 use rusqlite::{Connection, types::Value as Sql};
@@ -386,4 +386,27 @@ fn own_fields_are_told_from_llama_benchs() {
     let theirs = FIELDS.iter().filter(|field| field.origin == Origin::LlamaBench).count();
     assert_eq!(theirs, 42);
     assert!(KEYS.iter().all(|key| FIELDS.iter().any(|field| field.name == *key)));
+}
+
+/// llama-bench's columns to the letter but for the heading of the speed, which says what it is.
+#[test]
+fn markdown_of_medians_and_percentiles() {
+    let table = |stat: Stat| {
+        let mut bytes = Vec::new();
+        report::write_with(&assorted(), Format::Markdown, stat, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    assert_eq!(table(Stat::Mean), text(&assorted(), Format::Markdown));
+    insta::assert_snapshot!("markdown_median", table(Stat::Median));
+    insta::assert_snapshot!("markdown_p90", table(Stat::Percentile(90)));
+}
+
+/// Only a table for people shows one statistic; the others hold every repetition.
+#[test]
+fn other_formats_know_no_statistic() {
+    for format in [Format::Json, Format::Jsonl, Format::Csv, Format::Sql] {
+        let mut bytes = Vec::new();
+        report::write_with(&reference(), format, Stat::Median, &mut bytes).unwrap();
+        assert_eq!(String::from_utf8(bytes).unwrap(), text(&reference(), format), "{format}");
+    }
 }

@@ -36,9 +36,10 @@ pub struct Ran {
 }
 
 /// What a sweep said on standard error besides what a busy machine makes it say: repetitions may lie far apart, be
-/// disturbed, or have to wait for another sweep.
+/// disturbed, have to wait for another sweep, or be believed less.
 pub fn complaints(err: &str) -> Vec<&str> {
-    const BUSY: [&str; 3] = ["the spread of ", "Other programs disturbed ", "waiting for another sweep"];
+    const BUSY: [&str; 4] =
+        ["sweep: trust: ", "the spread of ", "Other programs disturbed ", "waiting for another sweep"];
     err.lines().filter(|line| !BUSY.iter().any(|word| line.contains(word))).collect()
 }
 

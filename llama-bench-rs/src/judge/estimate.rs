@@ -129,6 +129,20 @@ impl PrintedRate {
     }
 }
 
+/// The geometric mean of a time that each of several runs tells, with half its 95 % interval between runs, by the rule of
+/// [`PrintedRate`]. Beside each time stands half its interval within its run, if that is known. `None` without times, or if
+/// one is zero.
+pub(crate) fn printed_time(times: &[(Duration, Option<Duration>)]) -> Option<(Duration, Duration)> {
+    // Half a 95 % interval is about two standard errors.
+    let variance = |mean: f64, half: Duration| (half.to_f64() / mean / 2.0).powi(2);
+    let logs: Vec<f64> = times.iter().map(|(time, _)| time.to_f64().ln()).collect();
+    let within: Vec<f64> =
+        times.iter().map(|(time, half)| half.map_or(0.0, |half| variance(time.to_f64(), half))).collect();
+    let (log, half_width) = interval(&logs, &within)?;
+    let bounds = ((log + half_width).exp(), (log - half_width).exp());
+    Some((Duration::from_f64(log.exp())?, Duration::from_f64((bounds.0 - bounds.1) / 2.0)?))
+}
+
 fn scope(n_runs: usize) -> Scope {
     if n_runs > 1 { Scope::BetweenRuns } else { Scope::Assumed }
 }

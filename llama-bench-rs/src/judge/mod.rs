@@ -63,6 +63,7 @@ use crate::{
 
 pub use crate::record::n_sittings;
 pub use crate::stats::Bounds;
+pub(crate) use estimate::printed_time;
 pub use estimate::{PrintedRate, RunEstimate, Scope};
 pub use figure::{AdjustedFigure, RunFigure, TimeFigure};
 pub(crate) use group::Group;

@@ -27,6 +27,9 @@ pub fn explain_markdown(report: &Report, expectations: &[Expectation]) -> String
     sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
+/// What a column shows of a row.
+type Shown<'a> = &'a dyn Fn(&PivotRow) -> Option<String>;
+
 fn pivot(answer: &Answer) -> String {
     let rows = answer.rows();
     if !rows.iter().any(|(_, row)| row.is_some()) {
@@ -34,7 +37,7 @@ fn pivot(answer: &Answer) -> String {
     }
     let time =
         |of: fn(&PivotRow) -> Option<TimeFigure>| move |row: &PivotRow| of(row).map(|time| time.to_string());
-    let columns: [(&str, &dyn Fn(&PivotRow) -> Option<String>); 7] = [
+    let columns: [(&str, Shown<'_>); 7] = [
         ("depth", &|row| Some(row.n_depth.to_string())),
         ("prefill t/s", &|row| row.prefill.map(|figure| figure.bare())),
         ("generation t/s", &|row| row.generation.map(|figure| figure.bare())),
@@ -72,7 +75,7 @@ fn percentiles(answer: &Answer) -> String {
     table.right("p99", spread(|it| duration(it.p99)));
     table.right("max", spread(|it| duration(it.max)));
     table.right("n", spread(|it| it.n.to_string()));
-    format!("Times of a prompt (pp), a text (embd) and a generated token (tg):\n\n{}", table.text())
+    format!("{}\n\n{}", answer.times_caption(), table.text())
 }
 
 fn said(answer: &Answer) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::record::{Config, FlashAttnSetting, Group, Header, Method, Order, Run, TestKind};
+use crate::record::{Cell, Config, FlashAttnSetting, Group, Header, Method, Order, Run, TestKind};
 
 /// The tests of a command.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +18,9 @@ impl Tests {
     /// Those of some runs.
     pub(super) fn of(runs: &[&Run]) -> Self {
         let mut tests = Self::default();
-        for test in runs.iter().flat_map(|run| &run.cells).map(|cell| cell.test) {
+        // What the model cannot do is not asked for again.
+        let is_possible = |cell: &&Cell| cell.failure().is_none_or(|failure| failure.kind != "unsupported");
+        for test in runs.iter().flat_map(|run| &run.cells).filter(is_possible).map(|cell| cell.test) {
             match (test.kind, test.group) {
                 (TestKind::Pp(_), Some(group)) => {
                     tests.pairs.insert(group);

@@ -1,29 +1,45 @@
+use super::Measured;
 use crate::{
     record::Report,
-    report::{Fact, header_facts, run_labels},
+    report::{Fact, header_facts},
 };
 
-/// What was measured on, and how: what all runs share once, then what is a run's own.
+/// What was measured on, and how: what all runs share once, then what is a configuration's or a run's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SharedFacts {
     /// Facts of every run.
     pub shared: Vec<Fact>,
-    /// The name of each run that has facts of its own, and those facts.
+    /// The name of each configuration, or of a run of it such as `ub 1024, run 2 of 3`, and the facts that are its own.
     pub own: Vec<(String, Vec<Fact>)>,
 }
 
 impl SharedFacts {
-    /// Of all runs of a report.
-    pub fn of(report: &Report) -> Self {
-        let all: Vec<Vec<Fact>> = report.runs.iter().map(header_facts).collect();
-        let is_shared = |fact: &Fact| all.iter().all(|facts| facts.contains(fact));
-        let shared = all
-            .first()
-            .map_or_else(Vec::new, |facts| facts.iter().filter(|fact| is_shared(fact)).cloned().collect());
-        let own = all.iter().zip(run_labels(report)).map(|(facts, name)| {
-            (name, facts.iter().filter(|fact| !is_shared(fact)).cloned().collect::<Vec<_>>())
-        });
-        Self { shared, own: own.filter(|(_, facts)| !facts.is_empty()).collect() }
+    pub(super) fn of(report: &Report, all: &[Measured<'_>]) -> Self {
+        let of_all: Vec<Vec<Fact>> = report.runs.iter().map(header_facts).collect();
+        let shared = in_all(&of_all);
+        let mut own = Vec::new();
+        for Measured { name, runs } in all {
+            let of_runs: Vec<Vec<Fact>> = runs.iter().map(|run| header_facts(run)).collect();
+            let of_configuration = in_all(&of_runs);
+            own.push((name.clone(), without(&of_configuration, &shared)));
+            for (i, facts) in of_runs.iter().enumerate() {
+                let run = format!("run {} of {}", i + 1, runs.len());
+                let name = if name.is_empty() { run } else { format!("{name}, {run}") };
+                own.push((name, without(facts, &of_configuration)));
+            }
+        }
+        own.retain(|(_, facts)| !facts.is_empty());
+        Self { shared, own }
     }
+}
+
+/// The facts that are in every list, in the order of the first.
+fn in_all(all: &[Vec<Fact>]) -> Vec<Fact> {
+    let is_shared = |fact: &&Fact| all.iter().all(|facts| facts.contains(fact));
+    all.first().map_or_else(Vec::new, |facts| facts.iter().filter(is_shared).cloned().collect())
+}
+
+fn without(facts: &[Fact], known: &[Fact]) -> Vec<Fact> {
+    facts.iter().filter(|fact| !known.contains(fact)).cloned().collect()
 }

@@ -1,13 +1,13 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    judge::PrintedRate,
+    judge::{PrintedRate, printed_time},
     record::Cell,
     report::{
         figures::Figures,
         in_words::{duration, rough_duration, rough_rate, speed},
     },
-    stats::{Samples, TimePart, TimeSum},
+    stats::TimeSum,
     units::{RateSpread, Share, TokensPerSecond},
 };
 
@@ -65,15 +65,13 @@ pub struct TimeFigure {
 impl TimeFigure {
     /// The same time in each run; `None` of nothing.
     pub(super) fn of(runs: &[TimeSum]) -> Option<Self> {
-        let figure = |sum: TimeSum| Self {
-            time: sum.mean,
-            half_width: sum.ci95.map(|interval| interval.half_width()),
-        };
+        let half_width = |sum: &TimeSum| sum.ci95.map(|interval| interval.half_width());
         if let [one] = runs {
-            return Some(figure(*one));
+            return Some(Self { time: one.mean, half_width: half_width(one) });
         }
-        let means = Samples::new(runs.iter().map(|sum| sum.mean))?;
-        TimeSum::of([TimePart::Samples(&means)]).map(figure)
+        let times: Vec<_> = runs.iter().map(|sum| (sum.mean, half_width(sum))).collect();
+        let (time, half_width) = printed_time(&times)?;
+        Some(Self { time, half_width: Some(half_width) })
     }
 }
 

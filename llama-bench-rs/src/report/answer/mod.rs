@@ -47,7 +47,7 @@ use std::collections::BTreeSet;
 use super::insights::{Expectation, Expected, FailedCells};
 use crate::{
     judge::Group,
-    record::{Report, Run},
+    record::{Report, Run, TestKind},
 };
 
 /// What a report answers.
@@ -101,22 +101,21 @@ pub struct ExpectedRow {
 impl Answer {
     /// What a report answers, held against what was expected of it.
     pub fn of(report: &Report, expectations: &[Expectation]) -> Self {
-        let groups = Group::all_by_build(report);
-        let names = names(&groups);
+        let measured = measured(report);
         let configurations: Vec<Configuration> =
-            groups.iter().zip(&names).map(|(group, name)| configuration(report, group, name)).collect();
+            measured.iter().map(|one| configuration(report, one)).collect();
         let expected = expectations.iter().flat_map(|expectation| {
-            groups.iter().zip(&names).map(|(group, name)| ExpectedRow {
+            measured.iter().map(|Measured { name, runs }| ExpectedRow {
                 configuration: name.clone(),
-                expected: expectation.check_runs(&group.runs),
+                expected: expectation.check_runs(runs),
             })
         });
         Self {
             headline: Headline::of(report, &configurations),
             said: said::said(report, expectations, &configurations),
             expected: expected.collect(),
-            next: next::next(&groups, &names),
-            facts: SharedFacts::of(report),
+            next: next::next(&measured),
+            facts: SharedFacts::of(report, &measured),
             configurations,
         }
     }
@@ -149,23 +148,47 @@ impl Answer {
         text
     }
 
+    /// Of what the [percentiles](Percentiles) are, in a sentence; empty if there are none.
+    pub fn times_caption(&self) -> String {
+        type IsKind = fn(TestKind) -> bool;
+        let kinds: [(IsKind, &str); 3] = [
+            (TestKind::is_prompt, "a prompt (pp)"),
+            (TestKind::is_embedding, "a text (embd)"),
+            (TestKind::is_generation, "a generated token (tg)"),
+        ];
+        let all = || self.configurations.iter().flat_map(|it| &it.percentiles);
+        let named = kinds.into_iter().filter(|(is_kind, _)| all().any(|it| is_kind(it.test.kind)));
+        match &named.map(|(_, name)| name).collect::<Vec<_>>()[..] {
+            [] => String::new(),
+            [one] => format!("Times are of {one}."),
+            [others @ .., last] => format!("Times are of {} and of {last}.", others.join(", of ")),
+        }
+    }
+
     /// Why speed falls with depth, if it does in any configuration.
     pub fn why_falls(&self) -> Option<WhyFalls> {
         self.configurations.iter().find_map(|it| it.why_falls)
     }
 }
 
-/// What sets each configuration apart from the others.
-fn names(groups: &[Group<'_>]) -> Vec<String> {
-    let runs = groups.iter().map(|group| (*group.runs[0]).clone()).collect();
-    super::run_labels(&Report { runs })
+/// The runs of one configuration under its name.
+struct Measured<'a> {
+    name: String,
+    runs: Vec<&'a Run>,
 }
 
-fn configuration(report: &Report, group: &Group<'_>, name: &str) -> Configuration {
-    let runs = &group.runs[..];
+/// The configurations of a report, in the order measured.
+fn measured(report: &Report) -> Vec<Measured<'_>> {
+    let groups = Group::all_by_build(report);
+    let firsts = groups.iter().map(|group| (*group.runs[0]).clone()).collect();
+    let names = super::run_labels(&Report { runs: firsts });
+    groups.into_iter().zip(names).map(|(group, name)| Measured { name, runs: group.runs }).collect()
+}
+
+fn configuration(report: &Report, Measured { name, runs }: &Measured<'_>) -> Configuration {
     let index = |run: &&Run| report.runs.iter().position(|other| std::ptr::eq(other, *run));
     Configuration {
-        name: name.to_owned(),
+        name: name.clone(),
         runs: runs.iter().filter_map(index).collect(),
         pivot: Pivot::of(runs),
         percentiles: percentiles::percentiles(runs),

@@ -1,9 +1,11 @@
 use std::fmt;
 
-use super::command::{Tests, cargo_run, sweep};
+use super::{
+    Measured,
+    command::{Tests, cargo_run, sweep},
+};
 use crate::{
-    judge::Group,
-    record::{Header, Run},
+    record::Header,
     report::insights::{NextStep, next_steps},
 };
 
@@ -24,13 +26,11 @@ impl fmt::Display for Next {
 }
 
 /// Over all configurations: each advice once, for the configuration that needs it most.
-pub(super) fn next(groups: &[Group<'_>], names: &[String]) -> Vec<Next> {
+pub(super) fn next(measured: &[Measured<'_>]) -> Vec<Next> {
     let mut all = Vec::new();
-    let steps = |group: &Group<'_>| next_steps(&group.runs);
-    let advised: Vec<(usize, NextStep)> = groups
+    let advised: Vec<(&Measured<'_>, NextStep)> = measured
         .iter()
-        .enumerate()
-        .flat_map(|(i, group)| steps(group).into_iter().map(move |step| (i, step)))
+        .flat_map(|one| next_steps(&one.runs).into_iter().map(move |step| (one, step)))
         .collect();
     // Where more repetitions do not help, they are not advised for others either: the machine is the same.
     let noisy = advised.iter().find(|(_, step)| matches!(step, NextStep::Quieter { .. }));
@@ -42,19 +42,18 @@ pub(super) fn next(groups: &[Group<'_>], names: &[String]) -> Vec<Next> {
         advised.iter().filter(|(_, step)| needed(step).is_some()).max_by_key(|(_, step)| needed(step))
     };
     let depths = advised.iter().find(|(_, step)| *step == NextStep::Depths);
-    for (i, step) in [noisy.or_else(repeat), depths].into_iter().flatten() {
-        all.extend(measure(&groups[*i].runs, &names[*i], *step));
+    for (one, step) in [noisy.or_else(repeat), depths].into_iter().flatten() {
+        all.extend(measure(one, *step));
     }
     // Once for all of them, with the configuration measured first.
-    let together = advised.iter().find(|(_, step)| *step == NextStep::Parallel);
-    if let Some((i, _)) = together {
-        all.extend(serve(&groups[*i].runs[0].header));
+    if let Some((one, _)) = advised.iter().find(|(_, step)| *step == NextStep::Parallel) {
+        all.extend(serve(&one.runs[0].header));
     }
     all
 }
 
 /// A sweep of the same configuration.
-fn measure(runs: &[&Run], name: &str, step: NextStep) -> Option<Next> {
+fn measure(Measured { name, runs }: &Measured<'_>, step: NextStep) -> Option<Next> {
     let header = &runs[0].header;
     if header.model.filename.is_empty() {
         return None;

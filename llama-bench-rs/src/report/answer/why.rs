@@ -16,11 +16,18 @@ pub struct WhyFalls {
     pub generation: bool,
 }
 
+/// A fall of less is not worth a reason.
+const NOTICEABLE: f64 = 0.01;
+
 impl WhyFalls {
     /// Of the runs of one configuration; `None` if nothing surely falls.
     pub(super) fn of(runs: &[&Run]) -> Option<Self> {
         let falls: Vec<_> = runs.iter().flat_map(|run| falls(&Series::all(run))).collect();
-        let does = |fall: &Fall| fall.change.get() < 0.0 && fall.is_sure() != Some(false);
+        // Of means alone it is not known how sure a fall is.
+        let does = |fall: &Fall| match fall.is_sure() {
+            Some(is_sure) => is_sure && fall.change.get() < 0.0,
+            None => fall.change.get() < -NOTICEABLE,
+        };
         let any = |is_kind: fn(TestKind) -> bool| falls.iter().any(|it| is_kind(it.kind) && does(&it.fall));
         let (prefill, generation) = (any(TestKind::is_prompt), any(TestKind::is_generation));
         (prefill || generation).then_some(Self { prefill, generation })

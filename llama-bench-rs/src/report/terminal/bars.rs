@@ -66,8 +66,8 @@ pub(super) fn bars(report: &Report, answer: &Answer, names: &Names, paint: &Pain
     } else {
         grid.keys.push(Column::left("test", rows.iter().map(|row| row.test.to_string()).collect()));
     }
-    let caption = "Bars: one scale for all tests of a kind. Times: of a prompt (pp), a text (embd), a generated token (tg).";
-    let caption = paint.ink_lines(Ink::Faint, &paint.wrapped("", 0, caption));
+    let caption = format!("Bars: one scale for all tests of a kind. {}", answer.times_caption());
+    let caption = paint.ink_lines(Ink::Faint, &paint.wrapped("", 0, caption.trim_end()));
     heading(paint, "Every test") + &grid.render(paint) + &caption
 }
 

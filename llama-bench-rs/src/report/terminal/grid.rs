@@ -263,7 +263,7 @@ mod tests {
     fn a_block_that_never_fits_is_broken() {
         assert_eq!(
             render(20),
-            "depth    prefill\n    0  3714 ± 12\n 4096  failed: out...\n\ndepth   generation\n    0  90.1 ± 0.18\n\n\
+            "depth    prefill\n    0  3714 ± 12\n 4096  failed: ou...\n\ndepth   generation\n    0  90.1 ± 0.18\n\n\
              depth   first\n    0  551 ms\n\ndepth    last\n    0  1.65 s\n"
         );
     }
