@@ -181,6 +181,28 @@ fn several_configurations_are_named_and_ranged() {
     assert_eq!(answer.rows().len(), 10, "two configurations at five depths");
 }
 
+/// Of a dozen configurations with the same complaint three are told in full, and how many more there are.
+#[test]
+fn warnings_of_a_kind_do_not_flood_the_screen() {
+    let of = |n: u32| {
+        let mut run = assorted().runs.remove(0);
+        run.header.config.n_ubatch = Some(n);
+        run.cells.retain(|cell| cell.test.group.is_some());
+        let Outcome::Measured(Measured { samples, .. }) = &mut run.cells[0].outcome else {
+            panic!("measured")
+        };
+        samples[0].elapsed += Duration::from_millis(u64::from(n));
+        run
+    };
+    let report = Report { runs: (1..=12).map(|n| of(100 * n)).collect() };
+    let said = answer(&report).said;
+    let wide: Vec<_> = said.iter().filter(|said| said.text.contains("too much to believe")).collect();
+    assert_eq!(wide.len(), 3, "{said:#?}");
+    assert!(wide.iter().all(|said| said.of.contains("00")), "{wide:#?}");
+    assert!(said.iter().any(|said| said.text == "The same kind of warning in 9 more runs."), "{said:#?}");
+    assert!(said.iter().take(4).all(|said| said.level == Level::Warning), "{said:#?}");
+}
+
 fn command<'a>(next: &'a [Next], part: &str) -> &'a str {
     let found: Vec<&Next> = next.iter().filter(|next| next.command.contains(part)).collect();
     assert_eq!(found.len(), 1, "{part}: {next:#?}");

@@ -1,9 +1,15 @@
-use std::fmt;
+use std::{
+    fmt,
+    mem::{Discriminant, discriminant},
+};
 
 use super::Configuration;
 use crate::{
     record::Report,
-    report::insights::{Expectation, Level, Statement, Steps, insights_with},
+    report::{
+        in_words::count,
+        insights::{Expectation, Level, Statement, Steps, insights_with},
+    },
 };
 
 /// A sentence about what the figures mean, and whom it is about. Its `Display` is both.
@@ -30,7 +36,7 @@ pub(super) fn said(
     expectations: &[Expectation],
     configurations: &[Configuration],
 ) -> Vec<Said> {
-    let mut all: Vec<(Level, String, Vec<usize>)> = Vec::new();
+    let mut all: Vec<Sentence> = Vec::new();
     for insight in insights_with(report, expectations) {
         let (level, text) = (insight.level(), insight.to_string());
         let is_in_a_table = match insight.statement {
@@ -38,22 +44,53 @@ pub(super) fn said(
             Statement::Steps(Steps::Tail { .. }) => level == Level::Note,
             _ => false,
         };
-        if is_in_a_table {
-            continue;
-        }
-        match all.iter_mut().find(|(_, known, _)| *known == text) {
-            Some((_, _, runs)) => runs.push(insight.run),
-            None => all.push((level, text, vec![insight.run])),
+        let kind = discriminant(&insight.statement);
+        match all.iter_mut().find(|known| known.text == text) {
+            _ if is_in_a_table => {}
+            Some(known) => known.runs.push(insight.run),
+            None => all.push(Sentence { level, kind, text, runs: vec![insight.run] }),
         }
     }
     let n_runs = report.runs.len();
-    let is_worth_it =
-        |level: Level, runs: &[usize]| n_runs == 1 || level == Level::Warning || runs.len() == n_runs;
-    let said = |(level, text, runs): (Level, String, Vec<usize>)| {
-        let of = if runs.len() == n_runs { String::new() } else { who(&runs, configurations) };
-        is_worth_it(level, &runs).then_some(Said { level, of, text })
-    };
-    all.into_iter().filter_map(said).collect()
+    if n_runs > 1 {
+        all.retain(|it| it.level == Level::Warning || it.runs.len() == n_runs);
+        all.sort_by_key(|it| it.level != Level::Warning);
+    }
+    let mut said: Vec<Said> = Vec::new();
+    let mut kinds: Vec<_> = all.iter().map(|it| it.kind).collect();
+    let mut seen = Vec::new();
+    kinds.retain(|kind| {
+        !seen.contains(kind) && {
+            seen.push(*kind);
+            true
+        }
+    });
+    for kind in kinds {
+        let of_kind: Vec<&Sentence> = all.iter().filter(|it| it.kind == kind).collect();
+        let is_crowd = of_kind.iter().filter(|it| it.runs.len() < n_runs).count() > OF_A_KIND;
+        let shown = if is_crowd { OF_A_KIND } else { of_kind.len() };
+        said.extend(of_kind[..shown].iter().map(|it| {
+            let of = if it.runs.len() == n_runs { String::new() } else { who(&it.runs, configurations) };
+            Said { level: it.level, of, text: it.text.clone() }
+        }));
+        if is_crowd {
+            let n_more = of_kind[shown..].iter().map(|it| it.runs.len()).sum();
+            let text = format!("The same kind of warning in {}.", count(n_more, "more run"));
+            said.push(Said { level: Level::Warning, of: String::new(), text });
+        }
+    }
+    said
+}
+
+/// So many warnings of a kind are told in full.
+const OF_A_KIND: usize = 3;
+
+/// A sentence, and the runs that it is about.
+struct Sentence {
+    level: Level,
+    kind: Discriminant<Statement>,
+    text: String,
+    runs: Vec<usize>,
 }
 
 fn who(runs: &[usize], configurations: &[Configuration]) -> String {

@@ -34,9 +34,10 @@ pub enum Trust {
     Unbelievable {
         /// The test.
         test: Test,
-        /// Its standard deviation over its mean; half its 95 % interval over its mean if few repetitions or runs lie
-        /// close together.
+        /// Its standard deviation over its mean, or half its 95 % interval over its mean.
         spread: Share,
+        /// Whether that is the interval: of several runs, or of few repetitions that lie close together.
+        is_interval: bool,
         /// What is the likely cause.
         why: Option<Why>,
     },
@@ -116,9 +117,17 @@ impl Trust {
             .n
             .filter(|&n| n < FEW)
             .map(|n| if n_runs > 1 { Why::FewRuns(n) } else { Why::FewRepetitions(n) });
-        match widest.cv.filter(|cv| cv.get() > BAD) {
-            Some(spread) => Self::Unbelievable { test: widest.test, spread, why: why.or(few) },
-            None => Self::Unbelievable { test: widest.test, spread: widest.width, why: few.or(why) },
+        let scattered = widest.cv.filter(|cv| cv.get() > BAD);
+        let why = match why {
+            // Too few only where nothing else explains that they lie apart.
+            Some(why) if why == Why::Busy || scattered.is_some() => Some(why),
+            other => few.or(other),
+        };
+        Self::Unbelievable {
+            test: widest.test,
+            spread: scattered.unwrap_or(widest.width),
+            is_interval: scattered.is_none(),
+            why,
         }
     }
 
@@ -188,11 +197,8 @@ impl fmt::Display for Trust {
                 }
                 Ok(())
             }
-            Self::Unbelievable { test, spread, why } => {
-                let word = match why {
-                    Some(Why::FewRepetitions(_) | Why::FewRuns(_)) => "±",
-                    _ => "spread",
-                };
+            Self::Unbelievable { test, spread, is_interval, why } => {
+                let word = if is_interval { "±" } else { "spread" };
                 write!(f, "not to be believed: {word} {} in {test}", percent(spread))?;
                 why.map_or(Ok(()), |why| write!(f, ", {why}"))
             }
