@@ -157,6 +157,17 @@ fn several_runs_of_one_configuration_are_one_row_with_intervals_between_runs() {
     assert!((of_time / of_speed - 1.0).abs() < 0.01, "{of_time} {of_speed}");
     assert!(answer.headline.sentence().contains(" between 3 runs") || answer.headline.n_doubtful == 1);
     assert_eq!(answer.headline.title(), "gpt-oss 20B Q4_K - Medium on NVIDIA GB10, 3 runs");
+    // Repetitions do not tell how far runs lie apart.
+    let apart = command(&answer.next, "--example sweep");
+    assert!(
+        apart.ends_with(" --runs 3") && answer.next[0].why.starts_with("on a quieter machine"),
+        "{:#?}",
+        answer.next
+    );
+    let alike = Report { runs: [100.0, 100.1, 99.9].map(one).to_vec() };
+    let next = Answer::of(&alike, &[]).next;
+    let n: usize = command(&next, "--runs ").rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((4..=20).contains(&n) && next[0].why.starts_with("for ± 1 % between runs in "), "{next:#?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    answer::{Answer, ExpectedRow, Next, PivotRow, TimeFigure},
+    answer::{Answer, Configuration, ExpectedRow, Next, PivotRow, TimeFigure},
     in_words::{duration, one_line},
     insights::{Expectation, Level},
 };
@@ -49,7 +49,12 @@ fn pivot(answer: &Answer) -> String {
     let names: Vec<String> = rows.iter().map(|(configuration, _)| escape(&configuration.name)).collect();
     let mut table = Table::of_names("configuration", names);
     for (heading, value) in columns {
-        table.right(heading, rows.iter().map(|(_, row)| row.and_then(value)));
+        let shown = |(configuration, row): &(&Configuration, Option<&PivotRow>)| match row {
+            Some(row) => value(row),
+            // In place of all figures.
+            None => (heading == "depth").then(|| configuration.trust.to_string()),
+        };
+        table.right(heading, rows.iter().map(shown));
     }
     let why = answer.why_falls().map_or_else(String::new, |why| format!("\n{why}\n"));
     format!("{}\n{}\n{why}", table.text(), answer.caption())

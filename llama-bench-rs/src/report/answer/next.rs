@@ -1,12 +1,13 @@
 use std::fmt;
 
 use super::{
-    Measured,
+    Measured, SpeedFigure,
     command::{Tests, cargo_run, sweep},
 };
 use crate::{
-    record::Header,
+    record::{Cell, Header, Test, tests_of},
     report::insights::{NextStep, next_steps},
+    units::Share,
 };
 
 /// What to run next, and why. Its `Display` is the reason, then the command.
@@ -28,10 +29,17 @@ impl fmt::Display for Next {
 /// Over all configurations: each advice once, for the configuration that needs it most.
 pub(super) fn next(measured: &[Measured<'_>]) -> Vec<Next> {
     let mut all = Vec::new();
+    // Of several runs it is the distance between them that counts, which repetitions do not change.
+    let is_of_repetitions =
+        |step: &NextStep| matches!(step, NextStep::Repeat { .. } | NextStep::Quieter { .. });
     let advised: Vec<(&Measured<'_>, NextStep)> = measured
         .iter()
         .flat_map(|one| next_steps(&one.runs).into_iter().map(move |step| (one, step)))
+        .filter(|(one, step)| one.runs.len() == 1 || !is_of_repetitions(step))
         .collect();
+    let widest = measured.iter().filter_map(|one| Some((one, least_certain(one)?)));
+    let widest = widest.max_by(|(_, (_, a)), (_, (_, b))| a.get().total_cmp(&b.get()));
+    all.extend(widest.and_then(|(one, (test, width))| more_runs(one, test, width)));
     // Where more repetitions do not help, they are not advised for others either: the machine is the same.
     let noisy = advised.iter().find(|(_, step)| matches!(step, NextStep::Quieter { .. }));
     let repeat = || {
@@ -50,6 +58,41 @@ pub(super) fn next(measured: &[Measured<'_>]) -> Vec<Next> {
         all.extend(serve(&one.runs[0].header));
     }
     all
+}
+
+/// What several runs are to be known to.
+const TARGET: f64 = 0.01;
+
+/// More runs than this are not the remedy.
+const MANY_RUNS: f64 = 20.0;
+
+/// The test that several runs of a configuration know worst, with half its 95 % interval over its mean; `None` if every one
+/// is known well enough, or there is one run.
+fn least_certain(Measured { runs, .. }: &Measured<'_>) -> Option<(Test, Share)> {
+    let width = |test: Test| {
+        let cells: Vec<&Cell> =
+            runs.iter().filter_map(|run| run.cells.iter().find(|cell| cell.test == test)).collect();
+        Some((test, SpeedFigure::of(&cells)?.relative_half_width()?))
+    };
+    let widths = tests_of(runs.iter().copied()).into_iter().filter_map(width);
+    let widest = widths.filter(|_| runs.len() > 1).max_by(|(_, a), (_, b)| a.get().total_cmp(&b.get()))?;
+    (widest.1.get() > TARGET).then_some(widest)
+}
+
+/// More runs of a configuration, as many as make half the interval small enough at the same distance between them.
+fn more_runs(Measured { name, runs }: &Measured<'_>, test: Test, width: Share) -> Option<Next> {
+    let header = &runs[0].header;
+    if header.model.filename.is_empty() {
+        return None;
+    }
+    let of = if name.is_empty() { String::new() } else { format!(" of {name}") };
+    let needed = (runs.len() as f64 * (width.get() / TARGET).powi(2)).ceil();
+    let (why, n) = if needed <= MANY_RUNS {
+        (format!("for ± 1 % between runs in {test}{of}, the least certain test"), needed as usize)
+    } else {
+        (format!("on a quieter machine, since runs lie too far apart in {test}{of} for ± 1 %"), runs.len())
+    };
+    Some(Next { why, command: sweep(header, &Tests::of(runs), &flags(["--runs", &n.to_string()])) })
 }
 
 /// A sweep of the same configuration.
