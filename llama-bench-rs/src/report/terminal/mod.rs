@@ -94,7 +94,9 @@ fn said(all: &[Said], paint: &Paint) -> String {
 }
 
 fn expected(rows: &[ExpectedRow], names: &Names, paint: &Paint) -> String {
-    let Some(first) = rows.first() else { return String::new() };
+    if rows.is_empty() {
+        return String::new();
+    }
     let all = |value: fn(&ExpectedRow) -> String| rows.iter().map(value).collect::<Vec<_>>();
     let verdict_ink = |i: usize| match rows[i].expected.level() {
         Level::Good => Some(Ink::Good),
@@ -115,10 +117,20 @@ fn expected(rows: &[ExpectedRow], names: &Names, paint: &Paint) -> String {
         n_rows: rows.len(),
         ..Grid::default()
     };
-    let scope = first.expected.measured.map_or_else(String::new, |measured| {
-        paint.ink_lines(Ink::Faint, &paint.wrapped("", 0, &format!("The interval: {}.", measured.scope())))
-    });
-    heading(paint, "Expected") + &grid.render(paint) + &scope
+    let has = |is_several: bool| {
+        rows.iter().filter_map(|row| row.expected.measured).any(|it| (it.n_runs > 1) == is_several)
+    };
+    let scope = match (has(false), has(true)) {
+        (false, false) => "",
+        (false, true) => "The interval is between runs.",
+        (true, false) => "The interval is of one run; runs are assumed to lie 2 % apart.",
+        (true, true) => "The interval is between runs; of a single run, runs are assumed to lie 2 % apart.",
+    };
+    let mut text = heading(paint, "Expected") + &grid.render(paint);
+    if !scope.is_empty() {
+        text += &paint.ink_lines(Ink::Faint, &paint.wrapped("", 0, scope));
+    }
+    text
 }
 
 fn next(all: &[Next], paint: &Paint) -> String {
