@@ -164,11 +164,24 @@ fn every_wish_of_the_reference_runs_reader_is_on_the_screen() {
     }
 }
 
+/// Which one to take is said before any table of figures.
+#[test]
+fn the_best_of_several_configurations_follows_the_headline() {
+    let text = render(&several(), at(100));
+    let heading = text.lines().position(|line| line.contains(" configurations:")).expect(&text);
+    let by_depth = text.lines().position(|line| line == "By depth").unwrap();
+    assert!(heading < by_depth, "{text}");
+    assert!(text.contains("against ub 512 fa 0") || text.contains("against ub 2048 fa 1"), "{text}");
+    assert_eq!(text.matches(" configurations:").count(), 1, "{text}");
+    let one = render(&reference(), at(100));
+    assert!(!one.contains("configurations:"), "{one}");
+}
+
 /// One scale over all configurations: half as fast is half as long.
 #[test]
 fn bars_are_on_one_scale() {
     let text = render(&several(), at(80));
-    let every = &text[text.find("Every test").unwrap()..text.find("Side by side").unwrap()];
+    let every = &text[text.find("Every test").unwrap()..text.find("What it means").unwrap()];
     let lengths = |test: &str| -> Vec<usize> {
         let lines = every.lines().skip_while(move |line| *line != test).skip(1);
         let lines = lines.take_while(|line| !line.starts_with("tg") && !line.starts_with("pp"));

@@ -45,10 +45,7 @@ pub use why::WhyFalls;
 use std::collections::BTreeSet;
 
 use super::insights::{Expectation, Expected, FailedCells};
-use crate::{
-    judge::Group,
-    record::{Report, Run, TestKind},
-};
+use crate::record::{Report, Run, TestKind};
 
 /// What a report answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -179,10 +176,8 @@ struct Measured<'a> {
 
 /// The configurations of a report, in the order measured.
 fn measured(report: &Report) -> Vec<Measured<'_>> {
-    let groups = Group::all_by_build(report);
-    let firsts = groups.iter().map(|group| (*group.runs[0]).clone()).collect();
-    let names = super::run_labels(&Report { runs: firsts });
-    groups.into_iter().zip(names).map(|(group, name)| Measured { name, runs: group.runs }).collect()
+    let all = super::configurations(report).into_iter();
+    all.map(|one| Measured { name: one.name, runs: one.runs }).collect()
 }
 
 fn configuration(report: &Report, Measured { name, runs }: &Measured<'_>) -> Configuration {

@@ -22,6 +22,7 @@ mod style;
 use super::{
     answer::{Answer, ExpectedRow, Next, Said},
     insights::{Expectation, Level},
+    ranking,
     side_by_side::SideBySide,
 };
 use crate::record::Report;
@@ -46,6 +47,7 @@ pub fn render_with(report: &Report, expectations: &[Expectation], style: Style) 
     let names = Names::of(&answer, paint.width());
     let sections = [
         headline(&answer, &paint) + &names.legend(&paint),
+        best(report, &paint),
         pivot::pivot(&answer, &names, &paint),
         bars::bars(report, &answer, &names, &paint),
         side_by_side(report, &paint),
@@ -68,6 +70,27 @@ fn headline(answer: &Answer, paint: &Paint) -> String {
     paint.ink_lines(Ink::Strong, &title) + &paint.ink_lines(ink, &sentence)
 }
 
+/// Which configuration is the best at each test; empty if fewer than two can be compared.
+fn best(report: &Report, paint: &Paint) -> String {
+    let Some(ranking) = ranking(report) else { return String::new() };
+    let rows = ranking.rows();
+    let [names, rows @ ..] = &rows[..] else { return String::new() };
+    let texts = |column: usize| rows.iter().map(|row| row[column].clone()).collect::<Vec<_>>();
+    let grid = Grid {
+        keys: vec![Column::left(&names[0], texts(0))],
+        blocks: vec![
+            vec![Column::left(&names[1], texts(1)), Column::right(&names[2], texts(2))],
+            vec![Column::left(&names[3], texts(3))],
+            vec![Column::left(&names[4], texts(4))],
+        ],
+        n_rows: rows.len(),
+        ..Grid::default()
+    };
+    let notes = ranking.notes();
+    let notes: String = notes.iter().map(|note| paint.wrapped("", 0, note)).collect();
+    heading(paint, &ranking.headline()) + &grid.render(paint) + &notes
+}
+
 /// A heading of its own line.
 fn heading(paint: &Paint, text: &str) -> String {
     format!("{}\n", paint.ink(Ink::Strong, text))
@@ -75,7 +98,10 @@ fn heading(paint: &Paint, text: &str) -> String {
 
 /// The changes between configurations, each with its verdict; empty for a single run.
 fn side_by_side(report: &Report, paint: &Paint) -> String {
-    let Some(all) = SideBySide::of(report) else { return String::new() };
+    /// Of more the ranking says enough.
+    const MOST_SIDES: usize = 3;
+    let few = SideBySide::of(report).filter(|all| all.names.len() <= MOST_SIDES);
+    let Some(all) = few else { return String::new() };
     let caption = paint.ink_lines(Ink::Faint, &paint.wrapped("", 0, &all.caption()));
     heading(paint, "Side by side") + &paint.text(&all.tables(paint.width())) + &caption
 }
