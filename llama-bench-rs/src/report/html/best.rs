@@ -8,11 +8,16 @@ use crate::report::Ranking;
 /// The best of each test with what it leads by, and what to ask for.
 pub(super) fn best(ranking: &Ranking) -> Markup {
     let rows = ranking.rows();
+    // Of two configurations there is no next best beside the reference.
+    let shown = |row: &[String; 5]| -> Vec<String> {
+        let named = row.iter().zip(&rows[0]).filter(|(_, name)| !name.is_empty());
+        named.map(|(cell, _)| cell.clone()).collect()
+    };
     let table = html! {
         table class="best" {
-            @for (i, row) in rows.iter().enumerate() {
+            @for (i, row) in rows.iter().map(shown).enumerate() {
                 @if i == 0 {
-                    thead { tr { @for name in row { (heading(name, "")) } } }
+                    thead { tr { @for name in &row { (heading(name, "")) } } }
                 } @else {
                     tr {
                         @for (i, cell) in row.iter().enumerate() {
