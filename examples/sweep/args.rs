@@ -35,7 +35,13 @@ pub struct Args {
     /// What Markdown shows as the speed of a test
     ///
     /// mean (llama-bench's), median, or what this share of the repetitions reach, such as p90.
-    #[arg(long, value_name = "STAT", default_value = "mean", help_heading = "Output", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "STAT",
+        default_value = "mean",
+        help_heading = "Output",
+        hide_short_help = true
+    )]
     pub stat: Stat,
     /// Resume from the --output file (JSONL)
     ///
