@@ -38,7 +38,7 @@ struct Args {
     #[arg(long)]
     pooling: Option<Pooling>,
     /// What to print
-    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    #[arg(short, long = "output-format", value_enum, default_value_t = Format::Table)]
     output: Format,
 }
 

@@ -115,7 +115,6 @@ fn mistakes_are_told() {
         (&["a", "b", "--pooling", "none"], "take mean, cls or last"),
         (&["a", "b", "-m", "no-such.gguf"], "no-such.gguf"),
         (&["a", "b", "-m", no_words.to_str().unwrap()], "no vocabulary"),
-        (&["a", "b", "-t", "0"], "n_threads = 0"),
     ] {
         let mut command = example("embed");
         let ran = run(command.args(arguments));
@@ -125,6 +124,8 @@ fn mistakes_are_told() {
             ran.err
         );
     }
+    let ran = run(&mut embed(&["a", "b", "-t", "0"]));
+    assert!(ran.status == 2 && ran.err.contains("0 is not a valid number of threads"), "{}", ran.err);
     let ran = run(embed(&["a", "b", "--pooling", "best"]).stdin(Stdio::null()));
     assert!(ran.status == 2 && ran.err.contains("none, mean, cls, last, rank"), "{}", ran.err);
 }
@@ -133,8 +134,10 @@ fn mistakes_are_told() {
 fn help_says_what_it_is_for() {
     let help = run(&mut embed(&["--help"]));
     assert_eq!(help.status, 0);
+    let words: Vec<&str> = help.out.split_whitespace().collect();
+    let words = words.join(" ");
     for word in ["cosine similarity", "--model", "--pooling", "lines of standard input", "json"] {
-        assert!(help.out.contains(word), "{word}: {}", help.out);
+        assert!(words.contains(word), "{word}: {}", help.out);
     }
     assert!(help.out.lines().all(|line| line.chars().count() <= 120), "{}", help.out);
 }

@@ -64,3 +64,29 @@ fn quiet_means_quiet() {
     let both = small_sweep(&["--quiet", "--progress"]);
     assert_eq!(both.status, 2, "{}", both.err);
 }
+
+#[test]
+fn without_a_terminal_each_configuration_has_a_line() {
+    let ran = small_sweep(&["-ub", "64,512", "-b", "512", "--runs", "2", "-o", "none"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let lines: Vec<&str> = ran.err.lines().filter(|line| line.starts_with("sweep: [")).collect();
+    let places =
+        ["[1/2 ub 64, run 1/2]", "[2/2 ub 512, run 1/2]", "[1/2 ub 64, run 2/2]", "[2/2 ub 512, run 2/2]"];
+    assert_eq!(lines.len(), places.len(), "{}", ran.err);
+    for (line, place) in lines.iter().zip(places) {
+        assert!(line.starts_with(&format!("sweep: {place}")), "{line}");
+    }
+    // By the second run it is known how long it takes.
+    assert!(lines[2].ends_with("s left"), "{}", lines[2]);
+    assert!(ran.err.starts_with("sweep: 2 configurations, 16 cells, 32 repetitions\n"), "{}", ran.err);
+    let one = small_sweep(&["-o", "none"]);
+    assert!(!one.err.contains("sweep: [") && !one.err.contains("repetitions\n"), "{}", one.err);
+}
+
+#[test]
+fn rows_of_several_configurations_are_one_table() {
+    let ran = small_sweep(&["-ub", "64,512", "-b", "512"]);
+    assert_eq!(ran.out.matches("|            test |").count(), 1, "{}", ran.out);
+    assert_eq!(ran.out.lines().filter(|line| line.starts_with("| llama")).count(), 8, "{}", ran.out);
+    assert!(ran.out.contains("| n_ubatch |"), "{}", ran.out);
+}

@@ -21,7 +21,7 @@ fn combinations_that_come_to_the_same_are_measured_once_and_said() {
     let (found, said) = rows("--shape tiny-llama -p 16,16 -n 0 -t 1,1 -fa on,1");
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(said.contains("4 combinations") && said.contains("to 1 configuration, each"), "{said}");
-    let (found, said) = rows("--shape tiny-llama -p 16 -n 0 -t 1 -ub 256,512");
+    let (found, said) = rows("--shape tiny-llama -p 16 -n 0 -t 1 -ub 256,512 --quiet");
     assert_eq!((found.len(), support::complaints(&said)), (2, vec![]));
 }
 

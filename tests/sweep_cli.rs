@@ -130,7 +130,7 @@ fn the_file_may_have_another_format() {
 
 #[test]
 fn every_combination_is_a_row_and_the_table_shows_what_differs() {
-    let ran = small_sweep(&["-fa", "0,1", "-ub", "32,64"]);
+    let ran = small_sweep(&["-fa", "0,1", "-ub", "32,64", "--quiet"]);
     measured(&ran);
     is_a_table(&ran.out, 4 * CELLS.len());
     let head = ran.out.lines().next().unwrap();
@@ -141,7 +141,7 @@ fn every_combination_is_a_row_and_the_table_shows_what_differs() {
 fn a_model_from_a_file_and_one_by_shape_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let path = tiny_model(folder.path());
-    let flags = "--shape tiny-mamba2 -p 16 -n 0 -r 1 -t 1 -o json".split(' ');
+    let flags = "--shape tiny-mamba2 -p 16 -n 0 -r 1 -t 1 -o json --quiet".split(' ');
     let ran = sweep(["-m", path.to_str().unwrap()].into_iter().chain(flags));
     measured(&ran);
     let rows: Vec<Value> = serde_json::from_str(&ran.out).unwrap();

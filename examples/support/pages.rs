@@ -17,12 +17,12 @@ use llama_bench_rs::{
 
 #[derive(Debug, Default, clap::Args)]
 pub struct PageArgs {
-    /// Write a page of the results there; - for standard output
+    /// Write a page there; - is standard output
     ///
     /// One file that needs nothing else: the result first, then tables, pictures and every repetition.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub html: Option<PathBuf>,
-    /// Write a picture of the results there; - for standard output
+    /// Write a picture there; - is standard output
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub svg: Option<PathBuf>,
     /// Which picture: depth, latency or bars

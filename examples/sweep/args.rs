@@ -66,7 +66,7 @@ pub struct Args {
     /// Show no progress
     ///
     /// Without it, standard error shows what is being run and how long everything still takes: a line that changes on a
-    /// terminal, a line every 10 s and at each configuration elsewhere.
+    /// terminal, a line every 10 s and at each configuration elsewhere. Beside rows for scripts there is no ranking either.
     #[arg(long, conflicts_with = "progress", help_heading = "Output", hide_short_help = true)]
     pub quiet: bool,
     #[command(flatten, next_help_heading = "Judging")]

@@ -108,11 +108,23 @@ impl Progress {
 
     fn change_line(&self, state: &mut State, event: &Event<'_>, now: Duration) {
         self.tell_whole(state, event, now);
+        if let Event::Configuration { index, run, .. } = event
+            && !state.seen.insert((*index, *run))
+        {
+            // It has its turn again: what is measured follows at once.
+            return;
+        }
         // A fill tells of each chunk, which may take a millisecond.
         let is_soon = state.shown_at.is_some_and(|at| now - at < NOT_BEFORE);
-        if !(is_soon
-            && matches!(event, Event::Filling { .. } | Event::Measuring { .. } | Event::CellSoFar { .. }))
-        {
+        let comes_often = matches!(
+            event,
+            Event::Filling { .. }
+                | Event::Measuring { .. }
+                | Event::CellSoFar { .. }
+                | Event::Making { .. }
+                | Event::Loading { .. }
+        );
+        if !(is_soon && comes_often) {
             state.shown_at = Some(now);
             self.show(state.line.line(now));
         }

@@ -200,7 +200,7 @@ fn files_are_read_by_path() {
             "{error}"
         ),
     }
-    std::fs::write(&path, b"\xff\xfe[\0").unwrap();
+    std::fs::write(&path, b"[\xff").unwrap();
     assert!(report::read_file(&path).unwrap_err().to_string().contains("UTF-8"));
     assert!(report::read_file(dir.path()).is_err());
 }
