@@ -21,11 +21,12 @@ mod style;
 
 use super::{
     answer::{Answer, ExpectedRow, Next, Said},
+    configurations,
     insights::{Expectation, Level},
     ranking,
     side_by_side::SideBySide,
 };
-use crate::record::Report;
+use crate::{judge::Scope, record::Report};
 use grid::{Column, Grid};
 use names::Names;
 use paint::{Ink, Paint};
@@ -96,11 +97,14 @@ fn heading(paint: &Paint, text: &str) -> String {
     format!("{}\n", paint.ink(Ink::Strong, text))
 }
 
-/// The changes between configurations, each with its verdict; empty for a single run.
+/// The changes between configurations, each with its verdict; empty for a single one.
 fn side_by_side(report: &Report, paint: &Paint) -> String {
     /// Of more the ranking says enough.
     const MOST_SIDES: usize = 3;
-    let few = SideBySide::of(report).filter(|all| all.names.len() <= MOST_SIDES);
+    // With a run of each, only the ranking can tell: it knows how far configurations of one campaign lie apart.
+    let is_told = ranking(report).is_some_and(|ranking| ranking.scope == Scope::Assumed);
+    let few = SideBySide::of(report)
+        .filter(|all| !is_told && all.names.len() <= MOST_SIDES && configurations(report).len() > 1);
     let Some(all) = few else { return String::new() };
     let caption = paint.ink_lines(Ink::Faint, &paint.wrapped("", 0, &all.caption()));
     heading(paint, "Side by side") + &paint.text(&all.tables(paint.width())) + &caption
