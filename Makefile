@@ -31,11 +31,12 @@ examples:
 	cargo run --example sweep -- --list-devices
 	cargo run --example sweep -- --shape tiny-llama -p 32 -n 4 -d 0,128 -r 2 -o json > target/sweep.json
 	cargo run --example generate -- --prompt hello --n-gen 16
+	cargo run --example embed -- "a cat" "a kitten"
 	printf 'hello\nand again\n/stats\n' | cargo run --example generate -- -n 16 --system 'Be brief.'
 	cargo run --example method_check -- -p 32 -n 4 -d 0,128 -r 1 --rounds 2 --tolerance 1000
 	cargo run --example compare -- --b "-fa 0" -p 32 -n 4 -d 0,128 -r 3 --allow-slower
 	cargo run --example sweep -- --shape tiny-gpt-oss -p 32 -n 4 -d 0,200 --verify
-	cargo run --example report -- target/sweep.json --html target/sweep.html --svg target/sweep.svg
+	cargo run --example report -- target/sweep.json --html target/sweep.html --svg target/sweep.svg --force
 	cargo run --example sweep
 
 # A crate of its own that uses the library from its tests, as an application would: by path, then from git.
