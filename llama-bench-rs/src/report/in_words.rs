@@ -172,6 +172,16 @@ pub(super) fn one_line(text: &str) -> String {
         .join(" ")
 }
 
+/// An argument as a shell reads it back, without control characters: it may come from a file.
+pub(super) fn quoted(argument: &str) -> String {
+    let argument: String = argument.chars().filter(|c| !c.is_control()).collect();
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./:=,+@%".contains(c);
+    if !argument.is_empty() && argument.chars().all(is_plain) {
+        return argument;
+    }
+    format!("'{}'", argument.replace('\'', r"'\''"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,5 +241,12 @@ mod tests {
         assert_eq!(one_line(" a\n\u{1b}[31mb\tc "), "a [31mb c");
         assert_eq!(sentence("über"), "Über");
         assert_eq!((count(1, "cell"), count(0, "cell")), ("1 cell".into(), "0 cells".into()));
+    }
+
+    #[test]
+    fn names_from_a_file_stay_one_argument() {
+        assert_eq!(quoted("a model's.gguf"), r"'a model'\''s.gguf'");
+        assert_eq!(quoted("x;rm -rf\n\u{1b}[2J"), "'x;rm -rf[2J'");
+        assert_eq!(quoted("$(id)"), "'$(id)'");
     }
 }

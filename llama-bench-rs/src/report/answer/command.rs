@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::record::{Cell, Config, FlashAttnSetting, Group, Header, Method, Order, Run, TestKind};
+use crate::{
+    record::{Cell, Config, FlashAttnSetting, Group, Header, Method, Order, Run, TestKind},
+    report::in_words::quoted,
+};
 
 /// The tests of a command.
 #[derive(Clone, Debug, Default)]
@@ -149,16 +152,6 @@ fn order(asked: Order) -> Option<String> {
     }
 }
 
-/// An argument as a shell reads it back.
-fn quoted(argument: &str) -> String {
-    let argument: String = argument.chars().filter(|c| !c.is_control()).collect();
-    let is_plain = |c: char| c.is_alphanumeric() || "_-./:=,+@%".contains(c);
-    if !argument.is_empty() && argument.chars().all(is_plain) {
-        return argument;
-    }
-    format!("'{}'", argument.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,12 +173,5 @@ mod tests {
             config_flags(&config, false),
             ["-ub", "1024", "-ctk", "q8_0", "-fa", "1", "-ot", "exps=CPU", "--swa-full"]
         );
-    }
-
-    #[test]
-    fn names_from_a_file_stay_one_argument() {
-        assert_eq!(quoted("a model's.gguf"), r"'a model'\''s.gguf'");
-        assert_eq!(quoted("x;rm -rf\n\u{1b}[2J"), "'x;rm -rf[2J'");
-        assert_eq!(quoted("$(id)"), "'$(id)'");
     }
 }

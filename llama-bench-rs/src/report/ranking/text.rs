@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Best, Failed, Ranking, Ranks};
 use crate::{
     judge::{Lead, Scope},
-    report::in_words::{count, one_line, sentence},
+    report::in_words::{count, one_line, quoted, sentence},
     units::{Share, TokensPerSecond},
 };
 
@@ -173,15 +173,6 @@ impl fmt::Display for Failed {
 /// Names of flags keep their case.
 fn sentence_of(name: &str) -> String {
     if name == "a configuration" { sentence(name) } else { name.to_owned() }
-}
-
-/// A word as a shell reads it back.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "_-./:=,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Columns as wide as they need to be; speeds to the right, all else to the left.
