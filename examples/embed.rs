@@ -77,6 +77,9 @@ fn run(args: &Args) -> Result<(), Failed> {
     }
     let backend = Backend::init()?;
     let params = args.model.one(&backend)?;
+    if args.model.models.is_empty() {
+        complain!("No model is named with -m: the opinions of a synthetic one are noise.");
+    }
     let path = args.model.file("tiny-bert")?;
     let model = Model::load(&backend, &path, &params)?;
     let tokens = tokens(&model, &texts)?;

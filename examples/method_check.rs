@@ -138,15 +138,15 @@ fn push(all: &mut Vec<(Test, Vec<Duration>)>, cell: &Cell, time: Duration) {
 
 /// Prints both side by side; whether they agree.
 fn print(args: &Args, [fresh, rewind]: &[Found; 2]) -> bool {
-    let mut agree = true;
+    let mut agree = Agreement::Yes;
     say!("| test | fresh context t/s | rewind t/s | ratio (95 % interval) |");
     say!("| --- | ---: | ---: | ---: |");
     for ((test, before), (_, after)) in fresh.means.iter().zip(&rewind.means) {
-        agree &= row(args, &test.to_string(), u64::from(test.kind.n_tokens()), before, after);
+        agree = agree.and(row(args, &test.to_string(), u64::from(test.kind.n_tokens()), before, after));
     }
     for ((test, before), (_, after)) in fresh.steady.iter().zip(&rewind.steady) {
         if matches!(test.kind, TestKind::Tg(_)) {
-            agree &= row(args, &format!("{test}, steady step"), 1, before, after);
+            agree = agree.and(row(args, &format!("{test}, steady step"), 1, before, after));
         }
     }
     let total = |found: &Found| found.walls.iter().sum::<Duration>().as_secs_f64() / f64::from(args.rounds);
@@ -154,13 +154,34 @@ fn print(args: &Args, [fresh, rewind]: &[Found; 2]) -> bool {
     say!("\ntime per round: {slow:.2} s fresh context, {fast:.2} s rewind ({:.2} of it)", fast / slow);
     for failure in fresh.failures.iter().chain(&rewind.failures) {
         say!("failed: {failure}");
-        agree = false;
+        agree = Agreement::No;
     }
-    say!("{}", if agree { "the methods agree" } else { "the methods do not agree" });
-    agree
+    say!(
+        "{}",
+        match agree {
+            Agreement::Yes => "the methods agree",
+            Agreement::Unknown => "too noisy to tell whether the methods agree: more --rounds tell",
+            Agreement::No => "the methods do not agree",
+        }
+    );
+    agree != Agreement::No
 }
 
-fn row(args: &Args, name: &str, n_tokens: u64, before: &[Duration], after: &[Duration]) -> bool {
+/// Whether both methods find the same; the worst comes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Agreement {
+    Yes,
+    Unknown,
+    No,
+}
+
+impl Agreement {
+    fn and(self, other: Self) -> Self {
+        self.max(other)
+    }
+}
+
+fn row(args: &Args, name: &str, n_tokens: u64, before: &[Duration], after: &[Duration]) -> Agreement {
     let rate = |times: &[Duration]| {
         let rates = times.iter().filter_map(|&time| TokensPerSecond::from_elapsed(n_tokens, time));
         Samples::new(rates).map(|rates| rates.summary())
@@ -180,11 +201,14 @@ fn row(args: &Args, name: &str, n_tokens: u64, before: &[Duration], after: &[Dur
     let (ratio, agrees) = match comparison {
         Some(c) => {
             let (speedup, lower, upper) = (c.speedup.get(), c.lower.get(), c.upper.get());
-            // Within the tolerance, or too noisy to say otherwise.
-            let within = (speedup - 1.0).abs() <= noise.get() || (lower <= 1.0 && upper >= 1.0);
-            (format!("{speedup:.4} ({lower:.4} to {upper:.4})"), within)
+            let agreement = match (speedup - 1.0).abs() <= noise.get() {
+                true => Agreement::Yes,
+                false if lower <= 1.0 && upper >= 1.0 => Agreement::Unknown,
+                false => Agreement::No,
+            };
+            (format!("{speedup:.4} ({lower:.4} to {upper:.4})"), agreement)
         }
-        None => ("one round tells no interval".into(), true),
+        None => ("one round tells no interval".into(), Agreement::Unknown),
     };
     say!("| {name} | {} | {} | {ratio} |", show(before), show(after));
     agrees

@@ -194,10 +194,18 @@ impl Session {
             WhenFull::Stop => false,
             WhenFull::Ask if !self.is_interactive => true,
             WhenFull::Ask => {
-                print::err(format_args!("[drop {what} to make room? Y/n] "));
-                let mut answer = String::new();
-                let n_read = io::stdin().lock().read_line(&mut answer).unwrap_or(0);
-                n_read > 0 && !answer.trim().to_ascii_lowercase().starts_with('n')
+                // Anything else is rather the next prompt, typed too soon.
+                loop {
+                    print::err(format_args!("[drop {what} to make room? Y/n] "));
+                    let mut answer = String::new();
+                    let n_read = io::stdin().lock().read_line(&mut answer).unwrap_or(0);
+                    match &*answer.trim().to_ascii_lowercase() {
+                        _ if n_read == 0 => break false,
+                        "" | "y" | "yes" => break true,
+                        "n" | "no" => break false,
+                        _ => complain!("[answer y or n]"),
+                    }
+                }
             }
         };
         if is_wanted {

@@ -176,7 +176,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
         lost = lost.or(Some(SOME_FAILED));
     }
     if let Some(status) = interrupt.status() {
-        remarks::tell_how_to_go_on(can_be_resumed);
+        remarks::tell_how_to_go_on(can_be_resumed, &report);
         return Ok(status);
     }
     if cancel.is_cancelled() {

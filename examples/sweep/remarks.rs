@@ -73,14 +73,19 @@ pub fn tell(report: &Report, args: &Args, said: &[String]) {
 }
 
 /// The last line of an interrupted sweep.
-pub fn tell_how_to_go_on(can_be_resumed: bool) {
+pub fn tell_how_to_go_on(can_be_resumed: bool, report: &Report) {
+    let n_measured = report.cells().filter(|(_, cell)| cell.measured().is_some()).count();
+    let done = match (n_measured, report.cells().count()) {
+        (_, 0) => String::new(),
+        (n, all) => format!(" with {n} of {all} cells measured"),
+    };
     if can_be_resumed {
         let resume = std::env::args_os().filter(|argument| argument != "--resume" && argument != "--force");
         let line: Vec<String> = resume.map(quoted).collect();
-        complain!("sweep: interrupted; to resume: {} --resume", line.join(" "));
+        complain!("sweep: interrupted{done}; to resume: {} --resume", line.join(" "));
     } else {
         complain!(
-            "sweep: interrupted; what was measured is above. A sweep with --output FILE.jsonl can be \
+            "sweep: interrupted{done}; what was measured is above. A sweep with --output FILE.jsonl can be \
              resumed (--resume)"
         );
     }

@@ -49,7 +49,7 @@ pub enum LlamaError {
         source: std::io::Error,
     },
     /// The model file is malformed.
-    #[error("{path} is no model that can be loaded: {source}")]
+    #[error("{path} cannot be loaded as a model: {source}")]
     File {
         /// The path.
         path: PathBuf,

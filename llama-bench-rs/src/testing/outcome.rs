@@ -163,7 +163,9 @@ impl Outcome {
             ),
         ] {
             if !names.is_empty() {
-                said.push(format!("warning: {why} whether {names} got slower by {hidden}: {remedy}"));
+                said.push(format!(
+                    "warning: {why} whether {names} got slower by {hidden}, twice the tolerance: {remedy}"
+                ));
             }
         }
         if self.baseline_is_of_one_sitting {

@@ -28,8 +28,14 @@ impl WhyFalls {
             Some(is_sure) => is_sure && fall.change.get() < 0.0,
             None => fall.change.get() < -NOTICEABLE,
         };
-        let any = |is_kind: fn(TestKind) -> bool| falls.iter().any(|it| is_kind(it.kind) && does(&it.fall));
-        let (prefill, generation) = (any(TestKind::is_prompt), any(TestKind::is_generation));
+        // What rises elsewhere has another reason.
+        let all = |is_kind: fn(TestKind) -> bool| {
+            let mut of_kind = falls.iter().filter(|it| is_kind(it.kind)).peekable();
+            of_kind.peek().is_some()
+                && of_kind.clone().any(|it| does(&it.fall))
+                && of_kind.all(|it| it.fall.change.get() < 0.0)
+        };
+        let (prefill, generation) = (all(TestKind::is_prompt), all(TestKind::is_generation));
         (prefill || generation).then_some(Self { prefill, generation })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -20,12 +21,33 @@ pub(super) fn lede(report: &Report) -> String {
     };
     let mut builds: Vec<String> = report.runs.iter().map(|run| build(&run.header)).collect();
     builds.dedup();
-    let walls: Vec<Duration> = report.runs.iter().filter_map(|run| told(run.header.timing.wall)).collect();
-    let took = if walls.is_empty() { String::new() } else { duration(walls.iter().sum()) };
+    let took = took(&report.runs).map_or_else(String::new, duration);
     let began = report.runs.first().map(|run| run.header.timing.started_at.clone()).unwrap_or_default();
     let build = if let [one] = &builds[..] { one.clone() } else { String::new() };
     let parts = [build, began, took];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+}
+
+/// How long runs took together: those that took turns share their time.
+fn took(runs: &[Run]) -> Option<Duration> {
+    let walls: Vec<(&str, Duration)> = runs
+        .iter()
+        .filter_map(|run| Some((&*run.header.timing.started_at, told(run.header.timing.wall)?)))
+        .collect();
+    let span =
+        |(began, wall): &(&str, Duration)| Some((began.parse::<Timestamp>().ok()?.as_nanosecond(), *wall));
+    let mut spans: Vec<(i128, Duration)> = walls.iter().filter_map(span).collect();
+    if walls.is_empty() || spans.len() < walls.len() {
+        return (!walls.is_empty()).then(|| walls.iter().map(|(_, wall)| *wall).sum());
+    }
+    spans.sort_unstable();
+    let (mut took, mut end) = (0, i128::MIN);
+    for (began, wall) in spans {
+        let ended = began + wall.as_nanos() as i128;
+        took += (ended - began.max(end)).max(0);
+        end = end.max(ended);
+    }
+    Some(Duration::from_nanos(u64::try_from(took).unwrap_or(u64::MAX)))
 }
 
 type Pair = (String, String);

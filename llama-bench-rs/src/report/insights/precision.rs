@@ -113,7 +113,7 @@ impl fmt::Display for Precision {
             ),
             Precision::Intervals { n_cells, widest: (test, width), .. } => write!(
                 f,
-                "The uncertainty of the means (half the 95 % interval) of {n_cells} cells is at most {} ({test}): \
+                "The uncertainty of the means (half the 95 % interval) of {n_cells} cells is up to {} ({test}): \
                  {judgement}.",
                 percent(width)
             ),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Best, Failed, Ranking, Ranks};
 use crate::{
-    judge::{Lead, Scope},
+    judge::{Because, Lead, Scope},
     report::in_words::{count, one_line, quoted, sentence},
     units::{Share, TokensPerSecond},
 };
@@ -54,9 +54,29 @@ impl Ranking {
     /// failed.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.advice();
+        notes.extend(self.busy());
         notes.extend(self.unsure());
+        notes.push(
+            "Fast end: what the fastest of ten repetitions is expected to reach (of half of them where there are fewer than \
+             twenty), which other programs move least; means are in the table of all tests."
+                .into(),
+        );
         notes.extend(self.failed.iter().map(Failed::to_string));
         notes
+    }
+
+    /// That other programs kept some differences from being told.
+    fn busy(&self) -> Option<String> {
+        let leads = self.tests.iter().flat_map(|best| best.against_reference.iter().chain([&best.next.1]));
+        let shares = leads.filter_map(|lead| match lead.finding.because {
+            Because::Disturbed { share } => Some(share),
+            _ => None,
+        });
+        let most = shares.max_by(|a, b| a.get().total_cmp(&b.get()))?;
+        Some(format!(
+            "Neighbours were busy: up to {most:.0} of a configuration's repetitions were disturbed. Measure again while \
+             nothing else runs."
+        ))
     }
 
     /// `ub 512 (the default)`.
@@ -142,8 +162,8 @@ fn lead(lead: &Lead) -> String {
     let Lead { speedup, bounds, finding } = lead;
     if lead.is_sure() {
         format!("{speedup} ({} to {})", bounds.lower, bounds.upper)
-    } else if let crate::judge::Because::Disturbed { .. } = finding.because {
-        format!("{finding} ({speedup})")
+    } else if let Because::Disturbed { .. } = finding.because {
+        format!("cannot tell ({speedup})")
     } else {
         format!("no sure difference ({speedup})")
     }

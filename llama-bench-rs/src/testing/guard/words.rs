@@ -21,9 +21,10 @@ impl Guard {
         let mut guarded = Guarded::new(verdict, n_measured);
         for (cells, why) in [(busy, "neighbours busy: cannot tell"), (noisy, "too noisy to tell")] {
             if let Some(tests) = list(cells.iter().map(|cell| cell.test.to_string()).collect()) {
-                guarded
-                    .notes
-                    .push(format!("{why} whether {tests} got slower by {}", self.tolerance.doubled()));
+                guarded.notes.push(format!(
+                    "{why} whether {tests} got slower by {}, twice the tolerance",
+                    self.tolerance.doubled()
+                ));
             }
         }
         let renew = self.place.command(GuardMode::Renew);
