@@ -51,7 +51,7 @@
 //! | `no baseline in …, and none is saved here` | fails | run the command that it gives on this machine |
 //! | `… is damaged` | fails | restore the file, or renew |
 //!
-//! An alarm is not believed at once: a guard that can measure again does so up to twice ([`Guard::reruns`]) and judges all
+//! An alarm is not believed at once: a guard that can measure again does so up to four times ([`Guard::reruns`]) and judges all
 //! runs together. It does the same if a baseline of three runs cannot tell. Under cargo's test harness each further run has
 //! a process of its own, since where memory lies makes several per cent of the speed and is a process's own: the test
 //! program is started for this one test ([`Guard::reruns_apart`] opts out). A guard of a

@@ -35,7 +35,7 @@ const N_WANTED: usize = 3;
 type Again<'a> = dyn FnMut() -> Result<Report, GuardError> + 'a;
 
 /// How often a guard measures again before it fails, or before it gives up telling.
-const N_RERUNS: u32 = 2;
+const N_RERUNS: u32 = 4;
 
 /// Fails the test if what is measured is slower than the baseline `name`; the first runs make that baseline.
 ///
@@ -104,7 +104,7 @@ impl Guard {
         self
     }
 
-    /// How often to measure again before the test fails, or before it is called inconclusive; 2 by default. Slow work may
+    /// How often to measure again before the test fails, or before it is called inconclusive; 4 by default. Slow work may
     /// want fewer.
     pub fn reruns(mut self, n_reruns: u32) -> Self {
         self.n_reruns = n_reruns;
