@@ -107,8 +107,9 @@ fn measured(browser: &Path, pages: &[String], widths: &[u32]) -> Vec<Value> {
     };
     let frames: String =
         pages.iter().flat_map(|page| widths.iter().map(move |width| frame(page, width))).collect();
-    let around =
-        format!("<!DOCTYPE html><body>{frames}<script>onload = () => {{ {MEASURE} }}</script></body>");
+    let around = format!(
+        "<!DOCTYPE html><meta charset=\"utf-8\"><body>{frames}<script>onload = () => {{ {MEASURE} }}</script></body>"
+    );
     let (rendered, _) = render(browser, &around);
     let (_, json) = rendered.split_once("<body>").unwrap();
     let (json, _) = json.split_once("</body>").unwrap();

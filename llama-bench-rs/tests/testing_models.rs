@@ -160,7 +160,7 @@ fn a_guard_measures_a_quick_sweep_as_often_as_it_must() {
         }
         Err(error) => panic!("{error}"),
     };
-    assert_eq!((n_measured, outcome.cells[0].judged.after.n_runs), (3, 3), "{outcome}");
+    assert_eq!((n_measured, outcome.cells[0].judged.after.n_runs), (5, 5), "{outcome}");
 }
 
 #[test]
