@@ -6,6 +6,8 @@
 //! from a difference between the sides. Within a load every repetition of one side is followed by one of the other.
 //! Intervals are between loads; p values are corrected for the number of lines.
 
+#[path = "../support/failed.rs"]
+mod failed;
 #[macro_use]
 #[path = "../support/print.rs"]
 mod print;
@@ -20,12 +22,11 @@ mod write;
 
 use std::process::ExitCode;
 
-use llama_bench_rs::{Error, cli, report::ReportError};
+use llama_bench_rs::cli;
 
 use args::Args;
+use failed::{BAD_USAGE, Failed, SOME_FAILED, bad_usage};
 
-const SOME_FAILED: u8 = 1;
-const BAD_USAGE: u8 = 2;
 const SLOWER: u8 = 3;
 
 fn main() -> ExitCode {
@@ -38,27 +39,4 @@ fn main() -> ExitCode {
             ExitCode::from(status)
         }
     }
-}
-
-/// A message and the exit status that goes with it.
-struct Failed {
-    message: String,
-    status: u8,
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        let status = if matches!(error, Error::Bench(_)) { BAD_USAGE } else { SOME_FAILED };
-        Self { message: error.to_string(), status }
-    }
-}
-
-impl From<ReportError> for Failed {
-    fn from(error: ReportError) -> Self {
-        Self { message: error.to_string(), status: SOME_FAILED }
-    }
-}
-
-fn bad_usage(message: impl ToString) -> Failed {
-    Failed { message: message.to_string(), status: BAD_USAGE }
 }

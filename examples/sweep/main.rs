@@ -1,5 +1,7 @@
 //! Measures a model at several context depths and prints a table: `cargo run --release --example sweep`.
 
+#[path = "../support/failed.rs"]
+mod failed;
 #[path = "../support/pages.rs"]
 mod pages;
 #[macro_use]
@@ -34,14 +36,13 @@ use llama_bench_rs::{
 
 use args::Args;
 use baseline::Baselining;
+use failed::{BAD_USAGE, Failed, SOME_FAILED, bad_usage};
 use job::Job;
 use output::Output;
 use progress::Progress;
 use runs::Runs;
 use signals::Interrupt;
 
-const SOME_FAILED: u8 = 1;
-const BAD_USAGE: u8 = 2;
 const REGRESSED: u8 = 3;
 
 fn main() -> ExitCode {
@@ -57,24 +58,6 @@ fn main() -> ExitCode {
             print::exit_code(status)
         }
     }
-}
-
-/// A message and the exit status that goes with it.
-struct Failed {
-    message: String,
-    status: u8,
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        // What cannot be measured, or is of another configuration, was asked for wrongly.
-        let status = if matches!(error, Error::Bench(_)) { BAD_USAGE } else { SOME_FAILED };
-        Self { message: error.to_string(), status }
-    }
-}
-
-fn bad_usage(message: impl ToString) -> Failed {
-    Failed { message: message.to_string(), status: BAD_USAGE }
 }
 
 fn run(args: &Args) -> Result<u8, Failed> {

@@ -36,9 +36,6 @@ pub struct Runs {
 impl Runs {
     pub fn of(args: &Args) -> Result<Self, Failed> {
         let n = args.run.runs;
-        if n == 0 {
-            return Err(bad_usage("--runs 0: give 1 or more"));
-        }
         let once = Self { n_loads: 1, per_load: 1, n_processes: 0 };
         match args.run.runs_in {
             RunsIn::Context => Ok(Self { per_load: n, ..once }),

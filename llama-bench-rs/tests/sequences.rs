@@ -6,7 +6,7 @@ mod llama_support;
 use std::sync::atomic::Ordering;
 
 use llama_bench_rs::llama::{Batch, Context, ContextParams, FlashAttn, KvType, LlamaError, StateFlags};
-use llama_support::{params, tiny};
+use llama_support::{decode, next, params, tiny};
 
 const PROMPT: [i32; 7] = [1, 2, 3, 4, 5, 6, 7];
 
@@ -16,21 +16,6 @@ fn context(shape: &str) -> Context {
 
 fn made(shape: &str, params: &ContextParams) -> Context {
     Context::new(&tiny(shape), params).unwrap()
-}
-
-fn decode(context: &mut Context, seq: i32, tokens: &[i32]) {
-    let from = context.pos_max(seq).unwrap().map_or(0, |last| last + 1);
-    let mut batch = Batch::new();
-    for (position, &token) in (from..).zip(tokens) {
-        batch.add(token, position, &[seq], true).unwrap();
-    }
-    context.decode(&batch).unwrap();
-}
-
-/// What a sequence makes of one more token.
-fn next(context: &mut Context, seq: i32) -> Vec<f32> {
-    decode(context, seq, &[9]);
-    context.logits(-1).unwrap().to_vec()
 }
 
 /// By how much two lists of logits differ, in parts of the largest.

@@ -4,7 +4,7 @@
 mod llama_support;
 
 use llama_bench_rs::llama::{Batch, Context, StateFlags};
-use llama_support::{params, tiny};
+use llama_support::{decode, next, params, tiny};
 
 const SHAPES: [&str; 5] = ["tiny-llama", "tiny-gpt-oss", "tiny-gemma3", "tiny-mamba2", "tiny-granite-hybrid"];
 const PROMPT: [i32; 7] = [1, 2, 3, 4, 5, 6, 7];
@@ -12,21 +12,6 @@ const OTHER: [i32; 7] = [90, 91, 92, 93, 94, 95, 96];
 
 fn context(shape: &str, unified: bool) -> Context {
     Context::new(&tiny(shape), &params(768).n_seq_max(3).kv_unified(unified)).unwrap()
-}
-
-fn decode(context: &mut Context, seq: i32, tokens: &[i32]) {
-    let from = context.pos_max(seq).unwrap().map_or(0, |last| last + 1);
-    let mut batch = Batch::new();
-    for (position, &token) in (from..).zip(tokens) {
-        batch.add(token, position, &[seq], true).unwrap();
-    }
-    context.decode(&batch).unwrap();
-}
-
-/// What a sequence makes of one more token.
-fn next(context: &mut Context, seq: i32) -> Vec<f32> {
-    decode(context, seq, &[9]);
-    context.logits(-1).unwrap().to_vec()
 }
 
 /// Sums may be added in another order where cells lie elsewhere.

@@ -11,7 +11,7 @@ use std::{
 
 use llama_bench_rs::{
     gguf::{Shape, Synthetic},
-    llama::{Backend, ContextParams, LlamaError, Model, ModelParams},
+    llama::{Backend, Batch, Context, ContextParams, LlamaError, Model, ModelParams},
 };
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(make_folder);
 static MODELS: LazyLock<Mutex<HashMap<(String, bool), Model>>> = LazyLock::new(Mutex::default);
@@ -69,4 +69,20 @@ pub fn tiny_with_vocabulary(shape: &str) -> Model {
 /// A small context of one thread, so that tests do not fight for cores.
 pub fn params(n_ctx: u32) -> ContextParams {
     ContextParams::default().n_ctx(n_ctx).n_batch(64).n_ubatch(64).n_threads(1).n_threads_batch(1)
+}
+
+/// Appends tokens to a sequence, each with logits.
+pub fn decode(context: &mut Context, seq: i32, tokens: &[i32]) {
+    let from = context.pos_max(seq).unwrap().map_or(0, |last| last + 1);
+    let mut batch = Batch::new();
+    for (position, &token) in (from..).zip(tokens) {
+        batch.add(token, position, &[seq], true).unwrap();
+    }
+    context.decode(&batch).unwrap();
+}
+
+/// What a sequence makes of one more token.
+pub fn next(context: &mut Context, seq: i32) -> Vec<f32> {
+    decode(context, seq, &[9]);
+    context.logits(-1).unwrap().to_vec()
 }
