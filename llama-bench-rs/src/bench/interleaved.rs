@@ -10,6 +10,7 @@ use super::{
     engine::Engine,
     plan::{Depth, Unit},
     target::{Keep, Target},
+    turns::turns,
 };
 use crate::record::{Failure, Order, Run, Test};
 
@@ -67,12 +68,7 @@ fn in_turn<T: Target, C: Clock>(lanes: &mut [Lane<'_, T, C>]) {
             if lanes.iter().all(|lane| lane.is_done(n_depth)) {
                 break;
             }
-            // Forth and back, so that no lane always has the machine as another one left it.
-            let mut turn: Vec<usize> = (0..lanes.len()).collect();
-            if rep % 2 == 1 {
-                turn.reverse();
-            }
-            for lane in turn {
+            for lane in turns(n_lanes, rep) {
                 lanes[lane].step(|lane| lane.repeat(n_depth, rep, n_lanes));
             }
             if n_lanes <= N_TOGETHER {

@@ -53,7 +53,7 @@ fn prompts(depths: &[u32], n_reps: u32) -> Plan {
 }
 
 #[test]
-fn lanes_take_turns_forth_and_back() {
+fn two_lanes_take_turns_forth_and_back() {
     let plan = prompts(&[0, 32], 4);
     let (runs, seen) = run_all([&plan; 2], &mut Default::default());
     assert!(runs.iter().all(|run| n_samples(run) == [4, 4]));

@@ -44,6 +44,7 @@ pub mod target;
 mod tests;
 mod timed;
 mod tokens;
+mod turns;
 mod verify;
 mod verify_text;
 mod warmup;

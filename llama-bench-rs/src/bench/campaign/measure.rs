@@ -11,6 +11,7 @@ use crate::{
     bench::{
         Event, Observer, Sweep, drop_from_page_cache, interleave,
         lock::{Turn, tell_on_stderr},
+        turns::creation_order,
     },
     llama::{Backend, Model},
     record::{Cell, Failure, Method, Order, Report, Run, Test},
@@ -189,6 +190,8 @@ impl Measuring<'_, '_, '_> {
                 break;
             }
             for pack in self.campaign.packs(&loaded, self.subjects)? {
+                let order = creation_order(pack.len(), run, n_runs * self.campaign.n_loads);
+                let pack: Vec<usize> = order.into_iter().map(|i| pack[i]).collect();
                 self.pack(&loaded, &pack, run)?;
             }
         }

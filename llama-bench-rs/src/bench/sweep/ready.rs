@@ -10,6 +10,7 @@ use crate::{
         interleaved,
         llama_target::LlamaTarget,
         lock::{Turn, tell_on_stderr},
+        turns::creation_order,
     },
     record::{Header, Report, Run},
 };
@@ -52,7 +53,8 @@ pub fn interleave(sweeps: Vec<Sweep<'_>>) -> Result<Report, crate::Error> {
     let mut ready = sweeps.into_iter().map(Ready::new).collect::<Result<Vec<Ready<'_>>, BenchError>>()?;
     let _turn = ready.iter_mut().find_map(Ready::turn);
     let mut report = Report::default();
-    for round in 0..n_runs.iter().copied().max().unwrap_or(0) {
+    let n_rounds = n_runs.iter().copied().max().unwrap_or(0);
+    for round in 0..n_rounds {
         let mut taking_part: Vec<&mut Ready<'_>> = ready
             .iter_mut()
             .zip(&n_runs)
@@ -63,18 +65,26 @@ pub fn interleave(sweeps: Vec<Sweep<'_>>) -> Result<Report, crate::Error> {
             break;
         }
         let clock = MonotonicClock::start();
-        let engines = taking_part.iter_mut().filter_map(|one| match one {
-            Ready::Measure(prepared) => Some(prepared.engine(&clock)),
-            Ready::Failed(_) => None,
-        });
-        let mut measured = interleaved::run(engines.collect()).into_iter();
-        for one in taking_part {
-            report.runs.extend(match one {
-                Ready::Measure(_) => measured.next(),
-                Ready::Failed(run) => Some(Run::clone(run)),
-            });
-            one.forget_earlier();
+        let mut runs: Vec<Option<Run>> = vec![None; taking_part.len()];
+        let (mut engines, mut places) = (Vec::new(), Vec::new());
+        let order = creation_order(taking_part.len(), round, n_rounds);
+        let mut in_order: Vec<Option<&mut Ready<'_>>> =
+            taking_part.iter_mut().map(|one| Some(&mut **one)).collect();
+        for place in order {
+            match in_order[place].take() {
+                Some(Ready::Measure(prepared)) => {
+                    engines.push(prepared.engine(&clock));
+                    places.push(place);
+                }
+                Some(Ready::Failed(run)) => runs[place] = Some(Run::clone(run)),
+                None => {}
+            }
         }
+        for (place, run) in places.into_iter().zip(interleaved::run(engines)) {
+            runs[place] = Some(run);
+        }
+        report.runs.extend(runs.into_iter().flatten());
+        taking_part.into_iter().for_each(Ready::forget_earlier);
     }
     Ok(report)
 }
