@@ -1,4 +1,4 @@
-//! Measured runs of one configuration and build, held against each other everywhere: nothing may be called a change.
+//! Measured runs of one configuration and build, compared with each other everywhere: nothing may be called a change.
 #![allow(missing_docs)]
 
 use std::{fs, path::Path};
@@ -52,7 +52,7 @@ fn report_of(runs: &[&Run]) -> Report {
     Report { runs: runs.iter().map(|run| (*run).clone()).collect() }
 }
 
-/// Only what both have, so that nothing is missing.
+/// Only what both have: a missing cell would be an error.
 fn shared(a: &Run, b: &Run) -> (Run, Run) {
     let keep = |run: &Run, other: &Run| {
         let mut run = run.clone();
@@ -117,8 +117,8 @@ fn a_floor_and_an_expectation_say_the_same_of_every_cell() {
             else {
                 continue;
             };
-            // At the mean of the other run, and 10 % above it.
-            for (factor, count) in [(1.0, &mut below), (1.1, &mut n_far)] {
+            // At the mean of the other run, and further above it than one run is uncertain.
+            for (factor, count) in [(1.0, &mut below), (1.25, &mut n_far)] {
                 let start = mean * factor;
                 let expected = insights::Expectation::new(test.kind, start..f64::INFINITY)
                     .at_depth(test.n_depth)
@@ -139,9 +139,9 @@ fn a_floor_and_an_expectation_say_the_same_of_every_cell() {
             n += 1;
         }
     }
-    println!("{n} cells: {below} below the mean of the other run, {n_far} below 10 % more");
+    println!("{n} cells: {below} below the mean of the other run, {n_far} below 25 % more");
     assert!(n > 250 && below * 20 <= n, "{below} of {n}");
-    assert!(n_far * 10 >= n * 8, "{n_far} of {n}: a floor that is far away is missed");
+    assert!(n_far * 10 >= n * 9, "{n_far} of {n}: a floor that is far away is missed");
 }
 
 fn side(runs: Vec<(usize, &Run)>) -> Vec<&Run> {

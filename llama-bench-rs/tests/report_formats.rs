@@ -171,7 +171,7 @@ fn a_join_of_two_builds_pairs_measured_cells_only() {
     );
     let db = sqlite(&(text(&before, Format::Sql) + &text(&after, Format::Sql)));
     let pairs: (i64, i64) = db.query_row(&query, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    assert_eq!(pairs, (5, 5), "six cells a build, of which one failed");
+    assert_eq!(pairs, (5, 5), "six cells a build, one of them failed");
 
     // CSV, as the script loads it: every value is bound as text, and there is no null.
     let db = sqlite(&(text(&before, Format::Sql) + "DELETE FROM llama_bench;"));

@@ -102,7 +102,7 @@ fn a_large_spread_asks_for_more_repetitions() {
 #[test]
 fn a_spread_that_makes_figures_unbelievable_is_named_with_its_remedy() {
     let steady = reference();
-    assert_eq!(unbelievable(&steady.runs[0]), None, "half a percent is no reason");
+    assert_eq!(unbelievable(&steady.runs[0]), None, "half a percent is believable");
     let mut wild = reference().runs.remove(0);
     let Outcome::Measured(measured) = &mut wild.cells[3].outcome else { panic!("measured") };
     measured.samples[0].elapsed *= 9;

@@ -73,7 +73,7 @@ fn points(panel: Node<'_, '_>) -> BTreeMap<String, Vec<(f64, f64)>> {
     points
 }
 
-/// Two runs in one picture, of which the second has fewer cells and is slower.
+/// Two runs in one picture; the second has fewer cells and is slower.
 fn two_runs() -> Report {
     let mut report = reference();
     let mut second = report.runs[0].clone();

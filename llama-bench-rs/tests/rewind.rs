@@ -23,7 +23,7 @@ const SHAPES: [(&str, Rewind); 6] = [
     ("tiny-granite-hybrid", Rewind::PartialOnDevice),
 ];
 
-/// One thread computes in one order, so that equal states give equal logits.
+/// One thread computes in one order: equal states give equal logits.
 fn params(kv: KvType) -> ContextParams {
     let params = ContextParams::default().n_batch(64).n_ubatch(32).n_threads(1).n_threads_batch(1);
     match kv.is_quantised() {
@@ -43,7 +43,7 @@ fn sweep<'a>(model: &'a Model, kv: KvType, order: Order, depths: &[u32]) -> Swee
         .order(order)
 }
 
-/// Its cells lie elsewhere after a rewind, so that sums come out in another order.
+/// Its cells lie elsewhere after a rewind, and sums come out in another order.
 fn is_windowed(shape: &str) -> bool {
     ["tiny-gpt-oss", "tiny-gemma3"].contains(&shape)
 }

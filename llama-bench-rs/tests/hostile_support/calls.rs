@@ -1,4 +1,4 @@
-//! A random sequence of safe calls on one context, held against what a fresh context computes of the same tokens.
+//! A random sequence of safe calls on one context, compared with what a fresh context computes from the same tokens.
 
 use std::cell::RefCell;
 
@@ -323,7 +323,7 @@ impl Subject {
         );
         self.known[seq as usize] = match flags.contains(StateFlags::PARTIAL_ONLY) {
             false if restored => tokens,
-            // As the sweep does it: what was there goes on as far as the saved state.
+            // As the sweep does it: what was there is kept up to the saved state.
             true if restored => {
                 let to = tokens.as_ref().map_or(0, Vec::len) as u32;
                 let goes_on = before
@@ -366,7 +366,7 @@ impl Subject {
         self.known.fill(Some(Vec::new()));
     }
 
-    /// Positions and sequences without rhyme or reason.
+    /// Random positions and sequences.
     fn odd_batch(&mut self) {
         let mut batch = Batch::new();
         for _ in 0..1 + self.dice.below(8) {
