@@ -321,17 +321,17 @@ impl Subject {
             !(restored && is_foreign && flags.contains(StateFlags::ON_DEVICE)),
             "it lies on another's device"
         );
-        self.known[seq as usize] = match flags.contains(StateFlags::PARTIAL_ONLY) {
-            false if restored => tokens,
+        self.known[seq as usize] = if !restored {
+            None
+        } else if flags.contains(StateFlags::PARTIAL_ONLY) {
             // As the sweep does it: what was there is kept up to the saved state.
-            true if restored => {
-                let to = tokens.as_ref().map_or(0, Vec::len) as u32;
-                let goes_on = before
-                    .is_some_and(|before| tokens.as_ref().is_some_and(|tokens| before.starts_with(tokens)));
-                let removed = self.context.memory_seq_rm(seq, to, None).is_ok_and(|removed| removed);
-                tokens.filter(|_| goes_on && removed)
-            }
-            _ => None,
+            let to = tokens.as_ref().map_or(0, Vec::len) as u32;
+            let is_beginning =
+                before.is_some_and(|before| tokens.as_ref().is_some_and(|tokens| before.starts_with(tokens)));
+            let removed = self.context.memory_seq_rm(seq, to, None).is_ok_and(|removed| removed);
+            tokens.filter(|_| is_beginning && removed)
+        } else {
+            tokens
         };
     }
 
