@@ -1,5 +1,5 @@
 # The commands of the README. All are cargo underneath; `scripts/setup` installs what is missing first.
-.PHONY: sweep test chat llama-cli setup lint docs unit examples downstream package
+.PHONY: sweep test chat llama-cli setup lint docs unit simulations examples downstream package
 
 sweep: setup
 	cargo run --release --example sweep
@@ -25,6 +25,10 @@ docs:
 unit:
 	cargo test --workspace
 	cargo test --examples
+
+# How often intervals and verdicts hold, over thousands of simulated measurements. `unit` makes a tenth of them.
+simulations:
+	LLAMA_BENCH_SIMULATIONS=full cargo test -p llama-bench-rs --lib -- simulation transient
 
 # The examples as a user runs them.
 examples:

@@ -22,7 +22,7 @@ fn a_file_with_results_is_replaced_only_if_that_is_asked_for() {
     for format in ["json", "jsonl", "md"] {
         let file = folder.path().join(format!("results.{format}"));
         fs::write(&file, "").unwrap();
-        assert_eq!(small_sweep(&["--output", text(&file)]).status, 0, "an empty file is no loss");
+        assert_eq!(small_sweep(&["--output", text(&file)]).status, 0, "nothing is lost with an empty file");
         let before = fs::read(&file).unwrap();
         // Before anything is loaded: the model is not there, and nobody notices.
         let refused = small_sweep(&["-m", "missing.gguf", "--output", text(&file)]);

@@ -169,7 +169,7 @@ fn signals_in_quick_succession_are_one_request_and_lose_nothing() {
     let (child, out, text) =
         started(example("sweep").args(["--shape", "tiny-llama", "-o", "json"]).args(LONG));
     let id = child.id().to_string();
-    // One process, so that nothing but the signals lies in between.
+    // One process: nothing but the signals lies in between.
     let send = format!("kill -HUP {id}; kill -HUP {id}; kill -TERM {id}; kill -CONT {id}");
     assert!(Command::new("sh").args(["-c", &send]).status().unwrap().success());
     let ran = ended(child, out, text);

@@ -1,4 +1,4 @@
-//! Whatever is wrong with a request or a file is a typed error, and the process goes on.
+//! Whatever is wrong with a request or a file is a typed error, and the process continues.
 #![allow(missing_docs)]
 
 mod llama_support;

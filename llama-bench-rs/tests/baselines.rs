@@ -87,7 +87,7 @@ fn another_build_begins_anew() {
     newer.runs[0].header.build.commit = "abcdef01".into();
     let loaded = baselines.save("main", &newer).unwrap();
     assert_eq!(starts(&loaded.report().runs), ["01"]);
-    // The build is no part of what a baseline is of.
+    // The build is not part of a baseline's key.
     assert_eq!(baselines.load("main", &run_at(2)).unwrap(), loaded);
 }
 

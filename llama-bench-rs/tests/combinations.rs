@@ -1,4 +1,4 @@
-//! Parameters in every combination: each works or is a typed error, and the process goes on.
+//! Parameters in every combination: each works or is a typed error, and the process continues.
 #![allow(missing_docs)]
 
 mod llama_support;

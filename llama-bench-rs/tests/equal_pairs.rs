@@ -1,4 +1,4 @@
-//! Measured runs of one configuration and build, held against each other everywhere: nothing may be called a change.
+//! Measured runs of one configuration and build, compared with each other everywhere: nothing may be called a change.
 #![allow(missing_docs)]
 
 use std::{fs, path::Path};
@@ -12,25 +12,16 @@ use llama_bench_rs::{
     testing::{Floor, RegressionError, Tolerance, check_at_least, check_no_regression},
 };
 
-/// Every run of the committed results, by file.
+/// Every run of the committed studies.
 fn runs() -> Vec<Run> {
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/results")];
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            match path.extension().and_then(|e| e.to_str()) {
-                None if path.is_dir() => folders.push(path),
-                Some("json" | "jsonl" | "csv" | "sqlite") => files.push(path),
-                _ => {}
-            }
-        }
-    }
-    // These were measured without CUDA graphs, which no file tells.
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/results/h200");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // That one was measured without CUDA graphs, which no file tells.
     files.retain(|file| !file.to_string_lossy().contains("nograph"));
     files.sort();
-    assert!(files.len() > 80, "{files:?}");
-    files.iter().flat_map(|file| report::read_file(file).unwrap().report.runs).collect()
+    let runs: Vec<Run> = files.iter().flat_map(|file| report::read_file(file).unwrap().report.runs).collect();
+    assert!(runs.len() > 80, "{} runs in {files:?}", runs.len());
+    runs
 }
 
 /// Those that differ in nothing that is told.
@@ -61,7 +52,7 @@ fn report_of(runs: &[&Run]) -> Report {
     Report { runs: runs.iter().map(|run| (*run).clone()).collect() }
 }
 
-/// Only what both have, so that nothing is missing.
+/// Only what both have: a missing cell would be an error.
 fn shared(a: &Run, b: &Run) -> (Run, Run) {
     let keep = |run: &Run, other: &Run| {
         let mut run = run.clone();
@@ -126,8 +117,8 @@ fn a_floor_and_an_expectation_say_the_same_of_every_cell() {
             else {
                 continue;
             };
-            // At the mean of the other run, and 10 % above it.
-            for (factor, count) in [(1.0, &mut below), (1.1, &mut n_far)] {
+            // At the mean of the other run, and further above it than one run is uncertain.
+            for (factor, count) in [(1.0, &mut below), (1.25, &mut n_far)] {
                 let start = mean * factor;
                 let expected = insights::Expectation::new(test.kind, start..f64::INFINITY)
                     .at_depth(test.n_depth)
@@ -148,9 +139,9 @@ fn a_floor_and_an_expectation_say_the_same_of_every_cell() {
             n += 1;
         }
     }
-    println!("{n} cells: {below} below the mean of the other run, {n_far} below 10 % more");
+    println!("{n} cells: {below} below the mean of the other run, {n_far} below 25 % more");
     assert!(n > 250 && below * 20 <= n, "{below} of {n}");
-    assert!(n_far * 10 >= n * 8, "{n_far} of {n}: a floor that is far away is missed");
+    assert!(n_far * 10 >= n * 9, "{n_far} of {n}: a floor that is far away is missed");
 }
 
 fn side(runs: Vec<(usize, &Run)>) -> Vec<&Run> {

@@ -33,7 +33,7 @@ fn a_sweep_without_its_model_gives_a_failed_run_with_what_is_known() {
     assert!(
         matches!(of("no/such.gguf").verify(), Err(BenchError::Verify(failure)) if failure.kind == "cancelled")
     );
-    // It is taken up by the model that can be loaded after all, and by none of another file.
+    // The model resumes it once it can be loaded; a model of another file does not.
     assert!(of("no/such.gguf").take_up(run.clone()).is_ok());
     assert!(matches!(of("another.gguf").take_up(run), Err(BenchError::OtherRun { .. })));
 }

@@ -138,3 +138,36 @@ fn a_model_mapped_in_small_pages_is_told() {
     }
     assert_eq!(said(&mut report, Some(placement), 25), None, "on a GPU");
 }
+
+#[test]
+fn a_disturbed_repetition_and_what_was_set_aside_survive_and_are_no_part_of_a_mean() {
+    let ms = Duration::from_millis;
+    let disturbance = Disturbance {
+        n_threads: Some(1),
+        waited: Some(ms(50)),
+        n_preempted: Some(3),
+        ..Disturbance::default()
+    };
+    let quiet = Sample { elapsed: ms(100), ..Sample::default() };
+    let disturbed = Sample { elapsed: ms(150), disturbance: Some(disturbance), ..Sample::default() };
+    let measured = Measured {
+        samples: vec![quiet.clone(), disturbed.clone()],
+        set_aside: vec![disturbed],
+        ..Measured::default()
+    };
+    let cell = Cell {
+        test: Test { kind: TestKind::Pp(8), n_depth: 0, group: None },
+        started_at: String::new(),
+        outcome: Outcome::Measured(measured),
+    };
+    let placement = Some(Placement { file_mapped: Some(1 << 30), ..Placement::default() });
+    let header = Header { placement, ..Header::default() };
+    let report = Report { runs: vec![Run { header, cells: vec![cell], curve: vec![] }] };
+    for format in [Format::Json, Format::Jsonl, Format::Csv, Format::Sql] {
+        let text = report::to_string(&report, format).unwrap();
+        if format != Format::Sql {
+            assert_eq!(report::read_str(&text).unwrap().report, report, "{format:?}");
+        }
+        assert!(text.contains("125000000"), "{format:?}: the mean of the two samples");
+    }
+}

@@ -1,5 +1,7 @@
 //! Any report comes back equal from any format that keeps everything.
 
+mod report_support;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -15,6 +17,7 @@ use llama_bench_rs::{
     units::{RateSpread, TokensPerSecond},
 };
 use proptest::{collection::vec, option, prelude::*};
+use report_support::sqlite::through_sqlite;
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -314,28 +317,6 @@ fn any_report() -> impl Strategy<Value = Report> {
     prop_oneof![4 => vec(run(), 1..3), 1 => repeated].prop_map(|runs| Report { runs })
 }
 
-/// The table of a real SQLite as the array that JSON would hold.
-fn through_sqlite(sql: &str) -> serde_json::Value {
-    let db = rusqlite::Connection::open_in_memory().unwrap();
-    db.execute_batch(sql).unwrap();
-    let mut statement = db.prepare("SELECT * FROM llama_bench ORDER BY rowid").unwrap();
-    let names: Vec<String> = statement.column_names().map(String::from).collect();
-    let row = |row: &rusqlite::Row| {
-        let value = |i| -> rusqlite::Result<serde_json::Value> {
-            Ok(match row.get::<_, rusqlite::types::Value>(i)? {
-                rusqlite::types::Value::Null => serde_json::Value::Null,
-                rusqlite::types::Value::Integer(n) => n.into(),
-                rusqlite::types::Value::Real(x) => x.into(),
-                rusqlite::types::Value::Text(text) => text.into(),
-                rusqlite::types::Value::Blob(_) => panic!("no column holds a blob"),
-            })
-        };
-        names.iter().enumerate().map(|(i, name)| Ok((name.clone(), value(i)?))).collect()
-    };
-    let rows = statement.query_map([], row).unwrap();
-    rows.collect::<rusqlite::Result<Vec<serde_json::Map<_, _>>>>().unwrap().into_iter().collect()
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
@@ -401,38 +382,5 @@ proptest! {
                 }
             }
         }
-    }
-}
-
-#[test]
-fn a_disturbed_repetition_and_what_was_set_aside_survive_and_are_no_part_of_a_mean() {
-    let ms = Duration::from_millis;
-    let disturbance = Disturbance {
-        n_threads: Some(1),
-        waited: Some(ms(50)),
-        n_preempted: Some(3),
-        ..Disturbance::default()
-    };
-    let quiet = Sample { elapsed: ms(100), ..Sample::default() };
-    let disturbed = Sample { elapsed: ms(150), disturbance: Some(disturbance), ..Sample::default() };
-    let measured = Measured {
-        samples: vec![quiet.clone(), disturbed.clone()],
-        set_aside: vec![disturbed],
-        ..Measured::default()
-    };
-    let cell = Cell {
-        test: Test { kind: TestKind::Pp(8), n_depth: 0, group: None },
-        started_at: String::new(),
-        outcome: Outcome::Measured(measured),
-    };
-    let placement = Some(Placement { file_mapped: Some(1 << 30), ..Placement::default() });
-    let header = Header { placement, ..Header::default() };
-    let report = Report { runs: vec![Run { header, cells: vec![cell], curve: vec![] }] };
-    for format in [Format::Json, Format::Jsonl, Format::Csv, Format::Sql] {
-        let text = report::to_string(&report, format).unwrap();
-        if format != Format::Sql {
-            assert_eq!(report::read_str(&text).unwrap().report, report, "{format:?}");
-        }
-        assert!(text.contains("125000000"), "{format:?}: the mean of the two samples");
     }
 }

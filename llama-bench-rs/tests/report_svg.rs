@@ -1,4 +1,4 @@
-//! What pictures hold and look like.
+//! What pictures say and hold. `report_svg_figures` reads back where their marks stand.
 
 mod page_support;
 mod report_support;
@@ -38,23 +38,6 @@ fn two_runs() -> Report {
     second.cells.truncate(6);
     report.runs.push(second);
     report
-}
-
-#[test]
-fn depth() {
-    insta::assert_snapshot!(svg(&reference(), Picture::Depth));
-}
-
-#[test]
-fn latency() {
-    insta::assert_snapshot!(svg(&reference(), Picture::Latency));
-}
-
-#[test]
-fn two_runs_with_a_failed_cell() {
-    let mut report = two_runs();
-    report.runs[1].cells.push(failed(TestKind::Pp(2048), 32_768));
-    insta::assert_snapshot!(svg(&report, Picture::Depth));
 }
 
 #[test]
@@ -121,11 +104,6 @@ fn every_shape_has_a_class() {
         }
         assert!(!svg.contains("#0102"), "a stand-in colour is left");
     }
-}
-
-#[test]
-fn bars() {
-    insta::assert_snapshot!(svg(&two_runs(), Picture::Bars));
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn expected() -> [Expectation; 2] {
     ["pp2048=2000..3000", "tg32@32768=70.."].map(|text| text.parse().unwrap())
 }
 
-/// The reference run with other batches, of which one is slower, one does not fit and one was measured three times.
+/// The reference run with other batches: one is slower, one does not fit and one was measured three times.
 fn several() -> Report {
     let of = |n_ubatch: u32, flash_attn: FlashAttnSetting, percent: u32| {
         let mut run = reference().runs.remove(0);

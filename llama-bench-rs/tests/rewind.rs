@@ -23,13 +23,11 @@ const SHAPES: [(&str, Rewind); 6] = [
     ("tiny-granite-hybrid", Rewind::PartialOnDevice),
 ];
 
-/// One thread computes in one order, so that equal states give equal logits.
+/// One thread computes in one order: equal states give equal logits.
 fn params(kv: KvType) -> ContextParams {
     let params = ContextParams::default().n_batch(64).n_ubatch(32).n_threads(1).n_threads_batch(1);
-    match kv.is_quantised() {
-        true => params.type_k(kv).type_v(kv).flash_attn(FlashAttn::On),
-        false => params.type_k(kv).type_v(kv),
-    }
+    let params = params.type_k(kv).type_v(kv);
+    if kv.is_quantised() { params.flash_attn(FlashAttn::On) } else { params }
 }
 
 fn sweep<'a>(model: &'a Model, kv: KvType, order: Order, depths: &[u32]) -> Sweep<'a> {
@@ -43,7 +41,7 @@ fn sweep<'a>(model: &'a Model, kv: KvType, order: Order, depths: &[u32]) -> Swee
         .order(order)
 }
 
-/// Its cells lie elsewhere after a rewind, so that sums come out in another order.
+/// Its cells lie elsewhere after a rewind, and sums come out in another order.
 fn is_windowed(shape: &str) -> bool {
     ["tiny-gpt-oss", "tiny-gemma3"].contains(&shape)
 }
@@ -58,10 +56,8 @@ fn logits_and_positions_are_those_of_a_fresh_fill() {
             for order in [Order::Blocks, Order::Rounds] {
                 let found = sweep(&model, kv, order, &depths).verify().unwrap();
                 let case = format!("{shape} {} {order:?}: {found:?}", kv.name());
-                match is_windowed(shape) {
-                    true => assert!(found.is_within_noise(), "{case}"),
-                    false => assert!(found.is_exact(), "{case}"),
-                }
+                let is_right = if is_windowed(shape) { found.is_within_noise() } else { found.is_exact() };
+                assert!(is_right, "{case}");
                 for depth in &found.depths {
                     assert_eq!(
                         (depth.n_rewinds, depth.repetition_difference),

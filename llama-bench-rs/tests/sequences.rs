@@ -207,9 +207,10 @@ fn a_sequence_has_its_part_of_the_context() {
         let mut context = made("tiny-llama", &params);
         assert_eq!((context.n_ctx(), context.n_ctx_seq()), (768, n_ctx_seq));
         let more = context.decode_tokens(&[1; 257]);
-        match unified {
-            true => more.unwrap(),
-            false => assert!(matches!(more, Err(LlamaError::ContextFull { n_ctx: 256, .. })), "{more:?}"),
+        if unified {
+            more.unwrap();
+        } else {
+            assert!(matches!(more, Err(LlamaError::ContextFull { n_ctx: 256, .. })), "{more:?}");
         }
     }
 }

@@ -230,7 +230,7 @@ impl tracing::Subscriber for CallsBack {
         N_CALLS.set(N_CALLS.get() + 1);
         Backend::init().unwrap();
         let Some(model) = MODEL.get() else { return };
-        // Each of these is a call into C++, some of which fail there.
+        // Each of these is a call into C++, and some fail there.
         model.memory_of_context(&params(256)).unwrap();
         testing::tiny("tiny-llama").unwrap();
         let mut context = Context::new(model, &params(256)).unwrap();

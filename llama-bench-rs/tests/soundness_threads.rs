@@ -1,4 +1,4 @@
-//! Threads that cannot be had: an error, and the process goes on.
+//! Threads that cannot be started: an error, and the process continues.
 #![allow(missing_docs)]
 #![cfg(target_os = "linux")]
 

@@ -55,10 +55,10 @@ fn theirs() -> String {
     let names = reader.headers().unwrap().clone();
     let integers =
         ["build_number", "model_size", "n_prompt", "n_gen", "n_depth", "n_batch", "flash_attn", "avg_ns"];
-    let column = |name: &str| match integers.contains(&name) {
-        true => format!("{name} INTEGER"),
-        false if ["avg_ts", "stddev_ts"].contains(&name) => format!("{name} REAL"),
-        false => format!("{name} TEXT"),
+    let column = |name: &str| match name {
+        _ if integers.contains(&name) => format!("{name} INTEGER"),
+        "avg_ts" | "stddev_ts" => format!("{name} REAL"),
+        _ => format!("{name} TEXT"),
     };
     let columns: Vec<String> = names.iter().map(column).collect();
     let mut sql = format!("CREATE TABLE IF NOT EXISTS llama_bench ({});\n", columns.join(", "));

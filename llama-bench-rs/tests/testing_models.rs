@@ -17,7 +17,7 @@ use llama_bench_rs::{
     units::Share,
 };
 
-/// One thread, so that tests do not fight for cores.
+/// One thread: tests do not compete for cores.
 fn params() -> ContextParams {
     ContextParams::default().n_threads(1).n_threads_batch(1)
 }

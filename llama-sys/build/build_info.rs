@@ -1,4 +1,4 @@
-//! Facts of the build, as constants, so that reports can carry them.
+//! Facts of the build, as constants for reports.
 
 use std::{fs, path::Path};
 
@@ -51,7 +51,7 @@ struct Facts<'a> {
 fn save(out_dir: &Path, facts: &Facts) -> Result<(), String> {
     let Facts { commit, number, source, version, compiler, options, backends } = facts;
     let text = format!(
-        "/// Commit of llama.cpp in seven hexadecimal digits; where the source does not tell it, those of its checksum.\n\
+        "/// Commit of llama.cpp in seven hexadecimal digits; of its checksum if the source does not tell it.\n\
          pub const COMMIT: &str = {commit:?};\n\
          /// Upstream's running build number; 0 if unknown.\n\
          pub const NUMBER: u32 = {number};\n\

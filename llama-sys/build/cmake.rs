@@ -18,7 +18,7 @@ const OFF: &[&str] = &[
     "LLAMA_BUILD_APP",
     "LLAMA_CURL",
     "LLAMA_OPENSSL",
-    // A launcher is passed by name instead, so that it can be switched off.
+    // A launcher is passed by name instead: the user can switch it off.
     "GGML_CCACHE",
 ];
 
@@ -61,7 +61,7 @@ pub fn build(config: &Config, source: &Path, out_dir: &Path) -> Result<Built, St
     Ok(Built { cache: Cache::read(&dir)?, dir })
 }
 
-/// The crate tells of a failure by a panic; CMake's own output is what helps.
+/// The crate `cmake` panics on failure; CMake's own output is what helps.
 fn run(cmake: &mut cmake::Config, program: &Path, dir: &Path) -> Result<(), String> {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
@@ -71,19 +71,19 @@ fn run(cmake: &mut cmake::Config, program: &Path, dir: &Path) -> Result<(), Stri
         let why = panic.downcast::<String>().map_or_else(|_| String::new(), |why| *why);
         let why = why.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
         format!(
-            "{} could not build llama.cpp in {}: what it printed stands above. {why}",
+            "{} could not build llama.cpp in {}: see its output above. {why}",
             program.display(),
             dir.display()
         )
     })
 }
 
-/// Ninja where it is installed, since it starts faster; the user's `CMAKE_GENERATOR` comes first.
+/// The user's `CMAKE_GENERATOR`, else Ninja if it is installed, since it starts faster.
 fn generator() -> Option<String> {
     env::var("CMAKE_GENERATOR").or_else(|| env::program("ninja").map(|_| "Ninja".to_owned()))
 }
 
-/// CMake refuses to go on in a folder that another generator began, say because Ninja was installed since.
+/// CMake refuses to continue in a folder that another generator began, for example if Ninja was installed since.
 fn forget_other_generator(dir: &Path, generator: Option<&str>) -> Result<(), String> {
     let Ok(cache) = Cache::read(dir) else { return Ok(()) };
     match (cache.get("CMAKE_GENERATOR"), generator) {

@@ -93,7 +93,9 @@ pub fn definitions(text: &str) -> Result<Vec<(String, String)>, String> {
         .filter(|part| !part.trim().is_empty())
         .map(|part| match part.split_once('=') {
             Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
-            _ => Err(format!("LLAMA_CMAKE_DEFINES: {part:?} is no definition: write NAME=VALUE;NAME=VALUE")),
+            _ => {
+                Err(format!("LLAMA_CMAKE_DEFINES: {part:?} is not a definition: write NAME=VALUE;NAME=VALUE"))
+            }
         })
         .collect()
 }

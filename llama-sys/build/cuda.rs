@@ -38,7 +38,7 @@ pub struct Toolkit {
     pub version: Version,
     /// As `CMAKE_CUDA_ARCHITECTURES` has them.
     pub architectures: Vec<String>,
-    /// There is no `libcuda` stub to link, so virtual memory management is left out.
+    /// Virtual memory management is left out: there is no `libcuda` stub to link.
     pub no_vmm: bool,
 }
 
@@ -69,11 +69,11 @@ impl Toolkit {
 
 fn find_nvcc() -> Result<PathBuf, String> {
     if let Some(nvcc) = env::path("CUDACXX") {
-        return match env::is_file(&nvcc) {
-            true => Ok(nvcc),
-            false => env::program(&nvcc.to_string_lossy())
-                .ok_or_else(|| format!("CUDACXX names {}, which is not there", nvcc.display())),
-        };
+        if env::is_file(&nvcc) {
+            return Ok(nvcc);
+        }
+        return env::program(&nvcc.to_string_lossy())
+            .ok_or_else(|| format!("CUDACXX names {}, which is not there", nvcc.display()));
     }
     let exe = format!("bin/nvcc{}", std::env::consts::EXE_SUFFIX);
     let in_cuda_path = env::path("CUDA_PATH").map(|dir| dir.join(&exe)).filter(|path| env::is_file(path));
@@ -115,7 +115,7 @@ fn visible_gpus() -> Vec<String> {
     String::from_utf8_lossy(&output.stdout).lines().map(|line| line.trim().to_owned()).collect()
 }
 
-/// What was asked for, else the visible GPUs' own, else Blackwell as far as the toolkit knows it.
+/// What was asked for, else the visible GPUs' own, else those Blackwell ones that the toolkit supports.
 pub fn choose(asked: Option<&str>, visible: &[String], toolkit: Version) -> Result<Vec<String>, String> {
     if let Some(asked) = asked {
         let list: Vec<String> =
@@ -140,7 +140,7 @@ pub fn choose(asked: Option<&str>, visible: &[String], toolkit: Version) -> Resu
     if known.is_empty() {
         let newest = Version(12, 8);
         return Err(format!(
-            "CUDA {toolkit} knows no Blackwell GPU, which needs {newest} or later: update the toolkit, or set \
+            "CUDA {toolkit} does not support Blackwell GPUs, which need {newest} or later: update the toolkit, or set \
              LLAMA_CUDA_ARCHITECTURES to what you have, such as 90-real"
         ));
     }
@@ -156,7 +156,7 @@ fn real_architecture(capability: &str) -> Option<String> {
 
 fn require(architecture: &str, toolkit: Version) -> Result<(), String> {
     let digits: String = architecture.chars().take_while(char::is_ascii_digit).collect();
-    // `native`, `all` and their like are left to CMake.
+    // CMake handles `native`, `all` and the like.
     let Ok(number) = digits.parse::<u32>() else { return Ok(()) };
     let needed = FIRST_TOOLKIT.iter().find(|(first, _)| number >= *first).map_or(Version(0, 0), |&(_, v)| v);
     let needed = if number == 120 { Version(12, 8) } else { needed };

@@ -70,14 +70,14 @@ fn checkout(dir: &Path, kind: &'static str) -> Result<Source, String> {
 fn package(vendor: &Path, out_dir: &Path) -> Result<Source, String> {
     let pin = out_dir.join("pin");
     fs::create_dir_all(pin.join("src")).map_err(|e| format!("cannot write {}: {e}", pin.display()))?;
-    // Under these names a package can carry them; a folder with a Cargo.toml would be left out of it.
+    // A package can contain them under these names; a folder with a Cargo.toml would be left out of it.
     for (from, to) in [("pin.toml", "Cargo.toml"), ("pin.lock", "Cargo.lock")] {
         let from = vendor.join(from);
         fs::copy(&from, pin.join(to)).map_err(|e| format!("cannot read the pin {}: {e}", from.display()))?;
     }
     fs::write(pin.join("src/lib.rs"), "").map_err(|e| format!("cannot write {}: {e}", pin.display()))?;
 
-    // In OUT_DIR, so that the user's own cargo configuration, mirrors and offline mode apply.
+    // In OUT_DIR, where the user's own cargo configuration, mirrors and offline mode apply.
     let metadata = |extra: &[&str]| {
         Command::new(env::cargo("CARGO"))
             .args(["metadata", "--locked", "--format-version", "1"])
@@ -168,19 +168,19 @@ fn add(path: &Path, name: &Path, hash: &mut Fnv) -> std::io::Result<()> {
     names.iter().try_for_each(|one| add(&path.join(one), &name.join(one), hash))
 }
 
-/// The pinned package is no dependency of any crate, so fetching those does not bring it.
+/// The pinned package is not a dependency of any crate, so `cargo fetch` does not fetch it.
 pub fn unfetched(pin: &Path, cargo_said: &str) -> String {
     format!(
-        "the package that carries llama.cpp is not here and cargo could not fetch it. Where there is a network, run\n  \
+        "the package that contains llama.cpp is not here and cargo could not fetch it. With a network, run\n  \
          cargo fetch --locked --manifest-path {}\n\
-         once (`cargo fetch` of your own crate does not bring it; in the repository scripts/fetch brings all), or set \
+         once (`cargo fetch` of your own crate does not fetch it; in the repository, scripts/fetch does), or set \
          LLAMA_CPP_DIR to a checkout of llama.cpp. Cargo said:\n{}",
         pin.join("Cargo.toml").display(),
         cargo_said.trim()
     )
 }
 
-/// Refuses what is no llama.cpp tree, or one too old for the bindings.
+/// Refuses what is not a llama.cpp tree, or one too old for the bindings.
 pub fn check(dir: &Path, what: &str) -> Result<(), String> {
     let named = match what {
         "vendor" => format!("vendor/llama.cpp ({})", dir.display()),
@@ -191,16 +191,16 @@ pub fn check(dir: &Path, what: &str) -> Result<(), String> {
             "Point LLAMA_CPP_DIR at the root of a checkout, or unset it to build the pinned source"
         }
         "vendor" => "Put a whole checkout there, or remove it to build the pinned source",
-        _ => "Remove that package's folder, so that cargo unpacks it again",
+        _ => "Remove that package's folder: cargo unpacks it again",
     };
     if !env::is_file(&dir.join("CMakeLists.txt")) || !env::is_file(&dir.join("include/llama.h")) {
-        // Build scripts run in the folder of their crate, which is not where the user stands.
+        // Build scripts run in the folder of their crate, not in the user's current one.
         let from = match std::env::current_dir() {
             Ok(from) if dir.is_relative() => format!(" A relative path counts from {}.", from.display()),
             _ => String::new(),
         };
         return Err(format!(
-            "{named} is no llama.cpp source tree: it needs CMakeLists.txt and include/llama.h.{from} {remedy}"
+            "{named} is not a llama.cpp source tree: it needs CMakeLists.txt and include/llama.h.{from} {remedy}"
         ));
     }
     let missing: Vec<_> = NEEDED

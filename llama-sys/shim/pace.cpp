@@ -1,5 +1,5 @@
-// The control work that tells the pace of the machine: nothing of llama.cpp, and by vectors of fixed width, so that
-// neither an update of llama.cpp nor the profile of the Rust build changes what it takes.
+// The calibration loop: independent of llama.cpp and with vectors of fixed width, so neither an update of llama.cpp nor
+// the profile of the Rust build changes its time.
 #include "shim.h"
 
 #include <cstring>
@@ -35,7 +35,7 @@ vec load(const float * from) {
 } // namespace
 
 float llama_sys_dot(const float * a, const float * b, size_t n, uint32_t times) {
-    // Eight sums, enough to hide the latency of an addition; by name, so that every compiler keeps them in registers.
+    // Eight sums, enough to hide the latency of an addition; by name, since every compiler then keeps them in registers.
     vec s0 = {}, s1 = {}, s2 = {}, s3 = {}, s4 = {}, s5 = {}, s6 = {}, s7 = {};
     // They go on from one time to the next, which no compiler may shorten.
     for (uint32_t t = 0; t < times; t++) {

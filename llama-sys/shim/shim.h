@@ -1,6 +1,6 @@
 // What Rust needs of llama.cpp beyond its C API: C++ exceptions stopped before they reach Rust, and facts that the
-// library offers to C++ alone. Of the source tree's internal headers llama-ext.h is used; work.cpp, memory.cpp and
-// grammar.cpp look further inside.
+// library offers to C++ alone. Of the source tree's internal headers, buffers.cpp uses llama-ext.h; work.cpp, memory.cpp
+// and grammar.cpp use more.
 #pragma once
 
 #include "llama.h"

@@ -111,7 +111,7 @@ struct counter {
                 to.failed = true;
             }
         }
-        return !ask; // no node is wanted on its own, so that each split is computed in one piece
+        return !ask; // no node is wanted on its own: each split is computed in one piece
     }
 
     bool failed = false;

@@ -1,9 +1,9 @@
-//! The C API of llama.cpp, generated from the headers of the source that was built. Nothing clever.
+//! The C API of llama.cpp, generated from the headers of the source that was built.
 //!
 //! Besides `llama.h`, `ggml.h`, `ggml-backend.h`, `ggml-cpu.h` and `gguf.h` there are the functions `llama_sys_*`: each
 //! does what the one of the same name without `_sys` does, and stops C++ exceptions.
 //!
-//! Which llama.cpp is built, and how, is told in `docs/building.md` of the repository; [`build_info`] says what it was.
+//! `docs/building.md` of the repository explains which llama.cpp is built and how; [`build_info`] says what it was.
 #![allow(
     clippy::undocumented_unsafe_blocks,
     non_upper_case_globals,

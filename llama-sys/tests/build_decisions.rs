@@ -71,7 +71,7 @@ fn definitions_of_the_user_are_pairs() {
 }
 
 #[test]
-fn folders_that_are_no_usable_tree_are_named_with_a_remedy() {
+fn folders_that_are_not_a_usable_tree_are_named_with_a_remedy() {
     let dir = std::env::temp_dir().join(format!("llama-sys-source-{}", std::process::id()));
     let write = |file: &str, text: &str| {
         let path = dir.join(file);
@@ -79,7 +79,7 @@ fn folders_that_are_no_usable_tree_are_named_with_a_remedy() {
         fs::write(path, text).unwrap();
     };
     let none = source::check(Path::new("/nonexistent"), "LLAMA_CPP_DIR").unwrap_err();
-    assert!(none.contains("/nonexistent") && none.contains("no llama.cpp source tree"), "{none}");
+    assert!(none.contains("/nonexistent") && none.contains("not a llama.cpp source tree"), "{none}");
     assert!(none.contains("unset it") && !none.contains("relative"), "{none}");
     let relative = source::check(Path::new("no/such/tree"), "LLAMA_CPP_DIR").unwrap_err();
     let here = std::env::current_dir().unwrap().display().to_string();

@@ -1,16 +1,22 @@
 //! Running the examples as a user does: another process, its output, its exit status.
-//!
-//! `cargo test` builds the examples first; `cargo test --test NAME` builds none and takes those that are there, so after
-//! a change run `cargo build --examples` before.
 #![allow(dead_code)]
 
+mod fresh;
+
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     path::{Path, PathBuf},
     process::{Command, Output},
+    sync::Mutex,
 };
 
+/// What builds the examples, for messages.
+const BUILD: &str = "`cargo test --test NAME` builds no examples: run `cargo build --examples` first";
+
 /// A built example. Tests lie in `deps/` and examples in `examples/` beside it, wherever the target folder is.
+///
+/// One that is older than its sources fails the test: what it does says nothing of the code.
 pub fn example(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
     let path = test
@@ -18,13 +24,26 @@ pub fn example(name: &str) -> Command {
         .skip(1)
         .map(|folder| folder.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
         .find(|path| path.is_file())
-        .unwrap_or_else(|| {
-            panic!("the example {name} is not built: `cargo test --test NAME` builds none: run `cargo build --examples`")
-        });
+        .unwrap_or_else(|| panic!("the example {name} is not built. {BUILD}"));
+    assert_fresh(name, &path);
     let mut command = Command::new(path);
     // Synthetic models are made once for all tests, and not in the user's own cache.
     command.env("LLAMA_BENCH_CACHE", env!("CARGO_TARGET_TMPDIR"));
     command
+}
+
+/// Looks once per test program: tests start examples often.
+fn assert_fresh(name: &str, path: &Path) {
+    static FRESH: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let known = |name: &str| FRESH.lock().is_ok_and(|fresh| fresh.contains(name));
+    if known(name) {
+        return;
+    }
+    match fresh::newer_source(path) {
+        Ok(None) => drop(FRESH.lock().map(|mut fresh| fresh.insert(name.to_owned()))),
+        Ok(Some(source)) => panic!("the example {name} is older than {}. {BUILD}", source.display()),
+        Err(error) => panic!("cannot tell what the example {name} was built from: {error}. {BUILD}"),
+    }
 }
 
 /// What a run printed and how it ended.

@@ -48,6 +48,8 @@ mod transient;
 mod trend;
 
 #[cfg(test)]
+pub(crate) mod simulated;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod simulation_depth;

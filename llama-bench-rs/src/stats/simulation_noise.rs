@@ -1,10 +1,10 @@
-//! What intervals and warnings make of noise that is not independent: runs of ten cells, made up. The figures of
-//! `docs/results/intervals.md` are those of
-//! `LLAMA_BENCH_SIMULATED_RUNS=120 cargo test --lib stats::simulation_noise -- --nocapture --test-threads 1`.
+//! How often intervals hold, and warnings are given, with noise that is not independent: simulated runs of ten cells. The
+//! figures of `docs/results/intervals.md` are those of
+//! `LLAMA_BENCH_SIMULATIONS=full cargo test --lib stats::simulation_noise -- --nocapture --test-threads 1`.
 
 use std::{fmt, time::Duration};
 
-use super::{Confidence, Samples, Stop, StoppingRule, Suspicion, rng::Rng};
+use super::{Confidence, Samples, Stop, StoppingRule, Suspicion, rng::Rng, simulated::is_full};
 
 /// Noise around a mean of zero; the scale of the normal part is 1 % of the time, unless it says otherwise.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,9 @@ enum Noise {
     /// A sine of 2 % with a period of so many repetitions.
     Periodic(f64),
 }
+
+/// One noise of each sort, for an ordinary `cargo test`.
+const SOME: [Noise; 4] = [Noise::Normal, Noise::Slow, Noise::Levels(10.0), Noise::Autoregressive(0.8)];
 
 const ALL: [Noise; 14] = [
     Noise::Normal,
@@ -193,20 +196,21 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Simulated runs of each kind: a few, unless somebody asks for the figures of the documentation.
-fn runs(usual: usize) -> usize {
-    std::env::var("LLAMA_BENCH_SIMULATED_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(usual)
+/// The noises that are tried.
+fn noises() -> &'static [Noise] {
+    if is_full() { &ALL } else { &SOME }
 }
 
+/// Simulated runs of each kind: a few, unless somebody asks for the figures of the documentation.
 fn tell(noise: Noise, count: Count, usual: usize) -> Tally {
-    let tally = Tally::of(noise, count, runs(usual));
+    let tally = Tally::of(noise, count, if is_full() { 120 } else { usual });
     println!("{noise:?}, {count:?}: {tally}");
     tally
 }
 
 #[test]
 fn an_interval_holds_the_mean_or_the_run_is_warned_of() {
-    for noise in ALL {
+    for &noise in noises() {
         tell(noise, Count::Fixed(20), 24).assert_honest(noise);
         let ten = tell(noise, Count::Fixed(10), 24);
         match noise {
@@ -220,7 +224,7 @@ fn an_interval_holds_the_mean_or_the_run_is_warned_of() {
 /// Five repetitions show the half of it: of a level that lasts for thirty, a run of ten cells meets a change in 74 %.
 #[test]
 fn five_repetitions_tell_less() {
-    for noise in ALL {
+    for &noise in noises() {
         let tally = tell(noise, Count::Fixed(5), 24);
         match noise {
             Noise::Levels(30.0) | Noise::Periodic(_) => {
@@ -233,7 +237,7 @@ fn five_repetitions_tell_less() {
 
 #[test]
 fn a_stopping_rule_holds_the_mean_or_the_run_is_warned_of() {
-    for noise in ALL {
+    for &noise in noises() {
         tell(noise, Count::Rule, 6).assert_honest(noise);
     }
 }

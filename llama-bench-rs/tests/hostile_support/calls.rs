@@ -1,4 +1,4 @@
-//! A random sequence of safe calls on one context, held against what a fresh context computes of the same tokens.
+//! A random sequence of safe calls on one context, compared with what a fresh context computes from the same tokens.
 
 use std::cell::RefCell;
 
@@ -7,7 +7,7 @@ use llama_bench_rs::llama::{
     RopeScaling, Sampler, SeqState, StateFlags,
 };
 
-use super::{dice::Dice, shapes};
+use super::{dice::Dice, likeness::likeness_to_fresh, shapes};
 use crate::llama_support::{params, tiny};
 
 const N_CTX: u32 = 512;
@@ -321,17 +321,17 @@ impl Subject {
             !(restored && is_foreign && flags.contains(StateFlags::ON_DEVICE)),
             "it lies on another's device"
         );
-        self.known[seq as usize] = match flags.contains(StateFlags::PARTIAL_ONLY) {
-            false if restored => tokens,
-            // As the sweep does it: what was there goes on as far as the saved state.
-            true if restored => {
-                let to = tokens.as_ref().map_or(0, Vec::len) as u32;
-                let goes_on = before
-                    .is_some_and(|before| tokens.as_ref().is_some_and(|tokens| before.starts_with(tokens)));
-                let removed = self.context.memory_seq_rm(seq, to, None).is_ok_and(|removed| removed);
-                tokens.filter(|_| goes_on && removed)
-            }
-            _ => None,
+        self.known[seq as usize] = if !restored {
+            None
+        } else if flags.contains(StateFlags::PARTIAL_ONLY) {
+            // As the sweep does it: what was there is kept up to the saved state.
+            let to = tokens.as_ref().map_or(0, Vec::len) as u32;
+            let is_beginning =
+                before.is_some_and(|before| tokens.as_ref().is_some_and(|tokens| before.starts_with(tokens)));
+            let removed = self.context.memory_seq_rm(seq, to, None).is_ok_and(|removed| removed);
+            tokens.filter(|_| is_beginning && removed)
+        } else {
+            tokens
         };
     }
 
@@ -366,7 +366,7 @@ impl Subject {
         self.known.fill(Some(Vec::new()));
     }
 
-    /// Positions and sequences without rhyme or reason.
+    /// Random positions and sequences.
     fn odd_batch(&mut self) {
         let mut batch = Batch::new();
         for _ in 0..1 + self.dice.below(8) {
@@ -387,39 +387,10 @@ impl Subject {
     /// The next token's logits after what is known to be there, against those of a fresh context.
     fn check(&mut self, seq: i32, seed: u64) {
         let Some(known) = self.known[seq as usize].clone().filter(|known| !known.is_empty()) else { return };
-        let end = self.end(seq);
-        assert_eq!(end as usize, known.len(), "case {seed}: tokens of sequence {seq}");
+        assert_eq!(self.end(seq) as usize, known.len(), "case {seed}: tokens of sequence {seq}");
         let mut fresh = Context::new(&self.model, &self.params).expect("a second context");
-        self.context.set_embeddings(false);
-        fresh.set_embeddings(false);
-        let mut batch = Batch::new();
-        batch.add(7, end, &[seq], true).expect("a small position");
-        // No room is an answer too.
-        if self.context.decode(&batch).is_err() {
-            return;
-        }
-        for (i, chunk) in known.chunks(64).enumerate() {
-            let mut filling = Batch::new();
-            for (j, &token) in chunk.iter().enumerate() {
-                filling.add(token, (i * 64 + j) as u32, &[seq], false).expect("a small position");
-            }
-            fresh.decode(&filling).expect("room in a fresh context");
-        }
-        fresh.decode(&batch).expect("room in a fresh context");
-        let (Some(found), Some(right)) = (self.context.logits(-1), fresh.logits(-1)) else {
-            panic!("case {seed}: no logits");
-        };
-        let likeness = likeness(found, right);
-        assert!(
-            likeness > 0.98,
-            "case {seed}: sequence {seq} of {} tokens: likeness {likeness}",
-            known.len()
-        );
+        let Some(likeness) = likeness_to_fresh(&mut self.context, &mut fresh, seq, &known) else { return };
+        let n = known.len();
+        assert!(likeness > 0.98, "case {seed}: sequence {seq} of {n} tokens: likeness {likeness}");
     }
-}
-
-/// The cosine between two vectors.
-fn likeness(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }

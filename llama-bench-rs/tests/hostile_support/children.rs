@@ -83,10 +83,7 @@ fn one_child(test: &str, cases: Range<u64>) -> Result<(), (u64, String)> {
     let status = lock(&child).wait().expect("the child's status");
     heard.store(u64::MAX, Ordering::Relaxed);
     watch.join().expect("the watch");
-    match status.success() && done {
-        true => Ok(()),
-        false => Err((case, status.to_string())),
-    }
+    if status.success() && done { Ok(()) } else { Err((case, status.to_string())) }
 }
 
 fn lock(child: &Mutex<Child>) -> std::sync::MutexGuard<'_, Child> {

@@ -135,9 +135,10 @@ impl Base {
                     parts.metadata[at].1 = changed;
                 }
                 3 | 4 => {
-                    let key = match dice.one_in(4) {
-                        true => format!("tokenizer.ggml.{}", dice.word(TOKENIZER_KEYS)),
-                        false => format!("{}.{}", architecture(&parts), dice.word(KEYS)),
+                    let key = if dice.one_in(4) {
+                        format!("tokenizer.ggml.{}", dice.word(TOKENIZER_KEYS))
+                    } else {
+                        format!("{}.{}", architecture(&parts), dice.word(KEYS))
                     };
                     parts.metadata.retain(|(known, _)| *known != key);
                     let value = new_value(dice);

@@ -7,6 +7,7 @@ pub mod damage;
 pub mod dice;
 pub mod exercise;
 pub mod layout;
+pub mod likeness;
 
 use llama_bench_rs::gguf::Shape;
 

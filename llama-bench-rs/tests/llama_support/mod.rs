@@ -66,7 +66,7 @@ pub fn tiny_with_vocabulary(shape: &str) -> Model {
     model(shape, true)
 }
 
-/// A small context of one thread, so that tests do not fight for cores.
+/// A small context of one thread: tests do not compete for cores.
 pub fn params(n_ctx: u32) -> ContextParams {
     ContextParams::default().n_ctx(n_ctx).n_batch(64).n_ubatch(64).n_threads(1).n_threads_batch(1)
 }

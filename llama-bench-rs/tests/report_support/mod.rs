@@ -1,6 +1,9 @@
 //! Reports to write and read in tests.
 #![allow(dead_code)]
 
+pub mod said;
+pub mod sqlite;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,

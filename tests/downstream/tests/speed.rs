@@ -64,7 +64,7 @@ fn a_guard_compares_with_what_it_saved() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Work that is no sweep: an application's tests mostly are.
+/// Work other than a sweep, as most of an application's tests are.
 #[test]
 fn a_text_is_read_the_same_way_in_one_piece_and_in_several() -> Result<(), Box<dyn Error>> {
     let model = testing::tiny_model()?;
