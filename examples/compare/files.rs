@@ -6,10 +6,10 @@ use std::{
 };
 
 use llama_bench_rs::{
+    judge::CompareError,
     judge::{self, Rule},
     record::Report,
     report::{self, ReportError},
-    stats::CompareError,
     units::Share,
 };
 
@@ -82,12 +82,9 @@ fn tell_what_it_is_of(judged: &judge::ReportJudgement<'_>, rule: Rule) {
         if least == most { format!("{most} {runs}") } else { format!("{least} to {most} {runs}") }
     };
     say!(
-        "\nOf {} of A and {} of B, measured apart. A change up to {:.1} never counts; the chance of a false alarm is {:.0} \
-         over all lines together.",
+        "\nOf {} of A and {} of B, measured apart. {rule}",
         n_runs(|pair| pair.before.len()),
         n_runs(|pair| pair.after.len()),
-        rule.noise(),
-        rule.alpha.as_share()
     );
     if judged.pairs.iter().any(|pair| pair.judgement.is_of_one_sitting == Some(true)) {
         say!(

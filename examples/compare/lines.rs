@@ -1,9 +1,9 @@
 //! What a comparison says, line by line.
 
 use llama_bench_rs::{
+    judge::Verdict,
     judge::{Because, Bounds, Finding, Judgement, RunEstimate, TestJudgement},
     record::{Cell, Failure, Run, Test},
-    stats::Verdict,
     units::{Probability, Speedup},
 };
 

@@ -5,6 +5,9 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 mod relative;
+pub mod text;
+pub(crate) mod text_table;
+pub mod words;
 
 pub use relative::{Change, Multiple, OutOfRange, Probability, Share, Speedup};
 

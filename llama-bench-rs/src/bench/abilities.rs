@@ -138,7 +138,7 @@ mod tests {
 
     fn refusal(abilities: Abilities, kind: TestKind, n_depth: u32) -> Option<(String, String)> {
         let failure = abilities.refusal(&Test { kind, n_depth, group: None })?;
-        Some((failure.kind, failure.message))
+        Some((failure.kind.to_string(), failure.message))
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     record::{Cell, Run},
-    stats::{Confidence, Quantity, t_quantile},
+    stats::{Bounds, Confidence, Quantity, t_quantile},
     units::TokensPerSecond,
 };
 
@@ -37,10 +37,8 @@ impl std::fmt::Display for Scope {
 pub struct RunEstimate {
     /// The geometric mean of what the runs count as.
     pub time: Duration,
-    /// Lower bound of its 95 % interval.
-    pub shortest: Duration,
-    /// Upper bound of its 95 % interval.
-    pub longest: Duration,
+    /// Its 95 % interval.
+    pub bounds: Bounds<Duration>,
     /// How many runs there are, at least one.
     pub n_runs: usize,
 }
@@ -69,8 +67,8 @@ impl RunEstimate {
         // The bounds of a wide interval are cut at what a duration can tell.
         let bound = |log: f64| Duration::from_nanos((log.exp().round() as u64).max(1));
         let time = <Duration as Quantity>::from_f64(log.exp()).filter(|time| !time.is_zero())?;
-        let (shortest, longest) = (bound(log - half_width).min(time), bound(log + half_width).max(time));
-        Some(Self { time, shortest, longest, n_runs: figures.len() })
+        let bounds = Bounds::between(bound(log - half_width).min(time), bound(log + half_width).max(time));
+        Some(Self { time, bounds, n_runs: figures.len() })
     }
 
     /// What its interval is of.
@@ -90,10 +88,8 @@ impl RunEstimate {
 pub struct PrintedRate {
     /// The mean of the repetitions' rates; of several runs the geometric mean of those.
     pub rate: TokensPerSecond,
-    /// Lower bound of its 95 % interval.
-    pub lower: TokensPerSecond,
-    /// Upper bound of its 95 % interval.
-    pub upper: TokensPerSecond,
+    /// Its 95 % interval.
+    pub bounds: Bounds<TokensPerSecond>,
     /// How many runs there are, at least one.
     pub n_runs: usize,
 }
@@ -107,8 +103,8 @@ impl PrintedRate {
         let (log, half_width) = interval(&logs, &within)?;
         let bound = |log: f64| TokensPerSecond::new(log.clamp(-700.0, 700.0).exp());
         let rate = if let [(rate, _)] = rates[..] { rate } else { bound(log)? };
-        let (lower, upper) = (bound(log - half_width)?, bound(log + half_width)?);
-        Some(Self { rate, lower, upper, n_runs: rates.len() })
+        let bounds = Bounds::between(bound(log - half_width)?, bound(log + half_width)?);
+        Some(Self { rate, bounds, n_runs: rates.len() })
     }
 
     /// What its interval is of.
@@ -119,9 +115,9 @@ impl PrintedRate {
     /// How it stands to a limit in tokens per second: less if the whole interval lies below, greater if none of it does,
     /// equal if the interval holds the limit.
     pub fn against(&self, limit: f64) -> Ordering {
-        if self.upper.get() < limit {
+        if self.bounds.upper().get() < limit {
             Ordering::Less
-        } else if self.lower.get() >= limit {
+        } else if self.bounds.lower().get() >= limit {
             Ordering::Greater
         } else {
             Ordering::Equal

@@ -6,9 +6,7 @@
 //! what is their own is known from every test of the kind, which is why one slow test among several is found with few
 //! runs.
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
-
-use crate::stats::{Confidence, t_quantile};
+use crate::stats::{Confidence, t_quantile, two_sided_p};
 
 /// How far runs of the same work lie apart in common, as a share of their time, until runs tell it.
 pub(super) const ASSUMED_COMMON: f64 = 0.02;
@@ -54,9 +52,10 @@ pub(super) struct Line {
 impl Line {
     /// How often equal sides differ at least as much, two-sided.
     pub(super) fn p_value(&self) -> f64 {
-        match StudentsT::new(0.0, 1.0, self.degrees_of_freedom) {
-            Ok(t) if self.error > 0.0 => 2.0 * t.sf((self.log / self.error).abs()),
-            _ => 1.0,
+        if self.error > 0.0 {
+            two_sided_p(self.log / self.error, self.degrees_of_freedom).unwrap_or(1.0)
+        } else {
+            1.0
         }
     }
 

@@ -21,11 +21,11 @@
 //! | inconclusive | neighbours were busy: what was measured and what is adjusted for the pace of the machine say different things, most repetitions of a run were disturbed, or many more on one side than on the other |
 //!
 //! A floor is held against [`PrintedRate`], the figure that tables print, with an interval between runs; see
-//! [`Floor`](crate::testing::Floor) and [`Expectation`](crate::report::insights::Expectation).
+//! [`Floor`] and [`Expectation`].
 //!
 //! ```
 //! # fn demo(before: &[&llama_bench_rs::record::Run], after: &[&llama_bench_rs::record::Run])
-//! # -> Result<(), llama_bench_rs::stats::CompareError> {
+//! # -> Result<(), llama_bench_rs::judge::CompareError> {
 //! use llama_bench_rs::judge::{self, Rule};
 //!
 //! let judgement = judge::compare(before, after, Rule::default())?;
@@ -36,17 +36,29 @@
 //! # }
 //! ```
 
+pub mod baseline;
+mod between_runs;
+mod compare_error;
+mod error;
 mod estimate;
+mod expectation;
 mod figure;
+pub(crate) mod figures;
+mod floor;
 mod group;
 mod lines;
 mod matrix;
+mod outcome;
 mod rank;
+mod regression;
 mod reports;
 mod rule;
+pub(crate) mod side_by_side;
 mod sides;
 mod spread;
+mod tolerance;
 mod verdict;
+mod work;
 
 #[cfg(test)]
 mod disturbed_tests;
@@ -57,20 +69,28 @@ mod simulation;
 
 use crate::{
     record::{Run, Test, TestKind},
-    stats::{CompareError, Verdict},
     units::{Probability, Share, Speedup},
 };
 
 pub use crate::record::n_sittings;
 pub use crate::stats::Bounds;
+pub use between_runs::{BetweenRuns, between_runs};
+pub use compare_error::CompareError;
+pub use error::{Gap, RegressionError};
 pub(crate) use estimate::printed_time;
 pub use estimate::{PrintedRate, RunEstimate, Scope};
+pub use expectation::{Expectation, ExpectationError, ExpectationVerdict, Expected};
 pub use figure::{AdjustedFigure, RunFigure, TimeFigure};
+pub use floor::{Floor, FloorOutcome, check_at_least};
 pub(crate) use group::Group;
+pub use outcome::{CellOutcome, Outcome, ShiftOutcome};
 pub use rank::{Lead, Place, Ranked, RankedTest, rank};
+pub use regression::check_no_regression;
 pub use reports::{ConfigurationJudgement, ReportJudgement, compare_reports};
 pub use rule::Rule;
-pub use verdict::{Because, Finding};
+pub use tolerance::Tolerance;
+pub use verdict::{Because, Finding, Verdict};
+pub use work::{LostWork, check_work};
 
 /// What two sides of the same configuration say of each other.
 #[derive(Clone, Debug, PartialEq)]

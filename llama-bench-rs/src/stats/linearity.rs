@@ -1,6 +1,6 @@
-use statrs::distribution::{ContinuousCDF, FisherSnedecor, StudentsT};
+use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 
-use super::{DepthSamples, samples::mean};
+use super::{DepthSamples, moments::mean, student::two_sided_p};
 use crate::units::{Probability, Share};
 
 /// Whether a straight line fits.
@@ -189,5 +189,5 @@ fn quadratic_term(groups: &Groups, at: impl Fn(f64) -> f64, squares: f64) -> Opt
         return Some(if is_nothing(squares, n) { 1.0 } else { 0.0 });
     }
     let error = (rest / (n - 3.0) / spread).sqrt();
-    Some(2.0 * StudentsT::new(0.0, 1.0, n - 3.0).ok()?.sf((coefficient / error).abs()))
+    two_sided_p(coefficient / error, n - 3.0)
 }

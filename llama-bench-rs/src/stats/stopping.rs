@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     Apart, Confidence, Samples, Serial,
     chance::Chance,
-    interval::{t_quantile, z_quantile},
-    samples::{mean, stddev},
+    moments::{mean, stddev},
     serial::widening,
+    student::{t_quantile, z_quantile},
 };
 use crate::units::Share;
 

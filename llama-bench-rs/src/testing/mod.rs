@@ -131,26 +131,19 @@
 //! needs more runs on both sides. What is missing, failed, or measured with another configuration is an error and never a
 //! pass.
 
-mod error;
-mod floor;
+mod assertions;
 mod guard;
 mod merge;
 mod model;
-mod outcome;
 mod quick;
-mod regression;
-mod tolerance;
-mod work;
 
-pub use crate::judge::{Adjustment, Pace};
-pub use error::{Gap, RegressionError};
-pub use floor::{FloorOutcome, assert_at_least, check_at_least};
+pub use crate::judge::{
+    Adjustment, CellOutcome, Floor, FloorOutcome, Gap, LostWork, Outcome, Pace, RegressionError,
+    ShiftOutcome, Tolerance, check_at_least, check_no_regression, check_work,
+};
+pub use assertions::{assert_at_least, assert_no_regression};
 pub use guard::{Guard, GuardError, GuardMode, GuardVerdict, Guarded, Measure, Saved, guard};
 pub use model::{tiny, tiny_model};
-pub use outcome::{CellOutcome, Outcome, ShiftOutcome};
 pub use quick::{QuickSweep, quick_sweep};
-pub use regression::{assert_no_regression, check_no_regression};
-pub use tolerance::{Floor, Tolerance};
-pub use work::{LostWork, check_work};
 
 pub use crate::record::{embd, pg, pp, tg};

@@ -246,7 +246,7 @@ fn expected_row(ExpectedRow { configuration, expected, .. }: &ExpectedRow, with_
                 None => { td { "–" } td { "–" } }
                 Some(measured) => {
                     td { (speed(measured.rate)) }
-                    td { (speed(measured.lower)) " to " (speed(measured.upper)) br; span class="unit" { (measured.scope()) } }
+                    td { (speed(measured.bounds.lower())) " to " (speed(measured.bounds.upper())) br; span class="unit" { (measured.scope()) } }
                 }
             }
             td { span class=(class) { (expected.verdict) } }

@@ -154,14 +154,14 @@ impl Ranking {
 
 /// What a difference has to exceed, as a part of the speed.
 fn half_width(lead: &Lead) -> f64 {
-    lead.bounds.upper.get() / lead.speedup.get() - 1.0
+    lead.bounds.upper().get() / lead.speedup.get() - 1.0
 }
 
 /// `+33.2 % (+24.9 % to +42.1 %)`.
 fn lead(lead: &Lead) -> String {
     let Lead { speedup, bounds, finding } = lead;
     if lead.is_sure() {
-        format!("{speedup} ({} to {})", bounds.lower, bounds.upper)
+        format!("{speedup} ({} to {})", bounds.lower(), bounds.upper())
     } else if let Because::Disturbed { .. } = finding.because {
         format!("cannot tell ({speedup})")
     } else {

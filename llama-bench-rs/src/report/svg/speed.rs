@@ -33,8 +33,12 @@ pub(super) fn speed(spot: &Spot<'_>) -> Option<Speed> {
 }
 
 fn between_runs(cells: Vec<&Cell>) -> Option<Speed> {
-    let PrintedRate { rate, lower, upper, n_runs } = PrintedRate::of(cells)?;
-    Some(Speed { mean: rate.get(), interval: Some((lower.get(), upper.get())), of: Of::Runs(n_runs) })
+    let PrintedRate { rate, bounds, n_runs } = PrintedRate::of(cells)?;
+    Some(Speed {
+        mean: rate.get(),
+        interval: Some((bounds.lower().get(), bounds.upper().get())),
+        of: Of::Runs(n_runs),
+    })
 }
 
 fn in_run(cell: &Cell) -> Option<Speed> {

@@ -23,9 +23,9 @@ pub use source::Measure;
 
 use super::{Gap, Outcome, RegressionError, Tolerance, check_no_regression, check_work};
 use crate::{
-    baseline::{Baseline, BaselineError, Baselines, Difference, Key},
+    judge::Verdict,
+    judge::baseline::{Baseline, BaselineError, Baselines, Difference, Key},
     record::{Cell, Report, Run},
-    stats::Verdict,
 };
 
 /// Runs that a baseline should have: with fewer, the spread between runs is hardly known.
