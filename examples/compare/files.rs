@@ -82,7 +82,7 @@ fn tell_what_it_is_of(judged: &judge::ReportJudgement<'_>, rule: Rule) {
         if least == most { format!("{most} {runs}") } else { format!("{least} to {most} {runs}") }
     };
     say!(
-        "\nOf {} of A and {} of B, measured apart. {rule}",
+        "\nOf {} of A and {} of B, measured apart. {rule} p is corrected for the number of lines.",
         n_runs(|pair| pair.before.len()),
         n_runs(|pair| pair.after.len()),
     );

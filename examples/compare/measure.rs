@@ -24,7 +24,7 @@ use crate::{
 /// What the place of a mapped file's pages makes of the speed at most, where it was seen.
 const PLACEMENT: f64 = 0.09;
 
-/// The accepted chance that equal sides differ in any line, in percent.
+/// The accepted chance that equal sides differ in any line, in percent: a load costs little beside a false alarm.
 const ALPHA: u32 = 1;
 
 /// Measures both sides and prints what they say; the exit status.
@@ -59,14 +59,15 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
         return Err(Failed { message: "a side was not measured".into(), status: SOME_FAILED });
     };
     let kept = file.map_or(Ok(()), |file| keep(file, [of_a, of_b]));
-    let judged = judge::compare_paired(&runs(of_a), &runs(of_b), rule(args, &measured.page_cache));
+    let rule = rule(args, &measured.page_cache);
+    let judged = judge::compare_paired(&runs(of_a), &runs(of_b), rule);
     let comparison = Comparison::new("", &runs(of_a), &runs(of_b), judged.as_ref().ok(), Of::Loads);
     write(args.format, std::slice::from_ref(&comparison))?;
     if args.format == Form::Markdown {
         if let Err(error) = &judged {
             say!("\nNothing can be compared: {error}");
         }
-        tell_what_it_is_of(args, &measured);
+        tell_what_it_is_of(args, &measured, rule);
     }
     kept?;
     let is_complete = measured.sides.iter().all(Report::is_complete);
@@ -122,12 +123,12 @@ fn mib(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
-fn tell_what_it_is_of(args: &Args, measured: &Loaded) {
+fn tell_what_it_is_of(args: &Args, measured: &Loaded, rule: Rule) {
     let n_loads = measured.sides.first().map_or(0, |side| side.runs.len());
     let (loads, n_reps) = (if n_loads == 1 { "load" } else { "loads" }, args.n_reps);
     say!(
-        "\nOf {n_loads} {loads} of each side, in turn, in fresh contexts; with {n_reps} repetitions in each. A verdict of \
-         change needs p under 0.0{ALPHA}, corrected for the number of lines."
+        "\nOf {n_loads} {loads} of each side, in turn, in fresh contexts; with {n_reps} repetitions in each. {rule} p is \
+         corrected for the number of lines."
     );
     match &measured.page_cache {
         PageCache::Redrawn => {

@@ -1,6 +1,9 @@
 use std::fmt;
 
-use super::{CompareError, FloorOutcome, Outcome, Verdict, baseline::Difference};
+use super::{
+    CompareError, FloorOutcome, Outcome, Verdict,
+    baseline::{Difference, not_of_now},
+};
 use crate::{
     record::Test,
     units::words::{count, plural},
@@ -34,10 +37,7 @@ pub enum RegressionError {
         judged: Option<Box<Outcome>>,
     },
     /// The baseline is of another machine, model or configuration.
-    #[error(
-        "the baseline is not of what was measured now:\n{}\nmeasure that again, or use a baseline of this",
-        list(differences)
-    )]
+    #[error("{}", not_of_now("the baseline", differences))]
     Differs {
         /// Where it differs from the run of the report that comes closest.
         differences: Vec<Difference>,

@@ -3,12 +3,12 @@
 use std::{cmp::Ordering, time::Duration};
 
 use super::{
+    assumed,
     figure::{self, RunFigure},
-    lines::{ASSUMED_COMMON, ASSUMED_WEIGHT},
 };
 use crate::{
     record::{Cell, Run},
-    stats::{Bounds, Confidence, Quantity, t_quantile},
+    stats::{Bounds, Confidence, Quantity, mean, t_quantile, z_quantile},
     units::TokensPerSecond,
 };
 
@@ -18,16 +18,16 @@ use crate::{
 pub enum Scope {
     /// Between runs: it holds what a further run measures on average.
     BetweenRuns,
-    /// Of one run, whose distance from others is assumed: 2 % of the time.
+    /// Of one run, whose distance from others is assumed: 5 % of the time.
     Assumed,
 }
 
 impl std::fmt::Display for Scope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Scope::BetweenRuns => "between runs",
-            Scope::Assumed => "one run; runs are assumed to lie 2 % apart",
-        })
+        match self {
+            Scope::BetweenRuns => f.write_str("between runs"),
+            Scope::Assumed => write!(f, "one run; {}", assumed::of_one_run()),
+        }
     }
 }
 
@@ -160,23 +160,23 @@ fn printed(cell: &Cell) -> Option<(TokensPerSecond, f64)> {
     }
 }
 
-/// Degrees of freedom of an assumption that stands alone: a single run.
-const ALONE: f64 = 3.0;
-
-/// The mean of the runs' logarithms with half its 95 % interval: Student's t of their spread, blended with the assumption
-/// about it, or of their own repetitions where those scatter more.
+/// The mean of the runs' logarithms with half its 95 % interval. Of several runs it is Student's t of their spread,
+/// blended with the assumption about it, or of their own repetitions where those scatter more. One run shows no spread
+/// between runs: that is assumed, beside the spread of its repetitions.
 fn interval(logs: &[f64], within: &[f64]) -> Option<(f64, f64)> {
     let n = logs.len();
     if n == 0 {
         return None;
     }
-    let center = logs.iter().sum::<f64>() / n as f64;
-    let squares: f64 = logs.iter().map(|log| (log - center).powi(2)).sum();
-    let known = ASSUMED_WEIGHT + (n - 1) as f64;
-    let between = (ASSUMED_WEIGHT * ASSUMED_COMMON.powi(2) + squares) / known;
-    let within = within.iter().sum::<f64>() / n as f64;
-    let degrees_of_freedom = if n == 1 { ALONE } else { known };
-    let error = (between.max(within) / n as f64).sqrt();
-    let half_width = t_quantile(degrees_of_freedom, Confidence::P95)? * error;
+    let center = mean(logs);
+    let within = mean(within);
+    let half_width = if n == 1 {
+        z_quantile(Confidence::P95) * (assumed::ALONE.get().powi(2) + within).sqrt()
+    } else {
+        let squares: f64 = logs.iter().map(|log| (log - center).powi(2)).sum();
+        let known = assumed::WEIGHT + (n - 1) as f64;
+        let between = (assumed::WEIGHT * assumed::COMMON.powi(2) + squares) / known;
+        t_quantile(known, Confidence::P95)? * (between.max(within) / n as f64).sqrt()
+    };
     (center.is_finite() && half_width.is_finite()).then_some((center, half_width))
 }

@@ -36,6 +36,7 @@
 //! # }
 //! ```
 
+mod assumed;
 pub mod baseline;
 mod between_runs;
 mod compare_error;
@@ -73,6 +74,8 @@ use crate::{
 };
 
 pub use crate::record::n_sittings;
+pub(crate) use assumed::of_one_run as assumed_of_one_run;
+
 pub use crate::stats::Bounds;
 pub use between_runs::{BetweenRuns, between_runs};
 pub use compare_error::CompareError;

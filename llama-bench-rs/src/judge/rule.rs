@@ -25,7 +25,7 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "A change of up to {} never counts. The chance of any false alarm is {}, over all lines together.",
+            "A change of up to {} never counts. The chance of any false alarm is held to {}, over all lines together.",
             percent_as_written(self.noise()),
             percent_as_written(self.alpha.as_share())
         )

@@ -28,12 +28,15 @@
 //! `FOLDER/NAME/FINGERPRINT.json`, one per key, so that a folder which is checked in can serve several machines. Each
 //! is an object with the key in plain words and, as `rows`, what [`report`](crate::report) writes as JSON.
 
+mod against;
 mod error;
 mod file;
 mod key;
 mod name;
 mod store;
 
+pub use against::AgainstBaseline;
 pub use error::BaselineError;
+pub(super) use error::not_of_now;
 pub use key::{Difference, Key, Part};
 pub use store::{Baseline, Baselines};

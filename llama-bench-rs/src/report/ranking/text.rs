@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Best, Failed, Ranking, Ranks};
 use crate::{
-    judge::{Because, Lead, Scope},
+    judge::{Because, Lead, Scope, assumed_of_one_run},
     report::in_words::{count, one_line, quoted, sentence},
     units::{Share, TokensPerSecond},
 };
@@ -142,8 +142,9 @@ impl Ranking {
         let widest = Share::new(widest.max(self.rule.noise().get())).filter(|_| is_open)?;
         Some(match self.scope {
             Scope::Assumed => format!(
-                "One run of each: runs are assumed to lie 5 % apart, and a difference up to {widest:.0} is not sure. \
-                 --runs 3 tells smaller ones."
+                "One run of each: {}, and a difference up to {widest:.0} is not sure. \
+                 --runs 3 tells smaller ones.",
+                assumed_of_one_run()
             ),
             Scope::BetweenRuns => {
                 format!("A difference up to {widest:.1} is not sure; more --runs tell smaller ones.")
