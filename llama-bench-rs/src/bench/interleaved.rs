@@ -11,7 +11,7 @@ use super::{
     plan::{Depth, Unit},
     target::{Keep, Target},
 };
-use crate::record::{Failure, Order, Run, Test};
+use crate::record::{Failure, FailureKind, Order, Run, Test};
 
 /// Up to so many sweeps repeat a disturbed repetition together; of more, only those that were disturbed do: with each
 /// one more, some repetition of a round is disturbed more often.
@@ -235,7 +235,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
 }
 
 fn is_of_memory(failure: &Failure) -> bool {
-    failure.kind == "out_of_memory"
+    failure.kind == FailureKind::OutOfMemory
 }
 
 #[cfg(test)]
