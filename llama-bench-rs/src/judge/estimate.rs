@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     record::{Cell, Run},
-    stats::{Bounds, Confidence, Quantity, mean, t_quantile, z_quantile},
+    stats::{Bounds, Confidence, Quantity, mean, t_quantile},
     units::TokensPerSecond,
 };
 
@@ -18,7 +18,7 @@ use crate::{
 pub enum Scope {
     /// Between runs: it holds what a further run measures on average.
     BetweenRuns,
-    /// Of one run, whose distance from others is assumed: 5 % of the time.
+    /// Of one run, whose distance from others is assumed: 2 % of the time.
     Assumed,
 }
 
@@ -160,23 +160,19 @@ fn printed(cell: &Cell) -> Option<(TokensPerSecond, f64)> {
     }
 }
 
-/// The mean of the runs' logarithms with half its 95 % interval. Of several runs it is Student's t of their spread,
-/// blended with the assumption about it, or of their own repetitions where those scatter more. One run shows no spread
-/// between runs: that is assumed, beside the spread of its repetitions.
+/// The mean of the runs' logarithms with half its 95 % interval: Student's t of their spread, blended with the assumption
+/// about it, or of their own repetitions where those scatter more.
 fn interval(logs: &[f64], within: &[f64]) -> Option<(f64, f64)> {
     let n = logs.len();
     if n == 0 {
         return None;
     }
     let center = mean(logs);
-    let within = mean(within);
-    let half_width = if n == 1 {
-        z_quantile(Confidence::P95) * (assumed::ALONE.get().powi(2) + within).sqrt()
-    } else {
-        let squares: f64 = logs.iter().map(|log| (log - center).powi(2)).sum();
-        let known = assumed::WEIGHT + (n - 1) as f64;
-        let between = (assumed::WEIGHT * assumed::COMMON.powi(2) + squares) / known;
-        t_quantile(known, Confidence::P95)? * (between.max(within) / n as f64).sqrt()
-    };
+    let squares: f64 = logs.iter().map(|log| (log - center).powi(2)).sum();
+    let known = assumed::WEIGHT + (n - 1) as f64;
+    let between = (assumed::WEIGHT * assumed::COMMON.get().powi(2) + squares) / known;
+    let degrees_of_freedom = if n == 1 { assumed::ALONE } else { known };
+    let error = (between.max(mean(within)) / n as f64).sqrt();
+    let half_width = t_quantile(degrees_of_freedom, Confidence::P95)? * error;
     (center.is_finite() && half_width.is_finite()).then_some((center, half_width))
 }

@@ -25,7 +25,7 @@ pub(super) struct Row {
 impl Row {
     /// 1 for a run like any other, less for one that is doubted.
     fn weight(&self) -> f64 {
-        assumed::COMMON.powi(2) / (assumed::COMMON.powi(2) + self.doubt)
+        assumed::COMMON.get().powi(2) / (assumed::COMMON.get().powi(2) + self.doubt)
     }
 }
 
@@ -155,7 +155,7 @@ fn block(sides: &[Side<'_>]) -> Option<Block> {
     let blend = |assumed: f64, squares: f64, known: f64| {
         (assumed::WEIGHT * assumed.powi(2) + squares) / (assumed::WEIGHT + known)
     };
-    let common = blend(assumed::COMMON, seen(|side| side.squares.0), known);
+    let common = blend(assumed::COMMON.get(), seen(|side| side.squares.0), known);
     let known_own = known * (n_tests - 1) as f64;
     let own = blend(assumed::OWN, seen(|side| side.squares.1), known_own);
 

@@ -9,7 +9,7 @@
 //! | which lines are there? | per kind of test (pp, tg, embd) the shift that its tests share, the one in the middle; and each test beyond that shift |
 //! | how far do runs lie apart? | by both sides together, blended with one run's worth of an assumption: 2 % in common, 0.5 % beyond it, the latter pooled over the tests of a kind |
 //! | other days? | runs more than an hour apart are of different sittings, which are taken to lie a further 2 % apart until several sittings of a side tell it |
-//! | many sides? | [`rank()`]: how far runs lie apart is known from all sides together, and a difference counts beyond the range that so many equal sides show in any test in 5 % of all cases (Tukey's). With one run on each side, runs are assumed to lie 5 % apart, and the result says so |
+//! | many sides? | [`rank()`]: how far runs lie apart is known from all sides together, and a difference counts beyond the range that so many equal sides show in any test in 5 % of all cases (Tukey's). With one run on each side, runs are assumed to lie 5 % apart, since a ranking is copied and not looked at again; the result says so |
 //! | many lines? | p values are corrected for the number of lines (Holm), two thirds of the chance for the shifts: 5 % for any false alarm in the whole comparison |
 //!
 //! # Verdicts
@@ -74,7 +74,7 @@ use crate::{
 };
 
 pub use crate::record::n_sittings;
-pub(crate) use assumed::of_one_run as assumed_of_one_run;
+pub(crate) use assumed::{of_one_run as assumed_of_one_run, of_ranked_runs as assumed_of_ranked_runs};
 
 pub use crate::stats::Bounds;
 pub use between_runs::{BetweenRuns, between_runs};

@@ -1,6 +1,6 @@
 //! Several sides, test by test, each held against the first.
 
-use super::{Bounds, CompareError, Finding, Judgement, Rule, RunEstimate, compare_together};
+use super::{Bounds, Finding, Judgement, Rule, RunEstimate, compare_together};
 use crate::{
     record::{Cell, FailureKind, Run, Test, tests_of},
     units::{Speedup, TokensPerSecond},
@@ -48,13 +48,8 @@ impl<'a> SideBySide<'a> {
         let rule = Rule::default();
         let [first, others @ ..] = &sides[..] else { return None };
         let pairs: Vec<(&[&Run], &[&Run])> = others.iter().map(|other| (&first[..], &other[..])).collect();
-        let judgements = match compare_together(&pairs, rule) {
-            Ok(judgements) => judgements,
-            // A file with a repetition of no time has figures, and no changes.
-            Err(CompareError::NoTime | CompareError::NoRuns | CompareError::UnpairedRuns { .. }) => {
-                Vec::new()
-            }
-        };
+        // A file with a repetition of no time has figures, and no changes.
+        let judgements = compare_together(&pairs, rule).unwrap_or_default();
         let tests = tests_of(sides.iter().flatten().copied());
         let mut rows: Vec<Row<'_>> = tests.into_iter().map(|test| row(test, &sides, &judgements)).collect();
         rows.extend(shifts(others.len(), &judgements));

@@ -36,11 +36,11 @@ impl Spread {
             (assumed::WEIGHT * assumed.powi(2) + squares) / (assumed::WEIGHT + known)
         };
         let known = sum(|of| of.n_common);
-        let common = blend(assumed::COMMON, sum(|of| of.common), known);
+        let common = blend(assumed::COMMON.get(), sum(|of| of.common), known);
         let (common, degrees_of_freedom) = if known > 0.0 {
             (common, assumed::WEIGHT + known)
         } else {
-            (assumed::ALONE.get().powi(2), f64::INFINITY)
+            (assumed::RANKED.get().powi(2), f64::INFINITY)
         };
         Self {
             common,

@@ -75,7 +75,7 @@ pub use samples::Samples;
 pub use serial::Serial;
 pub use steps::StepSummary;
 pub use stopping::{Stop, StoppingRule, repetitions_for};
-pub(crate) use student::{t_quantile, two_sided_p, z_quantile};
+pub(crate) use student::{t_quantile, two_sided_p};
 pub use summary::Summary;
 pub use suspicion::Suspicion;
 pub use time_sum::{TimePart, TimeSum};

@@ -182,9 +182,10 @@ pub fn repetitions_for(cv: Share, target: Share, confidence: Confidence) -> Opti
     let (mut too_few, mut many) = (1, MOST);
     while many - too_few > 1 {
         let middle = too_few + (many - too_few) / 2;
-        match enough(middle)? {
-            true => many = middle,
-            false => too_few = middle,
+        if enough(middle)? {
+            many = middle;
+        } else {
+            too_few = middle;
         }
     }
     Some(many)

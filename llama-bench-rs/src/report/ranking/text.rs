@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Best, Failed, Ranking, Ranks};
 use crate::{
-    judge::{Because, Lead, Scope, assumed_of_one_run},
+    judge::{Because, Lead, Scope, assumed_of_ranked_runs},
     report::in_words::{count, one_line, quoted, sentence},
     units::{Share, TokensPerSecond},
 };
@@ -144,7 +144,7 @@ impl Ranking {
             Scope::Assumed => format!(
                 "One run of each: {}, and a difference up to {widest:.0} is not sure. \
                  --runs 3 tells smaller ones.",
-                assumed_of_one_run()
+                assumed_of_ranked_runs()
             ),
             Scope::BetweenRuns => {
                 format!("A difference up to {widest:.1} is not sure; more --runs tell smaller ones.")
