@@ -105,7 +105,9 @@ mod tests {
                 let path = entry.unwrap().path();
                 if path.is_dir() && !path.ends_with("units") {
                     check(&path);
-                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                } else if path.to_string_lossy().ends_with(".rs")
+                    && !path.to_string_lossy().ends_with("tests.rs")
+                {
                     let text = std::fs::read_to_string(&path).unwrap();
                     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
                     for own in

@@ -19,8 +19,7 @@ impl Floor {
         Self { tokens_per_second, strict: false }
     }
 
-    /// Whether a cell fails too whose interval holds the floor: not surely slower, but not surely as fast either. Not
-    /// by default.
+    /// Whether a cell fails too if its interval holds the floor: it may be slower or as fast. Not by default.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
@@ -88,8 +87,7 @@ impl fmt::Display for FloorOutcome {
     }
 }
 
-/// Holds a cell against a floor in tokens per second, in every configuration of the report, of which the slowest is
-/// returned.
+/// Compares a cell with a floor in tokens per second, in every configuration of the report; returns the slowest.
 ///
 /// # Errors
 /// The cell is surely slower; or, if the floor is strict, may be. The cell is missing or failed, or the report has no

@@ -1,14 +1,23 @@
-//! One rule behind every verdict: pages, terminal, baselines, expectations and assertions ask here and compute nothing
-//! themselves.
+//! Every verdict: comparisons, baselines, floors, expectations and rankings. Pages, the terminal and assertions ask here.
+//!
+//! | to find out | call |
+//! |---|---|
+//! | whether a report is slower than a baseline | [`check_no_regression`], or [`baseline::Baselines::compare`] |
+//! | whether a test is as fast as it has to be | [`check_at_least`], [`Expectation::check_report`] |
+//! | how two sides differ, test by test | [`compare`]; [`compare_paired`] if they were measured in turn |
+//! | which configuration is the best | [`rank()`], or [`report::ranking`](crate::report::ranking) with its text |
+//! | what several runs say together | [`between_runs()`] |
+//!
+//! # The rule
 //!
 //! | question | answer |
 //! |---|---|
-//! | what is the unit? | the run: one sweep in fresh contexts. Its repetitions say how well its own figure is known, never how far runs lie apart |
+//! | what is the unit? | the run: one sweep in fresh contexts. Its repetitions show how well its own figure is known, not how far runs lie apart |
 //! | what does a run count as? | the expected fastest of ten of its repetitions, or of half of them where a run has fewer than twenty: the same number on both sides, whatever their counts |
 //! | what is compared? | the geometric means of the runs' figures. The figures shown and the change between them are of this one estimate |
 //! | which lines are there? | per kind of test (pp, tg, embd) the shift that its tests share, the one in the middle; and each test beyond that shift |
-//! | how far do runs lie apart? | by both sides together, blended with one run's worth of an assumption: 2 % in common, 0.5 % beyond it, the latter pooled over the tests of a kind |
-//! | other days? | runs more than an hour apart are of different sittings, which are taken to lie a further 2 % apart until several sittings of a side tell it |
+//! | how far do runs lie apart? | what both sides show together, blended with an assumption that counts as one run: 2 % in common, 0.5 % beyond it. The latter is pooled over the tests of a kind |
+//! | other days? | runs more than an hour apart are of different sittings. Sittings are assumed to lie a further 2 % apart until several sittings of a side show their spread |
 //! | many sides? | [`rank()`]: how far runs lie apart is known from all sides together, and a difference counts beyond the range that so many equal sides show in any test in 5 % of all cases (Tukey's). With one run on each side, runs are assumed to lie 5 % apart, since a ranking is copied and not looked at again; the result says so |
 //! | many lines? | p values are corrected for the number of lines (Holm), two thirds of the chance for the shifts: 5 % for any false alarm in the whole comparison |
 //!

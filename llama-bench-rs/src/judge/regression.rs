@@ -13,8 +13,8 @@ impl AsRef<Report> for Report {
 /// Holds a report against a baseline: a [`Baseline`](super::baseline::Baseline) or another report. Every cell that the
 /// baseline has must be there and not slower.
 ///
-/// Cells are compared within their machine, model and configuration; a configuration that only the baseline has is not
-/// looked at.
+/// Cells are compared within their machine, model and configuration. A configuration that only the baseline has is
+/// ignored.
 ///
 /// # Errors
 /// A cell got slower; or, if the tolerance is strict, may have. A cell is missing or failed (the others are judged all the

@@ -4,8 +4,8 @@ use crate::units::{Share, words::percent_as_written};
 
 /// How much slower a cell may get.
 ///
-/// Up to half of the slowdown always passes, and the whole is found wherever the noise allows. Where noise could hide
-/// twice as much, the outcome says that it cannot tell. See [the module](crate::testing#what-an-assertion-says).
+/// A slowdown of up to half of it always passes; the whole is found if the noise allows. If noise could hide twice as
+/// much, the outcome is inconclusive. See [the module](crate::testing#what-an-assertion-says).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerance {
     slowdown: Share,
@@ -30,7 +30,7 @@ impl Tolerance {
         Self { slowdown, strict: false }
     }
 
-    /// Whether a cell fails too of which nobody can tell whether it got slower by the whole tolerance. Not by default.
+    /// Whether a cell fails too if noise could hide a slowdown by the whole tolerance. Not by default.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;

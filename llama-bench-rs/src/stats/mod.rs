@@ -1,7 +1,17 @@
 //! Statistics over raw samples: pure functions, no clocks, no I/O.
 //!
-//! What is undefined does not exist: an empty set has no [`Samples`], one sample has no standard deviation and no
-//! interval. Nothing is ever dropped from a set.
+//! Undefined statistics are `None`: an empty set has no [`Samples`], one sample has no standard deviation and no interval.
+//! Nothing is ever dropped from a set.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use llama_bench_rs::stats::Samples;
+//!
+//! let times = Samples::new([11, 12, 11, 13].map(Duration::from_millis)).expect("four samples");
+//! assert_eq!(times.mean(), Duration::from_micros(11_750));
+//! assert!(times.summary().ci95.is_some());
+//! ```
 //!
 //! | figure | definition |
 //! |---|---|

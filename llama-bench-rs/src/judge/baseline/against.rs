@@ -74,7 +74,7 @@ impl Baselines {
     /// ```
     ///
     /// # Errors
-    /// Those of [`load`](Self::load). What is slower is no error of this function.
+    /// Those of [`load`](Self::load). A slower report is not an error here.
     pub fn compare(
         &self,
         name: &str,

@@ -64,7 +64,7 @@ pub enum BaselineError {
         /// What to do about it.
         hint: &'static str,
     },
-    /// The file is no baseline, or no whole one.
+    /// The file is not a baseline, or part of it is missing.
     #[error("{} is damaged: {reason}; delete it and save the baseline again", path.display())]
     Damaged {
         /// The file.

@@ -1,17 +1,27 @@
 //! Named reports to hold later ones against.
 //!
 //! A baseline is one or several runs of one configuration, kept in a file. Runs of one sitting resemble each other more
-//! than runs of different days, and the machine's own unrest is only seen between runs: save several, best at
-//! different times, and [comparisons](crate::testing::check_no_regression) find smaller changes.
+//! than runs of different days, and only several runs show how much the machine varies: save several, at different times, and [comparisons](crate::testing::check_no_regression) find smaller changes.
 //!
-//! Which machine, model and configuration a baseline is of is its [`Key`]; a report of another one is refused with what
-//! differs. The build of llama.cpp is no part of it, for builds are what is compared: it is recorded, and a baseline
-//! holds runs of one build.
+//! The [`Key`] of a baseline is its machine, model and configuration. The build of llama.cpp is not part of the key, since
+//! builds are what is compared: it is recorded, and a baseline holds runs of one build.
+//!
+//! # What makes a baseline refuse
+//! | asked | refused if | error |
+//! |---|---|---|
+//! | before measuring: [`Baselines::require`] | there is no baseline of this name | [`BaselineError::NotFound`] |
+//! | | a file of it is damaged or of a newer version | [`BaselineError::Damaged`], [`BaselineError::NewerVersion`] |
+//! | before measuring: [`Baselines::check_tests`] | it is of another machine, model or configuration | [`BaselineError::Differs`] |
+//! | | it has tests that are not asked for | [`BaselineError::OtherTests`] |
+//! | afterwards: [`Baselines::load`], [`Baselines::compare`] | the same, but for the tests | as above |
+//! | | every cell of the report failed | [`BaselineError::NothingMeasured`] |
+//! | [`Baselines::save_compared`] | the report is slower | [`BaselineError::Slower`] |
+//! | [`Baselines::save`] | the name cannot be the name of a folder | [`BaselineError::Name`] |
 //!
 //! In a test, [`testing::guard`](crate::testing::guard) saves and loads baselines by itself.
 //!
 //! ```no_run
-//! use llama_bench_rs::{baseline::Baselines, testing};
+//! use llama_bench_rs::{judge::baseline::Baselines, testing};
 //!
 //! # fn main() -> Result<(), llama_bench_rs::Error> {
 //! let report = testing::quick_sweep(&testing::tiny_model()?).run()?;
