@@ -18,6 +18,7 @@ use clap::{Parser, ValueEnum};
 use llama_bench_rs::{
     cli::{self, ContextArgs, ModelArgs},
     llama::{Backend, Context, Model, Pooling, Token},
+    units::text::shortened,
 };
 
 /// Tells how alike texts are, by the cosine similarity of their embeddings.
@@ -226,11 +227,4 @@ fn print_table(texts: &[String], similarities: &[Vec<f64>]) {
         let row: String = row.iter().map(|similarity| format!(" {similarity:>width$.3}")).collect();
         say!("{:>4}{row}  {}", i + 1, shortened(text, 40));
     }
-}
-
-fn shortened(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    text.chars().take(most - 1).chain(['\u{2026}']).collect()
 }

@@ -20,7 +20,7 @@ use llama_bench_rs::{
     cli::{self, ContextArgs, DefaultTests, ModelArgs, TestArgs, at_least_one},
     llama::{Backend, ContextParams, LlamaError, Model},
     record::{Cell, Failure, Method, Test, TestKind},
-    stats::{Comparison, Design, Samples, Threshold},
+    stats::{Design, Ratio, Samples},
     units::{Share, TokensPerSecond},
 };
 
@@ -194,13 +194,11 @@ fn row(args: &Args, name: &str, n_tokens: u64, before: &[Duration], after: &[Dur
         None => "no time passed".into(),
     };
     let noise = args.tolerance;
-    let threshold = Threshold { noise, ..Threshold::default() };
     let samples = Samples::new(before.iter().copied()).zip(Samples::new(after.iter().copied()));
-    let comparison = samples
-        .and_then(|(before, after)| Comparison::of_times(&before, &after, Design::Paired, threshold).ok());
-    let (ratio, agrees) = match comparison {
+    let ratio = samples.and_then(|(before, after)| Ratio::of_times(&before, &after, Design::Paired));
+    let (ratio, agrees) = match ratio {
         Some(c) => {
-            let (speedup, lower, upper) = (c.speedup.get(), c.lower.get(), c.upper.get());
+            let (speedup, lower, upper) = (c.speedup.get(), c.bounds.lower().get(), c.bounds.upper().get());
             let agreement = match (speedup - 1.0).abs() <= noise.get() {
                 true => Agreement::Yes,
                 false if lower <= 1.0 && upper >= 1.0 => Agreement::Unknown,

@@ -20,10 +20,11 @@ use clap::Parser;
 use llama_bench_rs::{
     cli,
     judge::RunEstimate,
+    judge::Verdict,
     llama::ContextParams,
     record::{Report, Run, Test},
     report::{self, Format},
-    stats::{Samples, Verdict},
+    stats::Samples,
     testing::{self, CellOutcome, Outcome, RegressionError, Tolerance},
     units::Share,
 };

@@ -103,6 +103,31 @@ fn a_baseline_is_saved_compared_and_missed() {
 }
 
 #[test]
+fn what_a_baseline_cannot_judge_is_refused_before_anything_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = run(folder.path(), &["--save-baseline", "main", "-o", "none"]);
+    assert!(saved.status.success(), "{}", texts(&saved).1);
+    for (flags, says) in [
+        (&["-d", "4"][..], "has tests that are not asked for: pp8, tg2; ask for the same tests"),
+        (&["-n", "0"], "has tests that are not asked for: tg2;"),
+        (&["-ub", "64"], "n_ubatch: 512 in the baseline, 64 now"),
+    ] {
+        let output = support::example("sweep")
+            .args(["--shape", "tiny-llama", "-p", "8", "-r", "2", "-t", "1", "--baseline-dir"])
+            .arg(folder.path())
+            .args(if flags[0] == "-n" { &[][..] } else { &["-n", "2"] })
+            .args(if flags[0] == "-d" { &[][..] } else { &["-d", "0"] })
+            .args(["--baseline", "main"])
+            .args(flags)
+            .output()
+            .unwrap();
+        let (stdout, stderr) = texts(&output);
+        assert_eq!(output.status.code(), Some(2), "{flags:?}: {stderr}");
+        assert!(stdout.is_empty() && stderr.contains(says), "{flags:?}: {stdout}{stderr}");
+    }
+}
+
+#[test]
 fn bad_names_are_found_before_anything_is_measured() {
     let folder = tempfile::tempdir().unwrap();
     for (flags, remedy) in [

@@ -6,11 +6,11 @@ use std::{
 };
 
 use llama_bench_rs::{
+    judge::CompareError,
     judge::{self, Rule},
     record::Report,
     report::{self, ReportError},
-    stats::CompareError,
-    units::Share,
+    units::{Share, words},
 };
 
 use crate::{
@@ -25,8 +25,7 @@ use crate::{
 pub fn run(args: &Args) -> Result<u8, Failed> {
     let [before, after] = &args.files[..] else {
         let n = args.files.len();
-        let message =
-            format!("{n} file{} named: give two, the earlier one first", if n == 1 { "" } else { "s" });
+        let message = format!("{} named: give two, the earlier one first", words::count(n, "file"));
         return Err(bad_usage(message));
     };
     let (a, b) = (read(before)?, read(after)?);
@@ -75,19 +74,12 @@ fn prefix(name: &str) -> String {
 
 fn tell_what_it_is_of(judged: &judge::ReportJudgement<'_>, rule: Rule) {
     let n_runs = |of: fn(&judge::ConfigurationJudgement<'_>) -> usize| {
-        let counts: Vec<usize> = judged.pairs.iter().map(of).collect();
-        let (least, most) =
-            (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
-        let runs = if most == 1 { "run" } else { "runs" };
-        if least == most { format!("{most} {runs}") } else { format!("{least} to {most} {runs}") }
+        words::counts(judged.pairs.iter().map(of), "run")
     };
     say!(
-        "\nOf {} of A and {} of B, measured apart. A change up to {:.1} never counts; the chance of a false alarm is {:.0} \
-         over all lines together.",
+        "\nOf {} of A and {} of B, measured apart. {rule} p is corrected for the number of lines.",
         n_runs(|pair| pair.before.len()),
         n_runs(|pair| pair.after.len()),
-        rule.noise(),
-        rule.alpha.as_share()
     );
     if judged.pairs.iter().any(|pair| pair.judgement.is_of_one_sitting == Some(true)) {
         say!(

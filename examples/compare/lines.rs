@@ -1,9 +1,9 @@
 //! What a comparison says, line by line.
 
 use llama_bench_rs::{
+    judge::Verdict,
     judge::{Because, Bounds, Finding, Judgement, RunEstimate, TestJudgement},
     record::{Cell, Failure, Run, Test},
-    stats::Verdict,
     units::{Probability, Speedup},
 };
 
@@ -132,10 +132,10 @@ fn shifts(judgement: &Judgement) -> Vec<Line> {
 
 /// The verdict of a line, unless it is that nothing can be told.
 fn verdict(finding: Finding, speedup: Speedup) -> Option<String> {
-    let percent = (speedup.get() - 1.0).abs() * 100.0;
+    let size = speedup.change().size();
     Some(match finding.verdict {
-        Verdict::Improved => format!("B is {percent:.1} % faster"),
-        Verdict::Regressed => format!("B is {percent:.1} % slower"),
+        Verdict::Improved => format!("B is {size:.1} faster"),
+        Verdict::Regressed => format!("B is {size:.1} slower"),
         Verdict::NoChange => "no change".into(),
         Verdict::Inconclusive => finding.to_string(),
         _ => return None,

@@ -8,7 +8,7 @@ use llama_bench_rs::{
     llama::Backend,
     record::{Report, Run},
     report::{FileSink, Format},
-    units::{Probability, Share},
+    units::{Probability, Share, words},
 };
 
 use crate::{
@@ -22,9 +22,9 @@ use crate::{
 };
 
 /// What the place of a mapped file's pages makes of the speed at most, where it was seen.
-const PLACEMENT: f64 = 0.09;
+const PLACEMENT: Share = Share::percent(9);
 
-/// The accepted chance that equal sides differ in any line, in percent.
+/// The accepted chance that equal sides differ in any line, in percent: a load costs little beside a false alarm.
 const ALPHA: u32 = 1;
 
 /// Measures both sides and prints what they say; the exit status.
@@ -59,14 +59,15 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
         return Err(Failed { message: "a side was not measured".into(), status: SOME_FAILED });
     };
     let kept = file.map_or(Ok(()), |file| keep(file, [of_a, of_b]));
-    let judged = judge::compare_paired(&runs(of_a), &runs(of_b), rule(args, &measured.page_cache));
+    let rule = rule(args, &measured.page_cache);
+    let judged = judge::compare_paired(&runs(of_a), &runs(of_b), rule);
     let comparison = Comparison::new("", &runs(of_a), &runs(of_b), judged.as_ref().ok(), Of::Loads);
     write(args.format, std::slice::from_ref(&comparison))?;
     if args.format == Form::Markdown {
         if let Err(error) = &judged {
             say!("\nNothing can be compared: {error}");
         }
-        tell_what_it_is_of(args, &measured);
+        tell_what_it_is_of(args, &measured, rule);
     }
     kept?;
     let is_complete = measured.sides.iter().all(Report::is_complete);
@@ -93,9 +94,8 @@ fn default_loads(n_bytes: u64) -> u32 {
 
 /// What a change must be to count: beyond what the place of pages makes, if that was the same in all loads.
 fn rule(args: &Args, page_cache: &PageCache) -> Rule {
-    let of_placement = Share::new(PLACEMENT).unwrap_or_default();
     let noise = match page_cache {
-        PageCache::Kept(_) if of_placement > args.noise => of_placement,
+        PageCache::Kept(_) if PLACEMENT > args.noise => PLACEMENT,
         _ => args.noise,
     };
     // Half of a rule's tolerance never counts.
@@ -108,7 +108,7 @@ fn tell_plan(plans: &[Plan; 2], bytes: u64, n_loads: u32) {
     let count = |n: u64| n.saturating_mul(u64::from(n_loads));
     let sum = |of: &dyn Fn(&Plan) -> u64| plans.iter().map(of).sum::<u64>();
     say!("loads of each side: {n_loads}, in memory at once: both sides");
-    say!("bytes to load: {} each time, {} in all", mib(bytes), mib(count(bytes)));
+    say!("bytes to load: {} each time, {} in all", words::bytes(bytes), words::bytes(count(bytes)));
     say!("tokens to fill: {}", count(sum(&|plan| plan.n_fill_tokens())));
     say!("tokens to time: {}", count(sum(&|plan| plan.n_timed_tokens())));
     say!(
@@ -118,16 +118,12 @@ fn tell_plan(plans: &[Plan; 2], bytes: u64, n_loads: u32) {
     );
 }
 
-fn mib(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
-}
-
-fn tell_what_it_is_of(args: &Args, measured: &Loaded) {
+fn tell_what_it_is_of(args: &Args, measured: &Loaded, rule: Rule) {
     let n_loads = measured.sides.first().map_or(0, |side| side.runs.len());
-    let (loads, n_reps) = (if n_loads == 1 { "load" } else { "loads" }, args.n_reps);
     say!(
-        "\nOf {n_loads} {loads} of each side, in turn, in fresh contexts; with {n_reps} repetitions in each. A verdict of \
-         change needs p under 0.0{ALPHA}, corrected for the number of lines."
+        "\nOf {} of each side, in turn, in fresh contexts; with {} in each. {rule} p is corrected for the number of lines.",
+        words::count(n_loads, "load"),
+        words::count(args.n_reps, "repetition")
     );
     match &measured.page_cache {
         PageCache::Redrawn => {
@@ -136,9 +132,9 @@ fn tell_what_it_is_of(args: &Args, measured: &Loaded) {
             );
         }
         PageCache::Kept(why) => say!(
-            "Both sides map files whose pages lay in the same place in every load, since {why}. That alone can make {:.0} % \
+            "Both sides map files whose pages lay in the same place in every load, since {why}. That alone can make {:.0} \
              of the speed: smaller differences have no verdict. Copy the files to a disk, or take -lm none.",
-            PLACEMENT * 100.0
+            PLACEMENT
         ),
         _ => {}
     }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use llama_bench_rs::{judge::Bounds, stats::Verdict, units::Speedup};
+use llama_bench_rs::{judge::Bounds, judge::Verdict, units::Speedup};
 use serde_json::{Value, json};
 
 use crate::{
@@ -78,7 +78,7 @@ fn table(one: &Comparison) {
 /// `1.032 (1.010 to 1.055)`.
 fn change(speedup: Speedup, bounds: Option<Bounds<Speedup>>) -> String {
     let bounds =
-        bounds.map(|Bounds { lower, upper, .. }| format!(" ({:.3} to {:.3})", lower.get(), upper.get()));
+        bounds.map(|bounds| format!(" ({:.3} to {:.3})", bounds.lower().get(), bounds.upper().get()));
     format!("{:.3}{}", speedup.get(), bounds.unwrap_or_default())
 }
 
@@ -101,8 +101,8 @@ fn row(one: &Comparison, line: &Line) -> Row {
         ("a_ts", json!(line.a)),
         ("b_ts", json!(line.b)),
         ("speedup", json!(line.speedup.map(Speedup::get))),
-        ("speedup_lower", json!(bound(|bounds| bounds.lower))),
-        ("speedup_upper", json!(bound(|bounds| bounds.upper))),
+        ("speedup_lower", json!(bound(Bounds::lower))),
+        ("speedup_upper", json!(bound(Bounds::upper))),
         ("p_value", json!(line.p_value.map(|p| p.get()))),
         ("verdict", json!(verdict)),
         ("says", json!(line.says)),

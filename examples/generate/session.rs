@@ -9,6 +9,7 @@ use std::{
 use llama_bench_rs::{
     chat::{Answer, AnswerEnd, Conversation},
     llama::LlamaError,
+    units::words::count,
 };
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     commands::{Command, HELP},
     interrupts::Interrupts,
     print,
-    stats::{self, Totals, count},
+    stats::{self, Totals},
 };
 
 /// What became of a prompt.
@@ -129,7 +130,7 @@ impl Session {
                 AnswerEnd::Limit => {
                     complain!(
                         "[cut at {}, the most that -n allows{}]",
-                        count(self.args.n_gen.into(), "token"),
+                        count(self.args.n_gen, "token"),
                         self.hint("/more continues the answer")
                     );
                     return Ok(Turned::Answered);
@@ -220,16 +221,9 @@ impl Session {
         let dropped = self.chat.drop_oldest(n_turns)?;
         let rest = match dropped.n_to_process {
             0 => String::new(),
-            n => format!(
-                "; this model's memory cannot shift, so {} are processed again",
-                count(n.into(), "token")
-            ),
+            n => format!("; this model's memory cannot shift, so {} are processed again", count(n, "token")),
         };
-        complain!(
-            "[dropped {}: {} fewer{rest}]",
-            oldest(dropped.n_turns),
-            count(dropped.n_tokens.into(), "token")
-        );
+        complain!("[dropped {}: {} fewer{rest}]", oldest(dropped.n_turns), count(dropped.n_tokens, "token"));
         Ok(())
     }
 

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use llama_bench_rs::{
     chat::{Answer, Conversation},
-    units::TokensPerSecond,
+    units::{
+        Share, TokensPerSecond,
+        words::{count, duration, speed},
+    },
 };
 
 /// Sums over the answers of a chat.
@@ -54,11 +57,11 @@ impl Totals {
             "{} generated{} in {}",
             count(self.n_generated, "token"),
             at(TokensPerSecond::from_elapsed(self.n_steps, self.generating)),
-            count(self.n_answers.into(), "answer")
+            count(self.n_answers, "answer")
         ));
         if let (Some(least), Some(most)) = (self.first_tokens.iter().min(), self.first_tokens.iter().max()) {
-            let most = if most > least { format!(" to {}", seconds(*most)) } else { String::new() };
-            lines.push(format!("first token after {}{most}", seconds(*least)));
+            let most = if most > least { format!(" to {}", duration(*most)) } else { String::new() };
+            lines.push(format!("first token after {}{most}", duration(*least)));
         }
         lines.join("\n")
     }
@@ -68,10 +71,9 @@ impl Totals {
 pub fn line(answer: &Answer) -> String {
     let mut parts = Vec::new();
     if let Some(first) = answer.first_token {
-        parts.push(format!("first token after {}", seconds(first)));
+        parts.push(format!("first token after {}", duration(first)));
     }
-    let mut prompt =
-        format!("{}{}", count(answer.n_processed.into(), "prompt token"), at(answer.processing_rate()));
+    let mut prompt = format!("{}{}", count(answer.n_processed, "prompt token"), at(answer.processing_rate()));
     if answer.n_kept > 0 {
         prompt.push_str(&format!(" ({} more in the context already)", answer.n_kept));
     }
@@ -82,32 +84,12 @@ pub fn line(answer: &Answer) -> String {
 }
 
 fn context(used: u32, capacity: u32) -> String {
-    let percent = f64::from(used) / f64::from(capacity.max(1)) * 100.0;
-    format!("context {used} of {capacity} tokens ({percent:.0} %)")
+    let share = Share::new(f64::from(used) / f64::from(capacity.max(1))).unwrap_or_default();
+    format!("context {used} of {capacity} tokens ({share:.0})")
 }
 
 fn at(rate: Option<TokensPerSecond>) -> String {
-    rate.map_or_else(String::new, |rate| format!(" at {} t/s", three_digits(rate.get())))
-}
-
-/// A number of things, in the plural unless there is one.
-pub fn count(n: u64, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
-}
-
-fn seconds(time: Duration) -> String {
-    let seconds = time.as_secs_f64();
-    if seconds < 1.0 {
-        format!("{} ms", three_digits(seconds * 1e3))
-    } else {
-        format!("{} s", three_digits(seconds))
-    }
-}
-
-/// Three significant digits.
-fn three_digits(value: f64) -> String {
-    let n_before = if value >= 1.0 { value.log10().floor() as i32 + 1 } else { 1 };
-    format!("{value:.*}", (3 - n_before).max(0) as usize)
+    rate.map_or_else(String::new, |rate| format!(" at {} t/s", speed(rate)))
 }
 
 #[cfg(test)]
@@ -115,14 +97,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_have_three_digits_and_units() {
-        let cases = [(90.06, "90.1"), (3713.75, "3714"), (9.0, "9.00"), (0.5, "0.50"), (0.0, "0.00")];
-        for (value, expected) in cases {
-            assert_eq!(three_digits(value), expected);
-        }
-        assert_eq!(seconds(Duration::from_micros(551_470)), "551 ms");
-        assert_eq!(seconds(Duration::from_micros(1_551_470)), "1.55 s");
+    fn the_context_is_told_with_its_share() {
         assert_eq!(context(3, 4096), "context 3 of 4096 tokens (0 %)");
-        assert_eq!((count(1, "turn"), count(0, "turn")), ("1 turn".into(), "0 turns".into()));
+        assert_eq!(at(TokensPerSecond::new(90.06)), " at 90.1 t/s");
     }
 }

@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use llama_bench_rs::{
-    Error,
-    baseline::{BaselineError, Baselines},
+    bench::Configuration,
     cli::{self, OutputFormat},
-    record::{Report, work::WorkChange},
-    testing::{LostWork, RegressionError, Tolerance, check_no_regression, check_work},
+    judge::{
+        Tolerance,
+        baseline::{AgainstBaseline, BaselineError, Baselines},
+    },
+    record::Report,
+    units::words::count,
 };
 
 use crate::{BAD_USAGE, Failed, REGRESSED, SOME_FAILED, bad_usage, output::print_beside};
@@ -59,18 +62,26 @@ impl<'a> Baselining<'a> {
             baselines.contains(name).map_err(bad_usage)?;
             baselines.check(name).map_err(bad_usage)?;
         }
-        if let Some(name) = &args.baseline
-            && !baselines.contains(name).map_err(bad_usage)?
-        {
-            let names = baselines.names();
-            let known = if names.is_empty() { "none".into() } else { names.join(", ") };
-            let folder = baselines.folder().display();
-            return Err(bad_usage(format!("there is no baseline {name:?} in {folder} (there are: {known})")));
-        }
         if let Some(name) = &args.baseline {
-            baselines.check(name).map_err(bad_usage)?;
+            baselines.require(name).map_err(bad_usage)?;
         }
         Ok(Self { args, baselines, report: Report::default() })
+    }
+
+    /// Refuses, before anything is measured, what the baseline could not judge. What is to be saved under another name is
+    /// measured all the same.
+    pub fn check_plan(&self, configurations: &[Configuration]) -> Result<(), Failed> {
+        let Some(name) = self.args.baseline.as_ref().filter(|_| self.args.save_baseline.is_none()) else {
+            return Ok(());
+        };
+        for Configuration { header, plan, .. } in configurations {
+            let unknown = self.baselines.check_tests(name, header, &plan.cells).map_err(bad_usage)?;
+            if !unknown.is_empty() {
+                let tests: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+                complain!("sweep: not in the baseline {name} and not judged: {}", tests.join(", "));
+            }
+        }
+        Ok(())
     }
 
     pub fn add(&mut self, report: &Report) {
@@ -82,67 +93,59 @@ impl<'a> Baselining<'a> {
     /// Compares, prints, saves; the exit status is `status` unless something got slower.
     pub fn finish(self, format: OutputFormat, status: u8) -> Result<u8, Failed> {
         let mut status = status;
+        let mut compared = None;
         if let Some(name) = &self.args.baseline {
-            match self.compare(name) {
-                Ok(table) => print_beside(format, &format!("\nAgainst the baseline {name}:\n{table}")),
-                Err(Failed { message, status: REGRESSED }) => {
-                    print_beside(format, &format!("\nAgainst the baseline {name}: {message}"));
-                    status = REGRESSED;
+            let tolerance = self.args.tolerance.strict(self.args.strict);
+            match self.baselines.compare(name, &self.report, tolerance) {
+                Ok(against) => {
+                    status = told(&against, format).unwrap_or(status);
+                    compared = Some(against);
                 }
                 // What was measured is saved all the same.
-                Err(Failed { message, status: failed }) => {
-                    complain!("sweep: against the baseline {name}: {message}");
-                    status = failed;
+                Err(error) => {
+                    complain!("sweep: against the baseline {name}: {error}");
+                    status = status_of(&error);
                 }
             }
         }
         if let Some(name) = &self.args.save_baseline {
-            if status == REGRESSED && self.args.baseline == self.args.save_baseline {
-                complain!("sweep: not saved as {name}: a baseline of slower runs would hide the regression");
-                return Ok(status);
-            }
-            let saved = self.baselines.save(name, &self.report).map_err(failed)?;
-            for file in saved.files() {
-                complain!("sweep: saved as {name} in {}", file.display());
+            let saved = match compared.filter(|against| against.name == *name) {
+                Some(against) => self.baselines.save_compared(&self.report, &against),
+                None => self.baselines.save(name, &self.report),
+            };
+            match saved {
+                Ok(saved) => {
+                    let n_runs = count(saved.report().runs.len(), "run");
+                    for file in saved.files() {
+                        complain!("sweep: saved as {name} in {} (now {n_runs})", file.display());
+                    }
+                }
+                Err(error @ BaselineError::Slower { .. }) => complain!("sweep: {error}"),
+                Err(error) => return Err(Failed { status: status_of(&error), message: error.to_string() }),
             }
         }
         Ok(status)
     }
+}
 
-    fn compare(&self, name: &str) -> Result<String, Failed> {
-        let baseline = self.baselines.load(name, &self.report).map_err(failed)?;
-        let tolerance = self.args.tolerance.strict(self.args.strict);
-        let speed = match check_no_regression(&baseline, &self.report, tolerance) {
-            Ok(outcome) => Ok(outcome.warning().unwrap_or_else(|| outcome.to_string())),
-            Err(error @ (RegressionError::Regressed(_) | RegressionError::Unsure(_))) => {
-                Err(Failed { message: error.to_string(), status: REGRESSED })
-            }
-            Err(error) => Err(Error::from(error).into()),
-        };
-        after_work(check_work(&baseline, &self.report), speed)
+/// Prints what a baseline says; the exit status if it is not that of the sweep.
+fn told(against: &AgainstBaseline, format: OutputFormat) -> Option<u8> {
+    let name = &against.name;
+    if against.is_slower() {
+        print_beside(format, &format!("\nAgainst the baseline {name}: {against}"));
+        Some(REGRESSED)
+    } else if against.is_passed() {
+        print_beside(format, &format!("\nAgainst the baseline {name}:\n{against}"));
+        None
+    } else {
+        complain!("sweep: against the baseline {name}: {against}");
+        Some(SOME_FAILED)
     }
 }
 
-/// What was computed comes first: it explains the speed, and no noise is in it.
-fn after_work(
-    work: Result<Vec<WorkChange>, LostWork>,
-    speed: Result<String, Failed>,
-) -> Result<String, Failed> {
-    let (said, is_lost) = match work {
-        Ok(changes) => (changes.iter().map(|change| format!("  {change}\n")).collect(), false),
-        Err(lost) => (format!("{lost}\n"), true),
-    };
-    match speed {
-        Ok(table) if !is_lost => Ok(said + &table),
-        Ok(table) => Err(Failed { message: said + &table, status: REGRESSED }),
-        Err(Failed { message, status }) => Err(Failed { message: said + &message, status }),
-    }
-}
-
-fn failed(error: BaselineError) -> Failed {
-    let status = match error {
+fn status_of(error: &BaselineError) -> u8 {
+    match error {
         BaselineError::Differs { .. } | BaselineError::NotFound { .. } => BAD_USAGE,
         _ => SOME_FAILED,
-    };
-    Failed { message: error.to_string(), status }
+    }
 }

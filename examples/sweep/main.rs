@@ -90,6 +90,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let (models, contexts) = (models.items().to_vec(), contexts.items().to_vec());
     let job = Job { args, sources: source::sources(args)?, models, contexts, stopping };
     let configurations = job.plan(runs)?;
+    baselines.check_plan(&configurations)?;
     // Before any file is made.
     let interrupt = Interrupt::watch().map_err(bad_usage)?;
     // What measures nothing writes no page.

@@ -3,6 +3,7 @@
 use llama_bench_rs::{
     bench::{Configuration, DeviceNeeds, Needs, Sweep},
     record::Failure,
+    units::words,
 };
 
 use crate::{Failed, bad_usage, verify::heading};
@@ -33,7 +34,7 @@ impl Totals {
         let n_runs = u64::from(configuration.n_runs);
         let runs =
             if n_runs == 1 { String::new() } else { format!(", in {n_runs} runs; the counts are of one") };
-        say!("{} of {heading}{runs}", cells(plan.cells.len()));
+        say!("{} of {heading}{runs}", words::count(plan.cells.len(), "cell"));
         for (test, failure) in sweep.unsupported().map_err(bad_usage)? {
             say!("not possible: {test}: {}", failure.message);
         }
@@ -65,16 +66,16 @@ impl Totals {
                 1 => String::new(),
                 n => format!(", {n} runs of each"),
             };
-            say!("\nAll {} configurations{runs}: {}", self.n_configurations, cells(self.n_cells));
+            say!(
+                "\nAll {} configurations{runs}: {}",
+                self.n_configurations,
+                words::count(self.n_cells, "cell")
+            );
             say!("tokens to fill: {}", self.n_fill_tokens);
             say!("tokens to time: {}", at_most(&stopping, self.n_timed_tokens));
         }
         self.n_failed == 0
     }
-}
-
-fn cells(n: usize) -> String {
-    if n == 1 { "1 cell".into() } else { format!("{n} cells") }
 }
 
 /// A stopping rule may need fewer.
@@ -87,16 +88,15 @@ fn memory(needs: &Needs) -> Result<(), Failure> {
     for (device, DeviceNeeds { context_bytes, partial_bytes, compute_bytes, free_bytes, .. }) in
         &needs.devices
     {
-        let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
         let copied = match partial_bytes {
             0 => String::new(),
-            &bytes => format!(" (a snapshot copies {} of it)", mib(bytes)),
+            &bytes => format!(" (a snapshot copies {} of it)", words::bytes(bytes)),
         };
         say!(
             "{device}: {} for the tokens{copied}, {} to compute, {} free",
-            mib(*context_bytes),
-            mib(*compute_bytes),
-            free_bytes.map_or_else(|| "an unknown amount".into(), mib),
+            words::bytes(*context_bytes),
+            words::bytes(*compute_bytes),
+            free_bytes.map_or_else(|| "an unknown amount".into(), words::bytes),
         );
     }
     needs.check()

@@ -1,7 +1,5 @@
 //! What is said on standard error when all is measured, whatever the format of the results.
 
-use std::ffi::OsString;
-
 use llama_bench_rs::{
     bench::Note,
     cli::OutputFormat,
@@ -12,6 +10,7 @@ use llama_bench_rs::{
         insights::{Level, Statement, insights, unbelievable},
         run_labels,
     },
+    units::text::quoted,
 };
 
 use crate::{args::Args, progress::Progress};
@@ -81,36 +80,12 @@ pub fn tell_how_to_go_on(can_be_resumed: bool, report: &Report) {
     };
     if can_be_resumed {
         let resume = std::env::args_os().filter(|argument| argument != "--resume" && argument != "--force");
-        let line: Vec<String> = resume.map(quoted).collect();
+        let line: Vec<String> = resume.map(|argument| quoted(&argument.to_string_lossy())).collect();
         complain!("sweep: interrupted{done}; to resume: {} --resume", line.join(" "));
     } else {
         complain!(
             "sweep: interrupted{done}; what was measured is above. A sweep with --output FILE.jsonl can be \
              resumed (--resume)"
         );
-    }
-}
-
-/// An argument as a shell reads it back.
-fn quoted(argument: OsString) -> String {
-    let argument = argument.to_string_lossy();
-    let is_plain = |c: char| c.is_alphanumeric() || "_-./:=,+@%".contains(c);
-    if !argument.is_empty() && argument.chars().all(is_plain) {
-        return argument.into_owned();
-    }
-    format!("'{}'", argument.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arguments_are_quoted_where_a_shell_would_change_them() {
-        assert_eq!(quoted("-d".into()), "-d");
-        assert_eq!(quoted("0-4096+512".into()), "0-4096+512");
-        assert_eq!(quoted("my model's.gguf".into()), r"'my model'\''s.gguf'");
-        assert_eq!(quoted("1-64*2".into()), "'1-64*2'");
-        assert_eq!(quoted("".into()), "''");
     }
 }

@@ -49,10 +49,10 @@ pub enum Error {
     Report(#[from] crate::report::ReportError),
     /// A baseline could not be saved or loaded.
     #[error(transparent)]
-    Baseline(#[from] crate::baseline::BaselineError),
+    Baseline(#[from] crate::judge::baseline::BaselineError),
     /// A report does not pass an assertion.
     #[error(transparent)]
-    Regression(#[from] crate::testing::RegressionError),
+    Regression(#[from] crate::judge::RegressionError),
     /// A guard does not pass.
     #[error(transparent)]
     Guard(#[from] crate::testing::GuardError),
@@ -65,7 +65,7 @@ mod tests {
     use std::{fs, io, path::Path};
 
     use super::*;
-    use crate::baseline::BaselineError;
+    use crate::judge::baseline::BaselineError;
 
     #[derive(thiserror::Error)]
     #[error("{said}")]

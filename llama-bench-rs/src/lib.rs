@@ -2,7 +2,6 @@
 //! speed at each context depth, as typed values.
 #![deny(unsafe_code)]
 
-pub mod baseline;
 pub mod bench;
 pub mod chat;
 #[cfg(feature = "cli")]
@@ -18,6 +17,8 @@ pub mod testing;
 pub mod units;
 
 pub use error::Error;
+#[doc(hidden)] // its place before it was judge's
+pub use judge::baseline;
 
 /// The result of anything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -5,6 +5,9 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 mod relative;
+pub mod text;
+pub(crate) mod text_table;
+pub mod words;
 
 pub use relative::{Change, Multiple, OutOfRange, Probability, Share, Speedup};
 
@@ -92,5 +95,36 @@ mod tests {
         assert_eq!(RateSpread::new(-0.1), None);
         assert_eq!(RateSpread::new(f64::INFINITY), None);
         assert_eq!(RateSpread::new(9.453).unwrap().to_string(), "9.45 t/s");
+    }
+
+    /// Elsewhere a number would get its unit by another rule, and a text would be cleaned by another one.
+    #[test]
+    fn units_are_written_and_texts_cleaned_here_alone() {
+        fn check(folder: &std::path::Path) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() && !path.ends_with("units") {
+                    check(&path);
+                } else if path.to_string_lossy().ends_with(".rs")
+                    && !path.to_string_lossy().ends_with("tests.rs")
+                {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                    for own in
+                        ["} KiB", "} MiB", "} GiB", "} ms\"", "} µs", ".is_control()", "take(most", "'…']"]
+                    {
+                        let found = code.lines().find(|line| line.contains(own));
+                        assert!(
+                            found.is_none(),
+                            "{}: {found:?}: see units::words and units::text",
+                            path.display()
+                        );
+                    }
+                }
+            }
+        }
+        for entry in ["judge", "testing", "report", "record", "bench", "llama", "gguf", "chat", "stats"] {
+            check(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(entry));
+        }
     }
 }

@@ -5,10 +5,10 @@ use std::{fs, path::Path};
 
 use llama_bench_rs::{
     baseline::Key,
+    judge::Verdict,
     judge::{self, Rule},
     record::{Report, Run, Test},
     report::{self, html, insights},
-    stats::Verdict,
     testing::{Floor, RegressionError, Tolerance, check_at_least, check_no_regression},
 };
 

@@ -43,7 +43,7 @@ fn sweep(model: &Model) -> Sweep<'_> {
 fn kind_of_failure(report: &Report, test: &str) -> Option<String> {
     let (_, cell) = report.cells().find(|(_, cell)| cell.test.to_string() == test).unwrap();
     assert!(cell.failure().is_some() || cell.measured().is_some_and(|m| m.samples.len() == 2), "{test}");
-    cell.failure().map(|failure| failure.kind.clone())
+    cell.failure().map(|failure| failure.kind.to_string())
 }
 
 /// What each test of [`sweep`] comes to, depth 0 first.

@@ -6,9 +6,9 @@ mod report_support;
 use std::time::Duration;
 
 use llama_bench_rs::{
+    judge::Verdict,
     record::{Outcome, Report, Run, TestKind},
     report::{self, Format},
-    stats::Verdict,
     testing::{
         Floor, Pace, RegressionError, Tolerance, assert_at_least, assert_no_regression, check_at_least,
         check_no_regression, pg, pp, tg,

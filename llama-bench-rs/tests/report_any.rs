@@ -77,7 +77,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         },
     );
     let failed = (any::<String>(), any::<String>())
-        .prop_map(|(kind, message)| Outcome::Failed(Failure { kind, message }));
+        .prop_map(|(kind, message)| Outcome::Failed(Failure::new(kind, message)));
     prop_oneof![6 => measured, 2 => summarised, 1 => failed]
 }
 

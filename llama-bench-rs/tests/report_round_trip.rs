@@ -268,7 +268,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         4 => measured().prop_map(Outcome::Measured),
         1 => summarised.prop_map(Outcome::Summarised),
-        1 => (text(), text()).prop_map(|(kind, message)| Outcome::Failed(Failure { kind, message })),
+        1 => (text(), text()).prop_map(|(kind, message)| Outcome::Failed(Failure::new(kind, message))),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! What a target can do, and what it says to a test of something else.
 
 use super::target::Token;
-use crate::record::{Failure, Test, TestKind};
+use crate::record::{Failure, FailureKind, Test, TestKind};
 
 /// What a target can do. The default is a language model that generates and remembers, in parts of any size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Abilities {
         let n_end = n_depth.saturating_add(kind.n_tokens());
         if let Some(n_positions) = self.n_positions.filter(|&n_positions| n_end > n_positions) {
             return Some(Failure {
-                kind: "context_too_small".into(),
+                kind: FailureKind::ContextTooSmall,
                 message: format!(
                     "the model has learned {n_positions} positions and this test ends at {n_end}: lower the depth or \
                      shorten the test"
@@ -116,7 +116,7 @@ impl Abilities {
         };
         if let Some(n_ubatch) = whole.filter(|&n_ubatch| n_tokens > n_ubatch) {
             return Some(Failure {
-                kind: "invalid_parameter".into(),
+                kind: FailureKind::InvalidParameter,
                 message: format!(
                     "this model computes a text of {n_tokens} tokens at once and n_ubatch is {n_ubatch}: raise -ub \
                      (n_ubatch) and -b (n_batch) to {n_tokens}"
@@ -129,7 +129,7 @@ impl Abilities {
 
 /// A failure of what a target cannot do.
 pub(super) fn unsupported(message: &str) -> Failure {
-    Failure { kind: "unsupported".into(), message: message.into() }
+    Failure { kind: FailureKind::Unsupported, message: message.into() }
 }
 
 #[cfg(test)]
@@ -138,7 +138,7 @@ mod tests {
 
     fn refusal(abilities: Abilities, kind: TestKind, n_depth: u32) -> Option<(String, String)> {
         let failure = abilities.refusal(&Test { kind, n_depth, group: None })?;
-        Some((failure.kind, failure.message))
+        Some((failure.kind.to_string(), failure.message))
     }
 
     #[test]

@@ -19,8 +19,8 @@ use super::{
     warmup::Prompts,
 };
 use crate::record::{
-    Cell, CurvePoint, Failure, GpuConditions, Header, Method, Rewind, Run, Sample, TestKind, Warmup,
-    merge_conditions,
+    Cell, CurvePoint, Failure, FailureKind, GpuConditions, Header, Method, Rewind, Run, Sample, TestKind,
+    Warmup, merge_conditions,
 };
 
 /// Everything a sweep needs while it runs.
@@ -144,7 +144,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without a text");
         let message = format!("the measurement panicked: {text}");
-        let failure = Failure { kind: "panic".into(), message };
+        let failure = Failure { kind: FailureKind::Panic, message };
         self.fail_open(&failure);
     }
 
@@ -374,7 +374,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     /// `Err` once the application asked to stop.
     pub(super) fn go_on(&self) -> Result<(), Failure> {
         if self.cancel.is_cancelled() {
-            return Err(Failure { kind: "cancelled".into(), message: "the sweep was cancelled".into() });
+            return Err(Failure { kind: FailureKind::Cancelled, message: "the sweep was cancelled".into() });
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::{
     Error,
     gguf::GgufError,
     llama::ModelParams,
-    record::{Cell, Failure, Header, Outcome, Run},
+    record::{Cell, Failure, FailureKind, Header, Outcome, Run},
 };
 
 /// A model that could not be loaded, and why.
@@ -60,15 +60,15 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = match error {
             Error::Llama(error) => return error.into(),
-            Error::Gguf(GgufError::Stopped { .. }) => "cancelled",
-            Error::Gguf(GgufError::DiskFull { .. }) => "disk_full",
-            Error::Gguf(_) => "model_file",
-            Error::Bench(_) => "bench",
-            Error::Report(_) => "report",
-            Error::Baseline(_) => "baseline",
-            Error::Regression(_) | Error::Guard(_) => "regression",
+            Error::Gguf(GgufError::Stopped { .. }) => FailureKind::Cancelled,
+            Error::Gguf(GgufError::DiskFull { .. }) => FailureKind::DiskFull,
+            Error::Gguf(_) => FailureKind::ModelFile,
+            Error::Bench(_) => FailureKind::Bench,
+            Error::Report(_) => FailureKind::Report,
+            Error::Baseline(_) => FailureKind::Baseline,
+            Error::Regression(_) | Error::Guard(_) => FailureKind::Regression,
         };
-        Self { kind: kind.into(), message: error.to_string() }
+        Self { kind, message: error.to_string() }
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     target::{Keep, Target},
     turns::turns,
 };
-use crate::record::{Failure, Order, Run, Test};
+use crate::record::{Failure, FailureKind, Order, Run, Test};
 
 /// Up to so many sweeps repeat a disturbed repetition together; of more, only those that were disturbed do: with each
 /// one more, some repetition of a round is disturbed more often.
@@ -231,7 +231,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
 }
 
 fn is_of_memory(failure: &Failure) -> bool {
-    failure.kind == "out_of_memory"
+    failure.kind == FailureKind::OutOfMemory
 }
 
 #[cfg(test)]

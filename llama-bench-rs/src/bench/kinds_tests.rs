@@ -32,7 +32,7 @@ fn run(plan: &Plan, target: &mut FakeTarget) -> Run {
 /// Each cell: its name and what came of it.
 fn outcomes(run: &Run) -> Vec<(String, String)> {
     let outcome = |cell: &crate::record::Cell| match cell.failure() {
-        Some(failure) => failure.kind.clone(),
+        Some(failure) => failure.kind.to_string(),
         None => format!("{} samples", cell.measured().map_or(0, |m| m.samples.len())),
     };
     run.cells.iter().map(|cell| (cell.test.to_string(), outcome(cell))).collect()

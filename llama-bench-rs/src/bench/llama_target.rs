@@ -15,7 +15,9 @@ use super::{
 };
 use crate::{
     llama::{Backend, Context, ContextParams, LlamaError, Model, Pooling, SeqState, StateFlags},
-    record::{Disturbance, Failure, GpuConditions, Placement, Resolved, Rewind, Work, work::WorkKind},
+    record::{
+        Disturbance, Failure, FailureKind, GpuConditions, Placement, Resolved, Rewind, Work, work::WorkKind,
+    },
     units::Share,
 };
 
@@ -90,7 +92,7 @@ impl LlamaTarget {
     /// None is open.
     pub fn context(&mut self) -> Result<&mut Context, Failure> {
         self.context.as_mut().ok_or_else(|| Failure {
-            kind: "context".into(),
+            kind: FailureKind::Context,
             message: "no context is open: the one before failed".into(),
         })
     }
@@ -364,7 +366,7 @@ fn whole_fits(context: &Context) -> bool {
 }
 
 fn state_failure(message: String) -> Failure {
-    Failure { kind: "state".into(), message }
+    Failure { kind: FailureKind::State, message }
 }
 
 impl From<LlamaError> for Failure {

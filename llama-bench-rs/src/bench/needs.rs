@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     llama::{Backend, ContextParams, Model},
-    record::{DeviceMemory, Failure},
+    record::{DeviceMemory, Failure, FailureKind},
+    units::words::bytes,
 };
 
 /// The memory that a sweep will take on top of the weights, by device.
@@ -98,15 +99,15 @@ impl Needs {
         let short = |needs: &DeviceNeeds| needs.free_bytes.is_some_and(|free| needs.total_bytes() > free);
         let Some((name, needs)) = self.devices.iter().find(|(_, needs)| short(needs)) else { return Ok(()) };
         Err(Failure {
-            kind: "out_of_memory".into(),
+            kind: FailureKind::OutOfMemory,
             message: format!(
                 "a context of {} tokens takes {} on {name} ({} for its tokens, {} to compute) and {} are free: lower \
                  the depth or the batch, use a smaller KV type (q8_0), or free memory",
                 self.n_ctx,
-                gib(needs.total_bytes()),
-                gib(needs.context_bytes),
-                gib(needs.compute_bytes),
-                gib(needs.free_bytes.unwrap_or(0)),
+                bytes(needs.total_bytes()),
+                bytes(needs.context_bytes),
+                bytes(needs.compute_bytes),
+                bytes(needs.free_bytes.unwrap_or(0)),
             ),
         })
     }
@@ -114,10 +115,6 @@ impl Needs {
 
 /// Tokens between the two sizes that are compared.
 const GROWTH: u32 = 1024;
-
-fn gib(bytes: u64) -> String {
-    format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30))
-}
 
 /// Removing positions does not bring back what a sliding window or a recurrent state has forgotten.
 pub(super) fn has_partial_state(model: &Model, params: &ContextParams) -> bool {

@@ -5,7 +5,7 @@ use super::{
     plan::{Depth, Plan, Unit},
     sweep::Sweep,
 };
-use crate::record::{Failure, Test};
+use crate::record::{Failure, FailureKind, Test};
 
 impl Sweep<'_> {
     /// The plan without the tests that this model cannot do: see [`unsupported`](Self::unsupported).
@@ -30,7 +30,7 @@ impl Plan {
                     "the model was trained for a context of {n_ctx_train} tokens and this test begins after {n_depth}: \
                      lower the depth"
                 );
-                (unit, Failure { kind: "context_too_long".into(), message })
+                (unit, Failure { kind: FailureKind::ContextTooLong, message })
             })
         };
         self.depths.iter().flat_map(|depth| &depth.units).filter_map(|&unit| past(unit)).collect()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    record::{Cell, Failure, GpuConditions, Measured, Outcome, Rewind, Sample, Test, Warmup},
+    record::{Cell, Failure, FailureKind, GpuConditions, Measured, Outcome, Rewind, Sample, Test, Warmup},
     stats::{Stop, StoppingRule},
 };
 
@@ -58,7 +58,7 @@ impl Progress {
     /// The cell as it stands.
     pub(super) fn cell(&self, test: Test, warmup: Warmup, run_started_at: &str) -> Cell {
         // A sweep that was stopped keeps what it measured; a cell that failed is not to be trusted in part.
-        let stopped = self.failure.as_ref().is_some_and(|f| f.kind == "cancelled");
+        let stopped = self.failure.as_ref().is_some_and(|f| f.kind == FailureKind::Cancelled);
         let outcome = match &self.failure {
             Some(failure) if !stopped => Outcome::Failed(failure.clone()),
             Some(failure) if self.samples.is_empty() => Outcome::Failed(Failure {

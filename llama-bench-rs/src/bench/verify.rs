@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     llama::{ContextParams, Model},
-    record::{Failure, Rewind},
+    record::{Failure, FailureKind, Rewind},
     units::Share,
 };
 
@@ -176,7 +176,7 @@ impl Walk<'_> {
     fn check(&self) -> Result<(), Failure> {
         if self.cancel.is_cancelled() {
             let message = "interrupted before every depth was verified".into();
-            return Err(Failure { kind: "cancelled".into(), message });
+            return Err(Failure { kind: FailureKind::Cancelled, message });
         }
         Ok(())
     }
@@ -289,7 +289,7 @@ fn difference(found: &Logits, expected: &Logits) -> Result<Share, Failure> {
         }
     }
     Share::new(f64::from(largest))
-        .ok_or_else(|| Failure { kind: "state".into(), message: "a logit is no number".into() })
+        .ok_or_else(|| Failure { kind: FailureKind::State, message: "a logit is no number".into() })
 }
 
 fn back(target: &mut LlamaTarget, slot: usize, depth: &Depth) -> Result<(), Failure> {
@@ -314,7 +314,7 @@ fn logits(target: &mut LlamaTarget, tokens: &[Token]) -> Result<Logits, Failure>
     for token in tokens {
         target.decode(std::slice::from_ref(token))?;
         let logits = target.context()?.logits(-1).ok_or_else(|| Failure {
-            kind: "state".into(),
+            kind: FailureKind::State,
             message: "llama.cpp has no logits of the token that it decoded last".into(),
         })?;
         all.push(logits.to_vec());

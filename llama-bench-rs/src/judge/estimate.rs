@@ -3,12 +3,12 @@
 use std::{cmp::Ordering, time::Duration};
 
 use super::{
+    assumed,
     figure::{self, RunFigure},
-    lines::{ASSUMED_COMMON, ASSUMED_WEIGHT},
 };
 use crate::{
     record::{Cell, Run},
-    stats::{Confidence, Quantity, t_quantile},
+    stats::{Bounds, Confidence, Quantity, mean, t_quantile},
     units::TokensPerSecond,
 };
 
@@ -24,10 +24,10 @@ pub enum Scope {
 
 impl std::fmt::Display for Scope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Scope::BetweenRuns => "between runs",
-            Scope::Assumed => "one run; runs are assumed to lie 2 % apart",
-        })
+        match self {
+            Scope::BetweenRuns => f.write_str("between runs"),
+            Scope::Assumed => write!(f, "one run; {}", assumed::of_one_run()),
+        }
     }
 }
 
@@ -37,10 +37,8 @@ impl std::fmt::Display for Scope {
 pub struct RunEstimate {
     /// The geometric mean of what the runs count as.
     pub time: Duration,
-    /// Lower bound of its 95 % interval.
-    pub shortest: Duration,
-    /// Upper bound of its 95 % interval.
-    pub longest: Duration,
+    /// Its 95 % interval.
+    pub bounds: Bounds<Duration>,
     /// How many runs there are, at least one.
     pub n_runs: usize,
 }
@@ -69,8 +67,8 @@ impl RunEstimate {
         // The bounds of a wide interval are cut at what a duration can tell.
         let bound = |log: f64| Duration::from_nanos((log.exp().round() as u64).max(1));
         let time = <Duration as Quantity>::from_f64(log.exp()).filter(|time| !time.is_zero())?;
-        let (shortest, longest) = (bound(log - half_width).min(time), bound(log + half_width).max(time));
-        Some(Self { time, shortest, longest, n_runs: figures.len() })
+        let bounds = Bounds::between(bound(log - half_width).min(time), bound(log + half_width).max(time));
+        Some(Self { time, bounds, n_runs: figures.len() })
     }
 
     /// What its interval is of.
@@ -90,10 +88,8 @@ impl RunEstimate {
 pub struct PrintedRate {
     /// The mean of the repetitions' rates; of several runs the geometric mean of those.
     pub rate: TokensPerSecond,
-    /// Lower bound of its 95 % interval.
-    pub lower: TokensPerSecond,
-    /// Upper bound of its 95 % interval.
-    pub upper: TokensPerSecond,
+    /// Its 95 % interval.
+    pub bounds: Bounds<TokensPerSecond>,
     /// How many runs there are, at least one.
     pub n_runs: usize,
 }
@@ -107,8 +103,8 @@ impl PrintedRate {
         let (log, half_width) = interval(&logs, &within)?;
         let bound = |log: f64| TokensPerSecond::new(log.clamp(-700.0, 700.0).exp());
         let rate = if let [(rate, _)] = rates[..] { rate } else { bound(log)? };
-        let (lower, upper) = (bound(log - half_width)?, bound(log + half_width)?);
-        Some(Self { rate, lower, upper, n_runs: rates.len() })
+        let bounds = Bounds::between(bound(log - half_width)?, bound(log + half_width)?);
+        Some(Self { rate, bounds, n_runs: rates.len() })
     }
 
     /// What its interval is of.
@@ -119,9 +115,9 @@ impl PrintedRate {
     /// How it stands to a limit in tokens per second: less if the whole interval lies below, greater if none of it does,
     /// equal if the interval holds the limit.
     pub fn against(&self, limit: f64) -> Ordering {
-        if self.upper.get() < limit {
+        if self.bounds.upper().get() < limit {
             Ordering::Less
-        } else if self.lower.get() >= limit {
+        } else if self.bounds.lower().get() >= limit {
             Ordering::Greater
         } else {
             Ordering::Equal
@@ -164,9 +160,6 @@ fn printed(cell: &Cell) -> Option<(TokensPerSecond, f64)> {
     }
 }
 
-/// Degrees of freedom of an assumption that stands alone: a single run.
-const ALONE: f64 = 3.0;
-
 /// The mean of the runs' logarithms with half its 95 % interval: Student's t of their spread, blended with the assumption
 /// about it, or of their own repetitions where those scatter more.
 fn interval(logs: &[f64], within: &[f64]) -> Option<(f64, f64)> {
@@ -174,13 +167,12 @@ fn interval(logs: &[f64], within: &[f64]) -> Option<(f64, f64)> {
     if n == 0 {
         return None;
     }
-    let center = logs.iter().sum::<f64>() / n as f64;
+    let center = mean(logs);
     let squares: f64 = logs.iter().map(|log| (log - center).powi(2)).sum();
-    let known = ASSUMED_WEIGHT + (n - 1) as f64;
-    let between = (ASSUMED_WEIGHT * ASSUMED_COMMON.powi(2) + squares) / known;
-    let within = within.iter().sum::<f64>() / n as f64;
-    let degrees_of_freedom = if n == 1 { ALONE } else { known };
-    let error = (between.max(within) / n as f64).sqrt();
+    let known = assumed::WEIGHT + (n - 1) as f64;
+    let between = (assumed::WEIGHT * assumed::COMMON.get().powi(2) + squares) / known;
+    let degrees_of_freedom = if n == 1 { assumed::ALONE } else { known };
+    let error = (between.max(mean(within)) / n as f64).sqrt();
     let half_width = t_quantile(degrees_of_freedom, Confidence::P95)? * error;
     (center.is_finite() && half_width.is_finite()).then_some((center, half_width))
 }

@@ -1,7 +1,7 @@
 //! A report by configuration.
 
 use crate::{
-    baseline::Key,
+    judge::baseline::Key,
     record::{Build, Cell, Header, Outcome, Report, Run, Test, configuration_names, tests_of},
 };
 

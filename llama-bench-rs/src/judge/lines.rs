@@ -6,22 +6,8 @@
 //! what is their own is known from every test of the kind, which is why one slow test among several is found with few
 //! runs.
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
-
-use crate::stats::{Confidence, t_quantile};
-
-/// How far runs of the same work lie apart in common, as a share of their time, until runs tell it.
-pub(super) const ASSUMED_COMMON: f64 = 0.02;
-
-/// How far single tests lie apart beyond that.
-pub(super) const ASSUMED_OWN: f64 = 0.005;
-
-/// How many runs' worth of knowledge each assumption is: one soon fades, and keeps two or three runs that agree by luck
-/// from being taken for a quiet machine.
-pub(super) const ASSUMED_WEIGHT: f64 = 1.0;
-
-/// How far sittings lie apart beyond the runs of one, and how well that is known (degrees of freedom).
-const ASSUMED_DAY: (f64, f64) = (0.02, 10.0);
+use super::assumed;
+use crate::stats::{Confidence, t_quantile, two_sided_p};
 
 /// One run: a figure for each test of the kind.
 #[derive(Clone, Debug)]
@@ -39,7 +25,7 @@ pub(super) struct Row {
 impl Row {
     /// 1 for a run like any other, less for one that is doubted.
     fn weight(&self) -> f64 {
-        ASSUMED_COMMON.powi(2) / (ASSUMED_COMMON.powi(2) + self.doubt)
+        assumed::COMMON.get().powi(2) / (assumed::COMMON.get().powi(2) + self.doubt)
     }
 }
 
@@ -54,9 +40,10 @@ pub(super) struct Line {
 impl Line {
     /// How often equal sides differ at least as much, two-sided.
     pub(super) fn p_value(&self) -> f64 {
-        match StudentsT::new(0.0, 1.0, self.degrees_of_freedom) {
-            Ok(t) if self.error > 0.0 => 2.0 * t.sf((self.log / self.error).abs()),
-            _ => 1.0,
+        if self.error > 0.0 {
+            two_sided_p(self.log / self.error, self.degrees_of_freedom).unwrap_or(1.0)
+        } else {
+            1.0
         }
     }
 
@@ -166,11 +153,11 @@ fn block(sides: &[Side<'_>]) -> Option<Block> {
     let known: f64 = sides.iter().map(Side::degrees_of_freedom).sum();
     let seen = |pick: fn(&Side<'_>) -> f64| sides.iter().map(pick).sum::<f64>();
     let blend = |assumed: f64, squares: f64, known: f64| {
-        (ASSUMED_WEIGHT * assumed.powi(2) + squares) / (ASSUMED_WEIGHT + known)
+        (assumed::WEIGHT * assumed.powi(2) + squares) / (assumed::WEIGHT + known)
     };
-    let common = blend(ASSUMED_COMMON, seen(|side| side.squares.0), known);
+    let common = blend(assumed::COMMON.get(), seen(|side| side.squares.0), known);
     let known_own = known * (n_tests - 1) as f64;
-    let own = blend(ASSUMED_OWN, seen(|side| side.squares.1), known_own);
+    let own = blend(assumed::OWN, seen(|side| side.squares.1), known_own);
 
     let differences: Vec<f64> =
         (0..n_tests).map(|i| sides.iter().map(|side| side.sign * side.tests[i]).sum()).collect();
@@ -179,7 +166,7 @@ fn block(sides: &[Side<'_>]) -> Option<Block> {
     let within =
         |side: &Side<'_>| (0..n_tests).map(|i| side.within(i)).sum::<f64>() / (n_tests * n_tests) as f64;
     let runs: f64 = sides.iter().map(|side| side.of_mean(common.max(within(side)), true)).sum();
-    let (error, degrees_of_freedom) = with_days(sides, runs, ASSUMED_WEIGHT + known);
+    let (error, degrees_of_freedom) = with_days(sides, runs, assumed::WEIGHT + known);
     let common = Line { log: shift, error, degrees_of_freedom };
     let test = |i: usize| {
         if n_tests == 1 {
@@ -189,7 +176,7 @@ fn block(sides: &[Side<'_>]) -> Option<Block> {
         let beyond = Line {
             log: differences[i] - shift,
             error: (of_test * n_tests as f64 / (n_tests - 1) as f64).sqrt(),
-            degrees_of_freedom: ASSUMED_WEIGHT + known_own,
+            degrees_of_freedom: assumed::WEIGHT + known_own,
         };
         let whole = Line { log: differences[i], error: (common.error.powi(2) + of_test).sqrt(), ..common };
         (whole, Some(beyond))
@@ -211,7 +198,7 @@ fn middle_towards_zero(values: &[f64]) -> f64 {
 /// Adds what the runs of one sitting cannot know of other sittings to a variance; gives the standard error and its degrees
 /// of freedom (Satterthwaite).
 fn with_days(sides: &[Side<'_>], runs: f64, degrees_of_freedom: f64) -> (f64, f64) {
-    let (spread, known) = ASSUMED_DAY;
+    let (spread, known) = assumed::DAY;
     let days = extra_days(sides).map_or(0.0, |share| share * spread.powi(2));
     let sum = runs + days;
     let weights = runs.powi(2) / degrees_of_freedom + days.powi(2) / known;
@@ -222,7 +209,7 @@ fn with_days(sides: &[Side<'_>], runs: f64, degrees_of_freedom: f64) -> (f64, f6
 pub(super) fn variance_of_days(sides: &[&Vec<usize>]) -> f64 {
     let sides: Vec<(usize, Vec<usize>)> =
         sides.iter().map(|side| (side.len(), once(side.to_vec()))).collect();
-    extra(&sides).map_or(0.0, |share| share * ASSUMED_DAY.0.powi(2))
+    extra(&sides).map_or(0.0, |share| share * assumed::DAY.0.powi(2))
 }
 
 fn extra_days(sides: &[Side<'_>]) -> Option<f64> {

@@ -5,8 +5,8 @@ use super::{
     lines::Row,
 };
 use crate::{
+    judge::CompareError,
     record::{Cell, Run, Test, TestKind, sittings, tests_of},
-    stats::CompareError,
 };
 
 /// How far, as a logarithm, the multiple of the control work is off per square of the pace's distance from the usual one.

@@ -1,15 +1,24 @@
-//! One rule behind every verdict: pages, terminal, baselines, expectations and assertions ask here and compute nothing
-//! themselves.
+//! Every verdict: comparisons, baselines, floors, expectations and rankings. Pages, the terminal and assertions ask here.
+//!
+//! | to find out | call |
+//! |---|---|
+//! | whether a report is slower than a baseline | [`check_no_regression`], or [`baseline::Baselines::compare`] |
+//! | whether a test is as fast as it has to be | [`check_at_least`], [`Expectation::check_report`] |
+//! | how two sides differ, test by test | [`compare`]; [`compare_paired`] if they were measured in turn |
+//! | which configuration is the best | [`rank()`], or [`report::ranking`](crate::report::ranking) with its text |
+//! | what several runs say together | [`between_runs()`] |
+//!
+//! # The rule
 //!
 //! | question | answer |
 //! |---|---|
-//! | what is the unit? | the run: one sweep in fresh contexts. Its repetitions say how well its own figure is known, never how far runs lie apart |
+//! | what is the unit? | the run: one sweep in fresh contexts. Its repetitions show how well its own figure is known, not how far runs lie apart |
 //! | what does a run count as? | the expected fastest of ten of its repetitions, or of half of them where a run has fewer than twenty: the same number on both sides, whatever their counts |
 //! | what is compared? | the geometric means of the runs' figures. The figures shown and the change between them are of this one estimate |
 //! | which lines are there? | per kind of test (pp, tg, embd) the shift that its tests share, the one in the middle; and each test beyond that shift |
-//! | how far do runs lie apart? | by both sides together, blended with one run's worth of an assumption: 2 % in common, 0.5 % beyond it, the latter pooled over the tests of a kind |
-//! | other days? | runs more than an hour apart are of different sittings, which are taken to lie a further 2 % apart until several sittings of a side tell it |
-//! | many sides? | [`rank()`]: how far runs lie apart is known from all sides together, and a difference counts beyond the range that so many equal sides show in any test in 5 % of all cases (Tukey's). With one run on each side, runs are assumed to lie 5 % apart, and the result says so |
+//! | how far do runs lie apart? | what both sides show together, blended with an assumption that counts as one run: 2 % in common, 0.5 % beyond it. The latter is pooled over the tests of a kind |
+//! | other days? | runs more than an hour apart are of different sittings. Sittings are assumed to lie a further 2 % apart until several sittings of a side show their spread |
+//! | many sides? | [`rank()`]: how far runs lie apart is known from all sides together, and a difference counts beyond the range that so many equal sides show in any test in 5 % of all cases (Tukey's). With one run on each side, runs are assumed to lie 5 % apart, since a ranking is copied and not looked at again; the result says so |
 //! | many lines? | p values are corrected for the number of lines (Holm), two thirds of the chance for the shifts: 5 % for any false alarm in the whole comparison |
 //!
 //! # Verdicts
@@ -21,11 +30,11 @@
 //! | inconclusive | neighbours were busy: what was measured and what is adjusted for the pace of the machine say different things, most repetitions of a run were disturbed, or many more on one side than on the other |
 //!
 //! A floor is held against [`PrintedRate`], the figure that tables print, with an interval between runs; see
-//! [`Floor`](crate::testing::Floor) and [`Expectation`](crate::report::insights::Expectation).
+//! [`Floor`] and [`Expectation`].
 //!
 //! ```
 //! # fn demo(before: &[&llama_bench_rs::record::Run], after: &[&llama_bench_rs::record::Run])
-//! # -> Result<(), llama_bench_rs::stats::CompareError> {
+//! # -> Result<(), llama_bench_rs::judge::CompareError> {
 //! use llama_bench_rs::judge::{self, Rule};
 //!
 //! let judgement = judge::compare(before, after, Rule::default())?;
@@ -36,17 +45,30 @@
 //! # }
 //! ```
 
+mod assumed;
+pub mod baseline;
+mod between_runs;
+mod compare_error;
+mod error;
 mod estimate;
+mod expectation;
 mod figure;
+pub(crate) mod figures;
+mod floor;
 mod group;
 mod lines;
 mod matrix;
+mod outcome;
 mod rank;
+mod regression;
 mod reports;
 mod rule;
+pub(crate) mod side_by_side;
 mod sides;
 mod spread;
+mod tolerance;
 mod verdict;
+mod work;
 
 #[cfg(test)]
 mod disturbed_tests;
@@ -57,20 +79,30 @@ mod simulation;
 
 use crate::{
     record::{Run, Test, TestKind},
-    stats::{CompareError, Verdict},
     units::{Probability, Share, Speedup},
 };
 
 pub use crate::record::n_sittings;
+pub(crate) use assumed::{of_one_run as assumed_of_one_run, of_ranked_runs as assumed_of_ranked_runs};
+
 pub use crate::stats::Bounds;
+pub use between_runs::{BetweenRuns, between_runs};
+pub use compare_error::CompareError;
+pub use error::{Gap, RegressionError};
 pub(crate) use estimate::printed_time;
 pub use estimate::{PrintedRate, RunEstimate, Scope};
+pub use expectation::{Expectation, ExpectationError, ExpectationVerdict, Expected};
 pub use figure::{AdjustedFigure, RunFigure, TimeFigure};
+pub use floor::{Floor, FloorOutcome, check_at_least};
 pub(crate) use group::Group;
+pub use outcome::{CellOutcome, Outcome, ShiftOutcome};
 pub use rank::{Lead, Place, Ranked, RankedTest, rank};
+pub use regression::check_no_regression;
 pub use reports::{ConfigurationJudgement, ReportJudgement, compare_reports};
 pub use rule::Rule;
-pub use verdict::{Because, Finding};
+pub use tolerance::Tolerance;
+pub use verdict::{Because, Finding, Verdict};
+pub use work::{LostWork, check_work};
 
 /// What two sides of the same configuration say of each other.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,8 +14,8 @@ use super::{
     verdict::{Said, speedup},
 };
 use crate::{
+    judge::{CompareError, Verdict},
     record::{Cell, Run, Test, sittings, tests_of},
-    stats::{CompareError, Verdict},
     units::Speedup,
 };
 
@@ -207,7 +207,7 @@ impl Kind {
         let (ones, others) = (self.of_test(one, test), self.of_test(other, test));
         let finding = mind_disturbance(finding, &refs(&ones), &refs(&others), self.is_on_core);
         let log = measured.whole.log;
-        let bounds = Bounds { lower: speedup(log - half), upper: speedup(log + half) };
+        let bounds = Bounds::between(speedup(log - half), speedup(log + half));
         Some(Lead { speedup: speedup(log), bounds, finding })
     }
 }

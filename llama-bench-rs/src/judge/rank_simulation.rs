@@ -116,7 +116,7 @@ fn a_ranking_names_the_fastest_first_and_stands_each_against_the_reference() {
         assert_eq!((ahead.finding.verdict, behind.finding.verdict), (Verdict::Improved, Verdict::Regressed));
         assert!((ahead.speedup.get() - 1.5).abs() < 1e-3 && first.behind.is_none());
         assert!(second.against_reference.is_none() && second.behind == Some(ahead));
-        assert!(ahead.bounds.lower.get() > 1.2 && ahead.bounds.upper.get() < 1.9, "{ahead:?}");
+        assert!(ahead.bounds.lower().get() > 1.2 && ahead.bounds.upper().get() < 1.9, "{ahead:?}");
     }
 }
 

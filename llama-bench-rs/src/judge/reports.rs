@@ -2,9 +2,9 @@
 
 use super::{Group, Judgement, Rule, compare_together};
 use crate::{
-    baseline::Key,
+    judge::CompareError,
+    judge::baseline::Key,
     record::{Report, Run},
-    stats::CompareError,
 };
 
 /// What two reports say of each other.
@@ -115,8 +115,8 @@ mod tests {
 
     use super::*;
     use crate::{
+        judge::Verdict,
         record::{Cell, Config, Header, Measured, ModelInfo, Outcome, Sample, Test, TestKind},
-        stats::Verdict,
     };
 
     fn run(n_ubatch: u32, micros: u64) -> Run {

@@ -1,4 +1,6 @@
-use crate::units::{Probability, Share};
+use std::fmt;
+
+use crate::units::{Probability, Share, words::percent_as_written};
 
 /// What a change must be to count.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,6 +17,18 @@ impl Default for Rule {
     /// 2 %, so that 1 % never counts, at 5 %: for showing what differs between two configurations.
     fn default() -> Self {
         Self::new(Share::percent(2))
+    }
+}
+
+impl fmt::Display for Rule {
+    /// What the rule promises, as two sentences: `A change of up to 1 % never counts. …`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "A change of up to {} never counts. The chance of any false alarm is held to {}, over all lines together.",
+            percent_as_written(self.noise()),
+            percent_as_written(self.alpha.as_share())
+        )
     }
 }
 

@@ -7,8 +7,9 @@ use super::{
     verdict::{Said, speedup},
 };
 use crate::{
+    judge::{CompareError, Verdict},
     record::{Run, Test, sittings, tests_of},
-    stats::{Bounds, CompareError, Quantity, Verdict, weighted_holm},
+    stats::{Bounds, Quantity, weighted_holm},
     units::{Probability, Share},
 };
 
@@ -283,7 +284,7 @@ fn busy_share(side: &[&RunFigure]) -> Option<Share> {
 
 fn bounds(line: &Line) -> Bounds<crate::units::Speedup> {
     let (lower, upper) = line.bounds();
-    Bounds { lower: speedup(lower), upper: speedup(upper) }
+    Bounds::between(speedup(lower), speedup(upper))
 }
 
 /// The smallest slowdown of the line that is found in 95 of 100 cases and more.

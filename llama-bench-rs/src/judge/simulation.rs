@@ -61,9 +61,11 @@ impl Machine {
     fn runs(&self, n: usize, from: u32, days_apart: bool, slow: (Slow, f64), rng: &mut Rng) -> Vec<Run> {
         let today = self.day * rng.normal();
         (0..n)
-            .map(|i| match days_apart && i > 0 {
-                true => self.run(self.day * rng.normal(), from + i as u32, slow.0, slow.1, rng),
-                false => self.run(today, from, slow.0, slow.1, rng),
+            .map(|i| {
+                let is_later = days_apart && i > 0;
+                let (day, hour) =
+                    if is_later { (self.day * rng.normal(), from + i as u32) } else { (today, from) };
+                self.run(day, hour, slow.0, slow.1, rng)
             })
             .collect()
     }

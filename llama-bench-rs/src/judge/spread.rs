@@ -1,6 +1,6 @@
 //! How far the runs of many sides lie apart, and how far equal sides seem to because of that.
 
-use super::lines::{ASSUMED_COMMON, ASSUMED_OWN, ASSUMED_WEIGHT};
+use super::assumed;
 use crate::{stats::Rng, units::Probability};
 
 /// Drawings of equal sides: the chance of a false alarm of 5 % is then met to 0.35 percentage points (one standard error).
@@ -33,18 +33,18 @@ impl Spread {
         let squares: Vec<Squares> = figures.iter().map(|side| Squares::of(side)).collect();
         let sum = |pick: fn(&Squares) -> f64| squares.iter().map(pick).sum::<f64>();
         let blend = |assumed: f64, squares: f64, known: f64| {
-            (ASSUMED_WEIGHT * assumed.powi(2) + squares) / (ASSUMED_WEIGHT + known)
+            (assumed::WEIGHT * assumed.powi(2) + squares) / (assumed::WEIGHT + known)
         };
         let known = sum(|of| of.n_common);
-        let common = blend(ASSUMED_COMMON, sum(|of| of.common), known);
+        let common = blend(assumed::COMMON.get(), sum(|of| of.common), known);
         let (common, degrees_of_freedom) = if known > 0.0 {
-            (common, ASSUMED_WEIGHT + known)
+            (common, assumed::WEIGHT + known)
         } else {
-            (ASSUMED_ALONE.powi(2), f64::INFINITY)
+            (assumed::RANKED.get().powi(2), f64::INFINITY)
         };
         Self {
             common,
-            own: blend(ASSUMED_OWN, sum(|of| of.own), sum(|of| of.n_own)),
+            own: blend(assumed::OWN, sum(|of| of.own), sum(|of| of.n_own)),
             degrees_of_freedom,
             of_side: squares.iter().map(|of| (of.n_common > 0.0).then(|| of.common / of.n_common)).collect(),
             n_tests: figures.iter().flatten().map(Vec::len).max().unwrap_or(0),
@@ -72,10 +72,6 @@ impl Spread {
         (n > 0.0).then(|| (mean(|figure| figure.0), whole / n))
     }
 }
-
-/// How far single runs are taken to lie apart, with the tail of a normal distribution: where the buffers of a context lie in
-/// memory decides 4 to 9 % of the speed on a CPU, and one run says nothing of it.
-const ASSUMED_ALONE: f64 = 0.05;
 
 /// What the runs of one side say of the spread: sums of squares and in how many differences they were seen.
 #[derive(Default)]

@@ -1,10 +1,35 @@
 use std::fmt;
 
 use super::{Rule, lines::Line};
-use crate::{
-    stats::Verdict,
-    units::{Share, Speedup},
-};
+use crate::units::{Share, Speedup};
+
+/// What a comparison says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The second side is faster, by more than the noise.
+    Improved,
+    /// The second side is slower, by more than the noise.
+    Regressed,
+    /// The difference, if there is one, is within the noise.
+    NoChange,
+    /// The samples allow both a change and none: take more.
+    CannotTell,
+    /// What was measured contradicts itself, because other work ran beside it: measure again.
+    Inconclusive,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Verdict::Improved => "improved",
+            Verdict::Regressed => "REGRESSED",
+            Verdict::NoChange => "no change",
+            Verdict::CannotTell => "cannot tell",
+            Verdict::Inconclusive => "inconclusive",
+        })
+    }
+}
 
 /// A verdict and what it rests on. Its `Display` says both.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -139,9 +164,10 @@ fn changed(line: &Line, p_value: f64, rule: Rule) -> Option<Verdict> {
 fn unchanged(line: &Line, rule: Rule) -> (Verdict, Because) {
     let (lower, upper) = line.bounds();
     let within = rule.log_tolerance();
-    match -within < lower && upper < within {
-        true => (Verdict::NoChange, Because::WithinTolerance),
-        false => (Verdict::CannotTell, Because::TooNoisy),
+    if -within < lower && upper < within {
+        (Verdict::NoChange, Because::WithinTolerance)
+    } else {
+        (Verdict::CannotTell, Because::TooNoisy)
     }
 }
 

@@ -12,6 +12,7 @@ use std::{
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::{Backend, LlamaError, ModelParams, checks, sys};
+use crate::units::text;
 
 /// Longer patterns are refused: those for all tensors of a large model, each by its name, are shorter.
 const MAX_PATTERN_BYTES: usize = 64 << 10;
@@ -220,10 +221,8 @@ fn escaped(name: &str) -> String {
 
 /// A value for an error message.
 fn shortened(pattern: &str) -> String {
-    match pattern.char_indices().nth(80) {
-        Some((end, _)) => format!("{:?}... ({} bytes)", &pattern[..end], pattern.len()),
-        None => format!("{pattern:?}"),
-    }
+    let shown = text::shortened(pattern, 80);
+    if shown == pattern { format!("{pattern:?}") } else { format!("{shown:?} ({} bytes)", pattern.len()) }
 }
 
 #[cfg(test)]

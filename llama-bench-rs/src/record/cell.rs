@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Disturbance, GpuConditions};
+use super::{Disturbance, Failure, GpuConditions};
 use crate::{
     stats::Stop,
     units::{RateSpread, TokensPerSecond},
@@ -246,13 +246,4 @@ pub struct Warmup {
     pub n_runs: u32,
     /// Whether two successive runs agreed before the cap was reached; `None` if that was not looked for.
     pub settled: Option<bool>,
-}
-
-/// Why a cell has no figure.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// A stable word for scripts, such as `out_of_memory`, `context_too_small`, `decode`, `cancelled`.
-    pub kind: String,
-    /// The whole message, with values and remedy.
-    pub message: String,
 }

@@ -13,6 +13,7 @@ mod conditions;
 mod cut_short;
 mod difference;
 mod disturbance;
+mod failure;
 mod header;
 mod placement;
 mod settings;
@@ -23,13 +24,13 @@ mod words;
 pub mod work;
 
 pub use cell::{
-    Cell, Failure, Group, Measured, Outcome, Rewind, Sample, Summarised, Test, TestKind, TestKindError,
-    Warmup,
+    Cell, Group, Measured, Outcome, Rewind, Sample, Summarised, Test, TestKind, TestKindError, Warmup,
 };
 pub use conditions::{GpuConditions, merge_conditions};
 pub use cut_short::CutShort;
 pub use difference::Difference;
 pub use disturbance::Disturbance;
+pub use failure::{Failure, FailureKind};
 pub use header::{
     Build, Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Host, Load, Method, ModelInfo, Order,
     Resolved, Timing,

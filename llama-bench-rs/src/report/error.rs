@@ -1,7 +1,7 @@
 use std::{fmt, io, path::PathBuf};
 
 use super::Format;
-use crate::record::SCHEMA_VERSION;
+use crate::{record::SCHEMA_VERSION, units::text::shortened};
 
 /// What can go wrong when a report is written or read.
 #[derive(thiserror::Error)]
@@ -127,11 +127,7 @@ pub struct Problem {
 impl Problem {
     pub(super) fn new(field: &'static str, found: impl fmt::Display, expected: impl fmt::Display) -> Self {
         const LONGEST: usize = 60;
-        let mut found = found.to_string();
-        if let Some((end, _)) = found.char_indices().nth(LONGEST) {
-            found.truncate(end);
-            found.push('…');
-        }
+        let found = shortened(&found.to_string(), LONGEST);
         Self { field, found, expected: expected.to_string() }
     }
 }

@@ -8,6 +8,10 @@ use super::{
     in_words::one_line,
     sink::{Encode, EncodeError},
 };
+use crate::units::{
+    text::printable,
+    words::{mebibytes, parameters},
+};
 
 /// The table for people: llama-bench's columns, widths and rounding.
 #[derive(Default)]
@@ -189,8 +193,8 @@ impl Markdown {
             // Of a model that was not loaded the file's name is known and nothing else.
             "model" if row.model_type.is_empty() => file_name(&row.model_filename),
             "model" => row.model_type.clone(),
-            "size" => row.model_size.map(size).unwrap_or_default(),
-            "params" => row.model_n_params.map(params_in_words).unwrap_or_default(),
+            "size" => row.model_size.map(mebibytes).unwrap_or_default(),
+            "params" => row.model_n_params.map(parameters).unwrap_or_default(),
             "backend" => row.backends.clone(),
             "test" => row.test().map(|test| test.to_string()).unwrap_or_default(),
             "t/s" => self.rate(row),
@@ -227,7 +231,7 @@ impl Markdown {
 
     /// Counted from 1.
     fn number_of(&mut self, reason: String) -> usize {
-        let reason = reason.replace(|c: char| c.is_control(), " ");
+        let reason = printable(&reason);
         match self.reasons.iter().position(|known| *known == reason) {
             Some(at) => at + 1,
             None => {
@@ -242,26 +246,9 @@ fn file_name(path: &str) -> String {
     Path::new(path).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
-/// Bytes in binary units, as llama-bench rounds them.
-fn size(bytes: u64) -> String {
-    const MIB: f64 = 1024.0 * 1024.0;
-    match bytes {
-        0..0x4000_0000 => format!("{:.2} MiB", bytes as f64 / MIB),
-        _ => format!("{:.2} GiB", bytes as f64 / MIB / 1024.0),
-    }
-}
-
-/// A number of parameters in millions or (American) billions, as llama-bench rounds it.
-fn params_in_words(n: u64) -> String {
-    match n {
-        0..1_000_000_000 => format!("{:.2} M", n as f64 / 1e6),
-        _ => format!("{:.2} B", n as f64 / 1e9),
-    }
-}
-
 /// What would end a cell or a line of the table is escaped or blank.
 fn inline(text: &str) -> String {
-    text.replace(|c: char| c.is_control(), " ").replace('|', "\\|")
+    printable(text).replace('|', "\\|")
 }
 
 fn write_line(out: &mut dyn Write, cells: impl Iterator<Item = String>) -> std::io::Result<()> {
@@ -285,15 +272,6 @@ fn rule(width: isize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_round_as_llama_bench_does() {
-        assert_eq!(size(11_607_318_528), "10.81 GiB");
-        assert_eq!(size(0x4000_0000 - 1), "1024.00 MiB");
-        assert_eq!(size(0x4000_0000), "1.00 GiB");
-        assert_eq!(params_in_words(20_914_757_184), "20.91 B");
-        assert_eq!(params_in_words(999_999_999), "1000.00 M");
-    }
 
     #[test]
     fn a_long_override_stands_below_the_table_once() {

@@ -37,15 +37,14 @@
 
 pub mod answer;
 mod between_runs;
-pub(crate) mod columns;
 mod csv;
 pub(crate) mod decode;
 mod error;
 mod explain;
-mod figures;
 mod file_sink;
 mod flat;
 pub mod html;
+#[doc(hidden)]
 pub mod in_words;
 pub mod insights;
 mod journal;
@@ -70,7 +69,10 @@ pub mod terminal;
 
 use std::{fmt, io::Write, str::FromStr};
 
-use crate::record::{Header, Report};
+use crate::{
+    judge::figures,
+    record::{Header, Report},
+};
 
 pub use between_runs::{BetweenRuns, between_runs, between_runs_markdown};
 pub use error::{Place, Problem, ReportError, Skipped};

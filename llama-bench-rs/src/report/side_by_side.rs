@@ -1,49 +1,12 @@
 //! Several configurations of a report, test by test, each held against the first: what page and terminal show.
 
-use super::{
-    columns::table,
-    sides::{Side, sides},
-};
+use super::sides::{Side, sides};
 use crate::{
-    judge::{self, Finding, Judgement, Rule, RunEstimate},
-    record::{Cell, Report, Run, Test, tests_of},
-    units::{Speedup, TokensPerSecond},
+    record::Report,
+    units::{TokensPerSecond, text_table::table},
 };
 
-/// The sides of a report.
-pub(super) struct SideBySide<'a> {
-    /// What each side is called: `ub 1024 fa 1`, or of two runs of the same `run 1 of 2`.
-    pub(super) names: Vec<String>,
-    /// One row per test, then one per kind of test.
-    pub(super) rows: Vec<Row<'a>>,
-    pub(super) rule: Rule,
-}
-
-/// A test on every side, or what all tests of a kind share.
-pub(super) struct Row<'a> {
-    /// `None` for a shift.
-    pub(super) test: Option<Test>,
-    pub(super) name: String,
-    /// By side; empty for a shift.
-    pub(super) figures: Vec<Figure<'a>>,
-    /// By side after the first.
-    pub(super) changes: Vec<Option<Change>>,
-}
-
-/// What a side has of a test.
-pub(super) enum Figure<'a> {
-    Measured(RunEstimate, u32),
-    Failed(&'a str),
-    Missing,
-}
-
-/// The change from the first side.
-#[derive(Clone, Copy)]
-pub(super) struct Change {
-    pub(super) speedup: Speedup,
-    pub(super) bounds: Option<judge::Bounds<Speedup>>,
-    pub(super) finding: Finding,
-}
+pub(super) use crate::judge::side_by_side::{Change, Figure, Row, SideBySide, shift_name};
 
 impl<'a> SideBySide<'a> {
     /// The runs of each configuration and build are a side. Two runs of one configuration are a side each; of more, what
@@ -53,21 +16,12 @@ impl<'a> SideBySide<'a> {
             return None;
         }
         let sides = sides(report);
-        let name = |side: &Side<'_>| match sides.len() {
-            1 => format!("all {} runs", side.runs.len()),
-            _ => side.name.clone(),
+        let is_alone = sides.len() == 1;
+        let named = |side: Side<'a>| {
+            let name = if is_alone { format!("all {} runs", side.runs.len()) } else { side.name };
+            (name, side.runs)
         };
-        let names = sides.iter().map(name).collect();
-        let sides: Vec<Vec<&Run>> = sides.into_iter().map(|side| side.runs).collect();
-        let rule = Rule::default();
-        let [first, others @ ..] = &sides[..] else { return None };
-        let pairs: Vec<(&[&Run], &[&Run])> = others.iter().map(|other| (&first[..], &other[..])).collect();
-        // A file with a repetition of no time has figures, and no changes.
-        let judgements = judge::compare_together(&pairs, rule).unwrap_or_default();
-        let mut rows: Vec<Row<'_>> =
-            tests_of(&report.runs).into_iter().map(|test| row(test, &sides, &judgements)).collect();
-        rows.extend(shifts(others.len(), &judgements));
-        Some(Self { names, rows, rule })
+        Self::judge(sides.into_iter().map(named).collect())
     }
 
     /// What is shown, in words.
@@ -77,11 +31,9 @@ impl<'a> SideBySide<'a> {
             return format!("{figures}, with its 95 % interval between runs.");
         }
         format!(
-            "{figures}; its change from the first side, with its 95 % interval between runs. A change up to {:.0} never \
-             counts; the chance of a false alarm is {:.0} over all lines together. One run on each side says nothing of how \
-             far runs lie apart: the change is shown, but nothing can be told.",
-            self.rule.noise(),
-            self.rule.alpha.as_share()
+            "{figures}; its change from the first side, with its 95 % interval between runs. {} One run on each side does not \
+             show how far runs lie apart: its change is printed without a verdict.",
+            self.rule
         )
     }
 
@@ -136,82 +88,11 @@ impl<'a> SideBySide<'a> {
     }
 }
 
-fn find(run: &Run, test: Test) -> Option<&Cell> {
-    run.cells.iter().find(|cell| cell.test == test)
-}
-
-fn row<'a>(test: Test, sides: &[Vec<&'a Run>], judgements: &[Judgement]) -> Row<'a> {
-    let cells = |side: &[&'a Run]| -> Vec<(&'a Run, &'a Cell)> {
-        let cells = side.iter().filter_map(|run| Some((*run, find(run, test)?)));
-        cells.filter(|(_, cell)| cell.failure().is_none()).collect()
-    };
-    let pool: Vec<&Cell> = sides.iter().flat_map(|side| cells(side)).map(|(_, cell)| cell).collect();
-    let figure = |side: &Vec<&'a Run>| match RunEstimate::beside(&cells(side), &pool) {
-        Some(estimate) => Figure::Measured(estimate, test.kind.n_tokens()),
-        None => match side.iter().find_map(|run| find(run, test)?.failure()) {
-            Some(failure) => Figure::Failed(&failure.kind),
-            None => Figure::Missing,
-        },
-    };
-    let change = |i: usize| {
-        let judged = judgements.get(i)?.tests.iter().find(|judged| judged.test == test)?;
-        Some(Change { speedup: judged.speedup, bounds: judged.bounds, finding: judged.finding })
-    };
-    Row {
-        test: Some(test),
-        name: test.to_string(),
-        figures: sides.iter().map(figure).collect(),
-        changes: (0..sides.len() - 1).map(change).collect(),
-    }
-}
-
-fn shifts<'a>(n_others: usize, judgements: &[Judgement]) -> Vec<Row<'a>> {
-    let mut kinds: Vec<&'static str> = Vec::new();
-    for shift in judgements.iter().flat_map(|judgement| &judgement.shifts) {
-        if !kinds.contains(&shift.kind.family()) {
-            kinds.push(shift.kind.family());
-        }
-    }
-    let row = |kind: &'static str| {
-        let change = |i: usize| {
-            let shift = judgements.get(i)?.shifts.iter().find(|shift| shift.kind.family() == kind)?;
-            Some(Change { speedup: shift.speedup, bounds: shift.bounds, finding: shift.finding })
-        };
-        Row {
-            test: None,
-            name: shift_name(kind),
-            figures: Vec::new(),
-            changes: (0..n_others).map(change).collect(),
-        }
-    };
-    kinds.into_iter().map(row).collect()
-}
-
-/// What the row of a shift is called: `all pp`.
-pub(super) fn shift_name(family: &str) -> String {
-    format!("all {family}")
-}
-
 impl Figure<'_> {
-    /// Tokens per second; `None` if nothing was measured.
-    pub(super) fn rate(&self) -> Option<TokensPerSecond> {
-        match self {
-            Figure::Measured(estimate, n_tokens) => estimate.rate(*n_tokens),
-            Figure::Failed(_) | Figure::Missing => None,
-        }
-    }
-
-    /// The bounds of its interval; `None` if nothing was measured.
-    pub(super) fn bounds(&self) -> Option<[TokensPerSecond; 2]> {
-        let Figure::Measured(estimate, n_tokens) = self else { return None };
-        let bound = |time| TokensPerSecond::from_elapsed(u64::from(*n_tokens), time);
-        Some([bound(estimate.longest)?, bound(estimate.shortest)?])
-    }
-
     /// Tokens per second, why there are none, or a dash.
     pub(super) fn text(&self) -> String {
         match self {
-            Figure::Failed(kind) => (*kind).to_owned(),
+            Figure::Failed(kind) => kind.to_string(),
             Figure::Measured(..) | Figure::Missing => {
                 self.rate().map_or_else(|| "–".into(), |rate| format!("{:.2}", rate.get()))
             }
@@ -228,7 +109,7 @@ impl Figure<'_> {
 impl Change {
     /// The interval: `-7.1 % to -3.2 %`; empty if nothing is known of it.
     pub(super) fn interval(&self) -> String {
-        self.bounds.map_or_else(String::new, |bounds| format!("{} to {}", bounds.lower, bounds.upper))
+        self.bounds.map_or_else(String::new, |bounds| format!("{} to {}", bounds.lower(), bounds.upper()))
     }
 }
 

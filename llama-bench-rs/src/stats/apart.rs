@@ -78,7 +78,7 @@ impl Gap {
         let gap = |below: &usize| sorted[*below] - sorted[below - 1];
         let below = (1..n).max_by(|a, b| gap(a).total_cmp(&gap(b)))?;
         let squares = |group: &[f64]| {
-            let mean = super::samples::mean(group);
+            let mean = super::moments::mean(group);
             group.iter().map(|value| (value - mean).powi(2)).sum::<f64>()
         };
         let (low, high) = sorted.split_at(below);

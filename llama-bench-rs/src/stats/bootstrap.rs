@@ -1,6 +1,6 @@
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::{Confidence, interval::t_quantile, quantile::quantile, rng::Rng};
+use super::{Confidence, quantile::quantile, rng::Rng, student::t_quantile};
 
 /// How a bootstrap draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,7 +99,7 @@ fn acceleration(sets: &[&[f64]], statistic: &impl Fn(&[Vec<f64>]) -> f64) -> f64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::samples::mean;
+    use crate::stats::moments::mean;
 
     const MANY: Bootstrap = Bootstrap { n_resamples: 100_000, seed: 1 };
 

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use super::{
     Confidence, Interval, IntervalMethod, Quantity,
-    interval::t_quantile,
     linearity::{self, Groups, Linearity},
+    student::t_quantile,
 };
 use crate::units::TokensPerSecond;
 

@@ -1,7 +1,7 @@
 use super::{
     Confidence, Quantity, Samples,
-    interval::t_quantile,
-    samples::{mean, stddev},
+    moments::{mean, stddev},
+    student::t_quantile,
 };
 
 /// A mean and what is known of its error: arithmetic that carries the uncertainty along.

@@ -1,21 +1,5 @@
-use super::{Confidence, Samples, estimate::Estimate};
+use super::{Bounds, Confidence, Samples, estimate::Estimate};
 use crate::units::{Change, Multiple, TokensPerSecond};
-
-/// The bounds of a 95 % interval of a number without unit.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bounds<T> {
-    /// The lower bound.
-    pub lower: T,
-    /// The upper bound.
-    pub upper: T,
-}
-
-impl<T: PartialOrd> Bounds<T> {
-    /// Whether the number lies between the bounds or on one of them.
-    pub fn contains(&self, number: T) -> bool {
-        self.lower <= number && number <= self.upper
-    }
-}
 
 /// How much slower a full context is than an empty one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,9 +43,9 @@ impl Fall {
 
     fn of_log(log: Estimate) -> Option<Self> {
         let change = |log: f64| Change::new(log.exp_m1());
-        let interval = log.half_width(Confidence::P95).and_then(|half| {
-            Some(Bounds { lower: change(log.mean - half)?, upper: change(log.mean + half)? })
-        });
+        let interval = log
+            .half_width(Confidence::P95)
+            .and_then(|half| Some(Bounds::between(change(log.mean - half)?, change(log.mean + half)?)));
         Some(Self { change: change(log.mean)?, interval, log })
     }
 
@@ -86,7 +70,7 @@ impl Fall {
         let log = log_size(self).combine(1.0, log_size(other), -1.0);
         let interval = log.half_width(Confidence::P95).and_then(|half| {
             let bound = |log: f64| Multiple::new(log.exp());
-            Some(Bounds { lower: bound(log.mean - half)?, upper: bound(log.mean + half)? })
+            Some(Bounds::between(bound(log.mean - half)?, bound(log.mean + half)?))
         });
         Some(FallRatio { ratio: Multiple::new(a / b)?, interval })
     }
@@ -126,15 +110,15 @@ mod tests {
             Fall::of_samples(&rates(&[100.0, 101.0, 99.5, 100.4]), &rates(&[55.0, 54.2, 55.3])).unwrap();
         // exp(d ± t.ppf(0.975, df) * sqrt(v)) - 1, d = ln(mean / mean), v and df Welch's of (std / mean)^2 / n
         close(fall.change, -0.452897647);
-        close(fall.interval.unwrap().lower, -0.464331336);
-        close(fall.interval.unwrap().upper, -0.441219909);
+        close(fall.interval.unwrap().lower(), -0.464331336);
+        close(fall.interval.unwrap().upper(), -0.441219909);
         assert_eq!(fall.is_sure(), Some(true));
         let other = Fall::of_samples(&rates(&[10.0, 10.1, 10.05]), &rates(&[6.6, 6.5, 6.7, 6.65])).unwrap();
         // exp(ln(c1 / c2) ± t.ppf(0.975, df) * sqrt((e1 / c1)^2 v1 + (e2 / c2)^2 v2)), e = exp(d), c = e - 1
         let ratio = fall.ratio_to(&other).unwrap();
         close(ratio.ratio, 1.324108030);
-        close(ratio.interval.unwrap().lower, 1.274496831);
-        close(ratio.interval.unwrap().upper, 1.375650399);
+        close(ratio.interval.unwrap().lower(), 1.274496831);
+        close(ratio.interval.unwrap().upper(), 1.375650399);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The fast end of a set: an estimate without bias for any number of values.
 
-use super::samples::mean;
+use super::moments::mean;
 
 /// The expected smallest of `k` of these ascending values, drawn without putting back.
 pub(crate) fn fastest_of(sorted: &[f64], k: usize) -> f64 {

@@ -1,48 +1,10 @@
-use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
-
 use super::{
-    Bootstrap, Quantity,
+    Bootstrap, Confidence, Quantity,
     bootstrap::{bca, tail},
-    samples::{mean, stddev},
+    moments::{mean, stddev},
     serial::widening,
+    student::t_quantile,
 };
-
-/// How often an interval that is computed in the same way holds the true value: over 0, under 1.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
-pub struct Confidence(f64);
-
-impl TryFrom<f64> for Confidence {
-    type Error = &'static str;
-
-    fn try_from(probability: f64) -> Result<Self, Self::Error> {
-        Self::new(probability).ok_or("a confidence lies between 0 and 1")
-    }
-}
-
-impl From<Confidence> for f64 {
-    fn from(confidence: Confidence) -> Self {
-        confidence.0
-    }
-}
-
-impl Confidence {
-    /// 95 %.
-    pub const P95: Self = Self(0.95);
-    /// 99 %.
-    pub const P99: Self = Self(0.99);
-
-    /// From a bare probability; `None` unless over 0 and under 1.
-    pub fn new(probability: f64) -> Option<Self> {
-        (probability > 0.0 && probability < 1.0).then_some(Self(probability))
-    }
-
-    /// The bare probability.
-    pub fn get(self) -> f64 {
-        self.0
-    }
-}
 
 /// How an interval was computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -166,43 +128,10 @@ fn bootstrap(
     bca(&[values], |sets| mean(&sets[0]), tail, bootstrap)
 }
 
-/// The two-sided quantile of Student's t: the middle `confidence` of the distribution lies within ± this; `None`
-/// unless there is a positive number of degrees of freedom (a fraction in Welch's approximation).
-pub(crate) fn t_quantile(degrees_of_freedom: f64, confidence: Confidence) -> Option<f64> {
-    let t = StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()?;
-    Some(t.inverse_cdf(0.5 + confidence.get() / 2.0))
-}
-
-/// The two-sided quantile of the standard normal distribution: that of Student's t of endless degrees of freedom.
-pub(crate) fn z_quantile(confidence: Confidence) -> f64 {
-    Normal::standard().inverse_cdf(0.5 + confidence.get() / 2.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::units::TokensPerSecond;
-
-    #[test]
-    fn t_quantiles_agree_with_the_published_table() {
-        // Two-sided 95 % and 99 % columns of any printed table of Student's t.
-        let table = [
-            (1, 12.706, 63.657),
-            (2, 4.303, 9.925),
-            (4, 2.776, 4.604),
-            (9, 2.262, 3.250),
-            (29, 2.045, 2.756),
-            (100, 1.984, 2.626),
-        ];
-        for (df, p95, p99) in table {
-            let got = t_quantile(f64::from(df), Confidence::P95).unwrap();
-            assert!((got - p95).abs() < 6e-4, "df {df}: {got} instead of {p95}");
-            let got = t_quantile(f64::from(df), Confidence::P99).unwrap();
-            assert!((got - p99).abs() < 6e-4, "df {df}: {got} instead of {p99}");
-        }
-        assert_eq!(t_quantile(0.0, Confidence::P95), None);
-        assert!((z_quantile(Confidence::P95) - 1.959_964).abs() < 1e-6);
-    }
 
     fn of_mean(values: &[f64]) -> Option<Interval<TokensPerSecond>> {
         Interval::of_mean(values, values.len(), Confidence::P95)
@@ -266,13 +195,5 @@ mod tests {
         let narrowest = half_width(&drifting(0.3));
         assert!(narrowest > 0.44, "{narrowest}");
         assert!(half_width(&drifting(0.0)) > 0.44, "exactly on a line");
-    }
-
-    #[test]
-    fn confidence_is_a_probability() {
-        assert_eq!(Confidence::new(0.0), None);
-        assert_eq!(Confidence::new(1.0), None);
-        assert_eq!(Confidence::new(f64::NAN), None);
-        assert_eq!(Confidence::new(0.95), Some(Confidence::P95));
     }
 }

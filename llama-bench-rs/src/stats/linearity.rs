@@ -1,6 +1,6 @@
-use statrs::distribution::{ContinuousCDF, FisherSnedecor, StudentsT};
+use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 
-use super::{DepthSamples, samples::mean};
+use super::{DepthSamples, moments::mean, student::two_sided_p};
 use crate::units::{Probability, Share};
 
 /// Whether a straight line fits.
@@ -121,12 +121,11 @@ impl Groups {
 
 /// Tests the line `at`, around which the points have this weighted sum of squares; `None` where they cannot tell.
 pub(super) fn test(groups: &Groups, at: impl Fn(f64) -> f64, squares: f64) -> Option<Linearity> {
-    let (p_value, test, misfit) = match groups.n() > groups.n_depths() {
-        true => {
-            let (p_value, misfit) = lack_of_fit(groups, squares)?;
-            (p_value, LinearityTest::LackOfFit, Some(misfit))
-        }
-        false => (quadratic_term(groups, &at, squares)?, LinearityTest::QuadraticTerm, None),
+    let (p_value, test, misfit) = if groups.n() > groups.n_depths() {
+        let (p_value, misfit) = lack_of_fit(groups, squares)?;
+        (p_value, LinearityTest::LackOfFit, Some(misfit))
+    } else {
+        (quadratic_term(groups, &at, squares)?, LinearityTest::QuadraticTerm, None)
     };
     let deviation = |group: &Group| (mean(&group.times) / at(group.depth) - 1.0).abs();
     let largest_deviation = Share::new(groups.0.iter().map(deviation).fold(0.0, f64::max))?;
@@ -150,10 +149,12 @@ fn lack_of_fit(groups: &Groups, squares: f64) -> Option<(f64, Misfit)> {
     let pure: f64 = groups.0.iter().map(around_mean).sum();
     let lack = (squares - pure).max(0.0);
     let (pure_variance, lack_variance) = (pure / (n - k), lack / (k - 2.0));
-    let p_value = match is_nothing(pure, n) {
-        true if is_nothing(lack, n) => 1.0,
-        true => 0.0,
-        false => FisherSnedecor::new(k - 2.0, n - k).ok()?.sf(lack_variance / pure_variance),
+    let p_value = if !is_nothing(pure, n) {
+        FisherSnedecor::new(k - 2.0, n - k).ok()?.sf(lack_variance / pure_variance)
+    } else if is_nothing(lack, n) {
+        1.0
+    } else {
+        0.0
     };
     // Repetitions per depth; for unequal numbers what stands for them in the analysis of variance.
     let squared_counts: f64 = groups.0.iter().map(|group| (group.times.len() as f64).powi(2)).sum();
@@ -189,5 +190,5 @@ fn quadratic_term(groups: &Groups, at: impl Fn(f64) -> f64, squares: f64) -> Opt
         return Some(if is_nothing(squares, n) { 1.0 } else { 0.0 });
     }
     let error = (rest / (n - 3.0) / spread).sqrt();
-    Some(2.0 * StudentsT::new(0.0, 1.0, n - 3.0).ok()?.sf((coefficient / error).abs()))
+    two_sided_p(coefficient / error, n - 3.0)
 }

@@ -1,7 +1,17 @@
 //! Statistics over raw samples: pure functions, no clocks, no I/O.
 //!
-//! What is undefined does not exist: an empty set has no [`Samples`], one sample has no standard deviation and no
-//! interval. Nothing is ever dropped from a set.
+//! Undefined statistics are `None`: an empty set has no [`Samples`], one sample has no standard deviation and no interval.
+//! Nothing is ever dropped from a set.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use llama_bench_rs::stats::Samples;
+//!
+//! let times = Samples::new([11, 12, 11, 13].map(Duration::from_millis)).expect("four samples");
+//! assert_eq!(times.mean(), Duration::from_micros(11_750));
+//! assert!(times.summary().ci95.is_some());
+//! ```
 //!
 //! | figure | definition |
 //! |---|---|
@@ -21,26 +31,28 @@
 
 mod apart;
 mod bootstrap;
+mod bounds;
 mod chance;
-mod compare;
+mod confidence;
 mod depth_model;
-mod detectable;
 mod estimate;
 mod fall;
 pub(crate) mod fastest;
-mod histogram;
 mod holm;
 mod interval;
 mod linearity;
+mod moments;
 mod outliers;
 mod paced;
 mod quantile;
 mod quantity;
+mod ratio;
 pub(crate) mod rng;
 mod samples;
 mod serial;
 mod steps;
 mod stopping;
+mod student;
 mod summary;
 mod suspicion;
 mod time_sum;
@@ -58,23 +70,24 @@ mod simulation_noise;
 
 pub use apart::Apart;
 pub use bootstrap::Bootstrap;
-pub use compare::{CompareError, Comparison, Design, Threshold, Verdict};
+pub use bounds::Bounds;
+pub use confidence::Confidence;
 pub use depth_model::{Coefficient, DepthModel, DepthSamples, Predicted};
-pub use fall::{Bounds, Fall, FallRatio};
-pub use histogram::{Bin, BinRule, Histogram};
-pub use holm::holm;
-pub(crate) use holm::weighted_holm;
-pub(crate) use interval::t_quantile;
-pub use interval::{Confidence, Interval, IntervalMethod};
+pub use fall::{Fall, FallRatio};
+pub(crate) use holm::{holm, weighted_holm};
+pub use interval::{Interval, IntervalMethod};
 pub use linearity::{Linearity, LinearityTest};
+pub(crate) use moments::mean;
 pub use outliers::{Outlier, Severity};
 pub use paced::PacedRun;
 pub use quantity::Quantity;
+pub use ratio::{Design, Ratio};
 pub(crate) use rng::Rng;
 pub use samples::Samples;
 pub use serial::Serial;
 pub use steps::StepSummary;
 pub use stopping::{Stop, StoppingRule, repetitions_for};
+pub(crate) use student::{t_quantile, two_sided_p};
 pub use summary::Summary;
 pub use suspicion::Suspicion;
 pub use time_sum::{TimePart, TimeSum};

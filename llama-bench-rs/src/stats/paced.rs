@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Quantity, samples::mean};
+use super::{Quantity, moments::mean};
 use crate::units::Multiple;
 
 /// The share of a run's repetitions that is left out at either end.

@@ -1,6 +1,8 @@
 use super::{
-    Bootstrap, Confidence, Interval, IntervalMethod, Quantity, Summary, interval::t_quantile,
+    Bootstrap, Confidence, Interval, IntervalMethod, Quantity, Summary,
+    moments::{mean, stddev},
     quantile::quantile,
+    student::t_quantile,
 };
 use crate::units::Share;
 
@@ -155,18 +157,6 @@ impl<Q: Quantity> Samples<Q> {
         let (low, high) = (self.sorted[0], self.sorted[self.sorted.len() - 1]);
         Q::from_f64(value.clamp(low, high)).unwrap_or(self.values[0])
     }
-}
-
-/// The arithmetic mean; NaN of nothing.
-pub(crate) fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-/// The standard deviation of the sample, in two passes; `None` for fewer than two values.
-pub(crate) fn stddev(values: &[f64]) -> Option<f64> {
-    let degrees_of_freedom = values.len().checked_sub(1).filter(|&df| df > 0)? as f64;
-    let mean = mean(values);
-    Some((values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / degrees_of_freedom).sqrt())
 }
 
 #[cfg(test)]

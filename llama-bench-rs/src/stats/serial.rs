@@ -1,9 +1,9 @@
 use super::{
     Quantity, Samples,
     chance::{self, Chance},
+    moments::{mean, stddev},
     quantile::quantile,
     rng::Rng,
-    samples::{mean, stddev},
 };
 
 /// Whether repetitions are like the ones just before them: a permutation test of successive differences, pooled over

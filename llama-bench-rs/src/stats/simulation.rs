@@ -4,11 +4,10 @@
 use std::time::Duration;
 
 use super::{
-    Bootstrap, Comparison, Confidence, Design, Interval, Samples, Stop, StoppingRule, Threshold, Verdict,
+    Bootstrap, Confidence, Interval, Samples, Stop, StoppingRule,
     rng::Rng,
     simulated::{chance, trials},
 };
-use crate::units::Share;
 
 /// Noise around a mean of 100 ms.
 #[derive(Clone, Copy, Debug)]
@@ -158,94 +157,4 @@ fn the_rule_spends_less_than_half_of_twenty_repetitions_on_quiet_cells() {
         println!("cv {cv}: {mean:.1} repetitions on average");
         assert!(mean < most, "cv {cv}: {mean} repetitions on average");
     }
-}
-
-#[test]
-fn equal_sides_are_seldom_called_different_and_slow_ones_often() {
-    let mut rng = Rng::new(7);
-    let mut verdict = |slowdown: f64, cv: f64, n: usize| {
-        let before = set(&draw(Noise::Skewed, n, cv, &mut rng));
-        let after: Vec<f64> = draw(Noise::Skewed, n, cv, &mut rng).iter().map(|t| t * slowdown).collect();
-        Comparison::of_times(&before, &set(&after), Design::Independent, Threshold::default())
-            .unwrap()
-            .verdict
-    };
-    for (cv, n) in [(0.005, 5), (0.02, 5), (0.05, 10)] {
-        let changed = |v| matches!(v, Verdict::Improved | Verdict::Regressed);
-        let alarms = share(4000, || changed(verdict(1.0, cv, n)));
-        assert!(alarms < 0.05, "cv {cv}, {n} samples: {alarms}");
-    }
-    let found = share(4000, || verdict(1.05, 0.01, 8) == Verdict::Regressed);
-    assert!(found > 0.95, "a slowdown of 5 % was found in {found}");
-}
-
-/// One verdict per cell of a sweep of five depths, pp and tg, judged together; each side's noise is its own.
-fn sweep(slowdowns: &[f64; 10], cv: f64, n: usize, rng: &mut Rng) -> Vec<Verdict> {
-    let cell = |(i, slowdown): (usize, &f64)| {
-        let noise = if i % 2 == 0 { Noise::Normal } else { Noise::Skewed };
-        let before = set(&draw(noise, n, cv, rng));
-        let after: Vec<f64> = draw(noise, n, cv, rng).iter().map(|t| t * slowdown).collect();
-        Comparison::of_times(&before, &set(&after), Design::Independent, Threshold::default()).unwrap()
-    };
-    let mut cells: Vec<Comparison> = slowdowns.iter().enumerate().map(cell).collect();
-    Comparison::correct(&mut cells);
-    cells.iter().map(|cell| cell.verdict).collect()
-}
-
-fn is_change(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Improved | Verdict::Regressed)
-}
-
-#[test]
-fn two_equal_sweeps_are_seldom_called_different() {
-    let mut rng = Rng::new(9);
-    for (cv, n) in [(0.002, 5), (0.01, 10), (0.03, 5), (0.05, 10)] {
-        let alarms = share(1000, || sweep(&[1.0; 10], cv, n, &mut rng).iter().any(is_change));
-        assert!(alarms <= 0.05, "cv {cv}, {n} samples: {alarms} of the sweeps raised an alarm");
-    }
-}
-
-#[test]
-fn a_sweep_that_is_five_percent_slower_is_found_out() {
-    let mut rng = Rng::new(10);
-    let mut found = 0;
-    for _ in 0..400 {
-        let verdicts = sweep(&[1.05; 10], 0.01, 10, &mut rng);
-        found += verdicts.iter().filter(|verdict| **verdict == Verdict::Regressed).count();
-    }
-    assert!(found >= 3800, "{found} of 4000 cells that were 5 % slower were called regressed");
-    // One slow cell among nine equal ones is found as well, and alone.
-    let mut slowdowns = [1.0; 10];
-    slowdowns[3] = 1.05;
-    let (mut found, mut false_alarms) = (0, 0);
-    for _ in 0..1000 {
-        let verdicts = sweep(&slowdowns, 0.01, 10, &mut rng);
-        found += usize::from(verdicts[3] == Verdict::Regressed);
-        false_alarms += usize::from(verdicts.iter().enumerate().any(|(i, v)| i != 3 && is_change(v)));
-    }
-    assert!(found >= 950 && false_alarms <= 50, "found {found}, false alarms {false_alarms} of 1000");
-}
-
-#[test]
-fn ten_equal_cells_together_seldom_raise_an_alarm() {
-    let mut rng = Rng::new(8);
-    // No threshold: the correction alone is looked at.
-    let threshold = Threshold { noise: Share::new(0.0).unwrap(), ..Threshold::default() };
-    let mut alarms = |corrected: bool| {
-        share(2000, || {
-            let mut cells: Vec<Comparison> = (0..10)
-                .map(|_| {
-                    let mut side = || set(&draw(Noise::Normal, 6, 0.02, &mut rng));
-                    Comparison::of_times(&side(), &side(), Design::Independent, threshold).unwrap()
-                })
-                .collect();
-            if corrected {
-                Comparison::correct(&mut cells);
-            }
-            cells.iter().any(|c| matches!(c.verdict, Verdict::Improved | Verdict::Regressed))
-        })
-    };
-    assert!(alarms(false) > 0.3, "ten uncorrected tests raise alarms");
-    let corrected = alarms(true);
-    assert!(corrected < 0.06, "{corrected}");
 }

@@ -91,10 +91,10 @@ fn falls_and_their_ratio_hold_the_truth_as_often_as_they_say() {
         let (prompt, generation) = (fall(1.83, 0.01), fall(1.49, 0.02));
         let holds = |lower: f64, upper: f64, truth: f64| lower <= truth && truth <= upper;
         let interval = prompt.interval.unwrap();
-        falls += usize::from(holds(interval.lower.get(), interval.upper.get(), 1.0 / 1.83 - 1.0));
+        falls += usize::from(holds(interval.lower().get(), interval.upper().get(), 1.0 / 1.83 - 1.0));
         let ratio = prompt.ratio_to(&generation).unwrap().interval.unwrap();
         let truth = (1.0 / 1.83 - 1.0) / (1.0 / 1.49 - 1.0);
-        ratios += usize::from(holds(ratio.lower.get(), ratio.upper.get(), truth));
+        ratios += usize::from(holds(ratio.lower().get(), ratio.upper().get(), truth));
     }
     for (what, n_held) in [("fall", falls), ("ratio", ratios)] {
         let coverage = n_held as f64 / TRIALS as f64;

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     Apart, Confidence, Samples, Serial,
     chance::Chance,
-    interval::{t_quantile, z_quantile},
-    samples::{mean, stddev},
+    moments::{mean, stddev},
     serial::widening,
+    student::{t_quantile, z_quantile},
 };
 use crate::units::Share;
 
@@ -182,9 +182,10 @@ pub fn repetitions_for(cv: Share, target: Share, confidence: Confidence) -> Opti
     let (mut too_few, mut many) = (1, MOST);
     while many - too_few > 1 {
         let middle = too_few + (many - too_few) / 2;
-        match enough(middle)? {
-            true => many = middle,
-            false => too_few = middle,
+        if enough(middle)? {
+            many = middle;
+        } else {
+            too_few = middle;
         }
     }
     Some(many)

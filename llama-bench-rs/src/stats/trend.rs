@@ -1,6 +1,4 @@
-use statrs::distribution::{ContinuousCDF, StudentsT};
-
-use super::{Quantity, Samples, samples::mean};
+use super::{Quantity, Samples, moments::mean, student::two_sided_p};
 use crate::units::{Change, Probability};
 
 /// Whether the samples drift in the order in which they were measured: a straight line through them, and how likely
@@ -69,8 +67,7 @@ impl Line {
         if self.slope_error == 0.0 {
             return Some(0.0);
         }
-        let t = StudentsT::new(0.0, 1.0, self.degrees_of_freedom).ok()?;
-        Some(2.0 * t.sf((self.slope / self.slope_error).abs()))
+        two_sided_p(self.slope / self.slope_error, self.degrees_of_freedom)
     }
 }
 

@@ -51,11 +51,10 @@
 //! | `no baseline in …, and none is saved here` | fails | run the command that it gives on this machine |
 //! | `… is damaged` | fails | restore the file, or renew |
 //!
-//! An alarm is not believed at once: a guard that can measure again does so up to four times ([`Guard::reruns`]) and judges all
-//! runs together. It does the same if a baseline of three runs cannot tell. Under cargo's test harness each further run has
-//! a process of its own, since where memory lies makes several per cent of the speed and is a process's own: the test
-//! program is started for this one test ([`Guard::reruns_apart`] opts out). A guard of a
-//! [`Report`](crate::record::Report) has that one report.
+//! A slow first run does not fail the test: the guard measures up to four times more ([`Guard::reruns`]) and judges all
+//! runs together. It does the same if a baseline of three runs cannot tell. Under cargo's test harness each further run
+//! has its own process, because the placement of memory decides several percent of the speed and differs between
+//! processes ([`Guard::reruns_apart`] opts out). A guard of a [`Report`](crate::record::Report) judges that report alone.
 //!
 //! ## Beside other tests
 //! `cargo test` runs the tests of a file in parallel, and whatever else computes meanwhile slows the guard. The guard takes
@@ -94,7 +93,7 @@
 //!
 //! # What an assertion says
 //! Two runs of the same work never take the same time, and repetitions within a run resemble each other more than runs
-//! do. So the run is the unit: see [`judge`](crate::judge), which every verdict of this crate comes from.
+//! do. So the unit is the run. Every verdict comes from [`judge`](crate::judge).
 //!
 //! | verdict | when | assertion |
 //! |---|---|---|
@@ -107,15 +106,14 @@
 //! Two lines can fail a test: the shift that all tests of a kind share, and what a single test differs beyond it. A
 //! warning also tells of a baseline that was made in one sitting, on another day than the report.
 //!
-//! A machine that others use changes its speed from second to second. Where every run of both sides knows the machine's
-//! pace ([`Sweep::paced`](crate::bench::Sweep::paced), as a [`quick_sweep`] has it on the CPU), times over the time of
-//! control work are compared as well, and a verdict needs both to say the same. A run whose pace is far from the others'
-//! counts for less, since nothing slows all work alike. If only some runs know it, times are compared as measured, and the
-//! message says that.
+//! A shared machine changes its speed from second to second. If every run of both sides timed control work beside each
+//! repetition ([`Sweep::paced`](crate::bench::Sweep::paced), on by default in a [`quick_sweep`] on the CPU), times relative
+//! to it are compared as well, and a verdict needs both to agree. A run whose control work took a very different time counts
+//! for less. If only some runs have it, times are compared as measured, and the message says so.
 //!
 //! # How many runs
-//! From simulations: four tests of pp and four of tg, tolerance 5 %, runs of one sitting that lie so far apart in common,
-//! single tests 0.5 % beyond that.
+//! From simulations: four pp and four tg tests, tolerance 5 %, runs of one sitting. "Runs lie apart" is the standard
+//! deviation that all tests of a run share; each test varies by a further 0.5 %.
 //!
 //! | runs in the baseline, now | runs lie apart | all tests slower by | found |
 //! |---|---|---|---|
@@ -126,31 +124,23 @@
 //! | 3, 3 | 1 % | 5 % | 99 % |
 //! | 3, 3 | 2 % | 10 % | 99 % |
 //!
-//! The table of a message tells for each test how large a slowdown of it alone would have been found
-//! ([`TestJudgement::detectable`](crate::judge::TestJudgement::detectable)): a test where that is more than you care for
-//! needs more runs on both sides. What is missing, failed, or measured with another configuration is an error and never a
-//! pass.
+//! The table of a message shows for each test the smallest slowdown of it alone that would have been found
+//! ([`TestJudgement::detectable`](crate::judge::TestJudgement::detectable)). If that is too large for you, add runs on both
+//! sides. A missing or failed cell, or another configuration, is an error.
 
-mod error;
-mod floor;
+mod assertions;
 mod guard;
 mod merge;
 mod model;
-mod outcome;
 mod quick;
-mod regression;
-mod tolerance;
-mod work;
 
-pub use crate::judge::{Adjustment, Pace};
-pub use error::{Gap, RegressionError};
-pub use floor::{FloorOutcome, assert_at_least, check_at_least};
+pub use crate::judge::{
+    Adjustment, CellOutcome, Floor, FloorOutcome, Gap, LostWork, Outcome, Pace, RegressionError,
+    ShiftOutcome, Tolerance, check_at_least, check_no_regression, check_work,
+};
+pub use assertions::{assert_at_least, assert_no_regression};
 pub use guard::{Guard, GuardError, GuardMode, GuardVerdict, Guarded, Measure, Saved, guard};
 pub use model::{tiny, tiny_model};
-pub use outcome::{CellOutcome, Outcome, ShiftOutcome};
 pub use quick::{QuickSweep, quick_sweep};
-pub use regression::{assert_no_regression, check_no_regression};
-pub use tolerance::{Floor, Tolerance};
-pub use work::{LostWork, check_work};
 
 pub use crate::record::{embd, pg, pp, tg};

@@ -47,9 +47,10 @@ pub fn quick_sweep(model: &Model) -> QuickSweep<'_> {
         depths: vec![0, 256],
         n_reps: None,
         n_runs: 1,
-        context: match model.size_bytes() < SMALL_BYTES {
-            true => context.n_threads(1).n_threads_batch(1),
-            false => context,
+        context: if model.size_bytes() < SMALL_BYTES {
+            context.n_threads(1).n_threads_batch(1)
+        } else {
+            context
         },
         paced: true,
         slowdown: None,

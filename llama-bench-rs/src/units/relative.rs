@@ -129,7 +129,7 @@ impl fmt::Display for Share {
     }
 }
 
-/// A probability: 0 to 1. Prints as a p value: `0.03`, `0.0012`, `<0.0001`.
+/// A probability: 0 to 1. Prints as a p value: `0.03`, `0.0012`, `< 0.0001`; never as 0, which no p value is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Probability(f64);
@@ -150,11 +150,12 @@ impl Probability {
 
 impl fmt::Display for Probability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (f.precision(), self.0) {
-            (Some(precision), p) => write!(f, "{p:.precision$}"),
-            (None, p) if p < 0.0001 => f.write_str("<0.0001"),
-            (None, p) if p < 0.01 => write!(f, "{p:.4}"),
-            (None, p) => write!(f, "{p:.2}"),
+        let decimals = f.precision().unwrap_or(if self.0 < 0.01 { 4 } else { 2 });
+        let least = 10f64.powi(-i32::try_from(decimals).unwrap_or(i32::MAX));
+        if self.0 < least && format!("{:.decimals$}", self.0).bytes().all(|b| matches!(b, b'0' | b'.')) {
+            write!(f, "< {least:.decimals$}")
+        } else {
+            write!(f, "{:.decimals$}", self.0)
         }
     }
 }
@@ -226,7 +227,16 @@ mod tests {
         assert_eq!(format!("{:.1}", Share::new(30.0).unwrap()), "over 999 %");
         assert_eq!(Probability::new(0.034).unwrap().to_string(), "0.03");
         assert_eq!(Probability::new(0.00123).unwrap().to_string(), "0.0012");
-        assert_eq!(Probability::new(0.0).unwrap().to_string(), "<0.0001");
+        let p = |p: f64| Probability::new(p).unwrap();
+        assert_eq!(
+            [0.0, 1e-9, 0.000_04, 0.000_06].map(|x| p(x).to_string()),
+            ["< 0.0001"; 3].into_iter().chain(["0.0001"]).collect::<Vec<_>>()[..]
+        );
+        assert_eq!(
+            [format!("{:.4}", p(0.0)), format!("{:.4}", p(0.03)), format!("{:.2}", p(0.0))],
+            ["< 0.0001", "0.0300", "< 0.01"]
+        );
+        assert_eq!([format!("{:.0}", p(0.2)), format!("{:.0}", p(1.0))], ["< 1", "1"]);
         assert_eq!(format!("{:.0}", Probability::percent(5).as_share()), "5 %");
         assert_eq!(Change::new(-0.4536).unwrap().to_string(), "-45.4 %");
         assert_eq!(format!("{:.0}", Change::new(0.157).unwrap()), "+16 %");

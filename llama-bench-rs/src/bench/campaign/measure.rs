@@ -241,7 +241,10 @@ impl Measuring<'_, '_, '_> {
 
 /// Nobody sees it: every cell has its figures.
 fn not_needed() -> Failure {
-    Failure { kind: "model_load".into(), message: "nothing was left to measure of the model".into() }
+    Failure {
+        kind: crate::record::FailureKind::ModelLoad,
+        message: "nothing was left to measure of the model".into(),
+    }
 }
 
 /// Whether repetitions of others may come between those of this sweep.

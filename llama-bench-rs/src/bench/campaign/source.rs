@@ -122,7 +122,7 @@ impl Source {
 fn go_on(cancel: &Cancel) -> Result<(), Failure> {
     if cancel.is_cancelled() {
         let message = "interrupted before the model was loaded".into();
-        return Err(Failure { kind: "cancelled".into(), message });
+        return Err(Failure { kind: crate::record::FailureKind::Cancelled, message });
     }
     Ok(())
 }

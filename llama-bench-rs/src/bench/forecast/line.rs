@@ -3,7 +3,15 @@
 use std::time::Duration;
 
 use super::{Extent, Forecast, Position, TimeLeft};
-use crate::{bench::Event, units::TokensPerSecond};
+use crate::{
+    bench::Event,
+    units::{
+        TokensPerSecond,
+        words::{count, speed},
+    },
+};
+
+pub use crate::units::words::clock as clock_words;
 
 /// What a program shows while it measures: `[3/12 ub 128 fa 1] tg32 @ d512 4/5 · 91 t/s now · 1m10 left`.
 ///
@@ -72,7 +80,7 @@ impl ProgressLine {
     /// The line as it stands, without a line break.
     pub fn line(&mut self, now: Duration) -> String {
         let place = self.forecast.position().map(place).unwrap_or_default();
-        let rate = self.rate.map(|rate| format!("{} t/s now", three_digits(rate.get())));
+        let rate = self.rate.map(|rate| format!("{} t/s now", speed(rate)));
         let left = self.forecast.left(now).map(|left| format!("{} left", in_words(left)));
         let parts = [Some(self.stage.clone()), rate, left];
         let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
@@ -83,7 +91,6 @@ impl ProgressLine {
     /// What is planned: `12 configurations, 48 cells, 240 repetitions`; `None` before the plan is known.
     pub fn plan(&self) -> Option<String> {
         let Extent { n_configurations, n_cells, n_repetitions, is_at_most } = self.forecast.extent()?;
-        let count = |n: u64, noun: &str| format!("{n} {noun}{}", if n == 1 { "" } else { "s" });
         let configurations = match n_configurations {
             1 => String::new(),
             n => format!("{}, ", count(n as u64, "configuration")),
@@ -121,33 +128,6 @@ fn in_words(left: TimeLeft) -> String {
             format!("about {expected}, at most {}", clock_words(most))
         }
         _ => expected,
-    }
-}
-
-/// A time of seconds to days in at most two units: `42s`, `1m10`, `2h05`, `3d04h`.
-///
-/// ```
-/// use std::time::Duration;
-///
-/// assert_eq!(llama_bench_rs::bench::clock_words(Duration::from_secs(70)), "1m10");
-/// ```
-pub fn clock_words(time: Duration) -> String {
-    let seconds = time.as_secs_f64().round() as u64;
-    let (minutes, hours) = (seconds / 60, seconds / 3600);
-    match (minutes, hours) {
-        (0, _) => format!("{seconds}s"),
-        (_, 0) => format!("{minutes}m{:02}", seconds % 60),
-        (_, 1..48) => format!("{hours}h{:02}", minutes % 60),
-        _ => format!("{}d{:02}h", hours / 24, hours % 24),
-    }
-}
-
-/// Three significant digits; whole tokens from 100 on.
-fn three_digits(rate: f64) -> String {
-    match rate {
-        r if r < 9.995 => format!("{r:.2}"),
-        r if r < 99.95 => format!("{r:.1}"),
-        r => format!("{r:.0}"),
     }
 }
 
@@ -227,16 +207,5 @@ mod tests {
         assert_eq!(progress.line(AT(0)), "filling 16/32 tokens");
         progress.hear(&Event::WarmingUp, AT(1));
         assert_eq!(progress.line(AT(1)), "warming up");
-    }
-
-    #[test]
-    fn times_have_two_units_at_most() {
-        let words = |seconds| clock_words(Duration::from_secs(seconds));
-        assert_eq!([0, 42, 59, 60, 70].map(words), ["0s", "42s", "59s", "1m00", "1m10"]);
-        assert_eq!(
-            [3599, 3600, 7500, 172_800, 273_600].map(words),
-            ["59m59", "1h00", "2h05", "2d00h", "3d04h"]
-        );
-        assert_eq!(clock_words(Duration::from_millis(59_600)), "1m00");
     }
 }

@@ -7,6 +7,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::Header;
+use crate::units::text::printable;
 use table::Field;
 
 /// Something in which a configuration differs from those beside it. Its `Display` is `ub 1024`, or the value alone if it
@@ -115,7 +116,7 @@ fn name(settings: &[Setting]) -> String {
         }
         name += &setting.to_string();
     }
-    one_line(&name)
+    printable(&name)
 }
 
 /// Names that are given more than once get a number, counted from 1; a name on its own stays as it is.
@@ -132,12 +133,6 @@ pub(crate) fn numbered(names: Vec<String>, number: impl Fn(usize, usize) -> Stri
         }
     };
     names.iter().enumerate().map(labelled).collect()
-}
-
-/// Control characters of a file's name have no place in a table or a picture.
-fn one_line(text: &str) -> String {
-    let allowed = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
-    text.chars().map(|c| if allowed(c) { c } else { ' ' }).collect()
 }
 
 type Property = fn(&Header) -> String;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Buffer, Changed, Counted, Nodes, WorkChange, WorkKind, is_cpu, is_repacked};
+use crate::units::words::bytes;
 
 /// Names of operations that a sentence holds; the rest is a number.
 const MOST_NAMES: usize = 4;
@@ -91,10 +92,9 @@ impl fmt::Display for Changed {
                 write!(f, "{after} tensors are copied from {from} to {to} and {} were", before.n)
             }
             Changed::Bytes { buffer, device, before, after } => {
-                let mib = |bytes: u64| bytes as f64 / (1024.0 * 1024.0);
                 let grew = if after > before { "grew" } else { "shrank" };
-                let (before, after) = (mib(*before), mib(*after));
-                write!(f, "{buffer} on {} {grew} from {before:.2} MiB to {after:.2} MiB", Device(device))
+                let (before, after) = (bytes(*before), bytes(*after));
+                write!(f, "{buffer} on {} {grew} from {before} to {after}", Device(device))
             }
         }
     }

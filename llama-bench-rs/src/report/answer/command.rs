@@ -22,7 +22,9 @@ impl Tests {
     pub(super) fn of(runs: &[&Run]) -> Self {
         let mut tests = Self::default();
         // What the model cannot do is not asked for again.
-        let is_possible = |cell: &&Cell| cell.failure().is_none_or(|failure| failure.kind != "unsupported");
+        let is_possible = |cell: &&Cell| {
+            cell.failure().is_none_or(|failure| failure.kind != crate::record::FailureKind::Unsupported)
+        };
         for test in runs.iter().flat_map(|run| &run.cells).filter(is_possible).map(|cell| cell.test) {
             match (test.kind, test.group) {
                 (TestKind::Pp(_), Some(group)) => {

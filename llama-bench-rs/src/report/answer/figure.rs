@@ -29,8 +29,8 @@ impl SpeedFigure {
         if figures.next().is_none() {
             return Some(Self { rate: first.rate, half_width: first.half_width });
         }
-        let PrintedRate { rate, lower, upper, .. } = PrintedRate::of(cells.iter().copied())?;
-        Some(Self { rate, half_width: RateSpread::new((upper.get() - lower.get()) / 2.0) })
+        let PrintedRate { rate, bounds, .. } = PrintedRate::of(cells.iter().copied())?;
+        Some(Self { rate, half_width: RateSpread::new((bounds.upper().get() - bounds.lower().get()) / 2.0) })
     }
 
     /// Half the interval over the mean.

@@ -74,7 +74,7 @@ pub(super) fn said(
             Said { level: it.level, of, text: it.text.clone() }
         }));
         if is_crowd {
-            let n_more = of_kind[shown..].iter().map(|it| it.runs.len()).sum();
+            let n_more: usize = of_kind[shown..].iter().map(|it| it.runs.len()).sum();
             let text = format!("The same kind of warning in {}.", count(n_more, "more run"));
             said.push(Said { level: Level::Warning, of: String::new(), text });
         }

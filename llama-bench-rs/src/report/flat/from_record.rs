@@ -166,7 +166,7 @@ impl Flat {
             Outcome::Failed(failure) => {
                 self.outcome = Some(OutcomeKind::Failed);
                 self.fit_target = None;
-                self.error_kind = Some(failure.kind.clone());
+                self.error_kind = Some(failure.kind.to_string());
                 self.error_message = Some(failure.message.clone());
             }
         }

@@ -168,7 +168,7 @@ impl Flat {
             OutcomeKind::Measured => Outcome::Measured(self.measured()?),
             OutcomeKind::Summarised => Outcome::Summarised(self.summarised()?),
             OutcomeKind::Failed => Outcome::Failed(Failure {
-                kind: self.error_kind.clone().unwrap_or_default(),
+                kind: self.error_kind.clone().unwrap_or_default().into(),
                 message: self.error_message.clone().unwrap_or_default(),
             }),
         };

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::tables::{heading, scrolled};
 use crate::{
+    judge::assumed_of_one_run,
     record::TestKind,
     report::{
         answer::{Answer, Configuration, ExpectedRow, Next, PivotRow, Said, SpeedFigure, TimeFigure},
@@ -221,11 +222,15 @@ pub(super) fn expected(rows: &[ExpectedRow]) -> Markup {
             tbody { @for row in rows { (expected_row(row, with_names)) } }
         }
     };
+    let caption = format!(
+        "Decided by the 95 % interval between runs; of a single run, {}. On the edge: the interval holds a limit.",
+        assumed_of_one_run()
+    );
     html! {
         @if !rows.is_empty() {
             section {
                 h2 { "Expected and measured" }
-                (scrolled("Decided by the 95 % interval between runs; one run is assumed to lie 2 % from the next. On the edge: the interval holds a limit.", table))
+                (scrolled(&caption, table))
             }
         }
     }
@@ -246,7 +251,7 @@ fn expected_row(ExpectedRow { configuration, expected, .. }: &ExpectedRow, with_
                 None => { td { "–" } td { "–" } }
                 Some(measured) => {
                     td { (speed(measured.rate)) }
-                    td { (speed(measured.lower)) " to " (speed(measured.upper)) br; span class="unit" { (measured.scope()) } }
+                    td { (speed(measured.bounds.lower())) " to " (speed(measured.bounds.upper())) br; span class="unit" { (measured.scope()) } }
                 }
             }
             td { span class=(class) { (expected.verdict) } }

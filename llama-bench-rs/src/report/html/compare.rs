@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::tables::{heading, scrolled};
 use crate::{
+    judge::Verdict,
     judge::{Because, Finding},
     record::{Group, Report, TestKind},
     report::{
@@ -11,7 +12,6 @@ use crate::{
         side_by_side::{Change, Figure, Row, SideBySide, shift_name},
         svg::figure,
     },
-    stats::Verdict,
 };
 
 /// One table per kind of test, a column for each depth; nothing for a run on its own. What one run of each can tell, a

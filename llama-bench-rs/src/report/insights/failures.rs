@@ -59,7 +59,12 @@ impl fmt::Display for FailedCells {
             };
             let message = one_line(&failure.message);
             let (message, separator) = (message.trim_end_matches('.'), if i > 0 { "; " } else { "" });
-            write!(f, "{separator}{}{more} ({}: {message})", names.join(", "), one_line(&failure.kind))?;
+            write!(
+                f,
+                "{separator}{}{more} ({}: {message})",
+                names.join(", "),
+                one_line(failure.kind.as_str())
+            )?;
         }
         write!(f, ".")
     }

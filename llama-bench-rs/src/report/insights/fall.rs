@@ -7,7 +7,7 @@ use crate::{
         figures::{Figures, Series},
         in_words::{activity, context, sentence, speed, test},
     },
-    stats::{Bounds, Fall, FallRatio},
+    stats::{Fall, FallRatio},
     units::{Multiple, TokensPerSecond},
 };
 
@@ -109,8 +109,8 @@ impl fmt::Display for DepthFall {
         let word = if change < 0.0 { "slower" } else { "faster" };
         let size = self.fall.change.size();
         write!(f, "{what} is {size:.1} {word} in {deep} than in {shallow}: {after} instead of {before}")?;
-        if let Some(Bounds { lower, upper }) = self.fall.interval {
-            let (a, b) = (lower.size().get(), upper.size().get());
+        if let Some(bounds) = self.fall.interval {
+            let (a, b) = (bounds.lower().size().get(), bounds.upper().size().get());
             write!(f, " (95 % interval: {:.1} to {:.1} % {word})", a.min(b) * 100.0, a.max(b) * 100.0)?;
         }
         write!(f, ".")
@@ -141,8 +141,13 @@ impl fmt::Display for FasterFall {
                     f,
                     "{more_name} loses {times:.2} times as much speed as {less_name} from {a} to {b}: {sizes}"
                 )?;
-                if let Some(Bounds { lower, upper }) = interval {
-                    write!(f, " (95 % interval: {:.2} to {:.2} times)", lower.get(), upper.get())?;
+                if let Some(bounds) = interval {
+                    write!(
+                        f,
+                        " (95 % interval: {:.2} to {:.2} times)",
+                        bounds.lower().get(),
+                        bounds.upper().get()
+                    )?;
                 }
                 write!(f, ".")
             }

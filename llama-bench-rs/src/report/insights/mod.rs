@@ -38,7 +38,6 @@ use std::fmt;
 pub use chat::{Answer, ChatTimes, chat_times};
 pub use conditions::Conditions;
 pub use doubt::{Doubt, Unbelievable, unbelievable};
-pub use expectation::{Expectation, ExpectationError, Expected, Verdict};
 pub use failures::FailedCells;
 pub use fall::{DepthFall, FasterFall};
 pub use graphs::Graphs;
@@ -51,6 +50,8 @@ pub use setup::Setup;
 pub use small_pages::SmallPages;
 pub use steps::Steps;
 pub use stopped::Stopped;
+
+pub use crate::judge::{Expectation, ExpectationError, ExpectationVerdict as Verdict, Expected};
 
 pub(in crate::report) use chat::chat_times_of;
 pub(in crate::report) use fall::falls;

@@ -57,7 +57,9 @@ pub(in crate::report) fn next_steps(runs: &[&Run]) -> Vec<NextStep> {
 pub(super) fn may_generate(run: &Run) -> bool {
     let tests = |is_kind: fn(TestKind) -> bool| run.cells.iter().filter(move |cell| is_kind(cell.test.kind));
     let generates = tests(TestKind::is_generation).any(|cell| cell.failure().is_none());
-    let cannot = |cell: &Cell| cell.failure().is_some_and(|failure| failure.kind == "unsupported");
+    let cannot = |cell: &Cell| {
+        cell.failure().is_some_and(|failure| failure.kind == crate::record::FailureKind::Unsupported)
+    };
     let embeds = tests(TestKind::is_embedding).next().is_some();
     generates || !(embeds || tests(TestKind::is_generation).any(cannot) || !has_memory(run))
 }

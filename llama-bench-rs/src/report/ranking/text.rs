@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Best, Failed, Ranking, Ranks};
 use crate::{
-    judge::{Because, Lead, Scope},
+    judge::{Because, Lead, Scope, assumed_of_ranked_runs},
     report::in_words::{count, one_line, quoted, sentence},
     units::{Share, TokensPerSecond},
 };
@@ -142,8 +142,9 @@ impl Ranking {
         let widest = Share::new(widest.max(self.rule.noise().get())).filter(|_| is_open)?;
         Some(match self.scope {
             Scope::Assumed => format!(
-                "One run of each: runs are assumed to lie 5 % apart, and a difference up to {widest:.0} is not sure. \
-                 --runs 3 tells smaller ones."
+                "One run of each: {}, and a difference up to {widest:.0} is not sure. \
+                 --runs 3 tells smaller ones.",
+                assumed_of_ranked_runs()
             ),
             Scope::BetweenRuns => {
                 format!("A difference up to {widest:.1} is not sure; more --runs tell smaller ones.")
@@ -154,14 +155,14 @@ impl Ranking {
 
 /// What a difference has to exceed, as a part of the speed.
 fn half_width(lead: &Lead) -> f64 {
-    lead.bounds.upper.get() / lead.speedup.get() - 1.0
+    lead.bounds.upper().get() / lead.speedup.get() - 1.0
 }
 
 /// `+33.2 % (+24.9 % to +42.1 %)`.
 fn lead(lead: &Lead) -> String {
     let Lead { speedup, bounds, finding } = lead;
     if lead.is_sure() {
-        format!("{speedup} ({} to {})", bounds.lower, bounds.upper)
+        format!("{speedup} ({} to {})", bounds.lower(), bounds.upper())
     } else if let Because::Disturbed { .. } = finding.because {
         format!("cannot tell ({speedup})")
     } else {

@@ -168,7 +168,7 @@ impl Bar<'_> {
     /// Why there is no bar.
     fn without(&self) -> String {
         match self.figure {
-            Figure::Failed(kind) => format!("failed: {}", clean(kind)),
+            Figure::Failed(kind) => format!("failed: {}", clean(kind.as_str())),
             Figure::Measured(..) | Figure::Missing => "not measured".to_owned(),
         }
     }

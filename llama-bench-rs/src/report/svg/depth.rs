@@ -177,7 +177,7 @@ fn describe(line: &Series<'_>) -> String {
     let figures = line.spots.iter().map(|spot| {
         let value = match (speed(spot), spot.failure()) {
             (Some(speed), _) => format!("{} t/s", figure(speed.mean)),
-            (None, Some(failure)) => format!("failed ({})", clean(&failure.kind)),
+            (None, Some(failure)) => format!("failed ({})", clean(failure.kind.as_str())),
             (None, None) => "no time passed".to_owned(),
         };
         format!("{value} at depth {}", spot.n_depth)

@@ -119,7 +119,7 @@ pub(super) fn label_failures(marks: &mut Vec<Mark>, lines: &[&Series<'_>], x: &A
         let Some(failure) = spot.failure().filter(|failure| !told.contains(&failure.kind.as_str())) else {
             continue;
         };
-        told.push(&failure.kind);
+        told.push(failure.kind.as_str());
         let depth = f64::from(spot.n_depth);
         let (anchor, dx) = if x.fraction(depth) < 0.5 { (Anchor::Start, -4.0) } else { (Anchor::End, 4.0) };
         let above = 22.0 + cross_height(lines.len().saturating_sub(1)) + (told.len() - 1) as f64 * LINE;
@@ -127,7 +127,10 @@ pub(super) fn label_failures(marks: &mut Vec<Mark>, lines: &[&Series<'_>], x: &A
             at: (depth, f64::NEG_INFINITY),
             by: (dx, -above),
             anchor,
-            text: shortened(&format!("failed: {}", clean(&failure.kind)), Panel::inner_size(RIGHT).0 / 2.0),
+            text: shortened(
+                &format!("failed: {}", clean(failure.kind.as_str())),
+                Panel::inner_size(RIGHT).0 / 2.0,
+            ),
             ink: Ink::Warning,
         });
     }

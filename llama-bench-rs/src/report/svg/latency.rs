@@ -130,8 +130,8 @@ fn panel(lines: &[&Series<'_>], test: &str, y: &Axis, is_crowd: bool) -> Option<
             let Some(failure) = spot.failure() else { continue };
             let x_at = place(spot.n_depth, n_line);
             marks.push(Mark::Cross { x: x_at, above: 0.0, ink: line.ink });
-            if lines.len() == 1 && slot > width_of(&failure.kind) {
-                let text = clean(&failure.kind);
+            if lines.len() == 1 && slot > width_of(failure.kind.as_str()) {
+                let text = clean(failure.kind.as_str());
                 let at = (x_at, f64::NEG_INFINITY);
                 marks.push(Mark::Label {
                     at,

@@ -241,8 +241,5 @@ pub(super) fn width_of(text: &str) -> f64 {
 /// A text that is no wider than so many units.
 pub(super) fn shortened(text: &str, width: f64) -> String {
     let most = (width / width_of("x")) as usize;
-    match text.chars().count() > most {
-        true => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
-        false => text.to_owned(),
-    }
+    crate::units::text::shortened(text, most)
 }

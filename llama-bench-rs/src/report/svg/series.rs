@@ -10,6 +10,9 @@ use crate::{
     },
 };
 
+/// Control characters have no place in XML, not even escaped.
+pub(crate) use crate::units::text::printable as clean;
+
 /// A test of a side over its depths.
 #[derive(Clone, Debug)]
 pub(super) struct Series<'a> {
@@ -122,10 +125,4 @@ pub(super) fn shared(report: &Report, property: impl Fn(&Header) -> String) -> S
     let mut values = report.runs.iter().map(|run| property(&run.header));
     let first = values.next().unwrap_or_default();
     if values.all(|value| value == first) { clean(&first) } else { String::new() }
-}
-
-/// Control characters have no place in XML, not even escaped.
-pub(crate) fn clean(text: &str) -> String {
-    let allowed = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
-    text.chars().map(|c| if allowed(c) { c } else { ' ' }).collect()
 }

@@ -4,7 +4,7 @@ use super::series::Spot;
 use crate::{
     judge::PrintedRate,
     record::{Cell, Outcome},
-    units::TokensPerSecond,
+    units::{TokensPerSecond, words::digits},
 };
 
 /// What a mean is of.
@@ -33,8 +33,12 @@ pub(super) fn speed(spot: &Spot<'_>) -> Option<Speed> {
 }
 
 fn between_runs(cells: Vec<&Cell>) -> Option<Speed> {
-    let PrintedRate { rate, lower, upper, n_runs } = PrintedRate::of(cells)?;
-    Some(Speed { mean: rate.get(), interval: Some((lower.get(), upper.get())), of: Of::Runs(n_runs) })
+    let PrintedRate { rate, bounds, n_runs } = PrintedRate::of(cells)?;
+    Some(Speed {
+        mean: rate.get(),
+        interval: Some((bounds.lower().get(), bounds.upper().get())),
+        of: Of::Runs(n_runs),
+    })
 }
 
 fn in_run(cell: &Cell) -> Option<Speed> {
@@ -50,14 +54,7 @@ fn in_run(cell: &Cell) -> Option<Speed> {
 
 /// A number with three significant digits, four before the point.
 pub(crate) fn figure(value: f64) -> String {
-    // 99.96 would round to 100.0: it is 100.
-    let decimals = match value.abs() {
-        v if v >= 99.95 => 0,
-        v if v >= 9.995 => 1,
-        v if v >= 0.9995 => 2,
-        _ => 3,
-    };
-    format!("{value:.decimals$}")
+    digits(value, 3)
 }
 
 #[cfg(test)]

@@ -114,7 +114,9 @@ fn spread_words(figure: SpeedFigure) -> Option<String> {
 
 fn reason(cells: &[&Cell]) -> String {
     match cells.iter().find_map(|cell| cell.failure()) {
-        Some(failure) => format!("failed: {} ({})", one_line(&failure.kind), one_line(&failure.message)),
+        Some(failure) => {
+            format!("failed: {} ({})", one_line(failure.kind.as_str()), one_line(&failure.message))
+        }
         None => "no time passed".into(),
     }
 }

@@ -1,6 +1,7 @@
 //! Tables that fit any width: columns that do not fit go into a further table below, under the same first columns.
 
 use super::paint::{Ink, Paint};
+use crate::units::text::shortened_with;
 
 /// Columns between two others.
 const GAP: &str = "  ";
@@ -213,12 +214,7 @@ impl Grid {
 
 /// The text, cut to so many characters.
 fn cut(text: &str, width: usize) -> String {
-    const ELLIPSIS: &str = "...";
-    if text.chars().count() > width {
-        text.chars().take(width.saturating_sub(ELLIPSIS.len())).chain(ELLIPSIS.chars()).collect()
-    } else {
-        text.into()
-    }
+    shortened_with(text, width, "...")
 }
 
 #[cfg(test)]

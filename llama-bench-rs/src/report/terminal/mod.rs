@@ -26,7 +26,10 @@ use super::{
     ranking,
     side_by_side::SideBySide,
 };
-use crate::{judge::Scope, record::Report};
+use crate::{
+    judge::{Scope, assumed_of_one_run},
+    record::Report,
+};
 use grid::{Column, Grid};
 use names::Names;
 use paint::{Ink, Paint};
@@ -151,14 +154,14 @@ fn expected(rows: &[ExpectedRow], names: &Names, paint: &Paint) -> String {
         rows.iter().filter_map(|row| row.expected.measured).any(|it| (it.n_runs > 1) == is_several)
     };
     let scope = match (has(false), has(true)) {
-        (false, false) => "",
-        (false, true) => "The interval is between runs.",
-        (true, false) => "The interval is of one run; runs are assumed to lie 2 % apart.",
-        (true, true) => "The interval is between runs; of a single run, runs are assumed to lie 2 % apart.",
+        (false, false) => String::new(),
+        (false, true) => "The interval is between runs.".to_owned(),
+        (true, false) => format!("The interval is of one run; {}.", assumed_of_one_run()),
+        (true, true) => format!("The interval is between runs; of a single run, {}.", assumed_of_one_run()),
     };
     let mut text = heading(paint, "Expected") + &grid.render(paint);
     if !scope.is_empty() {
-        text += &paint.ink_lines(Ink::Faint, &paint.wrapped("", 0, scope));
+        text += &paint.ink_lines(Ink::Faint, &paint.wrapped("", 0, &scope));
     }
     text
 }

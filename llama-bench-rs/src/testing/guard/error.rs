@@ -2,7 +2,7 @@ use std::{error::Error, path::PathBuf};
 
 use super::mode::VARIABLE;
 use crate::{
-    baseline::BaselineError,
+    judge::baseline::BaselineError,
     testing::{LostWork, RegressionError},
 };
 

@@ -23,9 +23,9 @@ pub use source::Measure;
 
 use super::{Gap, Outcome, RegressionError, Tolerance, check_no_regression, check_work};
 use crate::{
-    baseline::{Baseline, BaselineError, Baselines, Difference, Key},
+    judge::Verdict,
+    judge::baseline::{Baseline, BaselineError, Baselines, Difference, Key},
     record::{Cell, Report, Run},
-    stats::Verdict,
 };
 
 /// Runs that a baseline should have: with fewer, the spread between runs is hardly known.
@@ -199,10 +199,7 @@ impl Guard {
             Err(error) => match of_others(&error) {
                 Some(has_others) if mode == GuardMode::Check => Err(self.missing(&baselines, has_others)),
                 Some(has_others) => {
-                    let what = match has_others {
-                        true => "no baseline of this machine yet",
-                        false => "no baseline yet",
-                    };
+                    let what = if has_others { "no baseline of this machine yet" } else { "no baseline yet" };
                     self.begin(baselines.save(&self.name, &whole(report)?), what)
                 }
                 None => Err(self.refused(error)),

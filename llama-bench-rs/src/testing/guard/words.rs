@@ -4,9 +4,9 @@ use std::env;
 
 use super::{Guard, GuardError, GuardMode, GuardVerdict, Guarded, N_WANTED, least_runs, mode::VARIABLE};
 use crate::{
-    baseline::{Baseline, BaselineError, Baselines},
+    judge::Verdict,
+    judge::baseline::{Baseline, BaselineError, Baselines},
     record::{Report, work::WorkChange},
-    stats::Verdict,
     testing::Outcome,
 };
 

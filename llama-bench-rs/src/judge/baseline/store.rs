@@ -124,11 +124,20 @@ impl Baselines {
     /// or of a newer version; or nothing was measured.
     pub fn load(&self, name: &str, report: &Report) -> Result<Baseline, BaselineError> {
         let name = Name::new(name)?;
-        let mut files = Vec::new();
-        for key in by_key(report)?.into_keys() {
-            files.push(self.find(&name, &key)?);
-        }
-        Ok(Baseline::of(&name, files))
+        let files: Result<Vec<_>, _> =
+            by_key(report)?.into_keys().map(|key| self.find(&name, &key)).collect();
+        Ok(Baseline::of(&name, files?))
+    }
+
+    /// The reports of all files that a key which tells less may be of, at least one.
+    pub(super) fn candidates(&self, name: &str, key: &Key) -> Result<Vec<Report>, BaselineError> {
+        let name = Name::new(name)?;
+        let (_, found) = self.find(&name, key)?;
+        let read = self.files(&name).into_iter().filter_map(|path| file::read(&path).ok().flatten());
+        let is_other =
+            |contents: &Contents| contents.key != found.key && contents.key.differences(key).is_empty();
+        let others: Vec<Report> = read.filter(is_other).map(|contents| contents.report).collect();
+        Ok(std::iter::once(found.report).chain(others).collect())
     }
 
     /// Whether there is a baseline of this name, of whatever machine, model and configuration.
@@ -137,6 +146,14 @@ impl Baselines {
     /// The name cannot be a file's.
     pub fn contains(&self, name: &str) -> Result<bool, BaselineError> {
         Ok(!self.files(&Name::new(name)?).is_empty())
+    }
+
+    /// [`check`](Self::check) of a baseline that has to be there.
+    ///
+    /// # Errors
+    /// There is no baseline of this name, and those of `check`.
+    pub fn require(&self, name: &str) -> Result<(), BaselineError> {
+        if self.contains(name)? { self.check(name) } else { Err(self.not_found(&Name::new(name)?)) }
     }
 
     /// Reads every file of the baseline of this name, to find damage before anything is measured.
@@ -233,10 +250,7 @@ fn by_key(report: &Report) -> Result<BTreeMap<Key, Vec<Run>>, BaselineError> {
         }
     }
     if groups.is_empty() {
-        let hint = match report.runs.is_empty() {
-            true => "it is empty",
-            false => "every one failed, and says why",
-        };
+        let hint = if report.runs.is_empty() { "it is empty" } else { "every one failed, and says why" };
         return Err(BaselineError::NothingMeasured { hint });
     }
     Ok(groups)

@@ -10,24 +10,24 @@ use crate::{
 
 /// The figures of a cell that has any.
 #[derive(Clone, Debug)]
-pub(super) struct Figures {
+pub(crate) struct Figures {
     /// Mean of the repetitions' rates, llama-bench's `avg_ts`.
-    pub(super) rate: TokensPerSecond,
+    pub(crate) rate: TokensPerSecond,
     /// Half the 95 % interval of that mean; `None` for one repetition and where the samples are not known.
-    pub(super) half_width: Option<RateSpread>,
+    pub(crate) half_width: Option<RateSpread>,
     /// Standard deviation of the rates over their mean.
-    pub(super) cv: Option<Share>,
+    pub(crate) cv: Option<Share>,
     /// Mean of the repetitions' wall times.
-    pub(super) time: Duration,
+    pub(crate) time: Duration,
     /// Every repetition's rate; `None` where only a summary is known.
-    pub(super) rates: Option<Samples<TokensPerSecond>>,
+    pub(crate) rates: Option<Samples<TokensPerSecond>>,
     /// Every repetition's wall time; `None` where only a summary is known.
-    pub(super) times: Option<Samples<Duration>>,
+    pub(crate) times: Option<Samples<Duration>>,
 }
 
 impl Figures {
     /// `None` for a cell that failed or took no time.
-    pub(super) fn of(cell: &Cell) -> Option<Self> {
+    pub(crate) fn of(cell: &Cell) -> Option<Self> {
         match &cell.outcome {
             Outcome::Measured(_) => {
                 let (rates, times) = (cell.rate_samples()?, cell.times()?);
@@ -52,34 +52,34 @@ impl Figures {
     }
 
     /// Half the 95 % interval over the mean.
-    pub(super) fn relative_half_width(&self) -> Option<Share> {
+    pub(crate) fn relative_half_width(&self) -> Option<Share> {
         Share::new(self.half_width?.get() / self.rate.get())
     }
 
     /// The time of a repetition, to add to others.
-    pub(super) fn time_part(&self) -> TimePart<'_> {
+    pub(crate) fn time_part(&self) -> TimePart<'_> {
         self.times.as_ref().map_or(TimePart::Mean(self.time), TimePart::Samples)
     }
 }
 
 /// A cell that has figures, with them.
 #[derive(Clone, Debug)]
-pub(super) struct Point<'a> {
-    pub(super) cell: &'a Cell,
-    pub(super) figures: Figures,
+pub(crate) struct Point<'a> {
+    pub(crate) cell: &'a Cell,
+    pub(crate) figures: Figures,
 }
 
 /// The cells of one test over the depths, ascending, those without a figure left out.
 #[derive(Clone, Debug)]
-pub(super) struct Series<'a> {
-    pub(super) kind: TestKind,
-    pub(super) group: Option<Group>,
-    pub(super) points: Vec<Point<'a>>,
+pub(crate) struct Series<'a> {
+    pub(crate) kind: TestKind,
+    pub(crate) group: Option<Group>,
+    pub(crate) points: Vec<Point<'a>>,
 }
 
 impl<'a> Series<'a> {
     /// Every series of a run in the order in which its test first occurs.
-    pub(super) fn all(run: &'a Run) -> Vec<Self> {
+    pub(crate) fn all(run: &'a Run) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         for cell in &run.cells {
             let Some(figures) = Figures::of(cell) else { continue };
@@ -97,14 +97,14 @@ impl<'a> Series<'a> {
     }
 
     /// The shallowest and the deepest cell; `None` if there is but one depth.
-    pub(super) fn ends(&self) -> Option<[&Point<'a>; 2]> {
+    pub(crate) fn ends(&self) -> Option<[&Point<'a>; 2]> {
         let (first, last) = (self.points.first()?, self.points.last()?);
         (first.n_depth() < last.n_depth()).then_some([first, last])
     }
 
     /// The series that stands for all of its kind: tests of their own before the halves of a pg test, more depths
     /// before fewer, more tokens before fewer.
-    pub(super) fn main(all: &[Self], is_kind: impl Fn(TestKind) -> bool) -> Option<&Self> {
+    pub(crate) fn main(all: &[Self], is_kind: impl Fn(TestKind) -> bool) -> Option<&Self> {
         all.iter()
             .filter(|series| is_kind(series.kind))
             .max_by_key(|s| (s.group.is_none(), s.points.len(), s.kind.n_tokens()))
@@ -113,7 +113,7 @@ impl<'a> Series<'a> {
 
 impl Point<'_> {
     /// Tokens in the context when the clock starts.
-    pub(super) fn n_depth(&self) -> u32 {
+    pub(crate) fn n_depth(&self) -> u32 {
         self.cell.test.n_depth
     }
 }

@@ -1,10 +1,12 @@
 use std::fmt;
 
-use super::{FloorOutcome, Outcome};
+use super::{
+    CompareError, FloorOutcome, Outcome, Verdict,
+    baseline::{Difference, not_of_now},
+};
 use crate::{
-    baseline::Difference,
     record::Test,
-    stats::{CompareError, Verdict},
+    units::words::{count, plural},
 };
 
 /// Why a report does not pass.
@@ -27,7 +29,7 @@ pub enum RegressionError {
         tokens_per_second: f64,
     },
     /// Cells are not there to be judged.
-    #[error("{} of the cells to judge {} not there:\n{}{}", gaps.len(), are(gaps.len()), list(gaps), others(judged))]
+    #[error("{} of the cells to judge {} not there:\n{}{}", gaps.len(), plural(gaps.len(), "is", "are"), list(gaps), others(judged))]
     Incomplete {
         /// Which, and why.
         gaps: Vec<Gap>,
@@ -35,10 +37,7 @@ pub enum RegressionError {
         judged: Option<Box<Outcome>>,
     },
     /// The baseline is of another machine, model or configuration.
-    #[error(
-        "the baseline is not of what was measured now:\n{}\nmeasure that again, or use a baseline of this",
-        list(differences)
-    )]
+    #[error("{}", not_of_now("the baseline", differences))]
     Differs {
         /// Where it differs from the run of the report that comes closest.
         differences: Vec<Difference>,
@@ -75,10 +74,6 @@ impl fmt::Display for Gap {
     }
 }
 
-fn are(n: usize) -> &'static str {
-    if n == 1 { "is" } else { "are" }
-}
-
 fn list(items: &[impl fmt::Display]) -> String {
     items.iter().map(|item| format!("  {item}")).collect::<Vec<_>>().join("\n")
 }
@@ -90,7 +85,6 @@ fn others(judged: &Option<Box<Outcome>>) -> String {
 
 /// A line on what went wrong, then the table.
 fn story(outcome: &Outcome, n: usize, what: &str) -> String {
-    let of = outcome.cells.len();
-    let cells = if of == 1 { "cell" } else { "cells" };
-    format!("{n} of {of} {cells} {what} (tolerance {}):\n{outcome}", outcome.tolerance)
+    let of = count(outcome.cells.len(), "cell");
+    format!("{n} of {of} {what} (tolerance {}):\n{outcome}", outcome.tolerance)
 }

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use super::BaselineError;
+use crate::units::text::shortened;
 
 /// A baseline's name: safe as the name of a folder on every system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,9 +15,8 @@ const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 impl Name {
     /// Letters, digits, `-`, `_` and `.` of ASCII, a letter or digit at both ends.
     pub(super) fn new(name: &str) -> Result<Self, BaselineError> {
-        let refused = |reason: &'static str| {
-            Err(BaselineError::Name { name: name.chars().take(LONGEST).collect(), reason })
-        };
+        let refused =
+            |reason: &'static str| Err(BaselineError::Name { name: shortened(name, LONGEST), reason });
         let is_plain = |c: char| c.is_ascii_alphanumeric();
         if name.is_empty() {
             return refused("it is empty");
@@ -57,9 +57,10 @@ mod tests {
     fn names_of_branches_and_versions_are_taken() {
         for name in ["main", "v1.2.3", "q4_k_m-gb10", "7", "a..b", "console", "com", "lpt12"] {
             let taken = Name::new(name);
-            match DEVICES.contains(&name) {
-                true => assert!(taken.is_err(), "{name}"),
-                false => assert_eq!(taken.unwrap().as_str(), name),
+            if DEVICES.contains(&name) {
+                assert!(taken.is_err(), "{name}");
+            } else {
+                assert_eq!(taken.unwrap().as_str(), name);
             }
         }
     }

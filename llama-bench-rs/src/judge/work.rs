@@ -1,11 +1,9 @@
 use std::fmt;
 
-use crate::{
-    baseline::Key,
-    record::{
-        Report,
-        work::{WorkChange, changes},
-    },
+use super::baseline::Key;
+use crate::record::{
+    Report,
+    work::{WorkChange, changes},
 };
 
 /// What llama.cpp computes costs more than in the baseline, whatever the clock says.
@@ -31,7 +29,7 @@ impl fmt::Display for LostWork {
     }
 }
 
-/// Holds what llama.cpp computes for a report against a baseline: a [`Baseline`](crate::baseline::Baseline) or another
+/// Holds what llama.cpp computes for a report against a baseline: a [`Baseline`](super::baseline::Baseline) or another
 /// report. No time is looked at. Each run is held against the latest one of the baseline that has the same machine, model
 /// and configuration; runs whose work is not known have no changes. Returns the changes that cost nothing by themselves.
 ///
@@ -53,10 +51,7 @@ pub fn check_work(baseline: &impl AsRef<Report>, report: &Report) -> Result<Vec<
         }
     }
     found.sort_by_key(|change| !change.is_loss());
-    match found.iter().any(WorkChange::is_loss) {
-        true => Err(LostWork { changes: found }),
-        false => Ok(found),
-    }
+    if found.iter().any(WorkChange::is_loss) { Err(LostWork { changes: found }) } else { Ok(found) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use std::{io, path::PathBuf};
 
 use super::Difference;
+use crate::record::Test;
 
 /// What can go wrong with a baseline.
 #[derive(thiserror::Error)]
@@ -27,10 +28,7 @@ pub enum BaselineError {
         known: String,
     },
     /// The baseline is of another machine, model or configuration.
-    #[error(
-        "the baseline {name:?} is not of what was measured now:\n{}\nmeasure that again, or save a baseline of this",
-        lines(differences)
-    )]
+    #[error("{}", not_of_now(&format!("the baseline {name:?}"), differences))]
     Differs {
         /// The name.
         name: String,
@@ -39,13 +37,34 @@ pub enum BaselineError {
         /// Where it differs.
         differences: Vec<Difference>,
     },
+    /// The baseline has tests that would not be measured, so it could not pass.
+    #[error(
+        "the baseline {name:?} has tests that are not asked for: {}; ask for the same tests, or save a baseline of \
+         these under another name",
+        list(missing)
+    )]
+    OtherTests {
+        /// The name.
+        name: String,
+        /// The tests that the baseline has and the request lacks.
+        missing: Vec<Test>,
+    },
+    /// The report is slower than the baseline that it should be added to.
+    #[error(
+        "not saved as {name}: a baseline of slower runs would hide the regression; save them under another name, or \
+         renew the baseline if the slowdown is intended"
+    )]
+    Slower {
+        /// The name.
+        name: String,
+    },
     /// The report has nothing to compare with.
     #[error("the report has no cell with samples: {hint}")]
     NothingMeasured {
         /// What to do about it.
         hint: &'static str,
     },
-    /// The file is no baseline, or no whole one.
+    /// The file is not a baseline, or part of it is missing.
     #[error("{} is damaged: {reason}; delete it and save the baseline again", path.display())]
     Damaged {
         /// The file.
@@ -82,6 +101,15 @@ pub enum BaselineError {
 
 crate::error::debug_like_display!(BaselineError);
 
-fn lines(differences: &[Difference]) -> String {
-    differences.iter().map(|difference| format!("  {difference}")).collect::<Vec<_>>().join("\n")
+/// That a baseline is of something else, in what, and what to do: the one place that says it.
+pub(in crate::judge) fn not_of_now(baseline: &str, differences: &[Difference]) -> String {
+    let lines: Vec<String> = differences.iter().map(|difference| format!("  {difference}")).collect();
+    format!(
+        "{baseline} is not of what was measured now:\n{}\nmeasure that again, or save a baseline of this",
+        lines.join("\n")
+    )
+}
+
+fn list(tests: &[Test]) -> String {
+    tests.iter().map(Test::to_string).collect::<Vec<_>>().join(", ")
 }

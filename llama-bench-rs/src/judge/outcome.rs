@@ -1,15 +1,9 @@
 use std::fmt;
 
-use super::{
-    Gap, Pace,
-    tolerance::{Tolerance, trimmed},
-};
+use super::{Adjustment, Because, Bounds, Gap, Pace, Shift, TestJudgement, Tolerance, Verdict};
 use crate::{
-    judge::{Adjustment, Because, Bounds, Shift, TestJudgement},
     record::Test,
-    report::columns::table,
-    stats::Verdict,
-    units::{Share, Speedup, TokensPerSecond},
+    units::{Share, Speedup, TokensPerSecond, text_table::table, words::counts},
 };
 
 /// A report held against a baseline, cell by cell. Its `Display` is a table.
@@ -83,7 +77,7 @@ impl CellOutcome {
     fn may_be_slower_by(&self, tolerance: Tolerance) -> bool {
         let slowest = 1.0 / (1.0 + tolerance.slowdown().get());
         let may_be_slower =
-            |bounds: Option<Bounds<Speedup>>| bounds.is_none_or(|bounds| bounds.lower.get() <= slowest);
+            |bounds: Option<Bounds<Speedup>>| bounds.is_none_or(|bounds| bounds.lower().get() <= slowest);
         match (self.verdict(), self.judged.finding.because) {
             (Verdict::CannotTell, _) => may_be_slower(self.judged.bounds),
             // Figures that disagree only in how much faster the test got are no reason to doubt that it did not slow down.
@@ -129,7 +123,7 @@ impl Outcome {
     }
 
     /// The cells that may have become slower by the whole tolerance, which further runs could tell.
-    pub(super) fn open(&self) -> impl Iterator<Item = &CellOutcome> {
+    pub(crate) fn open(&self) -> impl Iterator<Item = &CellOutcome> {
         self.may_be_slower_by(self.tolerance)
     }
 
@@ -222,20 +216,15 @@ impl fmt::Display for Outcome {
         let rows: Vec<_> = self.cells.iter().map(row).chain(self.shifts.iter().map(shift_row)).collect();
         let names = ["test", "before", "now", "speed", "95 % interval", "p", "detectable", "verdict"];
         f.write_str(&table(names, &rows))?;
-        let runs = |pick: fn(&CellOutcome) -> usize| {
-            let counts = self.cells.iter().map(pick);
-            let (least, most) = (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0));
-            let unit = if most == 1 { "run" } else { "runs" };
-            if least == most { format!("{most} {unit}") } else { format!("{least} to {most} {unit}") }
-        };
+        let runs = |pick: fn(&CellOutcome) -> usize| counts(self.cells.iter().map(pick), "run");
         let (before, now) = (runs(|cell| cell.judged.before.n_runs), runs(|cell| cell.judged.after.n_runs));
         let (builds_before, builds_now) = (self.builds_before.join(", "), self.builds_now.join(", "));
         writeln!(f, "  before: {before} of llama.cpp {builds_before}; now: {now} of llama.cpp {builds_now}")?;
-        let noise = trimmed(self.tolerance.slowdown().get() * 50.0);
+        let noise = self.tolerance.halved();
         write!(
             f,
             "  t/s and speed: at the fast end of each run; 95 % interval: between runs\n  tolerance {}: regressed is what \
-             surely takes longer, and over {noise} % longer as measured; p corrected for {} lines\n  detectable: a \
+             surely takes longer, and over {noise} longer as measured; p corrected for {} lines\n  detectable: a \
              slowdown of this test alone that would be called regressed in 95 of 100 such comparisons or more",
             self.tolerance, self.n_lines
         )?;
@@ -281,5 +270,5 @@ fn shift_row(outcome: &ShiftOutcome) -> [String; 8] {
 }
 
 fn interval(bounds: Option<Bounds<Speedup>>) -> String {
-    bounds.map_or_else(|| "unknown".into(), |bounds| format!("{} to {}", bounds.lower, bounds.upper))
+    bounds.map_or_else(|| "unknown".into(), |bounds| format!("{} to {}", bounds.lower(), bounds.upper()))
 }

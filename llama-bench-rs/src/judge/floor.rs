@@ -1,13 +1,43 @@
 use std::{cmp::Ordering, fmt};
 
-use super::{Floor, Gap, RegressionError};
+use super::{CompareError, Gap, Group, PrintedRate, RegressionError, Scope, Verdict};
 use crate::{
-    judge::{Group, PrintedRate, Scope},
     record::{Report, Test},
-    report::columns::table,
-    stats::{CompareError, Verdict},
-    units::TokensPerSecond,
+    units::{TokensPerSecond, text_table::table},
 };
+
+/// How fast a cell must be, in tokens per second. A number that is not a speed is refused where the floor is used.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Floor {
+    tokens_per_second: f64,
+    strict: bool,
+}
+
+impl Floor {
+    /// At least this fast, in tokens per second.
+    pub fn new(tokens_per_second: f64) -> Self {
+        Self { tokens_per_second, strict: false }
+    }
+
+    /// Whether a cell fails too if its interval holds the floor: it may be slower or as fast. Not by default.
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+}
+
+impl From<TokensPerSecond> for Floor {
+    fn from(rate: TokensPerSecond) -> Self {
+        Self::new(rate.get())
+    }
+}
+
+impl From<f64> for Floor {
+    fn from(tokens_per_second: f64) -> Self {
+        Self::new(tokens_per_second)
+    }
+}
 
 /// A cell held against a floor. Its `Display` is a table.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,7 +65,7 @@ impl FloorOutcome {
 impl fmt::Display for FloorOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { test, floor, measured } = self;
-        let PrintedRate { rate, lower, upper, n_runs, .. } = measured;
+        let PrintedRate { rate, bounds, n_runs, .. } = measured;
         let says = match self.verdict() {
             Verdict::Regressed => "is slower than it must be",
             Verdict::NoChange | Verdict::Improved => "is fast enough",
@@ -46,7 +76,7 @@ impl fmt::Display for FloorOutcome {
             test.to_string(),
             floor.to_string(),
             rate.to_string(),
-            format!("{lower} to {upper}"),
+            format!("{} to {}", bounds.lower(), bounds.upper()),
             n_runs.to_string(),
         ];
         f.write_str(&table(["test", "at least", "measured", "95 % interval", "runs"], &[row]))?;
@@ -57,8 +87,7 @@ impl fmt::Display for FloorOutcome {
     }
 }
 
-/// Holds a cell against a floor in tokens per second, in every configuration of the report, of which the slowest is
-/// returned.
+/// Compares a cell with a floor in tokens per second, in every configuration of the report; returns the slowest.
 ///
 /// # Errors
 /// The cell is surely slower; or, if the floor is strict, may be. The cell is missing or failed, or the report has no
@@ -79,28 +108,6 @@ pub fn check_at_least(
         }
     }
     slowest.ok_or(RegressionError::NoRuns { side: "report" })
-}
-
-/// [`check_at_least`] for a test: panics with a table of what was expected and measured and how sure it is. A cell that
-/// was too noisy to tell passes with a warning on standard error, unless the floor is strict.
-///
-/// ```no_run
-/// use llama_bench_rs::testing::{assert_at_least, quick_sweep, tg, tiny_model};
-///
-/// let report = quick_sweep(&tiny_model()?).run()?;
-/// assert_at_least(&report, tg(16).at(256), 50.0);
-/// # Ok::<(), llama_bench_rs::Error>(())
-/// ```
-///
-/// # Panics
-/// If `check_at_least` returns an error.
-#[track_caller]
-pub fn assert_at_least(report: &Report, test: impl Into<Test>, floor: impl Into<Floor>) {
-    match check_at_least(report, test, floor) {
-        Ok(outcome) if outcome.verdict() == Verdict::CannotTell => eprintln!("warning: {outcome}"),
-        Ok(_) => {}
-        Err(error) => panic!("{error}"),
-    }
 }
 
 fn judge(

@@ -1,9 +1,8 @@
-use super::{CellOutcome, Gap, Outcome, RegressionError, ShiftOutcome, Tolerance};
-use crate::{
-    judge::{self, Group, Judgement, Rule},
-    record::{Report, Run, Test},
-    stats::Verdict,
+use super::{
+    CellOutcome, Gap, Group, Judgement, Outcome, RegressionError, Rule, ShiftOutcome, Tolerance, Verdict,
+    compare_together,
 };
+use crate::record::{Report, Run, Test};
 
 impl AsRef<Report> for Report {
     fn as_ref(&self) -> &Report {
@@ -11,11 +10,11 @@ impl AsRef<Report> for Report {
     }
 }
 
-/// Holds a report against a baseline: a [`Baseline`](crate::baseline::Baseline) or another report. Every cell that the
+/// Holds a report against a baseline: a [`Baseline`](super::baseline::Baseline) or another report. Every cell that the
 /// baseline has must be there and not slower.
 ///
-/// Cells are compared within their machine, model and configuration; a configuration that only the baseline has is not
-/// looked at.
+/// Cells are compared within their machine, model and configuration. A configuration that only the baseline has is
+/// ignored.
 ///
 /// # Errors
 /// A cell got slower; or, if the tolerance is strict, may have. A cell is missing or failed (the others are judged all the
@@ -43,30 +42,13 @@ pub fn check_no_regression(
         pairs.push((counterpart(&before, group)?, group));
     }
     let sides: Vec<(&[&Run], &[&Run])> = pairs.iter().map(|(a, b)| (&a.runs[..], &b.runs[..])).collect();
-    let judgements = judge::compare_together(&sides, Rule::new(tolerance.slowdown()))?;
+    let judgements = compare_together(&sides, Rule::new(tolerance.slowdown()))?;
     for ((before, group), judgement) in pairs.into_iter().zip(judgements) {
         merge(&mut outcome.builds_before, before.builds());
         merge(&mut outcome.builds_now, group.builds());
         collect(before, group, &group.label(&now), &judgement, &mut outcome);
     }
     conclude(outcome)
-}
-
-/// [`check_no_regression`] for a test: panics with a table of what was expected and measured and how sure it is. Cells
-/// that were too noisy to tell pass with a warning on standard error, unless the tolerance is strict.
-///
-/// # Panics
-/// Where `check_no_regression` returns an error.
-#[track_caller]
-pub fn assert_no_regression(baseline: &impl AsRef<Report>, report: &Report, tolerance: Tolerance) {
-    match check_no_regression(baseline, report, tolerance) {
-        Ok(outcome) => {
-            if let Some(warning) = outcome.warning() {
-                eprintln!("{warning}");
-            }
-        }
-        Err(error) => panic!("{error}"),
-    }
 }
 
 /// The runs of the baseline that are of the same as these.

@@ -1,11 +1,11 @@
 use std::fmt;
 
-use crate::units::{Share, TokensPerSecond};
+use crate::units::{Share, words::percent_as_written};
 
 /// How much slower a cell may get.
 ///
-/// Up to half of the slowdown always passes, and the whole is found wherever the noise allows. Where noise could hide
-/// twice as much, the outcome says that it cannot tell. See [the module](crate::testing#what-an-assertion-says).
+/// A slowdown of up to half of it always passes; the whole is found if the noise allows. If noise could hide twice as
+/// much, the outcome is inconclusive. See [the module](crate::testing#what-an-assertion-says).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerance {
     slowdown: Share,
@@ -30,7 +30,7 @@ impl Tolerance {
         Self { slowdown, strict: false }
     }
 
-    /// Whether a cell fails too of which nobody can tell whether it got slower by the whole tolerance. Not by default.
+    /// Whether a cell fails too if noise could hide a slowdown by the whole tolerance. Not by default.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
@@ -43,9 +43,14 @@ impl Tolerance {
     }
 
     /// Twice as much: noise that could hide this is worth a word, and less is not.
-    pub(super) fn doubled(self) -> Self {
+    pub(crate) fn doubled(self) -> Self {
         let twice = Share::new(2.0 * self.slowdown.get()).unwrap_or(self.slowdown);
         Self { slowdown: twice, ..self }
+    }
+
+    /// Half of it, up to which a change always passes.
+    pub(super) fn halved(self) -> Self {
+        Self { slowdown: Share::new(self.slowdown.get() / 2.0).unwrap_or_default(), ..self }
     }
 
     /// Whether a cell that was too noisy to tell fails too.
@@ -56,47 +61,7 @@ impl Tolerance {
 
 impl fmt::Display for Tolerance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} %", trimmed(self.slowdown.get() * 100.0))
-    }
-}
-
-/// As few digits as there are, at most two behind the point.
-pub(super) fn trimmed(number: f64) -> String {
-    let text = format!("{number:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// How fast a cell must be, in tokens per second. A number that is not a speed is refused where the floor is used.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Floor {
-    pub(super) tokens_per_second: f64,
-    pub(super) strict: bool,
-}
-
-impl Floor {
-    /// At least this fast, in tokens per second.
-    pub fn new(tokens_per_second: f64) -> Self {
-        Self { tokens_per_second, strict: false }
-    }
-
-    /// Whether a cell fails too whose interval holds the floor: not surely slower, but not surely as fast either. Not
-    /// by default.
-    #[must_use]
-    pub fn strict(mut self, strict: bool) -> Self {
-        self.strict = strict;
-        self
-    }
-}
-
-impl From<TokensPerSecond> for Floor {
-    fn from(rate: TokensPerSecond) -> Self {
-        Self::new(rate.get())
-    }
-}
-
-impl From<f64> for Floor {
-    fn from(tokens_per_second: f64) -> Self {
-        Self::new(tokens_per_second)
+        f.write_str(&percent_as_written(self.slowdown))
     }
 }
 

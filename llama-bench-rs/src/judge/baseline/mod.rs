@@ -1,0 +1,52 @@
+//! Named reports to hold later ones against.
+//!
+//! A baseline is one or several runs of one configuration, kept in a file. Runs of one sitting resemble each other more
+//! than runs of different days, and only several runs show how much the machine varies: save several, at different times, and [comparisons](crate::testing::check_no_regression) find smaller changes.
+//!
+//! The [`Key`] of a baseline is its machine, model and configuration. The build of llama.cpp is not part of the key, since
+//! builds are what is compared: it is recorded, and a baseline holds runs of one build.
+//!
+//! # What makes a baseline refuse
+//! | asked | refused if | error |
+//! |---|---|---|
+//! | before measuring: [`Baselines::require`] | there is no baseline of this name | [`BaselineError::NotFound`] |
+//! | | a file of it is damaged or of a newer version | [`BaselineError::Damaged`], [`BaselineError::NewerVersion`] |
+//! | before measuring: [`Baselines::check_tests`] | it is of another machine, model or configuration | [`BaselineError::Differs`] |
+//! | | it has tests that are not asked for | [`BaselineError::OtherTests`] |
+//! | afterwards: [`Baselines::load`], [`Baselines::compare`] | the same, but for the tests | as above |
+//! | | every cell of the report failed | [`BaselineError::NothingMeasured`] |
+//! | [`Baselines::save_compared`] | the report is slower | [`BaselineError::Slower`] |
+//! | [`Baselines::save`] | the name cannot be the name of a folder | [`BaselineError::Name`] |
+//!
+//! In a test, [`testing::guard`](crate::testing::guard) saves and loads baselines by itself.
+//!
+//! ```no_run
+//! use llama_bench_rs::{judge::baseline::Baselines, testing};
+//!
+//! # fn main() -> Result<(), llama_bench_rs::Error> {
+//! let report = testing::quick_sweep(&testing::tiny_model()?).run()?;
+//! let baselines = Baselines::default();
+//! baselines.save("main", &report)?;
+//! // Days later, with another llama.cpp:
+//! let baseline = baselines.load("main", &report)?;
+//! testing::assert_no_regression(&baseline, &report, testing::Tolerance::default());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Files
+//! `FOLDER/NAME/FINGERPRINT.json`, one per key, so that a folder which is checked in can serve several machines. Each
+//! is an object with the key in plain words and, as `rows`, what [`report`](crate::report) writes as JSON.
+
+mod against;
+mod error;
+mod file;
+mod key;
+mod name;
+mod store;
+
+pub use against::AgainstBaseline;
+pub use error::BaselineError;
+pub(super) use error::not_of_now;
+pub use key::{Difference, Key, Part};
+pub use store::{Baseline, Baselines};
