@@ -36,8 +36,10 @@
 //! dash (`-ngl -1`). Numbers may be lists and ranges, and every value is checked before anything is loaded. `-h` prints
 //! the flags that most people need on one screen, without those that say `hide_short_help`; `--help` prints all.
 
+mod combinations;
 mod context;
 mod flags_of;
+mod given;
 mod help;
 mod model;
 mod names;

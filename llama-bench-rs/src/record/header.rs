@@ -2,8 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Placement, Work};
-use crate::stats::StoppingRule;
+use super::{Config, Placement, Work};
 
 /// What was measured, on what, and how. What a file does not tell is `None`, or text or a list that is empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -155,93 +154,6 @@ impl Order {
             asked => asked,
         }
     }
-}
-
-/// What was asked for; names and meaning as in llama-bench.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Config {
-    /// Logical batch size, in tokens.
-    pub n_batch: Option<u32>,
-    /// Physical batch size, in tokens.
-    pub n_ubatch: Option<u32>,
-    /// Threads for generation.
-    pub n_threads: Option<u32>,
-    /// Threads for prompt processing; equal to `n_threads` in llama-bench.
-    pub n_threads_batch: Option<u32>,
-    /// CPU affinity mask in hexadecimal; `0x0` for none.
-    pub cpu_mask: String,
-    /// Strict CPU placement.
-    pub cpu_strict: Option<bool>,
-    /// Polling level of the thread pool, 0 to 100.
-    pub poll: Option<u32>,
-    /// Priority of the pool's threads, -1 (low) to 3 (realtime).
-    pub prio: Option<i32>,
-    /// ggml type of the K cache, such as `f16`.
-    pub type_k: String,
-    /// ggml type of the V cache.
-    pub type_v: String,
-    /// GPU layers asked for; -1 for all.
-    pub n_gpu_layers: Option<i32>,
-    /// Layers whose experts stay on the CPU.
-    pub n_cpu_moe: Option<u32>,
-    /// `none`, `layer`, `row` or `tensor`.
-    pub split_mode: String,
-    /// Index of the main GPU.
-    pub main_gpu: Option<i32>,
-    /// The KV cache stays in host memory.
-    pub no_kv_offload: Option<bool>,
-    /// Flash attention as asked for.
-    pub flash_attn: Option<FlashAttnSetting>,
-    /// Devices asked for, `auto` if left to llama.cpp.
-    pub devices: String,
-    /// Share of each device, `/`-separated with two decimals.
-    pub tensor_split: String,
-    /// `pattern=buffer;…`, `none` without any.
-    pub tensor_buft_overrides: String,
-    /// `auto`, `none`, `mmap`, `mlock`, `mmap+mlock` or `dio`, as `llama_load_mode_name` has it.
-    pub load_mode: String,
-    /// `off`, `auto` or `on`.
-    pub lazy_mode: String,
-    /// Embeddings are computed in every test, not in those of embeddings alone.
-    pub embeddings: Option<bool>,
-    /// Host operations are not offloaded.
-    pub no_op_offload: Option<bool>,
-    /// The host buffer is bypassed.
-    pub no_host: Option<bool>,
-    /// Weights may be repacked for the CPU (extra buffer types).
-    pub repack: Option<bool>,
-    /// Sliding-window layers keep the whole context.
-    pub swa_full: Option<bool>,
-    /// Sequences that the context can hold apart.
-    pub n_seq_max: Option<u32>,
-    /// One KV buffer for all sequences.
-    pub kv_unified: Option<bool>,
-    /// Every tensor's data was checked while loading, which takes time.
-    pub check_tensors: Option<bool>,
-    /// MiB that layers on devices were chosen to leave free; 0 if they were not chosen so.
-    pub fit_target: Option<u64>,
-    /// Tokens of the context that had to fit beside them; 0 if they were not chosen so.
-    pub fit_min_ctx: Option<u32>,
-    /// How threads are placed on NUMA nodes: `disabled`, `distribute`, `isolate` or `numactl`.
-    pub numa: Option<String>,
-    /// Pause before each test.
-    pub delay: Option<Duration>,
-    /// Seed of the random tokens.
-    pub seed: Option<u64>,
-    /// Repetitions asked for; with a stopping rule, the most.
-    pub n_reps: Option<u32>,
-    /// The rule that ends a cell's repetitions; `None` for a fixed number.
-    pub stopping: Option<StoppingRule>,
-    /// Whether a warm-up was asked for.
-    pub warmup: Option<bool>,
-    /// How depths are reached.
-    pub method: Option<Method>,
-    /// Order of repetitions asked for; which one was taken is in [`Resolved::order`].
-    pub order: Option<Order>,
-    /// Which control work told the pace of the machine before each repetition, its version; `None` if that was not
-    /// asked for.
-    pub pace: Option<u32>,
 }
 
 /// What llama.cpp made of the configuration.

@@ -14,6 +14,7 @@ mod cut_short;
 mod difference;
 mod disturbance;
 mod header;
+pub(crate) mod parameters;
 mod placement;
 mod settings;
 mod shorthand;
@@ -29,11 +30,13 @@ pub use cell::{
 pub use conditions::{GpuConditions, merge_conditions};
 pub use cut_short::CutShort;
 pub use difference::Difference;
+pub(crate) use difference::of_known;
 pub use disturbance::Disturbance;
 pub use header::{
-    Build, Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Host, Load, Method, ModelInfo, Order,
+    Build, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Host, Load, Method, ModelInfo, Order,
     Resolved, Timing,
 };
+pub use parameters::Config;
 pub use placement::Placement;
 pub use settings::{Setting, configuration_names, settings};
 pub(crate) use settings::{device, numbered};

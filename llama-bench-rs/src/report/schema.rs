@@ -79,7 +79,7 @@ fn property(field: &Field, defaults: &Map<String, Value>) -> Value {
         *kind = json!([kind.take(), "null"]);
     }
     if let Value::Object(schema) = &mut schema {
-        if let Some(unit) = unit(field, &description) {
+        if let Some(unit) = field.unit {
             schema.insert("x-unit".into(), unit.into());
         }
         schema.insert("description".into(), description.into());
@@ -191,22 +191,6 @@ fn object(properties: &[(&str, Value)]) -> Value {
     json!({ "type": "object", "properties": properties, "required": names })
 }
 
-/// The unit that a field's name or description tells.
-fn unit(field: &Field, description: &str) -> Option<&'static str> {
-    let is_number = matches!(field.kind, Kind::Int | Kind::Wide | Kind::Float | Kind::Nested);
-    let says = |word: &str| description.contains(word);
-    match field.name {
-        name if name.ends_with("_ns") => Some("ns"),
-        name if name.ends_with("_ts") => Some("tokens per second"),
-        _ if !is_number || field.kind == Kind::Nested => None,
-        _ if says("Bytes") || says("bytes") => Some("bytes"),
-        _ if says("tokens") || says("Tokens") => Some("tokens").filter(|_| !says("Seed")),
-        name if name.starts_with("n_threads") => Some("threads"),
-        _ if says("ayers") => Some("layers"),
-        _ => None,
-    }
-}
-
 /// The documentation of a field, in words of JSON.
 fn description(field: &Field) -> String {
     field
@@ -246,6 +230,7 @@ mod tests {
         assert_eq!(unit("n_depth"), Some("tokens"));
         assert_eq!(unit("n_threads"), Some("threads"));
         assert_eq!(unit("n_gpu_layers"), Some("layers"));
+        assert_eq!(unit("fit_target"), Some("MiB"));
         assert_eq!((unit("poll"), unit("seed"), unit("model_type")), (None, None, None));
     }
 

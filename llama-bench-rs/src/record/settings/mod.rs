@@ -1,13 +1,11 @@
 //! What tells configurations apart, in the short names of llama-bench's flags: `ub 1024 fa 1`.
 
-mod table;
-
 use std::fmt;
 
-use serde_json::{Map, Value};
-
-use super::Header;
-use table::Field;
+use super::{
+    Config, Header,
+    parameters::{Parameter, differing},
+};
 
 /// Something in which a configuration differs from those beside it. Its `Display` is `ub 1024`, or the value alone if it
 /// has no name.
@@ -192,39 +190,19 @@ fn n_distinct(values: &[Vec<String>]) -> usize {
     values.iter().collect::<std::collections::BTreeSet<_>>().len()
 }
 
-/// The fields of the configuration that differ, in the table's order.
+/// The parameters that differ, in the order of a command line; `None` for a configuration that does not tell it.
 fn of_config(headers: &[Header]) -> Vec<Vec<Option<Setting>>> {
-    let configs: Vec<Map<String, Value>> = headers
-        .iter()
-        .map(|header| match serde_json::to_value(&header.config) {
-            Ok(Value::Object(config)) => config,
-            _ => Map::new(),
+    let configs: Vec<&Config> = headers.iter().map(|header| &header.config).collect();
+    let setting = |parameter: &Parameter, config: &Config| {
+        Some(Setting {
+            name: parameter.name.into(),
+            value: parameter.word(config)?,
+            flags: parameter.flags(config),
+            is_default: parameter.is_default(config),
         })
-        .collect();
-    let Some(first) = configs.first() else { return Vec::new() };
-    let values_of = |name: &str| configs.iter().map(|config| config.get(name)).collect::<Vec<_>>();
-    let follows = |name: &str| name == "n_threads_batch" && values_of(name) == values_of("n_threads");
-    let mut differing: Vec<&String> = first
-        .keys()
-        .filter(|name| !follows(name) && values_of(name).iter().any(|value| *value != values_of(name)[0]))
-        .collect();
-    differing.sort_by_key(|name| table::place(name));
-    let of_field = |name: &String| configs.iter().map(|config| setting(name, config.get(name)?)).collect();
-    differing.into_iter().map(of_field).collect()
-}
-
-/// `None` if the run does not tell it.
-fn setting(name: &str, value: &Value) -> Option<Setting> {
-    let is_off_if_absent = matches!(name, "stopping" | "pace");
-    if value.is_null() && !is_off_if_absent || value.as_str() == Some("") {
-        return None;
-    }
-    let text = table::text(name, value);
-    let (short, flags) = match Field::find(name) {
-        Some(field) => (field.name, field.words(value)),
-        None => (name, Vec::new()),
     };
-    Some(Setting { name: short.into(), is_default: table::is_default(name, &text), value: text, flags })
+    let of_parameter = |parameter| configs.iter().map(|config| setting(parameter, config)).collect();
+    differing(&configs).into_iter().map(of_parameter).collect()
 }
 
 /// The GPU, or without one the CPU.

@@ -3,8 +3,8 @@ use std::time::Duration;
 use super::{Flat, FlatCurvePoint, FlatKind, FlatSample, OutcomeKind};
 use crate::{
     record::{
-        Build, Cell, Config, CurvePoint, Disturbance, Failure, FlashAttnSetting, Group, Header, Host, Load,
-        Measured, Method, ModelInfo, Outcome, Resolved, Sample, Summarised, Test, TestKind, Timing, Warmup,
+        Build, Cell, Config, CurvePoint, Disturbance, Failure, Group, Header, Host, Load, Measured, Method,
+        ModelInfo, Outcome, Resolved, Sample, Summarised, Test, TestKind, Timing, Warmup,
     },
     report::error::Problem,
     units::{RateSpread, TokensPerSecond},
@@ -68,64 +68,26 @@ impl Flat {
         })
     }
 
-    fn config(&self) -> Result<Config, Problem> {
+    /// What was asked for in the run that this row belongs to.
+    pub(crate) fn config(&self) -> Result<Config, Problem> {
         let is_llama_benchs = self.schema_version.is_none();
         let n_samples = u32::try_from(self.samples_ns.len()).ok().filter(|&n| n > 0);
         // A failed row does not tell: see the module.
         let is_failed = self.outcome == Some(OutcomeKind::Failed);
+        let asked = self.parameters()?;
         Ok(Config {
-            n_batch: self.n_batch,
-            n_ubatch: self.n_ubatch,
-            n_threads: self.n_threads,
             // llama-bench uses the same number for both.
             n_threads_batch: self.n_threads_batch.or(self.n_threads.filter(|_| is_llama_benchs)),
-            cpu_mask: self.cpu_mask.clone(),
-            cpu_strict: self.cpu_strict,
-            poll: self.poll,
-            type_k: self.type_k.clone(),
-            type_v: self.type_v.clone(),
-            n_gpu_layers: self.n_gpu_layers,
-            n_cpu_moe: self.n_cpu_moe,
-            split_mode: self.split_mode.clone(),
-            main_gpu: self.main_gpu,
-            no_kv_offload: self.no_kv_offload,
-            flash_attn: match self.flash_attn {
-                None => None,
-                Some(-1) => Some(FlashAttnSetting::Auto),
-                Some(0) => Some(FlashAttnSetting::Off),
-                Some(1) => Some(FlashAttnSetting::On),
-                Some(other) => return Err(Problem::new("flash_attn", other, "-1 (auto), 0 (off) or 1 (on)")),
-            },
-            devices: self.devices.clone(),
-            tensor_split: self.tensor_split.clone(),
-            tensor_buft_overrides: self.tensor_buft_overrides.clone(),
-            load_mode: self.load_mode.clone(),
-            lazy_mode: self.lazy_mode.clone(),
             // llama-bench asks for them in all of its tests.
             embeddings: if self.test_kind.is_some() { self.always_embeddings } else { self.embeddings },
-            no_op_offload: self.no_op_offload.map(|off| off != 0),
-            no_host: self.no_host,
-            repack: self.repack,
-            swa_full: self.swa_full,
-            prio: self.prio,
-            n_seq_max: self.n_seq_max,
-            kv_unified: self.kv_unified,
-            check_tensors: self.check_tensors,
             fit_target: self
                 .fit_target_mib
                 .or(self.fit_target)
                 .or(self.fit_min_ctx.filter(|_| is_failed).map(u64::from)),
-            fit_min_ctx: self.fit_min_ctx,
-            numa: self.numa.clone(),
-            delay: self.delay_ns.map(Duration::from_nanos),
-            seed: self.seed,
             // llama-bench does not say; its JSON has as many samples as repetitions.
             n_reps: self.n_reps.or(n_samples.filter(|_| is_llama_benchs)),
-            stopping: self.stopping,
-            warmup: self.warmup,
             method: self.method.or(is_llama_benchs.then_some(Method::FreshContext)),
-            order: self.rep_order_asked,
-            pace: self.pace_version,
+            ..asked
         })
     }
 
