@@ -112,6 +112,21 @@ impl fmt::Display for Place {
     }
 }
 
+impl ReportError {
+    /// A value of JSON that cannot be read, in a text of which this many lines were read before.
+    pub(super) fn syntax(format: Format, lines_before: usize, error: &serde_json::Error) -> Self {
+        // serde_json counts lines from where it began to read.
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let (message, column) = (error.to_string().replace(&place, ""), error.column());
+        let hint = if error.is_eof() { ": the file is cut off" } else { "" };
+        ReportError::Syntax {
+            format,
+            line: lines_before + error.line().max(1),
+            message: format!("column {column}: {message}{hint}"),
+        }
+    }
+}
+
 /// A field and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Flat, OutcomeKind, Place, ReportError, decode, jsonl, read::Assembler};
+use super::{Flat, OutcomeKind, Place, ReportError, assembler::Assembler, decode, jsonl};
 use crate::record::{Cell, CurvePoint, Header, Report, Test};
 
 /// Time between two rewrites for the sake of a cell that is not done, as a multiple of what a rewrite takes: they cost

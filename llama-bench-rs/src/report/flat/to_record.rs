@@ -107,10 +107,10 @@ impl Flat {
     fn kind(&self) -> Option<FlatKind> {
         let is_half = self.pg_prompt.is_some();
         match (self.n_prompt, self.n_gen) {
-            (_, 0) => Some(self.test_kind.unwrap_or(match self.embeddings == Some(true) && !is_half {
-                true => FlatKind::Embd,
-                false => FlatKind::Pp,
-            })),
+            (_, 0) => {
+                let is_embedding = self.embeddings == Some(true) && !is_half;
+                Some(self.test_kind.unwrap_or(if is_embedding { FlatKind::Embd } else { FlatKind::Pp }))
+            }
             (0, _) => Some(FlatKind::Tg),
             _ => None,
         }
@@ -122,11 +122,9 @@ impl Flat {
     /// The figures that the outcome asks for are not there.
     pub(crate) fn cell(&self) -> Result<Option<Cell>, Problem> {
         let Some(test) = self.test() else { return Ok(None) };
-        let outcome = self.outcome.unwrap_or(match self.samples_ns.is_empty() {
-            true => OutcomeKind::Summarised,
-            false => OutcomeKind::Measured,
-        });
-        let outcome = match outcome {
+        let is_summarised = self.samples_ns.is_empty();
+        let of_samples = if is_summarised { OutcomeKind::Summarised } else { OutcomeKind::Measured };
+        let outcome = match self.outcome.unwrap_or(of_samples) {
             OutcomeKind::Measured => Outcome::Measured(self.measured()?),
             OutcomeKind::Summarised => Outcome::Summarised(self.summarised()?),
             OutcomeKind::Failed => Outcome::Failed(Failure {
