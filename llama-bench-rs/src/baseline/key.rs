@@ -7,8 +7,8 @@ use crate::record::{
     parameters::{PARAMETERS, Parameter},
 };
 
-/// What two reports must have in common for their figures to be comparable: machine, model and configuration, as
-/// plain words by field name. A field that a report does not tell (llama-bench's files lack some) is not there.
+/// What two reports must have in common to be comparable: machine, model and configuration, as text by field name. A field
+/// that a report lacks (llama-bench's files lack some) is missing here too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -17,8 +17,7 @@ pub struct Key {
     pub machine: BTreeMap<String, String>,
     /// Architecture, size and type of the model; not its path.
     pub model: BTreeMap<String, String>,
-    /// Everything asked for that changes speed; not the seed, the number of repetitions or what ends them, nor whether
-    /// the pace of the machine is taken between them.
+    /// Every parameter that changes speed: not the seed, the number of repetitions, the stopping rule or the calibration.
     pub config: BTreeMap<String, String>,
 }
 
@@ -74,7 +73,7 @@ impl Key {
         let mut hasher = fnv::FnvHasher::default();
         for (part, fields) in [("machine", &self.machine), ("model", &self.model), ("config", &self.config)] {
             for (field, value) in fields {
-                // Text cannot hold a byte of 0xff, so that no two keys give the same bytes.
+                // Text never holds a byte of 0xff: no two keys give the same bytes.
                 for text in [part, field, value] {
                     hasher.write(text.as_bytes());
                     hasher.write(&[0xff]);
@@ -84,7 +83,7 @@ impl Key {
         format!("{:016x}", hasher.finish())
     }
 
-    /// Where a key of `now` differs from this one; a field that only one of them has is no difference.
+    /// Where a key of `now` differs from this one. A field that only one of them has is not a difference.
     pub fn differences(&self, now: &Self) -> Vec<Difference> {
         let parts = [
             (Part::Machine, &self.machine, &now.machine),
@@ -103,12 +102,12 @@ impl Key {
     }
 }
 
-/// Collects the fields that are known.
+/// The fields that are known.
 fn known<const N: usize>(fields: [(&str, String); N]) -> BTreeMap<String, String> {
     fields.into_iter().filter(|(_, v)| !v.is_empty()).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The value in words; empty if it is not known.
+/// The value as text; empty if unknown.
 fn told<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }

@@ -1,4 +1,4 @@
-//! What a report says of the build, the machine, the model and the configuration.
+//! The header of a run: build, machine, model and configuration.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ pub(super) fn header(backend: &Backend, model: &Model, context: &ContextParams, 
     }
 }
 
-/// What is known of a run without its model.
+/// The header of a run whose model was not loaded.
 pub(super) fn without_model(
     backend: &Backend,
     path: &Path,
@@ -68,7 +68,7 @@ fn device(device: &Device) -> DeviceInfo {
     }
 }
 
-/// Refuses parameters that no record has a place for: its figures would be taken for those of the model as it is.
+/// Refuses parameters that a record cannot hold: the figures would be taken for those of the unchanged model.
 pub(super) fn unrecorded(model: &ModelParams, context: &ContextParams) -> Result<(), LlamaError> {
     let what = if !model.kv_overrides.is_empty() {
         "metadata in place of the file's (kv_overrides)"
@@ -161,7 +161,7 @@ fn share(share: &f32) -> String {
     if short.parse() == Ok(*share) { short } else { share.to_string() }
 }
 
-/// Joins the items, or says `empty` where there are none.
+/// The items joined, or `empty` without any.
 fn list<T>(items: &[T], separator: &str, empty: &str, show: impl Fn(&T) -> String) -> String {
     if items.is_empty() {
         return empty.into();
@@ -310,7 +310,7 @@ mod tests {
             let (before_key, now_key) = (key(before.clone()), key(now.clone()));
             assert_eq!(before_key.fingerprint() != now_key.fingerprint(), effect == Keyed, "{name}: keyed");
             assert_eq!(before_key.differences(&now_key).is_empty(), effect != Keyed, "{name}: named");
-            // Whatever is recorded tells two runs apart and comes back from a file.
+            // What is recorded tells two runs apart and comes back from a file.
             let header = |config: Config| Header { config, ..Header::default() };
             let differences = header(before).differences(&header(now.clone()));
             assert_eq!(differences.is_empty(), effect == Elsewhere, "{name}: {differences:?}");

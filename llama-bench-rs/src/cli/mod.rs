@@ -2,7 +2,7 @@
 //!
 //! | group | flags |
 //! |---|---|
-//! | [`ModelArgs`] | which models, and where their parts go: `-m`, `--shape`, `-ngl`, `-ot` |
+//! | [`ModelArgs`] | which models, on which devices: `-m`, `--shape`, `-ngl`, `-ot` |
 //! | [`ContextArgs`] | how contexts are made: `-b`, `-ub`, `-fa`, `-ctk`, `-t` |
 //! | [`TestArgs`] | what is measured: `-p`, `-n`, `-pg`, `-d` |
 //! | [`RunArgs`] | repetitions, stopping rule, order, several runs: `-r`, `--until`, `--runs` |

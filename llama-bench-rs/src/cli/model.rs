@@ -25,7 +25,17 @@ macro_rules! model {
             [$($row:tt)*] $known:tt $other:tt $from:tt
             [$(model { $(#[$($meta:tt)*])* $arg:ident: $arg_type:ty => $set:expr })? $(context { $($of_context:tt)* })?];
     )*) => {
-        /// Which models are loaded and where their parts go. Each flag takes a list and may be repeated.
+        /// Which models are loaded, and onto which devices. Each flag takes a list and may be repeated.
+        ///
+        /// ```no_run
+        /// # #[derive(clap::Parser)] struct Args { #[command(flatten)] model: llama_bench_rs::cli::ModelArgs }
+        /// use llama_bench_rs::llama::{Backend, Model};
+        ///
+        /// let args: Args = llama_bench_rs::cli::try_parse_from(["app", "-m", "a.gguf", "-ngl", "99"])?;
+        /// let backend = Backend::init()?;
+        /// let model = Model::load(&backend, args.model.file("tiny")?, &args.model.one(&backend)?)?;
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[derive(Clone, Debug, clap::Args)]
         pub struct ModelArgs {
             $($first)*
@@ -199,8 +209,7 @@ impl ModelArgs {
         }
     }
 
-    /// The synthetic models that are asked for, none of which is made yet; without any model, that of the shape
-    /// `default`.
+    /// The synthetic models that are asked for, not written yet; without any model, that of the shape `default`.
     ///
     /// # Errors
     /// An unknown shape or file type.
@@ -238,7 +247,7 @@ impl ModelArgs {
         let mut modes = self.load_mode.clone();
         match (self.mmap.as_slice(), self.direct_io.as_slice()) {
             (mmap, []) => modes.extend(mmap),
-            // Two flags in llama-bench's older versions, of which mmap was on by default.
+            // Two flags in llama-bench's older versions; mmap was on by default.
             (mmap, direct_io) => {
                 let mmap = if mmap.is_empty() { &[LoadMode::Mmap] } else { mmap };
                 for &mode in mmap {

@@ -23,8 +23,16 @@ impl fmt::Display for Difference {
 }
 
 impl Header {
-    /// What differs in what is known before a run begins: build, machine, model and configuration. Memory that is
-    /// free, loading and timing are of the moment and do not count, and what only one of them tells is no difference.
+    /// Differences in what is known before a run begins: build, machine, model and configuration. Free memory, loading and
+    /// timing change from run to run and are left out. A fact that only one header has is not a difference.
+    ///
+    /// ```
+    /// use llama_bench_rs::record::Header;
+    ///
+    /// let [mut one, mut other] = [Header::default(), Header::default()];
+    /// (one.config.n_ubatch, other.config.n_ubatch) = (Some(512), Some(256));
+    /// assert_eq!(one.differences(&other)[0].to_string(), "config.n_ubatch is 512 and was 256");
+    /// ```
     pub fn differences(&self, other: &Self) -> Vec<Difference> {
         let facts = |header: &Self| {
             let mut host = header.host.clone();
@@ -60,7 +68,7 @@ fn is_known(value: &Value) -> bool {
     !value.is_null() && value.as_str() != Some("")
 }
 
-/// Of named values of two sides those that differ. What only one side knows is no difference.
+/// Those of the named values of two sides that differ. A value that only one side has is not a difference.
 pub(crate) fn of_known<N, V: PartialEq>(
     values: impl Iterator<Item = (N, Option<V>, Option<V>)>,
 ) -> impl Iterator<Item = (N, V, V)> {

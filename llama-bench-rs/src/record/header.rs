@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Config, Placement, Work};
 
-/// What was measured, on what, and how. What a file does not tell is `None`, or text or a list that is empty.
+/// What was measured, on what, and how. What a file does not say is `None`, empty text or an empty list.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Header {
@@ -16,13 +16,13 @@ pub struct Header {
     pub model: ModelInfo,
     /// What was asked for.
     pub config: Config,
-    /// What llama.cpp made of it.
+    /// How llama.cpp resolved it.
     pub resolved: Resolved,
-    /// The graphs that were computed, one per kind of test; empty if they are not known.
+    /// The graphs that were computed, one per kind of test; empty if unknown.
     pub work: Vec<Work>,
     /// How loading went.
     pub load: Load,
-    /// Where memory lay; `None` if a file or the system does not tell.
+    /// Memory of the process; `None` if a file or the system does not say.
     pub placement: Option<Placement>,
     /// Wall-clock facts of the whole run.
     pub timing: Timing,
@@ -32,7 +32,7 @@ pub struct Header {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Build {
-    /// Commit in seven hexadecimal digits, or as many of a checksum of the source if that does not tell it.
+    /// Commit in seven hexadecimal digits; of a checksum of the source if the commit is unknown.
     pub commit: String,
     /// Upstream's running build number.
     pub number: Option<u32>,
@@ -54,9 +54,9 @@ pub struct Host {
     pub cpu_info: String,
     /// GPU descriptions, comma-separated, as llama-bench has it; empty without one.
     pub gpu_info: String,
-    /// Registered backends, comma-separated, `CPU` if there is no other.
+    /// Registered backends, comma-separated; `CPU` without others.
     pub backends: String,
-    /// Driver and library versions of the GPUs; empty if they are not known.
+    /// Driver and library versions of the GPUs; empty if unknown.
     pub driver: String,
     /// Every device that llama.cpp sees.
     pub devices: Vec<DeviceInfo>,
@@ -66,7 +66,7 @@ pub struct Host {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeviceInfo {
-    /// Name to ask for it by, such as `CUDA0`.
+    /// Its name in llama.cpp, such as `CUDA0`.
     pub name: String,
     /// Human description, such as `NVIDIA GB10`.
     pub description: String,
@@ -130,23 +130,23 @@ pub enum Method {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// [`Order::Rounds`] where the context can cheaply return to any depth, else [`Order::Blocks`].
+    /// [`Order::Rounds`] if the context can cheaply return to any depth, otherwise [`Order::Blocks`].
     #[default]
     Auto,
-    /// One repetition of every cell per round, so that drift of clocks or temperature spreads over all cells. A round
-    /// goes through the depths from deep to shallow, beginning at one that the seed chooses anew each time; the first
-    /// is run in part while the context is filled.
+    /// Interleaved: one repetition of every cell per round, which spreads drift of clocks or temperature over all cells.
+    /// A round goes through the depths from deep to shallow, starting at one that the seed chooses anew each time. Part
+    /// of the first round is run while the context is filled.
     Rounds,
-    /// All repetitions of a depth, then the next depth: needs no whole snapshot.
+    /// Per depth: all repetitions of a depth, then the next depth. Needs no snapshot of the whole context.
     Blocks,
-    /// [`Order::Blocks`] with repetitions of other configurations in between, each in a context of its own: what
-    /// [`interleave`](crate::bench::interleave) and a [`Campaign`](crate::bench::Campaign) make of several sweeps. Asked
-    /// of a sweep that runs alone, it is [`Order::Blocks`].
+    /// Per depth, with repetitions of other configurations in between, each in its own context:
+    /// [`interleave`](crate::bench::interleave) and a [`Campaign`](crate::bench::Campaign) run several sweeps like this. A
+    /// sweep that runs alone takes [`Order::Blocks`] instead.
     Interleaved,
 }
 
 impl Order {
-    /// The order that is taken: what was asked for, and where that was left open, rounds if they are cheap.
+    /// The order to take: the one asked for; if left open, rounds if they are cheap.
     pub(crate) fn resolve(self, rounds_are_cheap: impl FnOnce() -> bool) -> Self {
         match self {
             Order::Auto if rounds_are_cheap() => Order::Rounds,
@@ -156,11 +156,11 @@ impl Order {
     }
 }
 
-/// What llama.cpp made of the configuration.
+/// How llama.cpp resolved the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Resolved {
-    /// Whether flash attention was really used; `None` if it could not be told.
+    /// Whether flash attention was used; `None` if unknown.
     pub flash_attn: Option<bool>,
     /// Cells of the context, in tokens, after padding.
     pub n_ctx: Option<u32>,
@@ -168,7 +168,7 @@ pub struct Resolved {
     pub offloaded_layers: Option<(u32, u32)>,
     /// Memory used, by device or buffer type.
     pub memory: BTreeMap<String, DeviceMemory>,
-    /// In which order repetitions were run: rounds or blocks; `None` if it is not known.
+    /// The order in which repetitions were run; `None` if unknown.
     pub order: Option<Order>,
 }
 

@@ -14,8 +14,8 @@ pub(super) const REQUIRED: [&str; 4] = ["model_filename", "n_prompt", "n_gen", "
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Loaded {
-    /// The report. Cells of one configuration that follow each other are one run; in a file of this crate, which
-    /// numbers its runs, cells of several runs may stand in turn.
+    /// The report. Consecutive cells of one configuration are one run. This crate numbers its runs: in its files cells of
+    /// several runs may alternate.
     pub report: Report,
     /// Rows left out, with the reason.
     pub skipped: Vec<Skipped>,
@@ -61,7 +61,7 @@ impl Assembler {
         match known {
             Some(known) => {
                 let run = &mut runs[known];
-                // Rows were written as the run went on: the last one knows most.
+                // Rows were written during the run: the last one knows most.
                 header.merge_work(&run.header.work);
                 run.header = header;
                 run.cells.push(cell);
@@ -79,8 +79,8 @@ impl Assembler {
         Ok(Some(known.unwrap_or(runs.len() - 1)))
     }
 
-    /// The run that a row goes on with: the latest one, or of numbered rows any that lacks this cell, since runs may
-    /// have taken turns.
+    /// The run that a row continues: the latest one; for numbered rows any that lacks this cell, because runs may have
+    /// taken turns.
     fn run_of(&self, flat: &Flat, test: Test) -> Option<usize> {
         let is_same = |&run: &usize| self.latest[run].same_run(flat);
         let last = self.latest.len().checked_sub(1).filter(is_same);
@@ -122,7 +122,7 @@ impl Flat {
 /// The row of an object whose values may be as JSON or as CSV has them.
 fn row_of(place: Place, mut row: Map<String, Value>) -> Result<Flat, ReportError> {
     let bad = |problem| ReportError::Field { place, problem };
-    // First of all, for a newer version may have changed everything else.
+    // First: a newer version may have changed everything else.
     if let Some(version) = row.get("schema_version") {
         let version = typed("schema_version", Kind::Int, version.clone()).map_err(bad)?;
         if let Some(found) = version.as_u64().filter(|&found| found > u64::from(SCHEMA_VERSION)) {

@@ -149,8 +149,8 @@ impl Encode for Markdown {
 }
 
 impl Markdown {
-    /// A model with an override for every layer would make each row as long as a page: such a text gets a number here
-    /// and stands below the table.
+    /// Overrides for every layer would make each row as long as a page: such a text gets a number here and is printed
+    /// below the table.
     fn shortened(&mut self, column: Column, value: String) -> String {
         const LONGEST: usize = 60;
         let is_overrides = matches!(column, Column::Parameter(it) if it.field == "tensor_buft_overrides");
@@ -165,7 +165,7 @@ impl Markdown {
     }
 }
 
-/// The columns that these runs need, in llama-bench's order. A parameter has one where it is worth one.
+/// The columns that these runs need, in llama-bench's order.
 fn columns(runs: &[Run]) -> Vec<Column> {
     let differing = differing(&runs.iter().map(|run| &run.config).collect::<Vec<_>>());
     let is_shown = |parameter: &Parameter| {
@@ -178,7 +178,7 @@ fn columns(runs: &[Run]) -> Vec<Column> {
             "n_threads" => differs || any(&|run| run.is_on_cpu),
             "n_threads_batch" => any(&|Run { config, .. }| config.n_threads_batch != config.n_threads),
             _ if parameter.column.is_some() => differs || any(&|run| !parameter.is_default(&run.config)),
-            // What changes no speed tells no configurations apart.
+            // A parameter that does not change speed does not tell configurations apart.
             _ => differs && parameter.key().is_some(),
         }
     };
@@ -198,7 +198,7 @@ impl Markdown {
             Column::Backend => row.backends.clone(),
             Column::Test => row.test().map(|test| test.to_string()).unwrap_or_default(),
             Column::Speed => self.rate(row),
-            // As in the files, where llama-bench has it.
+            // As llama-bench prints it: the value in the files.
             Column::Parameter(Parameter { row, column: Some(_), .. }) => {
                 map.get(*row).and_then(to_text).unwrap_or_default()
             }
@@ -206,8 +206,7 @@ impl Markdown {
         }
     }
 
-    /// `mean ± stddev`, the mean alone where there is no spread, or the number of the reason below the table why there is
-    /// neither.
+    /// `mean ± stddev`, or the mean alone without a spread; for a failed cell the number of its reason below the table.
     fn rate(&mut self, row: &Flat) -> String {
         match (row.outcome, row.avg_ts, row.stddev_ts) {
             (Some(OutcomeKind::Failed), ..) => {

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Reads a file of this crate or of llama-bench: JSON, JSONL, CSV or, with the feature `sqlite`, a SQLite database with
-/// the table `llama_bench`, told apart by what they hold.
+/// the table `llama_bench`. The format is recognised by the content.
 ///
 /// # Errors
 /// The file cannot be read, or its content is refused by [`read_str`].
@@ -49,7 +49,7 @@ fn read_database(_: &Path) -> Result<Loaded, ReportError> {
     })
 }
 
-/// Reads the text of a file of this crate or of llama-bench: JSON, JSONL or CSV, told apart by what they hold.
+/// Reads the text of a file of this crate or of llama-bench: JSON, JSONL or CSV, recognised by the content.
 ///
 /// Fields that llama-bench does not write get their defaults; its CSV has no samples, so its cells are
 /// [`Summarised`](crate::record::Outcome::Summarised). Unknown fields are ignored.

@@ -73,7 +73,7 @@ fn property(field: &Field, defaults: &Map<String, Value>) -> Value {
         Kind::Float => json!({ "type": "number" }),
         Kind::Nested => nested(field.name),
     };
-    // A field is an option where its default is none.
+    // A field is optional if its default is none.
     let is_optional = defaults.get(field.name).is_some_and(Value::is_null);
     if let (true, Some(kind)) = (is_optional, schema.get_mut("type")) {
         *kind = json!([kind.take(), "null"]);
@@ -93,7 +93,7 @@ fn property(field: &Field, defaults: &Map<String, Value>) -> Value {
     schema
 }
 
-/// What the nested fields hold; of one that is not listed here, only that it is nested.
+/// The schema of the nested fields; anything for one that is not listed here.
 fn nested(name: &str) -> Value {
     let ns = || json!({ "$ref": "#/$defs/nanoseconds" });
     let count = || json!({ "type": "integer", "minimum": 0 });
@@ -163,7 +163,7 @@ fn sample() -> Value {
     let ns = || json!({ "$ref": "#/$defs/nanoseconds" });
     let steps = json!({ "type": "array", "items": ns() });
     let mut sample = object(&[("ns", ns()), ("steps_ns", steps), ("at_ns", ns())]);
-    // Only where it is known.
+    // Only if known.
     sample["properties"]["pace_ns"] = ns();
     sample["properties"]["disturbance"] = disturbance();
     sample

@@ -8,7 +8,7 @@ use crate::record::{
     parameters::{Parameter, Shown, in_reading_order},
 };
 
-/// One line of a header. What is not known has no line.
+/// One line of a header. Unknown facts have no line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fact {
@@ -24,7 +24,7 @@ impl fmt::Display for Fact {
     }
 }
 
-/// The facts about a run, in the order in which a reader asks for them.
+/// The facts about a run, the most asked for first.
 pub fn header_facts(run: &Run) -> Vec<Fact> {
     let Header { build, host, model, config, resolved, load, timing, .. } = &run.header;
     let mut facts = Facts::default();
@@ -83,7 +83,7 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
         [
             known(&timing.started_at).or_else(|| run.cells.first().and_then(|cell| known(&cell.started_at))),
             told(timing.wall).map(|wall| spent(wall, timing)),
-            // Of what was loaded, filled and timed by somebody else too little is known.
+            // Files of other tools do not say enough.
             known(&timing.started_at)
                 .and_then(|_| run.efficiency())
                 .map(|share| format!("sweep efficiency {}", percent(share))),
@@ -110,7 +110,7 @@ impl Facts {
         }
     }
 
-    /// Adds a line of these parts and what the table of parameters has for it.
+    /// Adds a line of these parts, and of the parameters that the table assigns to it.
     fn tell(
         &mut self,
         label: &'static str,
@@ -155,7 +155,7 @@ fn flash_attention(asked: Option<FlashAttnSetting>, used: Option<bool>) -> [Opti
     [asked.map(|asked| format!("{asked} asked for")), used]
 }
 
-/// Whether the context may have kept anything: where llama.cpp told its memory, it says.
+/// Whether the context may have kept anything. Known if llama.cpp reported its memory.
 pub(super) fn has_memory(run: &Run) -> bool {
     let memory = &run.header.resolved.memory;
     memory.is_empty() || memory.values().any(|device| device.context_bytes > 0)
@@ -222,7 +222,7 @@ fn used(name: &str, memory: &DeviceMemory) -> String {
     format!("{name}, {} used: {}", bytes(total), parts.join(", "))
 }
 
-/// The whole time and where it went.
+/// The whole time and its parts.
 fn spent(wall: Duration, timing: &Timing) -> String {
     let parts = [
         (timing.open, "making contexts"),

@@ -1,4 +1,4 @@
-//! What tells configurations apart, in the short names of llama-bench's flags: `ub 1024 fa 1`.
+//! Names of configurations: what differs between them, in the short names of llama-bench's flags (`ub 1024 fa 1`).
 
 use std::fmt;
 
@@ -7,8 +7,7 @@ use super::{
     parameters::{Parameter, differing},
 };
 
-/// Something in which a configuration differs from those beside it. Its `Display` is `ub 1024`, or the value alone if it
-/// has no name.
+/// A difference of a configuration from those beside it. Displayed as `ub 1024`, or as the value alone if it has no name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Setting {
@@ -16,9 +15,9 @@ pub struct Setting {
     pub name: String,
     /// The value, as the flag takes it.
     pub value: String,
-    /// The words that ask `sweep` for it, such as `-ub` and `1024`; empty if no flag does.
+    /// The flags of `sweep` for it, such as `-ub` and `1024`; empty without such a flag.
     pub flags: Vec<String>,
-    /// Whether llama-bench measures with this value if nothing is asked for.
+    /// Whether this value is the default.
     pub is_default: bool,
 }
 
@@ -32,8 +31,8 @@ impl fmt::Display for Setting {
     }
 }
 
-/// What tells each of these configurations from the others, in the order of a command line: model, device and build first,
-/// then settings. Empty for one alone, and for all if they are equal.
+/// How each of these configurations differs from the others: model, device and build first, then settings in the order
+/// of a command line. Empty for a single configuration, and if all are equal.
 ///
 /// ```
 /// use llama_bench_rs::record::{Header, settings};
@@ -66,8 +65,8 @@ pub fn settings(headers: &[&Header]) -> Vec<Vec<Setting>> {
     all
 }
 
-/// What is compared of a header. Where a model could not be loaded in one way, it is known from where it was loaded in
-/// another.
+/// The part of a header that is compared. A model that could not be loaded in one configuration is described as in one
+/// that loaded it.
 fn known(header: &Header, all: &[&Header]) -> Header {
     let is_same_file = |other: &&&Header| {
         other.model.filename == header.model.filename && !other.model.description.is_empty()
@@ -82,8 +81,8 @@ fn known(header: &Header, all: &[&Header]) -> Header {
     }
 }
 
-/// The name of each of these configurations: what of it differs from the others, such as `ub 1024 fa 1`. Empty for one
-/// alone; equal configurations have equal names.
+/// The name of each of these configurations: how it differs from the others, such as `ub 1024 fa 1`. Empty for a single
+/// configuration; equal configurations have equal names.
 ///
 /// ```
 /// use llama_bench_rs::record::{FlashAttnSetting, Header, configuration_names};
@@ -140,7 +139,7 @@ fn one_line(text: &str) -> String {
 
 type Property = fn(&Header) -> String;
 
-/// What a measurement is of, the model first: for each the properties that tell two apart, the most telling first.
+/// Properties that tell two models apart, the most telling first.
 const MODEL: [Property; 4] = [
     // Of a model that was not loaded the file's name is known and nothing else.
     |h| if h.model.description.is_empty() { file_name(h) } else { h.model.description.clone() },
@@ -159,8 +158,8 @@ const OTHERS: [&[Property]; 3] = [
     ],
 ];
 
-/// Of each configuration the values of those properties that tell more of them apart than the ones before; what a header
-/// does not tell is left out.
+/// For each configuration the values of those properties that tell more of them apart than the ones before. Unknown
+/// values are left out.
 fn of_subject(headers: &[Header], properties: &[Property]) -> Vec<Vec<String>> {
     let mut told: Vec<Vec<String>> = vec![Vec::new(); headers.len()];
     for property in properties {
@@ -190,7 +189,7 @@ fn n_distinct(values: &[Vec<String>]) -> usize {
     values.iter().collect::<std::collections::BTreeSet<_>>().len()
 }
 
-/// The parameters that differ, in the order of a command line; `None` for a configuration that does not tell it.
+/// The parameters that differ, in the order of a command line; `None` if a configuration does not say.
 fn of_config(headers: &[Header]) -> Vec<Vec<Option<Setting>>> {
     let configs: Vec<&Config> = headers.iter().map(|header| &header.config).collect();
     let setting = |parameter: &Parameter, config: &Config| {

@@ -1,4 +1,4 @@
-//! One row per cell: the only place that knows which fields a file has, in which order and of which type.
+//! One row per cell: the fields of every file format, their order and their types.
 
 mod disturbance;
 mod from_record;
@@ -72,7 +72,7 @@ pub enum FlatKind {
     Embd,
 }
 
-/// What came of a cell.
+/// The result of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -81,7 +81,7 @@ pub enum OutcomeKind {
     Measured,
     /// Only a mean and a spread are known.
     Summarised,
-    /// There is a reason instead.
+    /// There is a reason instead of figures.
     Failed,
 }
 
@@ -96,7 +96,7 @@ pub struct FlatSample {
     pub steps_ns: Vec<u64>,
     /// When it began, counted from the start of the run.
     pub at_ns: Option<u64>,
-    /// What the control work took just before it.
+    /// Time of the calibration loop just before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pace_ns: Option<u64>,
     /// What other programs took from it.
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(names, keys);
     }
 
-    /// llama-bench's field list, so that a reordering of ours is noticed.
+    /// llama-bench's list of fields: a reordering of ours is noticed.
     #[test]
     fn llama_benchs_fields_come_first_and_in_its_order() {
         let theirs = "build_commit build_number cpu_info gpu_info backends model_filename model_type model_size \

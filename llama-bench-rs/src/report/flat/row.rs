@@ -1,4 +1,4 @@
-//! The row itself: its own fields, and between them those of the table of parameters.
+//! The row itself: its own fields, and between them the columns of the table of parameters.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,7 @@ use crate::{
     stats::{Stop, StoppingRule},
 };
 
-/// Declares the row, its list of fields and the way of a configuration into it and out of it in one go, so that they
-/// cannot disagree.
+/// Declares the row, its list of fields, and the conversion of a configuration in both directions from one list.
 macro_rules! row {
     (
         { $( $(#[doc = $doc1:literal])* $origin1:ident $kind1:ident $name1:ident: $type1:ty $(, $unit1:literal)?; )* }
@@ -32,11 +31,11 @@ macro_rules! row {
                 $known5:tt $other5:tt $from5:tt $arg5:tt;
         )* }
     ) => {
-        /// A cell with everything that is known about its run, as one flat row: what every file format holds.
+        /// A cell with everything that is known about its run, as one flat row. All file formats hold these rows.
         ///
         /// Times are in nanoseconds, sizes in bytes, counts in tokens or layers. Fields that llama-bench also
-        /// writes come first, under its names, in its order and of its types. What is not known is `None`, or text or
-        /// a list that is empty.
+        /// writes come first, under its names, in its order and of its types. Unknown values are `None`, empty text or
+        /// an empty list.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
         #[serde(default)]
         #[non_exhaustive]
@@ -58,13 +57,13 @@ macro_rules! row {
         ];
 
         impl Flat {
-            /// Takes the parameters over from a configuration.
+            /// Sets the parameters from a configuration.
             pub(super) fn set_parameters(&mut self, config: &Config) {
                 $( self.$name4 = config.$field4.to_row(); )*
                 $( self.$name5 = config.$field5.to_row(); )*
             }
 
-            /// The parameters that the row tells.
+            /// The parameters in the row.
             pub(super) fn parameters(&self) -> Result<Config, Problem> {
                 Ok(Config {
                     $( $field4: InRow::from_row(stringify!($name4), &self.$name4)?, )*
@@ -87,7 +86,7 @@ const fn field(
 }
 
 parameters! { row {
-    /// Commit of llama.cpp, seven hexadecimal digits in this crate's files; those of a checksum if it is not known.
+    /// Commit of llama.cpp, seven hexadecimal digits in this crate's files; of a checksum if the commit is unknown.
     LlamaBench Text build_commit: String;
     /// Running build number of llama.cpp.
     LlamaBench Int build_number: Option<u32>;
@@ -116,15 +115,15 @@ parameters! { row {
     LlamaBench Text test_time: String;
     /// Mean time of a repetition; `None` in a failed row.
     LlamaBench Int avg_ns: Option<u64>, "ns";
-    /// Standard deviation of the times (n - 1); `None` for one sample, where llama-bench writes 0.
+    /// Standard deviation of the times (n - 1); `None` for one sample (llama-bench writes 0).
     LlamaBench Int stddev_ns: Option<u64>, "ns";
     /// Mean of the repetitions' rates, in tokens per second; `None` in a failed row.
     LlamaBench Float avg_ts: Option<f64>, "tokens per second";
-    /// Standard deviation of the rates (n - 1); `None` for one sample, where llama-bench writes 0.
+    /// Standard deviation of the rates (n - 1); `None` for one sample (llama-bench writes 0).
     LlamaBench Float stddev_ts: Option<f64>, "tokens per second";
     /// Time of each repetition.
     LlamaBenchJson Nested samples_ns: Vec<u64>, "ns";
-    /// Rate of each repetition, in tokens per second; `None` where no time passed.
+    /// Rate of each repetition, in tokens per second; `None` if no time passed.
     LlamaBenchJson Nested samples_ts: Vec<Option<f64>>, "tokens per second";
     /// Version of these fields; `None` in llama-bench's own files.
     Own Int schema_version: Option<u32>;
@@ -134,7 +133,7 @@ parameters! { row {
     Own Text test_kind: Option<FlatKind>;
     /// Embeddings are computed in every test of the run, not in those of embeddings alone.
     Own Bool always_embeddings: Option<bool>;
-    /// What came of the cell.
+    /// The result of the cell.
     Own Text outcome: Option<OutcomeKind>;
     /// A stable word for the reason of a failure; `cancelled` in a measured row that has fewer repetitions than asked.
     Own Text error_kind: Option<String>;
@@ -152,21 +151,21 @@ parameters! { row {
     /// The steady step, median of all steps but the slow and the first ones; `None` for pp and embd. Derived from
     /// `steps_ns`.
     Own Int steady_step_ns: Option<u64>, "ns";
-    /// When each repetition began, counted from the start of the run; empty if that is not known.
+    /// When each repetition began, counted from the start of the run; empty if unknown.
     Own Nested samples_at_ns: Vec<u64>, "ns";
-    /// What the control work took just before each repetition, null where it was not run; empty if it never was.
+    /// Time of the calibration loop just before each repetition, null if it was not run; empty if it never was.
     Own Nested samples_pace_ns: Vec<Option<u64>>, "ns";
-    /// What other programs took from each repetition, null where nothing is known; empty if it never is.
+    /// What other programs took from each repetition, null if unknown; empty if never known.
     Own Nested samples_disturbance: Vec<Option<FlatDisturbance>>;
-    /// Repetitions that were disturbed and repeated, kept apart from the samples.
+    /// Repetitions that were disturbed and therefore repeated; they are not among the samples.
     Own Nested set_aside: Vec<FlatSample>;
-    /// The repetition straight after the live fill, kept apart from the samples.
+    /// The repetition straight after the live fill; it is not among the samples.
     Own Nested live: Option<FlatSample>;
-    /// How the context got back to the depth before each repetition.
+    /// How the context returned to the depth before each repetition.
     Own Text rewind: Option<Rewind>;
     /// Untimed repetitions before the first timed one.
     Own Int warmup_runs: Option<u32>;
-    /// Whether the warm-up settled; `None` if that was not looked for.
+    /// Whether the warm-up settled; `None` if that was not checked.
     Own Bool warmup_settled: Option<bool>;
     /// What ended the repetitions; `None` if their number was fixed.
     Own Text stop: Option<Stop>;
@@ -183,7 +182,7 @@ parameters! { row {
 } {
     /// The same as `fit_target`, in failed rows too; `None` without a fit.
     Own Int fit_target_mib: Option<u64>, "MiB";
-    /// Whether flash attention was really used; `None` if it could not be told.
+    /// Whether flash attention was used; `None` if unknown.
     Own Bool flash_attn_resolved: Option<bool>;
     /// Cells of the context, in tokens.
     Own Int n_ctx: Option<u32>, "tokens";
@@ -194,7 +193,7 @@ parameters! { row {
     /// Bytes used, by device or buffer type.
     Own Nested memory: BTreeMap<String, DeviceMemory>;
     /// The graph that was computed: nodes by operation, type, device and buffer of the weights, splits, and copies between
-    /// devices; null if it is not known.
+    /// devices; null if unknown.
     Own Nested work: Option<Work>;
     /// Driver and library versions of the GPUs.
     Own Text driver: String;
@@ -220,7 +219,7 @@ parameters! { row {
     Own Int load_ns: Option<u64>, "ns";
     /// Bytes of tensors loaded.
     Own Int load_bytes: Option<u64>, "bytes";
-    /// Where memory lay once the context was made, in bytes; `None` if the system does not tell.
+    /// Memory of the process after the context was made, in bytes; `None` if the system does not say.
     Own Nested placement: Option<Placement>;
     /// When the run began, in UTC (RFC 3339).
     Own Text run_started_at: String;
@@ -230,7 +229,7 @@ parameters! { row {
     Own Int run_open_ns: Option<u64>, "ns";
     /// Of it, filling contexts.
     Own Int run_fill_ns: Option<u64>, "ns";
-    /// Of it, coming back to depths.
+    /// Of it, returning to depths.
     Own Int run_rewind_ns: Option<u64>, "ns";
     /// Of it, timed repetitions.
     Own Int run_timed_ns: Option<u64>, "ns";

@@ -14,7 +14,7 @@ impl Flat {
     /// The run that this row belongs to.
     ///
     /// # Errors
-    /// A field holds a value that the record has no place for.
+    /// A field holds a value that the record cannot hold.
     pub(crate) fn header(&self) -> Result<Header, Problem> {
         Ok(Header {
             build: Build {
@@ -72,7 +72,7 @@ impl Flat {
     pub(crate) fn config(&self) -> Result<Config, Problem> {
         let is_llama_benchs = self.schema_version.is_none();
         let n_samples = u32::try_from(self.samples_ns.len()).ok().filter(|&n| n > 0);
-        // A failed row does not tell: see the module.
+        // A failed row does not say: see the module.
         let is_failed = self.outcome == Some(OutcomeKind::Failed);
         let asked = self.parameters()?;
         Ok(Config {
@@ -116,10 +116,10 @@ impl Flat {
         }
     }
 
-    /// The cell; `None` where [`Flat::test`] is.
+    /// The cell; `None` if [`Flat::test`] is.
     ///
     /// # Errors
-    /// The figures that the outcome asks for are not there.
+    /// The figures of this outcome are missing.
     pub(crate) fn cell(&self) -> Result<Option<Cell>, Problem> {
         let Some(test) = self.test() else { return Ok(None) };
         let is_summarised = self.samples_ns.is_empty();
@@ -169,7 +169,7 @@ impl Flat {
     fn summarised(&self) -> Result<Summarised, Problem> {
         let avg_ns =
             self.avg_ns.ok_or_else(|| Problem::new("avg_ns", "nothing", "a number of nanoseconds"))?;
-        // llama-bench writes 0 for the spread of one sample, where there is none.
+        // llama-bench writes 0 for the spread of one sample, which has none.
         let known = |is_zero: bool| self.schema_version.is_some() || !is_zero;
         Ok(Summarised {
             mean: Duration::from_nanos(avg_ns),
