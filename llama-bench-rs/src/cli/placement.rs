@@ -23,7 +23,7 @@ impl FromStr for Devices {
             [one] if one == "none" => Ok(Self::None),
             names if names.iter().all(|name| !name.is_empty()) => Ok(Self::Named(names.to_vec())),
             _ => Err(format!(
-                "{text:?} names no device in one place: write auto, none, or names such as CUDA0/CUDA1"
+                "{text:?} has an empty name of a device: write auto, none, or names such as CUDA0/CUDA1"
             )),
         }
     }

@@ -61,7 +61,7 @@ pub enum ReportError {
         message: String,
     },
     /// A field that every row needs is not there.
-    #[error("{place} has no field `{field}`: this is no result of llama-bench or of this crate")]
+    #[error("{place} has no field `{field}`: this is not a result of llama-bench or of this crate")]
     MissingField {
         /// Where.
         place: Place,

@@ -80,7 +80,7 @@ pub fn read_str(text: &str) -> Result<Loaded, ReportError> {
             found: "this is a Markdown table, which holds rounded means only",
             hint: "; write JSON, JSONL or CSV beside it",
         }),
-        _ => Err(ReportError::Unrecognised { found: "this is no result of a benchmark", hint: "" }),
+        _ => Err(ReportError::Unrecognised { found: "this is not a result of a benchmark", hint: "" }),
     }?;
     Ok(assembler.finish())
 }

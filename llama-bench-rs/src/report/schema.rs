@@ -213,6 +213,7 @@ mod tests {
         let properties = properties();
         assert_eq!(properties.len(), FIELDS.len());
         for field in FIELDS {
+            assert!(!description(field).contains("crate::"), "{}: a link of rustdoc", field.name);
             let property = &properties[field.name];
             assert!(["type", "const", "enum"].iter().any(|key| property.get(key).is_some()), "{property}");
             let description = property["description"].as_str().unwrap();
@@ -231,6 +232,12 @@ mod tests {
         assert_eq!(unit("n_threads"), Some("threads"));
         assert_eq!(unit("n_gpu_layers"), Some("layers"));
         assert_eq!(unit("fit_target"), Some("MiB"));
+        for Field { name, unit, .. } in FIELDS {
+            let of_name = [("_ns", "ns"), ("_ts", "tokens per second"), ("_mib", "MiB")];
+            if let Some((_, of_name)) = of_name.iter().find(|(end, _)| name.ends_with(end)) {
+                assert_eq!(*unit, Some(*of_name), "{name}");
+            }
+        }
         assert_eq!((unit("poll"), unit("seed"), unit("model_type")), (None, None, None));
     }
 

@@ -102,7 +102,7 @@ own {
         [Some(true)]
         [model(check_tensors): Some(*check_tensors);]
         [];
-    /// Order of repetitions asked for; which one was taken is in [`Resolved::order`](crate::record::Resolved::order).
+    /// Order of repetitions asked for; the one that was taken is recorded beside it.
     order: Option<Order>
         [Text rep_order_asked: Option<Order>]
         [name: "order", flag: Value("--order"), key: As("rep_order"), default: Some("auto"), shown: Changed("Method", "order {} asked for")]
@@ -119,7 +119,7 @@ own {
         [];
     /// Pause before each test.
     delay: Option<Duration>
-        [Int delay_ns: Option<u64>]
+        [Int delay_ns: Option<u64>, "ns"]
         [name: "delay", flag: Value("--delay"), default: Some("0"),
          shown: Changed("Method", "{} s of pause before each test")]
         [Some(Duration::from_millis(500))]
