@@ -1,5 +1,5 @@
 //! The work of a run: the graphs that llama.cpp computes, counted. Equal runs on one machine have equal work, and
-//! [`Change`] says how it differs; `llama-bench-rs/tests/work.rs` is an example.
+//! [`WorkChange`] says how it differs; `llama-bench-rs/tests/work.rs` is an example.
 
 mod changes;
 #[cfg(test)]
