@@ -143,7 +143,7 @@ fn a_verification_says_what_it_is_of() {
     let ran = sweep(flags);
     assert_eq!(ran.status, 0, "{}", ran.err);
     let first = ran.out.lines().next().unwrap();
-    assert!(first.contains("gpt-oss") && first.contains("-ub=64 -fa=on"), "{first}");
+    assert!(first.contains("gpt-oss") && first.contains("-ub 64 -fa 1"), "{first}");
     for words in ["| memory cleared |", "| 200 | partial snapshot ", "Order: "] {
         assert!(ran.out.contains(words), "{words}: {}", ran.out);
     }

@@ -137,7 +137,6 @@ fn header() -> impl Strategy<Value = Header> {
                 swa_full: next(flags),
                 n_seq_max: next(n),
                 kv_unified: next(flags),
-                check_tensors: next(flags),
                 fit_target: resolved_fa.map(|_| 0),
                 fit_min_ctx: resolved_fa.map(|_| 0),
                 // An empty text and none are the same in a file.
@@ -150,6 +149,8 @@ fn header() -> impl Strategy<Value = Header> {
                 method,
                 order: next(flags).map(|rounds| if rounds { Order::Rounds } else { Order::Auto }),
                 pace: next(n),
+                // The table of parameters has a test for each.
+                ..Config::default()
             },
             resolved: Resolved {
                 flash_attn: resolved_fa,

@@ -1,11 +1,14 @@
-//! What a report says of the build, the machine, the model and the configuration.
+//! The header of a run: build, machine, model and configuration.
 
 use std::path::Path;
 
 use super::{pace::PACE_VERSION, plan::Request};
 use crate::{
     llama::{Backend, ContextParams, Device, FlashAttn, LlamaError, Model, ModelParams, Rope, build_info},
-    record::{Config, DeviceInfo, FlashAttnSetting, Header, Host, Load, ModelInfo, Resolved, Timing},
+    record::{
+        Config, DeviceInfo, FlashAttnSetting, Header, Host, Load, ModelInfo, Resolved, Timing,
+        parameters::parameters,
+    },
 };
 
 /// The header of a run before anything was measured.
@@ -26,7 +29,7 @@ pub(super) fn header(backend: &Backend, model: &Model, context: &ContextParams, 
     }
 }
 
-/// What is known of a run without its model.
+/// The header of a run whose model was not loaded.
 pub(super) fn without_model(
     backend: &Backend,
     path: &Path,
@@ -65,7 +68,7 @@ fn device(device: &Device) -> DeviceInfo {
     }
 }
 
-/// Refuses parameters that no record has a place for: its figures would be taken for those of the model as it is.
+/// Refuses parameters that a record cannot hold: the figures would be taken for those of the unchanged model.
 pub(super) fn unrecorded(model: &ModelParams, context: &ContextParams) -> Result<(), LlamaError> {
     let what = if !model.kv_overrides.is_empty() {
         "metadata in place of the file's (kv_overrides)"
@@ -80,130 +83,85 @@ pub(super) fn unrecorded(model: &ModelParams, context: &ContextParams) -> Result
     Err(LlamaError::Unsupported { what: format!("measuring with {what}"), why })
 }
 
-/// What is recorded of the parameters: everything that can change a figure. Both are taken apart without a rest: a new
-/// parameter does not compile until it has its place here.
-fn config(model: &ModelParams, context: &ContextParams, request: &Request) -> Config {
-    let ModelParams {
-        n_gpu_layers,
-        devices,
-        no_devices,
-        split_mode,
-        tensor_split,
-        main_gpu,
-        load_mode,
-        lazy_mode,
-        tensor_buft_overrides,
-        n_cpu_moe,
-        use_extra_bufts,
-        no_host,
-        check_tensors,
-        fit,
-        // A model without weights cannot be measured.
-        vocab_only: _,
-        no_alloc: _,
-        // Refused: see `unrecorded`.
-        kv_overrides: _,
-        // Loaded, and applied to no context.
-        lora: _,
-    } = model;
-    let ContextParams {
-        n_batch,
-        n_ubatch,
-        n_seq_max,
-        n_threads,
-        n_threads_batch,
-        flash_attn,
-        type_k,
-        type_v,
-        offload_kqv,
-        op_offload,
-        swa_full,
-        kv_unified,
-        embeddings,
-        cpu_mask,
-        cpu_strict,
-        poll,
-        prio,
-        // The plan decides it; what came of it is in `Resolved`.
-        n_ctx: _,
-        // Refused: see `unrecorded`.
-        pooling: _,
-        rope: _,
-    } = context;
-    let Request {
-        stopping,
-        warmup,
-        delay,
-        seed,
-        method,
-        order,
-        paced,
-        // Whether the graphs are in the header shows there.
-        work: _,
-        // The cells say what was measured, and at which depths.
-        prompts: _,
-        embeddings: _,
-        generations: _,
-        pairs: _,
-        depths: _,
-        // With a stopping rule that one's largest number counts.
-        n_reps: _,
-        // The cells say what was repeated, and what was disturbed.
-        repeat_percent: _,
-        exclusive: _,
-    } = request;
-    Config {
-        n_batch: Some(*n_batch),
-        n_ubatch: Some(*n_ubatch),
-        n_threads: Some(*n_threads),
-        n_threads_batch: Some(*n_threads_batch),
-        cpu_mask: mask(cpu_mask),
-        cpu_strict: Some(*cpu_strict),
-        poll: Some(*poll),
-        prio: Some(*prio),
-        type_k: type_k.name().into(),
-        type_v: type_v.name().into(),
-        n_gpu_layers: Some(*n_gpu_layers),
-        n_cpu_moe: Some(*n_cpu_moe),
-        split_mode: split_mode.name().into(),
-        main_gpu: Some(*main_gpu),
-        no_kv_offload: Some(!offload_kqv),
-        flash_attn: Some(match flash_attn {
-            FlashAttn::Auto => FlashAttnSetting::Auto,
-            FlashAttn::Off => FlashAttnSetting::Off,
-            FlashAttn::On => FlashAttnSetting::On,
-        }),
-        devices: list(devices, "/", if *no_devices { "none" } else { "auto" }, Device::name),
-        tensor_split: list(tensor_split, "/", "0.00", |share| format!("{share:.2}")),
-        tensor_buft_overrides: list(tensor_buft_overrides, ";", "none", |(pattern, buffer_type)| {
-            format!("{pattern}={buffer_type}")
-        }),
-        load_mode: load_mode.name().into(),
-        lazy_mode: lazy_mode.name().into(),
-        embeddings: Some(*embeddings),
-        no_op_offload: Some(!op_offload),
-        no_host: Some(*no_host),
-        repack: Some(*use_extra_bufts),
-        swa_full: Some(*swa_full),
-        n_seq_max: Some(*n_seq_max),
-        kv_unified: Some(*kv_unified),
-        check_tensors: Some(*check_tensors),
-        fit_target: Some(fit.map_or(0, |fit| fit.margin_mib)),
-        fit_min_ctx: Some(fit.map_or(0, |fit| fit.n_ctx)),
-        // Of the whole process, which the backend knows.
-        numa: None,
-        delay: Some(*delay),
-        seed: Some(*seed),
-        n_reps: Some(request.n_reps_max()),
-        stopping: *stopping,
-        warmup: Some(*warmup),
-        method: Some(*method),
-        order: Some(*order),
-        pace: paced.then_some(PACE_VERSION),
+macro_rules! asked {
+    (llama_bench { $($llama_bench:tt)* } own { $($own:tt)* }) => { asked! { $($llama_bench)* $($own)* } };
+    ($(
+        $(#[$($doc:tt)*])*
+        $field:ident: $type:ty
+            [$($row:tt)*] $known:tt $other:tt
+            [$(context($($c:ident),*): $of_context:expr;)?
+             $(model($($m:ident),*): $of_model:expr;)?
+             $(request($($r:ident),*): $of_request:expr;)?]
+            $arg:tt;
+    )*) => {
+        /// What is recorded of how a model is loaded and a context made. Both are taken apart without a rest: a new field
+        /// does not compile until the table of parameters has it, or the list of those that no record needs.
+        pub(crate) fn of_params(model: &ModelParams, context: &ContextParams) -> Config {
+            let ModelParams {
+                $($($($m,)*)?)*
+                // A model without weights cannot be measured.
+                vocab_only: _,
+                no_alloc: _,
+                // Refused: see `unrecorded`.
+                kv_overrides: _,
+                // Loaded, and applied to no context.
+                lora: _,
+            } = model;
+            let ContextParams {
+                $($($($c,)*)?)*
+                // The plan decides it; what came of it is in `Resolved`.
+                n_ctx: _,
+                // Refused: see `unrecorded`.
+                pooling: _,
+                rope: _,
+            } = context;
+            Config {
+                $( $($field: $of_context,)? $($field: $of_model,)? )*
+                ..Config::default()
+            }
+        }
+
+        /// What is recorded of what was asked for: everything that can change a figure. How threads are placed on NUMA
+        /// nodes is of the whole process: the backend knows it.
+        fn config(model: &ModelParams, context: &ContextParams, request: &Request) -> Config {
+            let Request {
+                $($($($r,)*)?)*
+                // Whether the graphs are in the header shows there.
+                work: _,
+                // The cells say what was measured, and at which depths.
+                prompts: _,
+                embeddings: _,
+                generations: _,
+                pairs: _,
+                depths: _,
+                // The cells say what was repeated, and what was disturbed.
+                repeat_percent: _,
+                exclusive: _,
+            } = request;
+            Config {
+                $( $($field: $of_request,)? )*
+                ..of_params(model, context)
+            }
+        }
+    };
+}
+parameters!(asked);
+
+fn asked_flash_attn(asked: FlashAttn) -> FlashAttnSetting {
+    match asked {
+        FlashAttn::Auto => FlashAttnSetting::Auto,
+        FlashAttn::Off => FlashAttnSetting::Off,
+        FlashAttn::On => FlashAttnSetting::On,
     }
 }
 
-/// Joins the items, or says `empty` where there are none.
+/// With two decimals, as llama-bench has it, or as many as it takes to be exact.
+fn share(share: &f32) -> String {
+    let short = format!("{share:.2}");
+    if short.parse() == Ok(*share) { short } else { share.to_string() }
+}
+
+/// The items joined, or `empty` without any.
 fn list<T>(items: &[T], separator: &str, empty: &str, show: impl Fn(&T) -> String) -> String {
     if items.is_empty() {
         return empty.into();
@@ -260,18 +218,17 @@ mod tests {
         }
     }
 
-    /// One changed value for each field of a struct; one that has none here does not compile.
+    /// One changed value for each field of a struct. The table of parameters has a test of its own for those that a flag
+    /// asks for; here are all that were there when this was written.
     macro_rules! changes {
-        ($type:ident $part:ident { $($field:ident: $value:expr => $effect:expr),+ $(,)? }) => {{
-            // Without a rest: a new field must be added here.
-            let _ = |parameters: $type| { let $type { $($field: _),+ } = parameters; };
+        ($type:ident $part:ident { $($field:ident: $value:expr => $effect:expr),+ $(,)? }) => {
             vec![$((
                 stringify!($field),
                 Box::new(|parameters: &mut Parameters| parameters.$part.$field = $value)
                     as Box<dyn Fn(&mut Parameters)>,
                 $effect,
             )),+]
-        }};
+        };
     }
 
     #[test]
@@ -353,7 +310,7 @@ mod tests {
             let (before_key, now_key) = (key(before.clone()), key(now.clone()));
             assert_eq!(before_key.fingerprint() != now_key.fingerprint(), effect == Keyed, "{name}: keyed");
             assert_eq!(before_key.differences(&now_key).is_empty(), effect != Keyed, "{name}: named");
-            // Whatever is recorded tells two runs apart and comes back from a file.
+            // What is recorded tells two runs apart and comes back from a file.
             let header = |config: Config| Header { config, ..Header::default() };
             let differences = header(before).differences(&header(now.clone()));
             assert_eq!(differences.is_empty(), effect == Elsewhere, "{name}: {differences:?}");

@@ -52,6 +52,8 @@ mod work;
 
 pub(crate) use campaign::places_of;
 pub use campaign::{Campaign, Campaigned, Configuration, Grid, Source};
+#[cfg(feature = "cli")]
+pub(crate) use describe::of_params;
 pub use error::BenchError;
 pub use forecast::{Extent, Forecast, Position, ProgressLine, TimeLeft, clock_words};
 pub use llama_target::LlamaTarget;

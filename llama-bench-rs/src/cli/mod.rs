@@ -2,7 +2,7 @@
 //!
 //! | group | flags |
 //! |---|---|
-//! | [`ModelArgs`] | which models, and where their parts go: `-m`, `--shape`, `-ngl`, `-ot` |
+//! | [`ModelArgs`] | which models, on which devices: `-m`, `--shape`, `-ngl`, `-ot` |
 //! | [`ContextArgs`] | how contexts are made: `-b`, `-ub`, `-fa`, `-ctk`, `-t` |
 //! | [`TestArgs`] | what is measured: `-p`, `-n`, `-pg`, `-d` |
 //! | [`RunArgs`] | repetitions, stopping rule, order, several runs: `-r`, `--until`, `--runs` |
@@ -36,8 +36,10 @@
 //! dash (`-ngl -1`). Numbers may be lists and ranges, and every value is checked before anything is loaded. `-h` prints
 //! the flags that most people need on one screen, without those that say `hide_short_help`; `--help` prints all.
 
+mod combinations;
 mod context;
 mod flags_of;
+mod given;
 mod help;
 mod model;
 mod names;

@@ -3,19 +3,56 @@
 use std::{path::PathBuf, str::FromStr};
 
 use super::{
-    Devices, Integers, Numbers, OverrideList, TensorSplit, all, all_integers,
-    context::vary,
+    Devices, Integers, Numbers, OverrideList, TensorSplit,
+    combinations::Combinations,
+    given::Given,
     values::{mmap, switch, whole},
 };
 use crate::{
     Error,
     gguf::{FileType, Shape, Synthetic},
     llama::{Backend, Fit, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode},
+    record::parameters::parameters,
 };
 
-/// Which models are loaded and where their parts go. Each flag takes a list and may be repeated.
-#[derive(Clone, Debug, clap::Args)]
-pub struct ModelArgs {
+macro_rules! model {
+    ({ $($first:tt)* } { $($last:tt)* } llama_bench { $($llama_bench:tt)* } own { $($own:tt)* }) => {
+        model! { { $($first)* } { $($last)* } $($llama_bench)* $($own)* }
+    };
+    ({ $($first:tt)* } { $($last:tt)* } $(
+        $(#[$($doc:tt)*])*
+        $field:ident: $type:ty
+            [$($row:tt)*] $known:tt $other:tt $from:tt
+            [$(model { $(#[$($meta:tt)*])* $arg:ident: $arg_type:ty => $set:expr })? $(context { $($of_context:tt)* })?];
+    )*) => {
+        /// Which models are loaded, and onto which devices. Each flag takes a list and may be repeated.
+        ///
+        /// ```no_run
+        /// # #[derive(clap::Parser)] struct Args { #[command(flatten)] model: llama_bench_rs::cli::ModelArgs }
+        /// use llama_bench_rs::llama::{Backend, Model};
+        ///
+        /// let args: Args = llama_bench_rs::cli::try_parse_from(["app", "-m", "a.gguf", "-ngl", "99"])?;
+        /// let backend = Backend::init()?;
+        /// let model = Model::load(&backend, args.model.file("tiny")?, &args.model.one(&backend)?)?;
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        #[derive(Clone, Debug, clap::Args)]
+        pub struct ModelArgs {
+            $($first)*
+            $( $( $(#[$($meta)*])* pub $arg: $arg_type, )? )*
+            $($last)*
+        }
+
+        impl ModelArgs {
+            /// Adds the parameters whose flags the table has.
+            fn vary(&self, combinations: &mut Combinations<'_, ModelParams>) {
+                $( $( combinations.vary(stringify!($field), self.$arg.given(), $set); )? )*
+            }
+        }
+    };
+}
+
+parameters! { model {
     /// Model files (GGUF)
     ///
     /// Of a split model name the first part.
@@ -43,43 +80,12 @@ pub struct ModelArgs {
     /// Older form of -lm dio: 1 for dio, 0 to leave the choice to -mmp
     #[arg(long, visible_alias = "dio", value_name = "0|1", value_delimiter = ',', value_parser = switch, hide_short_help = true, help_heading = "Model")]
     pub direct_io: Vec<bool>,
-    /// Whether marked tensors are read on demand: off, auto, on
-    #[arg(long, visible_alias = "lzm", value_name = "MODE", default_value = "auto", value_delimiter = ',', value_parser = LazyMode::from_str, hide_short_help = true, help_heading = "Model")]
-    pub lazy_mode: Vec<LazyMode>,
-    /// Allow repacking weights for the CPU
-    #[arg(long, value_name = "0|1", default_value = "1", value_delimiter = ',', value_parser = switch, hide_short_help = true, help_heading = "Model")]
-    pub repack: Vec<bool>,
-
-    /// Layers on the devices; -1 for all
-    #[arg(long, visible_alias = "ngl", alias = "gpu-layers", value_name = "N", default_value = "-1", value_parser = Integers::from_str, help_heading = "Devices")]
-    pub n_gpu_layers: Vec<Integers>,
-    /// Layers whose experts stay on the CPU
-    #[arg(long, visible_alias = "ncmoe", value_name = "N", default_value = "0", value_parser = Numbers::from_str, help_heading = "Devices")]
-    pub n_cpu_moe: Vec<Numbers>,
+} {
     /// Devices to use, joined by /
     ///
     /// auto for all, none for the CPU alone; CUDA0/CUDA1 is one value. --list-devices names those there are.
     #[arg(long, visible_alias = "dev", value_name = "DEV/DEV", default_value = "auto", value_delimiter = ',', value_parser = Devices::from_str, help_heading = "Devices")]
     pub device: Vec<Devices>,
-    /// Split: none, layer, row, tensor
-    ///
-    /// How to spread the model over several devices.
-    #[arg(long, visible_alias = "sm", value_name = "MODE", default_value = "layer", value_delimiter = ',', value_parser = SplitMode::from_str, help_heading = "Devices")]
-    pub split_mode: Vec<SplitMode>,
-    /// Share of each device, joined by /
-    ///
-    /// 3/1 is one value; 0 for shares by free memory.
-    #[arg(long, visible_alias = "ts", value_name = "SHARE/SHARE", default_value = "0", value_delimiter = ',', value_parser = TensorSplit::from_str, help_heading = "Devices", hide_short_help = true)]
-    pub tensor_split: Vec<TensorSplit>,
-    /// The device for everything with split mode none, by number
-    #[arg(long, visible_alias = "mg", value_name = "I", default_value = "0", value_parser = Integers::from_str, help_heading = "Devices", hide_short_help = true)]
-    pub main_gpu: Vec<Integers>,
-    /// Tensors to keep in another buffer type
-    ///
-    /// Patterns of tensor names and the buffer types that keep the matches, joined by `;`, such as exps=CPU. An empty
-    /// value for none.
-    #[arg(long, visible_alias = "ot", value_name = "PATTERN=BUFFER", value_parser = OverrideList::from_str, help_heading = "Devices", hide_short_help = true)]
-    pub override_tensor: Vec<OverrideList>,
     /// Memory to leave free on each device, in MiB [default: 0, no fit]
     ///
     /// Of the layers that -ngl asks for, those that fit are placed on the devices.
@@ -104,10 +110,7 @@ pub struct ModelArgs {
         hide_short_help = true
     )]
     pub fit_ctx: Vec<u32>,
-    /// Bypass the host buffer
-    #[arg(long, value_name = "0|1", default_value = "0", value_delimiter = ',', value_parser = switch, help_heading = "Devices", hide_short_help = true)]
-    pub no_host: Vec<bool>,
-}
+} }
 
 /// llama-bench's context beside a model that is fitted, in tokens.
 const FIT_CTX: u32 = 4096;
@@ -145,22 +148,14 @@ impl ModelArgs {
     pub fn combinations(&self, backend: &Backend, n_ctx: u32) -> Result<Vec<ModelParams>, LlamaError> {
         let places =
             self.device.iter().map(|devices| place(devices, backend)).collect::<Result<Vec<_>, _>>()?;
-        let overrides: Vec<_> =
-            self.override_tensor.iter().flat_map(|OverrideList(lists)| lists.iter().cloned()).collect();
-        let params = vary(vec![ModelParams::default()], &self.fits(n_ctx), ModelParams::fit);
-        let params = vary(params, &all_integers(&self.n_gpu_layers), ModelParams::n_gpu_layers);
-        let params = vary(params, &all(&self.n_cpu_moe), ModelParams::n_cpu_moe);
-        let params = vary(params, &self.split_mode, ModelParams::split_mode);
-        let params = vary(params, &self.load_modes(), ModelParams::load_mode);
-        let params = vary(params, &self.lazy_mode, ModelParams::lazy_mode);
-        let params = vary(params, &all_integers(&self.main_gpu), ModelParams::main_gpu);
-        let params = vary(params, &places, |p, place: ModelParams| {
+        let mut combinations = Combinations::new();
+        self.vary(&mut combinations);
+        combinations.vary("fit_target", self.fits(n_ctx), ModelParams::fit);
+        combinations.vary("load_mode", self.load_modes(), ModelParams::load_mode);
+        combinations.vary("devices", places, |p, place: ModelParams| {
             p.devices(place.devices).no_devices(place.no_devices)
         });
-        let params = vary(params, &self.tensor_split, |p, TensorSplit(shares)| p.tensor_split(shares));
-        let params = vary(params, &overrides, ModelParams::tensor_buft_overrides);
-        let params = vary(params, &self.no_host, ModelParams::no_host);
-        Ok(vary(params, &self.repack, ModelParams::use_extra_bufts))
+        Ok(combinations.of(ModelParams::default()))
     }
 
     /// The one way to load the model, for a program that takes no lists.
@@ -214,8 +209,7 @@ impl ModelArgs {
         }
     }
 
-    /// The synthetic models that are asked for, none of which is made yet; without any model, that of the shape
-    /// `default`.
+    /// The synthetic models that are asked for, not written yet; without any model, that of the shape `default`.
     ///
     /// # Errors
     /// An unknown shape or file type.
@@ -253,7 +247,7 @@ impl ModelArgs {
         let mut modes = self.load_mode.clone();
         match (self.mmap.as_slice(), self.direct_io.as_slice()) {
             (mmap, []) => modes.extend(mmap),
-            // Two flags in llama-bench's older versions, of which mmap was on by default.
+            // Two flags in llama-bench's older versions; mmap was on by default.
             (mmap, direct_io) => {
                 let mmap = if mmap.is_empty() { &[LoadMode::Mmap] } else { mmap };
                 for &mode in mmap {

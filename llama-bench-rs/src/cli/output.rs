@@ -1,4 +1,4 @@
-//! Flags that say where results go.
+//! Flags for the results: format and file.
 
 use std::{path::PathBuf, str::FromStr};
 

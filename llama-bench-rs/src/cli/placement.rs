@@ -1,4 +1,4 @@
-//! Where the parts of a model go: flags whose values are lists themselves, with `/` or `;` between the items.
+//! On which devices a model is placed: flags whose values are lists themselves, with `/` or `;` between the items.
 
 use std::str::FromStr;
 
@@ -23,7 +23,7 @@ impl FromStr for Devices {
             [one] if one == "none" => Ok(Self::None),
             names if names.iter().all(|name| !name.is_empty()) => Ok(Self::Named(names.to_vec())),
             _ => Err(format!(
-                "{text:?} names no device in one place: write auto, none, or names such as CUDA0/CUDA1"
+                "{text:?} has an empty name of a device: write auto, none, or names such as CUDA0/CUDA1"
             )),
         }
     }
@@ -82,7 +82,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| format!("{text:?} is not an override: write PATTERN=BUFFER, such as exps=CPU"))
 }
 
-/// Splits where the separator is not part of a regular expression: `{1,3}`, `[,;]`, `(a|b)` or after a backslash.
+/// Splits at separators outside regular expressions: not in `{1,3}`, `[,;]`, `(a|b)` or after a backslash.
 fn split_outside_brackets(text: &str, separator: char) -> Vec<&str> {
     let (mut parts, mut start, mut n_open) = (Vec::new(), 0, 0_u32);
     let (mut escaped, mut in_class) = (false, false);

@@ -1,4 +1,4 @@
-//! Flags that say how measuring goes. Of a repeated one the last counts.
+//! Flags for repetitions, their order and several runs. Of a repeated one the last counts.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
     units::Share,
 };
 
-/// How often and in which order is measured. Of a repeated flag the last counts.
+/// How often and in which order to measure. Of a repeated flag the last counts.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RunArgs {
     /// Repetitions per cell
@@ -117,7 +117,7 @@ impl From<MethodArg> for Method {
 /// The order of repetitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OrderArg {
-    /// Rounds where they are cheap.
+    /// Rounds if they are cheap.
     Auto,
     /// Over all cells.
     Rounds,
@@ -147,8 +147,8 @@ pub enum RunsIn {
 }
 
 impl RunArgs {
-    /// Asks a sweep to measure like this, with the rule that [`stopping`](Self::stopping) gave. How many runs there are is
-    /// the program's to do.
+    /// Sets up a sweep like this, with the rule from [`stopping`](Self::stopping). The program itself repeats
+    /// [`runs`](Self::runs).
     #[must_use]
     pub fn ask<'m>(&self, sweep: Sweep<'m>, stopping: Option<StoppingRule>) -> Sweep<'m> {
         let sweep = sweep

@@ -1,4 +1,4 @@
-//! Flags that choose what is measured.
+//! Flags for the tests to measure and their depths.
 
 use std::str::FromStr;
 
@@ -28,14 +28,14 @@ pub struct TestArgs {
 pub struct DefaultTests<'a> {
     /// Length of a prompt in tokens, if neither prompts nor generations are asked for.
     pub n_prompt: u32,
-    /// Length of a generation in tokens, likewise.
+    /// Length of a generation in tokens, if neither prompts nor generations are asked for.
     pub n_gen: u32,
     /// Depths in tokens.
     pub depths: &'a [u32],
 }
 
 impl TestArgs {
-    /// Asks a sweep for these tests.
+    /// Adds these tests to a sweep.
     #[must_use]
     pub fn ask<'m>(&self, sweep: Sweep<'m>, default: DefaultTests<'_>) -> Sweep<'m> {
         let is_given = !(self.n_prompt.is_empty() && self.n_gen.is_empty() && self.pg.is_empty());
@@ -52,7 +52,7 @@ impl TestArgs {
         self.pg.iter().fold(sweep, |sweep, &(n_prompt, n_gen)| sweep.pg(n_prompt, n_gen))
     }
 
-    /// Tokens of the context that the tests asked for need at least.
+    /// The smallest context for these tests, in tokens.
     pub fn n_ctx(&self) -> u32 {
         let lengths = [all(&self.n_prompt), all(&self.n_gen)].concat();
         let pairs = self.pg.iter().map(|(n_prompt, n_gen)| n_prompt.saturating_add(*n_gen));

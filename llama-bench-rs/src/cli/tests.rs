@@ -3,7 +3,14 @@
 use clap::{CommandFactory, Parser};
 
 use super::*;
-use crate::llama::{Backend, ContextParams, FlashAttn, KvType, LoadMode, ModelParams, SplitMode};
+use crate::{
+    bench::Sweep,
+    llama::{Backend, ContextParams, FlashAttn, KvType, LoadMode, ModelParams, SplitMode},
+    record::{
+        Config, Failure,
+        parameters::{Flag, PARAMETERS, tests::changed},
+    },
+};
 
 /// Does something.
 ///
@@ -84,6 +91,47 @@ fn flags_lead_back_to_the_parameters() {
         assert_eq!(app.context.params(), std::slice::from_ref(context), "{flags:?}");
     }
     assert!(flags_of(&ModelParams::default(), &ContextParams::default()).is_empty());
+}
+
+/// What is recorded of a sweep with the flags of a line.
+fn asked(words: &[String]) -> Config {
+    let line = ["app".to_owned()].into_iter().chain(words.iter().cloned());
+    let app: App = try_parse_from(line).unwrap_or_else(|error| panic!("{words:?}: {error}"));
+    let model = app.model.combinations(&Backend::init().unwrap(), 0).unwrap().swap_remove(0);
+    let context = app.context.params().swap_remove(0);
+    let sweep = Sweep::not_loaded("a.gguf", &model, Failure { kind: "test".into(), message: String::new() });
+    let sweep = app.run.ask(sweep.context(context).prompt(1), app.run.stopping().unwrap());
+    let mut config = sweep.header().unwrap().config;
+    // Set for the whole process, before anything is measured.
+    config.numa = Some(app.run.numa.map_or("disabled", |numa| numa.name()).into());
+    config
+}
+
+#[test]
+fn every_flag_of_the_table_of_parameters_is_read_and_written() {
+    let usual = asked(&[]);
+    for parameter in PARAMETERS {
+        let wanted = changed(parameter, &usual);
+        let flags = parameter.flags(&wanted);
+        assert_eq!(flags.is_empty(), parameter.flag == Flag::Nothing, "{}", parameter.field);
+        if !flags.is_empty() {
+            let read = asked(&flags);
+            assert_eq!(parameter.value(&read), parameter.value(&wanted), "{flags:?}");
+            assert_ne!(parameter.value(&read), parameter.value(&usual), "{flags:?}");
+        }
+        // What one gets without a flag is asked for by none, or by one that says the same.
+        let flags = parameter.flags(&usual);
+        assert_eq!(asked(&flags), usual, "{flags:?}");
+    }
+}
+
+#[test]
+fn shares_of_devices_come_back_exactly() {
+    let model = ModelParams::default().tensor_split(vec![0.125, 2.0 / 3.0, 1.0]);
+    let flags = flags_of(&model, &ContextParams::default());
+    let line = ["app".to_owned()].into_iter().chain(flags);
+    let app: App = try_parse_from(line).unwrap();
+    assert_eq!(app.model.params(&Backend::init().unwrap(), 0).unwrap(), [model]);
 }
 
 /// Nothing is loaded for any of these.

@@ -85,7 +85,7 @@ pub struct CpuMask(pub Vec<bool>);
 impl FromStr for CpuMask {
     type Err = String;
 
-    /// Hexadecimal digits, with or without `0x`, as many as one likes as long as no CPU from 512 on is named.
+    /// Any number of hexadecimal digits, with or without `0x`. CPUs from 512 on cannot be named.
     fn from_str(text: &str) -> Result<Self, String> {
         let digits = text.strip_prefix("0x").or(text.strip_prefix("0X")).unwrap_or(text);
         let nibbles: Option<Vec<u32>> = digits.chars().rev().map(|digit| digit.to_digit(16)).collect();

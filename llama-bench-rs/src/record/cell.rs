@@ -76,14 +76,14 @@ impl FromStr for TestKind {
     }
 }
 
-/// A text that names no test.
+/// The text does not name a test.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a test: write pp512, tg128 or embd512")]
 pub struct TestKindError(pub String);
 
 crate::error::debug_like_display!(TestKindError);
 
-/// A pg test: a prompt directly followed by a generation, reported as two cells that carry the same group.
+/// A pg test: a prompt directly followed by a generation. It is reported as two cells with the same group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Group {
     /// Prompt tokens of the pg test.
@@ -99,7 +99,7 @@ pub struct Test {
     pub kind: TestKind,
     /// Tokens in the context when the clock starts.
     pub n_depth: u32,
-    /// The pg test that this is one half of, if it is.
+    /// The pg test that this is one half of; `None` for a test of its own.
     pub group: Option<Group>,
 }
 
@@ -117,14 +117,14 @@ impl fmt::Display for Test {
     }
 }
 
-/// One test at one depth and what came of it.
+/// One test at one depth, with its result.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
-    /// What was to be measured.
+    /// What was measured, or would have been.
     pub test: Test,
     /// When its first repetition began, in UTC (RFC 3339, whole seconds).
     pub started_at: String,
-    /// The samples, or why there are none.
+    /// The samples, or the reason why the cell failed.
     pub outcome: Outcome,
 }
 
@@ -157,35 +157,35 @@ impl Cell {
     }
 }
 
-/// What came of a cell.
+/// The result of a cell.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "a report has few cells, and nearly all are measured")]
 pub enum Outcome {
     /// At least one repetition was timed.
     Measured(Measured),
-    /// Only another tool's summary is known: llama-bench writes no samples into CSV and SQL. Never made by a sweep.
+    /// Only a summary by another tool is known: llama-bench writes no samples into CSV and SQL. A sweep never makes one.
     Summarised(Summarised),
-    /// No figure: the reason stands in its place, and the other cells went on.
+    /// There is a reason in place of figures. The other cells were still measured.
     Failed(Failure),
 }
 
-/// The raw result of a cell.
+/// The raw samples of a cell.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
     /// Every repetition that counts, in the order measured.
     pub samples: Vec<Sample>,
-    /// Repetitions that were disturbed and repeated, in the order measured: part of no figure.
+    /// Repetitions that were disturbed and therefore repeated, in the order measured. No figure includes them.
     pub set_aside: Vec<Sample>,
     /// A generation straight after the live fill reached this depth, kept apart from `samples`: the state in which a
-    /// user's program generates. It may be shorter than a repetition, and has no pace; compare its steps.
+    /// user's program generates. It may be shorter than a repetition and is not calibrated: compare its steps.
     pub live: Option<Sample>,
-    /// How the context was brought back to the depth before each repetition; `None` if a file does not tell.
+    /// How the context was brought back to the depth before each repetition; `None` if a file does not say.
     pub rewind: Option<Rewind>,
-    /// How the warm-up went; `None` if a file does not tell.
+    /// How the warm-up went; `None` if a file does not say.
     pub warmup: Option<Warmup>,
     /// What ended the repetitions; `None` if their number was fixed.
     pub stop: Option<Stop>,
-    /// What each GPU did meanwhile; empty where nothing could be told.
+    /// What each GPU did meanwhile; empty if nothing is known.
     pub conditions: Vec<GpuConditions>,
 }
 
@@ -209,18 +209,18 @@ pub struct Sample {
     pub elapsed: Duration,
     /// For tg, the time of each token in order; empty for pp and embd.
     pub steps: Vec<Duration>,
-    /// When it began, counted from the start of the run: shows order and drift. `None` if a file does not tell.
+    /// When it began, counted from the start of the run: shows order and drift. `None` if a file does not say.
     pub at: Option<Duration>,
-    /// What the control work ([`bench::pace`](crate::bench::pace)) took just before it: the slower the machine at that
-    /// moment, the longer. `None` if it was not run, or says nothing because the model is not on the CPU alone.
+    /// Time of the calibration loop ([`bench::pace`](crate::bench::pace)) just before it: longer if the machine was slower
+    /// at that moment. `None` if the loop was not run, or the model is not on the CPU alone.
     #[serde(default)]
     pub pace: Option<Duration>,
-    /// What other programs took from it; `None` if a file or the system does not tell.
+    /// What other programs took from it; `None` if a file or the system does not say.
     #[serde(default)]
     pub disturbance: Option<Disturbance>,
 }
 
-/// How a context gets back to a depth.
+/// How a context returns to a depth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -242,8 +242,8 @@ pub enum Rewind {
 /// What was run before the first timed repetition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warmup {
-    /// Untimed repetitions run, and chunks of the fill that served as such; 0 if the warm-up was turned off.
+    /// Untimed repetitions, and chunks of the fill that served as such; 0 if the warm-up was turned off.
     pub n_runs: u32,
-    /// Whether two successive runs agreed before the cap was reached; `None` if that was not looked for.
+    /// Whether two successive runs agreed before the limit was reached; `None` if that was not checked.
     pub settled: Option<bool>,
 }

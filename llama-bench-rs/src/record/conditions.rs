@@ -18,7 +18,7 @@ pub struct GpuConditions {
     pub temperature_max_c: Option<u32>,
     /// Highest power draw seen, in milliwatts.
     pub power_max_mw: Option<u32>,
-    /// What held its clocks down, in the driver's words, such as `sw_power_cap`; idling is not among them.
+    /// What kept its clocks down, in the driver's words, such as `sw_power_cap`; idling is left out.
     pub throttled: BTreeSet<String>,
 }
 

@@ -2,20 +2,20 @@ use std::fmt;
 
 use super::{Cell, Config};
 
-/// How far a cell came that was interrupted between its repetitions.
+/// The progress of a cell that was interrupted between two repetitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CutShort {
-    /// Repetitions that it has.
+    /// Repetitions done.
     pub n_done: usize,
-    /// Repetitions that were asked for; with a stopping rule, the most.
+    /// Repetitions asked for; with a stopping rule, the most.
     pub n_planned: u32,
-    /// A stopping rule would have decided how many of them are needed.
+    /// Whether a stopping rule would have decided how many are needed.
     pub has_rule: bool,
 }
 
 impl Cell {
-    /// How far the cell came, if it has figures of fewer repetitions than its run was asked for.
+    /// The cell's progress, if it has fewer repetitions than its run was asked for.
     pub fn cut_short(&self, config: &Config) -> Option<CutShort> {
         let measured = self.measured()?;
         let (n_done, n_planned) = (measured.samples.len(), config.n_reps?);

@@ -1,8 +1,8 @@
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::Header;
+use super::{Header, parameters::differing};
 
 /// A fact in which two runs differ.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,41 +22,57 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Settings of which nothing says that they were not asked for; any other field that is not there is not known.
-const OFF_IF_ABSENT: [&str; 2] = ["stopping", "pace"];
-
 impl Header {
-    /// What differs in what is known before a run begins: build, machine, model and configuration. Memory that is
-    /// free, loading and timing are of the moment and do not count, and what only one of them tells is no difference.
+    /// Differences in what is known before a run begins: build, machine, model and configuration. Free memory, loading and
+    /// timing change from run to run and are left out. A fact that only one header has is not a difference.
+    ///
+    /// ```
+    /// use llama_bench_rs::record::Header;
+    ///
+    /// let [mut one, mut other] = [Header::default(), Header::default()];
+    /// (one.config.n_ubatch, other.config.n_ubatch) = (Some(512), Some(256));
+    /// assert_eq!(one.differences(&other)[0].to_string(), "config.n_ubatch is 512 and was 256");
+    /// ```
     pub fn differences(&self, other: &Self) -> Vec<Difference> {
         let facts = |header: &Self| {
             let mut host = header.host.clone();
             host.devices.iter_mut().for_each(|device| device.memory_free_bytes = None);
-            let Header { build, model, config, .. } = header;
-            [
-                ("build", serde_json::to_value(build)),
+            let parts = [
+                ("build", serde_json::to_value(&header.build)),
                 ("host", serde_json::to_value(host)),
-                ("model", serde_json::to_value(model)),
-                ("config", serde_json::to_value(config)),
-            ]
+                ("model", serde_json::to_value(&header.model)),
+            ];
+            parts.map(|(part, fields)| (part, fields.unwrap_or_default()))
         };
         let mut found = Vec::new();
         for ((part, one), (_, other)) in facts(self).into_iter().zip(facts(other)) {
-            if let (Ok(Value::Object(one)), Ok(Value::Object(mut other))) = (one, other) {
-                for (name, one) in one {
-                    let other = other.remove(&name).unwrap_or(Value::Null);
-                    let is_known = |value: &Value| {
-                        !value.is_null() && value.as_str() != Some("")
-                            || OFF_IF_ABSENT.contains(&name.as_str())
-                    };
-                    if one != other && is_known(&one) && is_known(&other) {
-                        found.push(Difference { field: format!("{part}.{name}"), one, other });
-                    }
-                }
-            }
+            let told = |fields: Value| match fields {
+                Value::Object(fields) => fields.into_iter().filter(|(_, value)| is_known(value)).collect(),
+                _ => Map::new(),
+            };
+            let (one, mut other) = (told(one), told(other));
+            let pairs = one.into_iter().map(|(name, value)| {
+                let other = other.remove(&name);
+                (name, Some(value), other)
+            });
+            found.extend(of_known(pairs).map(|(name, one, other)| (format!("{part}.{name}"), one, other)));
         }
-        found
+        let pairs = differing(&[&self.config, &other.config]).into_iter();
+        let pairs = pairs.map(|it| (it.field, it.value(&self.config), it.value(&other.config)));
+        found.extend(of_known(pairs).map(|(name, one, other)| (format!("config.{name}"), one, other)));
+        found.into_iter().map(|(field, one, other)| Difference { field, one, other }).collect()
     }
+}
+
+fn is_known(value: &Value) -> bool {
+    !value.is_null() && value.as_str() != Some("")
+}
+
+/// Those of the named values of two sides that differ. A value that only one side has is not a difference.
+pub(crate) fn of_known<N, V: PartialEq>(
+    values: impl Iterator<Item = (N, Option<V>, Option<V>)>,
+) -> impl Iterator<Item = (N, V, V)> {
+    values.filter_map(|(name, one, other)| Some((name, one?, other?))).filter(|(_, one, other)| one != other)
 }
 
 #[cfg(test)]

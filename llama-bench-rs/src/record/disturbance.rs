@@ -10,7 +10,7 @@ const DISTURBED: f64 = 0.02;
 
 /// What other programs took from the threads of one repetition, as the operating system counted it.
 ///
-/// A figure that the system does not tell is `None`.
+/// `None` if the system does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Disturbance {
@@ -30,14 +30,14 @@ pub struct Disturbance {
     /// Instructions that the thread retired outside of the kernel; `None` with several threads, which wait for each other
     /// in a loop.
     pub n_instructions: Option<u64>,
-    /// Time on a core of the control work, of which [`Sample::pace`] is the wall time.
+    /// Time on a core of the calibration loop; [`Sample::pace`] is its wall time.
     pub pace_on_core: Option<Duration>,
 }
 
 impl Disturbance {
-    /// The part of a repetition of this length that was lost to others, at least; `None` if the system does not tell.
+    /// The part of a repetition of this length that was lost to others, at least; `None` if the system does not say.
     ///
-    /// It is the longest wait of a thread and the stolen time. On a system that tells neither, it is the time that a
+    /// It is the longest wait of a thread plus the stolen time. If the system counts neither, it is the time that a
     /// single thread was off its core.
     pub fn lost(&self, elapsed: Duration) -> Option<Duration> {
         let lost = match (self.waited, self.stolen) {
@@ -49,8 +49,8 @@ impl Disturbance {
 }
 
 impl Sample {
-    /// Whether other programs took more than 2 % of the repetition's time ([`Disturbance::lost`]). Not so if that is not
-    /// known.
+    /// Whether other programs took more than 2 % of the repetition's time ([`Disturbance::lost`]); `false` if that is
+    /// unknown.
     pub fn is_disturbed(&self) -> bool {
         self.lost_to_others().is_some_and(|lost| lost > self.elapsed.mul_f64(DISTURBED))
     }
@@ -78,8 +78,8 @@ impl Cell {
         samples.iter().filter(|sample| sample.is_disturbed()).count()
     }
 
-    /// The repetitions' times without what was lost to other programs ([`Sample::time_on_core`]) as a set; `None` if that
-    /// of any of them is not known, or the cell has no samples.
+    /// The repetitions' times without what was lost to other programs ([`Sample::time_on_core`]) as a set; `None` if one
+    /// of them is unknown, or the cell has no samples.
     pub fn times_on_core(&self) -> Option<Samples<Duration>> {
         let measured = self.measured()?;
         let times: Option<Vec<Duration>> = measured.samples.iter().map(Sample::time_on_core).collect();

@@ -2,10 +2,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Placement, Work};
-use crate::stats::StoppingRule;
+use super::{Config, Placement, Work};
 
-/// What was measured, on what, and how. What a file does not tell is `None`, or text or a list that is empty.
+/// What was measured, on what, and how. What a file does not say is `None`, empty text or an empty list.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Header {
@@ -17,13 +16,13 @@ pub struct Header {
     pub model: ModelInfo,
     /// What was asked for.
     pub config: Config,
-    /// What llama.cpp made of it.
+    /// How llama.cpp resolved it.
     pub resolved: Resolved,
-    /// The graphs that were computed, one per kind of test; empty if they are not known.
+    /// The graphs that were computed, one per kind of test; empty if unknown.
     pub work: Vec<Work>,
     /// How loading went.
     pub load: Load,
-    /// Where memory lay; `None` if a file or the system does not tell.
+    /// Memory of the process; `None` if a file or the system does not say.
     pub placement: Option<Placement>,
     /// Wall-clock facts of the whole run.
     pub timing: Timing,
@@ -33,7 +32,7 @@ pub struct Header {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Build {
-    /// Commit in seven hexadecimal digits, or as many of a checksum of the source if that does not tell it.
+    /// Commit in seven hexadecimal digits; of a checksum of the source if the commit is unknown.
     pub commit: String,
     /// Upstream's running build number.
     pub number: Option<u32>,
@@ -55,9 +54,9 @@ pub struct Host {
     pub cpu_info: String,
     /// GPU descriptions, comma-separated, as llama-bench has it; empty without one.
     pub gpu_info: String,
-    /// Registered backends, comma-separated, `CPU` if there is no other.
+    /// Registered backends, comma-separated; `CPU` without others.
     pub backends: String,
-    /// Driver and library versions of the GPUs; empty if they are not known.
+    /// Driver and library versions of the GPUs; empty if unknown.
     pub driver: String,
     /// Every device that llama.cpp sees.
     pub devices: Vec<DeviceInfo>,
@@ -67,7 +66,7 @@ pub struct Host {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeviceInfo {
-    /// Name to ask for it by, such as `CUDA0`.
+    /// Its name in llama.cpp, such as `CUDA0`.
     pub name: String,
     /// Human description, such as `NVIDIA GB10`.
     pub description: String,
@@ -131,23 +130,23 @@ pub enum Method {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// [`Order::Rounds`] where the context can cheaply return to any depth, else [`Order::Blocks`].
+    /// [`Order::Rounds`] if the context can cheaply return to any depth, otherwise [`Order::Blocks`].
     #[default]
     Auto,
-    /// One repetition of every cell per round, so that drift of clocks or temperature spreads over all cells. A round
-    /// goes through the depths from deep to shallow, beginning at one that the seed chooses anew each time; the first
-    /// is run in part while the context is filled.
+    /// Interleaved: one repetition of every cell per round, which spreads drift of clocks or temperature over all cells.
+    /// A round goes through the depths from deep to shallow, starting at one that the seed chooses anew each time. Part
+    /// of the first round is run while the context is filled.
     Rounds,
-    /// All repetitions of a depth, then the next depth: needs no whole snapshot.
+    /// Per depth: all repetitions of a depth, then the next depth. Needs no snapshot of the whole context.
     Blocks,
-    /// [`Order::Blocks`] with repetitions of other configurations in between, each in a context of its own: what
-    /// [`interleave`](crate::bench::interleave) and a [`Campaign`](crate::bench::Campaign) make of several sweeps. Asked
-    /// of a sweep that runs alone, it is [`Order::Blocks`].
+    /// Per depth, with repetitions of other configurations in between, each in its own context:
+    /// [`interleave`](crate::bench::interleave) and a [`Campaign`](crate::bench::Campaign) run several sweeps like this. A
+    /// sweep that runs alone takes [`Order::Blocks`] instead.
     Interleaved,
 }
 
 impl Order {
-    /// The order that is taken: what was asked for, and where that was left open, rounds if they are cheap.
+    /// The order to take: the one asked for; if left open, rounds if they are cheap.
     pub(crate) fn resolve(self, rounds_are_cheap: impl FnOnce() -> bool) -> Self {
         match self {
             Order::Auto if rounds_are_cheap() => Order::Rounds,
@@ -157,98 +156,11 @@ impl Order {
     }
 }
 
-/// What was asked for; names and meaning as in llama-bench.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Config {
-    /// Logical batch size, in tokens.
-    pub n_batch: Option<u32>,
-    /// Physical batch size, in tokens.
-    pub n_ubatch: Option<u32>,
-    /// Threads for generation.
-    pub n_threads: Option<u32>,
-    /// Threads for prompt processing; equal to `n_threads` in llama-bench.
-    pub n_threads_batch: Option<u32>,
-    /// CPU affinity mask in hexadecimal; `0x0` for none.
-    pub cpu_mask: String,
-    /// Strict CPU placement.
-    pub cpu_strict: Option<bool>,
-    /// Polling level of the thread pool, 0 to 100.
-    pub poll: Option<u32>,
-    /// Priority of the pool's threads, -1 (low) to 3 (realtime).
-    pub prio: Option<i32>,
-    /// ggml type of the K cache, such as `f16`.
-    pub type_k: String,
-    /// ggml type of the V cache.
-    pub type_v: String,
-    /// GPU layers asked for; -1 for all.
-    pub n_gpu_layers: Option<i32>,
-    /// Layers whose experts stay on the CPU.
-    pub n_cpu_moe: Option<u32>,
-    /// `none`, `layer`, `row` or `tensor`.
-    pub split_mode: String,
-    /// Index of the main GPU.
-    pub main_gpu: Option<i32>,
-    /// The KV cache stays in host memory.
-    pub no_kv_offload: Option<bool>,
-    /// Flash attention as asked for.
-    pub flash_attn: Option<FlashAttnSetting>,
-    /// Devices asked for, `auto` if left to llama.cpp.
-    pub devices: String,
-    /// Share of each device, `/`-separated with two decimals.
-    pub tensor_split: String,
-    /// `pattern=buffer;…`, `none` without any.
-    pub tensor_buft_overrides: String,
-    /// `auto`, `none`, `mmap`, `mlock`, `mmap+mlock` or `dio`, as `llama_load_mode_name` has it.
-    pub load_mode: String,
-    /// `off`, `auto` or `on`.
-    pub lazy_mode: String,
-    /// Embeddings are computed in every test, not in those of embeddings alone.
-    pub embeddings: Option<bool>,
-    /// Host operations are not offloaded.
-    pub no_op_offload: Option<bool>,
-    /// The host buffer is bypassed.
-    pub no_host: Option<bool>,
-    /// Weights may be repacked for the CPU (extra buffer types).
-    pub repack: Option<bool>,
-    /// Sliding-window layers keep the whole context.
-    pub swa_full: Option<bool>,
-    /// Sequences that the context can hold apart.
-    pub n_seq_max: Option<u32>,
-    /// One KV buffer for all sequences.
-    pub kv_unified: Option<bool>,
-    /// Every tensor's data was checked while loading, which takes time.
-    pub check_tensors: Option<bool>,
-    /// MiB that layers on devices were chosen to leave free; 0 if they were not chosen so.
-    pub fit_target: Option<u64>,
-    /// Tokens of the context that had to fit beside them; 0 if they were not chosen so.
-    pub fit_min_ctx: Option<u32>,
-    /// How threads are placed on NUMA nodes: `disabled`, `distribute`, `isolate` or `numactl`.
-    pub numa: Option<String>,
-    /// Pause before each test.
-    pub delay: Option<Duration>,
-    /// Seed of the random tokens.
-    pub seed: Option<u64>,
-    /// Repetitions asked for; with a stopping rule, the most.
-    pub n_reps: Option<u32>,
-    /// The rule that ends a cell's repetitions; `None` for a fixed number.
-    pub stopping: Option<StoppingRule>,
-    /// Whether a warm-up was asked for.
-    pub warmup: Option<bool>,
-    /// How depths are reached.
-    pub method: Option<Method>,
-    /// Order of repetitions asked for; which one was taken is in [`Resolved::order`].
-    pub order: Option<Order>,
-    /// Which control work told the pace of the machine before each repetition, its version; `None` if that was not
-    /// asked for.
-    pub pace: Option<u32>,
-}
-
-/// What llama.cpp made of the configuration.
+/// How llama.cpp resolved the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Resolved {
-    /// Whether flash attention was really used; `None` if it could not be told.
+    /// Whether flash attention was used; `None` if unknown.
     pub flash_attn: Option<bool>,
     /// Cells of the context, in tokens, after padding.
     pub n_ctx: Option<u32>,
@@ -256,7 +168,7 @@ pub struct Resolved {
     pub offloaded_layers: Option<(u32, u32)>,
     /// Memory used, by device or buffer type.
     pub memory: BTreeMap<String, DeviceMemory>,
-    /// In which order repetitions were run: rounds or blocks; `None` if it is not known.
+    /// The order in which repetitions were run; `None` if unknown.
     pub order: Option<Order>,
 }
 

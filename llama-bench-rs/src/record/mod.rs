@@ -1,8 +1,18 @@
-//! What a sweep leaves behind: raw samples and everything needed to judge them.
+//! The result of a sweep: raw samples, and everything needed to judge them.
 //!
-//! `bench` fills these types, `report` writes them, and neither knows of the other. Nothing here is derived:
-//! means, intervals and rates are computed from the raw durations when asked for. [`work`] holds what was computed,
-//! without any time.
+//! `bench` fills these types and `report` writes them; neither knows the other. Nothing is derived here: means, intervals
+//! and rates are computed from the raw durations on each call. [`work`] counts what was computed, without times.
+//!
+//! ```
+//! use llama_bench_rs::record::{Report, tg};
+//!
+//! fn print(report: &Report) {
+//!     for (run, cell) in report.cells().filter(|(_, cell)| cell.test == tg(128).at(4096)) {
+//!         println!("{}: {:?}", run.header.model.description, cell.throughput());
+//!     }
+//! }
+//! # print(&Report::default());
+//! ```
 
 use std::time::Duration;
 
@@ -15,6 +25,7 @@ mod difference;
 mod disturbance;
 mod failure;
 mod header;
+pub(crate) mod parameters;
 mod placement;
 mod settings;
 mod shorthand;
@@ -29,12 +40,14 @@ pub use cell::{
 pub use conditions::{GpuConditions, merge_conditions};
 pub use cut_short::CutShort;
 pub use difference::Difference;
+pub(crate) use difference::of_known;
 pub use disturbance::Disturbance;
 pub use failure::{Failure, FailureKind};
 pub use header::{
-    Build, Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Host, Load, Method, ModelInfo, Order,
+    Build, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Host, Load, Method, ModelInfo, Order,
     Resolved, Timing,
 };
+pub use parameters::Config;
 pub use placement::Placement;
 pub use settings::{Setting, configuration_names, settings};
 pub(crate) use settings::{device, numbered};
@@ -73,18 +86,18 @@ pub struct CurvePoint {
     pub n_tokens: u32,
     /// From submission to completion (synchronised).
     pub elapsed: Duration,
-    /// Whether it warmed prompts up, or was cut short to tell whether they were warm: no sample of any speed.
+    /// Whether it served as a warm-up, or was cut short to see whether prompts were warm: not a sample of any speed.
     pub warmup: bool,
 }
 
 impl Run {
-    /// Whether any cell has a figure. A run without one failed as a whole, as when its model could not be loaded.
+    /// Whether any cell has figures. Without any the whole run failed, for example because its model could not be loaded.
     pub fn has_figures(&self) -> bool {
         self.cells.iter().any(|cell| cell.failure().is_none())
     }
 
-    /// The share of the run's time, loading included, that could not be avoided: loading once, filling once to the
-    /// deepest depth, and the timed repetitions. `None` if no time was taken.
+    /// The share of the run's time, loading included, that was necessary: loading once, filling once to the deepest depth,
+    /// and the timed repetitions. `None` if times are unknown.
     pub fn efficiency(&self) -> Option<Share> {
         let Header { load, timing, .. } = &self.header;
         let mut n_filled = 0;

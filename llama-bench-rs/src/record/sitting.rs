@@ -1,13 +1,13 @@
-//! Runs that were made within a short time of each other resemble each other more than those of different days.
+//! Which runs were made together: runs within a short time of each other are more alike than runs of different days.
 
 use jiff::Timestamp;
 
 use super::Run;
 
-/// Runs further apart than this are of different sittings.
+/// Runs further apart than this belong to different sittings.
 const GAP_S: i64 = 3600;
 
-/// The sitting that each run belongs to, over both sides; `None` for a run that does not say when it was made.
+/// The sitting of each run, over both sides; `None` for a run that does not say when it was made.
 pub(crate) fn sittings(runs: &[&Run]) -> Vec<Option<usize>> {
     let times: Vec<Option<(i64, i64)>> = runs.iter().map(|run| times(run)).collect();
     let mut sorted: Vec<(i64, i64)> = times.iter().copied().flatten().collect();
@@ -23,14 +23,14 @@ pub(crate) fn sittings(runs: &[&Run]) -> Vec<Option<usize>> {
     times.into_iter().map(|times| times.map(of)).collect()
 }
 
-/// How many sittings these runs were made in; `None` if one does not say when it was made, or there are none.
+/// How many sittings these runs were made in; `None` without runs, or if one does not say when it was made.
 pub fn n_sittings(runs: &[&Run]) -> Option<usize> {
     // They are numbered without gaps.
     let all: Vec<usize> = sittings(runs).into_iter().collect::<Option<_>>()?;
     all.into_iter().max().map(|last| last + 1)
 }
 
-/// When the run began, or its first cell where a file tells only that, and when it ended, in seconds since 1970.
+/// When the run began (or its first cell, if a file says only that) and when it ended, in seconds since 1970.
 fn times(run: &Run) -> Option<(i64, i64)> {
     let texts = std::iter::once(&run.header.timing.started_at).chain(run.cells.iter().map(|c| &c.started_at));
     let began = texts.filter_map(|text| text.parse::<Timestamp>().ok()).map(Timestamp::as_second).next()?;

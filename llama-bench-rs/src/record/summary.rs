@@ -1,4 +1,4 @@
-//! Figures of a cell, computed from its raw durations whenever asked for.
+//! Figures of a cell, computed from its raw durations on each call.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ impl Cell {
         self.measured()?.set(self.rates())
     }
 
-    /// The repetitions with the pace of the machine before each; `None` if one has none, or the cell no samples.
+    /// The repetitions with the calibration before each; `None` if one was not calibrated, or the cell has no samples.
     pub fn paced_run(&self) -> Option<PacedRun> {
         let samples = &self.measured()?.samples;
         let pairs: Option<Vec<_>> =
@@ -28,8 +28,8 @@ impl Cell {
         PacedRun::new(pairs?)
     }
 
-    /// Of each repetition the time on a core and that of the control work before it; `None` if one of them is not known,
-    /// or the cell has no samples.
+    /// For each repetition its time on a core and that of the calibration loop before it; `None` if one of them is
+    /// unknown, or the cell has no samples.
     pub(crate) fn paces_on_core(&self) -> Option<Vec<(Duration, Duration)>> {
         let samples = &self.measured()?.samples;
         let pair = |sample: &Sample| Some((sample.time_on_core()?, sample.disturbance?.pace_on_core?));
@@ -41,7 +41,7 @@ impl Cell {
         Some(self.times()?.summary())
     }
 
-    /// The figures of the repetitions' rates, of which llama-bench's `avg_ts` is the mean; `None` if the cell has no
+    /// The figures of the repetitions' rates; their mean is llama-bench's `avg_ts`. `None` if the cell has no
     /// samples. The mean of rates weighs a short repetition as much as a long one: see [`Cell::throughput`].
     pub fn rate_summary(&self) -> Option<Summary<TokensPerSecond>> {
         Some(self.rate_samples()?.summary())
@@ -62,7 +62,7 @@ impl Cell {
 }
 
 impl Measured {
-    /// One value of each repetition as a set, which knows what ended the repetitions.
+    /// One value per repetition as a set that knows what ended the repetitions.
     pub(crate) fn set<Q: Quantity>(&self, values: impl IntoIterator<Item = Q>) -> Option<Samples<Q>> {
         let samples = Samples::new(values)?;
         let n = samples.n();

@@ -61,7 +61,7 @@ pub enum ReportError {
         message: String,
     },
     /// A field that every row needs is not there.
-    #[error("{place} has no field `{field}`: this is no result of llama-bench or of this crate")]
+    #[error("{place} has no field `{field}`: this is not a result of llama-bench or of this crate")]
     MissingField {
         /// Where.
         place: Place,
@@ -108,6 +108,21 @@ impl fmt::Display for Place {
         match self {
             Place::Line(n) => write!(f, "line {n}"),
             Place::Row(n) => write!(f, "row {n}"),
+        }
+    }
+}
+
+impl ReportError {
+    /// A value of JSON that cannot be read, in a text of which this many lines were read before.
+    pub(super) fn syntax(format: Format, lines_before: usize, error: &serde_json::Error) -> Self {
+        // serde_json counts lines from where it began to read.
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let (message, column) = (error.to_string().replace(&place, ""), error.column());
+        let hint = if error.is_eof() { ": the file is cut off" } else { "" };
+        ReportError::Syntax {
+            format,
+            line: lines_before + error.line().max(1),
+            message: format!("column {column}: {message}{hint}"),
         }
     }
 }

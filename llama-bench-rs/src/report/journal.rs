@@ -1,4 +1,4 @@
-//! A JSONL file that is whole at any moment, so that a sweep can be killed and taken up again.
+//! A JSONL file that is complete at any moment: a sweep can be killed and resumed. [`Journal`] has an example.
 
 mod observe;
 
@@ -10,21 +10,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Flat, OutcomeKind, Place, ReportError, decode, jsonl, read::Assembler};
+use super::{Flat, OutcomeKind, Place, ReportError, assembler::Assembler, decode, jsonl};
 use crate::record::{Cell, CurvePoint, Header, Report, Test};
 
-/// Time between two rewrites for the sake of a cell that is not done, as a multiple of what a rewrite takes: they cost
-/// at most a twentieth of the sweep.
+/// Time between two rewrites for unfinished cells, as a multiple of what a rewrite takes: they cost at most a twentieth of
+/// the sweep.
 const PAUSE: u32 = 20;
 
-/// Writes a report to a JSONL file while it is being measured, and goes on with one that an earlier process left.
+/// Writes a report to a JSONL file while it is measured, and resumes one that an earlier process left.
 ///
-/// Every finished cell is appended and brought to the disk at once. Cells of which only some repetitions are there, as
-/// while repetitions go in rounds, are kept up to date by replacing the file as a whole, under a temporary name until
-/// it is complete. So whenever the process ends, the file holds each cell once, with what was measured of it.
+/// Every finished cell is appended and flushed to the disk at once. Unfinished cells, which exist while repetitions are
+/// interleaved, are updated by replacing the whole file through a temporary one. Whenever the process ends, the file holds
+/// each cell once, with everything measured of it.
 ///
-/// It is an [`Observer`](crate::bench::Observer): a [`Campaign`](crate::bench::Campaign) that it observes is kept with
-/// all its configurations, also while they take turns.
+/// It is an [`Observer`](crate::bench::Observer) of a sweep or of a [`Campaign`](crate::bench::Campaign), whose
+/// configurations may take turns.
 ///
 /// ```no_run
 /// use llama_bench_rs::{bench::Campaign, llama::ContextParams, report::Journal};
@@ -46,16 +46,15 @@ pub struct Journal {
     /// Bytes of the file, while lines are appended.
     n_bytes: u64,
     rows: Vec<Row>,
-    /// The runs of which something was told, each with the chunks of its fill since its last finished cell: the next one's
-    /// row carries them.
+    /// The runs that have begun, each with the chunks of its fill since its last finished cell: the next row carries them.
     pending: BTreeMap<u32, Vec<CurvePoint>>,
-    /// The runs that the file had before, as long as none is begun.
+    /// The runs that the file had before, until one is begun.
     earlier: Report,
     /// The run that cells belong to.
     run: Option<u32>,
     /// Why an event could not be kept.
     failed: Option<ReportError>,
-    /// Whether the file holds exactly the finished rows, so that the next one may be appended.
+    /// Whether the file holds exactly the finished rows: then the next one may be appended.
     appendable: bool,
     /// When the last rewrite ended, and what it took.
     rewritten: (Instant, Duration),
@@ -96,8 +95,8 @@ impl Journal {
         })
     }
 
-    /// Goes on with a file and returns what it holds: nothing if there is none. A last line that was cut off when a
-    /// process ended is dropped.
+    /// Resumes a file and returns its content: nothing if it does not exist. A last line that was cut off when a process
+    /// ended is dropped.
     ///
     /// # Errors
     /// The file cannot be read or written, or is damaged elsewhere than in its last line.
@@ -117,7 +116,7 @@ impl Journal {
         Ok((journal, report))
     }
 
-    /// Begins the next run: of a file that was taken up, first its own runs in their order.
+    /// Begins the next run. In a resumed file its own runs come first, in their order.
     pub fn begin(&mut self) {
         self.turn_to(self.run.map_or(0, |run| run + 1));
     }
@@ -139,7 +138,7 @@ impl Journal {
         }
     }
 
-    /// Takes what is known so far of a cell that will go on later.
+    /// Takes the repetitions so far of a cell that continues later.
     ///
     /// # Errors
     /// No run was begun, or the file cannot be written.
@@ -199,7 +198,7 @@ impl Journal {
         let mut flat = Flat::from((header, cell));
         flat.run = Some(run);
         if !self.pending.contains_key(&run) {
-            // A run that is taken up tells its curve anew, with its first cell.
+            // A resumed run repeats its curve, with its first cell.
             self.rows.iter_mut().filter(|row| row.run == run).for_each(|row| row.flat.curve.clear());
         }
         let pending = self.pending.entry(run).or_default();
@@ -221,7 +220,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Lets the failed cells of a run that is tried again know of it what is known now: rows of one run agree.
+    /// Gives the failed cells of a run that is tried again its new header: rows of one run agree.
     fn refresh(&mut self, run: u32, header: &Header) -> Result<(), ReportError> {
         let is_old = |row: &Row| {
             let flat = &row.flat;
@@ -294,7 +293,7 @@ fn read(text: &str) -> Result<(Vec<Row>, Report), ReportError> {
     let mut rows = Vec::new();
     let mut lines = text.split_inclusive('\n').enumerate().peekable();
     while let Some((i, line)) = lines.next() {
-        // What is cut off has no end of line, or blocks of zeros where a disk lost power.
+        // A line that was cut off has no end, or blocks of zeros after a loss of power.
         let (line, is_last) = (decode::without_mark(line), lines.peek().is_none());
         let whole = line.ends_with('\n') || serde_json::from_str::<serde_json::Value>(line).is_ok();
         if line.trim().is_empty() || (is_last && !whole) {

@@ -1,6 +1,6 @@
 use std::{io::Write, path::Path};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     Flat, OutcomeKind, Stat,
@@ -8,16 +8,22 @@ use super::{
     in_words::one_line,
     sink::{Encode, EncodeError},
 };
-use crate::units::{
-    text::printable,
-    words::{mebibytes, parameters},
+use crate::{
+    record::{
+        Config,
+        parameters::{Parameter, differing, in_reading_order},
+    },
+    units::{
+        text::printable,
+        words::{mebibytes, parameters},
+    },
 };
 
 /// The table for people: llama-bench's columns, widths and rounding.
 #[derive(Default)]
 pub(super) struct Markdown {
-    announced: Vec<Map<String, Value>>,
-    columns: Vec<&'static str>,
+    announced: Vec<Run>,
+    columns: Vec<Column>,
     builds: Vec<String>,
     /// Texts that are too long for a column, each once.
     long: Vec<String>,
@@ -27,13 +33,65 @@ pub(super) struct Markdown {
     stat: Stat,
 }
 
-/// A parameter that has a column only where it is worth one.
-struct Param {
-    field: &'static str,
-    heading: &'static str,
+/// What decides which columns a run needs.
+#[derive(Clone)]
+struct Run {
+    config: Config,
+    is_on_cpu: bool,
+}
+
+impl Run {
+    /// A row of our own always has a configuration.
+    fn of(row: &Flat) -> Self {
+        let is_on_cpu = ["CPU", "BLAS", "ZenDNN"].iter().any(|name| row.backends.contains(name));
+        Self { config: row.config().unwrap_or_default(), is_on_cpu }
+    }
+}
+
+/// A column of the table.
+#[derive(Clone, Copy)]
+enum Column {
+    Model,
+    Size,
+    Params,
+    Backend,
+    Parameter(&'static Parameter),
+    Test,
+    Speed,
+}
+
+impl PartialEq for Column {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Column {
+    fn name(&self) -> &'static str {
+        match self {
+            Column::Model => "model",
+            Column::Size => "size",
+            Column::Params => "params",
+            Column::Backend => "backend",
+            Column::Parameter(Parameter { column: Some((heading, _)), .. }) => heading,
+            Column::Parameter(parameter) => parameter.name,
+            Column::Test => "test",
+            Column::Speed => "t/s",
+        }
+    }
+
     /// Negative: aligned left, as C's printf has it.
-    width: isize,
-    default: Value,
+    fn width(&self) -> isize {
+        match self {
+            Column::Model => -30,
+            Column::Size | Column::Params => 10,
+            Column::Backend => -10,
+            Column::Parameter(Parameter { column: Some((_, width)), .. }) => *width,
+            Column::Parameter(_) => 10,
+            Column::Test => 15,
+            Column::Speed => 20,
+        }
+    }
 }
 
 impl Encode for Markdown {
@@ -42,21 +100,23 @@ impl Encode for Markdown {
     }
 
     fn announce(&mut self, runs: &[Flat]) {
-        self.announced = runs.iter().filter_map(|run| run.to_map().ok()).collect();
+        self.announced = runs.iter().map(Run::of).collect();
     }
 
     fn begin(&mut self, out: &mut dyn Write, run: &Flat) -> Result<(), EncodeError> {
-        let map = run.to_map()?;
-        let wanted = columns(&[std::slice::from_ref(&map), &self.announced].concat());
+        let wanted = columns(&[&[Run::of(run)], &self.announced[..]].concat());
         if self.columns.is_empty() || wanted.iter().any(|column| !self.columns.contains(column)) {
             if !self.columns.is_empty() {
                 writeln!(out)?;
             }
             self.columns = wanted;
             let speed = self.stat.heading();
-            let heading = |column: &'static str| if column == "t/s" { &speed } else { heading(column) };
-            write_line(out, self.columns.iter().map(|c| pad(heading(c), width(c))))?;
-            write_line(out, self.columns.iter().map(|c| rule(width(c))))?;
+            let heading = |column: &Column| {
+                let heading = if *column == Column::Speed { &speed } else { column.name() };
+                pad(heading, column.width())
+            };
+            write_line(out, self.columns.iter().map(heading))?;
+            write_line(out, self.columns.iter().map(|column| rule(column.width())))?;
         }
         let mut build = format!("build: {}", inline(&run.build_commit));
         // As llama-bench has it; 0 stands for a number that is not known.
@@ -74,7 +134,7 @@ impl Encode for Markdown {
         let mut cells = Vec::new();
         for column in self.columns.clone() {
             let value = self.value(column, row, &map);
-            cells.push(pad(&inline(&self.shortened(column, value)), width(column)));
+            cells.push(pad(&inline(&self.shortened(column, value)), column.width()));
         }
         write_line(out, cells.into_iter())?;
         Ok(())
@@ -95,11 +155,12 @@ impl Encode for Markdown {
 }
 
 impl Markdown {
-    /// A model with an override for every layer would make each row as long as a page: such a text gets a number here
-    /// and stands below the table.
-    fn shortened(&mut self, column: &str, value: String) -> String {
+    /// Overrides for every layer would make each row as long as a page: such a text gets a number here and is printed
+    /// below the table.
+    fn shortened(&mut self, column: Column, value: String) -> String {
         const LONGEST: usize = 60;
-        if column != "tensor_buft_overrides" || value.chars().count() <= LONGEST {
+        let is_overrides = matches!(column, Column::Parameter(it) if it.field == "tensor_buft_overrides");
+        if !is_overrides || value.chars().count() <= LONGEST {
             return value;
         }
         let index = self.long.iter().position(|long| *long == value).unwrap_or_else(|| {
@@ -111,99 +172,47 @@ impl Markdown {
 }
 
 /// The columns that these runs need, in llama-bench's order.
-fn columns(runs: &[Map<String, Value>]) -> Vec<&'static str> {
-    let differs = |field: &str| runs.iter().any(|run| run.get(field) != runs[0].get(field));
-    let any = |test: &dyn Fn(&Map<String, Value>) -> bool| runs.iter().any(test);
-    let text = |run: &Map<String, Value>, field: &str| {
-        run.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
-    let is_known = |run: &Map<String, Value>, field: &str| {
-        run.get(field).is_some_and(|value| !value.is_null() && value != "")
-    };
-    let mut columns = vec!["model", "size", "params", "backend"];
-    for Param { field, default, .. } in params() {
-        let cpu = |run: &Map<String, Value>| {
-            ["CPU", "BLAS", "ZenDNN"].iter().any(|name| text(run, "backends").contains(name))
+fn columns(runs: &[Run]) -> Vec<Column> {
+    let differing = differing(&runs.iter().map(|run| &run.config).collect::<Vec<_>>());
+    let is_shown = |parameter: &Parameter| {
+        let differs = differing.iter().any(|it| it.field == parameter.field);
+        let any = |wanted: &dyn Fn(&Run) -> bool| {
+            runs.iter().any(|run| parameter.word(&run.config).is_some() && wanted(run))
         };
-        let shown = match field {
-            "n_gpu_layers" => differs(field) || any(&|run| is_known(run, field) && !cpu(run)),
-            "n_threads" => differs(field) || any(&|run| is_known(run, field) && cpu(run)),
-            "n_threads_batch" => any(&|run| is_known(run, field) && run.get(field) != run.get("n_threads")),
-            _ => differs(field) || any(&|run| is_known(run, field) && run.get(field) != Some(&default)),
-        };
-        if shown {
-            columns.push(field);
+        match parameter.field {
+            "n_gpu_layers" => differs || any(&|run| !run.is_on_cpu),
+            "n_threads" => differs || any(&|run| run.is_on_cpu),
+            "n_threads_batch" => any(&|Run { config, .. }| config.n_threads_batch != config.n_threads),
+            _ if parameter.column.is_some() => differs || any(&|run| !parameter.is_default(&run.config)),
+            // A parameter that does not change speed does not tell configurations apart.
+            _ => differs && parameter.key().is_some(),
         }
-    }
-    columns.extend(["test", "t/s"]);
-    columns
-}
-
-/// llama-bench's parameters in its order with its short headings, widths and defaults; the last two are ours.
-fn params() -> [Param; 26] {
-    let param = |field, heading, width, default| Param { field, heading, width, default };
-    [
-        param("n_gpu_layers", "ngl", 3, json!(-1)),
-        param("n_cpu_moe", "n_cpu_moe", 10, json!(0)),
-        param("n_threads", "threads", 7, Value::Null),
-        param("n_threads_batch", "threads_b", 9, Value::Null),
-        param("cpu_mask", "cpu_mask", -10, json!("0x0")),
-        param("cpu_strict", "cpu_strict", 10, json!(false)),
-        param("poll", "poll", 10, json!(50)),
-        param("n_batch", "n_batch", 7, json!(2048)),
-        param("n_ubatch", "n_ubatch", 8, json!(512)),
-        param("type_k", "type_k", 6, json!("f16")),
-        param("type_v", "type_v", 6, json!("f16")),
-        param("main_gpu", "main_gpu", 10, json!(0)),
-        param("split_mode", "sm", 6, json!("layer")),
-        param("no_kv_offload", "nkvo", 13, json!(false)),
-        param("flash_attn", "fa", 3, json!(-1)),
-        param("devices", "dev", -12, json!("auto")),
-        param("tensor_split", "ts", -12, json!("0.00")),
-        param("tensor_buft_overrides", "ot", -21, json!("none")),
-        param("load_mode", "lm", 10, json!("auto")),
-        param("lazy_mode", "lazy_mode", -10, json!("auto")),
-        param("embeddings", "embd", 10, json!(false)),
-        param("no_op_offload", "nopo", 4, json!(0)),
-        param("no_host", "noh", 4, json!(false)),
-        param("repack", "rpk", 3, json!(true)),
-        param("swa_full", "swa_full", 10, json!(false)),
-        param("method", "method", -13, json!("rewind")),
-    ]
-}
-
-fn heading(column: &'static str) -> &'static str {
-    params().into_iter().find(|p| p.field == column).map_or(column, |p| p.heading)
-}
-
-fn width(column: &str) -> isize {
-    match column {
-        "model" => -30,
-        "size" | "params" => 10,
-        "backend" => -10,
-        "test" => 15,
-        "t/s" => 20,
-        _ => params().iter().find(|p| p.field == column).map_or(10, |p| p.width),
-    }
+    };
+    let parameters = in_reading_order().filter(|parameter| is_shown(parameter)).map(Column::Parameter);
+    let first = [Column::Model, Column::Size, Column::Params, Column::Backend];
+    first.into_iter().chain(parameters).chain([Column::Test, Column::Speed]).collect()
 }
 
 impl Markdown {
-    fn value(&mut self, column: &str, row: &Flat, map: &Map<String, Value>) -> String {
+    fn value(&mut self, column: Column, row: &Flat, map: &Map<String, Value>) -> String {
         match column {
             // Of a model that was not loaded the file's name is known and nothing else.
-            "model" if row.model_type.is_empty() => file_name(&row.model_filename),
-            "model" => row.model_type.clone(),
-            "size" => row.model_size.map(mebibytes).unwrap_or_default(),
-            "params" => row.model_n_params.map(parameters).unwrap_or_default(),
-            "backend" => row.backends.clone(),
-            "test" => row.test().map(|test| test.to_string()).unwrap_or_default(),
-            "t/s" => self.rate(row),
-            field => map.get(field).and_then(to_text).unwrap_or_default(),
+            Column::Model if row.model_type.is_empty() => file_name(&row.model_filename),
+            Column::Model => row.model_type.clone(),
+            Column::Size => row.model_size.map(mebibytes).unwrap_or_default(),
+            Column::Params => row.model_n_params.map(parameters).unwrap_or_default(),
+            Column::Backend => row.backends.clone(),
+            Column::Test => row.test().map(|test| test.to_string()).unwrap_or_default(),
+            Column::Speed => self.rate(row),
+            // As llama-bench prints it: the value in the files.
+            Column::Parameter(Parameter { row, column: Some(_), .. }) => {
+                map.get(*row).and_then(to_text).unwrap_or_default()
+            }
+            Column::Parameter(parameter) => parameter.word(&Run::of(row).config).unwrap_or_default(),
         }
     }
 
-    /// `mean ± stddev`, the mean alone where there is no spread, or the number of the reason below the table why there is
-    /// neither.
+    /// `mean ± stddev`, or the mean alone without a spread; for a failed cell the number of its reason below the table.
     fn rate(&mut self, row: &Flat) -> String {
         match (row.outcome, row.avg_ts, row.stddev_ts) {
             (Some(OutcomeKind::Failed), ..) => {

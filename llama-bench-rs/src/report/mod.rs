@@ -36,6 +36,7 @@
 //!   the new rows; load this crate's output first, to which llama-bench can then add, or use a new database.
 
 pub mod answer;
+mod assembler;
 mod between_runs;
 mod csv;
 pub(crate) mod decode;
@@ -74,6 +75,7 @@ use crate::{
     record::{Header, Report},
 };
 
+pub use assembler::Loaded;
 pub use between_runs::{BetweenRuns, between_runs, between_runs_markdown};
 pub use error::{Place, Problem, ReportError, Skipped};
 pub use explain::explain_markdown;
@@ -84,7 +86,7 @@ pub use flat::{
 pub use journal::Journal;
 pub use names::{ConfigurationRuns, configurations, run_labels};
 pub use ranking::{Best, Choice, Failed, Ranking, Ranks, ranking, ranking_of};
-pub use read::{Loaded, read_bytes, read_file, read_str};
+pub use read::{read_bytes, read_file, read_str};
 pub use schema::json_schema;
 pub use side_by_side::comparison_text;
 pub use sink::Sink;

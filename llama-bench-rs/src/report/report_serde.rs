@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeSeq};
 use serde_json::{Map, Value};
 
-use super::{Flat, Place, read::Assembler};
+use super::{Flat, Place, assembler::Assembler};
 use crate::record::Report;
 
 impl Serialize for Report {

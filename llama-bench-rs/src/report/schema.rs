@@ -73,13 +73,13 @@ fn property(field: &Field, defaults: &Map<String, Value>) -> Value {
         Kind::Float => json!({ "type": "number" }),
         Kind::Nested => nested(field.name),
     };
-    // A field is an option where its default is none.
+    // A field is optional if its default is none.
     let is_optional = defaults.get(field.name).is_some_and(Value::is_null);
     if let (true, Some(kind)) = (is_optional, schema.get_mut("type")) {
         *kind = json!([kind.take(), "null"]);
     }
     if let Value::Object(schema) = &mut schema {
-        if let Some(unit) = unit(field, &description) {
+        if let Some(unit) = field.unit {
             schema.insert("x-unit".into(), unit.into());
         }
         schema.insert("description".into(), description.into());
@@ -93,7 +93,7 @@ fn property(field: &Field, defaults: &Map<String, Value>) -> Value {
     schema
 }
 
-/// What the nested fields hold; of one that is not listed here, only that it is nested.
+/// The schema of the nested fields; anything for one that is not listed here.
 fn nested(name: &str) -> Value {
     let ns = || json!({ "$ref": "#/$defs/nanoseconds" });
     let count = || json!({ "type": "integer", "minimum": 0 });
@@ -163,7 +163,7 @@ fn sample() -> Value {
     let ns = || json!({ "$ref": "#/$defs/nanoseconds" });
     let steps = json!({ "type": "array", "items": ns() });
     let mut sample = object(&[("ns", ns()), ("steps_ns", steps), ("at_ns", ns())]);
-    // Only where it is known.
+    // Only if known.
     sample["properties"]["pace_ns"] = ns();
     sample["properties"]["disturbance"] = disturbance();
     sample
@@ -191,22 +191,6 @@ fn object(properties: &[(&str, Value)]) -> Value {
     json!({ "type": "object", "properties": properties, "required": names })
 }
 
-/// The unit that a field's name or description tells.
-fn unit(field: &Field, description: &str) -> Option<&'static str> {
-    let is_number = matches!(field.kind, Kind::Int | Kind::Wide | Kind::Float | Kind::Nested);
-    let says = |word: &str| description.contains(word);
-    match field.name {
-        name if name.ends_with("_ns") => Some("ns"),
-        name if name.ends_with("_ts") => Some("tokens per second"),
-        _ if !is_number || field.kind == Kind::Nested => None,
-        _ if says("Bytes") || says("bytes") => Some("bytes"),
-        _ if says("tokens") || says("Tokens") => Some("tokens").filter(|_| !says("Seed")),
-        name if name.starts_with("n_threads") => Some("threads"),
-        _ if says("ayers") => Some("layers"),
-        _ => None,
-    }
-}
-
 /// The documentation of a field, in words of JSON.
 fn description(field: &Field) -> String {
     field
@@ -229,6 +213,7 @@ mod tests {
         let properties = properties();
         assert_eq!(properties.len(), FIELDS.len());
         for field in FIELDS {
+            assert!(!description(field).contains("crate::"), "{}: a link of rustdoc", field.name);
             let property = &properties[field.name];
             assert!(["type", "const", "enum"].iter().any(|key| property.get(key).is_some()), "{property}");
             let description = property["description"].as_str().unwrap();
@@ -246,6 +231,13 @@ mod tests {
         assert_eq!(unit("n_depth"), Some("tokens"));
         assert_eq!(unit("n_threads"), Some("threads"));
         assert_eq!(unit("n_gpu_layers"), Some("layers"));
+        assert_eq!(unit("fit_target"), Some("MiB"));
+        for Field { name, unit, .. } in FIELDS {
+            let of_name = [("_ns", "ns"), ("_ts", "tokens per second"), ("_mib", "MiB")];
+            if let Some((_, of_name)) = of_name.iter().find(|(end, _)| name.ends_with(end)) {
+                assert_eq!(*unit, Some(*of_name), "{name}");
+            }
+        }
         assert_eq!((unit("poll"), unit("seed"), unit("model_type")), (None, None, None));
     }
 

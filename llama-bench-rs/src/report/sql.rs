@@ -28,7 +28,7 @@ impl Encode for Sql {
         let names: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
         let values: Vec<String> =
             row.values()?.iter().map(|(field, value)| literal(field.kind, value)).collect();
-        // One write for the whole statement, so that a killed process leaves it whole or not at all.
+        // One write for the whole statement: a killed process leaves it whole or not at all.
         let statement =
             format!("INSERT INTO llama_bench ({}) VALUES ({});\n", names.join(", "), values.join(", "));
         out.write_all(statement.as_bytes())?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, Row, types::ValueRef};
 use serde_json::{Map, Value};
 
-use super::{Place, ReportError, read::Assembler};
+use super::{Place, ReportError, assembler::Assembler};
 
 /// Reads the rows of a database file in the order in which they were added.
 ///

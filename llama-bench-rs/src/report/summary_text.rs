@@ -5,9 +5,10 @@ use std::{fmt, time::Duration};
 use super::in_words::{bytes, bytes_per_second, count, duration, one_line, parameters, percent, told};
 use crate::record::{
     Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Method, Order, Outcome, Run, Timing,
+    parameters::{Parameter, Shown, in_reading_order},
 };
 
-/// One line of a header. What is not known has no line.
+/// One line of a header. Unknown facts have no line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fact {
@@ -23,7 +24,7 @@ impl fmt::Display for Fact {
     }
 }
 
-/// The facts about a run, in the order in which a reader asks for them.
+/// The facts about a run, the most asked for first.
 pub fn header_facts(run: &Run) -> Vec<Fact> {
     let Header { build, host, model, config, resolved, load, timing, .. } = &run.header;
     let mut facts = Facts::default();
@@ -37,10 +38,10 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
         ],
     );
     facts.add("File", Some(model.filename.clone()));
-    match host.devices.is_empty() {
-        true => facts.add("GPU", Some(host.gpu_info.clone())),
-        false => host.devices.iter().for_each(|it| facts.add("Device", Some(device(it)))),
+    if host.devices.is_empty() {
+        facts.add("GPU", Some(host.gpu_info.clone()));
     }
+    host.devices.iter().for_each(|it| facts.add("Device", Some(device(it))));
     facts.add("Driver", Some(host.driver.clone()));
     facts.add("CPU", Some(host.cpu_info.clone()));
     facts.join(
@@ -54,20 +55,15 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
         ],
     );
     facts.join("Flash attention", flash_attention(config.flash_attn, resolved.flash_attn));
-    facts.join(
-        "Batch",
-        [
-            told(config.n_batch).map(|n| format!("{n} tokens")),
-            told(config.n_ubatch).map(|n| format!("{n} at a time (ubatch)")),
-        ],
-    );
+    facts.tell("Batch", config, []);
     if has_memory(run) {
-        facts.join("KV cache", kv_cache(config));
+        facts.tell("KV cache", config, [kv_types(config)]);
     }
-    facts.join("Placement", placement(&run.header));
-    facts.add("Threads", threads(config));
-    facts.join(
+    facts.tell("Placement", config, placement(&run.header));
+    facts.tell("Threads", config, [threads(config)]);
+    facts.tell(
         "Loading",
+        config,
         [
             known(&config.load_mode).map(|mode| match mode.as_str() {
                 "none" => "copied, not memory-mapped (mode none)".into(),
@@ -80,13 +76,14 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
     for (name, memory) in resolved.memory.iter().filter(|(_, memory)| **memory != DeviceMemory::default()) {
         facts.add("Memory", Some(used(name, memory)));
     }
-    facts.join("Method", method(run));
+    facts.tell("Method", config, method(run));
+    facts.join("Settings", in_reading_order().map(|parameter| by_name(parameter, config)));
     facts.join(
         "Run",
         [
             known(&timing.started_at).or_else(|| run.cells.first().and_then(|cell| known(&cell.started_at))),
             told(timing.wall).map(|wall| spent(wall, timing)),
-            // Of what was loaded, filled and timed by somebody else too little is known.
+            // Files of other tools do not say enough.
             known(&timing.started_at)
                 .and_then(|_| run.efficiency())
                 .map(|share| format!("sweep efficiency {}", percent(share))),
@@ -111,6 +108,17 @@ impl Facts {
         if let Some(value) = value.map(|value| one_line(&value)).filter(|value| !value.is_empty()) {
             self.0.push(Fact { label, value });
         }
+    }
+
+    /// Adds a line of these parts, and of the parameters that the table assigns to it.
+    fn tell(
+        &mut self,
+        label: &'static str,
+        config: &Config,
+        parts: impl IntoIterator<Item = Option<String>>,
+    ) {
+        let of_table = in_reading_order().map(|parameter| in_line(parameter, config, label));
+        self.join(label, parts.into_iter().chain(of_table));
     }
 
     fn join(&mut self, label: &'static str, parts: impl IntoIterator<Item = Option<String>>) {
@@ -147,26 +155,39 @@ fn flash_attention(asked: Option<FlashAttnSetting>, used: Option<bool>) -> [Opti
     [asked.map(|asked| format!("{asked} asked for")), used]
 }
 
-/// Whether the context may have kept anything: where llama.cpp told its memory, it says.
+/// Whether the context may have kept anything. Known if llama.cpp reported its memory.
 pub(super) fn has_memory(run: &Run) -> bool {
     let memory = &run.header.resolved.memory;
     memory.is_empty() || memory.values().any(|device| device.context_bytes > 0)
 }
 
-fn kv_cache(config: &Config) -> [Option<String>; 3] {
-    let types = match (known(&config.type_k), known(&config.type_v)) {
+/// What this line says of a parameter.
+fn in_line(parameter: &Parameter, config: &Config, label: &str) -> Option<String> {
+    let (line, words) = match parameter.shown {
+        Shown::Always(line, words) => (line, words),
+        Shown::Changed(line, words) if !parameter.is_default(config) => (line, words),
+        Shown::Changed(..) | Shown::ByName | Shown::InCode => return None,
+    };
+    (line == label).then(|| Some(words.replace("{}", &parameter.word(config)?)))?
+}
+
+/// `name value`, if no line has words for the parameter and it is not the default.
+fn by_name(parameter: &Parameter, config: &Config) -> Option<String> {
+    let is_told = parameter.shown == Shown::ByName && !parameter.is_default(config);
+    is_told.then(|| Some(format!("{} {}", parameter.name, parameter.word(config)?)))?
+}
+
+fn kv_types(config: &Config) -> Option<String> {
+    match (known(&config.type_k), known(&config.type_v)) {
         (Some(k), Some(v)) if k == v => Some(k),
         (k, v) => {
             let parts = [k.map(|k| format!("{k} keys")), v.map(|v| format!("{v} values"))];
             Some(parts.into_iter().flatten().collect::<Vec<_>>().join(", ")).filter(|types| !types.is_empty())
         }
-    };
-    let place = config.no_kv_offload.filter(|&is_off| is_off).map(|_| "in host memory".to_owned());
-    let window = config.swa_full.filter(|&is_full| is_full).map(|_| "sliding windows kept whole".to_owned());
-    [types, place, window]
+    }
 }
 
-fn placement(Header { config, resolved, host, .. }: &Header) -> [Option<String>; 4] {
+fn placement(Header { config, resolved, host, .. }: &Header) -> [Option<String>; 2] {
     let is_cpu_only = !host.devices.is_empty() && host.devices.iter().all(|device| device.kind == "cpu");
     let asked = config.n_gpu_layers.map(|n| if n < 0 { "all".into() } else { n.to_string() });
     let layers = match (resolved.offloaded_layers, asked) {
@@ -175,13 +196,8 @@ fn placement(Header { config, resolved, host, .. }: &Header) -> [Option<String>;
         (Some((n, of)), None) => Some(format!("{n} of {of} layers on devices")),
         (None, asked) => asked.map(|asked| format!("{asked} layers asked for on devices")),
     };
-    let not_default = |text: &str, default: &str| known(text).filter(|text| text != default);
-    [
-        layers,
-        not_default(&config.split_mode, "layer").map(|mode| format!("split mode {mode}")),
-        told(config.n_cpu_moe).map(|n| format!("experts of {} on the CPU", count(n as usize, "layer"))),
-        not_default(&config.tensor_buft_overrides, "none").map(|rules| format!("overrides {rules}")),
-    ]
+    let experts = told(config.n_cpu_moe).map(|n| count(n as usize, "layer"));
+    [layers, experts.map(|layers| format!("experts of {layers} on the CPU"))]
 }
 
 fn threads(config: &Config) -> Option<String> {
@@ -206,7 +222,7 @@ fn used(name: &str, memory: &DeviceMemory) -> String {
     format!("{name}, {} used: {}", bytes(total), parts.join(", "))
 }
 
-/// The whole time and where it went.
+/// The whole time and its parts.
 fn spent(wall: Duration, timing: &Timing) -> String {
     let parts = [
         (timing.open, "making contexts"),
@@ -217,13 +233,13 @@ fn spent(wall: Duration, timing: &Timing) -> String {
     ];
     let known = parts.into_iter().filter_map(|(time, what)| Some((told(time)?, what)));
     let parts: Vec<String> = known.map(|(time, what)| format!("{} {what}", duration(time))).collect();
-    match parts.is_empty() {
-        true => format!("{} in all", duration(wall)),
-        false => format!("{} in all: {}", duration(wall), parts.join(", ")),
+    if parts.is_empty() {
+        return format!("{} in all", duration(wall));
     }
+    format!("{} in all: {}", duration(wall), parts.join(", "))
 }
 
-fn method(run: &Run) -> [Option<String>; 6] {
+fn method(run: &Run) -> [Option<String>; 5] {
     let config = &run.header.config;
     let how = config.method.map(|method| match method {
         Method::FreshContext => "a fresh context for each test",
@@ -243,7 +259,6 @@ fn method(run: &Run) -> [Option<String>; 6] {
         }),
         repetitions(config),
         config.warmup.map(|is_warm| if is_warm { "warmed up" } else { "not warmed up" }.to_owned()),
-        config.seed.map(|seed| format!("seed {seed}")),
         (n_summarised > 0).then(|| format!("{} known by mean only", count(n_summarised, "cell"))),
     ]
 }

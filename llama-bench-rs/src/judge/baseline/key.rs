@@ -2,10 +2,13 @@ use std::{collections::BTreeMap, fmt, hash::Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Config, FlashAttnSetting, Header, Host, Method, ModelInfo, Order};
+use crate::record::{
+    Config, Header, Host, ModelInfo, of_known,
+    parameters::{PARAMETERS, Parameter},
+};
 
-/// What two reports must have in common for their figures to be comparable: machine, model and configuration, as
-/// plain words by field name. A field that a report does not tell (llama-bench's files lack some) is not there.
+/// What two reports must have in common to be comparable: machine, model and configuration, as text by field name. A field
+/// that a report lacks (llama-bench's files lack some) is missing here too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -14,8 +17,7 @@ pub struct Key {
     pub machine: BTreeMap<String, String>,
     /// Architecture, size and type of the model; not its path.
     pub model: BTreeMap<String, String>,
-    /// Everything asked for that changes speed; not the seed, the number of repetitions or what ends them, nor whether
-    /// the pace of the machine is taken between them.
+    /// Every parameter that changes speed: not the seed, the number of repetitions, the stopping rule or the calibration.
     pub config: BTreeMap<String, String>,
 }
 
@@ -71,7 +73,7 @@ impl Key {
         let mut hasher = fnv::FnvHasher::default();
         for (part, fields) in [("machine", &self.machine), ("model", &self.model), ("config", &self.config)] {
             for (field, value) in fields {
-                // Text cannot hold a byte of 0xff, so that no two keys give the same bytes.
+                // Text never holds a byte of 0xff: no two keys give the same bytes.
                 for text in [part, field, value] {
                     hasher.write(text.as_bytes());
                     hasher.write(&[0xff]);
@@ -81,32 +83,31 @@ impl Key {
         format!("{:016x}", hasher.finish())
     }
 
-    /// Where a key of `now` differs from this one; a field that only one of them has is no difference.
+    /// Where a key of `now` differs from this one. A field that only one of them has is not a difference.
     pub fn differences(&self, now: &Self) -> Vec<Difference> {
         let parts = [
             (Part::Machine, &self.machine, &now.machine),
             (Part::Model, &self.model, &now.model),
             (Part::Config, &self.config, &now.config),
         ];
-        let mut differences = Vec::new();
-        for (part, before, now) in parts {
-            for (field, baseline) in before {
-                if let Some(now) = now.get(field).filter(|&now| now != baseline) {
-                    let (field, baseline, now) = (field.clone(), baseline.clone(), now.clone());
-                    differences.push(Difference { part, field, baseline, now });
-                }
-            }
-        }
-        differences
+        let of_part = |(part, before, now): (Part, &BTreeMap<String, String>, &BTreeMap<String, String>)| {
+            let pairs = before.iter().map(|(field, value)| (field, Some(value), now.get(field)));
+            let difference = |(field, baseline, now): (&String, &String, &String)| {
+                let (field, baseline, now) = (field.clone(), baseline.clone(), now.clone());
+                Difference { part, field, baseline, now }
+            };
+            of_known(pairs).map(difference).collect::<Vec<_>>()
+        };
+        parts.into_iter().flat_map(of_part).collect()
     }
 }
 
-/// Collects the fields that are known.
+/// The fields that are known.
 fn known<const N: usize>(fields: [(&str, String); N]) -> BTreeMap<String, String> {
     fields.into_iter().filter(|(_, v)| !v.is_empty()).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The value in words; empty if it is not known.
+/// The value as text; empty if unknown.
 fn told<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
@@ -140,59 +141,8 @@ fn model(model: &ModelInfo) -> BTreeMap<String, String> {
 }
 
 fn config(config: &Config) -> BTreeMap<String, String> {
-    let flash_attn = config.flash_attn.map(|asked| match asked {
-        FlashAttnSetting::Auto => "auto",
-        FlashAttnSetting::Off => "off",
-        FlashAttnSetting::On => "on",
-    });
-    let method = config.method.map(|method| match method {
-        Method::FreshContext => "fresh_context",
-        Method::Rewind => "rewind",
-    });
-    let order = config.order.map(|order| match order {
-        Order::Auto => "auto",
-        Order::Rounds => "rounds",
-        Order::Blocks => "blocks",
-        Order::Interleaved => "interleaved",
-    });
-    known([
-        ("n_batch", told(config.n_batch)),
-        ("n_ubatch", told(config.n_ubatch)),
-        ("n_threads", told(config.n_threads)),
-        ("n_threads_batch", told(config.n_threads_batch)),
-        ("cpu_mask", config.cpu_mask.clone()),
-        ("cpu_strict", told(config.cpu_strict)),
-        ("poll", told(config.poll)),
-        ("type_k", config.type_k.clone()),
-        ("type_v", config.type_v.clone()),
-        ("n_gpu_layers", told(config.n_gpu_layers)),
-        ("n_cpu_moe", told(config.n_cpu_moe)),
-        ("split_mode", config.split_mode.clone()),
-        ("main_gpu", told(config.main_gpu)),
-        ("no_kv_offload", told(config.no_kv_offload)),
-        ("flash_attn", told(flash_attn)),
-        ("devices", config.devices.clone()),
-        ("tensor_split", config.tensor_split.clone()),
-        ("tensor_buft_overrides", config.tensor_buft_overrides.clone()),
-        ("load_mode", config.load_mode.clone()),
-        ("lazy_mode", config.lazy_mode.clone()),
-        ("embeddings", told(config.embeddings)),
-        ("no_op_offload", told(config.no_op_offload)),
-        ("no_host", told(config.no_host)),
-        ("repack", told(config.repack)),
-        ("swa_full", told(config.swa_full)),
-        ("prio", told(config.prio)),
-        ("n_seq_max", told(config.n_seq_max)),
-        ("kv_unified", told(config.kv_unified)),
-        ("check_tensors", told(config.check_tensors)),
-        ("fit_target", told(config.fit_target)),
-        ("fit_min_ctx", told(config.fit_min_ctx)),
-        ("numa", told(config.numa.clone())),
-        ("delay", told(config.delay.map(|delay| format!("{} s", delay.as_secs_f64())))),
-        ("warmup", told(config.warmup)),
-        ("method", told(method)),
-        ("rep_order", told(order)),
-    ])
+    let keyed = |parameter: &Parameter| Some((parameter.key()?.to_owned(), parameter.key_word(config)?));
+    PARAMETERS.iter().filter_map(keyed).collect()
 }
 
 #[cfg(test)]

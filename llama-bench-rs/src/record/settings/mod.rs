@@ -1,17 +1,15 @@
-//! What tells configurations apart, in the short names of llama-bench's flags: `ub 1024 fa 1`.
-
-mod table;
+//! Names of configurations: what differs between them, in the short names of llama-bench's flags (`ub 1024 fa 1`).
 
 use std::fmt;
 
-use serde_json::{Map, Value};
-
-use super::Header;
 use crate::units::text::printable;
-use table::Field;
 
-/// Something in which a configuration differs from those beside it. Its `Display` is `ub 1024`, or the value alone if it
-/// has no name.
+use super::{
+    Config, Header,
+    parameters::{Parameter, differing},
+};
+
+/// A difference of a configuration from those beside it. Displayed as `ub 1024`, or as the value alone if it has no name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Setting {
@@ -19,9 +17,9 @@ pub struct Setting {
     pub name: String,
     /// The value, as the flag takes it.
     pub value: String,
-    /// The words that ask `sweep` for it, such as `-ub` and `1024`; empty if no flag does.
+    /// The flags of `sweep` for it, such as `-ub` and `1024`; empty without such a flag.
     pub flags: Vec<String>,
-    /// Whether llama-bench measures with this value if nothing is asked for.
+    /// Whether this value is the default.
     pub is_default: bool,
 }
 
@@ -35,8 +33,8 @@ impl fmt::Display for Setting {
     }
 }
 
-/// What tells each of these configurations from the others, in the order of a command line: model, device and build first,
-/// then settings. Empty for one alone, and for all if they are equal.
+/// How each of these configurations differs from the others: model, device and build first, then settings in the order
+/// of a command line. Empty for a single configuration, and if all are equal.
 ///
 /// ```
 /// use llama_bench_rs::record::{Header, settings};
@@ -69,8 +67,8 @@ pub fn settings(headers: &[&Header]) -> Vec<Vec<Setting>> {
     all
 }
 
-/// What is compared of a header. Where a model could not be loaded in one way, it is known from where it was loaded in
-/// another.
+/// The part of a header that is compared. A model that could not be loaded in one configuration is described as in one
+/// that loaded it.
 fn known(header: &Header, all: &[&Header]) -> Header {
     let is_same_file = |other: &&&Header| {
         other.model.filename == header.model.filename && !other.model.description.is_empty()
@@ -85,8 +83,8 @@ fn known(header: &Header, all: &[&Header]) -> Header {
     }
 }
 
-/// The name of each of these configurations: what of it differs from the others, such as `ub 1024 fa 1`. Empty for one
-/// alone; equal configurations have equal names.
+/// The name of each of these configurations: how it differs from the others, such as `ub 1024 fa 1`. Empty for a single
+/// configuration; equal configurations have equal names.
 ///
 /// ```
 /// use llama_bench_rs::record::{FlashAttnSetting, Header, configuration_names};
@@ -137,7 +135,7 @@ pub(crate) fn numbered(names: Vec<String>, number: impl Fn(usize, usize) -> Stri
 
 type Property = fn(&Header) -> String;
 
-/// What a measurement is of, the model first: for each the properties that tell two apart, the most telling first.
+/// Properties that tell two models apart, the most telling first.
 const MODEL: [Property; 4] = [
     // Of a model that was not loaded the file's name is known and nothing else.
     |h| if h.model.description.is_empty() { file_name(h) } else { h.model.description.clone() },
@@ -156,8 +154,8 @@ const OTHERS: [&[Property]; 3] = [
     ],
 ];
 
-/// Of each configuration the values of those properties that tell more of them apart than the ones before; what a header
-/// does not tell is left out.
+/// For each configuration the values of those properties that tell more of them apart than the ones before. Unknown
+/// values are left out.
 fn of_subject(headers: &[Header], properties: &[Property]) -> Vec<Vec<String>> {
     let mut told: Vec<Vec<String>> = vec![Vec::new(); headers.len()];
     for property in properties {
@@ -187,39 +185,19 @@ fn n_distinct(values: &[Vec<String>]) -> usize {
     values.iter().collect::<std::collections::BTreeSet<_>>().len()
 }
 
-/// The fields of the configuration that differ, in the table's order.
+/// The parameters that differ, in the order of a command line; `None` if a configuration does not say.
 fn of_config(headers: &[Header]) -> Vec<Vec<Option<Setting>>> {
-    let configs: Vec<Map<String, Value>> = headers
-        .iter()
-        .map(|header| match serde_json::to_value(&header.config) {
-            Ok(Value::Object(config)) => config,
-            _ => Map::new(),
+    let configs: Vec<&Config> = headers.iter().map(|header| &header.config).collect();
+    let setting = |parameter: &Parameter, config: &Config| {
+        Some(Setting {
+            name: parameter.name.into(),
+            value: parameter.word(config)?,
+            flags: parameter.flags(config),
+            is_default: parameter.is_default(config),
         })
-        .collect();
-    let Some(first) = configs.first() else { return Vec::new() };
-    let values_of = |name: &str| configs.iter().map(|config| config.get(name)).collect::<Vec<_>>();
-    let follows = |name: &str| name == "n_threads_batch" && values_of(name) == values_of("n_threads");
-    let mut differing: Vec<&String> = first
-        .keys()
-        .filter(|name| !follows(name) && values_of(name).iter().any(|value| *value != values_of(name)[0]))
-        .collect();
-    differing.sort_by_key(|name| table::place(name));
-    let of_field = |name: &String| configs.iter().map(|config| setting(name, config.get(name)?)).collect();
-    differing.into_iter().map(of_field).collect()
-}
-
-/// `None` if the run does not tell it.
-fn setting(name: &str, value: &Value) -> Option<Setting> {
-    let is_off_if_absent = matches!(name, "stopping" | "pace");
-    if value.is_null() && !is_off_if_absent || value.as_str() == Some("") {
-        return None;
-    }
-    let text = table::text(name, value);
-    let (short, flags) = match Field::find(name) {
-        Some(field) => (field.name, field.words(value)),
-        None => (name, Vec::new()),
     };
-    Some(Setting { name: short.into(), is_default: table::is_default(name, &text), value: text, flags })
+    let of_parameter = |parameter| configs.iter().map(|config| setting(parameter, config)).collect();
+    differing(&configs).into_iter().map(of_parameter).collect()
 }
 
 /// The GPU, or without one the CPU.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    record::{Config, FlashAttnSetting, Method},
+    record::{FlashAttnSetting, Method},
     stats::StoppingRule,
 };
 
@@ -22,19 +22,6 @@ fn names(headers: &[Header]) -> Vec<String> {
 fn flags(headers: &[Header]) -> Vec<String> {
     let all = settings(&headers.iter().collect::<Vec<_>>());
     all.iter().map(|of| of.iter().flat_map(|one| one.flags.clone()).collect::<Vec<_>>().join(" ")).collect()
-}
-
-#[test]
-fn every_field_of_a_configuration_has_a_short_name() {
-    let Ok(Value::Object(config)) = serde_json::to_value(Config::default()) else { panic!("an object") };
-    for name in config.keys() {
-        assert!(Field::find(name).is_some(), "{name} is not in the table: name its flag there");
-    }
-    let defaults = table::DEFAULTS.iter().map(|(name, _)| *name);
-    assert!(defaults.clone().all(|name| config.contains_key(name)), "{:?}", defaults.collect::<Vec<_>>());
-    for field in &table::FIELDS {
-        assert!(config.contains_key(field.field), "{} is not a field of a configuration", field.field);
-    }
 }
 
 #[test]

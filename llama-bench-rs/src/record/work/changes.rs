@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Buffer, Changed, Copies, Counted, FLASH_ATTENTION, Nodes, Work, WorkChange};
 use crate::record::{DeviceMemory, Header};
 
-/// How the work of a run differs from that of an earlier one; what costs speed comes first. What only one of them
-/// tells is not a change.
+/// How the work of a run differs from that of an earlier one; what costs speed comes first. A fact that only one of them
+/// has is not a change.
 pub fn changes(before: &Header, after: &Header) -> Vec<WorkChange> {
     let pairs = before.work.iter().filter_map(|work| {
         let now = after.work.iter().find(|now| now.kind == work.kind)?;
@@ -219,7 +219,7 @@ fn of_memory(
     after: &BTreeMap<String, DeviceMemory>,
 ) -> Vec<Changed> {
     const LEAST_BYTES: u64 = 4096;
-    // An empty list is one that nobody told.
+    // An empty list is unknown.
     if before.is_empty() || after.is_empty() {
         return Vec::new();
     }

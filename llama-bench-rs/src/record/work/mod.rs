@@ -1,4 +1,5 @@
-//! What the work is: the graphs that llama.cpp computes, counted. Two equal runs of one machine have equal ones.
+//! The work of a run: the graphs that llama.cpp computes, counted. Equal runs on one machine have equal work, and
+//! [`WorkChange`] says how it differs; `llama-bench-rs/tests/work.rs` is an example.
 
 mod changes;
 #[cfg(test)]
@@ -11,7 +12,7 @@ use super::{Header, TestKind};
 
 pub use changes::changes;
 
-/// The graph that llama.cpp computes for one kind of test, counted: no time is in it.
+/// The graph that llama.cpp computes for one kind of test, counted, without times.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
     /// What it is computed for.
@@ -67,7 +68,7 @@ pub struct Copies {
     pub n: u32,
 }
 
-/// A way in which the work of two runs differs. Its `Display` is a sentence without its full stop.
+/// A difference between the work of two runs. Displayed as a sentence without its full stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkChange {

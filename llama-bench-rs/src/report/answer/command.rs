@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    record::{Cell, Config, FlashAttnSetting, Group, Header, Method, Order, Run, TestKind},
+    record::{Cell, Config, Group, Header, Run, TestKind, parameters::in_reading_order},
     report::in_words::quoted,
 };
 
@@ -89,74 +89,21 @@ pub(super) fn line(program: &str, words: &[String]) -> String {
     format!("{program} {}", words.join(" "))
 }
 
-/// What was asked for beyond the defaults, in llama-bench's short names.
+/// What was asked for beyond the defaults, in llama-bench's short names: all that changes speed. How often is measured,
+/// and when enough, is the reader's to say.
 fn config_flags(config: &Config, embeds: bool) -> Vec<String> {
-    let mut flags: Vec<String> = Vec::new();
-    let mut push = |flag: &str, value: Option<String>, default: &str| {
-        if let Some(value) = value.filter(|value| !value.is_empty() && value != default) {
-            flags.extend([flag.to_owned(), value]);
-        }
-    };
-    let number = |n: Option<u32>| n.map(|n| n.to_string());
-    let text = |text: &str| Some(text.to_owned());
-    let switch = |on: Option<bool>| on.map(|on| u8::from(on).to_string());
-    push("-b", number(config.n_batch), "2048");
-    push("-ub", number(config.n_ubatch), "512");
-    push("-ctk", text(&config.type_k), "f16");
-    push("-ctv", text(&config.type_v), "f16");
-    push("-t", number(config.n_threads), "");
-    push("-C", text(&config.cpu_mask), "0x0");
-    push("--cpu-strict", switch(config.cpu_strict), "0");
-    push("--poll", number(config.poll), "50");
-    push("--prio", config.prio.map(|n| n.to_string()), "0");
-    push("-ngl", config.n_gpu_layers.map(|n| n.to_string()), "-1");
-    push("-ncmoe", number(config.n_cpu_moe), "0");
-    push("-sm", text(&config.split_mode), "layer");
-    push("-mg", config.main_gpu.map(|n| n.to_string()), "0");
-    push("-nkvo", switch(config.no_kv_offload), "0");
-    push("-fa", config.flash_attn.map(flash_attn), "auto");
-    push("-dev", text(&config.devices), "auto");
-    push("-ts", text(&config.tensor_split), "0.00");
-    push("-ot", text(&config.tensor_buft_overrides), "none");
-    push("-lm", text(&config.load_mode), "auto");
-    push("-lzm", text(&config.lazy_mode), "auto");
-    push("-embd", if embeds { text("1") } else { switch(config.embeddings) }, "0");
-    push("-nopo", switch(config.no_op_offload), "0");
-    push("--no-host", switch(config.no_host), "0");
-    push("--repack", switch(config.repack), "1");
-    push("--numa", config.numa.clone(), "disabled");
-    push("--method", config.method.filter(|it| *it == Method::FreshContext).and(text("fresh-context")), "");
-    push("--order", config.order.and_then(order), "");
-    if config.swa_full == Some(true) {
-        flags.push("--swa-full".into());
+    let mut config = config.clone();
+    if embeds {
+        config.embeddings = Some(true);
     }
-    if config.warmup == Some(false) {
-        flags.push("--no-warmup".into());
-    }
-    flags
-}
-
-fn flash_attn(asked: FlashAttnSetting) -> String {
-    match asked {
-        FlashAttnSetting::Auto => "auto",
-        FlashAttnSetting::Off => "0",
-        FlashAttnSetting::On => "1",
-    }
-    .into()
-}
-
-fn order(asked: Order) -> Option<String> {
-    match asked {
-        // Interleaving is what a campaign makes of several configurations, not an order to ask for.
-        Order::Auto | Order::Interleaved => None,
-        Order::Rounds => Some("rounds".into()),
-        Order::Blocks => Some("blocks".into()),
-    }
+    let asked = in_reading_order().filter(|it| it.key().is_some() && !it.is_default(&config));
+    asked.flat_map(|parameter| parameter.flags(&config)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::FlashAttnSetting;
 
     #[test]
     fn only_what_is_not_the_default_is_written() {

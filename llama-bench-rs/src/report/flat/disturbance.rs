@@ -24,7 +24,7 @@ pub struct FlatDisturbance {
     pub pressure_ns: Option<u64>,
     /// Instructions retired.
     pub n_instructions: Option<u64>,
-    /// Time on a core of the control work.
+    /// Time on a core of the calibration loop.
     pub pace_on_core_ns: Option<u64>,
 }
 

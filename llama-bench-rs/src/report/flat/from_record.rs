@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Flat, FlatCurvePoint, FlatDisturbance, FlatKind, FlatSample, OutcomeKind};
 use crate::{
-    record::{Cell, CurvePoint, FlashAttnSetting, Header, Outcome, SCHEMA_VERSION, Sample, TestKind},
+    record::{Cell, CurvePoint, Header, Outcome, SCHEMA_VERSION, Sample, TestKind},
     stats::Samples,
     units::TokensPerSecond,
 };
@@ -18,7 +18,7 @@ impl From<&Header> for Flat {
     /// The part of a row that all cells of a run share.
     fn from(header: &Header) -> Self {
         let Header { build, host, model, config, resolved, load, placement, timing, work: _ } = header;
-        Flat {
+        let mut row = Flat {
             build_commit: build.commit.clone(),
             build_number: build.number,
             cpu_info: host.cpu_info.clone(),
@@ -28,54 +28,10 @@ impl From<&Header> for Flat {
             model_type: model.description.clone(),
             model_size: model.size_bytes,
             model_n_params: model.n_params,
-            n_batch: config.n_batch,
-            n_ubatch: config.n_ubatch,
-            n_threads: config.n_threads,
-            cpu_mask: config.cpu_mask.clone(),
-            cpu_strict: config.cpu_strict,
-            poll: config.poll,
-            type_k: config.type_k.clone(),
-            type_v: config.type_v.clone(),
-            n_gpu_layers: config.n_gpu_layers,
-            n_cpu_moe: config.n_cpu_moe,
-            split_mode: config.split_mode.clone(),
-            main_gpu: config.main_gpu,
-            no_kv_offload: config.no_kv_offload,
-            flash_attn: config.flash_attn.map(|asked| match asked {
-                FlashAttnSetting::Auto => -1,
-                FlashAttnSetting::Off => 0,
-                FlashAttnSetting::On => 1,
-            }),
-            devices: config.devices.clone(),
-            tensor_split: config.tensor_split.clone(),
-            tensor_buft_overrides: config.tensor_buft_overrides.clone(),
-            load_mode: config.load_mode.clone(),
-            lazy_mode: config.lazy_mode.clone(),
-            embeddings: config.embeddings,
             always_embeddings: config.embeddings,
-            no_op_offload: config.no_op_offload.map(i32::from),
-            no_host: config.no_host,
-            repack: config.repack,
-            fit_target: config.fit_target,
-            fit_min_ctx: config.fit_min_ctx,
             fit_target_mib: config.fit_target.filter(|_| config.fit_min_ctx != Some(0)),
             schema_version: Some(SCHEMA_VERSION),
-            method: config.method,
-            seed: config.seed,
-            n_reps: config.n_reps,
-            stopping: config.stopping,
             rep_order: resolved.order,
-            warmup: config.warmup,
-            pace_version: config.pace,
-            n_threads_batch: config.n_threads_batch,
-            swa_full: config.swa_full,
-            numa: config.numa.clone(),
-            delay_ns: config.delay.map(ns),
-            prio: config.prio,
-            n_seq_max: config.n_seq_max,
-            kv_unified: config.kv_unified,
-            check_tensors: config.check_tensors,
-            rep_order_asked: config.order,
             flash_attn_resolved: resolved.flash_attn,
             n_ctx: resolved.n_ctx,
             offloaded_layers: resolved.offloaded_layers.map(|(n, _)| n),
@@ -105,7 +61,9 @@ impl From<&Header> for Flat {
             clock_overhead_ns: timing.clock_overhead.map(ns),
             n_decoded_tokens: timing.n_decoded_tokens,
             ..Flat::default()
-        }
+        };
+        row.set_parameters(config);
+        row
     }
 }
 

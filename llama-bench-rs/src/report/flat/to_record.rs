@@ -3,8 +3,8 @@ use std::time::Duration;
 use super::{Flat, FlatCurvePoint, FlatKind, FlatSample, OutcomeKind};
 use crate::{
     record::{
-        Build, Cell, Config, CurvePoint, Disturbance, Failure, FlashAttnSetting, Group, Header, Host, Load,
-        Measured, Method, ModelInfo, Outcome, Resolved, Sample, Summarised, Test, TestKind, Timing, Warmup,
+        Build, Cell, Config, CurvePoint, Disturbance, Failure, Group, Header, Host, Load, Measured, Method,
+        ModelInfo, Outcome, Resolved, Sample, Summarised, Test, TestKind, Timing, Warmup,
     },
     report::error::Problem,
     units::{RateSpread, TokensPerSecond},
@@ -14,7 +14,7 @@ impl Flat {
     /// The run that this row belongs to.
     ///
     /// # Errors
-    /// A field holds a value that the record has no place for.
+    /// A field holds a value that the record cannot hold.
     pub(crate) fn header(&self) -> Result<Header, Problem> {
         Ok(Header {
             build: Build {
@@ -68,64 +68,26 @@ impl Flat {
         })
     }
 
-    fn config(&self) -> Result<Config, Problem> {
+    /// What was asked for in the run that this row belongs to.
+    pub(crate) fn config(&self) -> Result<Config, Problem> {
         let is_llama_benchs = self.schema_version.is_none();
         let n_samples = u32::try_from(self.samples_ns.len()).ok().filter(|&n| n > 0);
-        // A failed row does not tell: see the module.
+        // A failed row does not say: see the module.
         let is_failed = self.outcome == Some(OutcomeKind::Failed);
+        let asked = self.parameters()?;
         Ok(Config {
-            n_batch: self.n_batch,
-            n_ubatch: self.n_ubatch,
-            n_threads: self.n_threads,
             // llama-bench uses the same number for both.
             n_threads_batch: self.n_threads_batch.or(self.n_threads.filter(|_| is_llama_benchs)),
-            cpu_mask: self.cpu_mask.clone(),
-            cpu_strict: self.cpu_strict,
-            poll: self.poll,
-            type_k: self.type_k.clone(),
-            type_v: self.type_v.clone(),
-            n_gpu_layers: self.n_gpu_layers,
-            n_cpu_moe: self.n_cpu_moe,
-            split_mode: self.split_mode.clone(),
-            main_gpu: self.main_gpu,
-            no_kv_offload: self.no_kv_offload,
-            flash_attn: match self.flash_attn {
-                None => None,
-                Some(-1) => Some(FlashAttnSetting::Auto),
-                Some(0) => Some(FlashAttnSetting::Off),
-                Some(1) => Some(FlashAttnSetting::On),
-                Some(other) => return Err(Problem::new("flash_attn", other, "-1 (auto), 0 (off) or 1 (on)")),
-            },
-            devices: self.devices.clone(),
-            tensor_split: self.tensor_split.clone(),
-            tensor_buft_overrides: self.tensor_buft_overrides.clone(),
-            load_mode: self.load_mode.clone(),
-            lazy_mode: self.lazy_mode.clone(),
             // llama-bench asks for them in all of its tests.
             embeddings: if self.test_kind.is_some() { self.always_embeddings } else { self.embeddings },
-            no_op_offload: self.no_op_offload.map(|off| off != 0),
-            no_host: self.no_host,
-            repack: self.repack,
-            swa_full: self.swa_full,
-            prio: self.prio,
-            n_seq_max: self.n_seq_max,
-            kv_unified: self.kv_unified,
-            check_tensors: self.check_tensors,
             fit_target: self
                 .fit_target_mib
                 .or(self.fit_target)
                 .or(self.fit_min_ctx.filter(|_| is_failed).map(u64::from)),
-            fit_min_ctx: self.fit_min_ctx,
-            numa: self.numa.clone(),
-            delay: self.delay_ns.map(Duration::from_nanos),
-            seed: self.seed,
             // llama-bench does not say; its JSON has as many samples as repetitions.
             n_reps: self.n_reps.or(n_samples.filter(|_| is_llama_benchs)),
-            stopping: self.stopping,
-            warmup: self.warmup,
             method: self.method.or(is_llama_benchs.then_some(Method::FreshContext)),
-            order: self.rep_order_asked,
-            pace: self.pace_version,
+            ..asked
         })
     }
 
@@ -145,26 +107,24 @@ impl Flat {
     fn kind(&self) -> Option<FlatKind> {
         let is_half = self.pg_prompt.is_some();
         match (self.n_prompt, self.n_gen) {
-            (_, 0) => Some(self.test_kind.unwrap_or(match self.embeddings == Some(true) && !is_half {
-                true => FlatKind::Embd,
-                false => FlatKind::Pp,
-            })),
+            (_, 0) => {
+                let is_embedding = self.embeddings == Some(true) && !is_half;
+                Some(self.test_kind.unwrap_or(if is_embedding { FlatKind::Embd } else { FlatKind::Pp }))
+            }
             (0, _) => Some(FlatKind::Tg),
             _ => None,
         }
     }
 
-    /// The cell; `None` where [`Flat::test`] is.
+    /// The cell; `None` if [`Flat::test`] is.
     ///
     /// # Errors
-    /// The figures that the outcome asks for are not there.
+    /// The figures of this outcome are missing.
     pub(crate) fn cell(&self) -> Result<Option<Cell>, Problem> {
         let Some(test) = self.test() else { return Ok(None) };
-        let outcome = self.outcome.unwrap_or(match self.samples_ns.is_empty() {
-            true => OutcomeKind::Summarised,
-            false => OutcomeKind::Measured,
-        });
-        let outcome = match outcome {
+        let is_summarised = self.samples_ns.is_empty();
+        let of_samples = if is_summarised { OutcomeKind::Summarised } else { OutcomeKind::Measured };
+        let outcome = match self.outcome.unwrap_or(of_samples) {
             OutcomeKind::Measured => Outcome::Measured(self.measured()?),
             OutcomeKind::Summarised => Outcome::Summarised(self.summarised()?),
             OutcomeKind::Failed => Outcome::Failed(Failure {
@@ -209,7 +169,7 @@ impl Flat {
     fn summarised(&self) -> Result<Summarised, Problem> {
         let avg_ns =
             self.avg_ns.ok_or_else(|| Problem::new("avg_ns", "nothing", "a number of nanoseconds"))?;
-        // llama-bench writes 0 for the spread of one sample, where there is none.
+        // llama-bench writes 0 for the spread of one sample, which has none.
         let known = |is_zero: bool| self.schema_version.is_some() || !is_zero;
         Ok(Summarised {
             mean: Duration::from_nanos(avg_ns),
