@@ -112,22 +112,13 @@ impl Target for Nothing {
 
 fn per_generated_token(c: &mut Criterion) {
     let request = Request {
-        prompts: vec![],
         generations: vec![N_GEN],
-        embeddings: vec![],
-        pairs: vec![],
-        depths: vec![0],
         n_reps: 1,
-        stopping: None,
         warmup: false,
-        seed: 1,
-        method: Method::Rewind,
         order: Order::Blocks,
-        paced: false,
         work: false,
-        delay: Duration::ZERO,
-        repeat_percent: 0,
         exclusive: false,
+        ..Request::default()
     };
     let plan = request.plan().expect("a valid request");
     let clock = MonotonicClock::start();

@@ -8,15 +8,12 @@ mod curve_tests;
 mod delay;
 mod describe;
 mod disturbance;
-mod encoded;
 mod engine;
 mod error;
 mod failed;
 #[cfg(test)]
 mod fake;
 mod forecast;
-mod fresh;
-mod interleaved;
 #[cfg(test)]
 mod kinds_tests;
 #[cfg(test)]
@@ -30,14 +27,14 @@ mod notes;
 pub mod observe;
 pub mod pace;
 mod page_cache;
-mod pause;
+#[cfg(test)]
+mod pause_tests;
 mod placement;
 pub mod plan;
 mod possible;
-mod progress;
 pub mod range;
 mod repeats;
-mod rewinding;
+mod request;
 mod sweep;
 pub mod target;
 #[cfg(test)]
@@ -46,8 +43,8 @@ mod timed;
 mod tokens;
 mod verify;
 mod verify_text;
-mod warmup;
-mod work;
+#[cfg(test)]
+mod work_tests;
 
 pub(crate) use campaign::places_of;
 pub use campaign::{Campaign, Campaigned, Configuration, Grid, Source};

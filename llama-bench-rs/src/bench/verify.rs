@@ -3,7 +3,7 @@
 
 use super::{
     Cancel, Order, Plan,
-    encoded::nothing_to_verify,
+    abilities::{Memory, unsupported},
     llama_target::LlamaTarget,
     plan::Depth,
     target::{Keep, Target, Token},
@@ -154,7 +154,7 @@ pub(super) fn verify(
     if rounds {
         target.hold_whole()?;
         for round in 0..plan.request.n_reps.max(2) {
-            for slot in plan.descending(found.len(), round) {
+            for slot in plan.round(found.len(), round) {
                 walk.visit(&mut target, slot, &mut expected[slot], &mut found[slot])?;
             }
         }
@@ -320,4 +320,17 @@ fn logits(target: &mut LlamaTarget, tokens: &[Token]) -> Result<Logits, Failure>
         all.push(logits.to_vec());
     }
     Ok(all)
+}
+
+/// The refusal to verify a model that has no depth to come back to.
+fn nothing_to_verify(memory: Memory) -> Option<Failure> {
+    match memory {
+        Memory::Tokens => None,
+        Memory::Encoded { .. } => Some(unsupported(
+            "this model's encoder reads the text of each depth anew, and there is no rewind to verify",
+        )),
+        Memory::Nothing(_) => {
+            Some(unsupported("this model keeps no memory of past tokens, and there is no rewind to verify"))
+        }
+    }
 }

@@ -5,9 +5,8 @@ use crate::{
     bench::{
         Cancel, Event, Observer, Plan,
         clock::MonotonicClock,
-        engine::Engine,
+        engine::{Engine, run_interleaved},
         error::BenchError,
-        interleaved,
         llama_target::LlamaTarget,
         lock::{Turn, tell_on_stderr},
     },
@@ -67,7 +66,7 @@ pub fn interleave(sweeps: Vec<Sweep<'_>>) -> Result<Report, crate::Error> {
             Ready::Measure(prepared) => Some(prepared.engine(&clock)),
             Ready::Failed(_) => None,
         });
-        let mut measured = interleaved::run(engines.collect()).into_iter();
+        let mut measured = run_interleaved(engines.collect()).into_iter();
         for one in taking_part {
             report.runs.extend(match one {
                 Ready::Measure(_) => measured.next(),
