@@ -47,7 +47,7 @@ impl NotLoaded {
         };
         let cells: Vec<Cell> = plan.cells.iter().map(cell).collect();
         let curve = earlier.map(|run| run.curve.clone()).unwrap_or_default();
-        observer.event(&Event::Planned(plan));
+        observer.event(&Event::planned(plan));
         let mut untold = &curve[..];
         for cell in &cells {
             observer.event(&Event::CellDone { header: &header, cell, curve: std::mem::take(&mut untold) });

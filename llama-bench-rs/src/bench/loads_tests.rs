@@ -135,7 +135,7 @@ fn runs_are_made_in_fresh_contexts() {
     let (mut n_opened, mut n_planned) = (0, 0);
     let mut hear = |event: &Event<'_>| match event {
         Event::Opening { .. } => n_opened += 1,
-        Event::Planned(_) => n_planned += 1,
+        Event::Planned { .. } => n_planned += 1,
         _ => {}
     };
     let report = small(Sweep::new(&model)).runs(3).observer(&mut hear).run().unwrap();

@@ -10,7 +10,10 @@ use std::{
 };
 
 use super::{campaign::Configuration, needs::Needs, notes::Note, plan::Plan};
-use crate::record::{Cell, CurvePoint, Failure, Header, Test};
+use crate::{
+    record::{Cell, CurvePoint, Failure, Header, Method, Test},
+    stats::StoppingRule,
+};
 
 /// Something that happened in a sweep. Events come between timed regions, never inside one.
 #[derive(Debug)]
@@ -50,8 +53,17 @@ pub enum Event<'a> {
     },
     /// A value of the configuration does not do what its name says.
     Note(&'a Note),
-    /// The plan of a run stands; nothing of it has been run.
-    Planned(&'a Plan),
+    /// A run begins: what it will measure.
+    Planned {
+        /// Its tests, in the order of the report.
+        cells: &'a [Test],
+        /// Repetitions of each; with a stopping rule, at most.
+        n_reps: u32,
+        /// The rule that ends the repetitions of a cell sooner; `None` if their number is fixed.
+        stopping: Option<StoppingRule>,
+        /// How depths are reached.
+        method: Method,
+    },
     /// What the next context will take, by device, and how much is free.
     Needs(&'a Needs),
     /// A context for `n_ctx` tokens is being made.
@@ -99,6 +111,15 @@ pub enum Event<'a> {
         /// Chunks of the fill that were timed since the cell before.
         curve: &'a [CurvePoint],
     },
+}
+
+impl<'a> Event<'a> {
+    /// A run of this plan begins.
+    pub(super) fn planned(plan: &'a Plan) -> Self {
+        let request = &plan.request;
+        let (n_reps, stopping, method) = (request.n_reps_max(), request.stopping, request.method);
+        Self::Planned { cells: &plan.cells, n_reps, stopping, method }
+    }
 }
 
 /// Hears the events of a sweep; any `FnMut(&Event)` is one.

@@ -206,7 +206,11 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::record::{Group, Order};
+    use crate::{
+        bench::Event,
+        record::{Group, Order},
+        stats::StoppingRule,
+    };
 
     pub(in crate::bench) fn request() -> Request {
         Request {
@@ -264,6 +268,22 @@ pub(super) mod tests {
         let halves = plan.without(|test| test.group.is_some() && !test.kind.is_generation());
         assert_eq!(halves.depths[0].units, (0..5).map(single).collect::<Vec<_>>());
         assert_eq!(halves.depths[1].n_depth, 32, "a half that is left stays at the depth of the pair");
+    }
+
+    #[test]
+    fn a_plan_follows_from_what_an_observer_hears_of_it() {
+        let pairs = vec![Group { n_prompt: 4, n_gen: 2 }];
+        let rule = StoppingRule { max: 40, ..StoppingRule::new() };
+        for stopping in [None, Some(rule)] {
+            let asked = Request { pairs: pairs.clone(), stopping, method: Method::FreshContext, ..request() };
+            let plan = asked.plan().unwrap();
+            let Event::Planned { cells, n_reps, stopping, method } = Event::planned(&plan) else { panic!() };
+            let heard = Request { n_reps, stopping, method, ..Request::default() };
+            let heard = Plan::of(cells.to_vec(), heard);
+            assert_eq!(heard.depths, plan.depths);
+            assert_eq!(heard.n_fill_tokens(), plan.n_fill_tokens());
+            assert_eq!(heard.n_timed_tokens(), plan.n_timed_tokens());
+        }
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     /// Before anything is run.
     fn begin(&mut self) {
         self.session.begin(utc_now);
-        self.session.tell(&Event::Planned(self.plan));
+        self.session.tell(&Event::planned(self.plan));
         for cell in 0..self.plan.cells.len() {
             if self.cells.is_complete(cell) {
                 self.report(cell);
