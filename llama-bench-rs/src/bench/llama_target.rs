@@ -232,9 +232,10 @@ impl Target for LlamaTarget {
         }
         let n_depth = self.context()?.n_past();
         // The device keeps one snapshot per sequence, so several slots must live on the host.
-        let partial = match has_partial_state(&self.model, &self.params) && n_depth > 0 {
-            true => Some(self.snapshot(StateFlags::PARTIAL_ONLY, keep == Keep::Latest)?),
-            false => None,
+        let partial = if has_partial_state(&self.model, &self.params) && n_depth > 0 {
+            Some(self.snapshot(StateFlags::PARTIAL_ONLY, keep == Keep::Latest)?)
+        } else {
+            None
         };
         let rewind = match &partial {
             None => Rewind::Remove,
@@ -324,12 +325,16 @@ impl Target for LlamaTarget {
 
     fn abilities(&self) -> Abilities {
         let model = &self.model;
-        let memory = match () {
-            () if !model.has_decoder() => Memory::Nothing(Reason::EncoderAlone),
-            () if model.is_diffusion() => Memory::Nothing(Reason::Diffusion),
-            () if !model.keeps_memory() => Memory::Nothing(Reason::NoMemory),
-            () if !model.is_causal() => Memory::Nothing(Reason::NotCausal),
-            () => model.decoder_start().map_or(Memory::Tokens, |start| Memory::Encoded { start }),
+        let memory = if !model.has_decoder() {
+            Memory::Nothing(Reason::EncoderAlone)
+        } else if model.is_diffusion() {
+            Memory::Nothing(Reason::Diffusion)
+        } else if !model.keeps_memory() {
+            Memory::Nothing(Reason::NoMemory)
+        } else if !model.is_causal() {
+            Memory::Nothing(Reason::NotCausal)
+        } else {
+            model.decoder_start().map_or(Memory::Tokens, |start| Memory::Encoded { start })
         };
         let n_ubatch = Some(self.params.n_ubatch.min(self.params.n_batch));
         // The embedding of a whole sequence is made of those that are computed together.

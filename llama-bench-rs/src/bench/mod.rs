@@ -32,6 +32,7 @@ mod pause_tests;
 mod placement;
 pub mod plan;
 mod possible;
+mod preview;
 pub mod range;
 mod repeats;
 mod request;
@@ -57,6 +58,7 @@ pub use notes::Note;
 pub use observe::{Cancel, Event, Observer};
 pub use page_cache::{PageCache, drop_from_page_cache};
 pub use plan::{Plan, Request};
+pub use preview::Preview;
 pub use sweep::{Sweep, interleave};
 pub use verify::{Verification, VerifiedDepth};
 

@@ -1,6 +1,6 @@
 //! What a context will take, known before it is made.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use crate::{
     llama::{Backend, ContextParams, Model},
@@ -45,9 +45,10 @@ impl Needs {
     /// not tell.
     pub(super) fn of(model: &Model, params: &ContextParams, n_ctx: u32) -> Option<Self> {
         // A window or a state is what a larger context does not have more of.
-        let grown = match has_partial_state(model, params) {
-            true => model.memory_of_context(&params.clone().n_ctx(n_ctx.checked_add(GROWTH)?))?,
-            false => BTreeMap::new(),
+        let grown = if has_partial_state(model, params) {
+            model.memory_of_context(&params.clone().n_ctx(n_ctx.checked_add(GROWTH)?))?
+        } else {
+            BTreeMap::new()
         };
         Self::compared(model, params, n_ctx, &grown)
     }
@@ -112,8 +113,31 @@ impl Needs {
     }
 }
 
+impl fmt::Display for Needs {
+    /// The size of the context, then a line for each device.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "context: {} tokens", self.n_ctx)?;
+        self.devices.iter().try_for_each(|(name, needs)| write!(f, "\n{name}: {needs}"))
+    }
+}
+
+impl fmt::Display for DeviceNeeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} for the tokens", mib(self.context_bytes))?;
+        if self.partial_bytes > 0 {
+            write!(f, " (a snapshot copies {} of it)", mib(self.partial_bytes))?;
+        }
+        let free = self.free_bytes.map_or_else(|| "an unknown amount".into(), mib);
+        write!(f, ", {} to compute, {free} free", mib(self.compute_bytes))
+    }
+}
+
 /// Tokens between the two sizes that are compared.
 const GROWTH: u32 = 1024;
+
+fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
 
 fn gib(bytes: u64) -> String {
     format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30))
@@ -144,5 +168,21 @@ mod tests {
         for part in ["4096 tokens", "10.00 GiB on CUDA0", "8.00 GiB are free", "q8_0"] {
             assert!(refused.message.contains(part), "{}", refused.message);
         }
+    }
+
+    #[test]
+    fn each_device_has_a_line() {
+        let mut both = needs(3 << 20, 1 << 19, None);
+        let host = DeviceNeeds {
+            context_bytes: 2 << 20,
+            partial_bytes: 1 << 20,
+            compute_bytes: 0,
+            free_bytes: Some(9 << 20),
+        };
+        both.devices.insert("CPU".into(), host);
+        let expected = "context: 4096 tokens\n\
+            CPU: 2.0 MiB for the tokens (a snapshot copies 1.0 MiB of it), 0.0 MiB to compute, 9.0 MiB free\n\
+            CUDA0: 3.0 MiB for the tokens, 0.5 MiB to compute, an unknown amount free";
+        assert_eq!(both.to_string(), expected);
     }
 }
