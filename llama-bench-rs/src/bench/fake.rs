@@ -1,5 +1,5 @@
-//! A target and a clock without hardware: they count tokens, keep the exact content of the context, and fail on
-//! demand, so that order, cost and recovery are tested without time.
+//! A target and a clock without hardware. They count tokens, keep the exact content of the context, and fail on demand:
+//! tests of order, cost and recovery take no time.
 
 use std::{cell::Cell, collections::HashMap, rc::Rc, time::Duration};
 

@@ -27,7 +27,7 @@ pub struct LlamaTarget {
     context: Option<Context>,
     slots: HashMap<usize, Slot>,
     whole: Option<SeqState>,
-    /// Positions below this one still hold the fill; deeper ones were written over by a test or never filled.
+    /// Positions below this one still hold the fill; deeper ones were overwritten by a test or never filled.
     n_intact: u32,
     /// What the encoder of an encoder-decoder model has read.
     text: Text,
@@ -36,7 +36,7 @@ pub struct LlamaTarget {
     /// Made when it is first needed.
     control: Option<Control>,
     watch: Watch,
-    /// Only where the work is slowed on purpose.
+    /// Only if the work is slowed on purpose.
     delay: Option<Delay>,
 }
 
@@ -61,7 +61,7 @@ struct Slot {
 const SEQ: i32 = 0;
 
 impl LlamaTarget {
-    /// Contexts will be made of this model with these parameters; `n_ctx` is the engine's to choose.
+    /// Creates a target that makes contexts of this model with these parameters; the engine chooses `n_ctx`.
     pub fn new(model: &Model, params: &ContextParams) -> Self {
         Self {
             model: model.clone(),
@@ -114,7 +114,7 @@ impl LlamaTarget {
         !self.params.type_k.is_quantised() && !self.params.type_v.is_quantised()
     }
 
-    /// On the device where that works, else on the host.
+    /// On the device if that works, otherwise on the host.
     fn snapshot(&mut self, flags: StateFlags, on_device: bool) -> Result<SeqState, Failure> {
         let on_device = on_device && self.may_stay_on_device();
         let context = self.context()?;
@@ -131,7 +131,7 @@ impl LlamaTarget {
         }
         let Some(whole) = self.whole.take() else {
             return Err(state_failure(format!(
-                "depth {n_depth} was written over and no whole snapshot was kept"
+                "depth {n_depth} was overwritten and no whole snapshot was kept"
             )));
         };
         let restored = self.context().and_then(|context| Ok(context.state_restore(&whole)?));
@@ -205,7 +205,7 @@ impl Target for LlamaTarget {
 
     fn start_generation(&mut self) -> Result<(), Failure> {
         if let (Some(start), Text::Nothing) = (self.model.decoder_start(), self.text) {
-            // As short as a text can be.
+            // The shortest possible text.
             self.read(&[start])?;
         }
         Ok(())
@@ -231,7 +231,7 @@ impl Target for LlamaTarget {
             self.slots.clear();
         }
         let n_depth = self.context()?.n_past();
-        // The device keeps one snapshot per sequence, so several slots must live on the host.
+        // The device keeps one snapshot per sequence: several slots must live on the host.
         let partial = if has_partial_state(&self.model, &self.params) && n_depth > 0 {
             Some(self.snapshot(StateFlags::PARTIAL_ONLY, keep == Keep::Latest)?)
         } else {
@@ -251,7 +251,7 @@ impl Target for LlamaTarget {
     }
 
     fn can_hold_whole(&self) -> bool {
-        // An encoder's text is no part of a snapshot.
+        // An encoder's text is not part of a snapshot.
         self.abilities().memory == Memory::Tokens
             && self.may_stay_on_device()
             && self.context.as_ref().is_some_and(whole_fits)
@@ -357,7 +357,7 @@ impl Target for LlamaTarget {
     }
 }
 
-/// Whether every device still has room for what the context's memory takes on it, and a tenth more.
+/// Whether every device has room for 1.1 times what the context's memory takes on it.
 fn whole_fits(context: &Context) -> bool {
     let memory = context.memory_breakdown();
     Backend::init().is_ok_and(|backend| {

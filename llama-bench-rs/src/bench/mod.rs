@@ -1,4 +1,22 @@
-//! Measuring: what to run ([`plan`]), on what ([`target`]), by which clock, and the sweep that brings them together.
+//! Measuring: a [`Sweep`] of one model, [`interleave`]d sweeps, a [`Campaign`] of many configurations, and [`Loads`] of
+//! models several times over.
+//!
+//! ```no_run
+//! use llama_bench_rs::{bench::{Event, Sweep}, llama::{Backend, Model, ModelParams}};
+//!
+//! let model = Model::load(&Backend::init()?, "model.gguf", &ModelParams::default())?;
+//! let mut progress = |event: &Event<'_>| {
+//!     if let Event::Measuring { test, rep, n_reps, .. } = event {
+//!         eprintln!("{test}: repetition {} of {n_reps}", rep + 1);
+//!     }
+//! };
+//! let report = Sweep::new(&model).depths([0, 4096]).prompt(512).generate(32).observer(&mut progress).run()?;
+//! assert_eq!(report.runs.len(), 1);
+//! # Ok::<(), llama_bench_rs::Error>(())
+//! ```
+//!
+//! Inside, a [`Plan`] says what is run in which order, a [`target`] is what is measured, and the engine runs the one on
+//! the other by a [`clock`].
 
 pub mod abilities;
 mod campaign;
@@ -68,9 +86,10 @@ use target::Target;
 pub use crate::record::Order;
 use crate::record::{Header, Run};
 
-/// Runs a plan on a target. [`Sweep`] does this for a model; use it directly to measure something else the same way.
+/// Runs a plan on a target. [`Sweep`] does this for a model; use it directly to measure something else the same way, as
+/// `benches/overhead.rs` does.
 ///
-/// A cell that fails carries its [`Failure`](crate::record::Failure); the others go on.
+/// A cell that fails carries its [`Failure`](crate::record::Failure); the others are still measured.
 pub fn run<T: Target, C: Clock>(
     plan: &Plan,
     target: &mut T,

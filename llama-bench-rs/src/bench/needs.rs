@@ -1,4 +1,4 @@
-//! What a context will take, known before it is made.
+//! The memory of a context, estimated before it is made.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -24,12 +24,11 @@ pub struct DeviceNeeds {
     /// KV cache and recurrent state.
     pub context_bytes: u64,
     /// Of these, what does not grow with the context: sliding windows and recurrent states. A partial snapshot takes
-    /// at most as much, on the device where it can be kept there and on the host otherwise. 0 where it was not asked
-    /// for.
+    /// at most as much, on the device if it can be kept there, otherwise on the host. 0 if it was not asked for.
     pub partial_bytes: u64,
     /// Compute buffers.
     pub compute_bytes: u64,
-    /// Free now; `None` for a device that does not tell.
+    /// Free now; `None` if the device does not report it.
     pub free_bytes: Option<u64>,
 }
 
@@ -41,10 +40,9 @@ impl DeviceNeeds {
 }
 
 impl Needs {
-    /// Asks llama.cpp what a context of this size would take, and what a partial snapshot of it; `None` where it does
-    /// not tell.
+    /// Asks llama.cpp what a context of this size and a partial snapshot of it would take; `None` if it cannot tell.
     pub(super) fn of(model: &Model, params: &ContextParams, n_ctx: u32) -> Option<Self> {
-        // A window or a state is what a larger context does not have more of.
+        // What a larger context has no more of is a window or a state.
         let grown = if has_partial_state(model, params) {
             model.memory_of_context(&params.clone().n_ctx(n_ctx.checked_add(GROWTH)?))?
         } else {

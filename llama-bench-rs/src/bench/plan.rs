@@ -1,4 +1,5 @@
-//! What will be run, in which order: pure data, so that cost and order are tested without a model.
+//! What will be run, and in which order, as pure data: cost and order are tested without a model. [`Request::plan`] makes
+//! a plan.
 
 use rand_xoshiro::{
     Xoshiro256PlusPlus,
@@ -152,7 +153,7 @@ impl Plan {
     }
 
     /// Tokens of the next chunk of the fill when `n_done` are in the context: as many as one decode takes, but few at
-    /// first, so that the fill warms prompts up.
+    /// first, to warm prompts up.
     pub(super) fn n_chunk(&self, n_done: u32, n_batch: u32) -> u32 {
         let warms_up = self.request.warmup && self.request.method == Method::Rewind;
         if warms_up && n_done < MAX_RUNS * N_PROMPT { n_batch.min(N_PROMPT) } else { n_batch }

@@ -1,4 +1,4 @@
-//! The part of a plan that a model can do.
+//! The tests of a plan that a model can run.
 
 use super::{
     error::BenchError,
@@ -8,7 +8,7 @@ use super::{
 use crate::record::Failure;
 
 impl Sweep<'_> {
-    /// The plan without the tests that this model cannot do: see [`unsupported`](Self::unsupported).
+    /// The plan without the [`unsupported`](Self::unsupported) tests.
     ///
     /// # Errors
     /// As [`run`](Self::run).

@@ -1,11 +1,11 @@
-//! Repetitions that others disturbed are run once more, within a budget.
+//! Repetitions that other programs disturbed are run again, within a budget.
 
 use super::{plan::Request, sweep::Sweep};
 
 impl Sweep<'_> {
-    /// Runs a repetition once more if other programs disturbed it ([`Sample::is_disturbed`]): at most this share of a
-    /// cell's repetitions, in per cent, rounded up; 50 by default, 0 for never. What was disturbed and repeated is kept in
-    /// [`Measured::set_aside`] and is part of no figure; past the budget it counts, and the report says so.
+    /// Sets how many of a cell's repetitions, in percent and rounded up, may be run again because other programs disturbed
+    /// them ([`Sample::is_disturbed`]); 50 by default, 0 for none. Disturbed samples that were repeated are kept in
+    /// [`Measured::set_aside`], outside of every figure. Past the budget they count, and the report says so.
     ///
     /// [`Sample::is_disturbed`]: crate::record::Sample::is_disturbed
     /// [`Measured::set_aside`]: crate::record::Measured::set_aside
@@ -15,8 +15,8 @@ impl Sweep<'_> {
         self
     }
 
-    /// Whether to wait until no other sweep measures, in this process or in another one of this user; so by default. The
-    /// observer hears of the wait ([`Event::Waiting`](super::Event::Waiting)); without one a line on standard error tells.
+    /// Sets whether to wait until no other sweep of this user measures on the machine; on by default. The observer
+    /// receives [`Event::Waiting`](super::Event::Waiting); without one, a line is printed on standard error.
     #[must_use]
     pub fn exclusive(mut self, exclusive: bool) -> Self {
         self.request.exclusive = exclusive;
@@ -25,7 +25,7 @@ impl Sweep<'_> {
 }
 
 impl Request {
-    /// How many of `n_reps` repetitions may be run once more.
+    /// How many of `n_reps` repetitions may be run again.
     pub(super) fn n_spare(&self, n_reps: usize) -> usize {
         (n_reps * self.repeat_percent as usize).div_ceil(100)
     }

@@ -1,4 +1,5 @@
-//! What a sweep asks for, and the check of it.
+//! What a sweep asks for, and the check of it. [`Sweep`](super::Sweep) builds a request; a use of one by itself is in
+//! `benches/overhead.rs`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a verification found, as a table and a verdict.
+//! A verification as a table and a verdict.
 
 use std::fmt;
 

@@ -253,7 +253,7 @@ fn is_of_memory(failure: &Failure) -> bool {
     failure.kind == "out_of_memory"
 }
 
-/// What is known of a cell so far.
+/// A cell while it is measured.
 #[derive(Clone, Debug, Default)]
 struct Progress {
     started_at: Option<String>,

@@ -58,7 +58,7 @@ impl Fill {
             let (elapsed, is_first_of_its_length) = session.fill(chunk, n_batch)?;
             let warmup = !prompts.are_warm() || n_chunk < n_batch || is_first_of_its_length;
             prompts.filled(n_tokens, elapsed);
-            // What is filled again is no new point.
+            // What is filled again is not a new point.
             if self.curve.last().is_none_or(|last| last.n_depth + last.n_tokens <= done) {
                 self.curve.push(CurvePoint { n_depth: done, n_tokens, elapsed, warmup });
             }

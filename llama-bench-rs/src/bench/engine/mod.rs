@@ -78,7 +78,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         Self { plan, tokens, cells: Cells::new(plan), session, fill, warmth }
     }
 
-    /// Takes up a run that was cut short: what it measured is not measured again, what failed is tried again.
+    /// Resumes an interrupted run: what it measured is not measured again, what failed is tried again.
     pub(super) fn take_up(&mut self, run: &Run) {
         self.session.take_up(run);
         self.fill.take_up(&run.curve);
@@ -87,8 +87,8 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         }
     }
 
-    /// Runs the whole plan; what fails is in its cell. A panic fails the cells that have no figure yet, unless the
-    /// observer is what panicked: that is the application's own, and goes on.
+    /// Runs the whole plan; what fails is in its cell. A panic of the target fails the cells that lack repetitions. A panic
+    /// of the observer is the application's own and goes on.
     pub(super) fn run(mut self) -> Run {
         self.begin();
         match self.plan.request.method {
@@ -284,8 +284,8 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         Ok(())
     }
 
-    /// Warms prompts up, as far as the fill has not done it, from a held depth or from the empty context: one as long as
-    /// the longest, as far as it goes into one decode, and short ones until two successive ones agree.
+    /// Warms prompts up from a held depth or from the empty context, unless the fill has done it: one prompt of the
+    /// longest decode, and short ones until two successive ones agree.
     fn warm_up_prompts(&mut self, held: Option<(usize, &Depth)>) -> Result<(), Failure> {
         if !self.warmth.prompts.are_warm() {
             self.session.tell(&Event::WarmingUp);

@@ -106,8 +106,8 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
         self.engine.cells.fail_depths(&self.depths[slot..], failure);
     }
 
-    /// Fills to one depth after the other and runs what belongs there: in blocks all of it, in rounds as much of the first
-    /// one as saves a part of the fill. Returns how many depths were reached and held; the others have failed.
+    /// Fills to one depth after the other and measures there: in blocks all repetitions, in rounds the first one if that
+    /// saves a part of the fill. Returns how many depths were reached and held; the others have failed.
     fn go_deeper(&mut self, order: Order) -> usize {
         let n_depths = self.depths.len();
         let mut n_now = 0;
@@ -183,8 +183,8 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
         }
     }
 
-    /// The first round of a depth while the context is filled, if that saves a part of the fill: if a prompt of it can
-    /// stay in the context and nothing has to be warmed up for it. Returns where the context stands then.
+    /// The first round of a depth while the context is filled, if that saves a part of the fill: if one of its prompts can
+    /// stay in the context and prompts are warm. Returns the tokens in the context then.
     fn run_first_round(&mut self, slot: usize, carried: Option<Carried>) -> Option<u32> {
         let carried = carried.filter(|_| self.engine.warmth.prompts.are_warm())?;
         let stands_at = self.run_round(slot, 0, Some(carried));
@@ -192,8 +192,8 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
         stands_at
     }
 
-    /// All repetitions of a depth; the last prompt stays in the context if the fill can go on from it. Returns where it
-    /// stands then.
+    /// All repetitions of a depth. The last prompt stays in the context if the fill can go on from it: returns the tokens
+    /// in the context then.
     fn run_block(&mut self, slot: usize, carried: Option<Carried>) -> Option<u32> {
         let request = &self.engine.plan.request;
         let (n_reps, n_visits) = (request.n_reps_max(), request.n_visits_max());
@@ -233,8 +233,8 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
     }
 
     /// One repetition of every unit of a depth that lacks this one, each from the held state, in an order of its own.
-    /// A prompt that is carried comes last, is of the fill's tokens and stays in the context: returns where that stands
-    /// then.
+    /// A prompt that is carried comes last, has the fill's tokens and stays in the context: returns the tokens in the
+    /// context then.
     pub(super) fn run_round(&mut self, slot: usize, rep: u32, carried: Option<Carried>) -> Option<u32> {
         let lacking = self.engine.cells.lacking(&self.depths[slot], rep);
         let mut units = self.engine.plan.shuffled(&lacking, rep, 1 + slot as u64);
@@ -322,7 +322,7 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
         self.engine.go_to(slot, &self.depths[slot])
     }
 
-    /// Warms prompts up from a held depth, as far as the fill has not done it.
+    /// Warms prompts up from a held depth, unless the fill has done it.
     pub(super) fn warm_up_prompts(&mut self, slot: usize) -> Result<(), Failure> {
         self.engine.warm_up_prompts(Some((slot, &self.depths[slot])))
     }

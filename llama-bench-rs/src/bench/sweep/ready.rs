@@ -14,8 +14,8 @@ use crate::{
 };
 
 impl Sweep<'_> {
-    /// Runs the sweep; one run in the report, or as many as [`runs`](Self::runs) asked for. A cell that fails carries its
-    /// reason and the others go on. Once it is cancelled, no further run begins.
+    /// Runs the sweep: one run in the report, or as many as [`runs`](Self::runs) asked for. A cell that fails carries its
+    /// reason, and the others are still measured. After a cancellation no further run begins.
     ///
     /// # Errors
     /// Nothing to measure, or lengths that cannot be run. A model or context that fails later is in the cells.
@@ -36,13 +36,14 @@ impl Sweep<'_> {
     }
 }
 
-/// Runs several sweeps in turn, repetition by repetition, each in a context of its own: what drifts on the machine
-/// drifts for all of them alike, and the n-th repetition of one is paired with the n-th of the others. One run per
-/// sweep in the report, in the order given. Where [`Sweep::runs`] asks for more, everything is run again in fresh
-/// contexts, and the report holds the first run of each sweep, then the second of each.
+/// Interleaves several sweeps: one repetition of each in turn, each in a context of its own. Drift of the machine affects
+/// all alike, and the n-th repetition of one is paired with the n-th of the others.
 ///
-/// Rewinds, whatever method was asked for, and takes the depths one after the other. A sweep whose context does not fit
-/// beside the others is measured alone after them.
+/// The report has one run per sweep, in the order given. If [`Sweep::runs`] asks for more, everything is run again in
+/// fresh contexts: first run of each sweep, then second run of each. The method is always [`Method::Rewind`], one depth
+/// after the other. A sweep whose context does not fit beside the others is measured alone after them.
+///
+/// [`Method::Rewind`]: crate::record::Method::Rewind
 ///
 /// # Errors
 /// As [`Sweep::run`], of any of them.
@@ -78,7 +79,7 @@ pub fn interleave(sweeps: Vec<Sweep<'_>>) -> Result<Report, crate::Error> {
     Ok(report)
 }
 
-/// A sweep that can begin, or that is over because there is no model.
+/// A sweep that can begin, or the failed run of one without a model.
 enum Ready<'a> {
     Measure(Box<Prepared<'a>>),
     Failed(Box<Run>),
@@ -120,14 +121,14 @@ impl<'a> Ready<'a> {
 }
 
 impl Ready<'_> {
-    /// An earlier run is taken up by the first run alone.
+    /// Only the first run resumes an earlier one.
     fn forget_earlier(&mut self) {
         if let Self::Measure(prepared) = self {
             prepared.earlier = None;
         }
     }
 
-    /// Waits until no other sweep measures, if it is to be alone and there is something to measure.
+    /// Waits until no other sweep measures, if this one is exclusive and has something to measure.
     fn turn(&mut self) -> Option<Turn> {
         match self {
             Self::Measure(prepared) => prepared.turn(),
@@ -163,7 +164,7 @@ impl Prepared<'_> {
     }
 }
 
-/// Hears nothing; a wait for another sweep would look like a standstill.
+/// Ignores all events but a wait for another sweep, which would look like a hang.
 pub(super) struct Silent;
 
 impl Observer for Silent {
