@@ -1,4 +1,4 @@
-//! What a target can do, and why it refuses other tests.
+//! What a target can do, and why it refuses other tests; [`Sweep::unsupported`](super::Sweep::unsupported) lists them.
 
 use super::target::Token;
 use crate::record::{Failure, Test, TestKind};

@@ -1,4 +1,5 @@
-//! The clock of a measurement, as a trait: tests of the engine use a fake one.
+//! The clock of a measurement, as a trait: tests of the engine use a fake one. A use of the real one is in
+//! `benches/overhead.rs`.
 
 use std::time::{Duration, Instant};
 

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{campaign::Configuration, needs::Needs, notes::Note, plan::Plan};
+use super::{campaign::Configuration, lock::tell_on_stderr, needs::Needs, notes::Note, plan::Plan};
 use crate::{
     record::{Cell, CurvePoint, Failure, Header, Method, Test},
     stats::StoppingRule,
@@ -132,6 +132,25 @@ pub trait Observer {
 impl<F: FnMut(&Event<'_>)> Observer for F {
     fn event(&mut self, event: &Event<'_>) {
         self(event);
+    }
+}
+
+/// Ignores all events but a wait for another sweep, which would look like a hang.
+pub(super) struct Silent;
+
+impl Silent {
+    /// An observer for those that were given none.
+    pub(super) fn observer<'a>() -> &'a mut dyn Observer {
+        // A type without a size takes no memory.
+        Box::leak(Box::new(Self))
+    }
+}
+
+impl Observer for Silent {
+    fn event(&mut self, event: &Event<'_>) {
+        if let Event::Waiting = event {
+            tell_on_stderr();
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! The loop is arithmetic on values in the first-level cache, like most of a matrix product, on one thread. It does not
 //! cover the other caches or other threads: work on more memory would depend on the addresses of its data, which differ
-//! from process to process by more than the loop would show.
+//! from process to process by more than the loop would show. [`Sweep::paced`](super::Sweep::paced) turns it on.
 
 use std::{
     hint::black_box,

@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 
 use super::{
     Cancel, Needs, Note, Observer, Order, Plan, Request, Verification, error::BenchError, failed::NotLoaded,
-    llama_target::LlamaTarget, lock::Turn, target::Target as _,
+    llama_target::LlamaTarget, lock::Turn, observe::Silent, target::Target as _,
 };
 use crate::{
     llama::{Backend, ContextParams, Model, ModelParams},
@@ -15,7 +15,6 @@ use crate::{
     units::Share,
 };
 
-use ready::Silent;
 pub use ready::interleave;
 
 /// Measures prompt processing (pp) and token generation (tg) of a model at each context depth, in this process.
@@ -334,8 +333,7 @@ impl<'a> Sweep<'a> {
     /// As `run`, or the model was not loaded, a context could not be made, filled or rewound, or it was cancelled.
     pub fn verify(mut self) -> Result<Verification, BenchError> {
         let plan = self.plan()?;
-        let mut silent = Silent;
-        let observer = self.observer.take().unwrap_or(&mut silent);
+        let observer = self.observer.take().unwrap_or_else(Silent::observer);
         let _turn = Turn::of(&plan.request, observer, &self.cancel);
         let verified = match self.subject {
             Subject::Model(model) => super::verify::verify(model, &self.context, &plan, &self.cancel),

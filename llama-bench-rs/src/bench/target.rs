@@ -1,4 +1,5 @@
-//! What the engine needs from the thing it measures: real in [`LlamaTarget`](super::LlamaTarget), fake in tests.
+//! What the engine needs from the thing that it measures: real in [`LlamaTarget`](super::LlamaTarget), fake in tests.
+//! A target of one's own is in `benches/overhead.rs`.
 
 use std::time::Duration;
 

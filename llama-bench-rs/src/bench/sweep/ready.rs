@@ -3,12 +3,13 @@
 use super::{Subject, Sweep};
 use crate::{
     bench::{
-        Cancel, Event, Observer, Plan,
+        Cancel, Observer, Plan,
         clock::MonotonicClock,
         engine::{Engine, run_interleaved},
         error::BenchError,
         llama_target::LlamaTarget,
-        lock::{Turn, tell_on_stderr},
+        lock::Turn,
+        observe::Silent,
     },
     record::{Header, Report, Run},
 };
@@ -90,8 +91,7 @@ struct Prepared<'a> {
     plan: Plan,
     header: Header,
     target: LlamaTarget,
-    observer: Option<&'a mut dyn Observer>,
-    silent: Silent,
+    observer: &'a mut dyn Observer,
     cancel: Cancel,
     earlier: Option<Run>,
 }
@@ -102,18 +102,14 @@ impl<'a> Ready<'a> {
             return Err(BenchError::NoRuns);
         }
         let (plan, header) = (sweep.plan()?, sweep.header()?);
-        let Sweep { subject, context, mut observer, cancel, earlier, slowdown, .. } = sweep;
-        let mut silent = Silent;
+        let Sweep { subject, context, observer, cancel, earlier, slowdown, .. } = sweep;
+        let observer = observer.unwrap_or_else(Silent::observer);
         Ok(match subject {
             Subject::Model(model) => {
                 let target = LlamaTarget::new(model, &context).slowed(slowdown);
-                Self::Measure(Box::new(Prepared { plan, header, target, observer, silent, cancel, earlier }))
+                Self::Measure(Box::new(Prepared { plan, header, target, observer, cancel, earlier }))
             }
             Subject::NotLoaded(not_loaded) => {
-                let observer: &mut dyn Observer = match &mut observer {
-                    Some(observer) => *observer,
-                    None => &mut silent,
-                };
                 Self::Failed(Box::new(not_loaded.run(&plan, header, earlier.as_ref(), observer)))
             }
         })
@@ -143,34 +139,16 @@ impl Ready<'_> {
 
 impl Prepared<'_> {
     fn turn(&mut self) -> Option<Turn> {
-        let observer: &mut dyn Observer = match &mut self.observer {
-            Some(observer) => *observer,
-            None => &mut self.silent,
-        };
-        Turn::of(&self.plan.request, observer, &self.cancel)
+        Turn::of(&self.plan.request, self.observer, &self.cancel)
     }
 
     fn engine<'b>(&'b mut self, clock: &'b MonotonicClock) -> Engine<'b, LlamaTarget, MonotonicClock> {
-        let observer: &mut dyn Observer = match &mut self.observer {
-            Some(observer) => *observer,
-            None => &mut self.silent,
-        };
         let header = self.header.clone();
-        let mut engine = Engine::new(&mut self.target, clock, &self.plan, header, observer, &self.cancel);
+        let mut engine =
+            Engine::new(&mut self.target, clock, &self.plan, header, self.observer, &self.cancel);
         if let Some(earlier) = &self.earlier {
             engine.take_up(earlier);
         }
         engine
-    }
-}
-
-/// Ignores all events but a wait for another sweep, which would look like a hang.
-pub(super) struct Silent;
-
-impl Observer for Silent {
-    fn event(&mut self, event: &Event<'_>) {
-        if let Event::Waiting = event {
-            tell_on_stderr();
-        }
     }
 }
