@@ -45,7 +45,7 @@ fn numbers_that_cannot_be_meant() {
         refused(&sweep(["--shape", "tiny-llama", flag, "99999999999"]), 2, &["99999999999"]);
     }
     for (range, says) in [
-        ("9-1", "end lies before"),
+        ("9-1", "the end is before the start: write 1-9"),
         ("0-9+0", "does not advance"),
         ("1-9*1", "does not advance"),
         ("0-8*2", "does not advance"),

@@ -1,10 +1,6 @@
 //! `--plan`: what would be run and what it takes, of each configuration and in all.
 
-use llama_bench_rs::{
-    bench::{Configuration, DeviceNeeds, Needs, Sweep},
-    record::Failure,
-    units::words,
-};
+use llama_bench_rs::bench::{Configuration, Sweep};
 
 use crate::{Failed, bad_usage, verify::heading};
 
@@ -25,7 +21,7 @@ impl Totals {
             say!("");
         }
         self.n_configurations += 1;
-        let (heading, plan) = (heading(configuration, sweep)?, sweep.possible().map_err(bad_usage)?);
+        let heading = heading(configuration, sweep)?;
         if let Some(failure) = sweep.failure() {
             self.n_failed += 1;
             say!("{heading} cannot be measured: {}", failure.message);
@@ -34,27 +30,13 @@ impl Totals {
         let n_runs = u64::from(configuration.n_runs);
         let runs =
             if n_runs == 1 { String::new() } else { format!(", in {n_runs} runs; the counts are of one") };
-        say!("{} of {heading}{runs}", words::count(plan.cells.len(), "cell"));
-        for (test, failure) in sweep.unsupported().map_err(bad_usage)? {
-            say!("not possible: {test}: {}", failure.message);
-        }
-        say!("tokens to fill: {}", plan.n_fill_tokens());
-        say!("tokens to time: {}", at_most(&plan.request.stopping, plan.n_timed_tokens()));
-        self.n_cells += plan.cells.len() * configuration.n_runs as usize;
-        self.n_fill_tokens += plan.n_fill_tokens() * n_runs;
-        self.n_timed_tokens += plan.n_timed_tokens() * n_runs;
-        if plan.cells.is_empty() {
-            return Ok(());
-        }
-        match sweep.needs().map_err(bad_usage)? {
-            Some(needs) => {
-                if let Err(failure) = memory(&needs) {
-                    self.n_failed += 1;
-                    say!("does not fit: {}", failure.message);
-                }
-            }
-            None => say!("memory: llama.cpp does not tell"),
-        }
+        let preview = sweep.preview().map_err(bad_usage)?;
+        say!("{} of {heading}{runs}", cells(preview.n_cells));
+        say!("{preview}");
+        self.n_cells += preview.n_cells * configuration.n_runs as usize;
+        self.n_fill_tokens += preview.n_fill_tokens * n_runs;
+        self.n_timed_tokens += preview.n_timed_tokens * n_runs;
+        self.n_failed += usize::from(preview.check().is_err());
         Ok(())
     }
 
@@ -81,23 +63,4 @@ impl Totals {
 /// A stopping rule may need fewer.
 fn at_most<T>(stopping: &Option<T>, n_tokens: u64) -> String {
     if stopping.is_some() { format!("{n_tokens} at most") } else { n_tokens.to_string() }
-}
-
-fn memory(needs: &Needs) -> Result<(), Failure> {
-    say!("context: {} tokens", needs.n_ctx);
-    for (device, DeviceNeeds { context_bytes, partial_bytes, compute_bytes, free_bytes, .. }) in
-        &needs.devices
-    {
-        let copied = match partial_bytes {
-            0 => String::new(),
-            &bytes => format!(" (a snapshot copies {} of it)", words::bytes(bytes)),
-        };
-        say!(
-            "{device}: {} for the tokens{copied}, {} to compute, {} free",
-            words::bytes(*context_bytes),
-            words::bytes(*compute_bytes),
-            free_bytes.map_or_else(|| "an unknown amount".into(), words::bytes),
-        );
-    }
-    needs.check()
 }

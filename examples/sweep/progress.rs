@@ -167,8 +167,8 @@ impl Progress {
     /// A line for each step, llama-bench's --progress.
     fn step(&self, state: &mut State, event: &Event<'_>) {
         let message = match event {
-            Event::Planned(plan) => {
-                state.tests.clone_from(&plan.cells);
+            Event::Planned { cells, .. } => {
+                state.tests = cells.to_vec();
                 return;
             }
             Event::Configuration { index, n, name, run } if *n > 1 => {

@@ -6,11 +6,15 @@ use std::{hint::black_box, time::Duration};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use llama_bench_rs::{
     bench::{
-        Cancel, Event, Order, Request,
+        Cancel, Event, Needs, Order, Request,
+        abilities::Abilities,
         clock::MonotonicClock,
+        pace::PaceTime,
         target::{Keep, Limits, Target, Token},
     },
-    record::{Failure, Header, Method, Resolved, Rewind},
+    record::{
+        Disturbance, Failure, GpuConditions, Header, Placement, Resolved, Rewind, Work, work::WorkKind,
+    },
 };
 
 const N_GEN: u32 = 10_000;
@@ -18,6 +22,50 @@ const N_GEN: u32 = 10_000;
 struct Nothing;
 
 impl Target for Nothing {
+    fn abilities(&self) -> Abilities {
+        Abilities::default()
+    }
+
+    fn needs(&mut self, _n_ctx: u32) -> Option<Needs> {
+        None
+    }
+
+    fn close(&mut self) {}
+
+    fn work(&mut self, _kind: WorkKind, _n_tokens: u32) -> Result<Option<Work>, Failure> {
+        Ok(None)
+    }
+
+    fn read(&mut self, tokens: &[Token]) -> Result<(), Failure> {
+        self.decode(tokens)
+    }
+
+    fn set_embeddings(&mut self, _embeddings: bool) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn start_generation(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn pace(&mut self) -> Option<PaceTime> {
+        None
+    }
+
+    fn watch(&mut self, _n_tokens: u32) {}
+
+    fn disturbance(&mut self, _elapsed: Duration) -> Option<Disturbance> {
+        None
+    }
+
+    fn placement(&mut self) -> Option<Placement> {
+        None
+    }
+
+    fn conditions(&mut self) -> Vec<GpuConditions> {
+        Vec::new()
+    }
+
     fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure> {
         Ok(Resolved { n_ctx: Some(n_ctx), ..Resolved::default() })
     }
@@ -64,22 +112,13 @@ impl Target for Nothing {
 
 fn per_generated_token(c: &mut Criterion) {
     let request = Request {
-        prompts: vec![],
         generations: vec![N_GEN],
-        embeddings: vec![],
-        pairs: vec![],
-        depths: vec![0],
         n_reps: 1,
-        stopping: None,
         warmup: false,
-        seed: 1,
-        method: Method::Rewind,
         order: Order::Blocks,
-        paced: false,
         work: false,
-        delay: Duration::ZERO,
-        repeat_percent: 0,
         exclusive: false,
+        ..Request::default()
     };
     let plan = request.plan().expect("a valid request");
     let clock = MonotonicClock::start();

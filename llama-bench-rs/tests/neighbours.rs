@@ -66,7 +66,7 @@ fn sweeps_of_several_threads_never_overlap() {
         for _ in 0..3 {
             scope.spawn(|| {
                 let mut observe = |event: &Event<'_>| match event {
-                    Event::Planned(_) => assert_eq!(n_measuring.fetch_add(1, Ordering::SeqCst), 0),
+                    Event::Planned { .. } => assert_eq!(n_measuring.fetch_add(1, Ordering::SeqCst), 0),
                     // The last thing that happens.
                     Event::CellDone { .. } => assert_eq!(n_measuring.fetch_sub(1, Ordering::SeqCst), 1),
                     _ => {}
@@ -96,7 +96,7 @@ fn a_sweep_inside_an_observer_does_not_wait_for_the_one_around_it() {
 fn a_panic_or_a_request_to_stop_leaves_the_machine_to_others() {
     let model = tiny("tiny-llama");
     let mut observe = |event: &Event<'_>| {
-        if let Event::Planned(_) = event {
+        if let Event::Planned { .. } = event {
             panic!("an observer's own");
         }
     };

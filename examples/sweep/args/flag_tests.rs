@@ -376,7 +376,7 @@ fn percentages_and_times_may_have_their_unit() {
 #[test]
 fn bad_usage_says_what_to_write() {
     for (line, remedy) in [
-        ("-d 9-1", "end lies before"),
+        ("-d 9-1", "the end is before the start: write 1-9"),
         ("-t 0", "give 1 to 512"),
         ("--poll 200", "give 0 to 100"),
         ("-pg 512", "512,128"),

@@ -1,4 +1,4 @@
-//! What a target can do, and what it says to a test of something else.
+//! What a target can do, and why it refuses other tests; [`Sweep::unsupported`](super::Sweep::unsupported) lists them.
 
 use super::target::Token;
 use crate::record::{Failure, FailureKind, Test, TestKind};
@@ -29,7 +29,7 @@ pub enum Memory {
         /// Token that a generation begins with.
         start: Token,
     },
-    /// Nothing: a text is computed whole, in an empty context.
+    /// Nothing: a text is computed in one piece, in an empty context.
     Nothing(Reason),
 }
 
@@ -71,7 +71,7 @@ impl Reason {
 }
 
 impl Abilities {
-    /// Most tokens of one repetition that are handed over at once, where a batch has `n_batch`.
+    /// Most tokens of one repetition that are submitted at once, with batches of `n_batch` tokens.
     pub(super) fn n_at_once(&self, kind: TestKind, n_batch: u32) -> u32 {
         match kind {
             TestKind::Pp(_) => self.whole_prompt.unwrap_or(n_batch),
@@ -97,7 +97,7 @@ impl Abilities {
             }
             _ => {}
         }
-        // First what no parameter changes: a larger batch would not help here.
+        // Before the batch size: a larger batch would not help here.
         let n_end = n_depth.saturating_add(kind.n_tokens());
         if let Some(n_positions) = self.n_positions.filter(|&n_positions| n_end > n_positions) {
             return Some(Failure {

@@ -1,13 +1,14 @@
-//! The clock, as a trait so that scheduling is tested without time.
+//! The clock of a measurement, as a trait: tests of the engine use a fake one. A use of the real one is in
+//! `benches/overhead.rs`.
 
 use std::time::{Duration, Instant};
 
 /// A monotonic clock.
 pub trait Clock {
-    /// Time since an origin of the clock's own.
+    /// Time since the clock's own origin.
     fn now(&self) -> Duration;
 
-    /// Lets time pass.
+    /// Waits.
     fn wait(&self, duration: Duration);
 }
 

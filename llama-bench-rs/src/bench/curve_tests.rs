@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use super::{
     Cancel, Event, Order, Request,
-    engine::Engine,
+    engine::{Engine, run_interleaved},
     fake::{FakeClock, FakeTarget},
-    interleaved,
     plan::tests::request,
 };
 use crate::record::{CurvePoint, Header, Method, Run};
@@ -75,7 +74,7 @@ fn lanes_mark_their_own_cold_chunks() {
         .zip(&mut silent)
         .map(|(target, observer)| Engine::new(target, &clock, &plan, Header::default(), observer, &cancel))
         .collect();
-    for run in interleaved::run(engines) {
+    for run in run_interleaved(engines) {
         assert_samples_are_warm(&run, "interleaved");
     }
 }

@@ -1,4 +1,4 @@
-//! Work that is slowed on purpose, to see whether a comparison notices.
+//! Slows work down on purpose, to check that a comparison finds it.
 
 use std::{
     hint,
@@ -16,7 +16,7 @@ pub(super) struct Delay {
     since: Option<Start>,
 }
 
-/// The time that passes, and that of the thread where the thread computes.
+/// Wall time, and the thread's own time if the thread computes.
 #[derive(Clone, Copy, Debug)]
 struct Start {
     wall: Instant,
@@ -28,7 +28,7 @@ impl Start {
         Self { wall: Instant::now(), on_core: if is_on_cpu { thread_time() } else { None } }
     }
 
-    /// What the work has taken: while other programs have the core it takes nothing.
+    /// What the work has taken, without the time in which other programs had the core.
     fn elapsed(&self) -> Duration {
         let on_core = self.on_core.and_then(|start| thread_time()?.checked_sub(start));
         on_core.unwrap_or_else(|| self.wall.elapsed())
@@ -41,18 +41,18 @@ impl Delay {
         Self { slowdown: slowdown.get(), since: None }
     }
 
-    /// Work is submitted, which this thread computes itself or waits for.
+    /// Work is submitted that this thread computes or waits for.
     pub(super) fn begin(&mut self, is_on_cpu: bool) {
         self.since.get_or_insert_with(|| Start::now(is_on_cpu));
     }
 
-    /// All of it is done: spends what it should have taken longer.
+    /// All work is done: spends the time by which it should have been slower.
     pub(super) fn end(&mut self) {
         let Some(since) = self.since.take() else { return };
         let longer = since.elapsed().mul_f64(self.slowdown);
         let start = Start::now(since.on_core.is_some());
-        // Sleeping is too coarse for the time of a token, and asking for the thread's time again and again goes through
-        // the kernel, which slows what comes after it.
+        // Sleeping is too coarse for the time of a token, and reading the thread's time in a loop enters the kernel each
+        // time, which slows what follows.
         while let Some(left) = longer.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
             let now = Instant::now();
             while now.elapsed() < left {

@@ -1,6 +1,6 @@
 use crate::record::{Difference, Failure};
 
-/// What makes a sweep impossible before anything is measured.
+/// Why a sweep cannot begin.
 ///
 /// A failure of a single cell is not an error: it becomes a [`Failure`](crate::record::Failure) in its cell.
 #[derive(thiserror::Error)]
@@ -27,7 +27,7 @@ pub enum BenchError {
     /// A campaign has no model.
     #[error("no model to measure: name at least one")]
     NoModel,
-    /// What is to be taken up has more runs of a configuration than are asked for.
+    /// The report to resume has more runs of a configuration than are asked for.
     #[error(
         "the earlier report holds more than {n_runs} {} of {}: ask for as many, or measure into another file",
         if *n_runs == 1 { "run" } else { "runs" },
@@ -41,7 +41,8 @@ pub enum BenchError {
     },
     /// A depth plus a length exceeds what a position can hold.
     #[error(
-        "depth {n_depth} and {n_tokens} tokens go past the last position that llama.cpp can count ({max})"
+        "depth {n_depth} and {n_tokens} tokens go past the last position that llama.cpp can count ({max}): lower the \
+         depth or shorten the tests"
     )]
     TooDeep {
         /// Depth asked for, in tokens.
@@ -51,13 +52,13 @@ pub enum BenchError {
         /// Largest number of positions.
         max: u32,
     },
-    /// A run that was to be taken up is of something else.
+    /// The run to resume is of something else.
     #[error(
         "the earlier run is of another configuration and cannot be taken up: {}; measure into another file",
         differences.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     )]
     OtherRun {
-        /// What differs, the value of now first.
+        /// What differs, the present value first.
         differences: Vec<Difference>,
     },
     /// A context could not be verified.

@@ -1,4 +1,4 @@
-//! Runs of which nothing could be measured, because there was no model to measure.
+//! Runs without figures, because the model could not be loaded.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ impl NotLoaded {
         Self { path: path.to_owned(), params: Box::new(params.clone()), failure }
     }
 
-    /// Every planned cell with the reason; what an earlier run measured is kept.
+    /// Every planned cell with the reason. What an earlier run measured is kept.
     pub(super) fn run(
         &self,
         plan: &Plan,
@@ -47,7 +47,7 @@ impl NotLoaded {
         };
         let cells: Vec<Cell> = plan.cells.iter().map(cell).collect();
         let curve = earlier.map(|run| run.curve.clone()).unwrap_or_default();
-        observer.event(&Event::Planned(plan));
+        observer.event(&Event::planned(plan));
         let mut untold = &curve[..];
         for cell in &cells {
             observer.event(&Event::CellDone { header: &header, cell, curve: std::mem::take(&mut untold) });

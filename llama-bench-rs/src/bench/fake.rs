@@ -1,15 +1,16 @@
-//! A target and a clock without hardware: they count tokens, keep the exact content of the context, and fail on
-//! demand, so that order, cost and recovery are tested without time.
+//! A target and a clock without hardware. They count tokens, keep the exact content of the context, and fail on demand:
+//! tests of order, cost and recovery take no time.
 
 use std::{cell::Cell, collections::HashMap, rc::Rc, time::Duration};
 
 use super::{
     abilities::{Abilities, Memory},
     clock::Clock,
+    needs::Needs,
     pace::PaceTime,
     target::{Keep, Limits, Target, Token},
 };
-use crate::record::{self, Disturbance, Failure, Resolved, Rewind, work::WorkKind};
+use crate::record::{self, Disturbance, Failure, GpuConditions, Placement, Resolved, Rewind, work::WorkKind};
 
 /// A clock that only the target moves.
 #[derive(Clone, Default)]
@@ -81,11 +82,11 @@ pub(super) struct FakeTarget {
     /// Positions that no later decode has overwritten.
     pub(super) intact: Vec<Token>,
     pub(super) whole: Option<Vec<Token>>,
-    /// What its pace is, if it has one: each time a microsecond more than the last.
     /// Looking at the work fails, and nothing can be decoded before the context is opened anew.
     pub(super) broken_work: bool,
     /// What it was asked for the work of.
     pub(super) looked_at: Vec<(WorkKind, u32)>,
+    /// What its pace is, if it has one: each time a microsecond more than the last.
     pub(super) pace: Option<PaceTime>,
     /// How long its thread waits for a core in a region of so many tokens at once at such a depth, if that is told.
     pub(super) wait: Option<Wait>,
@@ -124,6 +125,18 @@ impl Target for FakeTarget {
         self.slots.clear();
         self.whole = None;
         Ok(Resolved { n_ctx: Some(n_ctx), ..Resolved::default() })
+    }
+
+    fn needs(&mut self, _n_ctx: u32) -> Option<Needs> {
+        None
+    }
+
+    fn placement(&mut self) -> Option<Placement> {
+        None
+    }
+
+    fn conditions(&mut self) -> Vec<GpuConditions> {
+        Vec::new()
     }
 
     fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure> {

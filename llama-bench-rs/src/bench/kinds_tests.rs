@@ -197,7 +197,7 @@ fn interleaved_sweeps_refuse_and_measure_alike() {
         &cancel,
     )];
     let engines = engines.into_iter().chain(others).collect();
-    let runs = super::interleaved::run(engines);
+    let runs = super::engine::run_interleaved(engines);
     let measured = |run: &Run| {
         let cells = run.cells.iter().filter(|cell| cell.measured().is_some_and(|m| m.samples.len() == 3));
         cells.map(|cell| cell.test.to_string()).collect::<Vec<_>>()

@@ -29,7 +29,7 @@ pub struct LlamaTarget {
     context: Option<Context>,
     slots: HashMap<usize, Slot>,
     whole: Option<SeqState>,
-    /// Positions below this one still hold the fill; deeper ones were written over by a test or never filled.
+    /// Positions below this one still hold the fill; deeper ones were overwritten by a test or never filled.
     n_intact: u32,
     /// What the encoder of an encoder-decoder model has read.
     text: Text,
@@ -38,7 +38,7 @@ pub struct LlamaTarget {
     /// Made when it is first needed.
     control: Option<Control>,
     watch: Watch,
-    /// Only where the work is slowed on purpose.
+    /// Only if the work is slowed on purpose.
     delay: Option<Delay>,
 }
 
@@ -63,7 +63,7 @@ struct Slot {
 const SEQ: i32 = 0;
 
 impl LlamaTarget {
-    /// Contexts will be made of this model with these parameters; `n_ctx` is the engine's to choose.
+    /// Creates a target that makes contexts of this model with these parameters; the engine chooses `n_ctx`.
     pub fn new(model: &Model, params: &ContextParams) -> Self {
         Self {
             model: model.clone(),
@@ -116,7 +116,7 @@ impl LlamaTarget {
         !self.params.type_k.is_quantised() && !self.params.type_v.is_quantised()
     }
 
-    /// On the device where that works, else on the host.
+    /// On the device if that works, otherwise on the host.
     fn snapshot(&mut self, flags: StateFlags, on_device: bool) -> Result<SeqState, Failure> {
         let on_device = on_device && self.may_stay_on_device();
         let context = self.context()?;
@@ -133,7 +133,7 @@ impl LlamaTarget {
         }
         let Some(whole) = self.whole.take() else {
             return Err(state_failure(format!(
-                "depth {n_depth} was written over and no whole snapshot was kept"
+                "depth {n_depth} was overwritten and no whole snapshot was kept"
             )));
         };
         let restored = self.context().and_then(|context| Ok(context.state_restore(&whole)?));
@@ -207,7 +207,7 @@ impl Target for LlamaTarget {
 
     fn start_generation(&mut self) -> Result<(), Failure> {
         if let (Some(start), Text::Nothing) = (self.model.decoder_start(), self.text) {
-            // As short as a text can be.
+            // The shortest possible text.
             self.read(&[start])?;
         }
         Ok(())
@@ -233,10 +233,11 @@ impl Target for LlamaTarget {
             self.slots.clear();
         }
         let n_depth = self.context()?.n_past();
-        // The device keeps one snapshot per sequence, so several slots must live on the host.
-        let partial = match has_partial_state(&self.model, &self.params) && n_depth > 0 {
-            true => Some(self.snapshot(StateFlags::PARTIAL_ONLY, keep == Keep::Latest)?),
-            false => None,
+        // The device keeps one snapshot per sequence: several slots must live on the host.
+        let partial = if has_partial_state(&self.model, &self.params) && n_depth > 0 {
+            Some(self.snapshot(StateFlags::PARTIAL_ONLY, keep == Keep::Latest)?)
+        } else {
+            None
         };
         let rewind = match &partial {
             None => Rewind::Remove,
@@ -252,7 +253,7 @@ impl Target for LlamaTarget {
     }
 
     fn can_hold_whole(&self) -> bool {
-        // An encoder's text is no part of a snapshot.
+        // An encoder's text is not part of a snapshot.
         self.abilities().memory == Memory::Tokens
             && self.may_stay_on_device()
             && self.context.as_ref().is_some_and(whole_fits)
@@ -326,12 +327,16 @@ impl Target for LlamaTarget {
 
     fn abilities(&self) -> Abilities {
         let model = &self.model;
-        let memory = match () {
-            () if !model.has_decoder() => Memory::Nothing(Reason::EncoderAlone),
-            () if model.is_diffusion() => Memory::Nothing(Reason::Diffusion),
-            () if !model.keeps_memory() => Memory::Nothing(Reason::NoMemory),
-            () if !model.is_causal() => Memory::Nothing(Reason::NotCausal),
-            () => model.decoder_start().map_or(Memory::Tokens, |start| Memory::Encoded { start }),
+        let memory = if !model.has_decoder() {
+            Memory::Nothing(Reason::EncoderAlone)
+        } else if model.is_diffusion() {
+            Memory::Nothing(Reason::Diffusion)
+        } else if !model.keeps_memory() {
+            Memory::Nothing(Reason::NoMemory)
+        } else if !model.is_causal() {
+            Memory::Nothing(Reason::NotCausal)
+        } else {
+            model.decoder_start().map_or(Memory::Tokens, |start| Memory::Encoded { start })
         };
         let n_ubatch = Some(self.params.n_ubatch.min(self.params.n_batch));
         // The embedding of a whole sequence is made of those that are computed together.
@@ -354,7 +359,7 @@ impl Target for LlamaTarget {
     }
 }
 
-/// Whether every device still has room for what the context's memory takes on it, and a tenth more.
+/// Whether every device has room for 1.1 times what the context's memory takes on it.
 fn whole_fits(context: &Context) -> bool {
     let memory = context.memory_breakdown();
     Backend::init().is_ok_and(|backend| {

@@ -1,7 +1,7 @@
-//! Sides measured together several times over, each time loaded anew.
+//! Several sides, measured together and loaded anew each time.
 //!
-//! Where the buffers of a model and of a context lie in memory decides several per cent of the speed on a CPU, for as
-//! long as they live. Repetitions within one load all share that, so the load is what is repeated.
+//! On a CPU, the place of a model's and a context's buffers in memory changes the speed by several percent. All
+//! repetitions within one load share it; only repeating the load shows it. The example is at [`Loads`].
 
 use std::path::{Path, PathBuf};
 
@@ -37,11 +37,11 @@ impl Side<'_> {
     }
 }
 
-/// Measures one or more sides several times, in turn, each time with every model loaded anew and in a fresh context.
+/// Measures one or more sides several times, in turn. Each time, every model is loaded anew and has a fresh context.
 ///
-/// Which side is loaded and measured first is drawn for every other load and reversed in the next. Sides of one file and
-/// the same [`ModelParams`] share a load. Within a load, repetitions are [interleaved](interleave). The n-th runs of all
-/// sides belong together: [`judge::compare_paired`](crate::judge::compare_paired) compares them.
+/// The order of the sides is random in every other load and reversed in the next. Sides with the same file and
+/// [`ModelParams`] share a load. Within a load, repetitions are [interleaved](interleave). The n-th runs of all sides
+/// belong together: [`judge::compare_paired`](crate::judge::compare_paired) compares them.
 ///
 /// ```no_run
 /// use llama_bench_rs::{bench::Loads, llama::{LoadMode, ModelParams}};
@@ -74,7 +74,7 @@ pub struct Loaded {
 }
 
 impl<'a> Loads<'a> {
-    /// So many loads of each side, at least one; no side yet.
+    /// Creates a measurement of `n_loads` loads of each side, at least one, with no side yet.
     pub fn new(n_loads: u32) -> Self {
         Self {
             n_loads: n_loads.max(1),
@@ -97,31 +97,31 @@ impl<'a> Loads<'a> {
         self
     }
 
-    /// Seed of the order in which the sides are loaded.
+    /// Sets the seed of the order in which the sides are loaded.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Hears the number of each load, counted from 0, before it begins.
+    /// Sets the observer, which receives the number of each load, from 0, before it begins.
     pub fn observer(mut self, observer: &'a mut dyn FnMut(u32)) -> Self {
         self.observer = Some(observer);
         self
     }
 
-    /// Lets another thread stop it; loads that have begun are kept.
+    /// Lets another thread stop the measurement; loads that have begun are kept.
     pub fn cancel(mut self, cancel: Cancel) -> Self {
         self.cancel = cancel;
         self
     }
 
-    /// Whether no other sweep of this machine measures meanwhile, from the first load to the last; as by default.
+    /// Sets whether no other sweep measures on this machine from the first load to the last; on by default.
     pub fn exclusive(mut self, exclusive: bool) -> Self {
         self.exclusive = exclusive;
         self
     }
 
-    /// Measures. A model that cannot be loaded gives a failed run in that load.
+    /// Measures all sides. A model that cannot be loaded gives a failed run in that load.
     ///
     /// # Errors
     /// llama.cpp cannot be initialised; nothing to measure, or lengths that cannot be run.
@@ -167,7 +167,7 @@ impl<'a> Loads<'a> {
         if !is_alone && mapped.windows(2).all(|pair| pair[0] == pair[1]) {
             return PageCache::Alike;
         }
-        // That a file is not there is the load's to tell.
+        // A missing file is reported by the load.
         let mut present = mapped.into_iter().flatten().filter(|path| path.is_file());
         match present.try_for_each(drop_from_page_cache) {
             Ok(()) => PageCache::Redrawn,

@@ -135,7 +135,7 @@ fn runs_are_made_in_fresh_contexts() {
     let (mut n_opened, mut n_planned) = (0, 0);
     let mut hear = |event: &Event<'_>| match event {
         Event::Opening { .. } => n_opened += 1,
-        Event::Planned(_) => n_planned += 1,
+        Event::Planned { .. } => n_planned += 1,
         _ => {}
     };
     let report = small(Sweep::new(&model)).runs(3).observer(&mut hear).run().unwrap();
@@ -145,7 +145,7 @@ fn runs_are_made_in_fresh_contexts() {
         assert!(run.cells.iter().all(|cell| cell.measured().unwrap().samples.len() == 2));
     }
 
-    // What an earlier run measured is no second run.
+    // What an earlier run measured is not a second run.
     let earlier = report.runs[0].clone();
     let taken_up = small(Sweep::new(&model)).runs(2).take_up(earlier.clone()).unwrap().run().unwrap();
     assert_eq!(taken_up.runs[0].cells, earlier.cells);

@@ -15,7 +15,7 @@ use super::{
     plan::Request,
 };
 
-/// How long a request to stop may go unheard while waiting.
+/// Longest time until a request to stop is noticed while waiting.
 const SLICE: Duration = Duration::from_millis(20);
 
 /// Whether a sweep of this process measures.
@@ -29,7 +29,7 @@ thread_local! {
     static N_NESTED: Cell<u32> = const { Cell::new(0) };
 }
 
-/// The right to measure, until it is dropped. A sweep inside an observer of another one shares the right of its thread.
+/// The right to measure, until it is dropped. A sweep inside an observer of another one shares that of its thread.
 #[derive(Debug)]
 pub(crate) struct Turn {
     /// Locked as long as it is open.
@@ -39,7 +39,7 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// The turn of a sweep that asks for it; `None` if it does not, or was told to stop while it waited.
+    /// Waits for the turn of an exclusive sweep; `None` if the sweep is not exclusive or was cancelled while it waited.
     pub(super) fn of(request: &Request, observer: &mut dyn Observer, cancel: &Cancel) -> Option<Self> {
         if !request.exclusive {
             return None;
@@ -50,12 +50,12 @@ impl Turn {
         })
     }
 
-    /// Waits for the turn; `None` if the application asked to stop meanwhile. `waiting` is called once if it has to wait.
+    /// Waits for the turn; `None` if it was cancelled meanwhile. `waiting` is called once if it has to wait.
     pub(crate) fn take(cancel: &Cancel, waiting: impl FnMut()) -> Option<Self> {
         Self::take_at(&places(), cancel, waiting)
     }
 
-    /// The same with a file at the first of these places that can be had.
+    /// The same with a file at the first of these places that can be opened.
     fn take_at(places: &[PathBuf], cancel: &Cancel, mut waiting: impl FnMut()) -> Option<Self> {
         if N_NESTED.get() > 0 {
             return Some(Self::granted());
@@ -67,14 +67,14 @@ impl Turn {
             }
         };
         while std::mem::replace(&mut *lock(), true) {
-            // Without the flag's lock: an observer may do what it likes.
+            // Without holding the flag's lock: an observer may run a sweep itself.
             tell();
             if cancel.is_cancelled() {
                 return None;
             }
             drop(OVER.wait_timeout_while(lock(), SLICE, |is_measuring| *is_measuring));
         }
-        // Given back when it is dropped, whatever happens from here on.
+        // Dropping it gives the turn back, whatever happens from here on.
         let mut turn = Self::granted();
         let Some(file) = open(places) else { return Some(turn) };
         loop {
@@ -98,7 +98,7 @@ impl Turn {
         }
     }
 
-    /// One turn more of this thread.
+    /// One more turn of this thread.
     fn granted() -> Self {
         N_NESTED.set(N_NESTED.get() + 1);
         Self { file: None, _of_thread: PhantomData }
@@ -109,7 +109,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         N_NESTED.set(N_NESTED.get() - 1);
         if N_NESTED.get() == 0 {
-            // Before a sweep of this process looks at the file.
+            // Unlocked before another sweep of this process tries the file.
             self.file = None;
             *lock() = false;
             OVER.notify_all();
@@ -117,7 +117,7 @@ impl Drop for Turn {
     }
 }
 
-/// Tells of a wait on standard error, once per process, for want of an observer. A closed one is no reason to stop.
+/// Reports a wait on standard error, once per process, if there is no observer. An error there is ignored.
 pub(crate) fn tell_on_stderr() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -125,7 +125,7 @@ pub(crate) fn tell_on_stderr() {
     });
 }
 
-/// A panic elsewhere leaves a plain flag as it is.
+/// A panic elsewhere does not invalidate a plain flag.
 fn lock() -> MutexGuard<'static, bool> {
     MEASURING.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,22 @@
-//! Measuring: what to run ([`plan`]), on what ([`target`]), by which clock, and the sweep that brings them together.
+//! Measuring: a [`Sweep`] of one model, [`interleave`]d sweeps, a [`Campaign`] of many configurations, and [`Loads`] of
+//! models several times over.
+//!
+//! ```no_run
+//! use llama_bench_rs::{bench::{Event, Sweep}, llama::{Backend, Model, ModelParams}};
+//!
+//! let model = Model::load(&Backend::init()?, "model.gguf", &ModelParams::default())?;
+//! let mut progress = |event: &Event<'_>| {
+//!     if let Event::Measuring { test, rep, n_reps, .. } = event {
+//!         eprintln!("{test}: repetition {} of {n_reps}", rep + 1);
+//!     }
+//! };
+//! let report = Sweep::new(&model).depths([0, 4096]).prompt(512).generate(32).observer(&mut progress).run()?;
+//! assert_eq!(report.runs.len(), 1);
+//! # Ok::<(), llama_bench_rs::Error>(())
+//! ```
+//!
+//! Inside, a [`Plan`] says what is run in which order, a [`target`] is what is measured, and the engine runs the one on
+//! the other by a [`clock`].
 
 pub mod abilities;
 mod campaign;
@@ -8,15 +26,12 @@ mod curve_tests;
 mod delay;
 mod describe;
 mod disturbance;
-mod encoded;
 mod engine;
 mod error;
 mod failed;
 #[cfg(test)]
 mod fake;
 mod forecast;
-mod fresh;
-mod interleaved;
 #[cfg(test)]
 mod kinds_tests;
 #[cfg(test)]
@@ -30,14 +45,15 @@ mod notes;
 pub mod observe;
 pub mod pace;
 mod page_cache;
-mod pause;
+#[cfg(test)]
+mod pause_tests;
 mod placement;
 pub mod plan;
 mod possible;
-mod progress;
+mod preview;
 pub mod range;
 mod repeats;
-mod rewinding;
+mod request;
 mod sweep;
 pub mod target;
 #[cfg(test)]
@@ -47,8 +63,8 @@ mod tokens;
 mod turns;
 mod verify;
 mod verify_text;
-mod warmup;
-mod work;
+#[cfg(test)]
+mod work_tests;
 
 pub(crate) use campaign::places_of;
 pub use campaign::{Campaign, Campaigned, Configuration, Grid, Source};
@@ -63,6 +79,7 @@ pub use notes::Note;
 pub use observe::{Cancel, Event, Observer};
 pub use page_cache::{PageCache, drop_from_page_cache};
 pub use plan::{Plan, Request};
+pub use preview::Preview;
 pub use sweep::{Sweep, interleave};
 pub use verify::{Verification, VerifiedDepth};
 
@@ -72,9 +89,10 @@ use target::Target;
 pub use crate::record::Order;
 use crate::record::{Header, Run};
 
-/// Runs a plan on a target. [`Sweep`] does this for a model; use it directly to measure something else the same way.
+/// Runs a plan on a target. [`Sweep`] does this for a model; use it directly to measure something else the same way, as
+/// `benches/overhead.rs` does.
 ///
-/// A cell that fails carries its [`Failure`](crate::record::Failure); the others go on.
+/// A cell that fails carries its [`Failure`](crate::record::Failure); the others are still measured.
 pub fn run<T: Target, C: Clock>(
     plan: &Plan,
     target: &mut T,

@@ -1,5 +1,4 @@
-//! What NVIDIA's GPUs do beside the measurement, through NVML, which the driver brings: clocks, temperature, power, and
-//! what holds the clocks down.
+//! The state of NVIDIA's GPUs during a measurement, through the driver's NVML: clocks, temperature, power, and throttling.
 
 use std::{collections::BTreeSet, sync::OnceLock};
 
@@ -48,7 +47,7 @@ pub(super) fn read() -> Vec<GpuConditions> {
         .collect()
 }
 
-/// The reasons by name; that the GPU idles between repetitions is none.
+/// The reasons by name. An idle GPU between repetitions is not throttled.
 fn throttled(reasons: ThrottleReasons) -> BTreeSet<String> {
     [
         (ThrottleReasons::APPLICATIONS_CLOCKS_SETTING, "applications_clocks_setting"),

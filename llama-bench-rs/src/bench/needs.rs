@@ -1,6 +1,6 @@
-//! What a context will take, known before it is made.
+//! The memory of a context, estimated before it is made.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use crate::{
     llama::{Backend, ContextParams, Model},
@@ -25,12 +25,11 @@ pub struct DeviceNeeds {
     /// KV cache and recurrent state.
     pub context_bytes: u64,
     /// Of these, what does not grow with the context: sliding windows and recurrent states. A partial snapshot takes
-    /// at most as much, on the device where it can be kept there and on the host otherwise. 0 where it was not asked
-    /// for.
+    /// at most as much, on the device if it can be kept there, otherwise on the host. 0 if it was not asked for.
     pub partial_bytes: u64,
     /// Compute buffers.
     pub compute_bytes: u64,
-    /// Free now; `None` for a device that does not tell.
+    /// Free now; `None` if the device does not report it.
     pub free_bytes: Option<u64>,
 }
 
@@ -42,13 +41,13 @@ impl DeviceNeeds {
 }
 
 impl Needs {
-    /// Asks llama.cpp what a context of this size would take, and what a partial snapshot of it; `None` where it does
-    /// not tell.
+    /// Asks llama.cpp what a context of this size and a partial snapshot of it would take; `None` if it cannot tell.
     pub(super) fn of(model: &Model, params: &ContextParams, n_ctx: u32) -> Option<Self> {
-        // A window or a state is what a larger context does not have more of.
-        let grown = match has_partial_state(model, params) {
-            true => model.memory_of_context(&params.clone().n_ctx(n_ctx.checked_add(GROWTH)?))?,
-            false => BTreeMap::new(),
+        // What a larger context has no more of is a window or a state.
+        let grown = if has_partial_state(model, params) {
+            model.memory_of_context(&params.clone().n_ctx(n_ctx.checked_add(GROWTH)?))?
+        } else {
+            BTreeMap::new()
         };
         Self::compared(model, params, n_ctx, &grown)
     }
@@ -113,6 +112,25 @@ impl Needs {
     }
 }
 
+impl fmt::Display for Needs {
+    /// The size of the context, then a line for each device.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "context: {} tokens", self.n_ctx)?;
+        self.devices.iter().try_for_each(|(name, needs)| write!(f, "\n{name}: {needs}"))
+    }
+}
+
+impl fmt::Display for DeviceNeeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} for the tokens", mib(self.context_bytes))?;
+        if self.partial_bytes > 0 {
+            write!(f, " (a snapshot copies {} of it)", mib(self.partial_bytes))?;
+        }
+        let free = self.free_bytes.map_or_else(|| "an unknown amount".into(), mib);
+        write!(f, ", {} to compute, {free} free", mib(self.compute_bytes))
+    }
+}
+
 /// Tokens between the two sizes that are compared.
 const GROWTH: u32 = 1024;
 
@@ -141,5 +159,21 @@ mod tests {
         for part in ["4096 tokens", "10.00 GiB on CUDA0", "8.00 GiB are free", "q8_0"] {
             assert!(refused.message.contains(part), "{}", refused.message);
         }
+    }
+
+    #[test]
+    fn each_device_has_a_line() {
+        let mut both = needs(3 << 20, 1 << 19, None);
+        let host = DeviceNeeds {
+            context_bytes: 2 << 20,
+            partial_bytes: 1 << 20,
+            compute_bytes: 0,
+            free_bytes: Some(9 << 20),
+        };
+        both.devices.insert("CPU".into(), host);
+        let expected = "context: 4096 tokens\n\
+            CPU: 2.0 MiB for the tokens (a snapshot copies 1.0 MiB of it), 0.0 MiB to compute, 9.0 MiB free\n\
+            CUDA0: 3.0 MiB for the tokens, 0.5 MiB to compute, an unknown amount free";
+        assert_eq!(both.to_string(), expected);
     }
 }

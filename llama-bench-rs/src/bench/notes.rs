@@ -1,4 +1,4 @@
-//! Values that llama.cpp takes without a word although they mean nothing, or something else, for this model here.
+//! Parameters that llama.cpp accepts although they have no effect, or another effect, for this model on this machine.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ fn note(parameter: &'static str, value: impl ToString, effect: impl Into<String>
     Note { parameter, value: value.to_string(), effect: effect.into() }
 }
 
-/// Everything that can be told before the sweep begins.
+/// Everything that is known before the sweep begins.
 pub(super) fn notes(backend: &Backend, model: &Model, context: &ContextParams, plan: &Plan) -> Vec<Note> {
     let facts = Facts {
         n_gpus: model.params().gpus(backend).iter().filter(|device| device.kind().name() != "cpu").count(),

@@ -1,4 +1,5 @@
-//! What an application hears while a sweep runs, and how it stops one.
+//! Progress events of a sweep, and how to cancel one. An example of an observer is at
+//! [`Forecast`](super::Forecast).
 
 use std::{
     path::Path,
@@ -9,8 +10,11 @@ use std::{
     time::Duration,
 };
 
-use super::{campaign::Configuration, needs::Needs, notes::Note, plan::Plan};
-use crate::record::{Cell, CurvePoint, Failure, Header, Test};
+use super::{campaign::Configuration, lock::tell_on_stderr, needs::Needs, notes::Note, plan::Plan};
+use crate::{
+    record::{Cell, CurvePoint, Failure, Header, Method, Test},
+    stats::StoppingRule,
+};
 
 /// Something that happened in a sweep. Events come between timed regions, never inside one.
 #[derive(Debug)]
@@ -20,14 +24,14 @@ pub enum Event<'a> {
     Waiting,
     /// A campaign begins: all its configurations, in the order of [`Event::Configuration`]'s `index`. Sent once.
     Campaign(&'a [Configuration]),
-    /// What follows, up to the next of these events, is of this configuration. Sent when a run of it begins and, while
-    /// configurations are interleaved, each time that it has its turn again.
+    /// The events up to the next one of this kind belong to this configuration. Sent when a run of it begins and, while
+    /// configurations are interleaved, at each of its turns.
     Configuration {
         /// Its place among the configurations of the campaign, from 0.
         index: usize,
         /// Configurations of the campaign.
         n: usize,
-        /// What of it differs from the others, such as `ub 1024 fa 1`; empty if it is the only one.
+        /// How it differs from the others, such as `ub 1024 fa 1`; empty if it is the only one.
         name: &'a str,
         /// Its run, from 0.
         run: u32,
@@ -41,7 +45,7 @@ pub enum Event<'a> {
         /// Bytes in all.
         n_total: u64,
     },
-    /// A model is being loaded: once with a share of 0, then as it gets on.
+    /// A model is being loaded: sent once with a share of 0, then repeatedly.
     Loading {
         /// Its file.
         path: &'a Path,
@@ -50,8 +54,17 @@ pub enum Event<'a> {
     },
     /// A value of the configuration does not do what its name says.
     Note(&'a Note),
-    /// The plan of a run stands; nothing of it has been run.
-    Planned(&'a Plan),
+    /// A run begins: what it will measure.
+    Planned {
+        /// Its tests, in the order of the report.
+        cells: &'a [Test],
+        /// Repetitions of each; with a stopping rule, at most.
+        n_reps: u32,
+        /// The rule that ends the repetitions of a cell sooner; `None` if their number is fixed.
+        stopping: Option<StoppingRule>,
+        /// How depths are reached.
+        method: Method,
+    },
     /// What the next context will take, by device, and how much is free.
     Needs(&'a Needs),
     /// A context for `n_ctx` tokens is being made.
@@ -59,7 +72,7 @@ pub enum Event<'a> {
         /// Tokens that it will hold.
         n_ctx: u32,
     },
-    /// The context could not show what it computes: it is made anew, and measured without a record of that.
+    /// The context's graphs could not be recorded: it is made anew and measured without that record.
     WorkUnknown(&'a Failure),
     /// Untimed runs.
     WarmingUp,
@@ -78,10 +91,10 @@ pub enum Event<'a> {
         rep: u32,
         /// Repetitions planned; with a stopping rule, at most.
         n_reps: u32,
-        /// What the latest of the repetitions done took; `None` before the first.
+        /// What the latest repetition took; `None` before the first.
         last: Option<Duration>,
     },
-    /// A repetition of a cell is over and others will follow in later rounds: what is known of it so far.
+    /// A repetition of a cell is over, and others will follow in later rounds.
     CellSoFar {
         /// The run that it belongs to, as it stands.
         header: &'a Header,
@@ -101,9 +114,18 @@ pub enum Event<'a> {
     },
 }
 
-/// Hears the events of a sweep; any `FnMut(&Event)` is one.
+impl<'a> Event<'a> {
+    /// A run of this plan begins.
+    pub(super) fn planned(plan: &'a Plan) -> Self {
+        let request = &plan.request;
+        let (n_reps, stopping, method) = (request.n_reps_max(), request.stopping, request.method);
+        Self::Planned { cells: &plan.cells, n_reps, stopping, method }
+    }
+}
+
+/// Receives the events of a sweep; any `FnMut(&Event)` is one.
 pub trait Observer {
-    /// Called on the measuring thread: what takes long here delays the sweep, though never a timed region.
+    /// Called on the measuring thread, between timed regions: slow code here delays the sweep but changes no figure.
     fn event(&mut self, event: &Event<'_>);
 }
 
@@ -113,29 +135,57 @@ impl<F: FnMut(&Event<'_>)> Observer for F {
     }
 }
 
+/// Ignores all events but a wait for another sweep, which would look like a hang.
+pub(super) struct Silent;
+
+impl Silent {
+    /// An observer for those that were given none.
+    pub(super) fn observer<'a>() -> &'a mut dyn Observer {
+        // A type without a size takes no memory.
+        Box::leak(Box::new(Self))
+    }
+}
+
+impl Observer for Silent {
+    fn event(&mut self, event: &Event<'_>) {
+        if let Event::Waiting = event {
+            tell_on_stderr();
+        }
+    }
+}
+
 /// Asks a sweep to stop at the next chunk of work; what was measured is kept. Clones share the request.
+///
+/// ```
+/// use llama_bench_rs::bench::Cancel;
+///
+/// let cancel = Cancel::new();
+/// let of_signal_handler = cancel.clone();
+/// of_signal_handler.cancel();
+/// assert!(cancel.is_cancelled());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 
 impl From<Arc<AtomicBool>> for Cancel {
-    /// Asked for when the flag is true: for a flag that a signal handler or another library sets.
+    /// Cancelled when the flag is true, such as one that a signal handler or another library sets.
     fn from(flag: Arc<AtomicBool>) -> Self {
         Self(flag)
     }
 }
 
 impl Cancel {
-    /// Nothing asked for yet.
+    /// Not cancelled.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks; safe from any thread and from a signal handler.
+    /// Cancels; safe from any thread and from a signal handler.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it was asked for.
+    /// Whether it was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -1,12 +1,11 @@
-//! How fast the machine is just now, told by work that never changes.
+//! The calibration loop: fixed work whose time shows how fast the machine is now.
 //!
-//! A shared machine changes its speed from one second to the next, most of all when another's work takes half of a
-//! core's units. The time of work that is always the same says so, and a time divided by it does not depend on it any
-//! more.
+//! A shared machine changes its speed from one second to the next, most of all when another program uses the other
+//! hardware thread of a core. A time divided by that of the calibration loop does not depend on this.
 //!
-//! The control work is arithmetic on values in the first-level cache, as most of a matrix product is, on one thread. It
-//! knows nothing of what the caches behind and other threads cost: work on values further away would depend on where in
-//! memory they happen to lie, which differs from process to process by more than it would tell.
+//! The loop is arithmetic on values in the first-level cache, like most of a matrix product, on one thread. It does not
+//! cover the other caches or other threads: work on more memory would depend on the addresses of its data, which differ
+//! from process to process by more than the loop would show. [`Sweep::paced`](super::Sweep::paced) turns it on.
 
 use std::{
     hint::black_box,
@@ -16,32 +15,32 @@ use std::{
 use super::disturbance::thread_time;
 use crate::llama::dot;
 
-/// Which control work this is: paces of different works say nothing of each other.
+/// Version of the loop: times of different versions cannot be compared.
 pub const PACE_VERSION: u32 = 1;
 
-/// Values of a row, 8 KiB.
+/// Values of a row (8 KiB).
 const N: usize = 2 << 10;
 
-/// Dot products per piece of work.
+/// Dot products in a piece of work.
 const TIMES: u32 = 400;
 
-/// Pieces of work, each timed by itself; an odd number, of which the median counts.
+/// Pieces of work, each timed by itself; an odd number, since the median counts.
 const PIECES: usize = 5;
 
-/// What a piece of the control work takes.
+/// The time of a piece of the calibration loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PaceTime {
-    /// On the wall.
+    /// Wall time.
     pub elapsed: Duration,
-    /// On a core; `None` if the system does not tell.
+    /// Time on a core; `None` if the system does not count it.
     pub on_core: Option<Duration>,
 }
 
-/// The control work and the data that it works on.
+/// The calibration loop and its data.
 #[derive(Clone, Debug)]
 pub struct Control(Box<Rows>);
 
-/// Two rows of values, from the beginning of a page on, so that where they lie is the same in every process.
+/// Two rows of values, aligned to a page: the same place in the caches in every process.
 #[derive(Clone, Debug)]
 #[repr(align(4096))]
 struct Rows([[f32; N]; 2]);
@@ -55,11 +54,11 @@ impl Default for Control {
 impl Control {
     /// Makes the data.
     pub fn new() -> Self {
-        // Small, so that sums of products stay finite, and no subnormal numbers.
+        // Small values keep sums of products finite; none are subnormal.
         Self(Box::new(Rows([[1e-3; N]; 2])))
     }
 
-    /// What a piece of the control work takes now: the median of five, of some 60 µs each.
+    /// Times the loop now: the median of five pieces of some 60 µs each.
     pub fn pace(&mut self) -> PaceTime {
         let mut elapsed = [Duration::ZERO; PIECES];
         let mut on_core = [None; PIECES];
@@ -71,7 +70,7 @@ impl Control {
             on_core[i] = before.and_then(|before| thread_time()?.checked_sub(before));
         }
         elapsed.sort_unstable();
-        // What is not known sorts first.
+        // `None` sorts first.
         on_core.sort_unstable();
         PaceTime { elapsed: elapsed[PIECES / 2], on_core: on_core[0].and(on_core[PIECES / 2]) }
     }

@@ -1,4 +1,4 @@
-//! Where the pages of a mapped file lie: in the page cache, which outlives every load of the file.
+//! The page cache, which keeps the pages of a mapped file in place from one load to the next.
 
 use std::path::Path;
 
@@ -8,12 +8,12 @@ use crate::llama::{LlamaError, LoadMode, Model};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PageCache {
-    /// Nothing: no side maps a file that another one does not map, so all read the same pages or none.
+    /// Nothing: all sides map the same files or none.
     Alike,
-    /// The files were dropped from it and read again, so that their pages lie elsewhere in each load.
+    /// The files were dropped and read again: their pages are in another place in each load.
     Redrawn,
-    /// A file could not be dropped, so its pages lay in the same place in every load: the reason. What such a place
-    /// makes of the speed, up to 9 % on a CPU, looks like a property of the file.
+    /// A file could not be dropped, and its pages were in the same place in every load: the reason. The place changes the
+    /// speed on a CPU by up to 9 %, which then looks like a property of the file.
     Kept(String),
 }
 
@@ -25,12 +25,11 @@ pub(super) fn is_mapped(mode: LoadMode) -> bool {
     }
 }
 
-/// Drops a model's files, all parts of a split one, from the page cache: the next load reads them from disk into pages
-/// that lie elsewhere. What is in the files does not change; other programs that read them wait for the disk once.
+/// Drops a model's files, all parts of a split one, from the page cache: the next load reads them from disk into other
+/// pages. The files do not change; other programs that read them wait for the disk once.
 ///
 /// # Errors
-/// Why it could not be done: the file cannot be read, another program maps it, it lies on a disk in memory, or this
-/// system does not tell.
+/// The reason: the file cannot be read, another program maps it, it is on a RAM disk, or this system cannot tell.
 pub fn drop_from_page_cache(model: &Path) -> Result<(), String> {
     let files = Model::files(model).map_err(|error: LlamaError| error.to_string())?;
     files.iter().try_for_each(|file| {
@@ -47,14 +46,14 @@ mod system {
         io::{Errno, ReadWriteFlags, preadv2},
     };
 
-    /// Places of a file that are looked at.
+    /// Places of a file that are inspected.
     const PLACES: u64 = 64;
 
     pub(super) fn drop_file(path: &Path) -> Result<(), String> {
         let file = File::open(path).map_err(|error| error.to_string())?;
         let n_bytes = file.metadata().map_err(|error| error.to_string())?.len();
-        // Pages that are not written yet cannot be dropped. Where there is nothing to write some systems refuse this,
-        // and what stays is seen below.
+        // Dirty pages cannot be dropped. Some systems refuse this if there is nothing to write; the check below sees
+        // pages that stay.
         let _ = fdatasync(&file);
         fadvise(&file, 0, None, Advice::DontNeed).map_err(|error| error.to_string())?;
         match n_kept(&file, n_bytes)? {
@@ -64,7 +63,7 @@ mod system {
         }
     }
 
-    /// How many of the places that are looked at can be read without waiting for the disk.
+    /// How many of the inspected places can be read without waiting for the disk.
     fn n_kept(file: &File, n_bytes: u64) -> Result<u64, String> {
         let n_places = PLACES.min(n_bytes.div_ceil(4096));
         // A read that finds nothing begins to read ahead: not with this advice, and never into places looked at later.

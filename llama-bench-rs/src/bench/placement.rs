@@ -1,10 +1,10 @@
-//! Where the memory of this process lies.
+//! Pages of this process's memory, by kind.
 
 use std::fs;
 
 use crate::record::Placement;
 
-/// Read now; `None` if the system does not tell.
+/// Reads them now; `None` if the system does not report them.
 pub(super) fn read() -> Option<Placement> {
     let placement = parse(&fs::read_to_string("/proc/self/smaps_rollup").ok()?);
     (placement != Placement::default()).then_some(placement)

@@ -1,26 +1,22 @@
-//! What will be run, in which order: pure data, so that cost and order are tested without a model.
-
-use std::time::Duration;
+//! What will be run, and in which order, as pure data: cost and order are tested without a model. [`Request::plan`] makes
+//! a plan.
 
 use rand_xoshiro::{
     Xoshiro256PlusPlus,
     rand_core::{Rng, SeedableRng},
 };
 
-use super::{
-    error::BenchError,
-    warmup::{MAX_RUNS, N_PROMPT},
-};
-use crate::{
-    record::{Group, Method, Order, Test, TestKind},
-    stats::StoppingRule,
-};
+pub use super::request::Request;
+use crate::record::{Method, Test, TestKind};
 
 /// llama.cpp pads contexts to this many tokens; asking for the padded size keeps figures comparable.
-const N_CTX_PAD: u32 = 256;
+pub(super) const N_CTX_PAD: u32 = 256;
 
-/// Positions are 32-bit signed in llama.cpp; the padding must fit too.
-const N_CTX_MAX: u32 = i32::MAX as u32 - N_CTX_PAD;
+/// Runs of a kind after which a machine that never settles is measured anyway.
+pub(super) const MAX_RUNS: u32 = 4;
+
+/// Tokens of the prompts that tell whether the machine has settled. They bring in nearly all that longer ones need.
+pub(super) const N_PROMPT: u32 = 512;
 
 /// One thing timed in one go: a test, or the two halves of a pg test. Numbers are indices of [`Plan::cells`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,43 +61,6 @@ pub(super) struct Carried {
     pub(super) n_tokens: u32,
 }
 
-/// What a sweep asks for, before it is checked.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// Prompt lengths, in tokens.
-    pub prompts: Vec<u32>,
-    /// Generation lengths, in tokens.
-    pub generations: Vec<u32>,
-    /// Lengths of texts to embed, in tokens.
-    pub embeddings: Vec<u32>,
-    /// Prompt and generation in one go.
-    pub pairs: Vec<Group>,
-    /// Depths, in tokens; order and repeats do not matter.
-    pub depths: Vec<u32>,
-    /// Repetitions per cell, if no rule stops them.
-    pub n_reps: u32,
-    /// Ends the repetitions of a cell in place of `n_reps`.
-    pub stopping: Option<StoppingRule>,
-    /// Whether to warm up.
-    pub warmup: bool,
-    /// Seed of tokens and order.
-    pub seed: u64,
-    /// How depths are reached.
-    pub method: Method,
-    /// Order of repetitions.
-    pub order: Order,
-    /// Whether the pace of the machine is taken before each repetition.
-    pub paced: bool,
-    /// Whether the graphs that are computed are recorded.
-    pub work: bool,
-    /// Pause before each test.
-    pub delay: Duration,
-    /// How many of a cell's repetitions may be run once more because other programs disturbed them, in per cent.
-    pub repeat_percent: u32,
-    /// Whether to wait until no other sweep measures on this machine.
-    pub exclusive: bool,
-}
-
 /// A checked request with its cells in order.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -113,90 +72,32 @@ pub struct Plan {
     pub request: Request,
 }
 
-impl Request {
-    /// Checks the request and lays out its cells.
-    ///
-    /// # Errors
-    /// Nothing to measure, a length or count of zero, or positions that llama.cpp cannot count.
-    pub fn plan(mut self) -> Result<Plan, BenchError> {
-        self.check()?;
-        self.depths.sort_unstable();
-        self.depths.dedup();
-        // A test that is asked for twice is measured once.
-        self.prompts = once(&self.prompts);
-        self.generations = once(&self.generations);
-        self.pairs = once(&self.pairs);
-        let mut cells = Vec::new();
-        let mut add = |kind, n_depth, group| {
-            cells.push(Test { kind, n_depth, group });
-            cells.len() - 1
-        };
-        let depths = self
-            .depths
-            .iter()
-            .map(|&n_depth| {
-                let mut units = Vec::new();
-                units.extend(self.prompts.iter().map(|&n| Unit::Single(add(TestKind::Pp(n), n_depth, None))));
-                units.extend(
-                    self.generations.iter().map(|&n| Unit::Single(add(TestKind::Tg(n), n_depth, None))),
-                );
-                units.extend(
-                    self.embeddings.iter().map(|&n| Unit::Single(add(TestKind::Embd(n), n_depth, None))),
-                );
-                units.extend(self.pairs.iter().map(|&group| Unit::Pair {
-                    prompt: add(TestKind::Pp(group.n_prompt), n_depth, Some(group)),
-                    generation: add(TestKind::Tg(group.n_gen), n_depth + group.n_prompt, Some(group)),
-                }));
-                Depth { n_depth, units }
-            })
-            .collect();
-        Ok(Plan { cells, depths, request: self })
-    }
-
-    fn check(&self) -> Result<(), BenchError> {
-        let singles = [&self.prompts, &self.generations, &self.embeddings];
-        if singles.iter().all(|lengths| lengths.is_empty()) && self.pairs.is_empty() {
-            return Err(BenchError::NoTests);
-        }
-        if self.n_reps == 0 || self.stopping.is_some_and(|rule| rule.max == 0) {
-            return Err(BenchError::NoRepetitions);
-        }
-        let halves =
-            self.pairs.iter().flat_map(|g| [("a pg prompt", g.n_prompt), ("a pg generation", g.n_gen)]);
-        let prompts = self.prompts.iter().map(|&n| ("a prompt", n));
-        let generations = self.generations.iter().map(|&n| ("a generation", n));
-        let embeddings = self.embeddings.iter().map(|&n| ("a text to embed", n));
-        if let Some((what, _)) =
-            prompts.chain(generations).chain(embeddings).chain(halves).find(|&(_, n)| n == 0)
-        {
-            return Err(BenchError::ZeroLength { what });
-        }
-        let Some(&n_depth) = self.depths.iter().max() else { return Err(BenchError::NoDepths) };
-        let longest = singles.into_iter().flatten().map(|&n| u64::from(n));
-        let pairs = self.pairs.iter().map(|g| u64::from(g.n_prompt) + u64::from(g.n_gen));
-        let n_tokens = longest.chain(pairs).max().unwrap_or(0);
-        if u64::from(n_depth) + n_tokens > u64::from(N_CTX_MAX) {
-            let n_tokens = n_tokens.min(u64::from(u32::MAX)) as u32;
-            return Err(BenchError::TooDeep { n_depth, n_tokens, max: N_CTX_MAX });
-        }
-        Ok(())
-    }
-}
-
-/// Each item once, in order.
-fn once<T: Clone + PartialEq>(items: &[T]) -> Vec<T> {
-    let is_first = |(i, item): &(usize, &T)| !items[..*i].contains(*item);
-    items.iter().enumerate().filter(is_first).map(|(_, item)| item.clone()).collect()
-}
-
-impl Request {
-    /// Most repetitions of a cell.
-    pub fn n_reps_max(&self) -> u32 {
-        self.stopping.map_or(self.n_reps, |rule| u32::try_from(rule.max).unwrap_or(u32::MAX))
-    }
-}
-
 impl Plan {
+    /// Groups tests by the depth that they are run from, in the order given: depths ascend, and the halves of a pair
+    /// follow each other.
+    pub(super) fn of(cells: Vec<Test>, request: Request) -> Self {
+        let mut depths: Vec<Depth> = Vec::new();
+        let mut next = 0;
+        while let Some(test) = cells.get(next) {
+            let n_depth = start(test);
+            let unit = match cells.get(next + 1) {
+                Some(other) if is_pair(test, other) => Unit::Pair { prompt: next, generation: next + 1 },
+                _ => Unit::Single(next),
+            };
+            next += unit.cells().count();
+            match depths.last_mut() {
+                Some(depth) if depth.n_depth == n_depth => depth.units.push(unit),
+                _ => depths.push(Depth { n_depth, units: vec![unit] }),
+            }
+        }
+        Self { cells, depths, request }
+    }
+
+    /// The plan without some of its tests, and without depths at which nothing is left.
+    pub(super) fn without(&self, is_refused: impl Fn(&Test) -> bool) -> Self {
+        Self::of(self.cells.iter().filter(|test| !is_refused(test)).copied().collect(), self.request.clone())
+    }
+
     /// Tokens that the context must hold for this unit, before padding.
     pub fn n_needed(&self, unit: Unit) -> u32 {
         unit.cells()
@@ -252,15 +153,16 @@ impl Plan {
     }
 
     /// Tokens of the next chunk of the fill when `n_done` are in the context: as many as one decode takes, but few at
-    /// first, so that the fill warms prompts up.
+    /// first, to warm prompts up.
     pub(super) fn n_chunk(&self, n_done: u32, n_batch: u32) -> u32 {
         let warms_up = self.request.warmup && self.request.method == Method::Rewind;
         if warms_up && n_done < MAX_RUNS * N_PROMPT { n_batch.min(N_PROMPT) } else { n_batch }
     }
 
-    /// The depths in the order of one round, deepest first, beginning at one that the seed chooses. Going up writes over
-    /// nothing that a shallower depth needs, so that the whole state is brought back twice a round at most.
-    pub(super) fn descending(&self, n_depths: usize, round: u32) -> Vec<usize> {
+    /// The depths in the order of one round: from deep to shallow, beginning at one that the seed chooses. A test
+    /// overwrites what deeper depths hold and nothing that a shallower one needs: the whole state is brought back twice a
+    /// round at most.
+    pub(super) fn round(&self, n_depths: usize, round: u32) -> Vec<usize> {
         let mut slots: Vec<usize> = (0..n_depths).rev().collect();
         slots.rotate_left(self.rng(round, 0).next_u64() as usize % n_depths.max(1));
         slots
@@ -283,9 +185,33 @@ impl Plan {
     }
 }
 
+/// Tokens in the context before the unit that this test belongs to.
+fn start(test: &Test) -> u32 {
+    match (test.kind, test.group) {
+        (TestKind::Tg(_), Some(group)) => test.n_depth.saturating_sub(group.n_prompt),
+        _ => test.n_depth,
+    }
+}
+
+/// Whether these are the halves of a pg test.
+fn is_pair(prompt: &Test, generation: &Test) -> bool {
+    prompt.group.is_some()
+        && prompt.group == generation.group
+        && !prompt.kind.is_generation()
+        && generation.kind.is_generation()
+        && start(prompt) == start(generation)
+}
+
 #[cfg(test)]
 pub(super) mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::{
+        bench::Event,
+        record::{Group, Order},
+        stats::StoppingRule,
+    };
 
     pub(in crate::bench) fn request() -> Request {
         Request {
@@ -319,16 +245,6 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_test_that_is_asked_for_twice_is_planned_once() {
-        let pair = Group { n_prompt: 4, n_gen: 2 };
-        let twice =
-            Request { prompts: vec![8, 16, 8], generations: vec![4, 4], pairs: vec![pair; 3], ..request() };
-        let plan = Request { depths: vec![0], ..twice }.plan().unwrap();
-        let names: Vec<_> = plan.cells.iter().map(Test::to_string).collect();
-        assert_eq!(names, ["pp8", "pp16", "tg4", "pp4 (pg4+2)", "tg2 @ d4 (pg4+2)"]);
-    }
-
-    #[test]
     fn a_pg_pair_is_two_cells_the_second_at_the_depth_where_it_starts() {
         let pairs = vec![Group { n_prompt: 300, n_gen: 5 }];
         let plan = Request { prompts: vec![], generations: vec![], pairs, depths: vec![100], ..request() }
@@ -340,24 +256,43 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn impossible_requests_are_refused_by_name() {
-        let refused = |r: Request| r.plan().unwrap_err().to_string();
-        assert!(refused(Request { n_reps: 0, ..request() }).contains("0 repetitions"));
-        assert!(refused(Request { depths: vec![], ..request() }).contains("no depth"));
-        assert!(refused(Request { prompts: vec![0], ..request() }).contains("a prompt of 0 tokens"));
-        let none = Request { prompts: vec![], generations: vec![], ..request() };
-        assert!(refused(none).contains("nothing to measure"));
-        assert!(refused(Request { depths: vec![u32::MAX], ..request() }).contains("4294967295"));
-        let pairs = vec![Group { n_prompt: u32::MAX, n_gen: u32::MAX }];
-        assert!(refused(Request { pairs, ..request() }).contains("past the last position"));
+    fn tests_are_grouped_by_the_depth_that_they_are_run_from() {
+        let pairs = vec![Group { n_prompt: 4, n_gen: 2 }, Group { n_prompt: 32, n_gen: 2 }];
+        let plan = Request { pairs, embeddings: vec![7], depths: vec![0, 32], ..request() }.plan().unwrap();
+        let (pair, single) = (|prompt| Unit::Pair { prompt, generation: prompt + 1 }, Unit::Single);
+        // The pair of 32 generates at depth 32 and is run from depth 0.
+        let expected = [
+            Depth { n_depth: 0, units: vec![single(0), single(1), single(2), pair(3), pair(5)] },
+            Depth { n_depth: 32, units: vec![single(7), single(8), single(9), pair(10), pair(12)] },
+        ];
+        assert_eq!(plan.depths, expected);
+        let halves = plan.without(|test| test.group.is_some() && !test.kind.is_generation());
+        assert_eq!(halves.depths[0].units, (0..5).map(single).collect::<Vec<_>>());
+        assert_eq!(halves.depths[1].n_depth, 32, "a half that is left stays at the depth of the pair");
     }
 
     #[test]
-    fn a_round_goes_through_the_depths_upwards_from_one_of_them() {
+    fn a_plan_follows_from_what_an_observer_hears_of_it() {
+        let pairs = vec![Group { n_prompt: 4, n_gen: 2 }];
+        let rule = StoppingRule { max: 40, ..StoppingRule::new() };
+        for stopping in [None, Some(rule)] {
+            let asked = Request { pairs: pairs.clone(), stopping, method: Method::FreshContext, ..request() };
+            let plan = asked.plan().unwrap();
+            let Event::Planned { cells, n_reps, stopping, method } = Event::planned(&plan) else { panic!() };
+            let heard = Request { n_reps, stopping, method, ..Request::default() };
+            let heard = Plan::of(cells.to_vec(), heard);
+            assert_eq!(heard.depths, plan.depths);
+            assert_eq!(heard.n_fill_tokens(), plan.n_fill_tokens());
+            assert_eq!(heard.n_timed_tokens(), plan.n_timed_tokens());
+        }
+    }
+
+    #[test]
+    fn a_round_goes_from_deep_to_shallow_beginning_at_one_of_the_depths() {
         let plan = request().plan().unwrap();
         let mut firsts = Vec::new();
         for round in 0..20 {
-            let slots = plan.descending(3, round);
+            let slots = plan.round(3, round);
             let twice: Vec<usize> = [2, 1, 0, 2, 1, 0].to_vec();
             assert!(twice.windows(3).any(|part| part == slots), "{slots:?}");
             firsts.push(slots[0]);
@@ -365,7 +300,7 @@ pub(super) mod tests {
         firsts.sort_unstable();
         firsts.dedup();
         assert_eq!(firsts, [0, 1, 2], "each depth has its turn at every place of a round");
-        assert!(plan.descending(0, 1).is_empty());
+        assert!(plan.round(0, 1).is_empty());
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! The part of a plan that a model can do.
+//! The tests of a plan that a model can run.
 
 use super::{
     error::BenchError,
-    plan::{Depth, Plan, Unit},
+    plan::{Plan, Unit},
     sweep::Sweep,
 };
 use crate::record::{Failure, FailureKind, Test};
 
 impl Sweep<'_> {
-    /// The plan without the tests that this model cannot do: see [`unsupported`](Self::unsupported).
+    /// The plan without the [`unsupported`](Self::unsupported) tests.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -34,33 +34,6 @@ impl Plan {
             })
         };
         self.depths.iter().flat_map(|depth| &depth.units).filter_map(|&unit| past(unit)).collect()
-    }
-
-    /// The plan without some of its tests, and without depths at which nothing is left.
-    fn without(&self, is_refused: impl Fn(&Test) -> bool) -> Self {
-        let mut cells = Vec::new();
-        let places: Vec<Option<usize>> = self
-            .cells
-            .iter()
-            .map(|test| {
-                let place = (!is_refused(test)).then_some(cells.len());
-                cells.extend(place.map(|_| *test));
-                place
-            })
-            .collect();
-        let kept = |unit: &Unit| match *unit {
-            Unit::Single(cell) => places[cell].map(Unit::Single),
-            Unit::Pair { prompt, generation } => match (places[prompt], places[generation]) {
-                (Some(prompt), Some(generation)) => Some(Unit::Pair { prompt, generation }),
-                (one, other) => one.or(other).map(Unit::Single),
-            },
-        };
-        let depths = self.depths.iter().map(|depth| Depth {
-            n_depth: depth.n_depth,
-            units: depth.units.iter().filter_map(kept).collect(),
-        });
-        let depths = depths.filter(|depth| !depth.units.is_empty()).collect();
-        Self { cells, depths, request: self.request.clone() }
     }
 }
 

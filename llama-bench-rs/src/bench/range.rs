@@ -1,13 +1,13 @@
 //! llama-bench's notation for lists of numbers: `512`, `512,1024`, `0-4`, `0-32768+4096`, `1-64*2`.
 
-/// More values than this in one list are a slip of the keyboard, not a plan.
+/// Most values of one list: more are a typing error.
 pub const MAX_VALUES: usize = 10_000;
 
 /// Why a list of numbers was refused.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RangeError {
-    /// Part of the list is no number and no range.
+    /// A part of the list is not a number or range.
     #[error("{part:?} in {list:?} is not a number or range: write 512, 0-4, 0-32768+4096 or 1-64*2")]
     Syntax {
         /// The part.
@@ -33,8 +33,8 @@ pub enum RangeError {
         /// The whole list.
         list: String,
     },
-    /// A range whose end lies before its start.
-    #[error("the range {part:?} in {list:?} is empty: its end lies before its start")]
+    /// The end of a range is before its start.
+    #[error("{part:?} in {list:?}: the end is before the start: write {}", turned_round(part))]
     Empty {
         /// The part.
         part: String,
@@ -42,7 +42,7 @@ pub enum RangeError {
         list: String,
     },
     /// The list is longer than [`MAX_VALUES`].
-    #[error("{list:?} has more than {MAX_VALUES} values: take a larger step")]
+    #[error("{list:?} has more than {MAX_VALUES} values: use a larger step")]
     TooMany {
         /// The whole list.
         list: String,
@@ -54,8 +54,8 @@ crate::error::debug_like_display!(RangeError);
 /// Reads a list of numbers and ranges; values are at most `i32::MAX`, as llama.cpp's are.
 ///
 /// # Errors
-/// Says which part of the list is wrong and what to write instead. Stricter than llama-bench in one thing: a range
-/// that ends before it starts is refused here and silently empty there.
+/// Names the wrong part of the list and what to write instead. Unlike llama-bench, which takes a range that ends before
+/// its start as empty, this is an error.
 ///
 /// ```
 /// # use llama_bench_rs::bench::range::parse;
@@ -64,11 +64,11 @@ crate::error::debug_like_display!(RangeError);
 /// # Ok::<(), llama_bench_rs::bench::range::RangeError>(())
 /// ```
 pub fn parse(list: &str) -> Result<Vec<u32>, RangeError> {
-    // Without a sign, no value is below 0.
+    // Unsigned lists have no value below 0.
     Ok(values(list, false)?.into_iter().map(i32::unsigned_abs).collect())
 }
 
-/// The same where a value or the start of a range may be negative, as llama-bench's `-ngl` takes them.
+/// The same, but a value or the start of a range may be negative, as in llama-bench's `-ngl`.
 ///
 /// # Errors
 /// As [`parse`].
@@ -96,6 +96,13 @@ fn values(list: &str, signed: bool) -> Result<Vec<i32>, RangeError> {
         }
     }
     Ok(values)
+}
+
+/// A range without a sign with its ends exchanged.
+fn turned_round(range: &str) -> String {
+    let (first, rest) = range.split_once('-').unwrap_or((range, ""));
+    let (last, step) = rest.split_at(rest.find(['+', '*']).unwrap_or(rest.len()));
+    format!("{last}-{first}{step}")
 }
 
 #[derive(Clone, Copy)]
@@ -156,7 +163,7 @@ fn number(text: &str, part: &str, list: &str) -> Result<i32, RangeError> {
     }
     match text.parse::<i32>() {
         Ok(value) => Ok(value),
-        // All digits, so it can only be too large.
+        // It is all digits: it can only be too large.
         Err(_) => Err(RangeError::TooLarge { part: part.into(), list: list.into() }),
     }
 }
@@ -186,7 +193,8 @@ mod tests {
         let of = |list: &str| parse(list).unwrap_err().to_string();
         assert!(of("5,0-9+0").contains("\"0-9+0\"") && of("5,0-9+0").contains("does not advance"));
         assert!(of("0-8*2").contains("does not advance") && of("1-8*1").contains("does not advance"));
-        assert!(of("9-1").contains("ends before") || of("9-1").contains("end lies before"));
+        assert!(of("5,9-1").contains("\"9-1\" in \"5,9-1\": the end is before the start: write 1-9"));
+        assert!(of("9-1+2").ends_with("write 1-9+2"));
         assert!(of("2147483648").contains("too large") && of("99999999999999999999").contains("too large"));
         assert!(of("0-2147483647").contains("more than 10000"));
     }

@@ -1,17 +1,11 @@
-//! Repetitions that others disturbed are run once more, within a budget.
+//! Repetitions that other programs disturbed are run again, within a budget.
 
-use super::{
-    clock::Clock,
-    engine::Engine,
-    plan::{Request, Unit},
-    sweep::Sweep,
-    target::Target,
-};
+use super::{plan::Request, sweep::Sweep};
 
 impl Sweep<'_> {
-    /// Runs a repetition once more if other programs disturbed it ([`Sample::is_disturbed`]): at most this share of a
-    /// cell's repetitions, in per cent, rounded up; 50 by default, 0 for never. What was disturbed and repeated is kept in
-    /// [`Measured::set_aside`] and is part of no figure; past the budget it counts, and the report says so.
+    /// Sets how many of a cell's repetitions, in percent and rounded up, may be run again because other programs disturbed
+    /// them ([`Sample::is_disturbed`]); 50 by default, 0 for none. Disturbed samples that were repeated are kept in
+    /// [`Measured::set_aside`], outside of every figure. Past the budget they count, and the report says so.
     ///
     /// [`Sample::is_disturbed`]: crate::record::Sample::is_disturbed
     /// [`Measured::set_aside`]: crate::record::Measured::set_aside
@@ -21,8 +15,8 @@ impl Sweep<'_> {
         self
     }
 
-    /// Whether to wait until no other sweep measures, in this process or in another one of this user; so by default. The
-    /// observer hears of the wait ([`Event::Waiting`](super::Event::Waiting)); without one a line on standard error tells.
+    /// Sets whether to wait until no other sweep of this user measures on the machine; on by default. The observer
+    /// receives [`Event::Waiting`](super::Event::Waiting); without one, a line is printed on standard error.
     #[must_use]
     pub fn exclusive(mut self, exclusive: bool) -> Self {
         self.request.exclusive = exclusive;
@@ -31,8 +25,8 @@ impl Sweep<'_> {
 }
 
 impl Request {
-    /// How many of `n_reps` repetitions may be run once more.
-    fn n_spare(&self, n_reps: usize) -> usize {
+    /// How many of `n_reps` repetitions may be run again.
+    pub(super) fn n_spare(&self, n_reps: usize) -> usize {
         (n_reps * self.repeat_percent as usize).div_ceil(100)
     }
 
@@ -40,50 +34,6 @@ impl Request {
     pub(super) fn n_visits_max(&self) -> u32 {
         let n_reps = self.n_reps_max();
         n_reps.saturating_add(u32::try_from(self.n_spare(n_reps as usize)).unwrap_or(u32::MAX))
-    }
-}
-
-impl<T: Target, C: Clock> Engine<'_, T, C> {
-    /// Sets the latest repetition of the unit aside if it was disturbed and the budget allows another one.
-    pub(super) fn repeat_if_disturbed(&mut self, unit: Unit) {
-        if self.is_latest_disturbed(unit) && self.may_repeat(unit) {
-            self.set_latest_aside(unit);
-        }
-    }
-
-    /// Whether the latest repetition was disturbed; of a pair, either half.
-    pub(super) fn is_latest_disturbed(&self, unit: Unit) -> bool {
-        let is_disturbed =
-            |cell: usize| self.cells[cell].samples.last().is_some_and(|sample| sample.is_disturbed());
-        self.possible_cells(unit).into_iter().any(is_disturbed)
-    }
-
-    /// Whether the budget allows another repetition in place of the latest. It grows with the repetitions, from those
-    /// that are made at least.
-    pub(super) fn may_repeat(&self, unit: Unit) -> bool {
-        let request = &self.plan.request;
-        let n_least = request.stopping.map_or(request.n_reps as usize, |rule| rule.min);
-        self.possible_cells(unit).into_iter().all(|cell| {
-            let progress = &self.cells[cell];
-            let n_reps = progress.samples.len().max(n_least).min(request.n_reps_max() as usize);
-            progress.set_aside.len() < request.n_spare(n_reps)
-        })
-    }
-
-    /// Sets the latest repetition aside: it will be run again.
-    pub(super) fn set_latest_aside(&mut self, unit: Unit) {
-        for cell in self.possible_cells(unit) {
-            let progress = &mut self.cells[cell];
-            progress.set_aside.extend(progress.samples.pop());
-            // A rule may have counted it.
-            progress.stop = None;
-        }
-    }
-
-    /// Repetitions of the unit that were run, those set aside included.
-    pub(super) fn n_visits(&self, unit: Unit) -> u32 {
-        let n_visits = |cell: usize| self.cells[cell].samples.len() + self.cells[cell].set_aside.len();
-        self.possible_cells(unit).into_iter().map(|cell| n_visits(cell) as u32).min().unwrap_or(0)
     }
 }
 
@@ -95,8 +45,8 @@ mod tests {
     use crate::{
         bench::{
             Cancel, Event, Order, Plan,
+            engine::{Engine, run_interleaved},
             fake::{FakeClock, FakeTarget},
-            interleaved,
             plan::tests::request,
         },
         record::{Cell, Group, Header, Measured, Method, Run, Sample, TestKind},
@@ -222,7 +172,7 @@ mod tests {
                 Engine::new(target, &clock, &plan, Header::default(), observer, &cancel)
             })
             .collect();
-        let runs = interleaved::run(engines);
+        let runs = run_interleaved(engines);
         for run in &runs {
             let found: Vec<_> = run.cells.iter().map(counts).collect();
             assert_eq!(found, [(4, 0, 0), (4, 0, 0), (4, 0, 1), (4, 0, 0)]);

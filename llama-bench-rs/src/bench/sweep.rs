@@ -1,4 +1,4 @@
-//! The front door: measure a model at several depths.
+//! A sweep: measures a model at several depths.
 
 mod ready;
 
@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 
 use super::{
     Cancel, Needs, Note, Observer, Order, Plan, Request, Verification, error::BenchError, failed::NotLoaded,
-    llama_target::LlamaTarget, lock::Turn, target::Target as _,
+    llama_target::LlamaTarget, lock::Turn, observe::Silent, target::Target as _,
 };
 use crate::{
     llama::{Backend, ContextParams, Model, ModelParams},
@@ -15,7 +15,6 @@ use crate::{
     units::Share,
 };
 
-use ready::Silent;
 pub use ready::interleave;
 
 /// Measures prompt processing (pp) and token generation (tg) of a model at each context depth, in this process.
@@ -49,13 +48,13 @@ enum Subject<'a> {
 }
 
 impl<'a> Sweep<'a> {
-    /// Nothing to measure yet but depth 0; 5 repetitions, a warm-up, llama-bench's context parameters.
+    /// Creates a sweep with no tests, at depth 0: 5 repetitions, a warm-up, llama-bench's context parameters.
     pub fn new(model: &'a Model) -> Self {
         Self::of(Subject::Model(model))
     }
 
-    /// A sweep of a model that could not be loaded: [`run`](Self::run) measures nothing and gives a failed run, in which
-    /// every planned cell carries the reason. In a campaign of several models it keeps the failed one's place.
+    /// Creates a sweep of a model that could not be loaded: [`run`](Self::run) returns a failed run in which every planned
+    /// cell carries the reason. It keeps the place of the model among others.
     pub fn not_loaded(path: impl AsRef<Path>, params: &ModelParams, why: impl Into<Failure>) -> Self {
         Self::of(Subject::NotLoaded(NotLoaded::new(path.as_ref(), params, why.into())))
     }
@@ -64,24 +63,7 @@ impl<'a> Sweep<'a> {
         Self {
             subject,
             context: ContextParams::default(),
-            request: Request {
-                prompts: Vec::new(),
-                generations: Vec::new(),
-                embeddings: Vec::new(),
-                pairs: Vec::new(),
-                depths: vec![0],
-                n_reps: 5,
-                stopping: None,
-                warmup: true,
-                seed: 42,
-                method: Method::default(),
-                order: Order::default(),
-                paced: false,
-                work: true,
-                delay: Duration::ZERO,
-                repeat_percent: 50,
-                exclusive: true,
-            },
+            request: Request::default(),
             observer: None,
             cancel: Cancel::new(),
             earlier: None,
@@ -90,7 +72,7 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// The depths to measure at, in tokens; they replace those set before. Order and repeats do not matter.
+    /// Sets the depths to measure at, in tokens. Order and duplicates do not matter.
     #[must_use]
     pub fn depths(mut self, depths: impl IntoIterator<Item = u32>) -> Self {
         self.request.depths = depths.into_iter().collect();
@@ -118,93 +100,92 @@ impl<'a> Sweep<'a> {
         self
     }
 
-    /// Adds a prompt directly followed by a generation at every depth: two cells, never one blend.
+    /// Adds a prompt directly followed by a generation at every depth: two cells, never one mixed rate.
     #[must_use]
     pub fn pg(mut self, n_prompt: u32, n_gen: u32) -> Self {
         self.request.pairs.push(Group { n_prompt, n_gen });
         self
     }
 
-    /// Repetitions per cell.
+    /// Sets the number of repetitions of each cell.
     #[must_use]
     pub fn repetitions(mut self, n_reps: u32) -> Self {
         self.request.n_reps = n_reps;
         self
     }
 
-    /// Repeats each cell until the rule stops it, in place of a fixed number of repetitions.
+    /// Repeats each cell until the rule stops it, instead of a fixed number of repetitions.
     #[must_use]
     pub fn until(mut self, rule: StoppingRule) -> Self {
         self.request.stopping = Some(rule);
         self
     }
 
-    /// Whether to warm up before anything is timed.
+    /// Sets whether to warm up before anything is timed; on by default.
     #[must_use]
     pub fn warmup(mut self, warmup: bool) -> Self {
         self.request.warmup = warmup;
         self
     }
 
-    /// Seed of the random tokens and of the order.
+    /// Sets the seed of the random tokens and of the order.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.request.seed = seed;
         self
     }
 
-    /// How contexts are made; `n_ctx` is chosen by the sweep. With [`embeddings`](ContextParams::embeddings), prompts
-    /// are embd tests, as llama-bench's `-embd 1` has it.
+    /// Sets how contexts are made; the sweep chooses `n_ctx`. With [`embeddings`](ContextParams::embeddings), prompts
+    /// become embd tests, as with llama-bench's `-embd 1`.
     #[must_use]
     pub fn context(mut self, context: ContextParams) -> Self {
         self.context = context;
         self
     }
 
-    /// How depths are reached.
+    /// Sets how depths are reached.
     #[must_use]
     pub fn method(mut self, method: Method) -> Self {
         self.request.method = method;
         self
     }
 
-    /// In which order repetitions are run.
+    /// Sets the order in which repetitions are run.
     #[must_use]
     pub fn order(mut self, order: Order) -> Self {
         self.request.order = order;
         self
     }
 
-    /// Whether to take the pace of the machine before each repetition ([`Sample::pace`](crate::record::Sample::pace)),
-    /// so that runs can be compared although the machine was faster in one than in the other. Where the model is not on
-    /// the CPU alone, repetitions have none. Not by default: the control work takes a third of a millisecond and leaves
-    /// its own data in the caches.
+    /// Sets whether a fixed calibration loop is timed before each repetition
+    /// ([`Sample::pace`](crate::record::Sample::pace)); runs can then be compared although the machine was faster in one
+    /// than in the other. Only for models that run on the CPU alone. Off by default: the loop takes a third of a
+    /// millisecond and leaves its own data in the caches.
     #[must_use]
     pub fn paced(mut self, paced: bool) -> Self {
         self.request.paced = paced;
         self
     }
 
-    /// Whether to record the graphs that llama.cpp computes ([`Header::work`]), as by default. llama.cpp builds each one
-    /// once more for that, which takes milliseconds per kind of test, before anything is timed.
+    /// Sets whether to record the graphs that llama.cpp computes ([`Header::work`]); on by default. It takes some
+    /// milliseconds for each kind of test, before anything is timed.
     #[must_use]
     pub fn record_work(mut self, work: bool) -> Self {
         self.request.work = work;
         self
     }
 
-    /// A pause in which the machine cools off, before each repetition of a test that follows one of another test (with
-    /// [`Method::FreshContext`], as in llama-bench, once before each test). The untimed run that follows the pause, if
-    /// there is a warm-up, wakes the machine again; neither is part of a sample. None by default.
+    /// Sets a pause in which the machine cools off; none by default. It comes before each repetition that follows one of
+    /// another test; with [`Method::FreshContext`] once before each test, as in llama-bench. With a warm-up, an untimed
+    /// run follows the pause. Neither is part of a sample.
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> Self {
         self.request.delay = delay;
         self
     }
 
-    /// Runs the whole sweep so many times, each in a fresh context: a run each in the report. What one run cannot know,
-    /// how far runs of the same work lie apart, follows from several
-    /// ([`report::between_runs`](crate::report::between_runs)). One by default. The model stays loaded;
+    /// Sets how many times the whole sweep is run, each time in a fresh context; once by default. Several runs show how far
+    /// runs of the same work differ ([`report::between_runs`](crate::report::between_runs)). The model stays loaded;
     /// [`Loads`](super::Loads) loads it anew for each run.
     #[must_use]
     pub fn runs(mut self, n_runs: u32) -> Self {
@@ -212,15 +193,15 @@ impl<'a> Sweep<'a> {
         self
     }
 
-    /// Makes all work of the model take longer by this share of its own time, 0.1 for 10 %: to check that a comparison
-    /// finds it. Nothing in the report tells of it.
+    /// Slows all work of the model down by this share of its own time (0.1 for 10 %), to check that a comparison finds
+    /// it. The report does not mention it.
     #[must_use]
     pub fn slowed(mut self, slowdown: Share) -> Self {
         self.slowdown = Some(slowdown);
         self
     }
 
-    /// Hears what happens.
+    /// Sets the observer, which receives progress events.
     #[must_use]
     pub fn observer(mut self, observer: &'a mut dyn Observer) -> Self {
         self.observer = Some(observer);
@@ -234,16 +215,16 @@ impl<'a> Sweep<'a> {
         self
     }
 
-    /// Takes up a run of the same configuration that was cut short: cells that have all their repetitions are not
-    /// measured again, others get those that they lack, and what failed is tried again.
+    /// Resumes an interrupted run of the same configuration: cells that have all their repetitions are not measured again,
+    /// others get those that they lack, and failed cells are tried again.
     ///
     /// # Errors
-    /// The run was of another configuration, model, machine or build; the error names what differs.
+    /// The run is of another configuration, model, machine or build; the error names what differs.
     pub fn take_up(mut self, earlier: Run) -> Result<Self, BenchError> {
         let header = self.header()?;
         let mut theirs = earlier.header.clone();
         if matches!(self.subject, Subject::NotLoaded(_)) || !earlier.has_figures() {
-            // Of a model that was not loaded the file's name is known and nothing else.
+            // Nothing but the file's name is known of a model that was not loaded.
             let filename = theirs.model.filename;
             theirs.model = ModelInfo { filename, ..header.model.clone() };
         }
@@ -270,8 +251,7 @@ impl<'a> Sweep<'a> {
         })
     }
 
-    /// The memory that the sweep's context will take, by device; `None` if llama.cpp does not tell or there will be no
-    /// context.
+    /// Estimates the memory of the sweep's context by device; `None` if llama.cpp cannot tell or no context is needed.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -284,8 +264,8 @@ impl<'a> Sweep<'a> {
         Ok(Needs::of(model, &self.context, plan.n_ctx(&plan.depths)))
     }
 
-    /// Values that mean nothing, or something else, for this model on this machine, although llama.cpp takes them
-    /// without a word; empty if there are none or the model was not loaded.
+    /// Parameters that llama.cpp accepts although they have no effect, or another effect, for this model on this machine;
+    /// empty if there are none or the model was not loaded.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -296,7 +276,7 @@ impl<'a> Sweep<'a> {
         Ok(super::notes::notes(&backend, model, &self.context, &plan))
     }
 
-    /// How the model was loaded, or was to be, and how contexts are made.
+    /// How the model was loaded, or should have been, and how contexts are made.
     pub fn params(&self) -> (&ModelParams, &ContextParams) {
         let model = match &self.subject {
             Subject::Model(model) => model.params(),
@@ -305,7 +285,7 @@ impl<'a> Sweep<'a> {
         (model, &self.context)
     }
 
-    /// What would be run.
+    /// The tests in the order of the report, without running them.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -345,16 +325,15 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Measures nothing, and proves that coming back to each depth leaves the context as a fresh fill does: walks over
-    /// the depths as [`run`](Self::run) would, decoding as many tokens as the longest test between rewinds, and
-    /// compares logits and positions. Fills a context of its own for every depth, which takes its time.
+    /// Checks that a rewound context matches a freshly filled one, without timing anything: goes over the depths as
+    /// [`run`](Self::run) does, decodes as many tokens as the longest test between rewinds, and compares logits and
+    /// positions. Slow: it fills a fresh context for every depth.
     ///
     /// # Errors
-    /// As `run`; the model was not loaded; a context could not be made, filled or rewound; it was cancelled.
+    /// As `run`, or the model was not loaded, a context could not be made, filled or rewound, or it was cancelled.
     pub fn verify(mut self) -> Result<Verification, BenchError> {
         let plan = self.plan()?;
-        let mut silent = Silent;
-        let observer = self.observer.take().unwrap_or(&mut silent);
+        let observer = self.observer.take().unwrap_or_else(Silent::observer);
         let _turn = Turn::of(&plan.request, observer, &self.cancel);
         let verified = match self.subject {
             Subject::Model(model) => super::verify::verify(model, &self.context, &plan, &self.cancel),

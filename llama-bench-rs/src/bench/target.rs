@@ -1,12 +1,9 @@
-//! What the engine needs from the thing it measures: real in [`LlamaTarget`](super::LlamaTarget), fake in tests.
+//! What the engine needs from the thing that it measures: real in [`LlamaTarget`](super::LlamaTarget), fake in tests.
+//! A target of one's own is in `benches/overhead.rs`.
 
 use std::time::Duration;
 
-use super::{
-    abilities::{Abilities, unsupported},
-    needs::Needs,
-    pace::PaceTime,
-};
+use super::{abilities::Abilities, needs::Needs, pace::PaceTime};
 use crate::record::{Disturbance, Failure, GpuConditions, Placement, Resolved, Rewind, Work, work::WorkKind};
 
 /// Token id, as in llama.cpp.
@@ -14,22 +11,34 @@ pub type Token = i32;
 
 /// A context that can be filled, timed and brought back to a depth.
 ///
-/// Positions are implicit: tokens go on from the last one.
+/// Positions are implicit: tokens go on from the last one. No method has a default: a target that wraps another one
+/// would not pass on the methods that it leaves out.
 pub trait Target {
-    /// Gives up the open context, if there is one.
-    fn close(&mut self) {}
+    /// What it can do.
+    fn abilities(&self) -> Abilities;
+
+    /// The facts that shape a plan.
+    fn limits(&self) -> Limits;
 
     /// What a context with room for `n_ctx` tokens would take; `None` if that is not known, or was looked at before and
     /// found to fit.
-    fn needs(&mut self, _n_ctx: u32) -> Option<Needs> {
-        None
-    }
+    fn needs(&mut self, n_ctx: u32) -> Option<Needs>;
 
     /// Opens a context with room for `n_ctx` tokens in place of any that is open, empty.
     ///
     /// # Errors
-    /// The context cannot be had, for want of memory or because llama.cpp refuses the parameters.
+    /// The context cannot be had: memory does not suffice or llama.cpp refuses the parameters.
     fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure>;
+
+    /// Gives up the open context, if there is one.
+    fn close(&mut self);
+
+    /// The graph that the open context computes for this kind of test, up to `n_tokens` at once; `None` if this target
+    /// has none. Called before anything was decoded.
+    ///
+    /// # Errors
+    /// The graph could not be had, and the context cannot be used any more.
+    fn work(&mut self, kind: WorkKind, n_tokens: u32) -> Result<Option<Work>, Failure>;
 
     /// Submits tokens, at most `n_batch` of them; may return before the work is done.
     ///
@@ -37,29 +46,23 @@ pub trait Target {
     /// The tokens do not fit or the decode failed.
     fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure>;
 
-    /// Submits a part of a prompt, or a text to embed, as [`decode`](Self::decode) does; an encoder reads it.
+    /// Submits a part of a prompt, or a text to embed. An encoder reads it; without one it is decoded.
     ///
     /// # Errors
-    /// As `decode`.
-    fn read(&mut self, tokens: &[Token]) -> Result<(), Failure> {
-        self.decode(tokens)
-    }
+    /// As [`decode`](Self::decode).
+    fn read(&mut self, tokens: &[Token]) -> Result<(), Failure>;
 
-    /// Whether what is read is embedded from now on. Called before and after the timed region.
+    /// Turns embeddings of what is read on or off. Called before and after the timed region.
     ///
     /// # Errors
     /// This target has no embeddings.
-    fn set_embeddings(&mut self, embeddings: bool) -> Result<(), Failure> {
-        if embeddings { Err(unsupported("this target has no embeddings")) } else { Ok(()) }
-    }
+    fn set_embeddings(&mut self, embeddings: bool) -> Result<(), Failure>;
 
-    /// Makes ready for a generation, before the clock starts: an encoder that has read nothing reads an empty text.
+    /// Prepares a generation before the clock starts: an encoder that has read nothing reads an empty text.
     ///
     /// # Errors
     /// It cannot be read.
-    fn start_generation(&mut self) -> Result<(), Failure> {
-        Ok(())
-    }
+    fn start_generation(&mut self) -> Result<(), Failure>;
 
     /// Waits until all submitted work is done.
     ///
@@ -70,8 +73,8 @@ pub trait Target {
     /// Forgets all tokens; held states stay.
     fn clear(&mut self);
 
-    /// Remembers the present state as `slot` (a slot per depth, ascending), so that [`rewind`](Self::rewind) can
-    /// return to it any number of times; says how that will be done.
+    /// Remembers the present state as `slot` (a slot per depth, ascending) until it is opened anew, or as long as `keep`
+    /// says; [`rewind`](Self::rewind) can return to it any number of times. Returns how that will be done.
     ///
     /// # Errors
     /// The state could not be saved.
@@ -105,48 +108,23 @@ pub trait Target {
     /// The state was refused; the target must then be cleared.
     fn load(&mut self, state: &[u8]) -> Result<(), Failure>;
 
-    /// What a piece of work that is always the same takes on the machine just now; `None` where that says nothing of
-    /// this target's own work.
-    fn pace(&mut self) -> Option<PaceTime> {
-        None
-    }
+    /// What a piece of work that is always the same takes on the machine just now; `None` if that says nothing of this
+    /// target's own work.
+    fn pace(&mut self) -> Option<PaceTime>;
 
     /// Begins to watch what other programs take from the threads that will decode `n_tokens` at once. Called right before
     /// a timed region.
-    fn watch(&mut self, _n_tokens: u32) {}
+    fn watch(&mut self, n_tokens: u32);
 
     /// What they took since [`watch`](Self::watch) from a region that took `elapsed`; `None` if that is not known. Called
     /// right after it.
-    fn disturbance(&mut self, _elapsed: Duration) -> Option<Disturbance> {
-        None
-    }
+    fn disturbance(&mut self, elapsed: Duration) -> Option<Disturbance>;
 
     /// Where memory lies now; `None` if that is not known.
-    fn placement(&mut self) -> Option<Placement> {
-        None
-    }
+    fn placement(&mut self) -> Option<Placement>;
 
-    /// What the GPUs do right now; empty where nothing can be told.
-    fn conditions(&mut self) -> Vec<GpuConditions> {
-        Vec::new()
-    }
-
-    /// The graph that the open context computes for this kind of test, up to `n_tokens` at once; `None` if this target
-    /// has none. Called before anything was decoded.
-    ///
-    /// # Errors
-    /// The graph could not be had, and the context cannot be used any more.
-    fn work(&mut self, _kind: WorkKind, _n_tokens: u32) -> Result<Option<Work>, Failure> {
-        Ok(None)
-    }
-
-    /// What it can do.
-    fn abilities(&self) -> Abilities {
-        Abilities::default()
-    }
-
-    /// The facts that shape a plan.
-    fn limits(&self) -> Limits;
+    /// What the GPUs do right now; empty if nothing is known of them.
+    fn conditions(&mut self) -> Vec<GpuConditions>;
 }
 
 /// How long a held state is needed.
@@ -169,4 +147,18 @@ pub struct Limits {
     pub n_batch: u32,
     /// Context that the model was trained for, in tokens.
     pub n_ctx_train: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_method_of_a_target_has_a_default() {
+        let source = include_str!("target.rs");
+        let (_, body) = source.split_once("pub trait Target {\n").unwrap();
+        let (body, _) = body.split_once("\n}\n").unwrap();
+        let code: Vec<&str> =
+            body.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("///")).collect();
+        assert!(code.len() > 20, "{code:?}");
+        assert!(code.iter().all(|line| line.starts_with("fn ") && line.ends_with(';')), "{code:?}");
+    }
 }

@@ -7,7 +7,7 @@ use rand_xoshiro::{
 
 use super::target::{Limits, Token};
 
-/// Draws the tokens of fills, prompts and generations; the same seed gives the same tokens on every machine.
+/// Draws the tokens of fills, prompts and generations: the same ones on every machine with the same seed.
 #[derive(Clone, Debug)]
 pub(super) struct TokenSource {
     seed: u64,
@@ -15,7 +15,7 @@ pub(super) struct TokenSource {
     bos: Option<Token>,
 }
 
-/// What a run of tokens is for: each purpose has a stream of its own, so that no test depends on another's.
+/// What tokens are for. Each purpose has its own random stream: no test depends on another's.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
     Fill,

@@ -1,9 +1,9 @@
-//! Proves that a rewound context is the one it should be: its logits against those of a context that was freshly
-//! filled with the same tokens.
+//! Checks that a rewound context matches one that was freshly filled with the same tokens, by their logits. The entry is
+//! [`Sweep::verify`](super::Sweep::verify).
 
 use super::{
     Cancel, Order, Plan,
-    encoded::nothing_to_verify,
+    abilities::{Memory, unsupported},
     llama_target::LlamaTarget,
     plan::Depth,
     target::{Keep, Target, Token},
@@ -26,20 +26,20 @@ pub struct VerifiedDepth {
     pub n_depth: u32,
     /// How the context was brought back to it.
     pub rewind: Rewind,
-    /// How often it was brought back, something else having been decoded in between.
+    /// How often it was brought back, each time after decoding something else.
     pub n_rewinds: u32,
     /// Largest difference of a logit from that of the freshly filled context, as a part of the distance between the
     /// smallest and the largest logit there; 0 if all are equal to the bit.
     pub difference: Share,
     /// The same for a generation straight after the live fill, before any rewind.
     pub live_difference: Share,
-    /// The same between any rewind and the first one: 0 where all repetitions start from one state.
+    /// The same between any rewind and the first one: 0 if all repetitions start from one state.
     pub repetition_difference: Share,
-    /// The same between the freshly filled context and one that was brought to the depth with a whole state saved and
-    /// restored at every depth, as llama-bench restores: what rounding alone does to this model when cells lie in
-    /// another order. Where a router chooses experts it can be large.
+    /// The same between the freshly filled context and one whose whole state was saved and restored at every depth, as in
+    /// llama-bench: the effect of rounding alone when cells are in another order. It can be large if a router chooses
+    /// experts.
     pub noise: Share,
-    /// Last position after each rewind, where all agree; `None` if they do not.
+    /// Last position after each rewind; `None` if they differ or the context is empty.
     pub last_position: Option<u32>,
 }
 
@@ -54,19 +54,19 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Whether every logit after every rewind was equal to the bit, and every position right.
+    /// Whether every logit after every rewind was equal to the bit and every position was right.
     pub fn is_exact(&self) -> bool {
         self.is_within(Share::default())
     }
 
-    /// Whether no logit was off by more than this, and every position right. A sliding window whose cells lie in another
-    /// order is added up in another order, so that it cannot be exact.
+    /// Whether no logit was off by more than this and every position was right. A sliding window whose cells are in another
+    /// order is summed in another order and cannot be exact.
     pub fn is_within(&self, tolerance: Share) -> bool {
         self.depths.iter().all(|depth| depth.has_positions() && depth.difference <= tolerance)
     }
 
-    /// Whether no logit was off by more than four times what rounding does to this model when llama-bench restores it,
-    /// every position is right, and all rewinds of a depth agree as well.
+    /// Whether no logit was off by more than four times the [`noise`](VerifiedDepth::noise), all rewinds of a depth agree
+    /// as closely, and every position was right.
     pub fn is_within_noise(&self) -> bool {
         let within = |depth: &VerifiedDepth, found: Share| found.get() <= 4.0 * depth.noise.get();
         self.depths.iter().all(|depth| {
@@ -83,19 +83,19 @@ impl VerifiedDepth {
     }
 }
 
-/// The tokens of a depth's probe, and what the freshly filled context says to them.
+/// The tokens of a depth's probe, and the logits of the freshly filled context.
 struct Expected {
     probe: Vec<Token>,
     logits: Logits,
     noise: Share,
-    /// What the first rewind said.
+    /// The logits after the first rewind.
     first: Option<Logits>,
 }
 
-/// Those after each token of a probe.
+/// Logits after each token of a probe.
 type Logits = Vec<Vec<f32>>;
 
-/// Walks over the depths as a sweep does, in the order that it would take, and compares at each.
+/// Goes over the depths in the order of a sweep and compares at each.
 pub(super) fn verify(
     model: &Model,
     params: &ContextParams,
@@ -154,7 +154,7 @@ pub(super) fn verify(
     if rounds {
         target.hold_whole()?;
         for round in 0..plan.request.n_reps.max(2) {
-            for slot in plan.descending(found.len(), round) {
+            for slot in plan.round(found.len(), round) {
                 walk.visit(&mut target, slot, &mut expected[slot], &mut found[slot])?;
             }
         }
@@ -172,7 +172,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Before whatever takes long.
+    /// Stops if it was cancelled.
     fn check(&self) -> Result<(), Failure> {
         if self.cancel.is_cancelled() {
             let message = "interrupted before every depth was verified".into();
@@ -194,8 +194,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Decodes what a sweep's repetition of a prompt leaves in the context for the fill to go on from; returns the
-    /// tokens in the context then.
+    /// Decodes the prompt that a sweep leaves in the context as a part of the fill; returns the number of tokens in the
+    /// context.
     fn carry(&self, target: &mut LlamaTarget, slot: usize) -> Result<u32, Failure> {
         self.check()?;
         let n_depth = self.plan.depths[slot].n_depth;
@@ -206,7 +206,7 @@ impl Walk<'_> {
         Ok(end)
     }
 
-    /// Fills a context of its own for every depth, in the very chunks in which a sweep reaches it.
+    /// Fills a fresh context for every depth, in the same chunks as a sweep.
     fn expected(&self, target: &mut LlamaTarget, tokens: &TokenSource) -> Result<Vec<Expected>, Failure> {
         let plan = self.plan;
         let probe = |(slot, depth): (usize, &Depth)| {
@@ -282,14 +282,14 @@ fn difference(found: &Logits, expected: &Logits) -> Result<Share, Failure> {
         for off in
             found.iter().zip(expected).map(|(a, b)| (a - b).abs() / (high - low).max(f32::MIN_POSITIVE))
         {
-            // Not `max`, which passes over what is no number.
+            // Not `max`, which ignores NaN.
             if off.is_nan() || off > largest {
                 largest = off;
             }
         }
     }
     Share::new(f64::from(largest))
-        .ok_or_else(|| Failure { kind: FailureKind::State, message: "a logit is no number".into() })
+        .ok_or_else(|| Failure { kind: FailureKind::State, message: "a logit is not a number".into() })
 }
 
 fn back(target: &mut LlamaTarget, slot: usize, depth: &Depth) -> Result<(), Failure> {
@@ -320,4 +320,17 @@ fn logits(target: &mut LlamaTarget, tokens: &[Token]) -> Result<Logits, Failure>
         all.push(logits.to_vec());
     }
     Ok(all)
+}
+
+/// The refusal to verify a model that has no depth to come back to.
+fn nothing_to_verify(memory: Memory) -> Option<Failure> {
+    match memory {
+        Memory::Tokens => None,
+        Memory::Encoded { .. } => Some(unsupported(
+            "this model's encoder reads the text of each depth anew, and there is no rewind to verify",
+        )),
+        Memory::Nothing(_) => {
+            Some(unsupported("this model keeps no memory of past tokens, and there is no rewind to verify"))
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! What a verification found, as a table and a verdict.
+//! A verification as a table and a verdict.
 
 use std::fmt;
 
@@ -30,10 +30,12 @@ impl fmt::Display for Verification {
             "\nOff by: the largest difference of a logit, as a part of the range of the logits. Order: {}.",
             self.order
         )?;
-        f.write_str(match (self.is_exact(), self.is_within_noise()) {
-            (true, _) => "Every rewind is exact to the bit.",
-            (false, true) => "Every rewind is right within what rounding does to this model.",
-            (false, false) => "A rewind is off by more than rounding does to this model.",
+        f.write_str(if self.is_exact() {
+            "Every rewind is exact to the bit."
+        } else if self.is_within_noise() {
+            "Every rewind is right within what rounding does to this model."
+        } else {
+            "A rewind is off by more than rounding does to this model."
         })
     }
 }

@@ -9,8 +9,7 @@ use super::{
 use crate::{
     Error,
     bench::{
-        Event, Observer, Sweep, drop_from_page_cache, interleave,
-        lock::{Turn, tell_on_stderr},
+        Event, Observer as _, Sweep, drop_from_page_cache, interleave, lock::Turn, observe::Silent,
         turns::creation_order,
     },
     llama::{Backend, Model},
@@ -63,8 +62,7 @@ impl Campaign<'_> {
         for (place, run) in places.into_iter().zip(std::mem::take(&mut self.earlier.runs)) {
             earlier[place as usize] = Some(run);
         }
-        let mut silent = Silent;
-        let observer = self.observer.take().unwrap_or(&mut silent);
+        let observer = self.observer.take().unwrap_or_else(Silent::observer);
         let stage = Stage::new(observer, &configurations);
         stage.tell(&Event::Campaign(&configurations));
         // One turn for all of it: no other sweep comes between two configurations.
@@ -93,8 +91,7 @@ impl Campaign<'_> {
     ) -> Result<(), E> {
         let subjects = self.subjects()?;
         let configurations = self.configurations(&subjects)?;
-        let mut silent = Silent;
-        let observer = self.observer.take().unwrap_or(&mut silent);
+        let observer = self.observer.take().unwrap_or_else(Silent::observer);
         let stage = Stage::new(observer, &configurations);
         self.n_loads = 1;
         self.each_load(&subjects, &stage, |_, indices, load| {
@@ -279,15 +276,4 @@ fn groups(subjects: &[Subject]) -> Vec<Vec<usize>> {
         }
     }
     groups
-}
-
-/// Hears nothing but a wait, which would look like a standstill.
-struct Silent;
-
-impl Observer for Silent {
-    fn event(&mut self, event: &Event<'_>) {
-        if let Event::Waiting = event {
-            tell_on_stderr();
-        }
-    }
 }

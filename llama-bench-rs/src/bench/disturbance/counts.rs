@@ -1,4 +1,4 @@
-//! The arithmetic of what was counted before and after a region.
+//! Differences between the counts before and after a region.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(super) struct Counts {
     pub(super) n_blocked: Option<u64>,
     /// Stolen time of all cores.
     pub(super) stolen: Option<Duration>,
-    /// Time in which somebody waited for a core.
+    /// Time in which any thread waited for a core.
     pub(super) pressure: Option<Duration>,
     /// Instructions of the measuring thread.
     pub(super) n_instructions: Option<u64>,
@@ -46,7 +46,7 @@ impl Counts {
         let is_alone = n_threads == Some(1);
         let never_blocked = between(self.n_blocked, after.n_blocked) == Some(0);
         let stolen = match (on_core, waited) {
-            // Neither on a core, nor waiting for one, nor asleep.
+            // The thread was not on a core, did not wait for one, and did not sleep.
             (Some(on_core), Some(waited)) if is_alone && never_blocked => {
                 Some(elapsed.saturating_sub(on_core + waited))
             }

@@ -1,8 +1,8 @@
-//! What other programs take from the threads that compute, as the operating system counts it: read right before and right
-//! after each timed region, never inside one.
+//! Time that other programs take from the computing threads, as the operating system counts it. Read right before and
+//! right after each timed region, never inside one.
 //!
-//! Linux tells it for each thread (`schedstat`: time on a core, time ready and waiting for one). Elsewhere there is the
-//! thread's own processor time, which says how long a single thread was off its core.
+//! Linux counts it for each thread (`schedstat`: time on a core, time waiting for one). Other systems count the thread's
+//! processor time, which shows how long a single thread was off its core.
 
 mod counts;
 #[cfg(target_os = "linux")]
@@ -26,7 +26,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// From now on; `n_threads` compute on the CPU, `None` if a device computes as well.
+    /// Begins to watch; `n_threads` threads compute on the CPU, `None` if a device computes as well.
     pub(super) fn begin(&mut self, n_threads: Option<u32>) {
         self.before = Some((n_threads, self.system.begin(n_threads)));
     }
@@ -40,20 +40,20 @@ impl Watch {
     }
 }
 
-/// Time that this thread ran on a core; `None` if the system does not tell.
+/// Time that this thread ran on a core; `None` if the system does not count it.
 #[cfg(unix)]
 pub(super) fn thread_time() -> Option<Duration> {
     use nix::time::{ClockId, clock_gettime};
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).ok().map(Duration::from)
 }
 
-/// Time that this thread ran on a core; `None` if the system does not tell.
+/// Time that this thread ran on a core; `None` if the system does not count it.
 #[cfg(not(unix))]
 pub(super) fn thread_time() -> Option<Duration> {
     None
 }
 
-/// What can be read without Linux's files.
+/// Counts that need no Linux files.
 #[cfg(not(target_os = "linux"))]
 #[derive(Debug, Default)]
 struct System;

@@ -17,8 +17,8 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    /// Finds the threads of this process that bear the measuring thread's name: those that it started have inherited it.
-    /// Others belong to other parts of the program.
+    /// Finds the threads of this process with the measuring thread's name: threads inherit the name of their parent. Others
+    /// belong to other parts of the program.
     pub(super) fn find(&mut self) {
         let Some((own, name, _)) = &self.own else { return };
         let Ok(tasks) = fs::read_dir("/proc/self/task") else { return };
@@ -34,7 +34,7 @@ impl Threads {
         }
     }
 
-    /// Takes the thread that calls for the measuring one.
+    /// Takes the calling thread as the measuring one.
     pub(super) fn of_this_thread() -> Self {
         let open = || {
             let id = fs::read_link("/proc/thread-self").ok()?.file_name()?.to_str()?.parse().ok()?;

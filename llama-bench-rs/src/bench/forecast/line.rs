@@ -50,7 +50,7 @@ impl ProgressLine {
         let stage = match event {
             Event::Waiting => "waiting for another sweep to end".into(),
             // While configurations take turns, what they were at is soon said anew.
-            Event::Configuration { .. } | Event::Planned(_) => String::new(),
+            Event::Configuration { .. } | Event::Planned { .. } => String::new(),
             Event::Making { n_bytes, n_total, .. } => {
                 let mb = |bytes: u64| bytes / 1_000_000;
                 format!("making the synthetic model: {} of {} MB", mb(*n_bytes), mb(*n_total))
@@ -201,7 +201,7 @@ mod tests {
         let mut progress = ProgressLine::new();
         assert_eq!((progress.line(AT(0)), progress.plan()), (String::new(), None));
         let plan = Request { depths: vec![0, 32], ..request() }.plan().unwrap();
-        progress.hear(&Event::Planned(&plan), AT(0));
+        progress.hear(&Event::planned(&plan), AT(0));
         assert_eq!(progress.plan().as_deref(), Some("4 cells, 12 repetitions"));
         progress.hear(&Event::Filling { n_done: 16, n_depth: 32 }, AT(0));
         assert_eq!(progress.line(AT(0)), "filling 16/32 tokens");

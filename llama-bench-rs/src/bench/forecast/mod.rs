@@ -10,7 +10,7 @@ mod ridge;
 
 use std::time::Duration;
 
-use super::{Event, Plan};
+use super::{Event, Plan, Request};
 use crate::record::{Cell, Test};
 use costs::{Class, Costs};
 use lane::Lane;
@@ -131,7 +131,11 @@ impl Forecast {
                     }
                 }
             }
-            Event::Planned(plan) => self.plan(plan, now),
+            Event::Planned { cells, n_reps, stopping, method } => {
+                let (n_reps, stopping, method) = (*n_reps, *stopping, *method);
+                let request = Request { n_reps, stopping, method, ..Request::default() };
+                self.plan(&Plan::of(cells.to_vec(), request), now);
+            }
             Event::Opening { .. } => {
                 self.turn_to(Doing::SettingUp, now);
                 self.with_lane(|lane| lane.n_opened += 1);

@@ -93,7 +93,7 @@ impl World {
 
     fn begin(&mut self, index: usize) {
         let plan = self.configurations[index].plan.clone();
-        self.hear(&Event::Planned(&plan));
+        self.hear(&Event::planned(&plan));
         self.hear(&Event::Opening { n_ctx: 8192 });
         self.take(0.4);
         self.hear(&Event::WarmingUp);
@@ -373,7 +373,7 @@ fn a_sweep_on_its_own_has_an_estimate_too() {
     let mut forecast = Forecast::new();
     assert!(forecast.left(Duration::ZERO).is_none() && forecast.position().is_none());
     let plan = Request { depths: vec![0], generations: vec![], n_reps: 4, ..asked() }.plan().unwrap();
-    forecast.hear(&Event::Planned(&plan), Duration::ZERO);
+    forecast.hear(&Event::planned(&plan), Duration::ZERO);
     let at = Duration::from_secs;
     forecast.hear(&Event::Measuring { test: &plan.cells[0], rep: 0, n_reps: 4, last: None }, at(1));
     forecast.hear(&Event::Measuring { test: &plan.cells[0], rep: 1, n_reps: 4, last: None }, at(11));

@@ -3,21 +3,21 @@
 use super::{Subject, Sweep};
 use crate::{
     bench::{
-        Cancel, Event, Observer, Plan,
+        Cancel, Observer, Plan,
         clock::MonotonicClock,
-        engine::Engine,
+        engine::{Engine, run_interleaved},
         error::BenchError,
-        interleaved,
         llama_target::LlamaTarget,
-        lock::{Turn, tell_on_stderr},
+        lock::Turn,
+        observe::Silent,
         turns::creation_order,
     },
     record::{Header, Report, Run},
 };
 
 impl Sweep<'_> {
-    /// Runs the sweep; one run in the report, or as many as [`runs`](Self::runs) asked for. A cell that fails carries its
-    /// reason and the others go on. Once it is cancelled, no further run begins.
+    /// Runs the sweep: one run in the report, or as many as [`runs`](Self::runs) asked for. A cell that fails carries its
+    /// reason, and the others are still measured. After a cancellation no further run begins.
     ///
     /// # Errors
     /// Nothing to measure, or lengths that cannot be run. A model or context that fails later is in the cells.
@@ -38,13 +38,14 @@ impl Sweep<'_> {
     }
 }
 
-/// Runs several sweeps in turn, repetition by repetition, each in a context of its own: what drifts on the machine
-/// drifts for all of them alike, and the n-th repetition of one is paired with the n-th of the others. One run per
-/// sweep in the report, in the order given. Where [`Sweep::runs`] asks for more, everything is run again in fresh
-/// contexts, and the report holds the first run of each sweep, then the second of each.
+/// Interleaves several sweeps: one repetition of each in turn, each in a context of its own. Drift of the machine affects
+/// all alike, and the n-th repetition of one is paired with the n-th of the others.
 ///
-/// Rewinds, whatever method was asked for, and takes the depths one after the other. A sweep whose context does not fit
-/// beside the others is measured alone after them.
+/// The report has one run per sweep, in the order given. If [`Sweep::runs`] asks for more, everything is run again in
+/// fresh contexts: first run of each sweep, then second run of each. The method is always [`Method::Rewind`], one depth
+/// after the other. A sweep whose context does not fit beside the others is measured alone after them.
+///
+/// [`Method::Rewind`]: crate::record::Method::Rewind
 ///
 /// # Errors
 /// As [`Sweep::run`], of any of them.
@@ -80,7 +81,7 @@ pub fn interleave(sweeps: Vec<Sweep<'_>>) -> Result<Report, crate::Error> {
                 None => {}
             }
         }
-        for (place, run) in places.into_iter().zip(interleaved::run(engines)) {
+        for (place, run) in places.into_iter().zip(run_interleaved(engines)) {
             runs[place] = Some(run);
         }
         report.runs.extend(runs.into_iter().flatten());
@@ -89,7 +90,7 @@ pub fn interleave(sweeps: Vec<Sweep<'_>>) -> Result<Report, crate::Error> {
     Ok(report)
 }
 
-/// A sweep that can begin, or that is over because there is no model.
+/// A sweep that can begin, or the failed run of one without a model.
 enum Ready<'a> {
     Measure(Box<Prepared<'a>>),
     Failed(Box<Run>),
@@ -100,8 +101,7 @@ struct Prepared<'a> {
     plan: Plan,
     header: Header,
     target: LlamaTarget,
-    observer: Option<&'a mut dyn Observer>,
-    silent: Silent,
+    observer: &'a mut dyn Observer,
     cancel: Cancel,
     earlier: Option<Run>,
 }
@@ -112,18 +112,14 @@ impl<'a> Ready<'a> {
             return Err(BenchError::NoRuns);
         }
         let (plan, header) = (sweep.plan()?, sweep.header()?);
-        let Sweep { subject, context, mut observer, cancel, earlier, slowdown, .. } = sweep;
-        let mut silent = Silent;
+        let Sweep { subject, context, observer, cancel, earlier, slowdown, .. } = sweep;
+        let observer = observer.unwrap_or_else(Silent::observer);
         Ok(match subject {
             Subject::Model(model) => {
                 let target = LlamaTarget::new(model, &context).slowed(slowdown);
-                Self::Measure(Box::new(Prepared { plan, header, target, observer, silent, cancel, earlier }))
+                Self::Measure(Box::new(Prepared { plan, header, target, observer, cancel, earlier }))
             }
             Subject::NotLoaded(not_loaded) => {
-                let observer: &mut dyn Observer = match &mut observer {
-                    Some(observer) => *observer,
-                    None => &mut silent,
-                };
                 Self::Failed(Box::new(not_loaded.run(&plan, header, earlier.as_ref(), observer)))
             }
         })
@@ -131,14 +127,14 @@ impl<'a> Ready<'a> {
 }
 
 impl Ready<'_> {
-    /// An earlier run is taken up by the first run alone.
+    /// Only the first run resumes an earlier one.
     fn forget_earlier(&mut self) {
         if let Self::Measure(prepared) = self {
             prepared.earlier = None;
         }
     }
 
-    /// Waits until no other sweep measures, if it is to be alone and there is something to measure.
+    /// Waits until no other sweep measures, if this one is exclusive and has something to measure.
     fn turn(&mut self) -> Option<Turn> {
         match self {
             Self::Measure(prepared) => prepared.turn(),
@@ -153,34 +149,16 @@ impl Ready<'_> {
 
 impl Prepared<'_> {
     fn turn(&mut self) -> Option<Turn> {
-        let observer: &mut dyn Observer = match &mut self.observer {
-            Some(observer) => *observer,
-            None => &mut self.silent,
-        };
-        Turn::of(&self.plan.request, observer, &self.cancel)
+        Turn::of(&self.plan.request, self.observer, &self.cancel)
     }
 
     fn engine<'b>(&'b mut self, clock: &'b MonotonicClock) -> Engine<'b, LlamaTarget, MonotonicClock> {
-        let observer: &mut dyn Observer = match &mut self.observer {
-            Some(observer) => *observer,
-            None => &mut self.silent,
-        };
         let header = self.header.clone();
-        let mut engine = Engine::new(&mut self.target, clock, &self.plan, header, observer, &self.cancel);
+        let mut engine =
+            Engine::new(&mut self.target, clock, &self.plan, header, self.observer, &self.cancel);
         if let Some(earlier) = &self.earlier {
             engine.take_up(earlier);
         }
         engine
-    }
-}
-
-/// Hears nothing; a wait for another sweep would look like a standstill.
-pub(super) struct Silent;
-
-impl Observer for Silent {
-    fn event(&mut self, event: &Event<'_>) {
-        if let Event::Waiting = event {
-            tell_on_stderr();
-        }
     }
 }

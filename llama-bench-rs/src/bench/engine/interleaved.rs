@@ -1,0 +1,250 @@
+//! Several sweeps at once, repetition by repetition in turn: what drifts on the machine drifts for all alike.
+
+use std::collections::BTreeSet;
+
+use super::{Engine, guard, rewinding::Rewinding};
+use crate::{
+    bench::{
+        clock::Clock,
+        plan::Unit,
+        target::{Keep, Target},
+        turns::turns,
+    },
+    record::{Order, Run, Test},
+};
+
+/// Up to so many sweeps repeat a disturbed repetition together; of more, only those that were disturbed do: with each
+/// one more, some repetition of a round is disturbed more often.
+const N_TOGETHER: usize = 2;
+
+/// A sweep among others: how it goes over its depths, and how deep it is.
+struct Lane<'a, T, C> {
+    rewinding: Rewinding<'a, T, C>,
+    n_now: u32,
+    /// It could not reach a depth: that one and all deeper ones are given up.
+    stuck: bool,
+    /// What was measured in this round.
+    latest: Vec<Unit>,
+}
+
+impl<'a, T, C> AsMut<Engine<'a, T, C>> for Lane<'a, T, C> {
+    fn as_mut(&mut self) -> &mut Engine<'a, T, C> {
+        self.rewinding.as_mut()
+    }
+}
+
+/// Runs them all, a context each, depth by depth; at each depth one repetition of each sweep in turn, in an order that
+/// changes from repetition to repetition. One whose context does not fit beside the others is run alone after them.
+pub(in crate::bench) fn run<T: Target, C: Clock>(engines: Vec<Engine<'_, T, C>>) -> Vec<Run> {
+    let is_beside_others = engines.len() > 1;
+    let mut runs: Vec<Option<Run>> = engines.iter().map(|_| None).collect();
+    let (mut lanes, mut places) = (Vec::new(), Vec::new());
+    let mut crowded_out = Vec::new();
+    for (place, engine) in engines.into_iter().enumerate() {
+        let mut lane = Lane::new(engine);
+        lane.step(|lane| lane.begin(is_beside_others));
+        if !lanes.is_empty() && lane.is_out_of_memory() {
+            lane.close();
+            crowded_out.push((place, lane));
+        } else {
+            lanes.push(lane);
+            places.push(place);
+        }
+    }
+    in_turn(&mut lanes);
+    for (place, lane) in places.into_iter().zip(lanes) {
+        runs[place] = Some(lane.finish());
+    }
+    for (place, mut lane) in crowded_out {
+        lane.step(Lane::alone);
+        runs[place] = Some(lane.finish());
+    }
+    runs.into_iter().flatten().collect()
+}
+
+fn in_turn<T: Target, C: Clock>(lanes: &mut [Lane<'_, T, C>]) {
+    let depths: BTreeSet<u32> = lanes.iter().flat_map(Lane::depths).collect();
+    let n_lanes = lanes.len();
+    let n_visits = lanes.iter().map(Lane::n_visits_max).max().unwrap_or(0);
+    for n_depth in depths {
+        lanes.iter_mut().for_each(|lane| lane.step(|lane| lane.arrive(n_depth)));
+        for rep in 0..n_visits {
+            if lanes.iter().all(|lane| lane.is_done(n_depth)) {
+                break;
+            }
+            for lane in turns(n_lanes, rep) {
+                lanes[lane].step(|lane| lane.repeat(n_depth, rep, n_lanes));
+            }
+            if n_lanes <= N_TOGETHER {
+                repeat_disturbed(lanes);
+            }
+            lanes.iter_mut().for_each(|lane| lane.report_so_far(n_depth));
+        }
+        lanes.iter_mut().for_each(|lane| lane.step(|lane| lane.leave(n_depth)));
+    }
+}
+
+/// What was disturbed in one sweep is set aside in all of them, if they all may repeat it: the n-th repetition of one stays
+/// beside the n-th of the others.
+fn repeat_disturbed<T: Target, C: Clock>(lanes: &mut [Lane<'_, T, C>]) {
+    let mut all: Vec<Vec<Test>> = lanes.iter().flat_map(Lane::disturbed_tests).collect();
+    all.sort_unstable();
+    all.dedup();
+    for tests in all {
+        if lanes.iter().all(|lane| lane.may_repeat(&tests)) {
+            lanes.iter_mut().for_each(|lane| lane.set_aside(&tests));
+        }
+    }
+}
+
+impl<'a, T: Target, C: Clock> Lane<'a, T, C> {
+    fn new(engine: Engine<'a, T, C>) -> Self {
+        Self { rewinding: Rewinding::in_turn(engine), n_now: 0, stuck: false, latest: Vec::new() }
+    }
+
+    /// A panic costs this lane the cells that it has not finished. One of the observer is the application's own.
+    fn step(&mut self, step: impl FnOnce(&mut Self)) {
+        if !guard(self, step) {
+            self.stuck = true;
+        }
+    }
+
+    fn engine(&self) -> &Engine<'a, T, C> {
+        self.rewinding.engine()
+    }
+
+    fn begin(&mut self, is_beside_others: bool) {
+        self.as_mut().begin();
+        self.rewinding.prepare();
+        if !self.rewinding.depths().is_empty() {
+            let order = if is_beside_others { Order::Interleaved } else { Order::Blocks };
+            self.as_mut().session.set_order(order);
+        }
+    }
+
+    fn is_out_of_memory(&self) -> bool {
+        self.engine().cells.is_out_of_memory()
+    }
+
+    fn close(&mut self) {
+        self.as_mut().session.close();
+    }
+
+    /// All of it, when the others have given their memory back.
+    fn alone(&mut self) {
+        self.as_mut().cells.forgive_out_of_memory();
+        self.rewinding.run();
+    }
+
+    fn finish(mut self) -> Run {
+        // Others may need the memory.
+        self.close();
+        self.rewinding.into_engine().finish()
+    }
+
+    fn depths(&self) -> impl Iterator<Item = u32> {
+        self.rewinding.depths().iter().map(|depth| depth.n_depth)
+    }
+
+    fn n_visits_max(&self) -> u32 {
+        self.engine().plan.request.n_visits_max()
+    }
+
+    /// The slot of this depth, unless there is nothing to measure or it was given up.
+    fn slot(&self, n_depth: u32) -> Option<usize> {
+        self.depths().position(|depth| depth == n_depth).filter(|_| !self.stuck)
+    }
+
+    fn is_done(&self, n_depth: u32) -> bool {
+        self.slot(n_depth).is_none_or(|slot| self.rewinding.is_done(slot))
+    }
+
+    fn arrive(&mut self, n_depth: u32) {
+        let Some(slot) = self.slot(n_depth) else { return };
+        let arrived = self.rewinding.arrive(slot, self.n_now, Keep::Latest);
+        if let Err(failure) = arrived.and_then(|()| self.rewinding.warm_up_prompts(slot)) {
+            self.rewinding.fail_from(slot, &failure);
+            self.stuck = true;
+        }
+        self.n_now = n_depth;
+    }
+
+    /// One repetition of all that is measured at this depth. Among many lanes, what was disturbed is repeated at once: the
+    /// n-th repetition still stands beside the n-th of the others.
+    fn repeat(&mut self, n_depth: u32, rep: u32, n_lanes: usize) {
+        self.latest.clear();
+        let Some(slot) = self.slot(n_depth) else { return };
+        if n_lanes > 1
+            && let Err(failure) = self.rewinding.wake(slot, rep)
+        {
+            return self.rewinding.fail(slot, &failure);
+        }
+        let units = self.rewinding.depths()[slot].units.clone();
+        loop {
+            let n_visits =
+                |lane: &Self| units.iter().map(|&unit| lane.engine().cells.n_visits(unit)).collect();
+            let before: Vec<u32> = n_visits(self);
+            self.rewinding.run_round(slot, rep, None);
+            let after: Vec<u32> = n_visits(self);
+            let was_measured = |i: &usize| after[*i] > before[*i];
+            self.latest = (0..units.len()).filter(was_measured).map(|i| units[i]).collect();
+            let mut again = self.disturbed();
+            again.retain(|&unit| n_lanes > N_TOGETHER && self.engine().cells.may_repeat(unit));
+            if again.is_empty() {
+                return;
+            }
+            again.into_iter().for_each(|unit| self.as_mut().cells.set_latest_aside(unit));
+        }
+    }
+
+    /// What was disturbed in this round.
+    fn disturbed(&self) -> Vec<Unit> {
+        let mut units = self.latest.clone();
+        units.retain(|&unit| self.engine().cells.is_latest_disturbed(unit));
+        units
+    }
+
+    fn tests(&self, unit: Unit) -> Vec<Test> {
+        unit.cells().map(|cell| self.engine().plan.cells[cell]).collect()
+    }
+
+    fn disturbed_tests(&self) -> Vec<Vec<Test>> {
+        self.disturbed().into_iter().map(|unit| self.tests(unit)).collect()
+    }
+
+    /// The unit of these tests, if it was measured in this round.
+    fn latest_of(&self, tests: &[Test]) -> Option<Unit> {
+        self.latest.iter().copied().find(|&unit| self.tests(unit) == tests)
+    }
+
+    fn may_repeat(&self, tests: &[Test]) -> bool {
+        self.latest_of(tests).is_none_or(|unit| self.engine().cells.may_repeat(unit))
+    }
+
+    fn set_aside(&mut self, tests: &[Test]) {
+        if let Some(unit) = self.latest_of(tests) {
+            self.as_mut().cells.set_latest_aside(unit);
+            self.as_mut().cells.settle(unit);
+        }
+    }
+
+    fn report_so_far(&mut self, n_depth: u32) {
+        if let Some(slot) = self.slot(n_depth) {
+            self.rewinding.report_so_far(slot);
+        }
+    }
+
+    /// Back to the depth, from where the next fill goes on.
+    fn leave(&mut self, n_depth: u32) {
+        let Some(slot) = self.slot(n_depth) else { return };
+        self.rewinding.report(slot);
+        if let Err(failure) = self.rewinding.go_to(slot) {
+            self.rewinding.fail_from(slot + 1, &failure);
+            self.stuck = true;
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "interleaved_tests.rs"]
+mod tests;

@@ -1,0 +1,331 @@
+//! Runs a plan on a target.
+//!
+//! Each part has one job and hides how it does it:
+//! - `cells`: what is known of each cell, whether it needs another repetition, and why it failed
+//! - `session`: the target at work, with the account of what that took; `audience`: who hears of it and may stop it
+//! - `fill`: the tokens that the context is filled with, and the curve of what that took
+//! - `warmth`: when a warm-up is long enough
+//! - `rewinding`, `fresh`, `interleaved`: the three ways to go over the depths of a plan
+//!
+//! [`Engine`] brings the parts together for one repetition, one warm-up and one way back to a depth. An example with a
+//! target of one's own is in `benches/overhead.rs`.
+
+mod audience;
+mod cells;
+mod fill;
+mod fresh;
+mod interleaved;
+mod rewinding;
+mod session;
+mod warmth;
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    time::Duration,
+};
+
+use super::{
+    abilities::Memory,
+    clock::Clock,
+    observe::{Cancel, Event, Observer},
+    pace::PaceTime,
+    plan::{Carried, Depth, Plan, Unit},
+    target::{Keep, Target, Token},
+    tokens::{Purpose, TokenSource},
+};
+use crate::record::{Failure, Header, Method, Rewind, Run, TestKind};
+use audience::Audience;
+use cells::Cells;
+use fill::Fill;
+use fresh::Fresh;
+use rewinding::Rewinding;
+use session::Session;
+use warmth::{Settling, Warmth};
+
+pub(super) use interleaved::run as run_interleaved;
+
+/// Tokens of a generation in the warm-up: enough for a backend to capture its graph and replay it.
+const N_WARMUP_GEN: u32 = 8;
+
+/// A run that is going on.
+pub(super) struct Engine<'a, T, C> {
+    plan: &'a Plan,
+    tokens: TokenSource,
+    cells: Cells<'a>,
+    session: Session<'a, T, C>,
+    fill: Fill,
+    warmth: Warmth,
+}
+
+impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
+    /// A run of this plan that has not begun.
+    pub(super) fn new(
+        target: &'a mut T,
+        clock: &'a C,
+        plan: &'a Plan,
+        header: Header,
+        observer: &'a mut dyn Observer,
+        cancel: &'a Cancel,
+    ) -> Self {
+        let session = Session::new(target, clock, Audience::new(observer, cancel), header, plan.request.work);
+        let (abilities, limits) = (session.abilities(), session.limits());
+        let tokens = TokenSource::new(plan.request.seed, limits);
+        let possible = plan.without(|test| abilities.refusal(test).is_some());
+        let warmth = Warmth::new(&possible, abilities.whole_prompt.unwrap_or(limits.n_batch));
+        let deepest = plan.depths.last().map_or(0, |depth| depth.n_depth);
+        let fill = Fill::new(tokens.draw(Purpose::Fill, deepest, true));
+        Self { plan, tokens, cells: Cells::new(plan), session, fill, warmth }
+    }
+
+    /// Resumes an interrupted run: what it measured is not measured again, what failed is tried again.
+    pub(super) fn take_up(&mut self, run: &Run) {
+        self.session.take_up(run);
+        self.fill.take_up(&run.curve);
+        if let Some(warmup) = self.cells.take_up(run, self.session.abilities()) {
+            self.warmth.take_up(warmup);
+        }
+    }
+
+    /// Runs the whole plan; what fails is in its cell. A panic of the target fails the cells that lack repetitions. A panic
+    /// of the observer is the application's own and goes on.
+    pub(super) fn run(mut self) -> Run {
+        self.begin();
+        match self.plan.request.method {
+            Method::Rewind => {
+                let mut procedure = Rewinding::new(self);
+                guard(&mut procedure, Rewinding::run);
+                procedure.into_engine().finish()
+            }
+            Method::FreshContext => {
+                let mut procedure = Fresh::new(self);
+                guard(&mut procedure, Fresh::run);
+                procedure.into_engine().finish()
+            }
+        }
+    }
+
+    /// Before anything is run.
+    fn begin(&mut self) {
+        self.session.begin(utc_now);
+        self.session.tell(&Event::planned(self.plan));
+        for cell in 0..self.plan.cells.len() {
+            if self.cells.is_complete(cell) {
+                self.report(cell);
+            }
+        }
+        self.cells.refuse_past_training(self.session.limits().n_ctx_train);
+        self.cells.refuse_unsupported(self.session.abilities());
+        if let Err(failure) = self.session.go_on() {
+            // Before a context is made for nothing.
+            self.cells.fail_open(&failure);
+        }
+    }
+
+    /// After everything was run: the observer hears of the cells it has not heard of yet.
+    fn finish(mut self) -> Run {
+        for cell in 0..self.plan.cells.len() {
+            self.report(cell);
+        }
+        let warmup = self.warmth.total();
+        let header = self.session.finish();
+        let cell = |cell| self.cells.cell(cell, warmup, &header.timing.started_at);
+        let cells = (0..self.plan.cells.len()).map(cell).collect();
+        Run { header, cells, curve: self.fill.into_curve() }
+    }
+
+    fn fail_after_panic(&mut self, panic: &(dyn Any + Send)) {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without a text");
+        let message = format!("the measurement panicked: {text}");
+        self.cells.fail_open(&Failure { kind: "panic".into(), message });
+    }
+
+    /// Tells the observer about a finished cell, once.
+    fn report(&mut self, cell: usize) {
+        if self.cells.is_news(cell) {
+            self.tell_cell(cell, true);
+        }
+    }
+
+    /// Tells the observer about the finished cells of a unit.
+    fn report_unit(&mut self, unit: Unit) {
+        unit.cells().for_each(|cell| self.report(cell));
+    }
+
+    /// Tells the observer how far the cells of a depth are that will go on later.
+    fn report_so_far(&mut self, depth: &Depth) {
+        for cell in self.cells.open_units(depth).into_iter().flat_map(Unit::cells) {
+            self.tell_cell(cell, false);
+        }
+    }
+
+    fn tell_cell(&mut self, cell: usize, is_over: bool) {
+        let cell = self.cells.cell(cell, self.warmth.total(), self.session.started_at());
+        self.session.tell_cell(&cell, self.fill.untold(), is_over);
+    }
+
+    /// Opens a context of this size for what is still to be measured.
+    fn open(&mut self, n_ctx: u32) -> Result<(), Failure> {
+        self.session.open(n_ctx, &self.cells.open_kinds().collect::<Vec<_>>())
+    }
+
+    /// Goes on with the fill from `from` up to `to` tokens.
+    fn fill(&mut self, from: u32, to: u32) -> Result<(), Failure> {
+        if self.session.encodes_depths() && to > 0 {
+            return self.fill.encode(&mut self.session, to);
+        }
+        self.fill.add(&mut self.session, self.plan, &mut self.warmth.prompts, from, to)
+    }
+
+    /// Returns to a held depth; if the state cannot be restored, the context is filled again.
+    fn go_to(&mut self, slot: usize, depth: &Depth) -> Result<(), Failure> {
+        self.session.go_on()?;
+        if depth.n_depth == 0 {
+            self.session.rewind_to_start();
+            return Ok(());
+        }
+        if self.session.rewind(slot).is_ok() {
+            return Ok(());
+        }
+        self.session.clear();
+        self.fill(0, depth.n_depth)?;
+        self.session.hold(slot, Keep::All)?;
+        self.cells.set_rewind(depth, Rewind::Refill);
+        Ok(())
+    }
+
+    /// Times one repetition of a unit from the present state and keeps its samples.
+    fn measure(&mut self, unit: Unit) -> Result<(), Failure> {
+        let rep = self.cells.n_visits(unit);
+        // Before the whole unit: nothing comes between the halves of a pair.
+        let pace = self.pace();
+        for cell in self.cells.possible(unit) {
+            let test = self.plan.cells[cell];
+            let starts_sequence = test.n_depth == 0;
+            let tokens = self.draw(Purpose::Repetition { cell, rep }, test.kind, starts_sequence);
+            self.measure_with(cell, &tokens, pace)?;
+        }
+        Ok(())
+    }
+
+    /// The same for a prompt of the fill's own tokens: the fill can go on from behind it.
+    fn measure_as_fill(&mut self, carried: Carried) -> Result<(), Failure> {
+        let tokens = self.fill.prompt(self.plan.cells[carried.cell].n_depth, carried.n_tokens);
+        let pace = self.pace();
+        self.measure_with(carried.cell, &tokens, pace)
+    }
+
+    /// The pace of the machine, if it is asked for and known.
+    fn pace(&mut self) -> Option<PaceTime> {
+        if self.plan.request.paced { self.session.pace() } else { None }
+    }
+
+    fn measure_with(&mut self, cell: usize, tokens: &[Token], pace: Option<PaceTime>) -> Result<(), Failure> {
+        self.session.go_on()?;
+        let test = self.plan.cells[cell];
+        let (rep, last) = self.cells.begin(cell, utc_now);
+        self.session.tell(&Event::Measuring {
+            test: &test,
+            rep,
+            n_reps: self.plan.request.n_reps_max(),
+            last,
+        });
+        let sample = self.session.repeat(test.kind, tokens, pace)?;
+        self.cells.add(cell, sample, self.session.conditions());
+        Ok(())
+    }
+
+    /// Tokens of a run of a test. A decoder begins each of its generations with a token of its own.
+    fn draw(&self, purpose: Purpose, kind: TestKind, starts_sequence: bool) -> Vec<Token> {
+        let mut tokens = self.tokens.draw(purpose, kind.n_tokens(), starts_sequence);
+        if let (Memory::Encoded { start }, true, Some(first)) =
+            (self.session.abilities().memory, kind.is_generation(), tokens.first_mut())
+        {
+            *first = start;
+        }
+        tokens
+    }
+
+    /// Warms generations and embeddings up in the empty context.
+    fn warm_up_others(&mut self) -> Result<(), Failure> {
+        if !self.plan.request.warmup {
+            return Ok(());
+        }
+        self.warmth.begin();
+        let generation = self.cells.open_kinds().filter(|kind| kind.is_generation()).max();
+        let embedding = self.cells.open_kinds().filter(|kind| kind.is_embedding()).max();
+        if let Some(TestKind::Tg(n_tokens)) = generation {
+            self.warm_up_until_settled(TestKind::Tg(n_tokens.min(N_WARMUP_GEN)))?;
+        }
+        embedding.map_or(Ok(()), |kind| self.warm_up_until_settled(kind))
+    }
+
+    /// Runs a test in the empty context until two successive runs agree, or as often as a warm-up does.
+    fn warm_up_until_settled(&mut self, kind: TestKind) -> Result<(), Failure> {
+        self.session.tell(&Event::WarmingUp);
+        let mut runs = Settling::default();
+        while runs.settled().is_none() {
+            self.session.clear();
+            runs.again(self.warm_up_run(kind)?);
+        }
+        self.session.clear();
+        self.warmth.add(&runs);
+        Ok(())
+    }
+
+    /// Warms prompts up in the empty context if the fill to the deepest of these depths will not do it.
+    fn warm_up_prompts_first(&mut self, depths: &[Depth]) -> Result<(), Failure> {
+        let deepest = depths.last().map_or(0, |depth| depth.n_depth);
+        if !self.warmth.prompts.will_be_warmed(self.plan, deepest, self.session.limits().n_batch) {
+            self.warm_up_prompts(None)?;
+        }
+        self.session.clear();
+        Ok(())
+    }
+
+    /// Warms prompts up from a held depth or from the empty context, unless the fill has done it: one prompt of the
+    /// longest decode, and short ones until two successive ones agree.
+    fn warm_up_prompts(&mut self, held: Option<(usize, &Depth)>) -> Result<(), Failure> {
+        if !self.warmth.prompts.are_warm() {
+            self.session.tell(&Event::WarmingUp);
+        }
+        while let Some(n_tokens) = self.warmth.prompts.lacking() {
+            match held {
+                Some((slot, depth)) => self.go_to(slot, depth)?,
+                None => self.session.clear(),
+            }
+            let elapsed = self.warm_up_run(TestKind::Pp(n_tokens))?;
+            self.warmth.prompts.ran(n_tokens, elapsed);
+        }
+        Ok(())
+    }
+
+    /// One untimed run of a test from where the context stands.
+    fn warm_up_run(&mut self, kind: TestKind) -> Result<Duration, Failure> {
+        self.session.go_on()?;
+        let tokens = self.draw(Purpose::Warmup, kind, true);
+        self.session.warm_up(kind, &tokens)
+    }
+}
+
+/// Takes a step of a run; whether it came to its end. A panic of the target fails the cells that lack repetitions; one of
+/// the observer goes on.
+fn guard<'a, P, T, C>(part: &mut P, step: impl FnOnce(&mut P)) -> bool
+where
+    P: AsMut<Engine<'a, T, C>>,
+    T: Target + 'a,
+    C: Clock + 'a,
+{
+    let Err(panic) = catch_unwind(AssertUnwindSafe(|| step(part))) else { return true };
+    let engine = part.as_mut();
+    if engine.session.has_application_panicked() {
+        resume_unwind(panic);
+    }
+    engine.fail_after_panic(panic.as_ref());
+    false
+}
+
+pub(super) fn utc_now() -> String {
+    jiff::Timestamp::now().strftime("%FT%TZ").to_string()
+}

@@ -1,0 +1,135 @@
+//! What a sweep will run and what that takes, before anything is measured.
+
+use std::fmt;
+
+use super::{BenchError, Needs, Plan, Sweep};
+use crate::record::{Failure, Test};
+
+/// What a sweep will run and what that takes. Its `Display` has a line for each fact.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Preview {
+    /// Tests that can be run, each a cell of the report.
+    pub n_cells: usize,
+    /// Tests that this model cannot do, each with the reason that its cell will give.
+    pub refused: Vec<(Test, Failure)>,
+    /// Tokens decoded to reach the depths, at most.
+    pub n_fill_tokens: u64,
+    /// Tokens decoded in timed repetitions.
+    pub n_timed_tokens: u64,
+    /// Whether a stopping rule may end the repetitions sooner.
+    pub is_at_most: bool,
+    /// Memory that the context takes; `None` if it is not known or nothing can be run.
+    pub needs: Option<Needs>,
+}
+
+impl Sweep<'_> {
+    /// What would be run and what that takes; measures nothing.
+    ///
+    /// ```no_run
+    /// use llama_bench_rs::{bench::Sweep, llama::{Backend, Model, ModelParams}};
+    ///
+    /// let model = Model::load(&Backend::init()?, "model.gguf", &ModelParams::default())?;
+    /// let preview = Sweep::new(&model).depths([0, 4096]).prompt(512).generate(32).preview()?;
+    /// println!("{} cells\n{preview}", preview.n_cells);
+    /// # Ok::<(), llama_bench_rs::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn preview(&self) -> Result<Preview, BenchError> {
+        Ok(Preview::of(&self.possible()?, self.unsupported()?, self.needs()?))
+    }
+}
+
+impl Preview {
+    /// Of the part of a plan that can be run, and the tests that cannot.
+    fn of(possible: &Plan, refused: Vec<(Test, Failure)>, needs: Option<Needs>) -> Self {
+        Self {
+            n_cells: possible.cells.len(),
+            refused,
+            n_fill_tokens: possible.n_fill_tokens(),
+            n_timed_tokens: possible.n_timed_tokens(),
+            is_at_most: possible.request.stopping.is_some(),
+            needs,
+        }
+    }
+
+    /// Refuses a context that does not fit into the memory that is free.
+    ///
+    /// # Errors
+    /// As [`Needs::check`].
+    pub fn check(&self) -> Result<(), Failure> {
+        self.needs.as_ref().map_or(Ok(()), Needs::check)
+    }
+}
+
+impl fmt::Display for Preview {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (test, failure) in &self.refused {
+            writeln!(f, "not possible: {test}: {}", failure.message)?;
+        }
+        let at_most = if self.is_at_most { " at most" } else { "" };
+        writeln!(f, "tokens to fill: {}", self.n_fill_tokens)?;
+        write!(f, "tokens to time: {}{at_most}", self.n_timed_tokens)?;
+        match &self.needs {
+            Some(needs) => write!(f, "\n{needs}")?,
+            None if self.n_cells > 0 => f.write_str("\nmemory: llama.cpp does not tell")?,
+            None => {}
+        }
+        self.check().or_else(|failure| write!(f, "\ndoes not fit: {}", failure.message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        bench::{DeviceNeeds, Request, plan::tests::request},
+        record::TestKind,
+        stats::StoppingRule,
+    };
+
+    fn needs(free_bytes: u64) -> Needs {
+        let device =
+            DeviceNeeds { context_bytes: 3 << 20, free_bytes: Some(free_bytes), ..Default::default() };
+        Needs { n_ctx: 256, devices: [("CPU".to_owned(), device)].into() }
+    }
+
+    #[test]
+    fn every_fact_has_a_line() {
+        let plan = request().plan().unwrap();
+        let told = Preview::of(&plan, Vec::new(), Some(needs(9 << 20))).to_string();
+        let expected = "tokens to fill: 64\ntokens to time: 108\ncontext: 256 tokens\n\
+            CPU: 3.0 MiB for the tokens, 0.0 MiB to compute, 9.0 MiB free";
+        assert_eq!(told, expected);
+
+        let rule = StoppingRule { max: 10, ..StoppingRule::new() };
+        let plan = Request { stopping: Some(rule), ..request() }.plan().unwrap();
+        let unknown = Preview::of(&plan, Vec::new(), None);
+        assert!(
+            unknown.to_string().ends_with("tokens to time: 360 at most\nmemory: llama.cpp does not tell")
+        );
+        assert!(unknown.check().is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_run_says_why_and_is_not_counted() {
+        let plan = request().plan().unwrap();
+        let refusal = Failure { kind: "unsupported".into(), message: "no generation".into() };
+        let refused: Vec<_> = plan.cells.iter().map(|&test| (test, refusal.clone())).collect();
+        let nothing = Preview::of(&plan.without(|_| true), refused, None);
+        let told = nothing.to_string();
+        assert_eq!(nothing.n_cells, 0);
+        assert!(
+            told.starts_with("not possible: pp8: no generation\nnot possible: tg4: no generation\n"),
+            "{told}"
+        );
+        assert!(told.ends_with("tokens to fill: 0\ntokens to time: 0"), "{told}");
+
+        let some =
+            Preview::of(&plan.without(|test| test.kind == TestKind::Tg(4)), Vec::new(), Some(needs(1)));
+        assert_eq!(some.check().unwrap_err().kind, "out_of_memory");
+        assert!(some.to_string().contains("\ndoes not fit: a context of 256 tokens takes"), "{some}");
+    }
+}
