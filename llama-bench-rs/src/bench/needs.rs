@@ -122,12 +122,12 @@ impl fmt::Display for Needs {
 
 impl fmt::Display for DeviceNeeds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} for the tokens", mib(self.context_bytes))?;
+        write!(f, "{} for the tokens", bytes(self.context_bytes))?;
         if self.partial_bytes > 0 {
-            write!(f, " (a snapshot copies {} of it)", mib(self.partial_bytes))?;
+            write!(f, " (a snapshot copies {} of it)", bytes(self.partial_bytes))?;
         }
-        let free = self.free_bytes.map_or_else(|| "an unknown amount".into(), mib);
-        write!(f, ", {} to compute, {free} free", mib(self.compute_bytes))
+        let free = self.free_bytes.map_or_else(|| "an unknown amount".into(), bytes);
+        write!(f, ", {} to compute, {free} free", bytes(self.compute_bytes))
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     plan::{Plan, Unit},
     sweep::Sweep,
 };
-use crate::record::{Failure, FailureKind, Test};
+use crate::record::{Failure, FailureKind};
 
 impl Sweep<'_> {
     /// The plan without the [`unsupported`](Self::unsupported) tests.
