@@ -153,10 +153,7 @@ pub(super) fn activity(kind: TestKind) -> &'static str {
     }
 }
 
-/// The noun with its number: `1 cell`, `3 cells`.
-pub(super) fn count(n: usize, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
-}
+pub(super) use crate::units::{count, plural};
 
 /// The text with its first letter in upper case.
 pub(super) fn sentence(text: &str) -> String {

@@ -36,6 +36,7 @@
 //!   the new rows; load this crate's output first, to which llama-bench can then add, or use a new database.
 
 pub mod answer;
+mod begun;
 mod between_runs;
 pub(crate) mod columns;
 mod csv;

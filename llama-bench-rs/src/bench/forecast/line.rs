@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{Extent, Forecast, Position, TimeLeft};
-use crate::{bench::Event, units::TokensPerSecond};
+use crate::{
+    bench::Event,
+    units::{TokensPerSecond, count},
+};
 
 /// What a program shows while it measures: `[3/12 ub 128 fa 1] tg32 @ d512 4/5 · 91 t/s now · 1m10 left`.
 ///
@@ -83,13 +86,12 @@ impl ProgressLine {
     /// What is planned: `12 configurations, 48 cells, 240 repetitions`; `None` before the plan is known.
     pub fn plan(&self) -> Option<String> {
         let Extent { n_configurations, n_cells, n_repetitions, is_at_most } = self.forecast.extent()?;
-        let count = |n: u64, noun: &str| format!("{n} {noun}{}", if n == 1 { "" } else { "s" });
         let configurations = match n_configurations {
             1 => String::new(),
-            n => format!("{}, ", count(n as u64, "configuration")),
+            n => format!("{}, ", count(n, "configuration")),
         };
         let most = if is_at_most { " at most" } else { "" };
-        let (cells, repetitions) = (count(n_cells as u64, "cell"), count(n_repetitions, "repetition"));
+        let (cells, repetitions) = (count(n_cells, "cell"), count(n_repetitions as usize, "repetition"));
         Some(format!("{configurations}{cells}, {repetitions}{most}"))
     }
 

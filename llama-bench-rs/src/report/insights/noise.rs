@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use super::{Level, Say, suspicion::Found};
 use crate::{
     record::{Cell, Run, Test},
-    report::in_words::{count, duration, percent},
+    report::in_words::{count, duration, percent, plural},
     stats::{Quantity as _, Samples, Trend, holm},
     units::{Change, Share},
 };
@@ -217,7 +217,7 @@ impl fmt::Display for Noise {
                     "Repetitions fall into two groups, most clearly in {test}: {n_apart} of {n} {} {side} than the rest \
                      by {} of the mean or more. Other cells may have met one of the two speeds alone, so the intervals \
                      of this run may be too narrow. Look for what interrupts or slows the machine now and then.",
-                    if n_apart == 1 { "is" } else { "are" },
+                    plural(n_apart, "is", "are"),
                     Share::new(gap).map_or_else(String::new, percent)
                 )
             }

@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use super::{Level, Say};
 use crate::{
     record::{Cell, Run, Test},
-    report::in_words::{duration, percent},
+    report::in_words::{duration, percent, plural},
     stats::{Confidence, Quantity as _, Samples, StepSummary},
     units::Change,
 };
@@ -168,7 +168,7 @@ impl fmt::Display for Steps {
                 f,
                 "The first {} of {test} {} {} longer than steady ones of {}: that is paid once an answer, not per token.",
                 if n_steps == 1 { "step".into() } else { format!("{n_steps} steps") },
-                if n_steps == 1 { "takes" } else { "take together" },
+                plural(n_steps as usize, "takes", "take together"),
                 duration(excess),
                 duration(steady)
             ),

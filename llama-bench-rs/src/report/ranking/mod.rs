@@ -161,7 +161,7 @@ fn best(ranked: &RankedTest) -> Option<Best> {
 
 /// What failed in every run of a configuration.
 fn failed(one: &ConfigurationRuns<'_>) -> Option<Failed> {
-    let cells = || one.runs.iter().flat_map(|run| &run.cells);
+    let cells = || one.runs.iter().flat_map(|run| &run.cells).filter(|cell| !cell.was_not_begun());
     let has_figure = |test: Test| cells().any(|cell| cell.test == test && cell.failure().is_none());
     let mut tests: Vec<Test> = Vec::new();
     let mut why = None;

@@ -21,6 +21,7 @@ mod style;
 
 use super::{
     answer::{Answer, ExpectedRow, Next, Said},
+    begun::begun,
     configurations,
     insights::{Expectation, Level},
     ranking,
@@ -44,7 +45,7 @@ pub fn render_with(report: &Report, expectations: &[Expectation], style: Style) 
         return String::new();
     }
     let paint = Paint::new(style);
-    let answer = Answer::of(report, expectations);
+    let (answer, report) = (Answer::of(report, expectations), &*begun(report));
     let names = Names::of(&answer, paint.width());
     let sections = [
         headline(&answer, &paint) + &names.legend(&paint),
