@@ -1,6 +1,6 @@
 //! Combinations of flags that come to the same are measured once.
 
-use llama_bench_rs::cli::all;
+use llama_bench_rs::{cli::all, units::words::count};
 
 use crate::args::Args;
 
@@ -12,10 +12,8 @@ pub fn tell(n_all: usize, n_kept: usize, args: &Args) {
         );
     }
     if n_kept < n_all {
-        let plural = if n_kept == 1 { "" } else { "s" };
-        complain!(
-            "sweep: {n_all} combinations of the flags come to {n_kept} configuration{plural}, each measured once"
-        );
+        let kept = count(n_kept, "configuration");
+        complain!("sweep: {n_all} combinations of the flags come to {kept}, each measured once");
     }
 }
 

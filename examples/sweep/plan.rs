@@ -1,8 +1,11 @@
 //! `--plan`: what would be run and what it takes, of each configuration and in all.
 
+use std::time::Duration;
+
 use llama_bench_rs::{
-    bench::{Configuration, DeviceNeeds, Needs, Sweep},
+    bench::{Configuration, DeviceNeeds, Needs, Sweep, clock_words},
     record::Failure,
+    units::words::count,
 };
 
 use crate::{Failed, bad_usage, verify::heading};
@@ -15,6 +18,10 @@ pub struct Totals {
     n_fill_tokens: u64,
     n_timed_tokens: u64,
     n_failed: usize,
+    /// What everything takes that a trial tells of: expected, and the range of it.
+    time: [Duration; 3],
+    /// Configurations of which no trial tells.
+    n_untold: usize,
 }
 
 impl Totals {
@@ -33,7 +40,7 @@ impl Totals {
         let n_runs = u64::from(configuration.n_runs);
         let runs =
             if n_runs == 1 { String::new() } else { format!(", in {n_runs} runs; the counts are of one") };
-        say!("{} of {heading}{runs}", cells(plan.cells.len()));
+        say!("{} of {heading}{runs}", count(plan.cells.len(), "cell"));
         for (test, failure) in sweep.unsupported().map_err(bad_usage)? {
             say!("not possible: {test}: {}", failure.message);
         }
@@ -54,6 +61,20 @@ impl Totals {
             }
             None => say!("memory: llama.cpp does not tell"),
         }
+        self.tell_time(sweep, configuration.n_runs)
+    }
+
+    /// Prints what one run takes, from a trial.
+    fn tell_time(&mut self, sweep: &Sweep<'_>, n_runs: u32) -> Result<(), Failed> {
+        let Some(time) = sweep.try_out()? else {
+            self.n_untold += 1;
+            say!("time: not known, since a short trial failed");
+            return Ok(());
+        };
+        say!("time: {time}, from a short trial");
+        for (sum, one) in self.time.iter_mut().zip([time.expected, time.range.0, time.range.1]) {
+            *sum += one * n_runs;
+        }
         Ok(())
     }
 
@@ -65,16 +86,18 @@ impl Totals {
                 1 => String::new(),
                 n => format!(", {n} runs of each"),
             };
-            say!("\nAll {} configurations{runs}: {}", self.n_configurations, cells(self.n_cells));
+            say!("\nAll {} configurations{runs}: {}", self.n_configurations, count(self.n_cells, "cell"));
             say!("tokens to fill: {}", self.n_fill_tokens);
             say!("tokens to time: {}", at_most(&stopping, self.n_timed_tokens));
+            let [expected, low, high] = self.time.map(clock_words);
+            let untold = match self.n_untold {
+                0 => String::new(),
+                n => format!(", without {} of which it is not known", count(n, "configuration")),
+            };
+            say!("time: about {expected}, {low} to {high}{untold}");
         }
         self.n_failed == 0
     }
-}
-
-fn cells(n: usize) -> String {
-    if n == 1 { "1 cell".into() } else { format!("{n} cells") }
 }
 
 /// A stopping rule may need fewer.

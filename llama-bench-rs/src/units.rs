@@ -4,10 +4,9 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-mod plural;
 mod relative;
+pub mod words;
 
-pub use plural::{count, plural};
 pub use relative::{Change, Multiple, OutOfRange, Probability, Share, Speedup};
 
 /// A throughput in tokens per second, always finite and positive.

@@ -153,7 +153,7 @@ pub(super) fn activity(kind: TestKind) -> &'static str {
     }
 }
 
-pub(super) use crate::units::{count, plural};
+pub(super) use crate::units::words::{count, plural};
 
 /// The text with its first letter in upper case.
 pub(super) fn sentence(text: &str) -> String {

@@ -3,7 +3,7 @@
 /// The noun with its number: `1 cell`, `3 cells`.
 ///
 /// ```
-/// use llama_bench_rs::units::{count, plural};
+/// use llama_bench_rs::units::words::{count, plural};
 ///
 /// let text = |n| format!("{} {} counted", count(n, "cell"), plural(n, "is", "are"));
 /// assert_eq!([text(1), text(3)], ["1 cell is counted", "3 cells are counted"]);
