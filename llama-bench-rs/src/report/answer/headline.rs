@@ -143,7 +143,13 @@ impl Headline {
         format!("{}.", sentence(&parts.join("; ")))
     }
 
-    /// The trust alone, with the configuration that it is of: what is said beside a table of means.
+    /// The trust with what its `±` is of: what is said beside a table of means.
+    pub fn trust_line(&self) -> String {
+        let (words, of_means) = (self.trust_words(), self.trust.is_of_intervals());
+        if of_means { format!("{words} (±: half the 95 % interval of a mean)") } else { words }
+    }
+
+    /// The trust alone, with the configuration that it is of.
     pub fn trust_words(&self) -> String {
         let (n, all, trust) = (self.n_doubtful, self.n_configurations, self.trust);
         match (n, self.trust_of.is_empty()) {

@@ -119,7 +119,7 @@ impl Answer {
             said: said::said(report, expectations, &configurations),
             expected: expected.collect(),
             // After an interruption it is to resume.
-            next: if n_not_begun == 0 { next::next(&measured) } else { Vec::new() },
+            next: if n_not_begun == 0 { next::next(report, &measured) } else { Vec::new() },
             facts: SharedFacts::of(report, &measured),
             configurations,
         }

@@ -223,8 +223,8 @@ impl fmt::Display for Noise {
             }
             Noise::Drift { n_cells, test, change } => write!(
                 f,
-                "The times of {} drift while they are repeated, most in {test}, where a straight line through them {} \
-                 by {} of their mean from the first repetition to the last. Clocks, temperature or another program changed under the measurement.",
+                "The times of {} drift while they are repeated, most in {test}: a straight line through them {} by {} of \
+                 their mean from the first repetition to the last. Clocks, temperature or another program changed meanwhile.",
                 count(n_cells, "cell"),
                 if change.get() > 0.0 { "rises" } else { "falls" },
                 percent(change.size())

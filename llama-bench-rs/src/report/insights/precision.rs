@@ -130,7 +130,7 @@ impl fmt::Display for Precision {
             ),
             Precision::Single { n_cells } => write!(
                 f,
-                "{} measured once: nothing is known of the spread, so that a difference to another run says nothing.",
+                "{} measured once: the spread is not known, and a difference to another run says nothing.",
                 format_args!("{} {}", count(n_cells, "cell"), plural(n_cells, "was", "were"))
             ),
             Precision::Unknown { n_cells } => {
