@@ -84,8 +84,12 @@ fn a_second_format_goes_to_standard_error() {
     // A table over several configurations is written when all are measured.
     let ran = small_sweep(&["-d", "0", "-n", "0", "-ub", "16,32", "-o", "none", "-oe", "md"]);
     assert_eq!((ran.status, ran.out.as_str()), (0, ""), "{}", ran.err);
-    let is_row = |line: &&str| line.starts_with('|') && line.contains(" pp16 ");
+    let is_row = |line: &&str| line.starts_with("| llama") && line.contains(" pp16 ");
     assert_eq!(ran.err.lines().filter(is_row).count(), 4, "{}", ran.err);
+    assert_eq!(
+        ran.err.matches(" between 2 configurations:").count() + ran.err.matches("best of 2").count(),
+        1
+    );
 }
 
 #[test]

@@ -11,10 +11,8 @@ use crate::args::Args;
 /// On standard error if scripts read standard output, unless it is to be quiet there. The Markdown table and a terminal's
 /// report end with it themselves.
 pub fn tell(report: &Report, args: &Args) {
-    let says_it = match args.out.format {
-        OutputFormat::Terminal | OutputFormat::Rows(Format::Markdown) => false,
-        OutputFormat::Rows(_) | OutputFormat::Nothing => !args.quiet,
-    };
+    let has_it = |format| matches!(format, OutputFormat::Terminal | OutputFormat::Rows(Format::Markdown));
+    let says_it = !has_it(args.out.format) && !has_it(args.out.format_err) && !args.quiet;
     // One of several processes has a part of the runs only.
     if args.one_of_several || !says_it {
         return;
