@@ -128,7 +128,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     }
     let printed = args.format.or(nothing_asked.then_some(Format::Markdown));
     if printed == Some(Format::Markdown) && !args.explain {
-        complain!("report: trust: {}", Answer::of(&report, &[]).headline.trust_words());
+        complain!("report: trust: {}", Answer::of(&report, &[]).headline.trust_line());
     }
     for (i, run) in report.runs.iter().enumerate() {
         if let Some(doubt) = insights::unbelievable(run) {
@@ -156,7 +156,7 @@ impl Args {
 /// After the Markdown table, where that was written; standard error where a script reads standard output.
 fn explain(args: &Args, report: &Report) -> io::Result<()> {
     let text = if args.explain {
-        report::explain_markdown(report, &args.expect)
+        report::explain_markdown_with(report, &args.expect, args.stat)
     } else {
         let judged = args.expect.iter().flat_map(|expectation| expectation.check_report(report));
         judged.map(|expected| format!("{expected}\n")).collect()

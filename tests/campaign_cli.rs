@@ -158,6 +158,8 @@ fn a_plan_names_each_configuration_and_has_totals_without_what_is_impossible() {
     for said in ["All 2 configurations: 8 cells", "tokens to fill: 64", "tokens to time: 160"] {
         assert!(ran.out.contains(said), "no {said:?} in {}", ran.out);
     }
+    let times = ran.out.lines().filter(|line| line.starts_with("time: about ")).count();
+    assert_eq!(times, 3, "each and the sum: {}", ran.out);
     let ran = small_sweep(&["--plan", "-ub", "16,32", "--runs", "3"]);
     assert_eq!(ran.out.matches(", in 3 runs; the counts are of one").count(), 2, "{}", ran.out);
     for said in ["All 2 configurations, 3 runs of each: 24 cells", "tokens to time: 480"] {

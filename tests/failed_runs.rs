@@ -130,6 +130,8 @@ fn a_plan_goes_on_after_a_model_that_does_not_load() {
     let ran = sweep_of(&[&bad, &good], &["--plan"]);
     assert_eq!(ran.status, 1, "{}", ran.err);
     assert!(ran.out.contains("cut off") && ran.out.contains("tokens to time"), "{}", ran.out);
+    let ran = sweep_of(&[&bad, &good], &["-o", "none"]);
+    assert!(ran.err.contains("sweep: 2 cells, "), "without those of the bad one: {}", ran.err);
     let ran = sweep_of(&[&bad, &good], &["--verify"]);
     assert_eq!(ran.status, 1, "{}", ran.err);
     assert!(ran.err.contains("cut off") && ran.out.contains("Every rewind"), "{} {}", ran.err, ran.out);

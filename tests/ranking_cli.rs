@@ -22,13 +22,47 @@ fn a_sweep_of_several_configurations_ends_with_the_best_of_each_test() {
     let ran = small_sweep(&["-ub", "64,512", "-b", "512"]);
     assert_eq!(ran.status, 0, "{}", ran.err);
     let lines = ranking(&ran.out).unwrap_or_else(|| panic!("no ranking: {}", ran.out));
-    assert!(lines[1].contains("against ub 512 (the default)"), "{}", ran.out);
-    for (line, test) in lines[2..].iter().zip(["pp16 ", "tg4 ", "pp16 @ d32 ", "tg4 @ d32 "]) {
-        assert!(line.starts_with(&format!("  {test}")) && line.contains(" ub "), "{line}");
+    // A table, so that it stays one in a post.
+    assert!(
+        lines[2].starts_with("| test ") && lines[2].contains("against ub 512 (the default)"),
+        "{}",
+        ran.out
+    );
+    assert!(lines[3].starts_with("| ---") && lines[3].ends_with(" |"), "{}", ran.out);
+    for (line, test) in lines[4..].iter().zip(["pp16 ", "tg4 ", "pp16 @ d32 ", "tg4 @ d32 "]) {
+        assert!(line.starts_with(&format!("| {test}")) && line.contains(" ub "), "{line}");
     }
     assert!(ran.out.contains("One run of each: runs are assumed to lie 5 % apart"), "{}", ran.out);
+    assert_eq!(ran.out.matches(lines[0]).count(), 1, "once: {}", ran.out);
     let before = &ran.out[..ran.out.find(lines[0]).unwrap()];
     assert!(before.contains("| test |") || before.contains("test |"), "after the table: {before}");
+}
+
+#[test]
+fn the_ranking_is_below_the_table_of_report_and_beside_an_explanation_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("two.jsonl");
+    let ran = small_sweep(&[
+        "-ub",
+        "64,512",
+        "-b",
+        "512",
+        "--stat",
+        "p90",
+        "--explain",
+        "--output",
+        file.to_str().unwrap(),
+    ]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    assert_eq!(ran.out.matches(" 2 configurations:").count(), 1, "{}", ran.out);
+    assert!(ran.out.contains("t/s (fast end; p90)"), "{}", ran.out);
+    assert!(
+        ran.out.contains("The speeds here are means; the table above shows another statistic (p90)."),
+        "{}",
+        ran.out
+    );
+    let ran = support::run(support::example("report").arg(&file).args(["-o", "md"]));
+    assert!(ranking(&ran.out).is_some_and(|lines| lines[2].starts_with("| test ")), "{}", ran.out);
 }
 
 #[test]
@@ -52,7 +86,7 @@ fn what_failed_is_said_to_have_failed() {
     // Without flash attention V cannot be quantised.
     let ran = small_sweep(&["-fa", "0,1,auto", "-ctv", "q8_0"]);
     assert_eq!(ran.status, 1, "{}", ran.err);
-    assert!(ran.out.contains("fa 0 failed: "), "{}", ran.out);
+    assert!(ran.out.contains("- fa 0 failed: "), "{}", ran.out);
     assert!(ranking(&ran.out).is_some(), "{}", ran.out);
 }
 

@@ -84,8 +84,12 @@ fn a_second_format_goes_to_standard_error() {
     // A table over several configurations is written when all are measured.
     let ran = small_sweep(&["-d", "0", "-n", "0", "-ub", "16,32", "-o", "none", "-oe", "md"]);
     assert_eq!((ran.status, ran.out.as_str()), (0, ""), "{}", ran.err);
-    let is_row = |line: &&str| line.starts_with('|') && line.contains(" pp16 ");
+    let is_row = |line: &&str| line.starts_with("| llama") && line.contains(" pp16 ");
     assert_eq!(ran.err.lines().filter(is_row).count(), 4, "{}", ran.err);
+    assert_eq!(
+        ran.err.matches(" between 2 configurations:").count() + ran.err.matches("best of 2").count(),
+        1
+    );
 }
 
 #[test]
@@ -144,12 +148,39 @@ fn a_verification_says_what_it_is_of() {
     assert_eq!(ran.status, 0, "{}", ran.err);
     let first = ran.out.lines().next().unwrap();
     assert!(first.contains("gpt-oss") && first.contains("-ub 64 -fa 1"), "{first}");
-    for words in ["| memory cleared |", "| 200 | partial snapshot ", "Order: "] {
+    let explained = ["Off by: ", "Among rewinds: ", "Rounding of a whole restore: "];
+    for words in ["| memory cleared |", "| 200 | partial snapshot ", "Order: "].into_iter().chain(explained) {
         assert!(ran.out.contains(words), "{words}: {}", ran.out);
     }
     for word in ["PartialOn", "Clear ", "Rounds", "Blocks"] {
         assert!(!ran.out.contains(word), "{word} is a name of Rust alone: {}", ran.out);
     }
+}
+
+#[test]
+fn verifications_of_several_configurations_end_with_a_sum_and_show_progress() {
+    let ran = small_sweep(&["--verify", "-ub", "16,32", "-n", "0"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    assert!(ran.out.contains("All 2 configurations verified: "), "{}", ran.out);
+    assert!(ran.out.contains(".\n\nub 32 ("), "an empty line between blocks: {}", ran.out);
+    assert!(!ran.out.contains("-ub"), "the name says it: {}", ran.out);
+    for place in ["verifying ub 16 (", "(1 of 2)", "(2 of 2)"] {
+        assert!(ran.err.contains(place), "{place}: {}", ran.err);
+    }
+}
+
+#[test]
+fn flags_without_effect_are_said() {
+    let ran = small_sweep(&["--min-reps", "5", "--strict", "-o", "none"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    for line in [
+        "sweep: --min-reps has no effect without --until",
+        "sweep: --strict has no effect without --baseline",
+    ] {
+        assert!(ran.err.lines().any(|it| it == line), "{line}: {}", ran.err);
+    }
+    let ran = small_sweep(&["--plan", "--strict"]);
+    assert!(ran.err.contains("sweep: --strict has no effect with --plan"), "{}", ran.err);
 }
 
 #[test]

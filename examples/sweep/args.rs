@@ -73,9 +73,9 @@ pub struct Args {
     pub expect: crate::expect::ExpectArgs,
     #[command(flatten, next_help_heading = "Judging")]
     pub baseline: crate::baseline::BaselineArgs,
-    /// Print what would be run and the memory it takes
+    /// Print what would be run, its memory and its time
     ///
-    /// Token counts and memory of every configuration.
+    /// Token counts, memory and an estimated time of every configuration, from a short trial of each.
     #[arg(long, help_heading = "In place of measuring")]
     pub plan: bool,
     /// Check that rewound contexts match fresh ones
@@ -95,6 +95,9 @@ pub struct Args {
     /// One of several processes of a sweep: rows on standard output, and nothing else but the measuring
     #[arg(long, hide = true)]
     pub one_of_several: bool,
+    /// The flags that the line gives, by the names of their fields
+    #[arg(skip)]
+    pub given: Vec<String>,
 }
 
 impl Args {
@@ -113,13 +116,16 @@ impl Args {
             self.pages = crate::pages::PageArgs::default();
             self.expect.expect.clear();
             self.baseline.forget();
+            // The process that started it has said what has no effect.
+            self.given.clear();
         }
         self
     }
 
     /// Reads a command line, the program's name first.
     pub fn from_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Ok(cli::try_parse_from::<Self>(words)?.for_one_of_several())
+        let (args, given) = cli::try_parse_given::<Self>(words)?;
+        Ok(Self { given, ..args }.for_one_of_several())
     }
 }
 

@@ -37,6 +37,16 @@ pub struct BaselineArgs {
 }
 
 impl BaselineArgs {
+    /// Whether results are held against a baseline.
+    pub fn compares(&self) -> bool {
+        self.baseline.is_some()
+    }
+
+    /// Whether results are kept as a baseline.
+    pub fn saves(&self) -> bool {
+        self.save_baseline.is_some()
+    }
+
     /// Neither saves nor compares.
     pub fn forget(&mut self) {
         (self.save_baseline, self.baseline) = (None, None);

@@ -6,21 +6,18 @@ use llama_bench_rs::{
     report::{Format, ranking},
 };
 
-use crate::{args::Args, output::print_beside};
+use crate::args::Args;
 
-/// After the Markdown table; on standard error if scripts read standard output, unless it is to be quiet there. A
-/// terminal's report says it itself.
+/// On standard error if scripts read standard output, unless it is to be quiet there. The Markdown table and a terminal's
+/// report end with it themselves.
 pub fn tell(report: &Report, args: &Args) {
-    let says_it = match args.out.format {
-        OutputFormat::Terminal => false,
-        OutputFormat::Rows(Format::Markdown) => true,
-        OutputFormat::Rows(_) | OutputFormat::Nothing => !args.quiet,
-    };
+    let has_it = |format| matches!(format, OutputFormat::Terminal | OutputFormat::Rows(Format::Markdown));
+    let says_it = !has_it(args.out.format) && !has_it(args.out.format_err) && !args.quiet;
     // One of several processes has a part of the runs only.
     if args.one_of_several || !says_it {
         return;
     }
     if let Some(ranking) = ranking(report) {
-        print_beside(args.out.format, format!("\n{ranking}").trim_end());
+        complain!("{}", ranking.to_string().trim_end());
     }
 }

@@ -21,6 +21,7 @@ mod remarks;
 mod runs;
 mod screen;
 mod signals;
+mod silent;
 mod source;
 mod verify;
 
@@ -90,6 +91,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let (models, contexts) = (models.items().to_vec(), contexts.items().to_vec());
     let job = Job { args, sources: source::sources(args)?, models, contexts, stopping };
     let configurations = job.plan(runs)?;
+    silent::lines(args, configurations.len()).iter().for_each(|line| complain!("sweep: {line}"));
     baselines.check_plan(&configurations)?;
     // Before any file is made.
     let interrupt = Interrupt::watch().map_err(bad_usage)?;
@@ -117,7 +119,9 @@ fn run(args: &Args) -> Result<u8, Failed> {
         return Ok(interrupt.status().unwrap_or(if complete { 0 } else { SOME_FAILED }));
     }
     let earlier = output.earlier();
+    let mut has_measured = false;
     let mut observe = |event: &Event<'_>| {
+        has_measured |= matches!(event, Event::Measuring { .. });
         progress.event(event);
         if let Event::Note(note) = event {
             notes.tell(note, &progress);
@@ -152,6 +156,9 @@ fn run(args: &Args) -> Result<u8, Failed> {
     }
     let can_be_resumed = output.can_be_resumed();
     let (report, mut lost) = output.finish();
+    if let (true, false, Some(file)) = (args.resume, has_measured, &args.out.output) {
+        complain!("sweep: nothing was left to measure: the figures are those of {}", file.display());
+    }
     remarks::tell(&report, args, &defects);
     if report.cells().next().is_some()
         && let Err(message) = args.pages.write(&report, &args.expect.expect)
@@ -186,7 +193,8 @@ fn inspect(
     cancel: &Cancel,
 ) -> Result<bool, Failed> {
     let mut notes = remarks::Notes::default();
-    let (mut totals, mut is_right) = (plan::Totals::default(), true);
+    let (mut totals, mut verified) = (plan::Totals::default(), verify::Verified::default());
+    let mut index = 0;
     let mut observe = |event: &Event<'_>| progress.event(event);
     campaign.observer(&mut observe).for_each(|configuration, sweep| {
         let found = sweep.notes().map_err(bad_usage)?;
@@ -194,11 +202,11 @@ fn inspect(
         if args.plan {
             return progress.suspend(|| totals.tell(configuration, &sweep));
         }
-        is_right &= verify::verify(configuration, sweep, progress, cancel)?;
-        Ok(())
+        index += 1;
+        verified.verify(configuration, sweep, (index - 1, configurations.len()), (progress, cancel))
     })?;
     progress.finish();
-    Ok(if args.plan { totals.finish(configurations) } else { is_right })
+    Ok(if args.plan { totals.finish(configurations) } else { verified.finish() })
 }
 
 fn list_devices(backend: &Backend) {

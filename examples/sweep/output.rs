@@ -210,12 +210,12 @@ impl<'a> Output<'a> {
     fn print_in_one_piece(&mut self) {
         let expectations = &self.args.expect.expect;
         for screen in std::mem::take(&mut self.screens) {
-            if let Err(error) = screen.finish(&self.whole, expectations) {
+            if let Err(error) = screen.finish(&self.whole, expectations, self.args.stat) {
                 self.lost(&error);
             }
         }
         if self.args.explain && !self.whole.runs.is_empty() {
-            say!("\n{}", report::explain_markdown(&self.whole, expectations).trim_end());
+            say!("\n{}", report::explain_markdown_with(&self.whole, expectations, self.args.stat).trim_end());
         }
     }
 }

@@ -52,7 +52,10 @@ struct State {
     /// Configurations and their runs that had a line.
     seen: HashSet<(usize, u32)>,
     shown_at: Option<Duration>,
-    told_whole: bool,
+    /// What the whole was said to take.
+    told_whole: Option<TimeLeft>,
+    /// Nothing more is measured.
+    is_interrupted: bool,
 }
 
 impl Progress {
@@ -75,7 +78,7 @@ impl Progress {
 
     /// A step of its own.
     pub fn say(&self, message: String) {
-        if self.how == How::Steps {
+        if matches!(self.how, How::Steps | How::Lines) {
             complain!("sweep: {message}");
         }
         self.show(message);
@@ -95,6 +98,11 @@ impl Progress {
         let now = self.start.elapsed();
         let mut state = self.state.borrow_mut();
         state.line.hear(event, now);
+        if let Event::CellDone { cell, .. } = event
+            && cell.was_not_begun()
+        {
+            state.is_interrupted = true;
+        }
         if let Event::Waiting = event {
             self.suspend(|| complain!("sweep: waiting for another sweep on this machine to end"));
         }
@@ -144,23 +152,34 @@ impl Progress {
         }
     }
 
-    /// Once: what is planned, and as soon as it can be told, how long it will take.
+    /// What is planned, and as soon as it can be told, how long it will take; once more if it turns out to take much more or
+    /// less.
     fn tell_whole(&self, state: &mut State, event: &Event<'_>, now: Duration) {
         if let (Event::Campaign([_, _, ..]), Some(plan)) = (event, state.line.plan()) {
             self.suspend(|| complain!("sweep: {plan}"));
         }
-        let is_known = matches!(event, Event::Measuring { .. } | Event::CellDone { .. });
-        if state.told_whole || !is_known {
+        // Later ones at the end of a cell: it takes time between two repetitions.
+        let is_time = match event {
+            Event::CellDone { .. } => true,
+            Event::Measuring { .. } => state.told_whole.is_none(),
+            _ => false,
+        };
+        if !is_time || state.is_interrupted {
             return;
         }
-        if let Some(TimeLeft { expected, at_most, .. }) = state.line.whole(now) {
-            state.told_whole = true;
-            if expected >= WORTH_A_FORECAST {
-                let most =
-                    at_most.map_or_else(String::new, |most| format!(", at most {}", clock_words(most)));
-                let expected = clock_words(expected);
-                self.suspend(|| complain!("sweep: this will take about {expected}{most} in all"));
+        let Some(whole) = state.line.whole(now) else { return };
+        let was = match state.told_whole {
+            Some(TimeLeft { expected, range: (low, high), .. }) => {
+                if (low..=high).contains(&whole.expected) {
+                    return;
+                }
+                format!(", not {}", clock_words(expected))
             }
+            None => String::new(),
+        };
+        state.told_whole = Some(whole);
+        if whole.expected >= WORTH_A_FORECAST {
+            self.suspend(|| complain!("sweep: this will take {whole} in all{was}"));
         }
     }
 

@@ -50,8 +50,9 @@ pub fn tell(report: &Report, args: &Args, said: &[String]) {
     }
     // The table of means says nothing of what to believe; the other formats for people begin with it.
     let is_table = matches!(args.out.format, OutputFormat::Rows(Format::Markdown));
-    if is_table && !args.explain && !report.runs.is_empty() {
-        complain!("sweep: trust: {}", Answer::of(report, &[]).headline.trust_words());
+    let is_begun = report.cells().any(|(_, cell)| !cell.was_not_begun());
+    if is_table && !args.explain && is_begun {
+        complain!("sweep: trust: {}", Answer::of(report, &[]).headline.trust_line());
     }
     for (run, label) in report.runs.iter().zip(&labels) {
         for cell in &run.cells {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use llama_bench_rs::{
     cli::OutputFormat,
     record::Report,
-    report::{Format, ReportError, Sink, Stat, between_runs_markdown, insights::Expectation, terminal},
+    report::{Format, ReportError, Sink, Stat, insights::Expectation, terminal, together_markdown},
 };
 
 #[derive(Clone, Copy)]
@@ -64,13 +64,13 @@ impl Screen {
     }
 
     /// Closes the rows, for people with what all runs say together, or prints everything.
-    pub fn finish(self, whole: &Report, expectations: &[Expectation]) -> Result<(), ReportError> {
+    pub fn finish(self, whole: &Report, expectations: &[Expectation], stat: Stat) -> Result<(), ReportError> {
         match self {
             Self::Rows(format, rows) => {
                 let mut out = rows.finish()?;
-                let together = between_runs_markdown(whole);
-                if format == Format::Markdown && !together.is_empty() {
-                    write!(out, "\n{together}").map_err(ReportError::Write)?;
+                // One of several processes has a part of the runs only, and writes other rows.
+                if format == Format::Markdown {
+                    out.write_all(together_markdown(whole, stat).as_bytes()).map_err(ReportError::Write)?;
                 }
                 Ok(())
             }

@@ -1,8 +1,9 @@
 //! `--verify`: how far the logits of each depth are from those of a fresh fill.
 
 use llama_bench_rs::{
-    bench::{BenchError, Cancel, Configuration, Sweep},
+    bench::{BenchError, Cancel, Configuration, Sweep, Verification},
     cli,
+    units::words::count,
 };
 
 use crate::{Failed, bad_usage, progress::Progress};
@@ -12,41 +13,125 @@ pub fn heading(configuration: &Configuration, sweep: &Sweep<'_>) -> Result<Strin
     let model = sweep.header().map_err(bad_usage)?.model;
     let model = if model.description.is_empty() { model.filename } else { model.description };
     let name = &configuration.name;
-    Ok(match () {
-        () if model.contains(&**name) => model,
-        () if name.contains(&*model) => name.clone(),
-        () => format!("{name} ({model})"),
+    Ok(if model.contains(&**name) {
+        model
+    } else if name.contains(&*model) {
+        name.clone()
+    } else {
+        format!("{name} ({model})")
     })
 }
 
-/// Prints how far the logits of each depth are from those of a fresh fill; whether they are within rounding.
-pub fn verify(
-    configuration: &Configuration,
-    sweep: Sweep<'_>,
-    progress: &Progress,
-    cancel: &Cancel,
-) -> Result<bool, Failed> {
-    let heading = heading(configuration, &sweep)?;
-    if let Some(failure) = sweep.failure() {
-        complain!("sweep: {heading}: {}", failure.message);
-        return Ok(false);
+/// What was verified so far.
+#[derive(Default)]
+pub struct Verified {
+    n_shown: usize,
+    /// Exact to the bit, and within rounding.
+    n_exact: usize,
+    n_within_noise: usize,
+    /// The headings of those that are not right, or could not be verified.
+    wrong: Vec<String>,
+}
+
+impl Verified {
+    /// Prints how far the logits of each depth are from those of a fresh fill.
+    pub fn verify(
+        &mut self,
+        configuration: &Configuration,
+        sweep: Sweep<'_>,
+        (index, n): (usize, usize),
+        (progress, cancel): (&Progress, &Cancel),
+    ) -> Result<(), Failed> {
+        let mut heading = heading(configuration, &sweep)?;
+        if configuration.name.is_empty() {
+            // Of several, the name says what of it differs.
+            let (model, context) = sweep.params();
+            for flag in cli::flags_of(model, context) {
+                heading += &format!(" {}", flag.replacen('=', " ", 1));
+            }
+        }
+        let refused = match sweep.failure() {
+            Some(failure) => Some(failure.message.clone()),
+            None => {
+                let place = if n > 1 { format!(" ({} of {n})", index + 1) } else { String::new() };
+                progress.say(format!("verifying {heading}{place}"));
+                match sweep.verify() {
+                    Ok(found) => {
+                        progress.suspend(|| self.tell(&heading, &found));
+                        None
+                    }
+                    Err(BenchError::Verify(failure))
+                        if cancel.is_cancelled() && failure.kind == "cancelled" =>
+                    {
+                        Some(failure.message)
+                    }
+                    // The next configuration may be verified all the same.
+                    Err(error @ BenchError::Verify(_)) => Some(error.to_string()),
+                    Err(usage) => return Err(bad_usage(usage)),
+                }
+            }
+        };
+        if let Some(why) = refused {
+            complain!("sweep: {heading}: {why}");
+            self.wrong.push(heading);
+        }
+        Ok(())
     }
-    progress.say(format!("verifying {heading}"));
-    let (model, context) = sweep.params();
-    let flags = cli::flags_of(model, context).join(" ");
-    let found = match sweep.verify() {
-        Ok(found) => found,
-        // The next configuration may be verified all the same.
-        Err(BenchError::Verify(failure)) if cancel.is_cancelled() && failure.kind == "cancelled" => {
-            complain!("sweep: {heading}: {}", failure.message);
-            return Ok(false);
+
+    fn tell(&mut self, heading: &str, found: &Verification) {
+        let gap = if self.n_shown > 0 { "\n" } else { "" };
+        self.n_shown += 1;
+        say!("{gap}{heading}\n\n{found}");
+        if found.is_exact() {
+            self.n_exact += 1;
+        } else if found.is_within_noise() {
+            self.n_within_noise += 1;
+        } else {
+            self.wrong.push(heading.to_owned());
         }
-        Err(error @ BenchError::Verify(_)) => {
-            complain!("sweep: {heading}: {error}");
-            return Ok(false);
+    }
+
+    /// Prints the sum over several configurations; whether all are right.
+    pub fn finish(&self) -> bool {
+        if let Some(sum) = self.sum() {
+            say!("\n{sum}");
         }
-        Err(usage) => return Err(bad_usage(usage)),
-    };
-    progress.suspend(|| say!("{heading} {flags}\n\n{found}"));
-    Ok(found.is_within_noise())
+        self.wrong.is_empty()
+    }
+
+    fn sum(&self) -> Option<String> {
+        let n = self.n_exact + self.n_within_noise + self.wrong.len();
+        if n < 2 {
+            return None;
+        }
+        let all = count(n, "configuration");
+        Some(if !self.wrong.is_empty() {
+            format!("{} of {all} not verified: {}", self.wrong.len(), self.wrong.join("; "))
+        } else if self.n_within_noise > 0 {
+            format!(
+                "All {all} verified: {} exact to the bit, {} within rounding",
+                self.n_exact, self.n_within_noise
+            )
+        } else {
+            format!("All {all} verified: exact to the bit")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_configurations_end_with_a_sum() {
+        let sum = |n_exact, n_within_noise, wrong: &[&str]| {
+            let wrong = wrong.iter().map(ToString::to_string).collect();
+            Verified { n_exact, n_within_noise, wrong, ..Verified::default() }.sum()
+        };
+        assert_eq!(sum(1, 0, &[]), None);
+        assert_eq!(sum(4, 0, &[]).as_deref(), Some("All 4 configurations verified: exact to the bit"));
+        let mixed = "All 4 configurations verified: 3 exact to the bit, 1 within rounding";
+        assert_eq!(sum(3, 1, &[]).as_deref(), Some(mixed));
+        assert_eq!(sum(1, 0, &["fa 1"]).as_deref(), Some("1 of 2 configurations not verified: fa 1"));
+    }
 }

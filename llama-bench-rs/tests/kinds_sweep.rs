@@ -235,7 +235,7 @@ fn no_format_speaks_of_tokens_that_are_not_generated() {
         assert_eq!((&row["n_prompt"], &row["n_gen"]), (&16.into(), &0.into()));
         assert_eq!(rows.iter().filter(|row| row["embeddings"] == true).count(), 1, "{shape}");
 
-        let style = Style { colour: false, width: 120, unicode: true };
+        let style = Style { width: 120, ..Style::default() };
         let markdown = report::to_string(&report, Format::Markdown).unwrap();
         let texts = [render(&report, style), markdown, explain_markdown(&report, &[])];
         assert!(texts[..2].iter().all(|text| text.contains("embd16")), "{shape}");

@@ -87,8 +87,9 @@ fn few_repetitions_are_named_as_the_reason() {
     assert!(
         headline
             .trust_words()
-            .ends_with("not to be believed: ± 7.9 % in tg16 @ d4608 (pg512+16), only 2 repetitions")
+            .ends_with("the mean of tg16 @ d4608 (pg512+16) is known to ± 7.9 %, only 2 repetitions")
     );
+    assert!(headline.trust_line().ends_with(" (±: half the 95 % interval of a mean)"));
     assert!(headline.trust_words().starts_with("1 of 2 configurations doubtful, worst "));
 }
 
@@ -210,7 +211,8 @@ fn warnings_of_a_kind_do_not_flood_the_screen() {
     let wide: Vec<_> = said.iter().filter(|said| said.text.contains("too much to believe")).collect();
     assert_eq!(wide.len(), 3, "{said:#?}");
     assert!(wide.iter().all(|said| said.of.contains("00")), "{wide:#?}");
-    assert!(said.iter().any(|said| said.text == "The same kind of warning in 9 more runs."), "{said:#?}");
+    let more = "The same kind of warning in 9 more runs: ub 400; ub 500; ub 600; ub 700 and 5 more.";
+    assert!(said.iter().any(|said| said.text == more), "{said:#?}");
     assert!(said.iter().take(4).all(|said| said.level == Level::Warning), "{said:#?}");
 }
 

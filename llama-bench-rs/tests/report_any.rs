@@ -176,7 +176,7 @@ proptest! {
             }
             let _ = predict(run, TestKind::Tg(32), n_depth);
         }
-        let text = render(&report, Style { colour, width, unicode });
+        let text = render(&report, Style { colour, width, unicode, ..Style::default() });
         prop_assert!(unicode || text.is_ascii());
         let _ = explain_markdown(&report, &expected);
         let answer = Answer::of(&report, &expected);

@@ -111,7 +111,7 @@ fn a_rule_that_stopped_on_such_repetitions_is_not_called_good() {
             let Outcome::Measured(measured) = &mut cell.outcome else { panic!("measured") };
             measured.stop = Some(Stop::Precise);
         }
-        let (said, sentence) = saying(&report, "Repetitions went on until").unwrap();
+        let (said, sentence) = saying(&report, "Repeated until").unwrap();
         assert_eq!((said, sentence.contains("not")), (level, level == Level::Warning), "{sentence}");
     }
 }

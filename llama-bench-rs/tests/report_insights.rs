@@ -263,19 +263,18 @@ fn what_llama_cpp_made_of_the_configuration() {
 #[test]
 fn what_ended_the_repetitions() {
     let mut report = reference();
-    assert!(!all(&report).contains("Repetitions w"), "their number was fixed");
+    assert!(!all(&report).contains("Repeated until"), "their number was fixed");
     report.runs[0].header.config.stopping = Some(StoppingRule::new());
     for cell in &mut report.runs[0].cells {
         let Outcome::Measured(measured) = &mut cell.outcome else { continue };
         measured.stop = Some(Stop::Precise);
     }
-    let sentence = "Repetitions went on until each of 10 cells was known to ± 1.0 %.";
-    assert_eq!(saying(&report, "Repetitions w"), sentence);
+    let sentence = "Repeated until each of 10 cells was known to ± 1.0 %.";
+    assert_eq!(saying(&report, "Repeated until"), sentence);
     cell(&mut report, TestKind::Tg(32), 8192).stop = Some(Stop::Maximum);
     assert_eq!(
-        saying(&report, "Repetitions w"),
-        "Repetitions were to go on until ± 1.0 % was reached, which 1 of 10 cells did not: in tg32 @ d8192 the most \
-         repetitions, 100, were made."
+        saying(&report, "did not reach"),
+        "1 of 10 cells did not reach ± 1.0 %: in tg32 @ d8192 the limit of 100 repetitions was reached."
     );
     assert!(header_text(&report.runs[0]).contains("until ± 1.0 %, at most 100 repetitions"));
 }

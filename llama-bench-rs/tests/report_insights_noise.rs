@@ -41,7 +41,7 @@ fn noise_is_told_with_its_size() {
     measured.warmup.as_mut().unwrap().settled = Some(false);
     let drift = saying(&report, " drift while they are repeated");
     assert!(
-        drift.contains("in pp2048, where a straight line through them rises by 7.9 % of their mean from"),
+        drift.contains("in pp2048: a straight line through them rises by 7.9 % of their mean from"),
         "{drift}"
     );
     assert!(saying(&report, "warm-up of 1 cell did not settle").contains("first in pp2048"));

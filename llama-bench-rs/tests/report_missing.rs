@@ -56,7 +56,7 @@ fn shown(report: &Report) -> Vec<(&'static str, String)> {
     let page = page.split("<script type=\"application/json\"").next().unwrap_or_default().to_owned();
     vec![
         ("Markdown", report::to_string(report, Format::Markdown).unwrap()),
-        ("terminal", render(report, Style { colour: false, width: 200, unicode: true })),
+        ("terminal", render(report, Style { width: 200, ..Style::default() })),
         ("page", page),
         ("explain", explain_markdown(report, &[])),
         ("header", report.runs.iter().map(header_text).collect()),

@@ -78,7 +78,7 @@ fn coloured() {
 
 #[test]
 fn ascii_and_narrow() {
-    let text = render(&assorted(), Style { colour: false, width: 48, unicode: false });
+    let text = render(&assorted(), Style { width: 48, unicode: false, ..Style::default() });
     assert!(text.is_ascii());
     insta::assert_snapshot!(text);
 }
@@ -230,4 +230,15 @@ fn colour_is_all_that_colour_adds() {
 #[test]
 fn nothing_is_nothing() {
     assert_eq!(render(&Report::default(), Style::default()), "");
+}
+
+#[test]
+fn a_report_that_scrolls_away_ends_with_its_answer() {
+    let whole = render(&reference(), at(80));
+    let n_lines = whole.lines().count();
+    let in_terminal = |height| render(&reference(), Style { height: Some(height), ..at(80) });
+    assert_eq!(in_terminal(n_lines), whole, "it fits");
+    let long = in_terminal(n_lines - 1);
+    let answer: Vec<&str> = whole.lines().take_while(|line| !line.is_empty()).collect();
+    assert!(answer.len() > 1 && long.trim_end().ends_with(&answer.join("\n")), "{long}");
 }

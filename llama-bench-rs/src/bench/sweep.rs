@@ -1,6 +1,7 @@
 //! A sweep: measures a model at several depths.
 
 mod ready;
+mod trial;
 
 use std::{path::Path, time::Duration};
 
@@ -336,7 +337,9 @@ impl<'a> Sweep<'a> {
         let observer = self.observer.take().unwrap_or_else(Silent::observer);
         let _turn = Turn::of(&plan.request, observer, &self.cancel);
         let verified = match self.subject {
-            Subject::Model(model) => super::verify::verify(model, &self.context, &plan, &self.cancel),
+            Subject::Model(model) => {
+                super::verify::verify(model, &self.context, &plan, observer, &self.cancel)
+            }
             Subject::NotLoaded(NotLoaded { failure, .. }) => Err(failure),
         };
         verified.map_err(BenchError::Verify)

@@ -1,8 +1,10 @@
 //! Checks that a rewound context matches one that was freshly filled with the same tokens, by their logits. The entry is
 //! [`Sweep::verify`](super::Sweep::verify).
 
+use std::cell::RefCell;
+
 use super::{
-    Cancel, Order, Plan,
+    Cancel, Event, Observer, Order, Plan,
     abilities::{Memory, unsupported},
     llama_target::LlamaTarget,
     plan::Depth,
@@ -100,6 +102,7 @@ pub(super) fn verify(
     model: &Model,
     params: &ContextParams,
     plan: &Plan,
+    observer: &mut dyn Observer,
     cancel: &Cancel,
 ) -> Result<Verification, Failure> {
     let mut target = LlamaTarget::new(model, params);
@@ -116,6 +119,7 @@ pub(super) fn verify(
         noise: tokens.draw(Purpose::Warmup, n_longest, false),
         plan,
         n_ctx,
+        observer: RefCell::new(observer),
         cancel,
     };
     let mut expected = walk.expected(&mut target, &tokens)?;
@@ -168,6 +172,7 @@ struct Walk<'a> {
     noise: Vec<Token>,
     plan: &'a Plan,
     n_ctx: u32,
+    observer: RefCell<&'a mut dyn Observer>,
     cancel: &'a Cancel,
 }
 
@@ -187,6 +192,7 @@ impl Walk<'_> {
         while done < to {
             // A deep fill takes long.
             self.check()?;
+            self.observer.borrow_mut().event(&Event::Filling { n_done: done, n_depth: to });
             let end = to.min(done + self.plan.n_chunk(done, target.limits().n_batch));
             decode(target, &self.fill[done as usize..end as usize])?;
             done = end;

@@ -27,7 +27,9 @@ impl fmt::Display for Verification {
         }
         writeln!(
             f,
-            "\nOff by: the largest difference of a logit, as a part of the range of the logits. Order: {}.",
+            "\nOff by: the largest difference of a logit from a fresh fill, as a part of the range of the logits. Among \
+             rewinds: the same between two rewinds. Rounding of a whole restore: the same if the whole state is saved and \
+             restored, as llama-bench does; a rewind may be off by up to four times as much. Order: {}.",
             self.order
         )?;
         f.write_str(if self.is_exact() {

@@ -54,7 +54,7 @@ mod tests;
 
 use std::ffi::OsString;
 
-use clap::{Parser, error::ErrorKind};
+use clap::{Parser, error::ErrorKind, parser::ValueSource};
 
 pub use context::ContextArgs;
 pub use flags_of::flags_of;
@@ -78,11 +78,24 @@ pub fn parse<P: Parser>() -> P {
 pub fn try_parse_from<P: Parser>(
     words: impl IntoIterator<Item = impl Into<OsString>>,
 ) -> Result<P, clap::Error> {
+    try_parse_given(words).map(|(parsed, _)| parsed)
+}
+
+/// The same, with the flags that the line gives, by the names that clap knows them by: those of the fields.
+///
+/// # Errors
+/// As [`try_parse_from`].
+pub fn try_parse_given<P: Parser>(
+    words: impl IntoIterator<Item = impl Into<OsString>>,
+) -> Result<(P, Vec<String>), clap::Error> {
     let mut command = P::command();
     let words = names::translate(&command, words.into_iter().map(Into::into))
         .map_err(|message| command.error(ErrorKind::UnknownArgument, message))?;
     let help = help::render(&command, help::Detail::asked_for(&words));
     let mut command = command.args_override_self(true).override_help(help);
     let mut matches = command.try_get_matches_from_mut(words)?;
-    P::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    let is_given = |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+    let given = matches.ids().filter(is_given).map(ToString::to_string).collect();
+    let parsed = P::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
+    Ok((parsed, given))
 }

@@ -7,6 +7,7 @@ mod error;
 mod file_type;
 mod header;
 mod model_checks;
+mod preset_file;
 mod presets;
 mod read;
 mod routing;
@@ -18,6 +19,8 @@ mod types;
 mod value;
 mod vocabulary;
 mod weights;
+
+pub(crate) use preset_file::{PresetFile, preset_file};
 
 pub use error::{GgufError, Malformed};
 pub use file_type::FileType;

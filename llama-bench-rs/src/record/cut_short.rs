@@ -22,6 +22,11 @@ impl Cell {
         let is_cut = measured.stop.is_none() && n_done < n_planned as usize;
         is_cut.then_some(CutShort { n_done, n_planned, has_rule: config.stopping.is_some() })
     }
+
+    /// Whether the sweep was interrupted before the first repetition of the cell: it did not fail, it was never begun.
+    pub fn was_not_begun(&self) -> bool {
+        self.failure().is_some_and(|failure| failure.kind == "cancelled")
+    }
 }
 
 impl fmt::Display for CutShort {

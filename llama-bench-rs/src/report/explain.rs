@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use super::{
+    Stat,
     answer::{Answer, Configuration, ExpectedRow, Next, PivotRow, TimeFigure},
     in_words::{duration, one_line},
     insights::{Expectation, Level},
@@ -11,12 +12,21 @@ use crate::record::Report;
 /// it into an issue: the result first, then the figures by depth, how times are spread, what the figures mean, what was
 /// expected, what to run next, and the configuration.
 pub fn explain_markdown(report: &Report, expectations: &[Expectation]) -> String {
+    explain_markdown_with(report, expectations, Stat::Mean)
+}
+
+/// The same around a table that shows another statistic than the mean: it says that its own figures are means.
+pub fn explain_markdown_with(report: &Report, expectations: &[Expectation], stat: Stat) -> String {
     if report.runs.is_empty() {
         return String::new();
     }
     let answer = Answer::of(report, expectations);
     let sections = [
         format!("**{}**: {}\n", escape(&answer.headline.title()), escape(&answer.headline.sentence())),
+        match stat {
+            Stat::Mean => String::new(),
+            stat => format!("The speeds here are means; the table above shows another statistic ({stat}).\n"),
+        },
         pivot(&answer),
         percentiles(&answer),
         said(&answer),
@@ -112,7 +122,7 @@ fn next(all: &[Next]) -> String {
         return String::new();
     }
     // A fence that no name in a command can close.
-    let lines = all.iter().map(|Next { why, command }| format!("# {}\n{command}\n", one_line(why)));
+    let lines = all.iter().map(|Next { why, command, .. }| format!("# {}\n{command}\n", one_line(why)));
     let lines: String = lines.collect();
     let longest = lines.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat((longest + 1).max(3));
@@ -177,7 +187,7 @@ impl Table {
 }
 
 /// Text from a file must stay text: no markup, no links, no HTML, and nobody mentioned.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut before = ' ';
     let mut letters = text.chars().peekable();

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{
     Flat, OutcomeKind, Stat,
     flat::to_text,
-    in_words::one_line,
+    in_words::{count, one_line, plural},
     sink::{Encode, EncodeError},
 };
 use crate::{
@@ -31,6 +31,8 @@ pub(super) struct Markdown {
     reasons: Vec<String>,
     /// What is shown as a cell's speed.
     stat: Stat,
+    /// Tests without a row, since the sweep was interrupted before them.
+    n_not_begun: usize,
 }
 
 /// What decides which columns a run needs.
@@ -130,6 +132,10 @@ impl Encode for Markdown {
     }
 
     fn row(&mut self, out: &mut dyn Write, row: &Flat) -> Result<(), EncodeError> {
+        if (row.outcome, row.error_kind.as_deref()) == (Some(OutcomeKind::Failed), Some("cancelled")) {
+            self.n_not_begun += 1;
+            return Ok(());
+        }
         let map = row.to_map()?;
         let mut cells = Vec::new();
         for column in self.columns.clone() {
@@ -146,6 +152,10 @@ impl Encode for Markdown {
         }
         for (i, reason) in self.reasons.iter().enumerate() {
             writeln!(out, "{}({}) {reason}", if i == 0 { "\n" } else { "" }, i + 1)?;
+        }
+        if self.n_not_begun > 0 {
+            let (tests, are) = (count(self.n_not_begun, "test"), plural(self.n_not_begun, "is", "are"));
+            writeln!(out, "\n{tests} {are} not in the table: the sweep was interrupted before them.")?;
         }
         for (i, build) in self.builds.iter().enumerate() {
             writeln!(out, "{}{build}", if i == 0 { "\n" } else { "" })?;

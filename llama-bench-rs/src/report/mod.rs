@@ -37,6 +37,7 @@
 
 pub mod answer;
 mod assembler;
+mod begun;
 mod between_runs;
 mod csv;
 pub(crate) mod decode;
@@ -78,14 +79,14 @@ use crate::{
 pub use assembler::Loaded;
 pub use between_runs::{BetweenRuns, between_runs, between_runs_markdown};
 pub use error::{Place, Problem, ReportError, Skipped};
-pub use explain::explain_markdown;
+pub use explain::{explain_markdown, explain_markdown_with};
 pub use file_sink::FileSink;
 pub use flat::{
     FIELDS, Field, Flat, FlatCurvePoint, FlatDisturbance, FlatKind, FlatSample, Kind, Origin, OutcomeKind,
 };
 pub use journal::Journal;
 pub use names::{ConfigurationRuns, configurations, run_labels};
-pub use ranking::{Best, Choice, Failed, Ranking, Ranks, ranking, ranking_of};
+pub use ranking::{Best, Choice, Failed, Ranking, Ranks, ranking, ranking_of, ranking_with};
 pub use read::{read_bytes, read_file, read_str};
 pub use schema::json_schema;
 pub use side_by_side::comparison_text;
@@ -146,7 +147,8 @@ impl FromStr for Format {
     }
 }
 
-/// Writes a whole report. Markdown ends with the figures of all runs where there are several of one configuration.
+/// Writes a whole report. Markdown ends with the figures of all runs where there are several of one configuration, and with
+/// the ranking of several configurations.
 ///
 /// # Errors
 /// The output refuses the data.
@@ -171,11 +173,17 @@ pub fn write_with(report: &Report, format: Format, stat: Stat, out: impl Write) 
         }
     }
     let mut out = sink.finish()?;
-    let together = if format == Format::Markdown { between_runs_markdown(report) } else { String::new() };
-    if !together.is_empty() {
-        write!(out, "\n{together}").map_err(ReportError::Write)?;
-    }
-    Ok(())
+    let together = if format == Format::Markdown { together_markdown(report, stat) } else { String::new() };
+    out.write_all(together.as_bytes()).map_err(ReportError::Write)
+}
+
+/// What stands below the Markdown table of all cells: the figures of all runs where there are several of one
+/// configuration, and the ranking of several configurations, each after an empty line; empty if there is neither. `stat` is
+/// what the table shows.
+pub fn together_markdown(report: &Report, stat: Stat) -> String {
+    let ranking = ranking_with(report, stat).map_or_else(String::new, |ranking| ranking.markdown());
+    let parts = [between_runs_markdown(report), ranking];
+    parts.into_iter().filter(|part| !part.is_empty()).map(|part| format!("\n{part}")).collect()
 }
 
 /// A whole report as text.

@@ -1,6 +1,7 @@
 //! What configurations and runs are called, everywhere: by what sets them apart.
 
 use crate::{
+    gguf::{PresetFile, preset_file},
     judge::Group,
     record::{Header, Report, Run, configuration_names, numbered, settings},
 };
@@ -23,6 +24,21 @@ impl<'a> ConfigurationRuns<'a> {
     /// Runs under a name of the caller's own; no flags ask for it.
     pub fn new(name: impl Into<String>, runs: Vec<&'a Run>) -> Self {
         Self { name: name.into(), flags: Vec::new(), runs, is_default: false }
+    }
+}
+
+/// The words that ask for a model file: `-m FILE`, or of a synthetic model of this crate `--shape NAME`, which works on
+/// other machines too.
+pub(super) fn model_words(filename: &str) -> Vec<String> {
+    match preset_file(filename) {
+        Some(PresetFile { shape, file_type }) => {
+            let file_type = file_type.map(|file_type| ["--file-type".to_owned(), file_type]);
+            ["--shape".to_owned(), shape.to_owned()]
+                .into_iter()
+                .chain(file_type.into_iter().flatten())
+                .collect()
+        }
+        None => vec!["-m".to_owned(), filename.to_owned()],
     }
 }
 
@@ -54,7 +70,11 @@ pub fn configurations(report: &Report) -> Vec<ConfigurationRuns<'_>> {
     let headers: Vec<&Header> = groups.iter().map(|runs| &runs[0].header).collect();
     let asked = settings(&headers).into_iter().map(|of| {
         let is_default = !of.is_empty() && of.iter().all(|one| one.is_default);
-        (of.into_iter().flat_map(|one| one.flags).collect(), is_default)
+        let flags = of.into_iter().flat_map(|one| match &one.flags[..] {
+            [flag, file] if flag == "-m" => model_words(file),
+            _ => one.flags,
+        });
+        (flags.collect(), is_default)
     });
     let names = numbered(configuration_names(&headers), |n, _| format!("configuration {n}"));
     let all = names.into_iter().zip(asked).zip(groups);

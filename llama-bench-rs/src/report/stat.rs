@@ -1,6 +1,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use crate::{
+    record::{Run, Test},
     stats::Samples,
     units::{RateSpread, TokensPerSecond},
 };
@@ -46,6 +47,20 @@ impl Stat {
             }
         }
     }
+}
+
+/// The statistic of all repetitions of a test in these runs, as a speed; `None` without repetitions, or if one took no time.
+pub(super) fn of_runs(stat: Stat, runs: &[&Run], test: Test) -> Option<TokensPerSecond> {
+    let cells = runs.iter().filter_map(|run| run.cells.iter().find(|cell| cell.test == test)?.measured());
+    let times: Vec<Duration> = cells.flat_map(|it| &it.samples).map(|sample| sample.elapsed).collect();
+    let n_tokens = test.kind.n_tokens();
+    if stat == Stat::Mean {
+        let rate = |&time: &Duration| TokensPerSecond::from_elapsed(u64::from(n_tokens), time);
+        return Some(Samples::new(times.iter().map(rate).collect::<Option<Vec<_>>>()?)?.mean());
+    }
+    let times: Vec<u64> =
+        times.iter().map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)).collect();
+    stat.of(n_tokens, &times).map(|(rate, _)| rate)
 }
 
 impl fmt::Display for Stat {

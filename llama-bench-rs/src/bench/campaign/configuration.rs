@@ -14,4 +14,6 @@ pub struct Configuration {
     pub plan: Plan,
     /// How often the plan is run, each time in a fresh context.
     pub n_runs: u32,
+    /// Why its model file cannot be loaded, if that is known before it is tried: the file is missing or damaged.
+    pub defect: Option<String>,
 }

@@ -10,7 +10,7 @@ mod tell;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{BenchError, Cancel, Observer, Sweep};
 use crate::{
@@ -248,19 +248,27 @@ impl<'a> Campaign<'a> {
         Ok(subjects)
     }
 
-    fn configurations(&self, subjects: &[Subject]) -> Result<Vec<Configuration>, Error> {
+    fn configurations<'s>(&self, subjects: &'s [Subject]) -> Result<Vec<Configuration>, Error> {
         if self.n_runs == 0 || self.n_loads == 0 {
             return Err(BenchError::NoRuns.into());
         }
         let n_runs = self.n_runs.saturating_mul(self.n_loads);
         let not_yet = Failure { kind: "model_load".into(), message: "not loaded yet".into() };
-        let of = |subject: &Subject| -> Result<Configuration, Error> {
+        let mut defects: Vec<(&Path, Option<String>)> = Vec::new();
+        let mut of = |subject: &'s Subject| -> Result<Configuration, Error> {
             let sweep = Sweep::not_loaded(&subject.path, &subject.params, not_yet.clone());
             let sweep = self.asked(sweep, subject);
             let (header, plan) = (sweep.header()?, sweep.plan()?);
-            Ok(Configuration { name: subject.name.clone().unwrap_or_default(), header, plan, n_runs })
+            let path = &*subject.path;
+            let known = defects.iter().find(|(other, _)| *other == path).map(|(_, defect)| defect.clone());
+            let defect = known.unwrap_or_else(|| {
+                let defect = subject.source.defect().map(|defect| defect.to_string());
+                defects.push((path, defect.clone()));
+                defect
+            });
+            Ok(Configuration { name: subject.name.clone().unwrap_or_default(), header, plan, n_runs, defect })
         };
-        let mut configurations = subjects.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+        let mut configurations = subjects.iter().map(&mut of).collect::<Result<Vec<_>, _>>()?;
         let names = names(&configurations);
         for ((configuration, subject), name) in configurations.iter_mut().zip(subjects).zip(names) {
             if subject.name.is_none() {

@@ -53,7 +53,8 @@ mod tests {
     fn configuration(n_ubatch: u32, n_runs: u32) -> Configuration {
         let mut header = Header::default();
         header.config.n_ubatch = Some(n_ubatch);
-        Configuration { name: format!("ub {n_ubatch}"), header, plan: request().plan().unwrap(), n_runs }
+        let (name, plan) = (format!("ub {n_ubatch}"), request().plan().unwrap());
+        Configuration { name, header, plan, n_runs, defect: None }
     }
 
     fn report(sizes: &[u32]) -> Report {

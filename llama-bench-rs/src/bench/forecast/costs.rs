@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fs};
 
-use super::ridge::{self, Prior, Row};
+use super::{
+    ridge::{self, Prior, Row},
+    steadiness::Steadiness,
+};
 use crate::record::{Header, TestKind, settings};
 
 /// Kinds of work whose speeds have nothing to do with each other.
@@ -33,6 +36,8 @@ pub(super) struct Costs {
     by_class: BTreeMap<Class, Fit>,
     /// Repetitions that finished cells needed: their sum and the number of cells.
     needed: BTreeMap<Class, (f64, f64)>,
+    /// How steady repetitions of the same are.
+    steadiness: Steadiness,
 }
 
 impl Costs {
@@ -49,6 +54,9 @@ impl Costs {
         n_depth: u32,
         (n_done, seconds): (u32, f64),
     ) {
+        if matches!(class, Class::Prompt | Class::Generation | Class::Embedding) {
+            self.steadiness.add((class, lane, n_tokens, n_depth), seconds);
+        }
         if n_done > 0 {
             self.by_class.entry(class).or_default().add(
                 (lane, n_tokens, n_depth),
@@ -70,6 +78,11 @@ impl Costs {
         if let Some(fit) = self.by_class.get_mut(&class) {
             fit.take_back((lane, n_tokens, n_depth), f64::from(n_done), seconds);
         }
+    }
+
+    /// The time of the slowest third of repetitions over that of all.
+    pub(super) fn slowest_third(&self) -> f64 {
+        self.steadiness.slowest_third()
     }
 
     /// A cell is over after so many repetitions.

@@ -25,6 +25,8 @@ pub(super) struct Lane {
     pub(super) n_opened: u32,
     /// Spent on the context that is being made.
     pub(super) setup_s: f64,
+    /// Cells that failed in a run, or will since the model cannot be loaded: they take no time in the runs that follow.
+    pub(super) is_failing: Vec<bool>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,9 +40,10 @@ pub(super) struct CellState {
 
 impl Lane {
     pub(super) fn of(configuration: &Configuration) -> Self {
-        let Configuration { name, header, plan, n_runs, .. } = configuration;
+        let Configuration { name, header, plan, n_runs, defect } = configuration;
         let (name, header) = (name.clone(), header.clone());
-        Self { name, header, n_runs: *n_runs, n_begun: 0, ..Self::alone(plan) }
+        let is_failing = vec![defect.is_some(); plan.cells.len()];
+        Self { name, header, n_runs: *n_runs, n_begun: 0, is_failing, ..Self::alone(plan) }
     }
 
     /// A sweep that is no part of a campaign.
@@ -55,6 +58,7 @@ impl Lane {
             n_filled: 0,
             n_opened: 0,
             setup_s: 0.0,
+            is_failing: vec![false; plan.cells.len()],
         }
     }
 
@@ -64,9 +68,20 @@ impl Lane {
             return false;
         }
         self.n_begun = run + 1;
-        self.cells = vec![CellState::default(); self.plan.cells.len()];
+        self.cells = self.fresh();
         (self.n_filled, self.n_opened) = (0, 0);
         true
+    }
+
+    /// The cells of a run that was not begun.
+    fn fresh(&self) -> Vec<CellState> {
+        let cell = |&is_over: &bool| CellState { is_over, ..CellState::default() };
+        self.is_failing.iter().map(cell).collect()
+    }
+
+    /// Cells that a run can measure, as far as is known.
+    pub(super) fn n_cells(&self) -> usize {
+        self.is_failing.iter().filter(|is_failing| !**is_failing).count()
     }
 
     /// Where a test stands in the plan.
@@ -77,8 +92,9 @@ impl Lane {
     /// The kinds of work that are still to be done and cannot be told from others.
     pub(super) fn classes(&self) -> impl Iterator<Item = Class> {
         let is_left = self.n_begun < self.n_runs;
-        let open = self.plan.cells.iter().zip(&self.cells).filter(move |(_, cell)| is_left || !cell.is_over);
-        open.map(|(test, _)| test.kind.into())
+        let cells = self.cells.iter().zip(&self.is_failing);
+        let open = cells.map(move |(cell, is_failing)| if is_left { !is_failing } else { !cell.is_over });
+        self.plan.cells.iter().zip(open).filter(|(_, is_open)| *is_open).map(|(test, _)| test.kind.into())
     }
 
     /// The part of the fill that this many tokens in the context belong to: by its first token.
@@ -96,7 +112,7 @@ impl Lane {
 
     /// Seconds that all its runs still take; `repeats` repetitions are made for each that counts.
     pub(super) fn left(&self, lane: usize, costs: &Costs, repeats: f64, is_most: bool) -> f64 {
-        let fresh = vec![CellState::default(); self.cells.len()];
+        let fresh = self.fresh();
         let left = |cells: &[CellState], n_opened: u32, n_filled: u32| {
             let reps = |(place, cell): (usize, &CellState)| {
                 let cost = self.cost(place, lane, costs);
@@ -175,9 +191,10 @@ impl Lane {
             return (f64::from(self.plan.request.n_reps) - n_done).max(0.0);
         };
         let class = Class::from(self.plan.cells[place].kind);
-        let n_left = match is_most {
-            true => rule.max as f64 - n_done,
-            false => still_expected(rule, costs.n_usual(class).unwrap_or_else(|| usual(rule)), n_done),
+        let n_left = if is_most {
+            rule.max as f64 - n_done
+        } else {
+            still_expected(rule, costs.n_usual(class).unwrap_or_else(|| usual(rule)), n_done)
         };
         let in_budget = rule.budget.map_or(f64::MAX, |budget| {
             ((budget.as_secs_f64() - cell.spent_s).max(0.0) / cost.max(f64::MIN_POSITIVE)).ceil()

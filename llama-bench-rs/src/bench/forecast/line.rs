@@ -1,6 +1,6 @@
 //! The one line that says how far a campaign is.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use super::{Extent, Forecast, Position, TimeLeft};
 use crate::{
@@ -36,6 +36,8 @@ pub struct ProgressLine {
     stage: String,
     /// The speed of the latest repetition of the test that is being run.
     rate: Option<TokensPerSecond>,
+    /// The latest repetition of each test by configuration and run.
+    reps: BTreeMap<(usize, u32, Test), u32>,
 }
 
 impl ProgressLine {
@@ -67,7 +69,10 @@ impl ProgressLine {
             Event::Measuring { test, rep, n_reps, last } => {
                 let n_tokens = u64::from(test.kind.n_tokens());
                 self.rate = last.and_then(|last| TokensPerSecond::from_elapsed(n_tokens, last));
-                format!("{test} {}/{n_reps}", rep + 1)
+                let (index, run) = self.forecast.position().map_or((0, 0), |it| (it.index, it.run.0));
+                // Without a word it would look stuck.
+                let is_repeated = self.reps.insert((index, run, **test), *rep) == Some(*rep);
+                format!("{test} {}/{n_reps}{}", rep + 1, if is_repeated { ", repeated" } else { "" })
             }
             _ => return,
         };
@@ -93,17 +98,18 @@ impl ProgressLine {
         let Extent { n_configurations, n_cells, n_repetitions, is_at_most } = self.forecast.extent()?;
         let configurations = match n_configurations {
             1 => String::new(),
-            n => format!("{}, ", count(n as u64, "configuration")),
+            n => format!("{}, ", count(n, "configuration")),
         };
         let most = if is_at_most { " at most" } else { "" };
-        let (cells, repetitions) = (count(n_cells as u64, "cell"), count(n_repetitions, "repetition"));
+        let (cells, repetitions) = (count(n_cells, "cell"), count(n_repetitions as usize, "repetition"));
         Some(format!("{configurations}{cells}, {repetitions}{most}"))
     }
 
     /// What the whole takes, from the beginning on; `None` as long as a kind of test has not been run once.
     pub fn whole(&mut self, now: Duration) -> Option<TimeLeft> {
-        let TimeLeft { expected, at_most } = self.forecast.left(now)?;
-        Some(TimeLeft { expected: expected + now, at_most: at_most.map(|most| most + now) })
+        let TimeLeft { expected, range: (low, high), at_most } = self.forecast.left(now)?;
+        let at_most = at_most.map(|most| most + now);
+        Some(TimeLeft { expected: expected + now, range: (low + now, high + now), at_most })
     }
 
     /// The estimate behind the line.
@@ -131,12 +137,26 @@ fn in_words(left: TimeLeft) -> String {
     }
 }
 
+
+impl fmt::Display for TimeLeft {
+    /// `about 1m10, 40s to 2m05`, and with a stopping rule `, at most 5m20`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { expected, range: (low, high), at_most } = *self;
+        let [expected, low, high] = [expected, low, high].map(clock_words);
+        write!(f, "about {expected}")?;
+        if low != high {
+            write!(f, ", {low} to {high}")?;
+        }
+        at_most.map_or(Ok(()), |most| write!(f, ", at most {}", clock_words(most)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         bench::{Configuration, Request, plan::tests::request},
-        record::{Header, Test, TestKind},
+        record::{Header, TestKind},
         stats::StoppingRule,
     };
 
@@ -153,6 +173,7 @@ mod tests {
             header: Header::default(),
             plan: plan.clone(),
             n_runs,
+            defect: None,
         };
         let all = vec![one("ub 64 fa 1"), one("ub 128 fa 1")];
         let mut progress = ProgressLine::new();
@@ -179,8 +200,17 @@ mod tests {
         assert_eq!(progress.whole(AT(0)), None);
         measuring(&mut progress, 0, 1, Some(Duration::from_millis(352)), AT(10));
         assert_eq!(progress.line(AT(10)), "[2/2 ub 128 fa 1] tg32 2/5 · 90.9 t/s now · 1m30 left");
-        assert_eq!(progress.whole(AT(10)).map(|whole| clock_words(whole.expected)).as_deref(), Some("1m40"));
+        // Nothing is known yet of how steady the machine is.
+        let whole = progress.whole(AT(10)).map(|whole| whole.to_string());
+        assert_eq!(whole.as_deref(), Some("about 1m40, 57s to 3m03"));
         assert_eq!(progress.line(AT(15)), "[2/2 ub 128 fa 1] tg32 2/5 · 90.9 t/s now · 1m25 left");
+        // Disturbed, and measured once more.
+        measuring(&mut progress, 0, 1, Some(Duration::from_millis(352)), AT(20));
+        assert!(
+            progress.line(AT(20)).starts_with("[2/2 ub 128 fa 1] tg32 2/5, repeated · "),
+            "{}",
+            progress.line(AT(20))
+        );
     }
 
     #[test]

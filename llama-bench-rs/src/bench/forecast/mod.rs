@@ -7,6 +7,8 @@ mod costs;
 mod lane;
 mod line;
 mod ridge;
+mod steadiness;
+mod trial;
 
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use costs::{Class, Costs};
 use lane::Lane;
 
 pub use line::{ProgressLine, clock_words};
+pub(in crate::bench) use trial::{Tried, after_trial};
 
 /// An observer's view of how far a campaign is and how long it still takes. Give it every event with the time of a clock
 /// of your own; the time between two events is all that it looks at.
@@ -74,6 +77,9 @@ enum Doing {
 pub struct TimeLeft {
     /// What it takes if all goes on as it did.
     pub expected: Duration,
+    /// What it takes if all goes like the fastest and like the slowest third of the repetitions so far. Wide as long as
+    /// few were made: nothing is known then of how steady the machine is.
+    pub range: (Duration, Duration),
     /// The same with as many repetitions as a stopping rule allows; `None` if their number is fixed.
     pub at_most: Option<Duration>,
 }
@@ -96,9 +102,9 @@ pub struct Position<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Extent {
-    /// Configurations.
+    /// Configurations, without those whose model is known not to load.
     pub n_configurations: usize,
-    /// Cells of all configurations and runs.
+    /// Cells of all runs of these.
     pub n_cells: usize,
     /// Repetitions of all cells; with a stopping rule, at most.
     pub n_repetitions: u64,
@@ -164,7 +170,12 @@ impl Forecast {
         let left =
             |seconds: f64| Duration::try_from_secs_f64((seconds - spent).max(0.0)).unwrap_or(Duration::MAX);
         let is_open = self.lanes.iter().any(|lane| lane.plan.request.stopping.is_some());
-        Some(TimeLeft { expected: left(sum(false)), at_most: is_open.then(|| left(sum(true))) })
+        let (expected, third) = (sum(false), self.costs.slowest_third());
+        Some(TimeLeft {
+            expected: left(expected),
+            range: (left(expected / third), left(expected * third)),
+            at_most: is_open.then(|| left(sum(true))),
+        })
     }
 
     /// Where the campaign is; `None` before the first plan.
@@ -177,10 +188,10 @@ impl Forecast {
     /// What the plan comes to; `None` before there is one.
     pub fn extent(&self) -> Option<Extent> {
         self.lanes.first()?;
-        let n_cells = |lane: &Lane| lane.plan.cells.len() * lane.n_runs as usize;
+        let n_cells = |lane: &Lane| lane.n_cells() * lane.n_runs as usize;
         let n_reps = |lane: &Lane| n_cells(lane) as u64 * u64::from(lane.plan.request.n_reps_max());
         Some(Extent {
-            n_configurations: self.lanes.len(),
+            n_configurations: self.lanes.iter().filter(|lane| lane.n_cells() > 0).count(),
             n_cells: self.lanes.iter().map(n_cells).sum(),
             n_repetitions: self.lanes.iter().map(n_reps).sum(),
             is_at_most: self.lanes.iter().any(|lane| lane.plan.request.stopping.is_some()),
@@ -245,6 +256,9 @@ impl Forecast {
         let state = &mut self.lanes[self.current].cells[place];
         if is_over && !std::mem::replace(&mut state.is_over, true) && n > 0 {
             self.costs.add_finished(cell.test.kind.into(), n);
+        }
+        if is_over {
+            self.lanes[self.current].is_failing[place] = cell.failure().is_some();
         }
     }
 

@@ -48,8 +48,9 @@ impl World {
         let first = factors[0];
         let factors = factors.into_iter().map(|of| [of[0] / first[0], of[1] / first[1]]).collect();
         let both = headers.into_iter().zip(names);
-        let configurations =
-            both.map(|(header, name)| Configuration { name, header, plan: plan.clone(), n_runs }).collect();
+        let configurations = both
+            .map(|(header, name)| Configuration { name, header, plan: plan.clone(), n_runs, defect: None })
+            .collect();
         let (forecast, rng) = (Forecast::new(), Rng::new(seed + 1));
         let mut world = Self {
             forecast,

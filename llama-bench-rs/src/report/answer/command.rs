@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     record::{Cell, Config, Group, Header, Run, TestKind, parameters::in_reading_order},
-    report::in_words::quoted,
+    report::{in_words::quoted, names::model_words},
 };
 
 /// The tests of a command.
@@ -65,11 +65,68 @@ impl Tests {
 
 /// The sweep of these tests with the configuration of a run, and `more` flags behind.
 pub(super) fn sweep(header: &Header, tests: &Tests, more: &[String]) -> String {
-    let mut words = vec!["-m".to_owned(), header.model.filename.clone()];
+    sweep_of_axes(header, tests, &[], more)
+}
+
+/// The same with several values of some flags, in place of those that the run has.
+pub(super) fn sweep_of_axes(header: &Header, tests: &Tests, axes: &[Axis], more: &[String]) -> String {
+    let mut words = model_words(&header.model.filename);
     words.extend(tests.flags());
     words.extend(config_flags(&header.config, tests.embeds));
-    words.extend_from_slice(more);
-    cargo_run(header, "sweep", &words)
+    let mut kept = Vec::new();
+    for (flag, value) in pairs(&words) {
+        if axes.iter().all(|axis| axis.flag != *flag) {
+            kept.extend([Some(flag), value].into_iter().flatten().cloned());
+        }
+    }
+    for Axis { flag, values } in axes {
+        // A value with a comma is no item of a list; a flag that takes lists may be repeated.
+        if values.iter().any(|value| value.contains(',')) {
+            kept.extend(values.iter().flat_map(|value| [flag.clone(), value.clone()]));
+        } else {
+            kept.extend([flag.clone(), values.join(",")]);
+        }
+    }
+    kept.extend_from_slice(more);
+    cargo_run(header, "sweep", &kept)
+}
+
+/// A flag with the values that it takes in turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Axis {
+    pub(super) flag: String,
+    pub(super) values: Vec<String>,
+}
+
+/// The axes that hold each of these sets of words; `None` if they are not all made of the same flags with values.
+pub(super) fn axes(sets: &[&[String]]) -> Option<Vec<Axis>> {
+    let (first, _) = sets.split_first()?;
+    let mut axes: Vec<Axis> =
+        pairs(first).into_iter().map(|(flag, _)| Axis { flag: flag.clone(), values: Vec::new() }).collect();
+    for set in sets {
+        let pairs = pairs(set);
+        if pairs.len() != axes.len() {
+            return None;
+        }
+        for (axis, (flag, value)) in axes.iter_mut().zip(pairs) {
+            let value = value.filter(|_| axis.flag == *flag)?;
+            if !axis.values.contains(value) {
+                axis.values.push(value.clone());
+            }
+        }
+    }
+    Some(axes)
+}
+
+/// Flags with their values; a negative number is one.
+fn pairs(words: &[String]) -> Vec<(&String, Option<&String>)> {
+    let is_flag = |word: &str| word.starts_with('-') && word.parse::<f64>().is_err();
+    let mut pairs = Vec::new();
+    let mut words = words.iter().peekable();
+    while let Some(flag) = words.next() {
+        pairs.push((flag, words.next_if(|word| !is_flag(word))));
+    }
+    pairs
 }
 
 /// An example of this project with these arguments.

@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use super::{Configuration, SpeedFigure, Trust};
 use crate::{
     record::{Header, Report, TestKind},
-    report::in_words::{count, duration, one_line, sentence, speed},
+    report::in_words::{count, duration, one_line, plural, sentence, speed},
     units::TokensPerSecond,
 };
 
@@ -24,6 +24,8 @@ pub struct Headline {
     pub n_cells: usize,
     /// Cells that failed.
     pub n_failed: usize,
+    /// Cells that an interruption left unbegun.
+    pub n_not_begun: usize,
     /// The speed of each kind of test: generation, prompt processing, embedding.
     pub speeds: Vec<SpeedRange>,
     /// The shortest and the longest time to the first token of an answer; `None` if that is not known.
@@ -65,7 +67,8 @@ pub enum SpeedRange {
 }
 
 impl Headline {
-    pub(super) fn of(report: &Report, configurations: &[Configuration]) -> Self {
+    /// `report` without the cells that an interruption left unbegun, `n_not_begun` of them.
+    pub(super) fn of(report: &Report, configurations: &[Configuration], n_not_begun: usize) -> Self {
         let headers = || report.runs.iter().map(|run| &run.header);
         let times = || configurations.iter().flat_map(|it| &it.pivot.rows).filter_map(|row| row.first_token);
         let first_token = times().map(|t| t.time).min().zip(times().map(|t| t.time).max());
@@ -78,9 +81,10 @@ impl Headline {
             models: distinct(headers().map(model)),
             devices: distinct(headers().map(device)),
             n_configurations: configurations.len(),
-            n_runs: report.runs.len(),
-            n_cells: report.cells().count(),
+            n_runs: configurations.iter().map(|it| it.runs.len()).sum(),
+            n_cells: report.cells().count() + n_not_begun,
             n_failed: report.cells().filter(|(_, cell)| cell.failure().is_some()).count(),
+            n_not_begun,
             speeds: speeds(configurations),
             first_token,
             trust: worst.map_or(Trust::Nothing { n_failed: 0 }, |it| it.trust),
@@ -114,6 +118,9 @@ impl Headline {
 
     /// The result and its trust in one sentence.
     pub fn sentence(&self) -> String {
+        if self.n_not_begun > 0 && self.n_not_begun == self.n_cells {
+            return "Interrupted before anything was measured.".into();
+        }
         let mut parts: Vec<String> =
             self.speeds.iter().enumerate().map(|(i, range)| range.words(i == 0)).collect();
         if let Some((shortest, longest)) = self.first_token {
@@ -127,11 +134,22 @@ impl Headline {
         if let (1.., false) = (self.n_failed, matches!(self.trust, Trust::Nothing { .. })) {
             parts.push(format!("{} of {} failed", self.n_failed, count(self.n_cells, "cell")));
         }
+        if self.n_not_begun > 0 {
+            let were = plural(self.n_not_begun, "was", "were");
+            let all = count(self.n_cells, "cell");
+            parts.push(format!("interrupted: {} of {all} {were} not begun", self.n_not_begun));
+        }
         parts.push(self.trust_words());
         format!("{}.", sentence(&parts.join("; ")))
     }
 
-    /// The trust alone, with the configuration that it is of: what is said beside a table of means.
+    /// The trust with what its `±` is of: what is said beside a table of means.
+    pub fn trust_line(&self) -> String {
+        let (words, of_means) = (self.trust_words(), self.trust.is_of_intervals());
+        if of_means { format!("{words} (±: half the 95 % interval of a mean)") } else { words }
+    }
+
+    /// The trust alone, with the configuration that it is of.
     pub fn trust_words(&self) -> String {
         let (n, all, trust) = (self.n_doubtful, self.n_configurations, self.trust);
         match (n, self.trust_of.is_empty()) {

@@ -44,7 +44,10 @@ pub use why::WhyFalls;
 
 use std::collections::BTreeSet;
 
-use super::insights::{Expectation, Expected, FailedCells};
+use super::{
+    begun,
+    insights::{Expectation, Expected, FailedCells},
+};
 use crate::record::{Report, Run, TestKind};
 
 /// What a report answers.
@@ -98,7 +101,11 @@ pub struct ExpectedRow {
 impl Answer {
     /// What a report answers, held against what was expected of it.
     pub fn of(report: &Report, expectations: &[Expectation]) -> Self {
-        let measured = measured(report);
+        let (n_not_begun, report) = (begun::n_not_begun(report), &*begun::begun(report));
+        let mut measured = measured(report);
+        let is_begun = |run: &&Run| n_not_begun == 0 || !run.cells.is_empty();
+        measured.iter_mut().for_each(|one| one.runs.retain(is_begun));
+        measured.retain(|one| !one.runs.is_empty());
         let configurations: Vec<Configuration> =
             measured.iter().map(|one| configuration(report, one)).collect();
         let expected = expectations.iter().flat_map(|expectation| {
@@ -108,10 +115,11 @@ impl Answer {
             })
         });
         Self {
-            headline: Headline::of(report, &configurations),
+            headline: Headline::of(report, &configurations, n_not_begun),
             said: said::said(report, expectations, &configurations),
             expected: expected.collect(),
-            next: next::next(&measured),
+            // After an interruption it is to resume.
+            next: if n_not_begun == 0 { next::next(report, &measured) } else { Vec::new() },
             facts: SharedFacts::of(report, &measured),
             configurations,
         }

@@ -2,11 +2,16 @@ use std::fmt;
 
 use super::{
     Measured, SpeedFigure,
-    command::{Tests, cargo_run, sweep},
+    command::{Tests, axes, cargo_run, sweep, sweep_of_axes},
 };
 use crate::{
-    record::{Cell, Header, Test, tests_of},
-    report::insights::{NextStep, next_steps},
+    record::{Cell, Header, Report, Test, tests_of},
+    report::{
+        Ranks,
+        insights::{NextStep, next_steps},
+        names::model_words,
+        ranking,
+    },
     units::Share,
 };
 
@@ -18,6 +23,8 @@ pub struct Next {
     pub why: String,
     /// The command, ready to be copied into a shell.
     pub command: String,
+    /// It is to know figures of the same more exactly.
+    is_precision: bool,
 }
 
 impl fmt::Display for Next {
@@ -26,18 +33,61 @@ impl fmt::Display for Next {
     }
 }
 
-/// Over all configurations: each advice once, for the configuration that needs it most.
-pub(super) fn next(measured: &[Measured<'_>]) -> Vec<Next> {
+/// Over all configurations: each advice once, for the configuration that needs it most. Where configurations can be
+/// ranked, those that are surely slower are not measured again.
+pub(super) fn next(report: &Report, measured: &[Measured<'_>]) -> Vec<Next> {
+    let Some(ranking) = ranking(report) else { return of_each(&measured.iter().collect::<Vec<_>>()) };
+    let among = |those: &[&Ranks]| -> Vec<&Measured<'_>> {
+        measured.iter().filter(|one| those.iter().any(|it| it.name == one.name)).collect()
+    };
+    let undecided = ranking.undecided();
+    let mut all = decide(&undecided, &among(&undecided));
+    // While that is open, how well each is known on its own does not matter.
+    let is_open = !all.is_empty();
+    let others = of_each(&among(&ranking.candidates()));
+    all.extend(others.into_iter().filter(|next| !is_open || !next.is_precision));
+    all
+}
+
+/// What tells the candidates for the best apart: more runs of them, in one sweep if a grid holds them.
+fn decide(candidates: &[&Ranks], leading: &[&Measured<'_>]) -> Vec<Next> {
+    /// Of more than these the names would be longer than the command.
+    const NAMED: usize = 3;
+    let [first, _, ..] = leading else { return Vec::new() };
+    let Some(header) = first.runs.first().map(|run| &run.header).filter(|it| !it.model.filename.is_empty())
+    else {
+        return Vec::new();
+    };
+    let flags: Vec<&[String]> = candidates.iter().map(|candidate| &candidate.flags[..]).collect();
+    let Some(axes) = axes(&flags) else { return Vec::new() };
+    let n_most = leading.iter().map(|one| one.runs.len()).max().unwrap_or(1);
+    let n_runs = if n_most == 1 { 3 } else { (2 * n_most).min(MANY_RUNS as usize) };
+    if n_runs <= n_most {
+        return Vec::new();
+    }
+    let names: Vec<&str> = leading.iter().map(|one| &one.name[..]).collect();
+    let which = match &names[..] {
+        [others @ .., last] if names.len() <= NAMED => format!("{} or {last}", others.join(", ")),
+        _ => format!("one of {} candidates", names.len()),
+    };
+    let tests = Tests::of(&leading.iter().flat_map(|one| one.runs.iter().copied()).collect::<Vec<_>>());
+    let command = sweep_of_axes(header, &tests, &axes, &self::flags(["--runs", &n_runs.to_string()]));
+    vec![Next { why: format!("to tell which is the best, {which}"), command, is_precision: true }]
+}
+
+/// Each advice once, for the configuration that needs it most.
+fn of_each(measured: &[&Measured<'_>]) -> Vec<Next> {
     let mut all = Vec::new();
     // Of several runs it is the distance between them that counts, which repetitions do not change.
     let is_of_repetitions =
         |step: &NextStep| matches!(step, NextStep::Repeat { .. } | NextStep::Quieter { .. });
     let advised: Vec<(&Measured<'_>, NextStep)> = measured
         .iter()
+        .copied()
         .flat_map(|one| next_steps(&one.runs).into_iter().map(move |step| (one, step)))
         .filter(|(one, step)| one.runs.len() == 1 || !is_of_repetitions(step))
         .collect();
-    let widest = measured.iter().filter_map(|one| Some((one, least_certain(one)?)));
+    let widest = measured.iter().copied().filter_map(|one| Some((one, least_certain(one)?)));
     let widest = widest.max_by(|(_, (_, a)), (_, (_, b))| a.get().total_cmp(&b.get()));
     all.extend(widest.and_then(|(one, (test, width))| more_runs(one, test, width)));
     // Where more repetitions do not help, they are not advised for others either: the machine is the same.
@@ -92,7 +142,8 @@ fn more_runs(Measured { name, runs }: &Measured<'_>, test: Test, width: Share) -
     } else {
         (format!("on a quieter machine, since runs lie too far apart in {test}{of} for ± 1 %"), runs.len())
     };
-    Some(Next { why, command: sweep(header, &Tests::of(runs), &flags(["--runs", &n.to_string()])) })
+    let command = sweep(header, &Tests::of(runs), &flags(["--runs", &n.to_string()]));
+    Some(Next { why, command, is_precision: true })
 }
 
 /// A sweep of the same configuration.
@@ -123,7 +174,7 @@ fn measure(Measured { name, runs }: &Measured<'_>, step: NextStep) -> Option<Nex
         }
         NextStep::Parallel => return None,
     };
-    Some(Next { why, command: sweep(header, &tests, &more) })
+    Some(Next { why, command: sweep(header, &tests, &more), is_precision: step != NextStep::Depths })
 }
 
 fn flags<const N: usize>(words: [&str; N]) -> Vec<String> {
@@ -151,15 +202,100 @@ fn serve(header: &Header) -> Vec<Next> {
     let layers = layers.map_or_else(Vec::new, |n| {
         flags(["-ngl", &u32::try_from(n).map_or_else(|_| "99".into(), |n| n.to_string())])
     });
-    let mut words = flags(["-m", file]);
-    words.extend(layers);
-    let mut parallel = words.clone();
+    let mut parallel = flags(["-m", file]);
+    parallel.extend(layers.iter().cloned());
     parallel.extend(flags(["-c", "16384", "-npp", "512", "-ntg", "128", "-npl", "1,2,4,8,16"]));
     vec![
         Next {
             why: "for what a server reaches with several sequences at once (parallel, with llama.cpp's own tool)".into(),
             command: super::command::line("llama-batched-bench", &parallel),
+            is_precision: false,
         },
-        Next { why: "for how an answer feels (interactive generation)".into(), command: cargo_run(header, "generate", &words) },
+        Next {
+            why: "for how an answer feels (interactive generation)".into(),
+            command: cargo_run(header, "generate", &[model_words(file), layers].concat()),
+            is_precision: false,
+        },
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        gguf::{Shape, Synthetic},
+        record::{Config, FlashAttnSetting, Measured as Samples, Outcome, Run, Sample, TestKind},
+        report::answer::Answer,
+    };
+
+    /// Configurations of a synthetic model by their times in milliseconds; the repetitions lie this far apart.
+    fn campaign(all: &[(u32, bool, u64, f64)]) -> Report {
+        let file = Synthetic::new(Shape::preset("tiny-llama").unwrap()).cache_path().unwrap();
+        let run = |&(n_ubatch, flash_attn, ms, spread): &(u32, bool, u64, f64)| {
+            let sample = |i: u64| Sample {
+                elapsed: Duration::from_millis(ms).mul_f64(1.0 + spread * (i % 3) as f64),
+                ..Sample::default()
+            };
+            let samples = (0..9).map(sample).collect();
+            let cell = Cell {
+                test: Test { kind: TestKind::Pp(64), n_depth: 0, group: None },
+                started_at: String::new(),
+                outcome: Outcome::Measured(Samples { samples, ..Samples::default() }),
+            };
+            let flash_attn = Some(if flash_attn { FlashAttnSetting::On } else { FlashAttnSetting::Off });
+            let config =
+                Config { n_ubatch: Some(n_ubatch), flash_attn, n_threads: Some(2), ..Config::default() };
+            let mut header = Header { config, ..Header::default() };
+            header.model.filename = file.display().to_string();
+            Run { header, cells: vec![cell], curve: vec![] }
+        };
+        Report { runs: all.iter().map(run).collect() }
+    }
+
+    #[test]
+    fn a_tuner_is_told_to_measure_the_candidates_again() {
+        // The slowest is known worst; the two fastest cannot be told apart.
+        let report = campaign(&[
+            (8, false, 900, 0.3),
+            (8, true, 800, 0.001),
+            (32, true, 401, 0.001),
+            (64, true, 400, 0.001),
+        ]);
+        let next = Answer::of(&report, &[]).next;
+        assert_eq!(next[0].why, "to tell which is the best, ub 32 fa 1 or ub 64 fa 1");
+        let expected =
+            "cargo run --release --example sweep -- --shape tiny-llama -p 64 -t 2 -ub 32,64 -fa 1 --runs 3";
+        assert_eq!(next[0].command, expected);
+        assert!(next[1..].iter().all(|it| !it.command.contains("--runs")), "{next:#?}");
+    }
+
+    #[test]
+    fn what_is_surely_slower_is_not_measured_again() {
+        let report = campaign(&[(8, false, 900, 0.3), (64, true, 400, 0.02)]);
+        for Next { command, .. } in
+            Answer::of(&report, &[]).next.iter().filter(|it| it.command.contains("sweep"))
+        {
+            assert!(command.contains("-ub 64 ") && !command.contains("-ub 8"), "{command}");
+        }
+    }
+
+    #[test]
+    fn a_synthetic_model_is_asked_for_by_its_shape() {
+        for Next { command, .. } in Answer::of(&campaign(&[(64, true, 400, 0.2)]), &[]).next {
+            // llama.cpp's own tool knows files only.
+            assert!(command.contains("--shape tiny-llama") || command.starts_with("llama-"), "{command}");
+        }
+    }
+
+    #[test]
+    fn flags_that_some_lack_make_no_grid() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let (one, other) = (words("-ub 64 --swa-full"), words("-ub 128"));
+        assert_eq!(axes(&[&one, &other]), None);
+        let (one, other) = (words("-ngl -1 -ub 64"), words("-ngl 7 -ub 64"));
+        let found = axes(&[&one, &other]).unwrap();
+        assert_eq!((&found[0].values[..], &found[1].values[..]), (&words("-1 7")[..], &words("64")[..]));
+    }
 }

@@ -47,9 +47,10 @@ pub(super) fn percentiles(runs: &[&Run]) -> Vec<Percentiles> {
 fn of_cells(test: Test, cells: &[&Cell]) -> Option<Percentiles> {
     let samples = || cells.iter().filter_map(|cell| cell.measured()).flat_map(|measured| &measured.samples);
     let is_generation = test.kind.is_generation();
-    let times = match is_generation {
-        true => Samples::new(samples().flat_map(|sample| &sample.steps).copied()),
-        false => Samples::new(samples().map(|sample| sample.elapsed)),
+    let times = if is_generation {
+        Samples::new(samples().flat_map(|sample| &sample.steps).copied())
+    } else {
+        Samples::new(samples().map(|sample| sample.elapsed))
     };
     let spread = times.as_ref().and_then(|times| {
         Some(TimeSpread {

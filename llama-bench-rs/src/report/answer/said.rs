@@ -7,7 +7,7 @@ use super::Configuration;
 use crate::{
     record::Report,
     report::{
-        in_words::count,
+        in_words::{count, plural},
         insights::{Expectation, Level, Statement, Steps, insights_with},
     },
 };
@@ -74,8 +74,15 @@ pub(super) fn said(
             Said { level: it.level, of, text: it.text.clone() }
         }));
         if is_crowd {
-            let n_more: usize = of_kind[shown..].iter().map(|it| it.runs.len()).sum();
-            let text = format!("The same kind of warning in {}.", count(n_more, "more run"));
+            let mut more: Vec<usize> =
+                of_kind[shown..].iter().flat_map(|it| it.runs.iter().copied()).collect();
+            more.sort_unstable();
+            more.dedup();
+            let text = format!(
+                "The same kind of warning in {}: {}.",
+                count(more.len(), "more run"),
+                who(&more, configurations)
+            );
             said.push(Said { level: Level::Warning, of: String::new(), text });
         }
     }
@@ -84,6 +91,9 @@ pub(super) fn said(
 
 /// So many warnings of a kind are told in full.
 const OF_A_KIND: usize = 3;
+
+/// So many configurations are named in one place.
+const NAMED: usize = 4;
 
 /// A sentence, and the runs that it is about.
 struct Sentence {
@@ -102,12 +112,52 @@ fn who(runs: &[usize], configurations: &[Configuration]) -> String {
         if places.is_empty() {
             return None;
         }
-        let run = if places.len() == 1 { "run" } else { "runs" };
+        let run = plural(places.len(), "run", "runs");
         Some(match (places.len() == n, name.is_empty()) {
             (true, _) => name.clone(),
             (false, true) => format!("{run} {} of {n}", places.join(", ")),
             (false, false) => format!("{name} ({run} {} of {n})", places.join(", ")),
         })
     };
-    configurations.iter().filter_map(of).collect::<Vec<_>>().join("; ")
+    let names: Vec<String> = configurations.iter().filter_map(of).collect();
+    match names.len().saturating_sub(NAMED) {
+        0 | 1 => names.join("; "),
+        n_more => format!("{} and {n_more} more", names[..NAMED].join("; ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::{
+        record::{Cell, Config, Header, Measured, Outcome, Report, Run, Sample, Test, TestKind},
+        report::answer::Answer,
+    };
+
+    #[test]
+    fn runs_with_the_same_kind_of_warning_are_named() {
+        let run = |i: u64| {
+            // Each spreads by another part: sentences of one kind that are not equal.
+            let sample = |j: u64| Sample {
+                elapsed: Duration::from_millis(100 + j % 2 * (40 + 3 * i)),
+                ..Sample::default()
+            };
+            let samples = (0..6).map(sample).collect();
+            let cell = Cell {
+                test: Test { kind: TestKind::Tg(8), n_depth: 0, group: None },
+                started_at: String::new(),
+                outcome: Outcome::Measured(Measured { samples, ..Measured::default() }),
+            };
+            let config = Config { n_ubatch: Some(16 << i), ..Config::default() };
+            Run { header: Header { config, ..Header::default() }, cells: vec![cell], curve: vec![] }
+        };
+        let said = Answer::of(&Report { runs: (0..5).map(run).collect() }, &[]).said;
+        let more: Vec<&str> =
+            said.iter().map(|it| &it.text[..]).filter(|it| it.contains("same kind")).collect();
+        assert!(!more.is_empty(), "{said:#?}");
+        for text in more {
+            assert_eq!(text, "The same kind of warning in 2 more runs: ub 128; ub 256.");
+        }
+    }
 }

@@ -27,6 +27,8 @@ pub enum Trust {
         n_known: usize,
         /// Tests that have a figure.
         n_cells: usize,
+        /// Whether `half_width` is of an interval.
+        is_interval: bool,
         /// Why it may be more all the same.
         but: Option<Why>,
     },
@@ -110,8 +112,8 @@ impl Trust {
         let why = runs.iter().find_map(|run| doubts(run).iter().find_map(Why::of));
         let n_runs = runs.iter().filter(|run| run.cells.iter().any(|it| Figures::of(it).is_some())).count();
         if widest.width.get() <= BAD {
-            let (half_width, n_known) = (widest.width, known.len());
-            return Self::Within { half_width, n_runs, n_known, n_cells, but: why };
+            let (half_width, n_known, is_interval) = (widest.width, known.len(), widest.n.is_some());
+            return Self::Within { half_width, n_runs, n_known, n_cells, is_interval, but: why };
         }
         let few = widest
             .n
@@ -137,6 +139,14 @@ impl Trust {
             Self::Within { but: Some(_), .. } | Self::MeansOnly => Level::Note,
             Self::Within { .. } => Level::Good,
             Self::Unbelievable { .. } | Self::Once | Self::Nothing { .. } => Level::Warning,
+        }
+    }
+
+    /// Whether it shows half a 95 % interval, rather than a standard deviation or nothing.
+    pub(super) fn is_of_intervals(&self) -> bool {
+        match self {
+            Self::Within { is_interval, .. } | Self::Unbelievable { is_interval, .. } => *is_interval,
+            Self::Once | Self::MeansOnly | Self::Nothing { .. } => false,
         }
     }
 
@@ -184,7 +194,7 @@ fn known(test: Test, cells: &[&Cell]) -> Option<Known> {
 impl fmt::Display for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Within { half_width, n_runs, n_known, n_cells, but } => {
+            Self::Within { half_width, n_runs, n_known, n_cells, but, .. } => {
                 let scope =
                     if n_runs > 1 { format!("between {n_runs} runs") } else { "within this run".into() };
                 let width = percent(half_width);
@@ -198,8 +208,12 @@ impl fmt::Display for Trust {
                 Ok(())
             }
             Self::Unbelievable { test, spread, is_interval, why } => {
-                let word = if is_interval { "±" } else { "spread" };
-                write!(f, "not to be believed: {word} {} in {test}", percent(spread))?;
+                let spread = percent(spread);
+                if is_interval {
+                    write!(f, "not to be believed: the mean of {test} is known to ± {spread}")?;
+                } else {
+                    write!(f, "not to be believed: spread {spread} in {test}")?;
+                }
                 why.map_or(Ok(()), |why| write!(f, ", {why}"))
             }
             Self::Once => f.write_str("measured once: how far it may be off is not known"),

@@ -37,8 +37,38 @@ pub(super) fn best(ranking: &Ranking) -> Markup {
                     p class="why" { (what) ":" }
                     pre { code { "-" (flags) } }
                 },
-                None => p { (note) },
+                None => p { (flags_kept_whole(&note)) },
             }
         }
+    }
+}
+
+/// A sentence in whose flags no line breaks: `--runs 3` stays together.
+fn flags_kept_whole(text: &str) -> Markup {
+    let mut words = text.split(' ').peekable();
+    html! {
+        @while let Some(word) = words.next() {
+            @if word.starts_with("--") {
+                @let value = words.next_if(|next| next.starts_with(|c: char| c.is_ascii_digit()));
+                span class="flag" { (word) @if let Some(value) = value { " " (value) } }
+            } @else {
+                (word)
+            }
+            @if words.peek().is_some() { " " }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_and_its_number_stay_in_one_line() {
+        let html =
+            flags_kept_whole("It is not sure. --runs 3 tells smaller ones; more --runs, too.").into_string();
+        let expected = "It is not sure. <span class=\"flag\">--runs 3</span> tells smaller ones; more \
+                        <span class=\"flag\">--runs,</span> too.";
+        assert_eq!(html, expected);
     }
 }

@@ -16,6 +16,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::{
     Format, ReportError,
     answer::Answer,
+    begun::begun,
     insights::{self, Expectation, Insight, Statement},
     sides::sides,
     svg::{self, DrawError, Picture},
@@ -47,7 +48,7 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
 /// The report cannot be encoded as JSON.
 pub fn page_with(report: &Report, expectations: &[Expectation]) -> Result<String, ReportError> {
     let json = super::to_string(report, Format::Json)?;
-    let answer = Answer::of(report, expectations);
+    let (answer, report) = (Answer::of(report, expectations), &*begun(report));
     let title = answer.headline.title();
     let page = html! {
         (DOCTYPE)

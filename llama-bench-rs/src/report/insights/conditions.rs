@@ -104,9 +104,8 @@ impl fmt::Display for Conditions {
             Conditions::Free { gpu, sm_clock_mhz, temperature_max_c, power_max_mw } => {
                 write!(f, "Nothing held the clocks of {} down", name(gpu))?;
                 let facts = [
-                    sm_clock_mhz.map(|(low, high)| match low == high {
-                        true => format!("{low} MHz"),
-                        false => format!("{low} to {high} MHz"),
+                    sm_clock_mhz.map(|(low, high)| {
+                        if low == high { format!("{low} MHz") } else { format!("{low} to {high} MHz") }
                     }),
                     temperature_max_c.map(|degrees| format!("at most {degrees} °C")),
                     power_max_mw.map(|mw| format!("at most {:.0} W", f64::from(mw) / 1e3)),

@@ -29,7 +29,7 @@ impl Say for FailedCells {
 impl FailedCells {
     /// Of the runs of one configuration; `None` if no cell failed.
     pub(in crate::report) fn of_runs(runs: &[&Run]) -> Option<Self> {
-        let all = || runs.iter().flat_map(|run| &run.cells);
+        let all = || runs.iter().flat_map(|run| &run.cells).filter(|cell| !cell.was_not_begun());
         let cells: Vec<_> = all().filter_map(|cell| Some((cell.test, cell.failure()?.clone()))).collect();
         (!cells.is_empty()).then(|| Self { cells, n_cells: all().count() })
     }

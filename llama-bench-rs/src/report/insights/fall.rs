@@ -81,10 +81,8 @@ pub(super) fn faster(all: &[Series], falls: &[DepthFall]) -> Option<FasterFall> 
     {
         return None;
     }
-    let (more, less) = match prompt.fall.change <= generation.fall.change {
-        true => (prompt, generation),
-        false => (generation, prompt),
-    };
+    let is_prompt = prompt.fall.change <= generation.fall.change;
+    let (more, less) = if is_prompt { (prompt, generation) } else { (generation, prompt) };
     Some(FasterFall { more, less, ratio: more.fall.ratio_to(&less.fall)? })
 }
 

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, fmt};
 use super::{Level, Say};
 use crate::{
     record::{Run, Work, work::WorkKind},
-    report::in_words::count,
+    report::in_words::{count, plural},
 };
 
 /// What llama.cpp computed for each kind of test.
@@ -29,12 +29,13 @@ impl fmt::Display for Graphs {
         write!(f, "What llama.cpp computes:")?;
         for (i, work) in self.work.iter().enumerate() {
             let separator = if i == 0 { "" } else { ";" };
+            let take = plural(work.n_tokens as usize, "takes", "take");
             let what = match work.kind {
                 WorkKind::Prompt => format!("{} of a prompt", count(work.n_tokens as usize, "token")),
                 WorkKind::Generation => format!("{} of a generation", count(work.n_tokens as usize, "token")),
                 WorkKind::Embedding => format!("{} to embed", count(work.n_tokens as usize, "token")),
             };
-            write!(f, "{separator} {what} take {}", places(work))?;
+            write!(f, "{separator} {what} {take} {}", places(work))?;
         }
         write!(f, ".")
     }
@@ -48,7 +49,8 @@ fn places(work: &Work) -> String {
     }
     let mut all: Vec<(&str, u64)> = devices.into_iter().collect();
     all.sort_by(|(a, x), (b, y)| y.cmp(x).then(a.cmp(b)));
-    let parts: Vec<String> = all.iter().map(|(device, n)| format!("{n} nodes on {device}")).collect();
+    let parts: Vec<String> =
+        all.iter().map(|(device, n)| format!("{} on {device}", count(*n as usize, "node"))).collect();
     let mut text = parts.join(", ");
     let n_repacked: u64 =
         work.nodes.iter().filter(|nodes| nodes.is_repacked()).map(|nodes| u64::from(nodes.n)).sum();
@@ -60,10 +62,7 @@ fn places(work: &Work) -> String {
         text += &format!(
             " in {} with {} between devices",
             count(work.n_splits as usize, "part"),
-            match n_copies {
-                1 => "1 copy".to_owned(),
-                n => format!("{n} copies"),
-            }
+            format_args!("{n_copies} {}", plural(n_copies as usize, "copy", "copies"))
         );
     }
     text

@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use super::{Level, Say};
 use crate::{
     record::{Run, Sample, Test},
-    report::in_words::duration,
+    report::in_words::{duration, plural},
 };
 
 /// What other programs took from the repetitions, as far as the operating system tells.
@@ -91,11 +91,14 @@ impl fmt::Display for Neighbours {
                     duration(elapsed)
                 )?;
                 match (n_counted, n_set_aside) {
-                    (0, _) => write!(f, " All of them were repeated, and are part of no figure.")?,
-                    (_, 0) => write!(f, " They are counted.")?,
+                    (0, 1) => write!(f, " It was repeated and left out of the figures.")?,
+                    (0, _) => write!(f, " All of them were repeated and left out of the figures.")?,
+                    (_, 0) => write!(f, " {} counted.", plural(n_counted, "It is", "They are"))?,
                     _ => write!(
                         f,
-                        " {n_set_aside} were repeated and are part of no figure; {n_counted} are counted."
+                        " {n_set_aside} {} repeated and left out of the figures; {n_counted} {} counted.",
+                        plural(n_set_aside, "was", "were"),
+                        plural(n_counted, "is", "are")
                     )?,
                 }
             }

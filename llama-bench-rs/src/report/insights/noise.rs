@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use super::{Level, Say, suspicion::Found};
 use crate::{
     record::{Cell, Run, Test},
-    report::in_words::{count, duration, percent},
+    report::in_words::{count, duration, percent, plural},
     stats::{Quantity as _, Samples, Trend, holm},
     units::{Change, Share},
 };
@@ -217,14 +217,14 @@ impl fmt::Display for Noise {
                     "Repetitions fall into two groups, most clearly in {test}: {n_apart} of {n} {} {side} than the rest \
                      by {} of the mean or more. Other cells may have met one of the two speeds alone, so the intervals \
                      of this run may be too narrow. Look for what interrupts or slows the machine now and then.",
-                    if n_apart == 1 { "is" } else { "are" },
+                    plural(n_apart, "is", "are"),
                     Share::new(gap).map_or_else(String::new, percent)
                 )
             }
             Noise::Drift { n_cells, test, change } => write!(
                 f,
-                "The times of {} drift while they are repeated, most in {test}, where a straight line through them {} \
-                 by {} of their mean from the first repetition to the last. Clocks, temperature or another program changed under the measurement.",
+                "The times of {} drift while they are repeated, most in {test}: a straight line through them {} by {} of \
+                 their mean from the first repetition to the last. Clocks, temperature or another program changed meanwhile.",
                 count(n_cells, "cell"),
                 if change.get() > 0.0 { "rises" } else { "falls" },
                 percent(change.size())

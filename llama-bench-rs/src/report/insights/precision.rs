@@ -5,7 +5,7 @@ use crate::{
     record::{Outcome, Run, Test},
     report::{
         figures::Figures,
-        in_words::{count, percent},
+        in_words::{count, percent, plural},
     },
     units::Share,
 };
@@ -130,16 +130,12 @@ impl fmt::Display for Precision {
             ),
             Precision::Single { n_cells } => write!(
                 f,
-                "{} measured once: nothing is known of the spread, so that a difference to another run says nothing.",
-                were(n_cells)
+                "{} measured once: the spread is not known, and a difference to another run says nothing.",
+                format_args!("{} {}", count(n_cells, "cell"), plural(n_cells, "was", "were"))
             ),
             Precision::Unknown { n_cells } => {
                 write!(f, "Of {} only the mean is known.", count(n_cells, "cell"))
             }
         }
     }
-}
-
-fn were(n_cells: usize) -> String {
-    format!("{} {}", count(n_cells, "cell"), if n_cells == 1 { "was" } else { "were" })
 }

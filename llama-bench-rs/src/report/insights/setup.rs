@@ -71,11 +71,13 @@ impl Say for Setup {
     fn level(&self) -> Level {
         match *self {
             Setup::Offload { has_gpu: false, .. } => Level::Note,
-            Setup::Offload { n_offloaded, n_layers, n_asked, .. } => match n_offloaded == n_layers {
-                true => Level::Good,
-                false if Self::is_short(n_offloaded, n_layers, n_asked) => Level::Warning,
-                false => Level::Note,
-            },
+            Setup::Offload { n_offloaded, n_layers, .. } if n_offloaded == n_layers => Level::Good,
+            Setup::Offload { n_offloaded, n_layers, n_asked, .. }
+                if Self::is_short(n_offloaded, n_layers, n_asked) =>
+            {
+                Level::Warning
+            }
+            Setup::Offload { .. } => Level::Note,
             Setup::FlashAttention { asked: Some(FlashAttnSetting::On), used: false }
             | Setup::FlashAttention { asked: Some(FlashAttnSetting::Off), used: true } => Level::Warning,
             Setup::FlashAttention { .. } => Level::Note,
@@ -97,9 +99,10 @@ impl fmt::Display for Setup {
                     Some(..0) => write!(f, ", all asked for")?,
                     Some(n) => write!(f, ", {n} asked for")?,
                 }
-                match Self::is_short(n_offloaded, n_layers, n_asked) {
-                    true => write!(f, ": the rest runs on the CPU and sets the pace."),
-                    false => write!(f, "."),
+                if Self::is_short(n_offloaded, n_layers, n_asked) {
+                    write!(f, ": the rest runs on the CPU and sets the pace.")
+                } else {
+                    write!(f, ".")
                 }
             }
             Setup::FlashAttention { asked, used } => {

@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use super::{Level, Say};
 use crate::{
     record::{Cell, Run, Test},
-    report::in_words::{duration, percent},
+    report::in_words::{duration, percent, plural},
     stats::{Confidence, Quantity as _, Samples, StepSummary},
     units::Change,
 };
@@ -147,10 +147,12 @@ impl Say for Steps {
         match *self {
             Steps::Transient { .. } | Steps::First { .. } => Level::Note,
             Steps::Live { live, rewound, is_sure, .. } => {
-                match difference(live, rewound).size().get() <= LIVE_TOLERANCE {
-                    true => Level::Good,
-                    false if is_sure => Level::Warning,
-                    false => Level::Note,
+                if difference(live, rewound).size().get() <= LIVE_TOLERANCE {
+                    Level::Good
+                } else if is_sure {
+                    Level::Warning
+                } else {
+                    Level::Note
                 }
             }
             Steps::Tail { p50, p99, .. } => match ratio(p99, p50) {
@@ -168,7 +170,7 @@ impl fmt::Display for Steps {
                 f,
                 "The first {} of {test} {} {} longer than steady ones of {}: that is paid once an answer, not per token.",
                 if n_steps == 1 { "step".into() } else { format!("{n_steps} steps") },
-                if n_steps == 1 { "takes" } else { "take together" },
+                plural(n_steps, "takes", "take together"),
                 duration(excess),
                 duration(steady)
             ),

@@ -49,20 +49,16 @@ impl fmt::Display for Stopped {
             };
             return write!(
                 f,
-                "Repetitions went on until each of {} was known to ± {target}{doubt}.",
+                "Repeated until each of {} was known to ± {target}{doubt}.",
                 count(self.n_cells, "cell")
             );
         };
-        write!(
-            f,
-            "Repetitions were to go on until ± {target} was reached, which {n_short} of {} did not: in {test} ",
-            count(self.n_cells, "cell")
-        )?;
+        write!(f, "{n_short} of {} did not reach ± {target}: in {test} ", count(self.n_cells, "cell"))?;
         match (stop, self.rule.budget) {
             (Stop::SteadyNoise, _) => write!(f, "the noise is steady and too large for it."),
-            (Stop::Maximum, _) => write!(f, "the most repetitions, {}, were made.", self.rule.max),
-            (Stop::Budget, Some(budget)) => write!(f, "the time, {}, was spent.", duration(budget)),
-            _ => write!(f, "the time was spent."),
+            (Stop::Maximum, _) => write!(f, "the limit of {} repetitions was reached.", self.rule.max),
+            (Stop::Budget, Some(budget)) => write!(f, "the time limit of {} was reached.", duration(budget)),
+            _ => write!(f, "the time limit was reached."),
         }
     }
 }

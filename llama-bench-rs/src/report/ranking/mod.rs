@@ -9,7 +9,7 @@ use crate::{
     units::{Speedup, TokensPerSecond},
 };
 
-use super::{ConfigurationRuns, configurations};
+use super::{ConfigurationRuns, Stat, configurations, stat};
 
 /// The configurations of a report in the order of their speed. Its `Display` is what `sweep` prints at the end.
 ///
@@ -37,6 +37,8 @@ pub struct Ranking {
     pub scope: Scope,
     /// The rule that was applied.
     pub rule: Rule,
+    /// What the table of all tests shows of each, beside which the ranking stands.
+    pub stat: Stat,
 }
 
 /// A configuration of a ranking.
@@ -71,6 +73,10 @@ pub struct Best {
     pub order: Vec<usize>,
     /// The speed of the fastest over that of the slowest.
     pub widest: Speedup,
+    /// Its speed by the statistic of the table: [`Ranking::stat`].
+    pub of_stat: Option<TokensPerSecond>,
+    /// Another that the table has as the fastest by far, beyond what [`Rule::noise`] lets pass.
+    pub fastest_of_stat: Option<usize>,
 }
 
 /// A configuration to ask for.
@@ -96,6 +102,28 @@ pub struct Failed {
 }
 
 impl Ranking {
+    /// Those worth having, in the order measured: each that is the best of a test, or not surely slower than the best.
+    pub fn candidates(&self) -> Vec<&Ranks> {
+        self.leading(|_| true)
+    }
+
+    /// Those of which it is open which is the best of some test; more runs would tell.
+    pub fn undecided(&self) -> Vec<&Ranks> {
+        self.leading(|best| !best.tied.is_empty())
+    }
+
+    fn leading(&self, of: impl Fn(&Best) -> bool) -> Vec<&Ranks> {
+        let leads = |one: usize| {
+            self.tests.iter().any(|best| of(best) && (best.configuration == one || best.tied.contains(&one)))
+        };
+        self.configurations
+            .iter()
+            .enumerate()
+            .filter(|(one, _)| leads(*one))
+            .map(|(_, ranks)| ranks)
+            .collect()
+    }
+
     /// Whether any configuration is surely slower than the best in any test.
     pub fn is_decided(&self) -> bool {
         self.tests.iter().any(|best| best.tied.len() + 1 < best.order.len())
@@ -105,7 +133,13 @@ impl Ranking {
 /// Ranks the configurations of a report; `None` if fewer than two have a figure of the same test, or one has a repetition
 /// of no time.
 pub fn ranking(report: &Report) -> Option<Ranking> {
-    ranking_of(configurations(report), Rule::default())
+    ranking_with(report, Stat::Mean)
+}
+
+/// The same beside a table that shows this statistic. The order is that of the fast end all the same: it is what other
+/// programs move least.
+pub fn ranking_with(report: &Report, stat: Stat) -> Option<Ranking> {
+    ranked(configurations(report), Rule::default(), stat)
 }
 
 /// Ranks configurations under names of the caller's own, even if nothing in their records tells them apart.
@@ -120,13 +154,18 @@ pub fn ranking(report: &Report) -> Option<Ranking> {
 /// # }
 /// ```
 pub fn ranking_of(all: Vec<ConfigurationRuns<'_>>, rule: Rule) -> Option<Ranking> {
+    ranked(all, rule, Stat::Mean)
+}
+
+fn ranked(all: Vec<ConfigurationRuns<'_>>, rule: Rule, stat: Stat) -> Option<Ranking> {
     let failed = all.iter().filter_map(failed).collect();
     let has_figures = |one: &ConfigurationRuns<'_>| one.runs.iter().any(|run| run.has_figures());
     let measured: Vec<ConfigurationRuns<'_>> = all.into_iter().filter(has_figures).collect();
     let reference = measured.iter().position(|one| one.is_default).unwrap_or(0);
     let sides: Vec<Vec<&Run>> = measured.iter().map(|one| one.runs.clone()).collect();
     let Ranked { tests, scope, rule } = judge::rank(&sides, reference, rule).ok()?;
-    let tests: Vec<Best> = tests.iter().filter_map(best).collect();
+    let rate = |side: usize, test: Test| stat::of_runs(stat, &sides[side], test);
+    let tests: Vec<Best> = tests.iter().filter_map(|test| best(test, rule, rate)).collect();
     if tests.is_empty() {
         return None;
     }
@@ -140,12 +179,23 @@ pub fn ranking_of(all: Vec<ConfigurationRuns<'_>>, rule: Rule) -> Option<Ranking
         failed,
         scope,
         rule,
+        stat,
     })
 }
 
-fn best(ranked: &RankedTest) -> Option<Best> {
+/// `rate` is that of a side in a test by the statistic of the table.
+fn best(
+    ranked: &RankedTest,
+    rule: Rule,
+    rate: impl Fn(usize, Test) -> Option<TokensPerSecond>,
+) -> Option<Best> {
     let (first, others) = ranked.places.split_first()?;
     let next = others.first()?;
+    let of_stat = rate(first.side, ranked.test);
+    let rates = others.iter().filter_map(|place| Some((place.side, rate(place.side, ranked.test)?)));
+    let fastest = rates.max_by(|(_, a), (_, b)| a.get().total_cmp(&b.get()));
+    let is_far =
+        |rate: TokensPerSecond| of_stat.is_some_and(|own| rate.get() / own.get() - 1.0 > rule.noise().get());
     let is_tied = |place: &&judge::Place| !place.behind.is_some_and(|lead| lead.is_sure());
     Some(Best {
         test: ranked.test,
@@ -156,12 +206,14 @@ fn best(ranked: &RankedTest) -> Option<Best> {
         tied: others.iter().filter(is_tied).map(|place| place.side).collect(),
         order: ranked.places.iter().map(|place| place.side).collect(),
         widest: others.last()?.behind?.speedup,
+        of_stat,
+        fastest_of_stat: fastest.filter(|(_, rate)| is_far(*rate)).map(|(side, _)| side),
     })
 }
 
 /// What failed in every run of a configuration.
 fn failed(one: &ConfigurationRuns<'_>) -> Option<Failed> {
-    let cells = || one.runs.iter().flat_map(|run| &run.cells);
+    let cells = || one.runs.iter().flat_map(|run| &run.cells).filter(|cell| !cell.was_not_begun());
     let has_figure = |test: Test| cells().any(|cell| cell.test == test && cell.failure().is_none());
     let mut tests: Vec<Test> = Vec::new();
     let mut why = None;

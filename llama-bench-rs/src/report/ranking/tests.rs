@@ -141,3 +141,46 @@ fn one_configuration_alone_is_not_ranked() {
     report.runs.push(again);
     assert_eq!(ranking(&report), None, "two runs of one configuration");
 }
+
+#[test]
+fn in_markdown_it_is_a_table() {
+    let text = ranking(&three([[4156, 150], [3151, 150], [3119, 149]])).unwrap().markdown();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines[0], lines[1]), ("The best of 3 configurations:", ""));
+    let n_cells = |line: &str| line.matches('|').count();
+    for line in &lines[2..6] {
+        assert_eq!((n_cells(line), line.chars().count()), (6, lines[2].chars().count()), "{text}");
+    }
+    assert!(lines[3].chars().all(|c| "|-: ".contains(c)), "{text}");
+    assert_eq!((lines[6], lines[7]), ("", "- To copy: `-ub 1024 -fa 1`"));
+    assert!(lines[8..].iter().all(|line| line.starts_with("- ")), "{text}");
+    // Of two, there is no next best beside the reference.
+    let mut two = three([[4156, 150], [3151, 150], [3119, 149]]);
+    two.runs.truncate(2);
+    let text = ranking(&two).unwrap().markdown();
+    assert!(!text.contains("next best") && n_cells(text.lines().nth(2).unwrap()) == 5, "{text}");
+}
+
+#[test]
+fn beside_another_statistic_it_says_what_that_has() {
+    let mut report = three([[3000, 150], [3000, 150], [3000, 150]]);
+    // The last was disturbed in a quarter of its repetitions: its fast end is right, its p90 is not.
+    for (i, run) in report.runs.iter_mut().enumerate() {
+        for (j, cell) in run.cells.iter_mut().enumerate() {
+            let Outcome::Measured(measured) = &mut cell.outcome else { panic!("measured") };
+            measured.samples = vec![measured.samples[0].clone(); 20];
+            if (i, j) == (2, 0) {
+                let times = [2900, 2900, 2900, 9000].into_iter().cycle().map(Duration::from_millis);
+                measured.samples.iter_mut().zip(times).for_each(|(sample, time)| sample.elapsed = time);
+            }
+        }
+    }
+    let p90 = ranking_with(&report, Stat::Percentile(90)).unwrap();
+    assert_eq!((p90.tests[0].configuration, p90.tests[0].fastest_of_stat), (2, Some(1)));
+    assert_eq!(p90.tests[1].fastest_of_stat, None, "equal in generation");
+    let text = p90.to_string();
+    assert!(text.contains("t/s (fast end; p90)") && text.contains("  1412; 455  "), "{text}");
+    let said = "By the p90 of all repetitions the fastest is another: ub 1024 fa auto in pp4096.";
+    assert!(text.contains(said), "{text}");
+    assert!(ranking(&report).unwrap().to_string().contains("t/s (fast end)  "));
+}

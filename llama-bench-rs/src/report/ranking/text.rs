@@ -5,7 +5,11 @@ use std::fmt;
 use super::{Best, Failed, Ranking, Ranks};
 use crate::{
     judge::{Because, Lead, Scope, assumed_of_ranked_runs},
-    report::in_words::{count, one_line, quoted, sentence},
+    report::{
+        Stat,
+        explain::escape,
+        in_words::{count, one_line, quoted, sentence},
+    },
     units::{Share, TokensPerSecond},
 };
 
@@ -32,17 +36,28 @@ impl Ranking {
         }
     }
 
+    /// The same as Markdown: a heading, a table, and a list of what is to be known beside it. It reads well unrendered too.
+    pub fn markdown(&self) -> String {
+        let rows: Vec<[String; 5]> =
+            self.rows().into_iter().map(|row| row.map(|cell| escape(&cell))).collect();
+        let notes = self.notes();
+        let note = |note: &String| match note.split_once(": -") {
+            Some((what, flags)) => format!("- {}: `-{}`\n", escape(what), flags.replace('`', "'")),
+            None => format!("- {}\n", escape(note)),
+        };
+        let notes: String = notes.iter().map(note).collect();
+        format!("{}\n\n{}\n{notes}", self.headline(), markdown_table(&rows))
+    }
+
     /// The names of the columns, then a row for each test; the last column is empty if there are but two configurations.
     pub(in crate::report) fn rows(&self) -> Vec<[String; 5]> {
         let has_others = self.configurations.len() > 2;
         let against = format!("against {}", self.reference_name());
-        let mut rows = vec![[
-            "test".into(),
-            "best".into(),
-            "t/s (fast end)".into(),
-            against,
-            "against the next best".into(),
-        ]];
+        let speed = match self.stat {
+            Stat::Mean => "t/s (fast end)".into(),
+            stat => format!("t/s (fast end; {stat})"),
+        };
+        let mut rows = vec![["test".into(), "best".into(), speed, against, "against the next best".into()]];
         rows.extend(self.tests.iter().map(|best| self.row(best)));
         if !has_others {
             rows.iter_mut().for_each(|row| row[4].clear());
@@ -56,13 +71,33 @@ impl Ranking {
         let mut notes = self.advice();
         notes.extend(self.busy());
         notes.extend(self.unsure());
-        notes.push(
-            "Fast end: what the fastest of ten repetitions is expected to reach (of half of them where there are fewer than \
-             twenty), which other programs move least; means are in the table of all tests."
-                .into(),
-        );
+        notes.extend(self.other_by_stat());
+        let table = match self.stat {
+            Stat::Mean => "means".into(),
+            stat => format!("the {stat}"),
+        };
+        notes.push(format!(
+            "Fast end: the expected speed of the fastest of ten repetitions (of half of them if there are fewer than \
+             twenty). Other programs disturb it least. The table of all tests has {table}."
+        ));
         notes.extend(self.failed.iter().map(Failed::to_string));
         notes
+    }
+
+    /// That the table of all tests has another order, which the ranking does not rest on.
+    fn other_by_stat(&self) -> Option<String> {
+        let others: Vec<String> = self
+            .tests
+            .iter()
+            .filter_map(|best| {
+                let other = &self.configurations[best.fastest_of_stat?].name;
+                Some(format!("{other} in {}", best.test))
+            })
+            .collect();
+        (!others.is_empty()).then(|| {
+            let stat = self.stat;
+            format!("By the {stat} of all repetitions the fastest is another: {}. Disturbed repetitions count there.", others.join(", "))
+        })
     }
 
     /// That other programs kept some differences from being told.
@@ -103,7 +138,10 @@ impl Ranking {
         [
             best.test.to_string(),
             self.configurations[best.configuration].name.clone(),
-            rate(best.rate),
+            match best.of_stat.filter(|_| self.stat != Stat::Mean) {
+                Some(of_stat) => format!("{}; {}", rate(best.rate), rate(of_stat)),
+                None => rate(best.rate),
+            },
             against,
             format!("{next_best}{others}"),
         ]
@@ -127,9 +165,10 @@ impl Ranking {
                 None => "To copy".to_owned(),
                 Some(family) => format!("To copy for {family}"),
             };
-            match words.is_empty() {
-                true => format!("{what}: nothing to add ({name} is what one gets without flags)"),
-                false => format!("{what}: {}", words.join(" ")),
+            if words.is_empty() {
+                format!("{what}: nothing to add, {name} is the default")
+            } else {
+                format!("{what}: {}", words.join(" "))
             }
         };
         self.choices.iter().map(line).collect()
@@ -184,9 +223,10 @@ impl fmt::Display for Failed {
         let message = one_line(&self.failure.message);
         let tests: Vec<String> = self.tests.iter().map(ToString::to_string).collect();
         let name = if self.name.is_empty() { "a configuration" } else { &self.name };
-        match tests.is_empty() {
-            true => write!(f, "{} failed: {message}", sentence_of(name)),
-            false => write!(f, "{} failed in {}: {message}", sentence_of(name), tests.join(", ")),
+        if tests.is_empty() {
+            write!(f, "{} failed: {message}", sentence_of(name))
+        } else {
+            write!(f, "{} failed in {}: {message}", sentence_of(name), tests.join(", "))
         }
     }
 }
@@ -194,6 +234,28 @@ impl fmt::Display for Failed {
 /// Names of flags keep their case.
 fn sentence_of(name: &str) -> String {
     if name == "a configuration" { sentence(name) } else { name.to_owned() }
+}
+
+/// A table with a rule below its head; a column without a name is left out.
+fn markdown_table(rows: &[[String; 5]]) -> String {
+    let columns: Vec<usize> =
+        (0..5).filter(|&column| rows.iter().any(|row| !row[column].is_empty())).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(4);
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let row = |row: &[String; 5]| {
+        let cell = |&column: &usize| match column {
+            2 => format!("{:>1$}", row[column], width(column)),
+            _ => format!("{:<1$}", row[column], width(column)),
+        };
+        line(columns.iter().map(cell).collect())
+    };
+    let rule = |&column: &usize| match column {
+        2 => format!("{:->1$}:", "", width(column) - 1),
+        _ => format!("{:->1$}", "", width(column)),
+    };
+    let mut lines: Vec<String> = rows.iter().map(row).collect();
+    lines.insert(1.min(lines.len()), line(columns.iter().map(rule).collect()));
+    lines.concat()
 }
 
 /// Columns as wide as they need to be; speeds to the right, all else to the left.

@@ -21,6 +21,7 @@ mod style;
 
 use super::{
     answer::{Answer, ExpectedRow, Next, Said},
+    begun::begun,
     configurations,
     insights::{Expectation, Level},
     ranking,
@@ -47,7 +48,7 @@ pub fn render_with(report: &Report, expectations: &[Expectation], style: Style) 
         return String::new();
     }
     let paint = Paint::new(style);
-    let answer = Answer::of(report, expectations);
+    let (answer, report) = (Answer::of(report, expectations), &*begun(report));
     let names = Names::of(&answer, paint.width());
     let sections = [
         headline(&answer, &paint) + &names.legend(&paint),
@@ -60,7 +61,11 @@ pub fn render_with(report: &Report, expectations: &[Expectation], style: Style) 
         next(&answer.next, &paint),
         facts::facts(&answer.facts, &paint),
     ];
-    sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n")
+    let mut text = sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n");
+    if style.height.is_some_and(|height| text.lines().count() > height) {
+        text += &format!("\n{}", headline(&answer, &paint));
+    }
+    text
 }
 
 fn headline(answer: &Answer, paint: &Paint) -> String {
@@ -171,7 +176,7 @@ fn next(all: &[Next], paint: &Paint) -> String {
         return String::new();
     }
     let mut text = heading(paint, "Next");
-    for Next { why, command } in all {
+    for Next { why, command, .. } in all {
         let comment = paint.wrapped("  ", 2, why);
         let comment = comment.lines().map(|line| format!("# {}\n", line.trim_start()));
         text += &paint.ink_lines(Ink::Faint, &comment.collect::<String>());

@@ -121,13 +121,12 @@ impl Paint {
     pub(super) fn bar(&self, share: f64, width: usize) -> String {
         const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
         let share = share.clamp(0.0, 1.0);
-        let bar: String = match self.style.unicode {
-            true => {
-                let eighths = (share * width as f64 * 8.0).round() as usize;
-                let part = EIGHTHS[eighths % 8];
-                std::iter::repeat_n('█', eighths / 8).chain((part != ' ').then_some(part)).collect()
-            }
-            false => "#".repeat((share * width as f64).round() as usize),
+        let bar: String = if self.style.unicode {
+            let eighths = (share * width as f64 * 8.0).round() as usize;
+            let part = EIGHTHS[eighths % 8];
+            std::iter::repeat_n('█', eighths / 8).chain((part != ' ').then_some(part)).collect()
+        } else {
+            "#".repeat((share * width as f64).round() as usize)
         };
         let gap = width.saturating_sub(bar.chars().count());
         format!("{}{}", self.ink(Ink::Bar, &bar), " ".repeat(gap))

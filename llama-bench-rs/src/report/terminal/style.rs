@@ -11,6 +11,9 @@ pub struct Style {
     pub colour: bool,
     /// Columns to fill. What does not fit beside each other stands below each other.
     pub width: usize,
+    /// Lines that a terminal shows; `None` if it is not known, or there is no terminal. A report that is longer ends with its
+    /// answer, which has scrolled away.
+    pub height: Option<usize>,
     /// Whether to use characters beyond ASCII, such as `±` and block bars.
     pub unicode: bool,
 }
@@ -18,7 +21,7 @@ pub struct Style {
 impl Default for Style {
     /// Plain Unicode text, 100 columns wide.
     fn default() -> Self {
-        Self { colour: false, width: 100, unicode: true }
+        Self { colour: false, width: 100, height: None, unicode: true }
     }
 }
 
@@ -29,7 +32,9 @@ impl Style {
     pub fn of<S: IsTerminal + AsStream>(stream: &S) -> Self {
         let variable = |name: &str| std::env::var(name).ok();
         let size = terminal_size::terminal_size_of(stream);
-        Self::with(stream.is_terminal(), size.map(|(width, _)| usize::from(width.0)), variable)
+        let style = Self::with(stream.is_terminal(), size.map(|(width, _)| usize::from(width.0)), variable);
+        let height = size.map(|(_, height)| usize::from(height.0)).filter(|&lines| lines > 0);
+        Self { height: height.filter(|_| stream.is_terminal()), ..style }
     }
 
     /// The same from what is known of the stream and the environment.

@@ -1,0 +1,109 @@
+//! How long a sweep will take, from a short trial.
+
+use std::time::Duration;
+
+use super::{Subject, Sweep};
+use crate::{
+    Error,
+    bench::{
+        TimeLeft,
+        forecast::{Tried, after_trial},
+    },
+    record::{Report, TestKind},
+};
+
+/// Tokens of the prompts and texts of a trial. The longer ones tell more, and are tried only where the shorter ones take
+/// less than this.
+const SHORT: u32 = 32;
+const LONG: u32 = 512;
+const SOON: Duration = Duration::from_millis(500);
+
+/// Tokens that a trial generates.
+const N_GEN: u32 = 4;
+
+/// What warming up takes, in repetitions of the trial: two or three runs of each kind until they agree.
+const N_WARMUPS: f64 = 2.5;
+
+impl Sweep<'_> {
+    /// How long one run of this sweep takes, from a trial: one short prompt and a few generated tokens in an empty context of
+    /// its own, without warming up. A first guess, right to a factor of two or so. `None` if the model was not loaded or
+    /// nothing of what is planned can be tried.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn try_out(&self) -> Result<Option<TimeLeft>, Error> {
+        let plan = self.possible()?;
+        let short = self.trial(SHORT, true)?;
+        let is_soon = |(kind, time): &(TestKind, Duration)| kind.is_generation() || *time < SOON;
+        let mut tried = short;
+        if tried.tests.iter().all(is_soon) {
+            let Tried { tests, .. } = self.trial(LONG, false)?;
+            tried.tests.retain(|(kind, _)| tests.iter().all(|(other, _)| other.family() != kind.family()));
+            tried.tests.extend(tests);
+        }
+        if plan.request.warmup {
+            let once: Duration = tried.tests.iter().map(|(_, time)| *time).sum();
+            tried.setup += once.mul_f64(N_WARMUPS);
+        }
+        Ok(after_trial(&plan, &tried))
+    }
+
+    /// One repetition of each kind of test that is planned, prompts and texts of at most so many tokens.
+    fn trial(&self, n_most: u32, generates: bool) -> Result<Tried, Error> {
+        let (Subject::Model(model), plan) = (&self.subject, self.possible()?) else {
+            return Ok(Tried::default());
+        };
+        let mut sweep = Sweep::new(model).context(self.context.clone()).cancel(self.cancel.clone());
+        sweep.request.exclusive = false;
+        let mut sweep = sweep.depths([0]).repetitions(1).warmup(false).record_work(false);
+        let mut is_empty = true;
+        let longest = |is_kind: fn(TestKind) -> bool| {
+            plan.cells.iter().filter(|cell| is_kind(cell.kind)).map(|cell| cell.kind.n_tokens()).max()
+        };
+        if let Some(n) = longest(TestKind::is_prompt) {
+            (sweep, is_empty) = (sweep.prompt(n.min(n_most)), false);
+        }
+        if let Some(n) = longest(TestKind::is_embedding) {
+            (sweep, is_empty) = (sweep.embed(n.min(n_most)), false);
+        }
+        if let Some(n) = longest(TestKind::is_generation).filter(|_| generates) {
+            (sweep, is_empty) = (sweep.generate(n.min(N_GEN)), false);
+        }
+        if is_empty {
+            return Ok(Tried::default());
+        }
+        let Report { runs } = sweep.run()?;
+        let Some(run) = runs.first() else { return Ok(Tried::default()) };
+        let timed = run
+            .cells
+            .iter()
+            .filter_map(|cell| Some((cell.test.kind, cell.measured()?.samples.first()?.elapsed)));
+        Ok(Tried { setup: run.header.timing.open.unwrap_or_default(), tests: timed.collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        bench::Sweep,
+        gguf::{Shape, Synthetic},
+        llama::{Backend, ContextParams, Model, ModelParams},
+        record::Failure,
+    };
+
+    #[test]
+    fn a_short_trial_tells_what_a_sweep_will_take() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tiny.gguf");
+        Synthetic::new(Shape::preset("tiny-llama").unwrap()).write_to(&path).unwrap();
+        let model = Model::load(&Backend::init().unwrap(), &path, &ModelParams::default()).unwrap();
+        let context = ContextParams::default().n_threads(1).n_threads_batch(1);
+        let asked =
+            |n_reps| Sweep::new(&model).context(context.clone()).prompt(64).generate(8).repetitions(n_reps);
+        let [few, many] = [5, 5000].map(|n_reps| asked(n_reps).try_out().unwrap().unwrap());
+        assert!(few.expected.as_nanos() > 0 && many.expected > 10 * few.expected, "{few:?} {many:?}");
+        let why = Failure { kind: "model_load".into(), message: "it is missing".into() };
+        let missing = Sweep::not_loaded("a.gguf", &ModelParams::default(), why);
+        assert_eq!(missing.prompt(8).try_out().unwrap(), None);
+    }
+}
