@@ -5,7 +5,7 @@ use crate::record::{Group, TestKind};
 pub use crate::units::words::{bytes, bytes_per_second, context, duration, parameters, percent};
 pub(super) use crate::units::{
     text::{one_line, quoted, sentence},
-    words::{count, rough_duration, rough_rate, speed},
+    words::{count, plural, rough_duration, rough_rate, speed},
 };
 
 /// A size or a time that a file tells; older ones, and llama-bench for its build number, write 0 for what they do not know.

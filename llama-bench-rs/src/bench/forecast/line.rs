@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use super::{Extent, Forecast, Position, TimeLeft};
 use crate::{
     bench::Event,
+    record::Test,
     units::{
         TokensPerSecond,
         words::{count, speed},
