@@ -5,7 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use super::{
     Devices, Integers, Numbers, OverrideList, TensorSplit, all, all_integers,
     context::vary,
-    values::{mmap, switch, whole},
+    values::{gpu_layers, mmap, switch, whole},
 };
 use crate::{
     Error,
@@ -51,7 +51,7 @@ pub struct ModelArgs {
     pub repack: Vec<bool>,
 
     /// Layers on the devices; -1 for all
-    #[arg(long, visible_alias = "ngl", alias = "gpu-layers", value_name = "N", default_value = "-1", value_parser = Integers::from_str, help_heading = "Devices")]
+    #[arg(long, visible_alias = "ngl", alias = "gpu-layers", value_name = "N", default_value = "-1", value_parser = gpu_layers, help_heading = "Devices")]
     pub n_gpu_layers: Vec<Integers>,
     /// Layers whose experts stay on the CPU
     #[arg(long, visible_alias = "ncmoe", value_name = "N", default_value = "0", value_parser = Numbers::from_str, help_heading = "Devices")]
