@@ -133,6 +133,65 @@ fn flags_on_the_line_are_of_both_sides() {
     assert!(again.err.contains("holds results already") && again.err.contains("--force"), "{}", again.err);
 }
 
+/// Two loads are done when it is interrupted: they are compared, and all that was measured is in the file.
+#[test]
+#[cfg(unix)]
+fn an_interruption_keeps_the_loads_that_are_done() {
+    use std::io::{BufRead, BufReader, Read};
+
+    if support::is_ignored(2) {
+        println!("SKIPPED: SIGINT is ignored here, and by every child");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("both.jsonl");
+    let mut child = example("compare")
+        .args(["--shape", "tiny-llama", "--b", "-fa 1", "--loads", "100000", "-o", "term", "--output"])
+        .arg(&file)
+        .args(SMALL)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut err, mut text) = (BufReader::new(child.stderr.take().unwrap()), String::new());
+    while !text.contains("load 3 of 100000") {
+        assert!(err.read_line(&mut text).unwrap() > 0, "it ended by itself: {text}");
+    }
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+    err.read_to_string(&mut text).unwrap();
+    let ran = support::read(child.wait_with_output().unwrap());
+    assert_eq!(ran.status, 130, "{text}");
+    let line = text
+        .lines()
+        .find(|line| line.contains("compare: interrupted after "))
+        .unwrap_or_else(|| panic!("{text}"));
+    let n: usize = line.split(' ').nth(3).unwrap().parse().unwrap();
+    assert!(n >= 2 && line.ends_with(" of 100000 loads, which are compared"), "{line}");
+    let joined = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(joined.contains(&format!("Of {n} loads of each side, in turn")), "{}", ran.out);
+    assert!(ran.out.lines().any(|line| line.starts_with("pp16 ")), "{}", ran.out);
+    // What was cut is in the file too.
+    let rows = fs::read_to_string(&file).unwrap();
+    assert!(rows.lines().count() >= 2 * 2 * n, "{rows}");
+}
+
+#[test]
+fn a_terminal_gets_a_table_of_its_width() {
+    let folder = tempfile::tempdir().unwrap();
+    let [before, after] = two_files(folder.path());
+    for width in ["60", "80", "200"] {
+        let ran = run(example("compare").args([&before, &after, "-o", "term"]).env("COLUMNS", width));
+        assert_eq!(ran.status, 3, "{}", ran.err);
+        let most: usize = width.parse().unwrap();
+        // A path is one word.
+        let lines = ran.out.lines().filter(|line| !line.contains(folder.path().to_str().unwrap()));
+        let wide: Vec<&str> = lines.filter(|line| line.chars().count() > most).collect();
+        assert!(wide.is_empty(), "{width}: {wide:?}");
+        assert!(ran.out.contains("% slower") && ran.out.contains("B over A"), "{}", ran.out);
+    }
+}
+
 /// A file of three runs of the small sweep, and one in which every generation took a thousand times as long.
 fn two_files(folder: &Path) -> [String; 2] {
     let measured = folder.join("measured.jsonl");

@@ -18,7 +18,7 @@ use crate::{
     args::Args,
     bad_usage,
     lines::{Comparison, Of},
-    write::{Form, write},
+    write::{Form, what_counts, write},
 };
 
 /// Compares the files and prints what they say; the exit status.
@@ -44,9 +44,7 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
         .iter()
         .map(|pair| Comparison::new(&pair.name, &pair.before, &pair.after, Some(&pair.judgement), Of::Runs))
         .collect();
-    if args.format == Form::Markdown {
-        say!("A: {}\nB: {}\n", before.display(), after.display());
-    }
+    args.format.tell(&format!("A: {}\nB: {}\n", before.display(), after.display()));
     for pair in &judged.pairs {
         for difference in &pair.differences {
             complain!("compare: {}{difference}", prefix(&pair.name));
@@ -58,9 +56,7 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
             complain!("compare: left out, in {} alone: {name}", file.display());
         }
     }
-    if args.format == Form::Markdown {
-        tell_what_it_is_of(&judged, rule);
-    }
+    tell_what_it_is_of(args.format, &judged, rule);
     let is_complete = a.is_complete() && b.is_complete();
     Ok(match (is_complete, all.iter().any(Comparison::is_slower)) {
         (_, true) => SLOWER,
@@ -73,7 +69,7 @@ fn prefix(name: &str) -> String {
     if name.is_empty() { String::new() } else { format!("{name}: ") }
 }
 
-fn tell_what_it_is_of(judged: &judge::ReportJudgement<'_>, rule: Rule) {
+fn tell_what_it_is_of(form: Form, judged: &judge::ReportJudgement<'_>, rule: Rule) {
     let n_runs = |of: fn(&judge::ConfigurationJudgement<'_>) -> usize| {
         let counts: Vec<usize> = judged.pairs.iter().map(of).collect();
         let (least, most) =
@@ -81,18 +77,16 @@ fn tell_what_it_is_of(judged: &judge::ReportJudgement<'_>, rule: Rule) {
         let runs = if most == 1 { "run" } else { "runs" };
         if least == most { format!("{most} {runs}") } else { format!("{least} to {most} {runs}") }
     };
-    say!(
-        "\nOf {} of A and {} of B, measured apart. A change up to {:.1} never counts; the chance of a false alarm is {:.0} \
-         over all lines together.",
+    form.tell(&format!(
+        "\nOf {} of A and {} of B, measured apart. {}",
         n_runs(|pair| pair.before.len()),
         n_runs(|pair| pair.after.len()),
-        rule.noise(),
-        rule.alpha.as_share()
-    );
+        what_counts(rule)
+    ));
     if judged.pairs.iter().any(|pair| pair.judgement.is_of_one_sitting == Some(true)) {
-        say!(
+        form.tell(
             "All runs of a file are of one sitting: machines differ by some 2 % from day to day, which the intervals \
-             assume. Measure again on another day, or both in turn (--a and --b), to know it."
+             assume. Measure again on another day, or both in turn (--a and --b), to know it.",
         );
     }
 }

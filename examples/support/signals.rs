@@ -1,5 +1,4 @@
-//! Signals: the first one asks the sweep to stop and keeps what was measured, one that comes later ends the process at
-//! once.
+//! Signals: the first one asks the measuring to stop and keeps what was measured, a later one ends the process at once.
 
 use std::{
     sync::{
@@ -26,7 +25,7 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Stops the sweep.
+    /// Stops the measuring.
     pub fn cancel(&self) -> &Cancel {
         &self.cancel
     }
