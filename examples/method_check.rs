@@ -2,7 +2,8 @@
 //! `cargo run --release --example method_check -- -m model.gguf -p 512 -n 32 -d 0,4096`.
 //!
 //! Both methods measure the whole sweep in turn, round after round; a cell's figure in a round is the mean of its
-//! repetitions. Exit status: 0 they agree, 1 a cell differs by more than the tolerance or failed, 2 bad usage.
+//! repetitions. Exit status: 0 they agree or it is too noisy to tell, 1 a cell differs by more than the tolerance or
+//! failed, 2 bad usage.
 
 #[macro_use]
 #[path = "support/print.rs"]
@@ -30,7 +31,10 @@ use llama_bench_rs::{
 /// Both methods measure the whole sweep in turn, round after round. Without a model the synthetic tiny-gpt-oss is
 /// measured. Every flag has one value, but for -p, -n, -pg and -d.
 ///
-/// Exit status: 0 they agree, 1 a cell differs by more than the tolerance or failed, 2 bad usage.
+/// The methods agree in a cell if the whole 95 % interval of the ratio of their speeds lies within the tolerance.
+///
+/// Exit status: 0 they agree or it is too noisy to tell, 1 a cell differs by more than the tolerance or failed, 2 bad
+/// usage.
 #[derive(Debug, Parser)]
 #[command(name = "method_check", disable_version_flag = true)]
 struct Args {
@@ -139,8 +143,8 @@ fn push(all: &mut Vec<(Test, Vec<Duration>)>, cell: &Cell, time: Duration) {
 /// Prints both side by side; whether they agree.
 fn print(args: &Args, [fresh, rewind]: &[Found; 2]) -> bool {
     let mut agree = Agreement::Yes;
-    say!("| test | fresh context t/s | rewind t/s | ratio (95 % interval) |");
-    say!("| --- | ---: | ---: | ---: |");
+    say!("| test | fresh context t/s | rewind t/s | ratio (95 % interval) | the methods |");
+    say!("| --- | ---: | ---: | ---: | --- |");
     for ((test, before), (_, after)) in fresh.means.iter().zip(&rewind.means) {
         agree = agree.and(row(args, &test.to_string(), u64::from(test.kind.n_tokens()), before, after));
     }
@@ -160,7 +164,7 @@ fn print(args: &Args, [fresh, rewind]: &[Found; 2]) -> bool {
         "{}",
         match agree {
             Agreement::Yes => "the methods agree",
-            Agreement::Unknown => "too noisy to tell whether the methods agree: more --rounds tell",
+            Agreement::Unknown => "too noisy to tell whether the methods agree: use more --rounds",
             Agreement::No => "the methods do not agree",
         }
     );
@@ -176,8 +180,31 @@ enum Agreement {
 }
 
 impl Agreement {
+    /// From the ratio of the speeds and its interval: they agree if all of it lies within the tolerance, and do not if the
+    /// ratio lies beyond and is surely not 1.
+    fn of(speedup: f64, [lower, upper]: [f64; 2], tolerance: Share) -> Self {
+        let is_within = |ratio: f64| (ratio - 1.0).abs() <= tolerance.get();
+        if is_within(lower) && is_within(upper) {
+            Self::Yes
+        } else if is_within(speedup) || (lower <= 1.0 && upper >= 1.0) {
+            Self::Unknown
+        } else {
+            Self::No
+        }
+    }
+
     fn and(self, other: Self) -> Self {
         self.max(other)
+    }
+}
+
+impl std::fmt::Display for Agreement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Yes => "agree",
+            Self::Unknown => "too noisy to tell",
+            Self::No => "differ",
+        })
     }
 }
 
@@ -201,15 +228,29 @@ fn row(args: &Args, name: &str, n_tokens: u64, before: &[Duration], after: &[Dur
     let (ratio, agrees) = match comparison {
         Some(c) => {
             let (speedup, lower, upper) = (c.speedup.get(), c.lower.get(), c.upper.get());
-            let agreement = match (speedup - 1.0).abs() <= noise.get() {
-                true => Agreement::Yes,
-                false if lower <= 1.0 && upper >= 1.0 => Agreement::Unknown,
-                false => Agreement::No,
-            };
-            (format!("{speedup:.4} ({lower:.4} to {upper:.4})"), agreement)
+            (
+                format!("{speedup:.3} ({lower:.3} to {upper:.3})"),
+                Agreement::of(speedup, [lower, upper], noise),
+            )
         }
         None => ("one round tells no interval".into(), Agreement::Unknown),
     };
-    say!("| {name} | {} | {} | {ratio} |", show(before), show(after));
+    say!("| {name} | {} | {} | {ratio} | {agrees} |", show(before), show(after));
     agrees
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_agree_only_if_the_interval_says_so() {
+        let of = |speedup, bounds| Agreement::of(speedup, bounds, Share::percent(2));
+        assert_eq!(of(1.001, [0.99, 1.012]), Agreement::Yes);
+        assert_eq!(of(1.0, [0.0047, 135.9]), Agreement::Unknown, "a wide interval agrees with everything");
+        assert_eq!(of(0.999, [0.97, 1.01]), Agreement::Unknown);
+        assert_eq!(of(0.9, [0.7, 1.1]), Agreement::Unknown);
+        assert_eq!(of(0.9, [0.88, 0.92]), Agreement::No);
+        assert_eq!(of(1.01, [1.005, 1.015]), Agreement::Yes, "sure, and within the tolerance");
+    }
 }
