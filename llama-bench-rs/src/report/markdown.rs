@@ -21,7 +21,14 @@ pub(super) struct Markdown {
     reasons: Vec<String>,
     /// What is shown as a cell's speed.
     stat: Stat,
+    /// The file of each run, if there are several: the first column.
+    files: Vec<String>,
+    /// Runs that were begun.
+    n_begun: usize,
 }
+
+/// The column of a run's file.
+const FILE: &str = "file";
 
 /// A parameter that has a column only where it is worth one.
 struct Param {
@@ -37,13 +44,21 @@ impl Encode for Markdown {
         self.stat = stat;
     }
 
+    fn name_files(&mut self, names: &[String]) {
+        self.files = names.to_vec();
+    }
+
     fn announce(&mut self, runs: &[Flat]) {
         self.announced = runs.iter().filter_map(|run| run.to_map().ok()).collect();
     }
 
     fn begin(&mut self, out: &mut dyn Write, run: &Flat) -> Result<(), EncodeError> {
+        self.n_begun += 1;
         let map = run.to_map()?;
-        let wanted = columns(&[std::slice::from_ref(&map), &self.announced].concat());
+        let mut wanted = columns(&[std::slice::from_ref(&map), &self.announced].concat());
+        if !self.files.is_empty() {
+            wanted.insert(0, FILE);
+        }
         if self.columns.is_empty() || wanted.iter().any(|column| !self.columns.contains(column)) {
             if !self.columns.is_empty() {
                 writeln!(out)?;
@@ -51,8 +66,8 @@ impl Encode for Markdown {
             self.columns = wanted;
             let speed = self.stat.heading();
             let heading = |column: &'static str| if column == "t/s" { &speed } else { heading(column) };
-            write_line(out, self.columns.iter().map(|c| pad(heading(c), width(c))))?;
-            write_line(out, self.columns.iter().map(|c| rule(width(c))))?;
+            write_line(out, self.columns.iter().map(|c| pad(heading(c), self.width(c))))?;
+            write_line(out, self.columns.iter().map(|c| rule(self.width(c))))?;
         }
         let mut build = format!("build: {}", inline(&run.build_commit));
         // As llama-bench has it; 0 stands for a number that is not known.
@@ -70,7 +85,8 @@ impl Encode for Markdown {
         let mut cells = Vec::new();
         for column in self.columns.clone() {
             let value = self.value(column, row, &map);
-            cells.push(pad(&inline(&self.shortened(column, value)), width(column)));
+            let value = inline(&self.shortened(column, value));
+            cells.push(pad(&value, self.width(column)));
         }
         write_line(out, cells.into_iter())?;
         Ok(())
@@ -184,8 +200,14 @@ fn width(column: &str) -> isize {
 }
 
 impl Markdown {
+    fn width(&self, column: &str) -> isize {
+        let widest = || self.files.iter().map(|name| inline(name).chars().count()).max().unwrap_or(0);
+        if column == FILE { -(widest().max(FILE.len()) as isize) } else { width(column) }
+    }
+
     fn value(&mut self, column: &str, row: &Flat, map: &Map<String, Value>) -> String {
         match column {
+            FILE => self.n_begun.checked_sub(1).and_then(|n| self.files.get(n)).cloned().unwrap_or_default(),
             // Of a model that was not loaded the file's name is known and nothing else.
             "model" if row.model_type.is_empty() => file_name(&row.model_filename),
             "model" => row.model_type.clone(),

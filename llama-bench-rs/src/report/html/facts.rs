@@ -121,7 +121,9 @@ fn list(pairs: impl Iterator<Item = Pair>) -> Markup {
 
 /// The fields of configuration and build under their own names.
 fn fields(run: &Run) -> Vec<Pair> {
-    [of_part(&run.header.config), of_part(&run.header.build)].concat()
+    let file = Some(("file".to_owned(), run.header.read_from.clone())).filter(|(_, file)| !file.is_empty());
+    let parts = [of_part(&run.header.config), of_part(&run.header.build)].concat();
+    file.into_iter().chain(parts).collect()
 }
 
 /// The file type and what it comes to.
