@@ -1,4 +1,4 @@
-//! Tells how alike texts are: `cargo run --release --example embed -- -m embedding-model.gguf "a cat" "a kitten"`.
+//! Prints how similar texts are: `cargo run --release --example embed -- -m embedding-model.gguf "a cat" "a kitten"`.
 //!
 //! Turns each text into an embedding and prints the cosine similarity of every two. Texts are arguments, or lines of
 //! standard input; facts about the run go to standard error.
@@ -21,9 +21,9 @@ use llama_bench_rs::{
     report::terminal,
 };
 
-/// Tells how alike texts are, by the cosine similarity of their embeddings.
+/// Prints how similar texts are, by the cosine similarity of their embeddings.
 ///
-/// 1 is the same direction, 0 is unrelated. Without a model a tiny synthetic one is used, whose opinions are noise.
+/// 1 is the same direction, 0 is unrelated. Without -m, a tiny synthetic model is used, whose similarities are noise.
 #[derive(Debug, Parser)]
 #[command(name = "embed", disable_version_flag = true)]
 struct Args {
@@ -89,7 +89,7 @@ fn run(args: &Args) -> Result<(), Failed> {
     let backend = Backend::init()?;
     let params = args.model.one(&backend)?;
     if args.model.models.is_empty() {
-        complain!("No model is named with -m: the opinions of a synthetic one are noise.");
+        complain!("No model is named with -m: the similarities of a synthetic one are noise.");
     }
     let path = args.model.file("tiny-bert")?;
     let model = Model::load(&backend, &path, &params)?;
@@ -181,7 +181,7 @@ impl Embedder {
             }
             pooling => pooling,
         };
-        // All of a text is computed at once, so that what is pooled is whole.
+        // A text is computed at once, since pooling needs all of it.
         let n_tokens = u32::try_from(n_longest)?;
         let params = args
             .context

@@ -22,7 +22,7 @@ use crate::{
     write::{what_counts, write},
 };
 
-/// What the place of a mapped file's pages makes of the speed at most, where it was seen.
+/// The largest share of the speed that the place of a mapped file's pages was seen to make.
 const PLACEMENT: f64 = 0.09;
 
 /// The accepted chance that equal sides differ in any line, in percent.

@@ -30,7 +30,7 @@ impl Interrupt {
         &self.cancel
     }
 
-    /// The exit status that tells of the signal, if there was one: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
+    /// The exit status of the signal, if there was one: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
     pub fn status(&self) -> Option<u8> {
         let signal = self.signal.load(Ordering::Relaxed);
         (signal > 0).then(|| BY_SIGNAL + signal as u8)

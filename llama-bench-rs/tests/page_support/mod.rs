@@ -84,14 +84,14 @@ pub fn many(n: u32) -> Report {
     Report { runs: (0..n).map(|i| slower(&first, 4096 >> i, 1.0 + f64::from(i) / 10.0)).collect() }
 }
 
-/// The same beside busy neighbours: each repetition waited for a third of its time.
+/// The same beside busy neighbours: the threads of each repetition waited for a third of its time.
 pub fn busy(mut report: Report) -> Report {
     for cell in report.runs.iter_mut().flat_map(|run| &mut run.cells) {
         if let Outcome::Measured(measured) = &mut cell.outcome {
             for sample in &mut measured.samples {
                 let waited = Some(sample.elapsed / 3);
                 sample.disturbance =
-                    Some(Disturbance { n_threads: Some(1), waited, ..Disturbance::default() });
+                    Some(Disturbance { n_threads: Some(2), waited, ..Disturbance::default() });
             }
         }
     }

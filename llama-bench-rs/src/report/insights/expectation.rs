@@ -101,7 +101,7 @@ fn parse(text: &str) -> Result<Expectation, String> {
     let n_depth = n_depth.strip_prefix('d').unwrap_or(n_depth).parse();
     let n_depth = n_depth.map_err(|_| format!("what follows @ is not a number of tokens; {whole}"))?;
     let kind: TestKind = kind.parse().map_err(|_| format!("{kind:?} is not a test; {whole}"))?;
-    let ends = "write 50.. for at least 50 t/s, ..60 for at most 60, or 50..60";
+    let ends = "write tg32@4096=50.. for at least 50 t/s, ..60 for at most 60, or 50..60";
     let (low, high) = range.split_once("..").ok_or_else(|| format!("{range:?} is not a range: {ends}"))?;
     let bound = |text: &str, without: f64| match text.trim() {
         "" => Ok(without),
@@ -118,7 +118,9 @@ fn parse(text: &str) -> Result<Expectation, String> {
     if from >= to {
         let (low, high) = (low.trim(), high.trim());
         return Err(if from > to && !high.is_empty() {
-            format!("its upper end {high} is below its lower end {low}: write {high}..{low}")
+            format!(
+                "its upper end {high} is below its lower end {low}: write {high}..{low}, as in tg32@4096=50..60"
+            )
         } else {
             format!("its ends are equal, and no speed is that exact: {ends}")
         });
@@ -226,7 +228,7 @@ mod tests {
             ("tg8=0..0", "its ends are equal"),
             ("tg8=..", "every speed is 0 t/s or more"),
             ("tg8=0..", "every speed is 0 t/s or more"),
-            ("tg8=60", "\"60\" is not a range: write 50.. for at least"),
+            ("tg8=60", "\"60\" is not a range: write tg32@4096=50.. for at least"),
             ("tg8=x..60", "\"x\" is not a speed"),
             ("tg8=50..inf", "\"inf\" is not a speed"),
             ("tg8=-5..60", "\"-5\" is not a speed"),
