@@ -8,6 +8,8 @@
 #[macro_use]
 #[path = "support/print.rs"]
 mod print;
+#[path = "support/signals.rs"]
+mod signals;
 
 use std::{
     process::ExitCode,
@@ -19,11 +21,12 @@ use llama_bench_rs::{
     Error,
     bench::Sweep,
     cli::{self, ContextArgs, DefaultTests, ModelArgs, TestArgs, at_least_one},
-    llama::{Backend, ContextParams, LlamaError, Model},
+    llama::{Backend, LlamaError, Model},
     record::{Cell, Failure, Method, Test, TestKind},
     stats::{Comparison, Design, Samples, Threshold},
     units::{Share, TokensPerSecond},
 };
+use signals::Interrupt;
 
 /// Checks that rewinding gives the figures of llama-bench's own procedure. By default: prompts of 128 and generations of 16
 /// tokens at depths 0, 512 and 1024.
@@ -33,8 +36,10 @@ use llama_bench_rs::{
 ///
 /// The methods agree in a cell if the whole 95 % interval of the ratio of their speeds lies within the tolerance.
 ///
+/// Ctrl-C ends the measuring early: the rounds that are complete are compared.
+///
 /// Exit status: 0 they agree or it is too noisy to tell, 1 a cell differs by more than the tolerance or failed, 2 bad
-/// usage.
+/// usage, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "method_check", disable_version_flag = true)]
 struct Args {
@@ -61,7 +66,7 @@ const METHODS: [Method; 2] = [Method::FreshContext, Method::Rewind];
 
 fn main() -> ExitCode {
     match run(&cli::parse()) {
-        Ok(agree) => print::exit_code(if agree { 0 } else { 1 }),
+        Ok(status) => print::exit_code(status),
         Err(error @ (Error::Bench(_) | Error::Llama(LlamaError::Parameter { .. }))) => {
             complain!("method_check: {error}");
             ExitCode::from(2)
@@ -74,7 +79,7 @@ fn main() -> ExitCode {
 }
 
 /// What a method gave: the mean time of each cell in each round, the steady step, and the wall time of each round.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Found {
     means: Vec<(Test, Vec<Duration>)>,
     steady: Vec<(Test, Vec<Duration>)>,
@@ -82,7 +87,8 @@ struct Found {
     failures: Vec<String>,
 }
 
-fn run(args: &Args) -> Result<bool, Error> {
+/// The exit status.
+fn run(args: &Args) -> Result<u8, Error> {
     let backend = Backend::init()?;
     // Everything that can be wrong with the request is found before anything is loaded.
     let (params, context) = (args.model.one(&backend)?, args.context.one()?);
@@ -97,29 +103,37 @@ fn run(args: &Args) -> Result<bool, Error> {
         }
         .into());
     };
+    let interrupt = Interrupt::watch().map_err(|error| LlamaError::Unsupported {
+        what: "watching for Ctrl-C".into(),
+        why: error.to_string(),
+    })?;
     let model = Model::load(&backend, path, &params)?;
     let mut found = [Found::default(), Found::default()];
     for round in 0..args.rounds {
+        let mut with_round = found.clone();
         // Each method is as often the first one as the second.
         let turn = if round % 2 == 0 { [0, 1] } else { [1, 0] };
         for which in turn {
             complain!("method_check: round {} of {}: {}", round + 1, args.rounds, METHODS[which]);
-            measure(args, &model, &context, METHODS[which], &mut found[which])?;
+            let sweep = Sweep::new(&model).context(context.clone()).method(METHODS[which]);
+            measure(args, sweep.cancel(interrupt.cancel().clone()), &mut with_round[which])?;
         }
+        // A round that was cut has cells of one method alone.
+        if let Some(status) = interrupt.status() {
+            complain!("method_check: interrupted after {round} of {} rounds", args.rounds);
+            if round > 0 {
+                print(args, &found);
+            }
+            return Ok(status);
+        }
+        found = with_round;
     }
-    Ok(print(args, &found))
+    Ok(if print(args, &found) { 0 } else { 1 })
 }
 
-fn measure(
-    args: &Args,
-    model: &Model,
-    context: &ContextParams,
-    method: Method,
-    found: &mut Found,
-) -> Result<(), Error> {
+fn measure(args: &Args, sweep: Sweep<'_>, found: &mut Found) -> Result<(), Error> {
     let start = Instant::now();
-    let sweep = Sweep::new(model).context(context.clone()).repetitions(args.n_reps).method(method);
-    let report = args.tests.ask(sweep, TESTS).run()?;
+    let report = args.tests.ask(sweep.repetitions(args.n_reps), TESTS).run()?;
     found.walls.push(start.elapsed());
     for (_, cell) in report.cells() {
         match cell.time_summary() {
@@ -153,7 +167,8 @@ fn print(args: &Args, [fresh, rewind]: &[Found; 2]) -> bool {
             agree = agree.and(row(args, &format!("{test}, steady step"), 1, before, after));
         }
     }
-    let total = |found: &Found| found.walls.iter().sum::<Duration>().as_secs_f64() / f64::from(args.rounds);
+    let total =
+        |found: &Found| found.walls.iter().sum::<Duration>().as_secs_f64() / found.walls.len().max(1) as f64;
     let (slow, fast) = (total(fresh), total(rewind));
     say!("\ntime per round: {slow:.2} s fresh context, {fast:.2} s rewind ({:.2} of it)", fast / slow);
     for failure in fresh.failures.iter().chain(&rewind.failures) {
