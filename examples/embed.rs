@@ -1,4 +1,4 @@
-//! Tells how alike texts are: `cargo run --release --example embed -- -m embedding-model.gguf "a cat" "a kitten"`.
+//! Prints how similar texts are: `cargo run --release --example embed -- -m embedding-model.gguf "a cat" "a kitten"`.
 //!
 //! Turns each text into an embedding and prints the cosine similarity of every two. Texts are arguments, or lines of
 //! standard input; facts about the run go to standard error.
@@ -18,12 +18,13 @@ use clap::{Parser, ValueEnum};
 use llama_bench_rs::{
     cli::{self, ContextArgs, ModelArgs},
     llama::{Backend, Context, Model, Pooling, Token},
+    report::terminal,
     units::text::shortened,
 };
 
-/// Tells how alike texts are, by the cosine similarity of their embeddings.
+/// Prints how similar texts are, by the cosine similarity of their embeddings.
 ///
-/// 1 is the same direction, 0 is unrelated. Without a model a tiny synthetic one is used, whose opinions are noise.
+/// 1 is the same direction, 0 is unrelated. Without -m, a tiny synthetic model is used, whose similarities are noise.
 #[derive(Debug, Parser)]
 #[command(name = "embed", disable_version_flag = true)]
 struct Args {
@@ -36,7 +37,7 @@ struct Args {
     /// Pooling: mean, cls or last
     ///
     /// How the embeddings of a text's tokens become one; by default the model's own, else mean.
-    #[arg(long)]
+    #[arg(long, value_name = "HOW", value_parser = pooling)]
     pooling: Option<Pooling>,
     /// What to print
     #[arg(short, long = "output-format", value_enum, default_value_t = Format::Table)]
@@ -49,6 +50,16 @@ enum Format {
     Table,
     /// Texts, embeddings and similarities, all digits
     Json,
+}
+
+/// A way to pool that leaves one embedding for a text.
+fn pooling(name: &str) -> Result<Pooling, String> {
+    match name.parse() {
+        Ok(pooling @ (Pooling::Mean | Pooling::Cls | Pooling::Last)) => Ok(pooling),
+        Ok(Pooling::None) => Err("it leaves an embedding for each token: use mean, cls or last".into()),
+        Ok(Pooling::Rank) => Err("it leaves a score and no embedding: use mean, cls or last".into()),
+        Err(_) => Err("not a way to pool: use mean, cls or last".into()),
+    }
 }
 
 type Failed = Box<dyn Error>;
@@ -79,7 +90,7 @@ fn run(args: &Args) -> Result<(), Failed> {
     let backend = Backend::init()?;
     let params = args.model.one(&backend)?;
     if args.model.models.is_empty() {
-        complain!("No model is named with -m: the opinions of a synthetic one are noise.");
+        complain!("No model is named with -m: the similarities of a synthetic one are noise.");
     }
     let path = args.model.file("tiny-bert")?;
     let model = Model::load(&backend, &path, &params)?;
@@ -99,7 +110,11 @@ fn run(args: &Args) -> Result<(), Failed> {
     let similarities: Vec<Vec<f64>> =
         embeddings.iter().map(|a| embeddings.iter().map(|b| similarity(a, b)).collect()).collect();
     match args.output {
-        Format::Table => print_table(&texts, &similarities),
+        Format::Table => {
+            let is_terminal = io::stdout().is_terminal();
+            let width = is_terminal.then(|| terminal::Style::of(&io::stdout()).width);
+            print::out(format_args!("{}", table(&texts, &similarities, width)));
+        }
         Format::Json => {
             let all = serde_json::json!({
                 "model": path,
@@ -156,15 +171,10 @@ struct Embedder {
 impl Embedder {
     fn new(model: &Model, args: &Args, n_longest: usize) -> Result<Self, Failed> {
         let pooling = match args.pooling {
-            None | Some(Pooling::Rank) if model.pooling() == Pooling::Rank => {
-                return Err("this model is a reranker, which scores pairs and has no embeddings: take an embedding model, \
+            None if model.pooling() == Pooling::Rank => {
+                return Err("this model is a reranker, which scores pairs and has no embeddings: use an embedding model, \
                             or --pooling mean"
                     .into());
-            }
-            Some(Pooling::None) => {
-                return Err(
-                    "--pooling none leaves an embedding for each token: take mean, cls or last".into()
-                );
             }
             None if model.pooling() == Pooling::None => {
                 complain!("This is not an embedding model: the mean of its last layer is compared.");
@@ -172,7 +182,7 @@ impl Embedder {
             }
             pooling => pooling,
         };
-        // All of a text is computed at once, so that what is pooled is whole.
+        // A text is computed at once, since pooling needs all of it.
         let n_tokens = u32::try_from(n_longest)?;
         let params = args
             .context
@@ -218,13 +228,53 @@ fn say_facts(model: &Model, embedder: &Embedder, embeddings: &[Vec<f32>], n_toke
     );
 }
 
-/// One row and one column a text; the first two of three columns are numbers.
-fn print_table(texts: &[String], similarities: &[Vec<f64>]) {
-    let width = 6.max(texts.len().to_string().len());
-    let numbers: String = (1..=texts.len()).map(|i| format!(" {i:>width$}")).collect();
-    say!("{:>4}{numbers}  text", "");
-    for (i, (row, text)) in similarities.iter().zip(texts).enumerate() {
-        let row: String = row.iter().map(|similarity| format!(" {similarity:>width$.3}")).collect();
-        say!("{:>4}{row}  {}", i + 1, shortened(text, 40));
+/// One row and one column a text. Where a screen has no room for all columns, further ones stand below; texts are cut only
+/// there.
+fn table(texts: &[String], similarities: &[Vec<f64>], width: Option<usize>) -> String {
+    let (n, digits) = (texts.len(), texts.len().to_string().len());
+    let (first, column) = (digits.max(4), digits.max(6) + 1);
+    let longest = texts.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(first));
+    let n_beside = (room.saturating_sub(2 + longest.min(SHORTEST)) / column).clamp(1, n);
+    let text_room = room.saturating_sub(2 + n_beside * column).max(SHORTEST);
+    let mut table = String::new();
+    for from in (0..n).step_by(n_beside) {
+        let columns = from..(from + n_beside).min(n);
+        let numbers: String = columns.clone().map(|i| format!("{:>column$}", i + 1)).collect();
+        if from > 0 {
+            table.push('\n');
+        }
+        table += &format!("{:>first$}{numbers}  text\n", "");
+        for (i, (row, text)) in similarities.iter().zip(texts).enumerate() {
+            let row: String = row[columns.clone()].iter().map(|one| format!("{one:>column$.3}")).collect();
+            table += &format!("{:>first$}{row}  {}\n", i + 1, shortened(text, text_room));
+        }
     }
+    table
 }
+
+/// Characters of a text that are shown at least.
+const SHORTEST: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(n: usize, width: Option<usize>) -> String {
+        let texts: Vec<String> = (0..n).map(|i| format!("text {i} {}", "that goes on ".repeat(9))).collect();
+        table(&texts, &vec![vec![0.5; n]; n], width)
+    }
+
+    #[test]
+    fn a_table_fits_the_screen_and_has_every_pair() {
+        for (n, width) in [(2, 60), (3, 80), (12, 80), (40, 60), (3, 200)] {
+            let table = of(n, Some(width));
+            assert!(table.lines().all(|line| line.chars().count() <= width), "{n} at {width}: {table}");
+            assert_eq!(table.matches("0.500").count(), n * n, "{table}");
+        }
+    }
+
+    #[test]
+    fn texts_are_cut_only_for_a_screen() {
+        assert!(!of(12, None).contains('\u{2026}') && of(12, None).lines().count() == 13);
+        assert!(of(3, Some(80)).contains('\u{2026}') && !of(3, Some(400)).contains('\u{2026}'));

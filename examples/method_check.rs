@@ -2,11 +2,14 @@
 //! `cargo run --release --example method_check -- -m model.gguf -p 512 -n 32 -d 0,4096`.
 //!
 //! Both methods measure the whole sweep in turn, round after round; a cell's figure in a round is the mean of its
-//! repetitions. Exit status: 0 they agree, 1 a cell differs by more than the tolerance or failed, 2 bad usage.
+//! repetitions. Exit status: 0 they agree or it is too noisy to tell, 1 a cell differs by more than the tolerance or
+//! failed, 2 bad usage.
 
 #[macro_use]
 #[path = "support/print.rs"]
 mod print;
+#[path = "support/signals.rs"]
+mod signals;
 
 use std::{
     process::ExitCode,
@@ -18,11 +21,12 @@ use llama_bench_rs::{
     Error,
     bench::Sweep,
     cli::{self, ContextArgs, DefaultTests, ModelArgs, TestArgs, at_least_one},
-    llama::{Backend, ContextParams, LlamaError, Model},
+    llama::{Backend, LlamaError, Model},
     record::{Cell, Failure, Method, Test, TestKind},
     stats::{Design, Ratio, Samples},
     units::{Share, TokensPerSecond},
 };
+use signals::Interrupt;
 
 /// Checks that rewinding gives the figures of llama-bench's own procedure. By default: prompts of 128 and generations of 16
 /// tokens at depths 0, 512 and 1024.
@@ -30,7 +34,12 @@ use llama_bench_rs::{
 /// Both methods measure the whole sweep in turn, round after round. Without a model the synthetic tiny-gpt-oss is
 /// measured. Every flag has one value, but for -p, -n, -pg and -d.
 ///
-/// Exit status: 0 they agree, 1 a cell differs by more than the tolerance or failed, 2 bad usage.
+/// The methods agree in a cell if the whole 95 % interval of the ratio of their speeds lies within the tolerance.
+///
+/// Ctrl-C ends the measuring early: the rounds that are complete are compared.
+///
+/// Exit status: 0 they agree or it is too noisy to tell, 1 a cell differs by more than the tolerance or failed, 2 bad
+/// usage, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "method_check", disable_version_flag = true)]
 struct Args {
@@ -57,7 +66,7 @@ const METHODS: [Method; 2] = [Method::FreshContext, Method::Rewind];
 
 fn main() -> ExitCode {
     match run(&cli::parse()) {
-        Ok(agree) => print::exit_code(if agree { 0 } else { 1 }),
+        Ok(status) => print::exit_code(status),
         Err(error @ (Error::Bench(_) | Error::Llama(LlamaError::Parameter { .. }))) => {
             complain!("method_check: {error}");
             ExitCode::from(2)
@@ -70,7 +79,7 @@ fn main() -> ExitCode {
 }
 
 /// What a method gave: the mean time of each cell in each round, the steady step, and the wall time of each round.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Found {
     means: Vec<(Test, Vec<Duration>)>,
     steady: Vec<(Test, Vec<Duration>)>,
@@ -78,7 +87,8 @@ struct Found {
     failures: Vec<String>,
 }
 
-fn run(args: &Args) -> Result<bool, Error> {
+/// The exit status.
+fn run(args: &Args) -> Result<u8, Error> {
     let backend = Backend::init()?;
     // Everything that can be wrong with the request is found before anything is loaded.
     let (params, context) = (args.model.one(&backend)?, args.context.one()?);
@@ -93,29 +103,37 @@ fn run(args: &Args) -> Result<bool, Error> {
         }
         .into());
     };
+    let interrupt = Interrupt::watch().map_err(|error| LlamaError::Unsupported {
+        what: "watching for Ctrl-C".into(),
+        why: error.to_string(),
+    })?;
     let model = Model::load(&backend, path, &params)?;
     let mut found = [Found::default(), Found::default()];
     for round in 0..args.rounds {
+        let mut with_round = found.clone();
         // Each method is as often the first one as the second.
         let turn = if round % 2 == 0 { [0, 1] } else { [1, 0] };
         for which in turn {
             complain!("method_check: round {} of {}: {}", round + 1, args.rounds, METHODS[which]);
-            measure(args, &model, &context, METHODS[which], &mut found[which])?;
+            let sweep = Sweep::new(&model).context(context.clone()).method(METHODS[which]);
+            measure(args, sweep.cancel(interrupt.cancel().clone()), &mut with_round[which])?;
         }
+        // A round that was cut has cells of one method alone.
+        if let Some(status) = interrupt.status() {
+            complain!("method_check: interrupted after {round} of {} rounds", args.rounds);
+            if round > 0 {
+                print(args, &found);
+            }
+            return Ok(status);
+        }
+        found = with_round;
     }
-    Ok(print(args, &found))
+    Ok(if print(args, &found) { 0 } else { 1 })
 }
 
-fn measure(
-    args: &Args,
-    model: &Model,
-    context: &ContextParams,
-    method: Method,
-    found: &mut Found,
-) -> Result<(), Error> {
+fn measure(args: &Args, sweep: Sweep<'_>, found: &mut Found) -> Result<(), Error> {
     let start = Instant::now();
-    let sweep = Sweep::new(model).context(context.clone()).repetitions(args.n_reps).method(method);
-    let report = args.tests.ask(sweep, TESTS).run()?;
+    let report = args.tests.ask(sweep.repetitions(args.n_reps), TESTS).run()?;
     found.walls.push(start.elapsed());
     for (_, cell) in report.cells() {
         match cell.time_summary() {
@@ -139,8 +157,8 @@ fn push(all: &mut Vec<(Test, Vec<Duration>)>, cell: &Cell, time: Duration) {
 /// Prints both side by side; whether they agree.
 fn print(args: &Args, [fresh, rewind]: &[Found; 2]) -> bool {
     let mut agree = Agreement::Yes;
-    say!("| test | fresh context t/s | rewind t/s | ratio (95 % interval) |");
-    say!("| --- | ---: | ---: | ---: |");
+    say!("| test | fresh context t/s | rewind t/s | ratio (95 % interval) | the methods |");
+    say!("| --- | ---: | ---: | ---: | --- |");
     for ((test, before), (_, after)) in fresh.means.iter().zip(&rewind.means) {
         agree = agree.and(row(args, &test.to_string(), u64::from(test.kind.n_tokens()), before, after));
     }
@@ -149,7 +167,8 @@ fn print(args: &Args, [fresh, rewind]: &[Found; 2]) -> bool {
             agree = agree.and(row(args, &format!("{test}, steady step"), 1, before, after));
         }
     }
-    let total = |found: &Found| found.walls.iter().sum::<Duration>().as_secs_f64() / f64::from(args.rounds);
+    let total =
+        |found: &Found| found.walls.iter().sum::<Duration>().as_secs_f64() / found.walls.len().max(1) as f64;
     let (slow, fast) = (total(fresh), total(rewind));
     say!("\ntime per round: {slow:.2} s fresh context, {fast:.2} s rewind ({:.2} of it)", fast / slow);
     for failure in fresh.failures.iter().chain(&rewind.failures) {
@@ -160,7 +179,7 @@ fn print(args: &Args, [fresh, rewind]: &[Found; 2]) -> bool {
         "{}",
         match agree {
             Agreement::Yes => "the methods agree",
-            Agreement::Unknown => "too noisy to tell whether the methods agree: more --rounds tell",
+            Agreement::Unknown => "too noisy to tell whether the methods agree: use more --rounds",
             Agreement::No => "the methods do not agree",
         }
     );
@@ -176,8 +195,31 @@ enum Agreement {
 }
 
 impl Agreement {
+    /// From the ratio of the speeds and its interval: they agree if all of it lies within the tolerance, and do not if the
+    /// ratio lies beyond and is surely not 1.
+    fn of(speedup: f64, [lower, upper]: [f64; 2], tolerance: Share) -> Self {
+        let is_within = |ratio: f64| (ratio - 1.0).abs() <= tolerance.get();
+        if is_within(lower) && is_within(upper) {
+            Self::Yes
+        } else if is_within(speedup) || (lower <= 1.0 && upper >= 1.0) {
+            Self::Unknown
+        } else {
+            Self::No
+        }
+    }
+
     fn and(self, other: Self) -> Self {
         self.max(other)
+    }
+}
+
+impl std::fmt::Display for Agreement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Yes => "agree",
+            Self::Unknown => "too noisy to tell",
+            Self::No => "differ",
+        })
     }
 }
 
@@ -199,15 +241,29 @@ fn row(args: &Args, name: &str, n_tokens: u64, before: &[Duration], after: &[Dur
     let (ratio, agrees) = match ratio {
         Some(c) => {
             let (speedup, lower, upper) = (c.speedup.get(), c.bounds.lower().get(), c.bounds.upper().get());
-            let agreement = match (speedup - 1.0).abs() <= noise.get() {
-                true => Agreement::Yes,
-                false if lower <= 1.0 && upper >= 1.0 => Agreement::Unknown,
-                false => Agreement::No,
-            };
-            (format!("{speedup:.4} ({lower:.4} to {upper:.4})"), agreement)
+            (
+                format!("{speedup:.3} ({lower:.3} to {upper:.3})"),
+                Agreement::of(speedup, [lower, upper], noise),
+            )
         }
         None => ("one round tells no interval".into(), Agreement::Unknown),
     };
-    say!("| {name} | {} | {} | {ratio} |", show(before), show(after));
+    say!("| {name} | {} | {} | {ratio} | {agrees} |", show(before), show(after));
     agrees
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_agree_only_if_the_interval_says_so() {
+        let of = |speedup, bounds| Agreement::of(speedup, bounds, Share::percent(2));
+        assert_eq!(of(1.001, [0.99, 1.012]), Agreement::Yes);
+        assert_eq!(of(1.0, [0.0047, 135.9]), Agreement::Unknown, "a wide interval agrees with everything");
+        assert_eq!(of(0.999, [0.97, 1.01]), Agreement::Unknown);
+        assert_eq!(of(0.9, [0.7, 1.1]), Agreement::Unknown);
+        assert_eq!(of(0.9, [0.88, 0.92]), Agreement::No);
+        assert_eq!(of(1.01, [1.005, 1.015]), Agreement::Yes, "sure, and within the tolerance");
+    }
 }

@@ -2,7 +2,7 @@
 //! regression_study`. Takes about five minutes, in which nothing else should run.
 //!
 //! Every run is a quick sweep in a process of its own, as in a test; runs of the same configuration and runs slowed by
-//! 5 % take turns, so that both meet the same conditions. Each is held against baselines of the runs before it.
+//! 5 % take turns: both meet the same conditions. Each is compared with baselines of the runs before it.
 
 #[macro_use]
 #[path = "support/print.rs"]
@@ -126,9 +126,10 @@ impl Runs {
         }
         for pair in 0..args.pairs {
             for equal in [equal_goes_first(pair), !equal_goes_first(pair)] {
-                match equal {
-                    true => runs.equal.push(start_run(args, 0.0)?),
-                    false => runs.slowed.push(start_run(args, args.slowdown)?),
+                if equal {
+                    runs.equal.push(start_run(args, 0.0)?);
+                } else {
+                    runs.slowed.push(start_run(args, args.slowdown)?);
                 }
             }
         }

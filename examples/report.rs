@@ -15,12 +15,13 @@ use std::{
 
 use clap::{ArgGroup, Parser};
 use llama_bench_rs::{
-    cli,
-    record::Report,
+    cli::{self, OutputFormat},
+    record::{Report, Run},
     report::{
         self, Format, ReportError, Stat,
         answer::Answer,
-        insights::{self, Expectation, Verdict},
+        insights::{self, Expectation, Expected},
+        terminal::{self, Style},
     },
 };
 
@@ -28,13 +29,13 @@ use pages::{Beside, PageArgs};
 
 const SOME_FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
-const FALLS_SHORT: u8 = 3;
+const MISSED: u8 = 3;
 
 /// Reads results of this project or of llama-bench and shows them: as a page, as a picture, or in another format.
 ///
-/// Several files are put side by side, one row and one colour for each configuration. With neither --html nor --svg nor
-/// -o: the table on standard output. Exit status: 0 all cells measured, 1 some failed or something could not be read or
-/// written, 2 bad usage, 3 slower than expected.
+/// Several files are put side by side: one row and one colour for each configuration, and for each file that has it. With
+/// neither --html nor --svg nor -o: the table on standard output. Exit status: 0 all cells measured, 1 some failed or
+/// something could not be read or written, 2 bad usage, 3 slower or faster than expected.
 #[derive(Debug, Parser)]
 #[command(name = "report", disable_version_flag = true)]
 #[command(group(ArgGroup::new("written").multiple(true).args(["html", "svg"])))]
@@ -47,9 +48,9 @@ struct Args {
     /// Replace the files of --html and --svg
     #[arg(long, requires = "written")]
     force: bool,
-    /// Convert to standard output: json, jsonl, csv, sql, md
+    /// Format on standard output: json, jsonl, csv, sql, md, none, or term for a report that fits the terminal
     #[arg(short = 'o', long = "output-format", value_name = "FORMAT")]
-    format: Option<Format>,
+    format: Option<OutputFormat>,
     /// What Markdown shows as the speed of a test: mean (llama-bench's), median, or what this share of the repetitions
     /// reach, such as p90
     #[arg(long, value_name = "STAT", default_value = "mean")]
@@ -57,8 +58,8 @@ struct Args {
     /// Tell what was measured on, and what the figures mean
     #[arg(long)]
     explain: bool,
-    /// Hold every configuration against what is expected of a test, such as tg32@4096=50..; falling short makes exit
-    /// status 3
+    /// Hold every configuration against what is expected of a test, such as tg32@4096=50..; a speed that is surely outside
+    /// makes exit status 3
     #[arg(long, value_name = "TEST[@DEPTH]=LOW..HIGH", value_delimiter = ',')]
     expect: Vec<Expectation>,
     /// Print the JSON Schema of this project's JSON and stop
@@ -96,7 +97,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let mut failed_status = None;
     for file in &args.files {
         match read(file) {
-            Ok(found) => report.runs.extend(found.runs),
+            Ok(found) => report.runs.extend(from(file, found)),
             Err(failed) if args.files.len() == 1 => return Err(failed),
             Err((status, message)) => {
                 complain!("report: {message}");
@@ -112,22 +113,29 @@ fn run(args: &Args) -> Result<u8, Failed> {
         complain!("report: {message}");
         failed_status = failed_status.max(Some(SOME_FAILED));
     }
-    let nothing_asked = !args.pages.is_any();
-    if let Some(format) = args.format.or(nothing_asked.then_some(Format::Markdown)) {
-        match report::write_with(&report, format, args.stat, io::stdout().lock()) {
-            // Whoever reads has seen enough.
-            Err(ReportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            written => written.map_err(failed)?,
+    let printed = args.printed();
+    match printed {
+        OutputFormat::Rows(format) => {
+            match report::write_with(&report, format, args.stat, io::stdout().lock()) {
+                // Whoever reads has seen enough.
+                Err(ReportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                written => written.map_err(failed)?,
+            }
         }
+        OutputFormat::Terminal => {
+            let text = terminal::render_with(&report, &args.expect, Style::of(&io::stdout()));
+            print::out(format_args!("{text}"));
+        }
+        OutputFormat::Nothing => {}
     }
-    if args.explain || !args.expect.is_empty() {
+    // A terminal's report says both.
+    if printed != OutputFormat::Terminal && (args.explain || !args.expect.is_empty()) {
         explain(args, &report).or_else(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Ok(()),
             _ => Err(failed(error)),
         })?;
     }
-    let printed = args.format.or(nothing_asked.then_some(Format::Markdown));
-    if printed == Some(Format::Markdown) && !args.explain {
+    if printed == OutputFormat::Rows(Format::Markdown) && !args.explain {
         complain!("report: trust: {}", Answer::of(&report, &[]).headline.trust_line());
     }
     for (i, run) in report.runs.iter().enumerate() {
@@ -136,11 +144,9 @@ fn run(args: &Args) -> Result<u8, Failed> {
             complain!("report: {which}{doubt}");
         }
     }
-    let falls_short = |expected: &Expectation| {
-        expected.check_report(&report).iter().any(|expected| expected.verdict == Verdict::FallsShort)
-    };
+    let is_missed = |expected: &Expectation| expected.check_report(&report).iter().any(Expected::is_missed);
     Ok(match (failed_status, report.is_complete()) {
-        _ if args.expect.iter().any(falls_short) => FALLS_SHORT,
+        _ if args.expect.iter().any(is_missed) => MISSED,
         (Some(status), _) => status,
         (None, true) => 0,
         (None, false) => SOME_FAILED,
@@ -149,8 +155,27 @@ fn run(args: &Args) -> Result<u8, Failed> {
 
 impl Args {
     fn beside(&self) -> Beside<'_> {
-        Beside { on_stdout: self.format.map(|_| "leave out -o"), files: &[], replaces: self.force }
+        let on_stdout = match self.format {
+            None | Some(OutputFormat::Nothing) => None,
+            Some(_) => Some("leave out -o"),
+        };
+        Beside { on_stdout, files: &[], replaces: self.force }
     }
+
+    /// What standard output gets: the table unless something else is asked for.
+    fn printed(&self) -> OutputFormat {
+        let table = OutputFormat::Rows(Format::Markdown);
+        self.format.unwrap_or(if self.pages.is_any() { OutputFormat::Nothing } else { table })
+    }
+}
+
+/// The runs of a file under its name.
+fn from(file: &Path, report: Report) -> impl Iterator<Item = Run> {
+    let name = if file == Path::new("-") { "standard input".into() } else { file.display().to_string() };
+    report.runs.into_iter().map(move |mut run| {
+        run.header.read_from.clone_from(&name);
+        run
+    })
 }
 
 /// After the Markdown table, where that was written; standard error where a script reads standard output.
@@ -161,10 +186,11 @@ fn explain(args: &Args, report: &Report) -> io::Result<()> {
         let judged = args.expect.iter().flat_map(|expectation| expectation.check_report(report));
         judged.map(|expected| format!("{expected}\n")).collect()
     };
-    let is_for_people = matches!(args.format, None | Some(Format::Markdown));
-    match is_for_people && !args.pages.is_on_stdout() {
-        true => write!(io::stdout().lock(), "\n{text}"),
-        false => write!(io::stderr().lock(), "{text}"),
+    let is_for_people = matches!(args.format, None | Some(OutputFormat::Rows(Format::Markdown)));
+    if is_for_people && !args.pages.is_on_stdout() {
+        write!(io::stdout().lock(), "\n{text}")
+    } else {
+        write!(io::stderr().lock(), "{text}")
     }
 }
 

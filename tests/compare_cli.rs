@@ -133,6 +133,101 @@ fn flags_on_the_line_are_of_both_sides() {
     assert!(again.err.contains("holds results already") && again.err.contains("--force"), "{}", again.err);
 }
 
+/// Runs it until it has said something, then sends SIGINT; `None` where the signal is ignored.
+#[cfg(unix)]
+fn interrupted(command: &mut std::process::Command, says: &str) -> Option<Ran> {
+    use std::{
+        io::{BufRead, BufReader, Read},
+        process::{Command, Stdio},
+    };
+
+    if support::is_ignored(2) {
+        println!("SKIPPED: SIGINT is ignored here, and by every child");
+        return None;
+    }
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut err, mut text) = (BufReader::new(child.stderr.take().unwrap()), String::new());
+    while !text.contains(says) {
+        assert!(err.read_line(&mut text).unwrap() > 0, "it ended by itself: {text}");
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    err.read_to_string(&mut text).unwrap();
+    let ran = support::read(child.wait_with_output().unwrap());
+    Some(Ran { err: text, ..ran })
+}
+
+/// Two loads are done when it is interrupted: they are compared, and all that was measured is in the file.
+#[test]
+#[cfg(unix)]
+fn an_interruption_keeps_the_loads_that_are_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("both.jsonl");
+    let mut command = example("compare");
+    command.args(["--shape", "tiny-llama", "--b", "-fa 1", "--loads", "100000", "-o", "term", "--output"]);
+    let Some(ran) = interrupted(command.arg(&file).args(SMALL), "load 3 of 100000") else { return };
+    assert_eq!(ran.status, 130, "{}", ran.err);
+    let line = ran.err.lines().find(|line| line.contains("compare: interrupted after "));
+    let line = line.unwrap_or_else(|| panic!("{}", ran.err));
+    let n: usize = line.split(' ').nth(3).unwrap().parse().unwrap();
+    assert!(n >= 2 && line.ends_with(" of 100000 loads, which are compared"), "{line}");
+    let joined = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(joined.contains(&format!("Of {n} loads of each side, in turn")), "{}", ran.out);
+    assert!(ran.out.lines().any(|line| line.starts_with("pp16 ")), "{}", ran.out);
+    // What was cut is in the file too.
+    let rows = fs::read_to_string(&file).unwrap();
+    assert!(rows.lines().count() >= 2 * 2 * n, "{rows}");
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interruption_in_the_first_load_has_nothing_to_compare() {
+    let mut command = example("compare");
+    command.args([
+        "--shape",
+        "tiny-llama",
+        "--b",
+        "-fa 1",
+        "-p",
+        "16",
+        "-n",
+        "0",
+        "-t",
+        "1",
+        "-r",
+        "100000000",
+    ]);
+    let Some(ran) = interrupted(&mut command, "load 1 of ") else { return };
+    assert_eq!(ran.status, 130, "{}", ran.err);
+    assert!(ran.err.contains("interrupted in the first load: there is nothing to compare"), "{}", ran.err);
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interruption_keeps_the_rounds_of_a_check_of_methods() {
+    let mut command = example("method_check");
+    command.args(["--shape", "tiny-llama", "--rounds", "100000"]).args(SMALL);
+    let Some(ran) = interrupted(&mut command, "round 3 of 100000") else { return };
+    assert_eq!(ran.status, 130, "{}", ran.err);
+    assert!(ran.err.contains("interrupted after ") && ran.err.contains(" of 100000 rounds"), "{}", ran.err);
+    assert!(ran.out.contains("| pp16 |") && ran.out.contains("time per round: "), "{}", ran.out);
+}
+
+#[test]
+fn a_terminal_gets_a_table_of_its_width() {
+    let folder = tempfile::tempdir().unwrap();
+    let [before, after] = two_files(folder.path());
+    for width in ["60", "80", "200"] {
+        let ran = run(example("compare").args([&before, &after, "-o", "term"]).env("COLUMNS", width));
+        assert_eq!(ran.status, 3, "{}", ran.err);
+        let most: usize = width.parse().unwrap();
+        // A path is one word.
+        let lines = ran.out.lines().filter(|line| !line.contains(folder.path().to_str().unwrap()));
+        let wide: Vec<&str> = lines.filter(|line| line.chars().count() > most).collect();
+        assert!(wide.is_empty(), "{width}: {wide:?}");
+        assert!(ran.out.contains("% slower") && ran.out.contains("B over A"), "{}", ran.out);
+    }
+}
+
 /// A file of three runs of the small sweep, and one in which every generation took a thousand times as long.
 fn two_files(folder: &Path) -> [String; 2] {
     let measured = folder.join("measured.jsonl");

@@ -8,6 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use llama_bench_rs::gguf::{Shape, Synthetic};
 use support::{Ran, example, read, run, tiny_model};
 
 /// With one thread, so that tests do not fight for cores.
@@ -69,13 +70,9 @@ fn lines_of_standard_input_are_turns_of_one_conversation() {
     assert_eq!(ran.status, 0, "{}", ran.err);
     assert_eq!(ran.out.lines().filter(|line| !line.is_empty()).count(), 3, "{:?}", ran.out);
     let [first, second, third] = figures(&ran.err)[..] else { panic!("{}", ran.err) };
-    assert!(!first.contains("already"), "{first}");
+    assert!(!first.contains("reused"), "{first}");
     for (before, after) in [(first, second), (second, third)] {
-        assert_eq!(
-            number_before(after, " more in the context already"),
-            number_before(before, " of 4096 tokens"),
-            "{after}"
-        );
+        assert_eq!(number_before(after, " reused)"), number_before(before, " of 4096 tokens"), "{after}");
     }
 }
 
@@ -88,7 +85,9 @@ fn commands_do_what_they_say() {
     assert_eq!(ran.status, 0, "{}", ran.err);
     for said in [
         "nothing was answered yet",
-        "6 tokens generated",
+        "added up over 2 answers:\n",
+        " reused from earlier turns\n",
+        "  6 tokens generated",
         "took back the last prompt",
         "no prompt to take back",
         "no system message",
@@ -106,6 +105,44 @@ fn commands_do_what_they_say() {
     }
     // one, its continuation, two, //slash; nothing after /quit.
     assert_eq!(figures(&ran.err).iter().filter(|line| line.starts_with('[')).count(), 4, "{}", ran.err);
+}
+
+#[test]
+fn a_context_of_another_size_than_asked_for_is_told() {
+    for (asked, holds) in [("64", "256"), ("300", "512"), ("1", "256")] {
+        let ran = run(&mut generate(&["-p", "x", "-n", "1", "-c", asked]));
+        let note = format!("[-c {asked}: the context holds {holds} tokens, since llama.cpp rounds up");
+        assert!(ran.status == 0 && ran.err.contains(&note), "no {note:?} in {}", ran.err);
+    }
+    for asked in ["256", "0"] {
+        let ran = run(&mut generate(&["-p", "x", "-n", "1", "-c", asked]));
+        assert!(ran.status == 0 && !ran.err.contains("-c "), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_model_without_a_template_that_can_be_used_is_told_in_one_plain_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole.gguf");
+    Synthetic::new(Shape::preset("tiny-llama").unwrap()).vocabulary(true).write_to(&whole).unwrap();
+    let whole = std::fs::read(whole).unwrap();
+    for (name, find, replace, says) in [
+        ("without", "chat_template", "chat_otherwise", "this model has no chat template"),
+        ("unknown", "%}<|im_start|>", "%}<|xx_start|>", "llama.cpp does not know this model's chat template"),
+    ] {
+        let mut bytes = whole.clone();
+        let places: Vec<usize> =
+            (0..whole.len()).filter(|&at| whole[at..].starts_with(find.as_bytes())).collect();
+        assert!(!places.is_empty(), "{find} is not in the file");
+        for at in places {
+            bytes[at..at + find.len()].copy_from_slice(&replace.as_bytes()[..find.len()]);
+        }
+        let path = folder.path().join(format!("{name}.gguf"));
+        std::fs::write(&path, bytes).unwrap();
+        let ran = run(&mut generate(&["-m", path.to_str().unwrap(), "-p", "x", "-n", "2"]));
+        let line = format!("[{says}: prompts are sent as they are; --chat-template NAME sets one]");
+        assert!(ran.status == 0 && ran.err.lines().any(|one| one == line), "{name}: {}", ran.err);
+    }
 }
 
 #[test]

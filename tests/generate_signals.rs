@@ -5,7 +5,7 @@
 mod support;
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{BufRead, BufReader, PipeReader, Read, Write},
     os::fd::OwnedFd,
     process::{Child, Command, ExitStatus, Stdio},
@@ -91,13 +91,8 @@ impl Chat {
     }
 }
 
-/// Whether this process, and with it its children, was started with SIGINT ignored.
 fn is_ignored() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let is_ignored = mask
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| mask >> 1 & 1 == 1);
+    let is_ignored = support::is_ignored(2);
     if is_ignored {
         println!("SKIPPED: SIGINT is ignored here, and by every child");
     }
@@ -116,7 +111,7 @@ fn it_stops_the_answer_and_the_chat_goes_on() {
         chat.interrupt();
         chat.wait_for("[stopped; /more continues the answer]\n");
         chat.type_line("/stats");
-        chat.wait_for("first token after");
+        chat.wait_for("  first token after");
         chat.wait_for("\n");
     }
     chat.type_line("/quit");
@@ -157,24 +152,7 @@ fn a_terminal_gets_prompts_and_is_asked_before_turns_are_dropped() {
     for (prompt, answer, then) in
         [("one", "n", "[nothing was dropped"), ("two", "y", "[dropped the "), ("three", "", "[dropped the ")]
     {
-        // Until it does not fit.
-        loop {
-            chat.type_line(prompt);
-            let is_full = loop {
-                let mut line = Vec::new();
-                chat.output.read_until(b'\n', &mut line).unwrap();
-                let line = String::from_utf8_lossy(&line);
-                if line.contains("is full") {
-                    break true;
-                }
-                if line.contains(" generated") {
-                    break false;
-                }
-            };
-            if is_full {
-                break;
-            }
-        }
+        fill(&mut chat, prompt);
         chat.wait_for("to make room? Y/n] ");
         chat.type_line(answer);
         chat.wait_for(then);
@@ -183,4 +161,50 @@ fn a_terminal_gets_prompts_and_is_asked_before_turns_are_dropped() {
     chat.type_line("/quit");
     let (status, said) = chat.ended();
     assert!(status.success(), "{said}");
+}
+
+/// Reads lines until one says that the context is full, asking again after each answer.
+fn fill(chat: &mut Chat, prompt: &str) {
+    loop {
+        chat.type_line(prompt);
+        loop {
+            let mut line = Vec::new();
+            assert!(
+                chat.output.read_until(b'\n', &mut line).unwrap() > 0,
+                "it ended before the context was full"
+            );
+            let line = String::from_utf8_lossy(&line);
+            if line.contains("is full") {
+                return;
+            }
+            if line.contains(" generated") {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_typed_at_a_question_is_done_afterwards() {
+    let mut chat = Chat::at_terminal(&["-c", "256", "-n", "10", "-t", "1", "--temp", "0"]);
+    chat.wait_for("Ctrl-C stops an answer]\n> ");
+    fill(&mut chat, "one");
+    chat.wait_for("to make room? Y/n] ");
+    // A command that only tells is done at once, and the question stays.
+    chat.type_line("/stats");
+    chat.wait_for("first token after");
+    chat.wait_for("to make room? Y/n] ");
+    chat.type_line("hi");
+    chat.wait_for("[this will be the next prompt; answer y or n first]");
+    chat.wait_for("to make room? Y/n] ");
+    chat.type_line("y");
+    chat.wait_for("[dropped the ");
+    chat.wait_for("> hi\n");
+    chat.wait_for(" generated");
+    chat.wait_for("> ");
+    fill(&mut chat, "two");
+    chat.wait_for("to make room? Y/n] ");
+    chat.type_line("/quit");
+    let (status, said) = chat.ended();
+    assert!(status.success() && said.contains("[nothing was dropped"), "{said}");
 }

@@ -129,3 +129,13 @@ fn failures_are_on_the_page() {
     let page = fs::read_to_string(page).unwrap();
     assert!(page.contains("broken.gguf") && page.contains("failed"), "{page}");
 }
+
+/// Whoever names an upper end wants to hear of what lies beyond it, as of what falls short.
+#[test]
+fn a_speed_beyond_either_end_of_what_was_expected_is_status_3() {
+    for (expected, says) in [("tg4=1e12..", "falls short"), ("tg4=..0.001", "exceeds")] {
+        let ran = small_sweep(&["-o", "term", "--expect", expected]);
+        assert_eq!(ran.status, 3, "{expected}: {}", ran.err);
+        assert!(ran.out.contains(says), "{expected}: {}", ran.out);
+    }
+}

@@ -148,6 +148,59 @@ fn files_are_put_side_by_side() {
     assert_eq!(both, each.iter().sum::<usize>());
 }
 
+/// Two files of one configuration were "run 1 of 2" and "run 2 of 2".
+#[test]
+fn files_of_one_configuration_have_their_names_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags =
+        ["--shape", "tiny-llama", "-p", "16", "-n", "4", "-r", "2", "-t", "1", "-d", "0,32", "-o", "jsonl"];
+    let rows = support::sweep(flags).out;
+    for name in ["before.jsonl", "after.jsonl"] {
+        fs::write(folder.path().join(name), &rows).unwrap();
+    }
+    let files = ["before.jsonl", "after.jsonl"];
+    let (status, table, err) = said(&run(folder.path(), &files));
+    assert_eq!(status, Some(0), "{err}");
+    assert!(table.starts_with("| file         | model "), "{table}");
+    for (name, n_rows) in [("| before.jsonl |", 4), ("| after.jsonl  |", 4)] {
+        assert_eq!(table.matches(name).count(), n_rows, "{name}: {table}");
+    }
+    let (_, page, _) = said(&run(folder.path(), &[&files[..], &["--html", "-"]].concat()));
+    let (_, screen, _) = said(&run(folder.path(), &[&files[..], &["-o", "term"]].concat()));
+    for (what, text) in [("page", &page), ("terminal", &screen)] {
+        for name in files {
+            assert!(text.contains(name), "{what}: no {name}: {text}");
+        }
+        assert!(!text.contains("run 1 of 2"), "{what}: {text}");
+    }
+    let (_, picture, _) = said(&run(folder.path(), &[&files[..], &["--svg", "-"]].concat()));
+    assert!(files.iter().all(|name| picture.contains(name)), "{picture}");
+    // One file needs no name, and no other format has a column for it.
+    let (_, one, _) = said(&run(folder.path(), &files[..1]));
+    assert!(one.starts_with("| model "), "{one}");
+    let (_, json, _) = said(&run(folder.path(), &[&files[..], &["-o", "jsonl"]].concat()));
+    assert!(!json.contains("before.jsonl"), "{json}");
+}
+
+#[test]
+fn a_terminals_report_fits_its_width_and_judges_what_was_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!("{FIXTURES}/llama-bench.json");
+    let test = report::read_file(&file).unwrap().report.runs[0].cells[0].test;
+    let expected = format!("{test}=..0.001");
+    for width in ["60", "80", "200"] {
+        let mut command = support::example("report");
+        command.args([&file, "-o", "term", "--expect", &expected]).current_dir(folder.path());
+        let ran = support::run(command.env("COLUMNS", width));
+        assert_eq!(ran.status, 3, "beyond the upper end: {}", ran.err);
+        assert!(ran.out.contains("at most 0.001 t/s") && ran.out.contains("exceeds"), "{}", ran.out);
+        let most: usize = width.parse().unwrap();
+        assert!(ran.out.lines().all(|line| line.chars().count() <= most), "{width}: {}", ran.out);
+    }
+    let (status, out, err) = said(&run(folder.path(), &[&file, "-o", "none"]));
+    assert_eq!((status, out.as_str()), (Some(0), ""), "{err}");
+}
+
 #[test]
 fn damage_is_named_with_file_and_line() {
     let folder = tempfile::tempdir().unwrap();

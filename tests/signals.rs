@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde_json::Value;
-use support::{Ran, example, tiny_model};
+use support::{Ran, example, is_ignored, tiny_model};
 
 /// More than can be measured before the signal comes.
 const LONG: [&str; 12] = ["-p", "8", "-n", "8", "-d", "0-400+4", "-r", "200", "-t", "1", "--order", "blocks"];
@@ -20,14 +20,6 @@ const N_CELLS: usize = 202;
 fn send(child: &Child, signal: &str) {
     let kill = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
-}
-
-/// Whether this process, and with it its children, was started with the signal ignored, as nohup does.
-fn is_ignored(number: u32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| mask >> (number - 1) & 1 == 1)
 }
 
 /// Starts a sweep and waits until the text of its first cell has come.

@@ -19,8 +19,10 @@ use crate::write::Form;
 /// compare before.json after.json compares what was measured earlier, each configuration of the first file with the same
 /// one of the second. Files of several runs (sweep --runs 3) have verdicts; one run on each side cannot tell.
 ///
+/// Ctrl-C ends the measuring early: the loads that are complete are compared.
+///
 /// Exit status: 0 B is not slower, 1 a cell failed or something could not be read or written, 2 bad usage, 3 B is slower
-/// in a test.
+/// in a test, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "compare", disable_version_flag = true)]
 pub struct Args {
@@ -60,7 +62,9 @@ pub struct Args {
     /// Exit status 0 although B is slower
     #[arg(long, help_heading = "Statistics")]
     pub allow_slower: bool,
-    /// As md, json, jsonl, csv or none
+    /// As md, term, json, jsonl, csv or none
+    ///
+    /// term fits the width of the terminal.
     #[arg(
         short = 'o',
         long = "output-format",

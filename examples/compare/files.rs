@@ -18,7 +18,7 @@ use crate::{
     args::Args,
     bad_usage,
     lines::{Comparison, Of},
-    write::{Form, write},
+    write::{Form, what_counts, write},
 };
 
 /// Compares the files and prints what they say; the exit status.
@@ -43,9 +43,7 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
         .iter()
         .map(|pair| Comparison::new(&pair.name, &pair.before, &pair.after, Some(&pair.judgement), Of::Runs))
         .collect();
-    if args.format == Form::Markdown {
-        say!("A: {}\nB: {}\n", before.display(), after.display());
-    }
+    args.format.tell(&format!("A: {}\nB: {}\n", before.display(), after.display()));
     for pair in &judged.pairs {
         for difference in &pair.differences {
             complain!("compare: {}{difference}", prefix(&pair.name));
@@ -57,9 +55,7 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
             complain!("compare: left out, in {} alone: {name}", file.display());
         }
     }
-    if args.format == Form::Markdown {
-        tell_what_it_is_of(&judged, rule);
-    }
+    tell_what_it_is_of(args.format, &judged, rule);
     let is_complete = a.is_complete() && b.is_complete();
     Ok(match (is_complete, all.iter().any(Comparison::is_slower)) {
         (_, true) => SLOWER,
@@ -72,19 +68,19 @@ fn prefix(name: &str) -> String {
     if name.is_empty() { String::new() } else { format!("{name}: ") }
 }
 
-fn tell_what_it_is_of(judged: &judge::ReportJudgement<'_>, rule: Rule) {
+fn tell_what_it_is_of(form: Form, judged: &judge::ReportJudgement<'_>, rule: Rule) {
     let n_runs = |of: fn(&judge::ConfigurationJudgement<'_>) -> usize| {
         words::counts(judged.pairs.iter().map(of), "run")
     };
-    say!(
+    form.tell(&format!(
         "\nOf {} of A and {} of B, measured apart. {rule} p is corrected for the number of lines.",
         n_runs(|pair| pair.before.len()),
         n_runs(|pair| pair.after.len()),
-    );
+    ));
     if judged.pairs.iter().any(|pair| pair.judgement.is_of_one_sitting == Some(true)) {
-        say!(
+        form.tell(
             "All runs of a file are of one sitting: machines differ by some 2 % from day to day, which the intervals \
-             assume. Measure again on another day, or both in turn (--a and --b), to know it."
+             assume. Measure again on another day, or both in turn (--a and --b), to know it.",
         );
     }
 }

@@ -18,6 +18,9 @@ mod lines;
 mod measure;
 mod progress;
 mod side;
+#[path = "../support/signals.rs"]
+mod signals;
+mod table;
 mod write;
 
 use std::process::ExitCode;

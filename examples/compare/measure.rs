@@ -6,7 +6,7 @@ use llama_bench_rs::{
     bench::{Loaded, Loads, PageCache, Plan},
     judge::{self, Rule},
     llama::Backend,
-    record::{Report, Run},
+    record::{Cell, Report, Run},
     report::{FileSink, Format},
     units::{Probability, Share, words},
 };
@@ -18,7 +18,8 @@ use crate::{
     lines::{Comparison, Of},
     progress::Progress,
     side::{Side, n_bytes},
-    write::{Form, write},
+    signals::Interrupt,
+    write::{what_counts, write},
 };
 
 /// What the place of a mapped file's pages makes of the speed at most, where it was seen.
@@ -45,37 +46,69 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
         tell_plan(&plans, bytes, n_loads);
         return Ok(0);
     }
-    if args.format == Form::Markdown {
-        say!("A: {}\nB: {}\n", a.name(), b.name());
-    }
+    args.format.tell(&format!("A: {}\nB: {}\n", a.name(), b.name()));
+    let interrupt = Interrupt::watch().map_err(bad_usage)?;
     let progress = Progress::new(n_loads, args.quiet);
     let mut tell = |load| progress.load(load);
-    let measured = Loads::new(n_loads)
+    let mut measured = Loads::new(n_loads)
         .side(&paths[0], &a.model, |sweep| a.ask(args, sweep))
         .side(&paths[1], &b.model, |sweep| b.ask(args, sweep))
         .observer(&mut tell)
+        .cancel(interrupt.cancel().clone())
         .run()?;
+    let kept = file.map_or(Ok(()), |file| keep(file, &measured.sides));
+    let interrupted = interrupt.status();
+    if let Some(status) = interrupted {
+        leave_out_begun(&mut measured.sides);
+        let n_complete = measured.sides.first().map_or(0, |side| side.runs.len());
+        if n_complete == 0 {
+            let message = "interrupted in the first load: there is nothing to compare".into();
+            return Err(Failed { message, status });
+        }
+        complain!("compare: interrupted after {n_complete} of {n_loads} loads, which are compared");
+    }
     let [of_a, of_b] = &measured.sides[..] else {
         return Err(Failed { message: "a side was not measured".into(), status: SOME_FAILED });
     };
-    let kept = file.map_or(Ok(()), |file| keep(file, [of_a, of_b]));
     let rule = rule(args, &measured.page_cache);
     let judged = judge::compare_paired(&runs(of_a), &runs(of_b), rule);
     let comparison = Comparison::new("", &runs(of_a), &runs(of_b), judged.as_ref().ok(), Of::Loads);
     write(args.format, std::slice::from_ref(&comparison))?;
-    if args.format == Form::Markdown {
-        if let Err(error) = &judged {
-            say!("\nNothing can be compared: {error}");
-        }
-        tell_what_it_is_of(args, &measured, rule);
+    if let Err(error) = &judged {
+        args.format.tell(&format!("\nNothing can be compared: {error}"));
     }
+    tell_what_it_is_of(args, &measured, rule);
     kept?;
+    if let Some(status) = interrupted {
+        return Ok(status);
+    }
     let is_complete = measured.sides.iter().all(Report::is_complete);
     Ok(match (is_complete, comparison.is_slower()) {
         (_, true) => SLOWER,
         (true, false) => 0,
         (false, false) => SOME_FAILED,
     })
+}
+
+/// Drops the load that an interruption cut, of every side. A cell that fails in every load does not make it one.
+fn leave_out_begun(sides: &mut [Report]) {
+    let is_cut = |side: &Report| {
+        let Some((last, before)) = side.runs.split_last() else { return false };
+        let fails_always = |test| {
+            let mut cells = before.iter().flat_map(|run| &run.cells);
+            cells.any(|cell| cell.test == test && cell.failure().is_some())
+        };
+        let is_cut = |cell: &Cell| {
+            let has_failed = cell.failure().is_some() && !fails_always(cell.test);
+            has_failed || cell.cut_short(&last.header.config).is_some()
+        };
+        last.cells.iter().any(is_cut)
+    };
+    if sides.iter().any(is_cut) {
+        for side in sides {
+            side.runs.pop();
+        }
+    }
 }
 
 fn runs(side: &Report) -> Vec<&Run> {
@@ -120,22 +153,20 @@ fn tell_plan(plans: &[Plan; 2], bytes: u64, n_loads: u32) {
 
 fn tell_what_it_is_of(args: &Args, measured: &Loaded, rule: Rule) {
     let n_loads = measured.sides.first().map_or(0, |side| side.runs.len());
-    say!(
-        "\nOf {} of each side, in turn, in fresh contexts; with {} in each. {rule} p is corrected for the number of lines.",
+    args.format.tell(&format!(
+        "\nOf {} of each side, in turn, in fresh contexts, with {} in each. {rule} p is corrected for the number of lines.",
         words::count(n_loads, "load"),
         words::count(args.n_reps, "repetition")
-    );
+    ));
     match &measured.page_cache {
-        PageCache::Redrawn => {
-            say!(
-                "The mapped files were read from disk again for each load, so that their pages lay elsewhere."
-            );
-        }
-        PageCache::Kept(why) => say!(
-            "Both sides map files whose pages lay in the same place in every load, since {why}. That alone can make {:.0} \
-             of the speed: smaller differences have no verdict. Copy the files to a disk, or take -lm none.",
-            PLACEMENT
+        PageCache::Redrawn => args.format.tell(
+            "The mapped files were read from disk again for each load: their pages lay elsewhere each time.",
         ),
+        PageCache::Kept(why) => args.format.tell(&format!(
+            "Both sides map files whose pages lay in the same place in every load, since {why}. That alone can make {:.0} \
+             of the speed: smaller differences have no verdict. Copy the files to a disk, or use -lm none.",
+            PLACEMENT
+        )),
         _ => {}
     }
 }
@@ -155,7 +186,7 @@ fn open(path: &Path, force: bool) -> Result<FileSink, Failed> {
         .map_err(|e| Failed { message: format!("--output {}: {e}", path.display()), status: BAD_USAGE })
 }
 
-fn keep(mut file: FileSink, sides: [&Report; 2]) -> Result<(), Failed> {
+fn keep(mut file: FileSink, sides: &[Report]) -> Result<(), Failed> {
     for run in sides.iter().flat_map(|side| &side.runs) {
         file.begin(&run.header)?;
         file.curve(&run.curve);

@@ -54,8 +54,10 @@ impl Side {
         let args = read(line, own).map_err(|error| {
             let text = error.to_string();
             let text = text.trim_start_matches("error: ");
-            // The rest tells of a help that a side does not have.
-            named(&text.split("\n\n").next().unwrap_or(text).trim())
+            // The rest names --help, which a side does not have.
+            let tip = text.split_once("  tip: ").map_or("", |(_, tip)| tip.lines().next().unwrap_or(tip));
+            let problem = text.split("\n\n").next().unwrap_or(text).trim();
+            if tip.is_empty() { named(&problem) } else { named(&format!("{problem}; {tip}")) }
         })?;
         let model = args.model.one(backend).map_err(|e| named(&e))?;
         let context = args.context.one().map_err(|e| named(&e))?;
@@ -213,6 +215,11 @@ mod tests {
             ("compare -m a.gguf", "-m 'a", "a quote has no end"),
             ("compare -m a.gguf", "slowed=nan", "is not a percentage"),
             ("compare -m a.gguf", "-p 9", "-p"),
+            (
+                "compare -m a.gguf",
+                "-fb 0",
+                "unexpected argument '-fb' found; a similar argument exists: '-fa'",
+            ),
             ("compare", "--shape gpt-9", "\"gpt-9\""),
             ("compare --file-type q99", "", "\"q99\""),
         ] {

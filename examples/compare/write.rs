@@ -1,19 +1,25 @@
 //! The comparison as a table for people or as rows for scripts.
 
-use std::str::FromStr;
+use std::{io, str::FromStr};
 
-use llama_bench_rs::{judge::Bounds, judge::Verdict, units::Speedup};
+use llama_bench_rs::{
+    judge::{Bounds, Verdict},
+    report::terminal::Style,
+    units::Speedup,
+};
 use serde_json::{Value, json};
 
 use crate::{
     Failed, SOME_FAILED,
     lines::{Comparison, Line},
+    table,
 };
 
 /// A form of the comparison.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Form {
     Markdown,
+    Terminal,
     Json,
     Jsonl,
     Csv,
@@ -26,24 +32,45 @@ impl FromStr for Form {
     fn from_str(name: &str) -> Result<Self, String> {
         Ok(match name {
             "md" => Self::Markdown,
+            "term" => Self::Terminal,
             "json" => Self::Json,
             "jsonl" => Self::Jsonl,
             "csv" => Self::Csv,
             "none" => Self::Nothing,
             _ => {
                 return Err(format!(
-                    "{name:?} is not a format of a comparison: write md, json, jsonl, csv or none"
+                    "{name:?} is not a format of a comparison: write md, term, json, jsonl, csv or none"
                 ));
             }
         })
     }
 }
 
+impl Form {
+    /// Prints a text that belongs to the table, in lines as wide as the terminal; nothing if scripts read standard output.
+    pub fn tell(self, text: &str) {
+        match self {
+            Self::Markdown => say!("{text}"),
+            Self::Terminal => crate::print::out(format_args!("{}", table::wrapped(text, width()))),
+            Self::Json | Self::Jsonl | Self::Csv | Self::Nothing => {}
+        }
+    }
+}
+
+/// Columns of standard output.
+fn width() -> usize {
+    Style::of(&io::stdout()).width
+}
+
 /// Prints all comparisons to standard output.
 pub fn write(form: Form, all: &[Comparison]) -> Result<(), Failed> {
     let rows = || all.iter().flat_map(|one| one.lines.iter().map(|line| row(one, line)));
     match form {
-        Form::Markdown => all.iter().for_each(table),
+        Form::Markdown => all.iter().for_each(markdown),
+        Form::Terminal => {
+            let tables: Vec<String> = all.iter().map(|one| table::table(one, width())).collect();
+            crate::print::out(format_args!("{}", tables.join("\n")));
+        }
         Form::Json => {
             let rows: Vec<String> = rows().map(|row| format!("  {}", object(&row))).collect();
             say!("[\n{}\n]", rows.join(",\n"));
@@ -55,7 +82,18 @@ pub fn write(form: Form, all: &[Comparison]) -> Result<(), Failed> {
     Ok(())
 }
 
-fn table(one: &Comparison) {
+/// What a verdict of change needs.
+pub fn what_counts(rule: Rule) -> String {
+    format!(
+        "A change counts if it exceeds {:.1} and p is under {}. p is corrected for the number of lines: the chance of any \
+         false alarm is {:.0}.",
+        rule.noise(),
+        rule.alpha.get(),
+        rule.alpha.as_share()
+    )
+}
+
+fn markdown(one: &Comparison) {
     if !one.name.is_empty() {
         say!("### {}\n", one.name);
     }
@@ -68,11 +106,20 @@ fn table(one: &Comparison) {
     say!("| test | A t/s | B t/s | B over A (95 % interval between {}) | p | verdict |", one.of.plural());
     say!("| --- | ---: | ---: | ---: | ---: | --- |");
     for line in &one.lines {
-        let rate = |rate: Option<f64>| rate.map_or_else(String::new, |rate| format!("{rate:.2}"));
         let speedup = line.speedup.map_or_else(String::new, |speedup| change(speedup, line.bounds));
-        let p = line.p_value.map_or_else(String::new, |p| format!("{p:.4}"));
-        say!("| {} | {} | {} | {speedup} | {p} | {} |", line.name, rate(line.a), rate(line.b), line.says);
+        let [a, b, p] = [rate(line.a), rate(line.b), p_value(line)];
+        say!("| {} | {a} | {b} | {speedup} | {p} | {} |", line.name, line.says);
     }
+}
+
+/// Tokens per second, or nothing.
+pub fn rate(rate: Option<f64>) -> String {
+    rate.map_or_else(String::new, |rate| format!("{rate:.2}"))
+}
+
+/// The p value of a line, or nothing.
+pub fn p_value(line: &Line) -> String {
+    line.p_value.map_or_else(String::new, |p| p.to_string())
 }
 
 /// `1.032 (1.010 to 1.055)`.

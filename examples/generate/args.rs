@@ -33,8 +33,8 @@ pub struct Args {
     /// Chat template, by its text or by a name that llama.cpp knows (chatml, llama3), in place of the model's own
     #[arg(long, value_name = "TEMPLATE", conflicts_with_all = ["chat_template_file", "raw"])]
     pub chat_template: Option<String>,
-    /// The same from a file
-    #[arg(long, value_name = "FILE", conflicts_with = "raw")]
+    /// Chat template from a file
+    #[arg(long, value_name = "FILE", conflicts_with = "raw", hide_short_help = true)]
     pub chat_template_file: Option<PathBuf>,
     /// Take prompts as they are, without a chat template
     #[arg(long)]
@@ -57,8 +57,8 @@ pub struct Args {
     /// Grammar (GBNF) that every answer must follow
     #[arg(long, value_name = "GRAMMAR", conflicts_with = "grammar_file")]
     pub grammar: Option<String>,
-    /// The same from a file
-    #[arg(long, value_name = "FILE")]
+    /// Grammar from a file
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub grammar_file: Option<PathBuf>,
     /// Never choose the tokens that end an answer
     #[arg(long)]

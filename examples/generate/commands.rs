@@ -28,11 +28,11 @@ pub enum Command {
 /// What `/help` shows.
 pub const HELP: &str = "\
 /help          lists the commands
-/stats         speed and use of the context
+/stats         shows speed and use of the context
 /more          continues the last answer where it was cut
 /undo          takes back the last prompt and its answer
 /drop [N]      drops the N oldest turns (default 1) to make room
-/system [TEXT] shows what the model is told first, or changes it; /system - removes it
+/system [TEXT] shows the system message, or sets it; /system - removes it
 /history       shows the conversation
 /reset         begins a new conversation
 /quit          ends the chat, as Ctrl-D does
@@ -40,6 +40,11 @@ pub const HELP: &str = "\
 Ctrl-C stops the answer; at the prompt it ends the chat.";
 
 impl Command {
+    /// Whether it changes nothing.
+    pub fn only_tells(&self) -> bool {
+        matches!(self, Self::Help | Self::Stats | Self::History | Self::System(None) | Self::Wrong(_))
+    }
+
     /// The command in a line; `None` if the line is a prompt.
     pub fn parse(line: &str) -> Option<Self> {
         let line = line.trim();
@@ -99,6 +104,11 @@ mod tests {
             let Some(Command::Wrong(why)) = parse(wrong) else { panic!("{wrong} is taken") };
             assert!(why.starts_with(wrong.split(' ').next().unwrap()), "{why}");
         }
+    }
+
+    #[test]
+    fn help_fits_80_columns() {
+        assert_eq!(HELP.lines().find(|line| line.chars().count() > 80), None);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Lines of input, which may be of any bytes.
 
-use std::io::{self, BufRead};
+use std::{
+    collections::VecDeque,
+    io::{self, BufRead},
+};
 
 /// The next line.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,11 +20,31 @@ pub enum Line {
 #[derive(Default)]
 pub struct Lines {
     n_read: usize,
+    /// What was typed at a question and is no answer to it.
+    kept: VecDeque<String>,
 }
 
 impl Lines {
-    /// Waits for the next line.
-    pub fn next(&mut self, mut reader: impl BufRead) -> io::Result<Line> {
+    /// Puts a line back that was read too soon: it is the next one, behind those put back before.
+    pub fn keep(&mut self, line: String) {
+        self.kept.push_back(line);
+    }
+
+    /// The first line that was put back, if there is one.
+    pub fn kept(&self) -> Option<&str> {
+        self.kept.front().map(String::as_str)
+    }
+
+    /// The next line: one that was put back, or else one to wait for.
+    pub fn next(&mut self, reader: impl BufRead) -> io::Result<Line> {
+        match self.kept.pop_front() {
+            Some(line) => Ok(Line::Text(line)),
+            None => self.read(reader),
+        }
+    }
+
+    /// Waits for the next line of the reader, whatever was put back.
+    pub fn read(&mut self, mut reader: impl BufRead) -> io::Result<Line> {
         let mut bytes = Vec::new();
         if reader.read_until(b'\n', &mut bytes)? == 0 {
             return Ok(Line::End);
@@ -66,5 +89,20 @@ mod tests {
         assert!(why.contains("line 4") && why.contains("0xff at column 1"), "{why}");
         assert_eq!(lines.next(&mut input).unwrap(), Line::Text("last".into()));
         assert_eq!(lines.next(&mut input).unwrap(), Line::End);
+    }
+
+    #[test]
+    fn what_was_typed_too_soon_comes_next_and_in_order() {
+        let mut input = &b"one\ntwo\ny\nthree\n"[..];
+        let mut lines = Lines::default();
+        for text in ["one", "two"] {
+            assert_eq!(lines.read(&mut input).unwrap(), Line::Text(text.into()));
+            lines.keep(text.into());
+        }
+        assert_eq!(lines.read(&mut input).unwrap(), Line::Text("y".into()), "the answer to a question");
+        for text in ["one", "two", "three"] {
+            assert_eq!(lines.kept(), Some(text).filter(|text| *text != "three"));
+            assert_eq!(lines.next(&mut input).unwrap(), Line::Text(text.into()));
+        }
     }
 }

@@ -41,7 +41,7 @@ impl State {
         if is_repeated {
             Request::Repeated
         } else if self.is_answering {
-            // The computation does not heed it: devices may finish what they have begun first.
+            // The computation does not stop at once: a device may finish what it has begun.
             if is_stopping { Request::End } else { Request::Stop }
         } else if is_within(self.ended.take(), TOO_LATE) {
             Request::Late

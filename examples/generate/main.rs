@@ -25,11 +25,11 @@ use std::{
 
 use args::Args;
 use commands::Command;
-use input::{Line, Lines};
+use input::Line;
 use llama_bench_rs::{
     chat::Conversation,
     cli,
-    llama::{Backend, ChatTemplate, Context, Model},
+    llama::{Backend, ChatTemplate, Context, LlamaError, Model},
 };
 use session::{Session, Turned};
 
@@ -73,13 +73,9 @@ fn run(args: Args) -> Result<u8, Box<dyn Error>> {
 
 /// Answers the lines of standard input.
 fn converse(session: &mut Session) -> Result<u8, Box<dyn Error>> {
-    let mut lines = Lines::default();
     let mut status = 0;
     loop {
-        if session.is_interactive() {
-            print::err(format_args!("> "));
-        }
-        let line = match lines.next(io::stdin().lock())? {
+        let line = match session.next_line()? {
             Line::Text(line) => line,
             Line::Refused(why) => {
                 complain!("[{why}]");
@@ -121,6 +117,9 @@ fn conversation(args: &Args) -> Result<Conversation, Box<dyn Error>> {
     let sampler = sampling::sampler(args, grammar.as_deref(), &model)?;
     let template = if args.raw { None } else { given.or_else(|| own_template(&model)) };
     let mut chat = Conversation::new(Context::new(&model, &context)?, sampler, template)?;
+    if let Some(note) = other_capacity(args.n_ctx, chat.capacity()) {
+        complain!("[{note}]");
+    }
     chat.set_system(args.system.clone());
     Ok(chat)
 }
@@ -141,12 +140,32 @@ fn text_or_file(
     }
 }
 
-fn own_template(model: &Model) -> Option<ChatTemplate> {
-    match ChatTemplate::of(model) {
-        Ok(template) => Some(template),
-        Err(error) => {
-            complain!("[prompts are taken as they are: {error}; --chat-template names one]");
-            None
-        }
+/// What to say of a context that holds more or fewer tokens than `-c` asked for.
+fn other_capacity(asked: u32, capacity: u32) -> Option<String> {
+    // 0 asks for as many as there are.
+    if asked == 0 || asked == capacity {
+        return None;
     }
+    let why = if capacity > asked {
+        "llama.cpp rounds up to a multiple of 256"
+    } else {
+        "this model has learned no more positions"
+    };
+    Some(format!("-c {asked}: the context holds {capacity} tokens, since {why}"))
+}
+
+fn own_template(model: &Model) -> Option<ChatTemplate> {
+    let error = match ChatTemplate::of(model) {
+        Ok(template) => return Some(template),
+        Err(error) => error,
+    };
+    let why = match error {
+        LlamaError::Text { .. } if model.chat_template(None).is_none() => {
+            "this model has no chat template".into()
+        }
+        LlamaError::Text { .. } => "llama.cpp does not know this model's chat template".into(),
+        error => error.to_string(),
+    };
+    complain!("[{why}: prompts are sent as they are; --chat-template NAME sets one]");
+    None
 }

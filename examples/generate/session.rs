@@ -2,7 +2,7 @@
 
 use std::{
     error::Error,
-    io::{self, BufRead, Write},
+    io::{self, Write},
     ops::ControlFlow,
 };
 
@@ -15,6 +15,7 @@ use llama_bench_rs::{
 use crate::{
     args::{Args, WhenFull},
     commands::{Command, HELP},
+    input::{Line, Lines},
     interrupts::Interrupts,
     print,
     stats::{self, Totals},
@@ -36,13 +37,26 @@ pub struct Session {
     chat: Conversation,
     interrupts: Interrupts,
     totals: Totals,
+    lines: Lines,
     is_interactive: bool,
 }
 
 impl Session {
     pub fn new(args: Args, chat: Conversation, is_interactive: bool) -> io::Result<Self> {
         let interrupts = Interrupts::watch(chat.stop_flag(), is_interactive)?;
-        Ok(Self { args, chat, interrupts, totals: Totals::default(), is_interactive })
+        let (totals, lines) = (Totals::default(), Lines::default());
+        Ok(Self { args, chat, interrupts, totals, lines, is_interactive })
+    }
+
+    /// The next line of standard input, asked for at a terminal.
+    pub fn next_line(&mut self) -> io::Result<Line> {
+        if self.is_interactive {
+            print::err(format_args!("> "));
+            if let Some(line) = self.lines.kept() {
+                complain!("{line}");
+            }
+        }
+        self.lines.next(io::stdin().lock())
     }
 
     pub fn is_interactive(&self) -> bool {
@@ -194,20 +208,7 @@ impl Session {
             WhenFull::Drop => true,
             WhenFull::Stop => false,
             WhenFull::Ask if !self.is_interactive => true,
-            WhenFull::Ask => {
-                // Anything else is rather the next prompt, typed too soon.
-                loop {
-                    print::err(format_args!("[drop {what} to make room? Y/n] "));
-                    let mut answer = String::new();
-                    let n_read = io::stdin().lock().read_line(&mut answer).unwrap_or(0);
-                    match &*answer.trim().to_ascii_lowercase() {
-                        _ if n_read == 0 => break false,
-                        "" | "y" | "yes" => break true,
-                        "n" | "no" => break false,
-                        _ => complain!("[answer y or n]"),
-                    }
-                }
-            }
+            WhenFull::Ask => self.is_confirmed(&format!("[drop {what} to make room? Y/n] "))?,
         };
         if is_wanted {
             self.drop_now(n_turns)?;
@@ -215,6 +216,35 @@ impl Session {
             complain!("[nothing was dropped: /drop, /reset, --when-full drop or a larger -c make room]");
         }
         Ok(is_wanted)
+    }
+
+    /// Asks until there is an answer. What was typed for the chat and not for the question is done afterwards.
+    fn is_confirmed(&mut self, question: &str) -> Result<bool, Box<dyn Error>> {
+        loop {
+            print::err(format_args!("{question}"));
+            let text = match self.lines.read(io::stdin().lock())? {
+                Line::End => return Ok(false),
+                Line::Refused(why) => {
+                    complain!("[{why}]");
+                    continue;
+                }
+                Line::Text(text) => text,
+            };
+            match (&*text.trim().to_ascii_lowercase(), Command::parse(&text)) {
+                ("" | "y" | "yes", _) => return Ok(true),
+                ("n" | "no", _) => return Ok(false),
+                (_, Some(command)) if command.only_tells() => self.command(command)?,
+                // Whoever wants to drop other turns, begin anew or end does not want this.
+                (_, Some(_)) => {
+                    self.lines.keep(text);
+                    return Ok(false);
+                }
+                (_, None) => {
+                    complain!("[this will be the next prompt; answer y or n first]");
+                    self.lines.keep(text);
+                }
+            }
+        }
     }
 
     fn drop_now(&mut self, n_turns: usize) -> Result<(), Box<dyn Error>> {

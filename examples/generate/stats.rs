@@ -47,21 +47,23 @@ impl Totals {
             lines.push("nothing was answered yet".into());
             return lines.join("\n");
         }
+        lines.push(format!("added up over {}:", count(self.n_answers.into(), "answer")));
         lines.push(format!(
-            "{} processed{}, {} already in the context",
+            "  {} processed{}",
             count(self.n_processed, "prompt token"),
             at(TokensPerSecond::from_elapsed(self.n_processed, self.processing)),
-            self.n_kept
         ));
+        if self.n_kept > 0 {
+            lines.push(format!("  {} reused from earlier turns", count(self.n_kept, "prompt token")));
+        }
         lines.push(format!(
-            "{} generated{} in {}",
+            "  {} generated{}",
             count(self.n_generated, "token"),
             at(TokensPerSecond::from_elapsed(self.n_steps, self.generating)),
-            count(self.n_answers, "answer")
         ));
         if let (Some(least), Some(most)) = (self.first_tokens.iter().min(), self.first_tokens.iter().max()) {
             let most = if most > least { format!(" to {}", duration(*most)) } else { String::new() };
-            lines.push(format!("first token after {}{most}", duration(*least)));
+            lines.push(format!("  first token after {}{most}", duration(*least)));
         }
         lines.join("\n")
     }
@@ -75,7 +77,7 @@ pub fn line(answer: &Answer) -> String {
     }
     let mut prompt = format!("{}{}", count(answer.n_processed, "prompt token"), at(answer.processing_rate()));
     if answer.n_kept > 0 {
-        prompt.push_str(&format!(" ({} more in the context already)", answer.n_kept));
+        prompt.push_str(&format!(" ({} reused)", answer.n_kept));
     }
     parts.push(prompt);
     parts.push(format!("{} generated{}", answer.n_generated, at(answer.generation_rate())));

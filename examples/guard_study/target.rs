@@ -158,11 +158,10 @@ fn shown(output: &Output) -> String {
 /// What became of the guard, from what its process printed; `None` if it could not judge.
 fn verdict(text: &str) -> Option<Verdict> {
     let says = |what: &str| text.lines().any(|line| line.contains("guard \"main\": ") && line.contains(what));
-    match has_passed(text)? {
-        true if says("inconclusive") => Some(Verdict::Inconclusive),
-        true => Some(Verdict::Passed),
-        false => says("got slower").then_some(Verdict::Failed),
+    if !has_passed(text)? {
+        return says("got slower").then_some(Verdict::Failed);
     }
+    Some(if says("inconclusive") { Verdict::Inconclusive } else { Verdict::Passed })
 }
 
 /// Whether the guard passed, whatever the other tests did; `None` if it did not run.

@@ -104,7 +104,7 @@ fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Whether two paths name one file, as far as that can be told.
+/// Whether two paths name one file. Links between files are not followed.
 fn is_same(one: &Path, other: &Path) -> bool {
     let whole = |path: &Path| match (path.parent(), path.file_name()) {
         (Some(folder), Some(name)) => {
@@ -121,7 +121,7 @@ fn check_file(flag: &str, path: &Path, replaces: bool) -> Result<(), String> {
     let unwritable = |why: &dyn std::fmt::Display| format!("{flag}: cannot write {}: {why}", path.display());
     let is_there = path.exists();
     if is_there && !path.is_file() {
-        // Into a pipe nothing is written before its time.
+        // A pipe cannot be tried without writing to it.
         return if path.is_dir() { Err(unwritable(&"it is a folder")) } else { Ok(()) };
     }
     if is_there && !replaces && path.metadata().is_ok_and(|file| file.len() > 0) {
@@ -132,7 +132,7 @@ fn check_file(flag: &str, path: &Path, replaces: bool) -> Result<(), String> {
     }
     OpenOptions::new().append(true).create(true).open(path).map_err(|error| unwritable(&error))?;
     if !is_there {
-        // Nothing is known yet that belongs into it.
+        // It was made to try whether it can be.
         let _ = fs::remove_file(path);
     }
     Ok(())

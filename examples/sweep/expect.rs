@@ -4,7 +4,7 @@ use llama_bench_rs::{
     bench::Plan,
     cli::OutputFormat,
     record::Report,
-    report::insights::{Expectation, Verdict},
+    report::insights::{Expectation, Expected},
 };
 
 use crate::{Failed, args::Args, bad_usage, output::print_beside};
@@ -13,7 +13,7 @@ use crate::{Failed, args::Args, bad_usage, output::print_beside};
 pub struct ExpectArgs {
     /// Tokens per second that a test should reach
     ///
-    /// Such as pp2048=2000..3000 or tg32@4096=50..; falling short makes exit status 3.
+    /// Such as pp2048=2000..3000 or tg32@4096=50..; a speed that is surely outside makes exit status 3.
     #[arg(long, value_name = "TEST=LOW..HIGH", value_delimiter = ',')]
     pub expect: Vec<Expectation>,
 }
@@ -31,7 +31,8 @@ impl ExpectArgs {
         }
     }
 
-    /// Tells how every configuration stands to every expectation, if the insights do not say it anyway; whether one falls short.
+    /// Tells how every configuration stands to every expectation, if the insights do not say it anyway; whether one is
+    /// missed.
     pub fn judge(&self, report: &Report, args: &Args) -> bool {
         let judged: Vec<_> =
             self.expect.iter().flat_map(|expectation| expectation.check_report(report)).collect();
@@ -40,6 +41,6 @@ impl ExpectArgs {
             let lines: Vec<String> = judged.iter().map(ToString::to_string).collect();
             print_beside(args.out.format, &format!("\n{}", lines.join("\n")));
         }
-        judged.iter().any(|expected| expected.verdict == Verdict::FallsShort)
+        judged.iter().any(Expected::is_missed)
     }
 }

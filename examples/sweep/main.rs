@@ -20,6 +20,7 @@ mod progress;
 mod remarks;
 mod runs;
 mod screen;
+#[path = "../support/signals.rs"]
 mod signals;
 mod silent;
 mod source;

@@ -140,7 +140,7 @@ fn several_configurations_are_compared_with_the_first() {
             &format!("{} 551 ms 552 ms 552 ms 552 ms 11.1 ms", names[0]),
             "At depth 32768:",
             "Side by side",
-            "the list of the best tells",
+            "The list of the best says which differences are sure",
             "configuration empty context @ d4096",
             "compared with",
             "-10.0 %",

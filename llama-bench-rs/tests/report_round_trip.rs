@@ -180,6 +180,8 @@ fn header() -> impl Strategy<Value = Header> {
                 clock_overhead: next(times),
                 n_decoded_tokens: next(wide),
             },
+            // No file holds its own name.
+            read_from: String::new(),
         }
     })
 }

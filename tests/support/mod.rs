@@ -96,3 +96,12 @@ pub fn tiny_model(folder: &Path) -> PathBuf {
     Synthetic::new(Shape::preset("tiny-llama").unwrap()).write_to(&path).unwrap();
     path
 }
+
+/// Whether this process, and with it its children, was started with the signal ignored, as nohup does.
+#[cfg(unix)]
+pub fn is_ignored(number: u32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (number - 1) & 1 == 1)
+}

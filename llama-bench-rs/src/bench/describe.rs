@@ -53,6 +53,7 @@ pub(super) fn without_model(
         load: Load::default(),
         placement: None,
         timing: Timing::default(),
+        read_from: String::new(),
     }
 }
 

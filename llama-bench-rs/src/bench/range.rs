@@ -51,6 +51,15 @@ pub enum RangeError {
 
 crate::error::debug_like_display!(RangeError);
 
+/// A range with its ends exchanged: `1-9+2` for `9-1+2`.
+fn turned(part: &str) -> String {
+    let (ends, step) = part.split_at(part.find(['+', '*']).unwrap_or(part.len()));
+    match ends.rsplit_once('-') {
+        Some((start, end)) => format!("{end}-{start}{step}"),
+        None => part.to_owned(),
+    }
+}
+
 /// Reads a list of numbers and ranges; values are at most `i32::MAX`, as llama.cpp's are.
 ///
 /// # Errors
@@ -194,7 +203,11 @@ mod tests {
         assert!(of("5,0-9+0").contains("\"0-9+0\"") && of("5,0-9+0").contains("does not advance"));
         assert!(of("0-8*2").contains("does not advance") && of("1-8*1").contains("does not advance"));
         assert!(of("5,9-1").contains("\"9-1\" in \"5,9-1\": the end is before the start: write 1-9"));
-        assert!(of("9-1+2").ends_with("write 1-9+2"));
+        for (list, remedy) in [("9-1", "1-9"), ("5,9-1+2", "1-9+2"), ("64-1*2", "1-64*2")] {
+            let said = of(list);
+            assert!(said.ends_with(&format!("the end is before the start: write {remedy}")), "{said}");
+            assert!(parse(remedy).is_ok());
+        }
         assert!(of("2147483648").contains("too large") && of("99999999999999999999").contains("too large"));
         assert!(of("0-2147483647").contains("more than 10000"));
     }

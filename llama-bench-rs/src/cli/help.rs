@@ -62,6 +62,7 @@ pub(super) fn render(command: &Command, detail: Detail) -> String {
         let more = command.get_arguments().filter(|arg| arg.is_hide_short_help_set()).count();
         let rest = match more {
             0 => "Print this; --help explains more".to_owned(),
+            1 => "Print this; --help prints 1 more flag".to_owned(),
             n => format!("Print this; --help prints {n} more flags"),
         };
         text.push_str(&line("-h, --help", &rest));

@@ -46,6 +46,7 @@ mod names;
 mod output;
 mod placement;
 mod run;
+mod similar;
 mod test;
 mod values;
 

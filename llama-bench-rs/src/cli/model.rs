@@ -6,7 +6,7 @@ use super::{
     Devices, Integers, Numbers, OverrideList, TensorSplit,
     combinations::Combinations,
     given::Given,
-    values::{mmap, switch, whole},
+    values::{gpu_layers, mmap, switch, whole},
 };
 use crate::{
     Error,

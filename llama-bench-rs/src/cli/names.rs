@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, Command};
 
+use super::similar;
+
 const DOWNLOAD: &str = "models are not downloaded here: download the GGUF file and name it with -m FILE";
 const RPC: &str = "this build has no RPC backend: run on the machine that has the devices";
 
@@ -20,7 +22,8 @@ const FORMATS: &[&str] = &["csv", "json", "jsonl", "md", "sql", "none", "term"];
 /// is its value even if it begins with a dash, as in `-ngl -1,0`.
 ///
 /// # Errors
-/// A flag of llama-bench that no program here has; the message says what to do instead.
+/// A flag of llama-bench that no program here has, or a word behind one dash that is not a flag; the message says what to
+/// write instead.
 pub fn translate(
     command: &Command,
     words: impl IntoIterator<Item = OsString>,
@@ -38,6 +41,9 @@ pub fn translate(
             return Err(format!("{name}: {why}"));
         }
         let Some(arg) = find(command, &name) else {
+            if let Some(why) = similar::refuse(command, &name) {
+                return Err(why);
+            }
             translated.push(word);
             continue;
         };
@@ -105,7 +111,7 @@ pub fn find<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
         Some(long) => arg.get_long() == Some(long) || aliases(arg).any(|alias| alias == long),
         None => match word.strip_prefix('-') {
             Some(short) if short.chars().count() == 1 => arg.get_short() == short.chars().next(),
-            Some(short) => aliases(arg).chain(two_letters(arg)).any(|name| name == short),
+            Some(short) => one_dash_names(arg).any(|name| name == short),
             None => false,
         },
     };
@@ -119,6 +125,11 @@ fn aliases(arg: &Arg) -> impl Iterator<Item = &str> {
 /// A long name that is as short as a short one, such as `pg`.
 fn two_letters(arg: &Arg) -> Option<&str> {
     arg.get_long().filter(|long| long.len() == 2)
+}
+
+/// Every name of an argument that goes behind one dash and has several letters.
+pub(super) fn one_dash_names(arg: &Arg) -> impl Iterator<Item = &str> {
+    aliases(arg).chain(two_letters(arg))
 }
 
 /// `-ub, --ubatch-size`: every name that is shown.

@@ -155,6 +155,10 @@ fn values_are_checked_when_they_are_read() {
         ("-ts 1/nan", "\"nan\" in \"1/nan\" is not a share"),
         ("-pg 0,8", "0 tokens"),
         ("-ctk q9", "type of cache = q9"),
+        ("-ngl -7", "-7 is not a valid number of layers: give 0 or more, or -1 for all"),
+        ("-ngl 0,-2", "-2 is not a valid number of layers"),
+        ("-fa 2", "use one of auto, off, on (or -1, 0, 1)"),
+        ("-d 9-1", "its end lies before its start: write 1-9"),
         ("-fa maybe", "flash attention = maybe"),
         ("-sm diagonal", "split mode = diagonal"),
         ("-lm tape", "load mode = tape"),
@@ -184,6 +188,42 @@ fn values_are_checked_when_they_are_read() {
         let error = models(&format!("app {line}")).unwrap_err().to_string();
         assert!(error.contains(says), "{line}: {error}");
     }
+}
+
+/// clap would say that `-u` is unexpected, or that `gll` is not a valid number of tokens.
+#[test]
+fn a_slip_in_a_name_behind_one_dash_is_told_whole_with_what_was_meant() {
+    for (line, word, meant) in [
+        ("-ubb 4", "'-ubb'", "'-ub'"),
+        ("-bu 4", "'-bu'", "'-ub'"),
+        ("-ngll 4", "'-ngll'", "'-ngl'"),
+        ("-ctkk=q8_0", "'-ctkk'", "'-ctk'"),
+        ("-fb 0", "'-fb'", "'-fa'"),
+        ("-threads 4", "'-threads'", "'--threads'"),
+        ("-flash_attn 1", "'-flash-attn'", "'--flash-attn'"),
+        ("-n_parallels 4", "'-n_parallels'", "'--n-parallel'"),
+        ("-zyx", "'-zyx'", "-h lists the arguments"),
+    ] {
+        let error = app(&format!("app {line}")).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{line}");
+        let said = error.to_string().replace('_', "-");
+        assert!(said.contains(&format!("unexpected argument {}", word.replace('_', "-"))), "{line}: {said}");
+        assert!(said.contains(meant), "{line}: {said}");
+    }
+    // A letter with its value is no slip.
+    let read = app("app -t4 -p16 -mtiny.gguf -ojsonl -C0xf -omd").unwrap();
+    assert_eq!((all(&read.context.n_threads), read.model.models.len()), (vec![4], 1));
+}
+
+#[test]
+fn one_flag_is_no_plural() {
+    #[derive(Debug, Parser)]
+    struct Few {
+        #[arg(long, hide_short_help = true)]
+        rare: bool,
+    }
+    let error = try_parse_from::<Few>(["few", "-h"]).unwrap_err().to_string();
+    assert!(error.contains("--help prints 1 more flag\n"), "{error}");
 }
 
 #[test]

@@ -78,6 +78,15 @@ pub(super) fn priorities(list: &str) -> Result<Integers, String> {
     }
 }
 
+/// Layers on the devices, as many as there are for -1.
+pub(super) fn gpu_layers(list: &str) -> Result<Integers, String> {
+    let integers: Integers = list.parse().map_err(|e: RangeError| e.to_string())?;
+    match integers.0.iter().find(|n| **n < -1) {
+        None => Ok(integers),
+        Some(n) => Err(format!("{n} is not a valid number of layers: give 0 or more, or -1 for all")),
+    }
+}
+
 /// CPUs, bit 0 the first. A type of its own, since clap would take a bare list for a repeated flag.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CpuMask(pub Vec<bool>);
@@ -253,6 +262,10 @@ mod tests {
         assert_eq!(threads("0").unwrap_err(), "0 is not a valid number of threads: give 1 to 512");
         assert_eq!(threads("1,513").unwrap_err(), "513 is not a valid number of threads: give 1 to 512");
         assert_eq!(polls("0-200+100").unwrap_err(), "200 is not a valid level of polling: give 0 to 100");
+        assert_eq!(gpu_layers("-1,0-99+33"), Ok(Integers(vec![-1, 0, 33, 66, 99])));
+        for bad in ["-7", "0,-2", "-9-1"] {
+            assert!(gpu_layers(bad).unwrap_err().ends_with("give 0 or more, or -1 for all"), "{bad}");
+        }
         assert!(priorities("-2").unwrap_err().contains("-2 is not a valid priority"));
         assert!(batch_sizes("0").is_err() && batch_sizes("2147483647").is_err());
     }

@@ -96,7 +96,7 @@ pub enum Malformed {
         left: u64,
     },
     /// The first four bytes are not `GGUF`.
-    #[error("it begins with {found:?} instead of \"GGUF\"")]
+    #[error("it begins with \"{found}\" instead of \"GGUF\"")]
     Magic {
         /// The first bytes, made printable.
         found: String,

@@ -122,6 +122,8 @@ fn a_cut_off_file_is_refused_wherever_it_is_cut() {
 #[test]
 fn magic_and_version_are_checked() {
     assert_eq!(problem(b"GGML....").1, Malformed::Magic { found: "GGML".into() });
+    let bytes = problem(b"\x96\xa2\"\n....").1.to_string();
+    assert_eq!(bytes, r#"it begins with "\x96\xa2\"\n" instead of "GGUF""#, "each byte is escaped once");
     for version in [0, 1, 4, 3 << 24] {
         assert_eq!(problem(&with_u32(4, version)), (4, Malformed::Version { found: version }));
     }

@@ -68,10 +68,14 @@ impl Expectation {
 
 /// A text that is not a valid expectation.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is not a valid expectation: write test, depth and tokens per second as pp2048=2000..3000, tg32@4096=50.. or embd512=900.."
-)]
-pub struct ExpectationError(pub String);
+#[error("{text:?} is not a valid expectation: {why}")]
+#[non_exhaustive]
+pub struct ExpectationError {
+    /// The text.
+    pub text: String,
+    /// What is wrong with it, and what to write.
+    pub why: String,
+}
 
 crate::error::debug_like_display!(ExpectationError);
 
@@ -80,24 +84,44 @@ impl FromStr for Expectation {
 
     /// `TEST[@DEPTH]=LOW..HIGH` in tokens per second, either bound left out for none: `tg32@4096=50..`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse(text).ok_or_else(|| ExpectationError(text.to_owned()))
+        parse(text).map_err(|why| ExpectationError { text: text.to_owned(), why })
     }
 }
 
-fn parse(text: &str) -> Option<Expectation> {
-    let (test, range) = text.split_once('=')?;
+fn parse(text: &str) -> Result<Expectation, String> {
+    let whole =
+        "write test, depth and tokens per second as pp2048=2000..3000, tg32@4096=50.. or embd512=900..";
+    let (test, range) = text.split_once('=').ok_or(whole)?;
     let (kind, n_depth) = test.split_once('@').unwrap_or((test, "0"));
     let (kind, n_depth) = (kind.trim(), n_depth.trim());
-    let n_depth = n_depth.strip_prefix('d').unwrap_or(n_depth).parse().ok()?;
-    let kind: TestKind = kind.parse().ok()?;
-    let (low, high) = range.split_once("..")?;
+    let n_depth = n_depth.strip_prefix('d').unwrap_or(n_depth).parse();
+    let n_depth = n_depth.map_err(|_| format!("what follows @ is not a number of tokens; {whole}"))?;
+    let kind: TestKind = kind.parse().map_err(|_| format!("{kind:?} is not a test; {whole}"))?;
+    let ends = "write tg32@4096=50.. for at least 50 t/s, ..60 for at most 60, or 50..60";
+    let (low, high) = range.split_once("..").ok_or_else(|| format!("{range:?} is not a range: {ends}"))?;
     let bound = |text: &str, without: f64| match text.trim() {
-        "" => Some(without),
-        text => text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate >= 0.0),
+        "" => Ok(without),
+        text => text
+            .parse()
+            .ok()
+            .filter(|rate: &f64| rate.is_finite() && *rate >= 0.0)
+            .ok_or_else(|| format!("{text:?} is not a speed: {ends}")),
     };
-    let (low, high) = (bound(low, 0.0)?, bound(high, f64::INFINITY)?);
-    let says_something = low < high && (low, high) != (0.0, f64::INFINITY);
-    says_something.then(|| Expectation::new(kind, low..high).at_depth(n_depth))
+    let (from, to) = (bound(low, 0.0)?, bound(high, f64::INFINITY)?);
+    if (from, to) == (0.0, f64::INFINITY) {
+        return Err(format!("every speed is 0 t/s or more: {ends}"));
+    }
+    if from >= to {
+        let (low, high) = (low.trim(), high.trim());
+        return Err(if from > to && !high.is_empty() {
+            format!(
+                "its upper end {high} is below its lower end {low}: write {high}..{low}, as in tg32@4096=50..60"
+            )
+        } else {
+            format!("its ends are equal, and no speed is that exact: {ends}")
+        });
+    }
+    Ok(Expectation::new(kind, from..to).at_depth(n_depth))
 }
 
 /// How a measurement stands to what was expected: decided by the 95 % interval of the figure that is printed, which knows
@@ -105,7 +129,7 @@ fn parse(text: &str) -> Option<Expectation> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExpectationVerdict {
-    /// Faster than expected: the whole interval lies above.
+    /// Faster than the upper end of what was expected: the whole interval lies above.
     Exceeds,
     /// The whole interval lies within.
     AsExpected,
@@ -142,6 +166,13 @@ impl fmt::Display for ExpectationVerdict {
     }
 }
 
+impl Expected {
+    /// Whether the speed surely lies outside what was expected, below its lower end or above its upper one.
+    pub fn is_missed(&self) -> bool {
+        matches!(self.verdict, ExpectationVerdict::FallsShort | ExpectationVerdict::Exceeds)
+    }
+}
+
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} expected, ", self.expectation.test(), self.expectation.range())?;
@@ -156,5 +187,51 @@ impl fmt::Display for Expected {
             ExpectationVerdict::OnTheEdge => "on the edge, the interval holds the limit.",
             ExpectationVerdict::NotMeasured => "not measured.",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_an_expectation_is_said() {
+        for (text, why) in [
+            ("fast", "write test, depth and tokens per second"),
+            ("tg8=60..50", "its upper end 50 is below its lower end 60: write 50..60"),
+            ("tg8=50..50", "its ends are equal"),
+            ("tg8=0..0", "its ends are equal"),
+            ("tg8=..", "every speed is 0 t/s or more"),
+            ("tg8=0..", "every speed is 0 t/s or more"),
+            ("tg8=60", "\"60\" is not a range: write tg32@4096=50.. for at least"),
+            ("tg8=x..60", "\"x\" is not a speed"),
+            ("tg8=50..inf", "\"inf\" is not a speed"),
+            ("tg8=-5..60", "\"-5\" is not a speed"),
+            ("tg8@deep=50..", "what follows @ is not a number of tokens"),
+            ("gt8=50..", "\"gt8\" is not a test"),
+        ] {
+            let said = text.parse::<Expectation>().unwrap_err().to_string();
+            assert!(said.starts_with(&format!("{text:?} is not a valid expectation: {why}")), "{said}");
+        }
+        for text in ["tg8=50..60", "tg8@d4096=50..", "embd512=..900", " pp2048 @ 0 = 2000 .. 3000 "] {
+            assert!(text.parse::<Expectation>().is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn beyond_either_end_is_missed() {
+        let expected = |verdict| Expected {
+            expectation: Expectation::new(TestKind::Tg(8), 50.0..60.0),
+            measured: None,
+            verdict,
+        };
+        for (verdict, is_missed) in [
+            (ExpectationVerdict::FallsShort, true),
+            (ExpectationVerdict::Exceeds, true),
+            (ExpectationVerdict::AsExpected, false),
+            (ExpectationVerdict::OnTheEdge, false),
+        ] {
+            assert_eq!(expected(verdict).is_missed(), is_missed, "{verdict}");
+        }
     }
 }

@@ -68,11 +68,14 @@ macro_rules! names {
                     return Ok(Self::$variant);
                 })+
                 let known: Vec<_> = Self::ALL.iter().map(|value| value.name()).collect();
-                Err($crate::llama::LlamaError::Parameter {
-                    name: $what,
-                    value: text.into(),
-                    remedy: format!("use one of {}", known.join(", ")),
-                })
+                let mut remedy = format!("use one of {}", known.join(", "));
+                // What scripts write in place of the name; others are read too and need not be learned.
+                let aliases: &[&[&str]] = &[$(&[$($alias),*]),+];
+                let others: Vec<_> = aliases.iter().filter_map(|all| all.first().copied()).collect();
+                if !others.is_empty() {
+                    remedy += &format!(" (or {})", others.join(", "));
+                }
+                Err($crate::llama::LlamaError::Parameter { name: $what, value: text.into(), remedy })
             }
         }
     };

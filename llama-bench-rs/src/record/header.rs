@@ -26,6 +26,10 @@ pub struct Header {
     pub placement: Option<Placement>,
     /// Wall-clock facts of the whole run.
     pub timing: Timing,
+    /// The file that the run was read from, as an application that shows several files calls it: reports then tell runs of
+    /// different files apart by it. Empty for a run that was measured now; never written.
+    #[serde(skip)]
+    pub read_from: String,
 }
 
 /// The llama.cpp that was measured.

@@ -33,6 +33,10 @@ pub(super) struct Markdown {
     stat: Stat,
     /// Tests without a row, since the sweep was interrupted before them.
     n_not_begun: usize,
+    /// The file of each run, if there are several: the first column.
+    files: Vec<String>,
+    /// Runs that were begun.
+    n_begun: usize,
 }
 
 /// What decides which columns a run needs.
@@ -53,6 +57,8 @@ impl Run {
 /// A column of the table.
 #[derive(Clone, Copy)]
 enum Column {
+    /// The file that a run was read from, if there are several.
+    File,
     Model,
     Size,
     Params,
@@ -71,6 +77,7 @@ impl PartialEq for Column {
 impl Column {
     fn name(&self) -> &'static str {
         match self {
+            Column::File => "file",
             Column::Model => "model",
             Column::Size => "size",
             Column::Params => "params",
@@ -85,7 +92,7 @@ impl Column {
     /// Negative: aligned left, as C's printf has it.
     fn width(&self) -> isize {
         match self {
-            Column::Model => -30,
+            Column::File | Column::Model => -30,
             Column::Size | Column::Params => 10,
             Column::Backend => -10,
             Column::Parameter(Parameter { column: Some((_, width)), .. }) => *width,
@@ -101,12 +108,20 @@ impl Encode for Markdown {
         self.stat = stat;
     }
 
+    fn name_files(&mut self, names: &[String]) {
+        self.files = names.to_vec();
+    }
+
     fn announce(&mut self, runs: &[Flat]) {
         self.announced = runs.iter().map(Run::of).collect();
     }
 
     fn begin(&mut self, out: &mut dyn Write, run: &Flat) -> Result<(), EncodeError> {
-        let wanted = columns(&[&[Run::of(run)], &self.announced[..]].concat());
+        self.n_begun += 1;
+        let mut wanted = columns(&[&[Run::of(run)], &self.announced[..]].concat());
+        if !self.files.is_empty() {
+            wanted.insert(0, Column::File);
+        }
         if self.columns.is_empty() || wanted.iter().any(|column| !self.columns.contains(column)) {
             if !self.columns.is_empty() {
                 writeln!(out)?;
@@ -115,10 +130,10 @@ impl Encode for Markdown {
             let speed = self.stat.heading();
             let heading = |column: &Column| {
                 let heading = if *column == Column::Speed { &speed } else { column.name() };
-                pad(heading, column.width())
+                pad(heading, self.width(*column))
             };
             write_line(out, self.columns.iter().map(heading))?;
-            write_line(out, self.columns.iter().map(|column| rule(column.width())))?;
+            write_line(out, self.columns.iter().map(|column| rule(self.width(*column))))?;
         }
         let mut build = format!("build: {}", inline(&run.build_commit));
         // As llama-bench has it; 0 stands for a number that is not known.
@@ -140,7 +155,7 @@ impl Encode for Markdown {
         let mut cells = Vec::new();
         for column in self.columns.clone() {
             let value = self.value(column, row, &map);
-            cells.push(pad(&inline(&self.shortened(column, value)), column.width()));
+            cells.push(pad(&inline(&self.shortened(column, value)), self.width(column)));
         }
         write_line(out, cells.into_iter())?;
         Ok(())
@@ -204,8 +219,14 @@ fn columns(runs: &[Run]) -> Vec<Column> {
 }
 
 impl Markdown {
+    fn width(&self, column: Column) -> isize {
+        let widest = || self.files.iter().map(|name| inline(name).chars().count()).max().unwrap_or(0);
+        if column == Column::File { -(widest().max(column.name().len()) as isize) } else { column.width() }
+    }
+
     fn value(&mut self, column: Column, row: &Flat, map: &Map<String, Value>) -> String {
         match column {
+            Column::File => self.n_begun.checked_sub(1).and_then(|n| self.files.get(n)).cloned().unwrap_or_default(),
             // Of a model that was not loaded the file's name is known and nothing else.
             Column::Model if row.model_type.is_empty() => file_name(&row.model_filename),
             Column::Model => row.model_type.clone(),

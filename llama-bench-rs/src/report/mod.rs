@@ -147,8 +147,8 @@ impl FromStr for Format {
     }
 }
 
-/// Writes a whole report. Markdown ends with the figures of all runs where there are several of one configuration, and with
-/// the ranking of several configurations.
+/// Writes a whole report. Markdown begins with the [file](Header::read_from) of each run if there are several; it ends with
+/// the figures of all runs if there are several of one configuration, and with the ranking of several configurations.
 ///
 /// # Errors
 /// The output refuses the data.
@@ -165,6 +165,11 @@ pub fn write_with(report: &Report, format: Format, stat: Stat, out: impl Write) 
     sink.show(stat);
     let headers: Vec<&Header> = report.runs.iter().map(|run| &run.header).collect();
     sink.announce(&headers);
+    let files = sides::Files::of(report);
+    if files.are_several() {
+        let names: Vec<String> = report.runs.iter().map(|run| files.name(run).to_owned()).collect();
+        sink.name_files(&names);
+    }
     for run in &report.runs {
         sink.begin(&run.header)?;
         sink.curve(&run.curve);

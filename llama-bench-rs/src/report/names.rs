@@ -1,5 +1,6 @@
 //! What configurations and runs are called, everywhere: by what sets them apart.
 
+use super::sides::Files;
 use crate::{
     gguf::{PresetFile, preset_file},
     judge::Group,
@@ -83,11 +84,17 @@ pub fn configurations(report: &Report) -> Vec<ConfigurationRuns<'_>> {
 }
 
 /// For each run of a report, what sets it apart from the others: model, device, build or settings as a command line has
-/// them, such as `ub 1024 fa 1`; of runs of the same, which one it is. Empty for a run on its own.
+/// them, such as `ub 1024 fa 1`; of runs of the same, the [file](Header::read_from) and which one it is. Empty for a run on
+/// its own.
 pub fn run_labels(report: &Report) -> Vec<String> {
     let headers: Vec<&Header> = report.runs.iter().map(|run| &run.header).collect();
-    let names = configuration_names(&headers);
-    numbered(names, |n, n_all| format!("run {n} of {n_all}"))
+    let (names, files) = (configuration_names(&headers), Files::of(report));
+    let is_shared = |name: &String| names.iter().filter(|other| *other == name).count() > 1;
+    let named = names
+        .iter()
+        .zip(&report.runs)
+        .map(|(name, run)| if is_shared(name) { files.named(name, run) } else { name.clone() });
+    numbered(named.collect(), |n, n_all| format!("run {n} of {n_all}"))
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ pub(super) trait Encode: Send {
     /// What to show as a cell's speed, where only one statistic is shown.
     fn show(&mut self, _stat: Stat) {}
 
+    /// The file that each run to come was read from, if there are several.
+    fn name_files(&mut self, _names: &[String]) {}
+
     /// The beginning of a run; the first one is the beginning of the file.
     fn begin(&mut self, out: &mut dyn Write, run: &Flat) -> Result<(), EncodeError>;
 
@@ -102,6 +105,11 @@ impl<W: Write> Sink<W> {
     /// repetition.
     pub fn show(&mut self, stat: Stat) {
         self.encoder.show(stat);
+    }
+
+    /// Tells which file each run to come was read from, in their order. Only Markdown shows it.
+    pub(super) fn name_files(&mut self, names: &[String]) {
+        self.encoder.name_files(names);
     }
 
     /// Begins the next run.

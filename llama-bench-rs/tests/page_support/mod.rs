@@ -1,7 +1,7 @@
 //! What a page is asked for, with and without a browser.
 #![allow(dead_code)]
 
-use llama_bench_rs::record::{Outcome, Report, Run, TestKind};
+use llama_bench_rs::record::{Disturbance, Outcome, Report, Run, TestKind};
 
 use super::report_support::{assorted, failed, reference};
 
@@ -82,4 +82,18 @@ pub fn slower(run: &Run, n_ubatch: u32, times: f64) -> Run {
 pub fn many(n: u32) -> Report {
     let first = reference().runs.remove(0);
     Report { runs: (0..n).map(|i| slower(&first, 4096 >> i, 1.0 + f64::from(i) / 10.0)).collect() }
+}
+
+/// The same beside busy neighbours: the threads of each repetition waited for a third of its time.
+pub fn busy(mut report: Report) -> Report {
+    for cell in report.runs.iter_mut().flat_map(|run| &mut run.cells) {
+        if let Outcome::Measured(measured) = &mut cell.outcome {
+            for sample in &mut measured.samples {
+                let waited = Some(sample.elapsed / 3);
+                sample.disturbance =
+                    Some(Disturbance { n_threads: Some(2), waited, ..Disturbance::default() });
+            }
+        }
+    }
+    report
 }

@@ -222,5 +222,6 @@ fn reference_header() -> Header {
             clock_overhead: Some(Duration::from_nanos(41)),
             n_decoded_tokens: Some(212_992),
         },
+        ..Header::default()
     }
 }

@@ -1,7 +1,7 @@
 use super::Measured;
 use crate::{
     record::Report,
-    report::{Fact, header_facts},
+    report::{Fact, header_facts, run_labels, sides::Files},
 };
 
 /// What was measured on, and how: what all runs share once, then what is a configuration's or a run's own.
@@ -19,13 +19,19 @@ impl SharedFacts {
         let of_all: Vec<Vec<Fact>> = report.runs.iter().map(header_facts).collect();
         let shared = in_all(&of_all);
         let mut own = Vec::new();
+        let by_file = Files::of(report).are_several().then(|| run_labels(report));
         for Measured { name, runs } in all {
             let of_runs: Vec<Vec<Fact>> = runs.iter().map(|run| header_facts(run)).collect();
             let of_configuration = in_all(&of_runs);
             own.push((name.clone(), without(&of_configuration, &shared)));
-            for (i, facts) in of_runs.iter().enumerate() {
-                let run = format!("run {} of {}", i + 1, runs.len());
-                let name = if name.is_empty() { run } else { format!("{name}, {run}") };
+            for (i, (run, facts)) in runs.iter().zip(&of_runs).enumerate() {
+                let number = format!("run {} of {}", i + 1, runs.len());
+                let place = report.runs.iter().position(|other| std::ptr::eq(other, *run));
+                let name = match by_file.as_ref().zip(place) {
+                    Some((labels, place)) => labels[place].clone(),
+                    None if name.is_empty() => number,
+                    None => format!("{name}, {number}"),
+                };
                 own.push((name, without(facts, &of_configuration)));
             }
         }

@@ -9,6 +9,8 @@ use crate::{
     report::{
         in_words::{count, plural},
         insights::{Expectation, Level, Statement, Steps, insights_with},
+        run_labels,
+        sides::Files,
     },
 };
 
@@ -70,7 +72,8 @@ pub(super) fn said(
         let is_crowd = of_kind.iter().filter(|it| it.runs.len() < n_runs).count() > OF_A_KIND;
         let shown = if is_crowd { OF_A_KIND } else { of_kind.len() };
         said.extend(of_kind[..shown].iter().map(|it| {
-            let of = if it.runs.len() == n_runs { String::new() } else { who(&it.runs, configurations) };
+            let of =
+                if it.runs.len() == n_runs { String::new() } else { who(&it.runs, configurations, report) };
             Said { level: it.level, of, text: it.text.clone() }
         }));
         if is_crowd {
@@ -103,7 +106,8 @@ struct Sentence {
     runs: Vec<usize>,
 }
 
-fn who(runs: &[usize], configurations: &[Configuration]) -> String {
+fn who(runs: &[usize], configurations: &[Configuration], report: &Report) -> String {
+    let by_file = Files::of(report).are_several().then(|| run_labels(report));
     let of = |configuration: &Configuration| {
         let own =
             |run: &usize| configuration.runs.iter().position(|it| it == run).map(|i| (i + 1).to_string());
@@ -111,6 +115,10 @@ fn who(runs: &[usize], configurations: &[Configuration]) -> String {
         let (n, name) = (configuration.runs.len(), &configuration.name);
         if places.is_empty() {
             return None;
+        }
+        if let (Some(labels), true) = (&by_file, places.len() < n) {
+            let own = runs.iter().filter(|run| configuration.runs.contains(run));
+            return Some(own.map(|&run| labels[run].as_str()).collect::<Vec<_>>().join("; "));
         }
         let run = plural(places.len(), "run", "runs");
         Some(match (places.len() == n, name.is_empty()) {

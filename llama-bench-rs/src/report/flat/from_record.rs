@@ -17,7 +17,8 @@ pub(super) fn ns(duration: Duration) -> u64 {
 impl From<&Header> for Flat {
     /// The part of a row that all cells of a run share.
     fn from(header: &Header) -> Self {
-        let Header { build, host, model, config, resolved, load, placement, timing, work: _ } = header;
+        let Header { build, host, model, config, resolved, load, placement, timing, work: _, read_from: _ } =
+            header;
         let mut row = Flat {
             build_commit: build.commit.clone(),
             build_number: build.number,

@@ -65,6 +65,7 @@ impl Flat {
                 clock_overhead: self.clock_overhead_ns.map(Duration::from_nanos),
                 n_decoded_tokens: self.n_decoded_tokens,
             },
+            read_from: String::new(),
         })
     }
 

@@ -165,7 +165,7 @@ fn time_cell(figure: Option<TimeFigure>) -> Markup {
     cell(figure.map(|figure| figure.to_string()))
 }
 
-/// A figure with what it may be off by below it, or a dash.
+/// A figure with its uncertainty below it, or a dash.
 fn cell(figure: Option<String>) -> Markup {
     html! {
         td {
@@ -204,7 +204,7 @@ pub(super) fn statement(level: Level, text: Markup) -> Markup {
     html! { li class=(class) { @if !word.is_empty() { strong { (word) ": " } } (text) } }
 }
 
-/// What was expected, what was measured, and how they stand to each other; nothing if nothing was expected.
+/// Expectations, measured speeds and verdicts; nothing if nothing was expected.
 pub(super) fn expected(rows: &[ExpectedRow]) -> Markup {
     let with_names = rows.iter().any(|row| !row.configuration.is_empty());
     let table = html! {
@@ -259,7 +259,7 @@ fn expected_row(ExpectedRow { configuration, expected, .. }: &ExpectedRow, with_
     }
 }
 
-/// Commands to copy: a click selects one whole.
+/// Commands to copy; a click selects a whole one.
 pub(super) fn next(all: &[Next]) -> Markup {
     html! {
         @if !all.is_empty() {

@@ -5,10 +5,10 @@ use maud::{Markup, html};
 use super::tables::{heading, scroll};
 use crate::report::Ranking;
 
-/// The best of each test with what it leads by, and what to ask for.
+/// The best configuration of each test, by how much it leads, and the flags that ask for it.
 pub(super) fn best(ranking: &Ranking) -> Markup {
     let rows = ranking.rows();
-    // Of two configurations there is no next best beside the reference.
+    // With two configurations the next best is the reference: the column is empty.
     let shown = |row: &[String; 5]| -> Vec<String> {
         let named = row.iter().zip(&rows[0]).filter(|(_, name)| !name.is_empty());
         named.map(|(cell, _)| cell.clone()).collect()

@@ -14,8 +14,8 @@ use crate::{
     },
 };
 
-/// One table per kind of test, a column for each depth; nothing for a run on its own. What one run of each can tell, a
-/// ranking says if there is one.
+/// One table per kind of test, a column for each depth; nothing for a run on its own. A ranking, if there is one, says what
+/// one run of each configuration can tell.
 pub(super) fn side_by_side(report: &Report, has_ranking: bool) -> Markup {
     let Some(all) = SideBySide::of(report) else { return html! {} };
     if all.names.len() == 1 {
@@ -27,8 +27,8 @@ pub(super) fn side_by_side(report: &Report, has_ranking: bool) -> Markup {
         h3 { "Side by side" }
         p class="caption" {
             @if is_ranked {
-                "Speed in t/s at the fast end of each run, and its change from the first configuration. Which differences \
-                 are sure, the list of the best tells."
+                "Speed in t/s at the fast end of each run, and its change from the first configuration. The list of the \
+                 best says which differences are sure."
             } @else {
                 (all.caption())
                 @if let Some(finding) = &shared { " All changes: " (finding) "." }
@@ -122,7 +122,7 @@ fn speed(measured: &Figure<'_>) -> Markup {
     }
 }
 
-/// The change with its interval and, unless all have the same, what it says.
+/// The change with its interval, and with its verdict unless all changes have the same.
 fn change(change: &Change, with_finding: bool) -> Markup {
     let class = match change.finding.verdict {
         Verdict::Improved => "good",
@@ -136,7 +136,7 @@ fn change(change: &Change, with_finding: bool) -> Markup {
     }
 }
 
-/// What all changes say, if they say the same; `None` if there is none.
+/// The verdict that all changes share; `None` if they differ or there is none.
 fn shared_finding(rows: &[Row<'_>]) -> Option<Finding> {
     let mut findings = rows.iter().flat_map(|row| row.changes.iter().flatten()).map(|change| change.finding);
     let first = findings.next()?;

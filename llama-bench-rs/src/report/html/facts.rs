@@ -28,7 +28,7 @@ pub(super) fn lede(report: &Report) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
-/// How long runs took together: those that took turns share their time.
+/// Time that the runs took together; runs that were interleaved share theirs.
 fn took(runs: &[Run]) -> Option<Duration> {
     let walls: Vec<(&str, Duration)> = runs
         .iter()
@@ -52,10 +52,10 @@ fn took(runs: &[Run]) -> Option<Duration> {
 
 type Pair = (String, String);
 
-/// What was measured on, and how: what all runs share, then what is a run's own.
+/// Machine, model and settings: those of all runs, then those of single runs.
 pub(super) struct Facts<'a> {
     words: &'a SharedFacts,
-    /// What the shared model comes to; `None` if the models differ.
+    /// File type and bits per weight of the model; `None` if the models differ.
     quantisation: Option<String>,
     /// Fields under their own names, the same in all runs.
     shared_fields: Vec<Pair>,
@@ -121,10 +121,12 @@ fn list(pairs: impl Iterator<Item = Pair>) -> Markup {
 
 /// The fields of configuration and build under their own names.
 fn fields(run: &Run) -> Vec<Pair> {
-    [of_part(&run.header.config), of_part(&run.header.build)].concat()
+    let file = Some(("file".to_owned(), run.header.read_from.clone())).filter(|(_, file)| !file.is_empty());
+    let parts = [of_part(&run.header.config), of_part(&run.header.build)].concat();
+    file.into_iter().chain(parts).collect()
 }
 
-/// The file type and what it comes to.
+/// The file type and the bits per weight.
 fn quantisation(model: &ModelInfo) -> Option<String> {
     let bits = told(model.size_bytes)
         .zip(told(model.n_params))

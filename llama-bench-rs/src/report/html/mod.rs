@@ -42,7 +42,7 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
     page_with(report, &[])
 }
 
-/// The same, held against what was expected of it.
+/// The same with a table of expectations and measured speeds.
 ///
 /// # Errors
 /// The report cannot be encoded as JSON.
@@ -85,7 +85,7 @@ pub fn page_with(report: &Report, expectations: &[Expectation]) -> Result<String
     Ok(page.into_string())
 }
 
-/// From the answer to what it rests on.
+/// The sections, the answer first.
 fn body(report: &Report, answer: &Answer) -> Markup {
     let insights = insights::insights(report);
     let (names, facts) = (run_names(report), Facts::of(report, &answer.facts));
@@ -130,7 +130,7 @@ fn body(report: &Report, answer: &Answer) -> Markup {
     }
 }
 
-/// With bars a single depth needs no second picture.
+/// A picture over depths is left out if there is a single depth: the bars show it.
 fn pictures(report: &Report) -> Vec<Picture> {
     let needs_depth = Picture::of(report) != Picture::Bars;
     let all = [Picture::Bars, Picture::Depth, Picture::Latency];
@@ -154,7 +154,7 @@ fn run_names(report: &Report) -> Vec<String> {
     report.runs.iter().map(name).collect()
 }
 
-/// Every sentence about a run; what was expected and what to run next have places of their own.
+/// Every sentence about a run, without expectations and advice: those have sections of their own.
 fn said_of(insights: &[Insight], n_run: usize) -> Markup {
     let is_sentence = |it: &&Insight| {
         it.run == n_run && !matches!(it.statement, Statement::Expected(_) | Statement::Next(_))
@@ -172,7 +172,7 @@ fn drawn(report: &Report, picture: Picture) -> Markup {
     html! {
         @match svg::draw(report, picture) {
             Ok(drawing) => (PreEscaped(drawing.to_html())),
-            // The tables say as much.
+            // Nothing to draw is no failure: the tables say why.
             Err(DrawError::Nothing { .. }) => {},
             Err(error) => p class="failed" { (error) },
         }

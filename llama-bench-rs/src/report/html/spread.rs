@@ -11,8 +11,8 @@ use crate::{
     },
 };
 
-/// A table for the shallowest and one for the deepest context, a row a configuration; nothing for one on its own, whose
-/// cells have their percentiles beside them.
+/// A table for the shallowest and one for the deepest context, with a row for each configuration. Nothing for a single one:
+/// the table of its cells has percentiles.
 pub(super) fn spread(all: &[Configuration]) -> Markup {
     let depths = || all.iter().flat_map(|one| &one.pivot.rows).map(|row| row.n_depth);
     let (Some(shallow), Some(deep), 2..) = (depths().min(), depths().max(), all.len()) else {
@@ -21,15 +21,14 @@ pub(super) fn spread(all: &[Configuration]) -> Markup {
     html! {
         h3 { "How the times are spread" }
         p class="caption" {
-            "Of a prompt and of an embedding the time of the whole, of a generation that of one token; p50, p90, p99: so \
-             many percent took no longer."
+            "Times of whole prompts and embeddings, and of single generated tokens; p50, p90 and p99 are percentiles."
         }
         (at_depth(all, shallow))
         @if deep > shallow { (at_depth(all, deep)) }
     }
 }
 
-/// The test of a configuration that is shown of its kind.
+/// The test that stands for a kind.
 type Main = fn(&Configuration) -> Option<TestKind>;
 
 /// The kinds of tests, as columns are called.

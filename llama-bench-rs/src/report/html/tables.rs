@@ -15,7 +15,7 @@ use crate::{
     units::{Change, TokensPerSecond},
 };
 
-/// A table that scrolls by itself where the screen is narrower, under its caption.
+/// A table under its caption. On a narrow screen it scrolls in its own box.
 pub(super) fn scrolled(caption: &str, table: Markup) -> Markup {
     html! {
         p class="caption" { (caption) }
@@ -23,16 +23,15 @@ pub(super) fn scrolled(caption: &str, table: Markup) -> Markup {
     }
 }
 
-/// The same under a heading of its own; a keyboard reaches it.
+/// The same without a caption; a keyboard can scroll it.
 pub(super) fn scroll(name: &str, table: Markup) -> Markup {
     html! { div class="scroll" tabindex="0" role="region" aria-label=(name) { (table) } }
 }
 
-/// One line per cell: speed with its uncertainty, and the time that it means.
+/// One line per cell: speed with its uncertainty, and time.
 pub(super) fn cells(run: &Run) -> Markup {
-    let caption = "Each test at each depth. ±: half the 95 % interval of the mean within this run, which does not know how \
-                   far runs lie apart; cv: standard deviation over mean; p50, p90, p99: so many percent of the \
-                   repetitions took no longer.";
+    let caption = "Each test at each depth. ±: half the 95 % interval of the mean within this run, without the spread between \
+                   runs; cv: standard deviation over mean; p50, p90, p99: percentiles of the repetitions' times.";
     let table = html! {
         table {
             thead {
@@ -83,12 +82,12 @@ fn cell_row(cell: &Cell) -> Markup {
     }
 }
 
-/// One line per cell with single tokens timed.
+/// One line per cell whose tokens were timed one by one.
 pub(super) fn steps(run: &Run) -> Markup {
     let timed: Vec<_> = run.cells.iter().filter_map(|cell| Some((cell, cell.step_summary()?))).collect();
     let caption = "First: the first step of a repetition; slow: how many steps at its beginning are slow, and how much \
-                   longer they take together than steady ones; steady: the median of the others; p50, p90, p99: so many \
-                   percent of all steps took no longer.";
+                   longer they take together than steady ones; steady: the median of the others; p50, p90, p99: \
+                   percentiles of all steps.";
     let table = html! {
         table {
             thead {

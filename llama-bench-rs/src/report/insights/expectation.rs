@@ -23,9 +23,9 @@ impl Expected {
 impl Say for Expected {
     fn level(&self) -> Level {
         match self.verdict {
-            Verdict::Exceeds | Verdict::AsExpected => Level::Good,
+            Verdict::AsExpected => Level::Good,
             Verdict::OnTheEdge => Level::Note,
-            Verdict::FallsShort | Verdict::NotMeasured => Level::Warning,
+            Verdict::FallsShort | Verdict::Exceeds | Verdict::NotMeasured => Level::Warning,
         }
     }
 }

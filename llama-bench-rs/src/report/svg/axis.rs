@@ -35,7 +35,7 @@ pub(super) struct Extent {
     pub highest: f64,
 }
 
-/// One scale for several panels of speeds, so that equal heights are equal shares of what is fastest in each.
+/// One scale for several panels of speeds: equal heights are equal shares of the fastest speed in each.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct SpeedScale {
     /// The ends over the fastest mean; the lower one is 0 unless the scale is logarithmic.
@@ -44,8 +44,8 @@ pub(super) struct SpeedScale {
 }
 
 impl SpeedScale {
-    /// From zero up, so that a fall looks as large as it is; logarithmic if speeds of a panel are very far apart. There
-    /// is some room above the highest value.
+    /// From zero up, since a cut axis makes a fall look larger than it is; logarithmic if speeds of a panel are very far
+    /// apart. There is some room above the highest value.
     pub fn of(panels: &[Extent]) -> Self {
         let most = |value: fn(&Extent) -> f64| panels.iter().map(value).fold(1.0, f64::max);
         let above = most(|panel| panel.highest / panel.fastest);

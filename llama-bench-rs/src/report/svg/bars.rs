@@ -1,4 +1,4 @@
-//! The speed of each configuration as a bar, the fastest first: names are beside the bars, so that many can be read.
+//! The speed of each configuration as a bar, the fastest first, with its name beside it.
 
 use maud::{Markup, html};
 
@@ -103,9 +103,10 @@ impl<'a> Chart<'a> {
     /// With bars on a scale from nothing to `most`, in tokens per second.
     fn drawn(&self, most: f64) -> Drawn {
         let widest = self.bars.iter().map(|bar| width_of(bar.name)).fold(0.0, f64::max);
-        let (left, row_height) = match widest <= WIDEST_BESIDE {
-            true => (MARGIN + SWATCH + widest + 6.0, 20),
-            false => (MARGIN + SWATCH, 34),
+        let (left, row_height) = if widest <= WIDEST_BESIDE {
+            (MARGIN + SWATCH + widest + 6.0, 20)
+        } else {
+            (MARGIN + SWATCH, 34)
         };
         let scale = (f64::from(WIDTH) - left - FIGURE - MARGIN) / most;
         let heading = format!("{}, {}", activity(self.test.kind), self.test);

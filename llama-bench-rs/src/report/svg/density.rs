@@ -2,7 +2,7 @@
 
 /// Points of the outline.
 const N_POINTS: usize = 64;
-/// Values are counted in so many bins first, so that the cost does not grow with their number.
+/// Bins that values are counted in first: the cost must not grow with their number.
 const N_BINS: usize = 512;
 
 /// The density of ascending values from the first to the last, as (value, share of the highest density).
@@ -14,7 +14,7 @@ pub(super) fn density(sorted: &[f64], resolution: f64) -> Vec<(f64, f64)> {
     let (range, width) = (last - first, silverman(sorted).max(resolution).max(f64::MIN_POSITIVE));
     let mut bins = [0.0; N_BINS];
     for value in sorted {
-        // 0 / 0 is no number and becomes 0.
+        // 0 / 0 is NaN and becomes 0.
         let bin = ((value - first) / range * N_BINS as f64) as usize;
         bins[bin.min(N_BINS - 1)] += 1.0;
     }

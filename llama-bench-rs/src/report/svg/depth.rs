@@ -93,7 +93,7 @@ fn extent(lines: &[&Series<'_>]) -> Option<Extent> {
     let (lowest, fastest) = (means().fold(f64::INFINITY, f64::min), means().fold(0.0, f64::max));
     // An interval of a few wild samples must not squash the figures that it is about.
     let bounds = speeds.iter().filter_map(|speed| speed.interval).map(|(_, upper)| upper.min(2.0 * fastest));
-    // A slow chunk of the fill is no reason to zoom out: it is cut at the lower axis.
+    // A slow chunk of the fill does not zoom the panel out: it is cut at the lower axis.
     let fill = lines.iter().filter(|line| shows_fill(line, lines.len()));
     let fill = fill.flat_map(|line| &line.runs[0].curve).filter_map(fill_rate).filter(|rate| *rate >= lowest);
     let highest = bounds.chain(fill).fold(fastest, f64::max);
@@ -185,7 +185,7 @@ fn describe(line: &Series<'_>) -> String {
     line.sentence(figures)
 }
 
-/// The fill is shown for prompts only, of a single run, and where it does not add to a crowd.
+/// The fill is shown for prompts of a single run, and only beside few lines.
 fn shows_fill(line: &Series<'_>, n_lines: usize) -> bool {
     line.kind.is_prompt() && line.runs.len() == 1 && n_lines <= MOST_BANDS
 }

@@ -4,11 +4,11 @@ use super::{
     axis::Axis,
     depth::{cross_height, stretches},
     panel::{Anchor, LINE, Mark, Panel, Point, RIGHT, RIGHT_WITH_FIGURES, shortened, width_of},
-    series::{Series, clean},
+    series::{Series, Spot, clean},
     speed::{Speed, figure, speed},
     theme::Ink,
 };
-use crate::units::Change;
+use crate::{stats::Fall, units::Change};
 
 /// Figures above the points of a line on its own: the first, the last with the change from the first, and those
 /// between that have room.
@@ -23,10 +23,10 @@ pub(super) fn label_points(marks: &mut Vec<Mark>, line: &Series<'_>, x: &Axis, y
         .iter()
         .map(|stretch| stretch.iter().map(|&(depth, speed)| (across(depth), down(speed.mean))).collect())
         .collect();
+    let change = sure_change(line);
     let labels = known.iter().enumerate().map(|(i, &(depth, speed))| {
         let (is_first, is_last) = (i == 0, i + 1 == known.len());
-        let change = Change::new(speed.mean / first.1.mean - 1.0).filter(|_| is_last && depth > first.0);
-        let text = match change {
+        let text = match change.filter(|_| is_last && depth > first.0) {
             Some(change) => format!("{} ({})", figure(speed.mean), signed(change)),
             None => figure(speed.mean),
         };
@@ -65,6 +65,26 @@ fn highest(points: &[Point], from: f64, to: f64) -> f64 {
         .filter(|pair| pair[0].0 < to && pair[1].0 > from)
         .flat_map(|pair| [from.max(pair[0].0), to.min(pair[1].0)].map(|x| at(x, pair[0], pair[1])));
     crossed.fold(f64::INFINITY, f64::min)
+}
+
+/// From the first figure of a line to its last; `None` if there is no sure difference, as the sentences decide it.
+fn sure_change(line: &Series<'_>) -> Option<Change> {
+    let mut spots = line.spots.iter().filter_map(|spot| Some((spot, speed(spot)?)));
+    let (first, last) = (spots.next()?, spots.next_back()?);
+    let samples = |spot: &Spot<'_>| match spot.cells[..] {
+        [cell] => cell.rate_samples(),
+        _ => None,
+    };
+    if let (Some(before), Some(after)) = (samples(first.0), samples(last.0)) {
+        return Fall::of_samples(&before, &after)
+            .filter(|fall| fall.is_sure() != Some(false))
+            .map(|fall| fall.change);
+    }
+    let is_noise = match (first.1.interval, last.1.interval) {
+        (Some((a_low, a_high)), Some((b_low, b_high))) => a_low <= b_high && b_low <= a_high,
+        _ => false,
+    };
+    Change::new(last.1.mean / first.1.mean - 1.0).filter(|_| !is_noise)
 }
 
 /// In percent with its sign.
@@ -138,7 +158,13 @@ pub(super) fn label_failures(marks: &mut Vec<Mark>, lines: &[&Series<'_>], x: &A
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::{
+        record::{Cell, Measured, Outcome, Sample, Test, TestKind},
+        report::svg::panel::Shape,
+    };
 
     #[test]
     fn labels_that_would_meet_make_room() {
@@ -154,6 +180,47 @@ mod tests {
         assert_eq!(highest(&line, 60.0, 100.0), 40.0);
         assert_eq!(highest(&line, 200.0, 300.0), f64::INFINITY);
         assert_eq!(highest(&line[..1], 0.0, 10.0), f64::INFINITY);
+    }
+
+    /// A line of two depths, each with repetitions of so many milliseconds in each of its runs.
+    fn change(before: &[&[u64]], after: &[&[u64]]) -> Option<String> {
+        let cell = |ms: &&[u64]| {
+            let sample = |ms: &u64| Sample { elapsed: Duration::from_millis(*ms), ..Sample::default() };
+            let measured = Measured { samples: ms.iter().map(sample).collect(), ..Measured::default() };
+            let test = Test { kind: TestKind::Tg(32), n_depth: 0, group: None };
+            Cell { test, started_at: String::new(), outcome: Outcome::Measured(measured) }
+        };
+        let cells: [Vec<Cell>; 2] = [before, after].map(|runs| runs.iter().map(cell).collect());
+
+        let line = Series {
+            name: String::new(),
+            runs: Vec::new(),
+            test: "tg32".into(),
+            kind: TestKind::Tg(32),
+            spots: (0..)
+                .zip(&cells)
+                .map(|(i, cells)| Spot { n_depth: 512 * i, cells: cells.iter().collect() })
+                .collect(),
+            ink: Ink::Text,
+            shape: Shape::ALL[0],
+        };
+        sure_change(&line).map(signed)
+    }
+
+    #[test]
+    fn a_change_is_written_only_if_it_is_sure() {
+        assert_eq!(change(&[&[100, 101, 99]], &[&[200, 202, 198]]).as_deref(), Some("-50 %"));
+        assert_eq!(change(&[&[100, 300, 90]], &[&[200, 150, 600]]), None, "noise");
+        let runs: [&[u64]; 3] = [&[100, 101], &[101, 102], &[99, 100]];
+        let slower: [&[u64]; 3] = [&[200, 201], &[202, 203], &[198, 199]];
+        let wild: [&[u64]; 3] = [&[90, 91], &[400, 401], &[100, 101]];
+        assert_eq!(change(&runs, &slower).as_deref(), Some("-50 %"));
+        assert_eq!(change(&runs, &wild), None, "noise between runs");
+        assert_eq!(
+            change(&[&[100]], &[&[200]]).as_deref(),
+            Some("-50 %"),
+            "of one repetition nothing is known"
+        );
     }
 
     #[test]

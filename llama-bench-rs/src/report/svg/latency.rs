@@ -77,9 +77,10 @@ pub(super) fn panels(series: &[Series<'_>]) -> (Vec<Panel>, String) {
 }
 
 fn caption(is_crowd: bool, is_log: bool) -> String {
-    let marks = match is_crowd {
-        true => "Marker: median; upper end of the line: 99 % take no longer.",
-        false => "Bar: median; tick: 99 % take no longer; outline: how the times are spread.",
+    let marks = if is_crowd {
+        "Marker: median; upper end of the line: 99 % take no longer."
+    } else {
+        "Bar: median; tick: 99 % take no longer; outline: how the times are spread."
     };
     format!("{marks}{}", if is_log { " Log scale." } else { "" })
 }
@@ -91,9 +92,10 @@ fn panel(lines: &[&Series<'_>], test: &str, y: &Axis, is_crowd: bool) -> Option<
     let slot = Panel::inner_size(RIGHT).0 / depths.len() as f64;
     // Room for figures on the right of each column, or none.
     let with_figures = lines.len() == 1 && slot > 2.0 * FIGURE;
-    let (shift, half_width) = match with_figures {
-        true => (-0.45 * FIGURE / slot, (0.45 - 0.5 * FIGURE / slot).min(0.2)),
-        false => (0.0, 0.39 / lines.len() as f64),
+    let (shift, half_width) = if with_figures {
+        (-0.45 * FIGURE / slot, (0.45 - 0.5 * FIGURE / slot).min(0.2))
+    } else {
+        (0.0, 0.39 / lines.len() as f64)
     };
     let share = 0.84 / lines.len() as f64;
     let place = |depth: u32, n_line: usize| {
@@ -117,9 +119,10 @@ fn panel(lines: &[&Series<'_>], test: &str, y: &Axis, is_crowd: bool) -> Option<
 
     let mut marks = Vec::new();
     for column in &columns {
-        match is_crowd {
-            true => push_range(&mut marks, column),
-            false => push_column(&mut marks, column, y, slot),
+        if is_crowd {
+            push_range(&mut marks, column);
+        } else {
+            push_column(&mut marks, column, y, slot);
         }
     }
     if with_figures && !is_crowd {

@@ -36,7 +36,7 @@ pub(super) const LINE: f64 = 13.0;
 /// A place in the units of the axes.
 pub(super) type Point = (f64, f64);
 
-/// The form of a marker, so that colour is not all that tells two lines apart.
+/// The form of a marker: colour alone must not tell two lines apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Disc,
@@ -238,7 +238,7 @@ pub(super) fn width_of(text: &str) -> f64 {
     text.chars().count() as f64 * 6.1
 }
 
-/// A text that is no wider than so many units.
+/// A text of at most so many units.
 pub(super) fn shortened(text: &str, width: f64) -> String {
     let most = (width / width_of("x")) as usize;
     crate::units::text::shortened(text, most)

@@ -38,7 +38,7 @@ pub(super) struct Spot<'a> {
 }
 
 impl<'a> Spot<'a> {
-    /// Why there is no figure; `None` if a cell has one.
+    /// Why no cell has a figure; `None` if one has.
     pub fn failure(&self) -> Option<&'a Failure> {
         let mut failures = self.cells.iter().map(|cell| cell.failure());
         let first = failures.next()??;

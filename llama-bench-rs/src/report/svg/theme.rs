@@ -5,7 +5,7 @@ use std::fmt::Write;
 use plotters::style::{RGBAColor, RGBColor};
 
 /// What a stroke or a letter is for. The picture is drawn in colours that stand for these roles; [`themed`] then
-/// makes each a class with the light colour as a fallback, so that a style sheet can choose.
+/// makes each a class that a style sheet can set, with the light colour as a fallback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ink {
     /// What must be read.

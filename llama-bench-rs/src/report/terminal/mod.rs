@@ -26,6 +26,7 @@ use super::{
     insights::{Expectation, Level},
     ranking,
     side_by_side::SideBySide,
+    sides::Files,
 };
 use crate::{
     judge::{Scope, assumed_of_one_run},
@@ -111,8 +112,8 @@ fn side_by_side(report: &Report, paint: &Paint) -> String {
     const MOST_SIDES: usize = 3;
     // With a run of each, only the ranking can tell: it knows how far configurations of one campaign lie apart.
     let is_told = ranking(report).is_some_and(|ranking| ranking.scope == Scope::Assumed);
-    let few = SideBySide::of(report)
-        .filter(|all| !is_told && all.names.len() <= MOST_SIDES && configurations(report).len() > 1);
+    let are_several = configurations(report).len() > 1 || Files::of(report).are_several();
+    let few = SideBySide::of(report).filter(|all| !is_told && all.names.len() <= MOST_SIDES && are_several);
     let Some(all) = few else { return String::new() };
     let caption = paint.ink_lines(Ink::Faint, &paint.wrapped("", 0, &all.caption()));
     heading(paint, "Side by side") + &paint.text(&all.tables(paint.width())) + &caption

@@ -129,7 +129,7 @@ llama_bench {
         [model(n_gpu_layers): Some(*n_gpu_layers);]
         [model {
             /// Layers on the devices; -1 for all
-            #[arg(long, visible_alias = "ngl", alias = "gpu-layers", value_name = "N", default_value = "-1", value_parser = Integers::from_str, help_heading = "Devices")]
+            #[arg(long, visible_alias = "ngl", alias = "gpu-layers", value_name = "N", default_value = "-1", value_parser = gpu_layers, help_heading = "Devices")]
             n_gpu_layers: Vec<Integers> => ModelParams::n_gpu_layers
         }];
     /// Layers whose experts stay on the CPU.

@@ -1,5 +1,4 @@
-//! Signals: the first one asks the sweep to stop and keeps what was measured, one that comes later ends the process at
-//! once.
+//! Signals: the first one asks the measuring to stop and keeps what was measured, a later one ends the process at once.
 
 use std::{
     sync::{
@@ -26,12 +25,12 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Stops the sweep.
+    /// Stops the measuring.
     pub fn cancel(&self) -> &Cancel {
         &self.cancel
     }
 
-    /// The exit status that tells of the signal, if there was one: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
+    /// The exit status of the signal, if there was one: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
     pub fn status(&self) -> Option<u8> {
         let signal = self.signal.load(Ordering::Relaxed);
         (signal > 0).then(|| BY_SIGNAL + signal as u8)
