@@ -278,3 +278,5 @@ mod tests {
     fn texts_are_cut_only_for_a_screen() {
         assert!(!of(12, None).contains('\u{2026}') && of(12, None).lines().count() == 13);
         assert!(of(3, Some(80)).contains('\u{2026}') && !of(3, Some(400)).contains('\u{2026}'));
+    }
+}

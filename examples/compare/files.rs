@@ -18,7 +18,7 @@ use crate::{
     args::Args,
     bad_usage,
     lines::{Comparison, Of},
-    write::{Form, what_counts, write},
+    write::{Form, write},
 };
 
 /// Compares the files and prints what they say; the exit status.

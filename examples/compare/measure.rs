@@ -19,7 +19,7 @@ use crate::{
     progress::Progress,
     side::{Side, n_bytes},
     signals::Interrupt,
-    write::{what_counts, write},
+    write::write,
 };
 
 /// What the place of a mapped file's pages makes of the speed at most, where it was seen.

@@ -1,7 +1,5 @@
 //! A comparison as wide as the terminal.
 
-use llama_bench_rs::judge::Bounds;
-
 use crate::{
     lines::{Comparison, Line},
     write::{p_value, rate},
@@ -91,7 +89,7 @@ fn cell(i: usize, column: &[String], row: usize) -> String {
 
 /// `-21.6 % to -18.8 %`.
 fn interval(line: &Line) -> String {
-    line.bounds.map_or_else(String::new, |Bounds { lower, upper, .. }| format!("{lower} to {upper}"))
+    line.bounds.map_or_else(String::new, |bounds| format!("{} to {}", bounds.lower(), bounds.upper()))
 }
 
 /// Paragraphs in lines of at most so many columns, with a line break at the end.

@@ -82,17 +82,6 @@ pub fn write(form: Form, all: &[Comparison]) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What a verdict of change needs.
-pub fn what_counts(rule: Rule) -> String {
-    format!(
-        "A change counts if it exceeds {:.1} and p is under {}. p is corrected for the number of lines: the chance of any \
-         false alarm is {:.0}.",
-        rule.noise(),
-        rule.alpha.get(),
-        rule.alpha.as_share()
-    )
-}
-
 fn markdown(one: &Comparison) {
     if !one.name.is_empty() {
         say!("### {}\n", one.name);

@@ -47,7 +47,7 @@ impl Totals {
             lines.push("nothing was answered yet".into());
             return lines.join("\n");
         }
-        lines.push(format!("added up over {}:", count(self.n_answers.into(), "answer")));
+        lines.push(format!("added up over {}:", count(self.n_answers, "answer")));
         lines.push(format!(
             "  {} processed{}",
             count(self.n_processed, "prompt token"),

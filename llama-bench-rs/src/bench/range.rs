@@ -51,15 +51,6 @@ pub enum RangeError {
 
 crate::error::debug_like_display!(RangeError);
 
-/// A range with its ends exchanged: `1-9+2` for `9-1+2`.
-fn turned(part: &str) -> String {
-    let (ends, step) = part.split_at(part.find(['+', '*']).unwrap_or(part.len()));
-    match ends.rsplit_once('-') {
-        Some((start, end)) => format!("{end}-{start}{step}"),
-        None => part.to_owned(),
-    }
-}
-
 /// Reads a list of numbers and ranges; values are at most `i32::MAX`, as llama.cpp's are.
 ///
 /// # Errors

@@ -158,7 +158,7 @@ fn values_are_checked_when_they_are_read() {
         ("-ngl -7", "-7 is not a valid number of layers: give 0 or more, or -1 for all"),
         ("-ngl 0,-2", "-2 is not a valid number of layers"),
         ("-fa 2", "use one of auto, off, on (or -1, 0, 1)"),
-        ("-d 9-1", "its end lies before its start: write 1-9"),
+        ("-d 9-1", "the end is before the start: write 1-9"),
         ("-fa maybe", "flash attention = maybe"),
         ("-sm diagonal", "split mode = diagonal"),
         ("-lm tape", "load mode = tape"),

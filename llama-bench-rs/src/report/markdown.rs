@@ -226,7 +226,9 @@ impl Markdown {
 
     fn value(&mut self, column: Column, row: &Flat, map: &Map<String, Value>) -> String {
         match column {
-            Column::File => self.n_begun.checked_sub(1).and_then(|n| self.files.get(n)).cloned().unwrap_or_default(),
+            Column::File => {
+                self.n_begun.checked_sub(1).and_then(|n| self.files.get(n)).cloned().unwrap_or_default()
+            }
             // Of a model that was not loaded the file's name is known and nothing else.
             Column::Model if row.model_type.is_empty() => file_name(&row.model_filename),
             Column::Model => row.model_type.clone(),

@@ -138,7 +138,6 @@ fn in_words(left: TimeLeft) -> String {
     }
 }
 
-
 impl fmt::Display for TimeLeft {
     /// `about 1m10, 40s to 2m05`, and with a stopping rule `, at most 5m20`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

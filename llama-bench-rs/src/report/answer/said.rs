@@ -84,7 +84,7 @@ pub(super) fn said(
             let text = format!(
                 "The same kind of warning in {}: {}.",
                 count(more.len(), "more run"),
-                who(&more, configurations)
+                who(&more, configurations, report)
             );
             said.push(Said { level: Level::Warning, of: String::new(), text });
         }
