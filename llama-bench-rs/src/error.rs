@@ -42,18 +42,23 @@ pub enum Error {
     #[error(transparent)]
     Gguf(#[from] crate::gguf::GgufError),
     /// A sweep was asked for that cannot be run.
+    #[cfg(feature = "measure")]
     #[error(transparent)]
     Bench(#[from] crate::bench::BenchError),
     /// A report could not be written or read.
+    #[cfg(feature = "measure")]
     #[error(transparent)]
     Report(#[from] crate::report::ReportError),
     /// A baseline could not be saved or loaded.
+    #[cfg(feature = "measure")]
     #[error(transparent)]
     Baseline(#[from] crate::baseline::BaselineError),
     /// A report does not pass an assertion.
+    #[cfg(feature = "measure")]
     #[error(transparent)]
     Regression(#[from] crate::testing::RegressionError),
     /// A guard does not pass.
+    #[cfg(feature = "measure")]
     #[error(transparent)]
     Guard(#[from] crate::testing::GuardError),
 }

@@ -24,6 +24,10 @@ mod lanes_tests;
 mod llama_target;
 mod loads;
 pub(crate) mod lock;
+#[cfg(feature = "nvml")]
+mod monitor;
+#[cfg(not(feature = "nvml"))]
+#[path = "monitor_off.rs"]
 mod monitor;
 mod needs;
 mod notes;

@@ -148,19 +148,6 @@ impl Backend {
     }
 }
 
-/// The llama.cpp that this program was built with.
-pub fn build_info() -> crate::record::Build {
-    crate::record::Build {
-        commit: sys::build_info::COMMIT.into(),
-        // The build script writes 0 if the source does not tell.
-        number: Some(sys::build_info::NUMBER).filter(|&number| number > 0),
-        source: sys::build_info::SOURCE.into(),
-        version: sys::build_info::VERSION.into(),
-        compiler: sys::build_info::COMPILER.into(),
-        cmake_options: sys::build_info::CMAKE_OPTIONS.into(),
-    }
-}
-
 /// A CPU backend is registered: without one, no model can run.
 fn has_cpu() -> bool {
     // SAFETY: the registry may be asked at any time.

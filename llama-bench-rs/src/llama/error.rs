@@ -267,7 +267,7 @@ pub enum LlamaError {
 crate::error::debug_like_display!(LlamaError);
 
 impl LlamaError {
-    /// A stable word for scripts and for [`Failure::kind`](crate::record::Failure::kind).
+    /// A stable word for scripts, such as `out_of_memory`; the kind of a failed cell.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::NoCpuBackend | Self::UnknownDevice { .. } | Self::UnknownBufferType { .. } => "not_found",

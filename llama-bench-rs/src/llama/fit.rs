@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Backend, Context, ContextParams, DeviceKind, LlamaError, Model, ModelParams};
-use crate::record::DeviceMemory;
+use super::{Backend, Context, ContextParams, DeviceKind, DeviceMemory, LlamaError, Model, ModelParams};
 
 /// Loads a model with as many layers on the devices as leave this much memory free on each, with a context beside it:
 /// llama-bench's `--fit-target`. What [`ModelParams::n_gpu_layers`] asks for is the most. Without a GPU it does nothing.

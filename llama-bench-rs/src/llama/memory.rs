@@ -2,10 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Context, LlamaError, context::last_exception, decode_rules::has_streams, device::text, log, sys,
 };
-use crate::record::DeviceMemory;
+
+/// Bytes used on one device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceMemory {
+    /// Weights.
+    pub model_bytes: u64,
+    /// KV cache and recurrent state.
+    pub context_bytes: u64,
+    /// Compute buffers.
+    pub compute_bytes: u64,
+}
 
 impl Context {
     /// Forgets everything; with `data`, the buffers are cleared too, after all submitted work. Does nothing to a context that cannot be used any

@@ -7,6 +7,7 @@
 mod at_exit;
 mod backend;
 mod batch;
+mod build;
 mod chat;
 mod checks;
 mod compute;
@@ -17,6 +18,7 @@ mod context_tests;
 mod decode_rules;
 mod default_threads;
 mod device;
+#[cfg(feature = "measure")]
 mod dot;
 mod encoder;
 mod error;
@@ -24,6 +26,7 @@ mod error;
 mod experts_tests;
 mod fit;
 mod grammar;
+mod graph;
 mod header_checks;
 mod kind;
 mod kv_overrides;
@@ -56,18 +59,24 @@ mod traits;
 mod vocab;
 mod work;
 
-pub use backend::{Backend, build_info};
+pub use backend::Backend;
 pub use batch::Batch;
+pub use build::{Build, build_info};
 pub use chat::{ChatMessage, ChatTemplate};
 pub use context::Context;
 pub use context_params::{ContextParams, FlashAttn, KvType};
 pub use device::{Device, DeviceKind};
+#[cfg(feature = "measure")]
 pub(crate) use dot::dot;
 pub use error::LlamaError;
 pub use fit::Fit;
+pub use graph::{Copies, Nodes, Work, WorkKind};
+#[cfg(feature = "measure")]
+pub(crate) use graph::{FLASH_ATTENTION, is_repacked};
 pub use kind::Pooling;
 pub use kv_overrides::KvOverride;
 pub use lora::Lora;
+pub use memory::DeviceMemory;
 pub use model::{Model, Progress};
 pub use model_params::{LazyMode, LoadMode, ModelParams, SplitMode};
 pub use numa::Numa;

@@ -8,11 +8,10 @@ use std::{
 };
 
 use super::{
-    Backend, Context, ContextParams, LlamaError, ModelParams, at_exit, checks, context::with_exception,
-    device::text, kind::Kind, kv_overrides, log, lora, model_arguments::Arguments, model_metadata::metadata,
-    sys,
+    Backend, Context, ContextParams, DeviceMemory, LlamaError, ModelParams, at_exit, checks,
+    context::with_exception, device::text, kind::Kind, kv_overrides, log, lora, model_arguments::Arguments,
+    model_metadata::metadata, sys,
 };
-use crate::record::DeviceMemory;
 
 /// A loaded model; clones share it, and it is freed with the last clone, context or vocabulary that uses it.
 ///

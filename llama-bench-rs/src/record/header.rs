@@ -3,7 +3,10 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{Placement, Work};
-use crate::stats::StoppingRule;
+use crate::{
+    llama::{Build, DeviceMemory},
+    stats::StoppingRule,
+};
 
 /// What was measured, on what, and how. What a file does not tell is `None`, or text or a list that is empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,24 +30,6 @@ pub struct Header {
     pub placement: Option<Placement>,
     /// Wall-clock facts of the whole run.
     pub timing: Timing,
-}
-
-/// The llama.cpp that was measured.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Build {
-    /// Commit in seven hexadecimal digits, or as many of a checksum of the source if that does not tell it.
-    pub commit: String,
-    /// Upstream's running build number.
-    pub number: Option<u32>,
-    /// Where the source came from: `package`, `vendor` or `LLAMA_CPP_DIR`.
-    pub source: String,
-    /// Version of llama.cpp and of the package that carried it.
-    pub version: String,
-    /// C++ compiler and its version.
-    pub compiler: String,
-    /// CMake options that the build set, `NAME=VALUE`, blank-separated.
-    pub cmake_options: String,
 }
 
 /// The machine.
@@ -258,17 +243,6 @@ pub struct Resolved {
     pub memory: BTreeMap<String, DeviceMemory>,
     /// In which order repetitions were run: rounds or blocks; `None` if it is not known.
     pub order: Option<Order>,
-}
-
-/// Bytes used on one device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeviceMemory {
-    /// Weights.
-    pub model_bytes: u64,
-    /// KV cache and recurrent state.
-    pub context_bytes: u64,
-    /// Compute buffers.
-    pub compute_bytes: u64,
 }
 
 /// How loading went.

@@ -31,16 +31,19 @@ pub use cut_short::CutShort;
 pub use difference::Difference;
 pub use disturbance::Disturbance;
 pub use header::{
-    Build, Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Host, Load, Method, ModelInfo, Order,
-    Resolved, Timing,
+    Config, DeviceInfo, FlashAttnSetting, Header, Host, Load, Method, ModelInfo, Order, Resolved, Timing,
 };
 pub use placement::Placement;
+#[cfg(feature = "pages")]
+pub(crate) use settings::device;
+pub(crate) use settings::numbered;
 pub use settings::{Setting, configuration_names, settings};
-pub(crate) use settings::{device, numbered};
 pub use shorthand::{embd, pg, pp, tg};
 pub use sitting::n_sittings;
 pub(crate) use sitting::sittings;
 pub use work::Work;
+
+pub use crate::llama::{Build, DeviceMemory};
 
 /// The version of the record schema; a file of a newer version is refused, an older one is read.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -45,6 +45,7 @@ mod explain;
 mod figures;
 mod file_sink;
 mod flat;
+#[cfg(feature = "pages")]
 pub mod html;
 pub mod in_words;
 pub mod insights;
@@ -53,6 +54,7 @@ mod json;
 mod jsonl;
 mod markdown;
 mod names;
+mod page_data;
 mod ranking;
 mod read;
 mod report_serde;
@@ -65,6 +67,7 @@ mod sql;
 mod sqlite;
 mod stat;
 mod summary_text;
+#[cfg(feature = "pages")]
 pub mod svg;
 pub mod terminal;
 

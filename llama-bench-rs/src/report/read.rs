@@ -2,7 +2,7 @@ use std::{collections::HashMap, fs, path::Path};
 
 use serde_json::{Map, Value};
 
-use super::{FIELDS, Field, Flat, Format, Kind, Place, Problem, ReportError, Skipped, decode, html};
+use super::{FIELDS, Field, Flat, Format, Kind, Place, Problem, ReportError, Skipped, decode, page_data};
 use crate::record::{CurvePoint, Report, Run, SCHEMA_VERSION, Test};
 
 /// Every row of llama-bench has these, whatever its version.
@@ -74,7 +74,7 @@ pub fn read_str(text: &str) -> Result<Loaded, ReportError> {
         None => Err(ReportError::Unrecognised { found: "the file is empty", hint: "" }),
         Some('[') => read_json(text, &mut assembler),
         Some('{') => read_jsonl(text, &mut assembler),
-        Some('<') => match html::embedded_json(text) {
+        Some('<') => match page_data::embedded_json(text) {
             Some(json) => read_json(&json, &mut assembler),
             None => Err(ReportError::Unrecognised { found: "this is a web page without a report", hint: "" }),
         },

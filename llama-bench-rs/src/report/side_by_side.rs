@@ -22,6 +22,7 @@ pub(super) struct SideBySide<'a> {
 /// A test on every side, or what all tests of a kind share.
 pub(super) struct Row<'a> {
     /// `None` for a shift.
+    #[cfg_attr(not(feature = "pages"), allow(dead_code, reason = "pages alone mark a test's rows"))]
     pub(super) test: Option<Test>,
     pub(super) name: String,
     /// By side; empty for a shift.

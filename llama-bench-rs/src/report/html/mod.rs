@@ -17,13 +17,12 @@ use super::{
     Format, ReportError,
     answer::Answer,
     insights::{self, Expectation, Insight, Statement},
+    page_data,
     sides::sides,
     svg::{self, DrawError, Picture},
 };
 use crate::record::Report;
 use facts::Facts;
-
-pub use data::embedded_json;
 
 /// The page: the result and its trust, the figures by depth, the pictures, what they say, what to run next, every
 /// repetition, the configuration, and the report as JSON.
@@ -73,7 +72,7 @@ pub fn page_with(report: &Report, expectations: &[Expectation]) -> Result<String
                     footer {
                         p {
                             "Made by llama-bench-rs " (env!("CARGO_PKG_VERSION")) ". This page holds every figure as "
-                            "JSON, in the element " code { "#" (data::ID) } "."
+                            "JSON, in the element " code { "#" (page_data::ID) } "."
                         }
                     }
                 }
