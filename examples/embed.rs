@@ -81,7 +81,7 @@ fn run(args: &Args) -> Result<(), Failed> {
         complain!("No model is named with -m: the opinions of a synthetic one are noise.");
     }
     let path = args.model.file("tiny-bert")?;
-    let model = Model::load(&backend, &path, &params)?;
+    let model = Model::load_with(&path, &params)?;
     let tokens = tokens(&model, &texts)?;
     let mut embedder = Embedder::new(&model, args, tokens.iter().map(Vec::len).max().unwrap_or(1))?;
     let start = Instant::now();

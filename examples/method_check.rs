@@ -93,7 +93,7 @@ fn run(args: &Args) -> Result<bool, Error> {
         }
         .into());
     };
-    let model = Model::load(&backend, path, &params)?;
+    let model = Model::load_with(path, &params)?;
     let mut found = [Found::default(), Found::default()];
     for round in 0..args.rounds {
         // Each method is as often the first one as the second.

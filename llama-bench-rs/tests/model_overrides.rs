@@ -10,11 +10,11 @@ use llama_bench_rs::{
         RopeScaling,
     },
 };
-use llama_support::{backend, file, params, tiny};
+use llama_support::{file, params, tiny};
 
 fn overridden(shape: &str, overrides: &[(&str, KvOverride)]) -> Result<Model, LlamaError> {
     let overrides = overrides.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    Model::load(&backend(), file(shape, true), &ModelParams::default().kv_overrides(overrides))
+    Model::load_with(file(shape, true), &ModelParams::default().kv_overrides(overrides))
 }
 
 fn logits(model: &Model, params: &ContextParams) -> Vec<f32> {

@@ -12,13 +12,13 @@ use llama_bench_rs::{
         SamplerParams, StateFlags,
     },
 };
-use llama_support::{backend, file, folder, load, params, tiny};
+use llama_support::{file, folder, load, params, tiny};
 
 #[test]
 fn a_model_without_memory_tells_its_size_and_computes_nothing() {
     for mode in [LoadMode::Auto, LoadMode::None, LoadMode::Mmap] {
         let params_of_model = ModelParams::default().no_alloc(true).load_mode(mode);
-        let model = Model::load(&backend(), file("tiny-llama", false), &params_of_model).unwrap();
+        let model = Model::load_with(file("tiny-llama", false), &params_of_model).unwrap();
         let mut context = Context::new(&model, &params(64)).unwrap();
         assert!(context.memory_breakdown().values().any(|memory| memory.model_bytes > 1 << 20));
         let refused = context.decode_tokens(&[1, 2, 3]).unwrap_err();

@@ -9,14 +9,14 @@
 //! use llama_bench_rs::{
 //!     chat::Conversation,
 //!     gguf::{Shape, Synthetic},
-//!     llama::{Backend, ChatTemplate, Context, ContextParams, Model, ModelParams, Sampler, SamplerParams},
+//!     llama::{ChatTemplate, Context, ContextParams, Model, Sampler, SamplerParams},
 //! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("tiny.gguf");
 //! # Synthetic::new(Shape::preset("tiny-llama")?).vocabulary(true).write_to(&path)?;
-//! let model = Model::load(&Backend::init()?, &path, &ModelParams::default())?;
+//! let model = Model::load(&path)?;
 //! let context = Context::new(&model, &ContextParams::default().n_ctx(512))?;
 //! let sampler = Sampler::new(&SamplerParams::default())?;
 //! let mut chat = Conversation::new(context, sampler, Some(ChatTemplate::of(&model)?))?;

@@ -211,10 +211,10 @@ impl Context {
     /// of a text with the new ones.
     ///
     /// ```no_run
-    /// use llama_bench_rs::llama::{Backend, Context, ContextParams, Model, ModelParams};
+    /// use llama_bench_rs::llama::{Context, ContextParams, Model, ModelParams};
     ///
     /// let params = ModelParams::default().lora(vec!["adapter.gguf".into()]);
-    /// let model = Model::load(&Backend::init()?, "model.gguf", &params)?;
+    /// let model = Model::load_with("model.gguf", &params)?;
     /// let mut context = Context::new(&model, &ContextParams::default())?;
     /// context.set_loras(&[(&model.loras()[0], 0.5)])?;
     /// # Ok::<(), llama_bench_rs::llama::LlamaError>(())

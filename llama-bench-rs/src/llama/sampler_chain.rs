@@ -87,9 +87,9 @@ impl SamplerChain {
     /// time and memory for each of them.
     ///
     /// ```
-    /// # use llama_bench_rs::{gguf::{Shape, Synthetic}, llama::{Backend, Model, ModelParams, Sampler}};
+    /// # use llama_bench_rs::{gguf::{Shape, Synthetic}, llama::{Model, Sampler}};
     /// # let path = Synthetic::new(Shape::preset("tiny-llama")?).vocabulary(true).cached()?;
-    /// # let model = Model::load(&Backend::init()?, path, &ModelParams::default())?;
+    /// # let model = Model::load(path)?;
     /// let sampler = Sampler::chain(&model).grammar("root ::= \"yes\" | \"no\"", "root").greedy()?;
     /// let error = Sampler::chain(&model).grammar("root ::= yes", "root").greedy().unwrap_err();
     /// assert!(error.to_string().contains("rule yes is used and not defined"), "{error}");

@@ -85,7 +85,6 @@ fn a_text_is_read_the_same_way_in_one_piece_and_in_several() -> Result<(), Box<d
 
 #[test]
 fn a_missing_model_is_an_error_and_no_end_of_the_process() {
-    let backend = Backend::init().unwrap();
-    let error = Model::load(&backend, "no/such/model.gguf", &ModelParams::default()).unwrap_err();
+    let error = Model::load("no/such/model.gguf").unwrap_err();
     assert!(error.to_string().contains("no/such/model.gguf"));
 }
