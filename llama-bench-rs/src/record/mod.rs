@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::units::Share;
 
 mod cell;
+mod cell_text;
 mod conditions;
 mod cut_short;
 mod difference;
