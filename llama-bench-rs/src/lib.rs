@@ -26,9 +26,14 @@
 //! | `dynamic-backends` | no | backends are loaded at run time |
 //!
 //! The wrapper alone: `default-features = false, features = ["openmp", "native"]`. A guard in tests needs `measure`.
+//!
+//! # What is stable
+//! What this documentation shows. Other public items serve the programs of this project's repository, and may change in
+//! any release.
 #![deny(unsafe_code)]
 
 #[cfg(feature = "measure")]
+#[doc(hidden)]
 pub mod baseline;
 #[cfg(feature = "measure")]
 pub mod bench;
@@ -50,6 +55,7 @@ pub mod report;
 pub mod stats;
 #[cfg(feature = "measure")]
 pub mod testing;
+#[doc(hidden)]
 pub mod units;
 
 pub use error::Error;
@@ -59,9 +65,11 @@ pub use llama::Model;
 pub use {
     baseline::Baselines,
     bench::Sweep,
-    record::{Cell, Report, embd, pg, pp, tg},
+    record::{Cell, Report, embd, pp, tg},
     testing::Tolerance,
 };
+
+pub use units::{Share, TokensPerSecond};
 
 /// The result of anything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

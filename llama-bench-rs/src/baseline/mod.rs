@@ -34,6 +34,10 @@ mod key;
 mod name;
 mod store;
 
+#[doc(hidden)]
 pub use error::BaselineError;
+#[doc(hidden)]
 pub use key::{Difference, Key, Part};
-pub use store::{Baseline, Baselines};
+#[doc(hidden)]
+pub use store::Baseline;
+pub use store::Baselines;

@@ -1,7 +1,9 @@
 //! Measuring: what to run ([`plan`]), on what ([`target`]), by which clock, and the sweep that brings them together.
 
+#[doc(hidden)]
 pub mod abilities;
 mod campaign;
+#[doc(hidden)]
 pub mod clock;
 #[cfg(test)]
 mod curve_tests;
@@ -31,18 +33,23 @@ mod monitor;
 mod monitor;
 mod needs;
 mod notes;
+#[doc(hidden)]
 pub mod observe;
+#[doc(hidden)]
 pub mod pace;
 mod page_cache;
 mod pause;
 mod placement;
+#[doc(hidden)]
 pub mod plan;
 mod possible;
 mod progress;
+#[doc(hidden)]
 pub mod range;
 mod repeats;
 mod rewinding;
 mod sweep;
+#[doc(hidden)]
 pub mod target;
 #[cfg(test)]
 mod tests;
@@ -54,28 +61,46 @@ mod warmup;
 mod work;
 
 pub(crate) use campaign::places_of;
-pub use campaign::{Campaign, Campaigned, Configuration, Grid, Source};
+pub use campaign::{Campaign, Grid};
+#[doc(hidden)]
+pub use campaign::{Campaigned, Configuration, Source};
+#[doc(hidden)]
 pub use error::BenchError;
-pub use forecast::{Extent, Forecast, Position, ProgressLine, TimeLeft, clock_words};
+pub use forecast::ProgressLine;
+#[doc(hidden)]
+pub use forecast::{Extent, Forecast, Position, TimeLeft, clock_words};
+#[doc(hidden)]
 pub use llama_target::LlamaTarget;
+#[doc(hidden)]
 pub use loads::{Loaded, Loads};
+#[doc(hidden)]
 pub use needs::{DeviceNeeds, Needs};
+#[doc(hidden)]
 pub use notes::Note;
-pub use observe::{Cancel, Event, Observer};
+#[doc(hidden)]
+pub use observe::Observer;
+pub use observe::{Cancel, Event};
+#[doc(hidden)]
 pub use page_cache::{PageCache, drop_from_page_cache};
+#[doc(hidden)]
 pub use plan::{Plan, Request};
-pub use sweep::{Sweep, interleave};
+pub use sweep::Sweep;
+#[doc(hidden)]
+pub use sweep::interleave;
+#[doc(hidden)]
 pub use verify::{Verification, VerifiedDepth};
 
 use clock::Clock;
 use target::Target;
 
+#[doc(hidden)]
 pub use crate::record::Order;
 use crate::record::{Header, Run};
 
 /// Runs a plan on a target. [`Sweep`] does this for a model; use it directly to measure something else the same way.
 ///
 /// A cell that fails carries its [`Failure`](crate::record::Failure); the others go on.
+#[doc(hidden)]
 pub fn run<T: Target, C: Clock>(
     plan: &Plan,
     target: &mut T,

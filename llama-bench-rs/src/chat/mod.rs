@@ -44,8 +44,11 @@ use std::{
     time::Instant,
 };
 
-pub use answer::{Answer, AnswerEnd};
+pub use answer::Answer;
+#[doc(hidden)]
+pub use answer::AnswerEnd;
 use held::Held;
+#[doc(hidden)]
 pub use room::Dropped;
 use script::{Script, Turn};
 

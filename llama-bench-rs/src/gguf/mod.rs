@@ -19,11 +19,17 @@ mod value;
 mod vocabulary;
 mod weights;
 
+#[doc(hidden)]
 pub use error::{GgufError, Malformed};
+#[doc(hidden)]
 pub use file_type::FileType;
+#[doc(hidden)]
 pub use read::{GgufFile, TensorInfo};
+#[doc(hidden)]
 pub use routing::Routing;
 pub use shape::Shape;
 pub use synthetic::Synthetic;
+#[doc(hidden)]
 pub use types::TensorType;
+#[doc(hidden)]
 pub use value::{Array, Value};

@@ -61,20 +61,29 @@ use crate::{
     units::{Probability, Share, Speedup},
 };
 
+#[doc(hidden)]
 pub use crate::record::n_sittings;
+#[doc(hidden)]
 pub use crate::stats::Bounds;
 pub(crate) use estimate::printed_time;
+#[doc(hidden)]
 pub use estimate::{PrintedRate, RunEstimate, Scope};
+#[doc(hidden)]
 pub use figure::{AdjustedFigure, RunFigure, TimeFigure};
 pub(crate) use group::Group;
+#[doc(hidden)]
 pub use rank::{Lead, Place, Ranked, RankedTest, rank};
-pub use reports::{ConfigurationJudgement, ReportJudgement, compare_reports};
+pub use reports::compare_reports;
+#[doc(hidden)]
+pub use reports::{ConfigurationJudgement, ReportJudgement};
 pub use rule::Rule;
+#[doc(hidden)]
 pub use verdict::{Because, Finding};
 
 /// What two sides of the same configuration say of each other.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
+#[doc(hidden)]
 pub struct Judgement {
     /// Every test that both sides have, in the order measured.
     pub tests: Vec<TestJudgement>,
@@ -118,6 +127,7 @@ pub struct TestJudgement {
 /// What the tests of one kind have in common.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
+#[doc(hidden)]
 pub struct Shift {
     /// One of the tests: all are of its kind.
     pub kind: TestKind,
@@ -136,6 +146,7 @@ pub struct Shift {
 /// What a comparison made of the machine's pace ([`Sample::pace`](crate::record::Sample::pace)).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
+#[doc(hidden)]
 pub enum Pace {
     /// No run knows it: times are compared as measured.
     Unknown,
@@ -148,6 +159,7 @@ pub enum Pace {
 /// The change of a test with the machine's pace taken out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
+#[doc(hidden)]
 pub struct Adjustment {
     /// What the control work took on the first side, geometric mean of the runs.
     pub before: std::time::Duration,
@@ -185,6 +197,7 @@ impl Judgement {
 ///
 /// # Errors
 /// A side has no runs, or a repetition took no time.
+#[doc(hidden)]
 pub fn compare(before: &[&Run], after: &[&Run], rule: Rule) -> Result<Judgement, CompareError> {
     let pool = [before, after].concat();
     let [judgement] = sides::judge([sides::Sides::independent(before, after, &pool)?], rule)?;
@@ -196,6 +209,7 @@ pub fn compare(before: &[&Run], after: &[&Run], rule: Rule) -> Result<Judgement,
 ///
 /// # Errors
 /// A side has no runs, the sides have different numbers of runs, or a repetition took no time.
+#[doc(hidden)]
 pub fn compare_paired(before: &[&Run], after: &[&Run], rule: Rule) -> Result<Judgement, CompareError> {
     let [judgement] = sides::judge([sides::Sides::paired(before, after)?], rule)?;
     Ok(judgement)

@@ -61,28 +61,49 @@ mod work;
 
 pub use backend::Backend;
 pub use batch::Batch;
+#[doc(hidden)]
 pub use build::{Build, build_info};
-pub use chat::{ChatMessage, ChatTemplate};
+#[doc(hidden)]
+pub use chat::ChatMessage;
+pub use chat::ChatTemplate;
 pub use context::Context;
 pub use context_params::{ContextParams, FlashAttn, KvType};
-pub use device::{Device, DeviceKind};
+pub use device::Device;
+#[doc(hidden)]
+pub use device::DeviceKind;
 #[cfg(feature = "measure")]
 pub(crate) use dot::dot;
 pub use error::LlamaError;
+#[doc(hidden)]
 pub use fit::Fit;
+#[doc(hidden)]
 pub use graph::{Copies, Nodes, Work, WorkKind};
 #[cfg(feature = "measure")]
 pub(crate) use graph::{FLASH_ATTENTION, is_repacked};
 pub use kind::Pooling;
+#[doc(hidden)]
 pub use kv_overrides::KvOverride;
 pub use lora::Lora;
+#[doc(hidden)]
 pub use memory::DeviceMemory;
-pub use model::{Model, Progress};
-pub use model_params::{LazyMode, LoadMode, ModelParams, SplitMode};
+pub use model::Model;
+#[doc(hidden)]
+pub use model::Progress;
+#[doc(hidden)]
+pub use model_params::LazyMode;
+pub use model_params::{LoadMode, ModelParams, SplitMode};
+#[doc(hidden)]
 pub use numa::Numa;
+#[doc(hidden)]
 pub use rope::{Rope, RopeScaling};
-pub use sampler::{Sampler, SamplerParams};
-pub use sampler_chain::{Dry, Penalties, SamplerChain};
+pub use sampler::Sampler;
+#[doc(hidden)]
+pub use sampler::SamplerParams;
+pub use sampler_chain::SamplerChain;
+#[doc(hidden)]
+pub use sampler_chain::{Dry, Penalties};
+#[doc(hidden)]
 pub use state::{SeqState, StateFlags};
+#[doc(hidden)]
 pub use text_stream::TextStream;
 pub use vocab::{Token, Vocab};

@@ -54,27 +54,49 @@ mod simulation_depth;
 #[cfg(test)]
 mod simulation_noise;
 
+#[doc(hidden)]
 pub use apart::Apart;
+#[doc(hidden)]
 pub use bootstrap::Bootstrap;
-pub use compare::{CompareError, Comparison, Design, Threshold, Verdict};
+pub use compare::Verdict;
+#[doc(hidden)]
+pub use compare::{CompareError, Comparison, Design, Threshold};
+#[doc(hidden)]
 pub use depth_model::{Coefficient, DepthModel, DepthSamples, Predicted};
+#[doc(hidden)]
 pub use fall::{Bounds, Fall, FallRatio};
+#[doc(hidden)]
 pub use histogram::{Bin, BinRule, Histogram};
+#[doc(hidden)]
 pub use holm::holm;
 pub(crate) use holm::weighted_holm;
 pub(crate) use interval::t_quantile;
+#[doc(hidden)]
 pub use interval::{Confidence, Interval, IntervalMethod};
+#[doc(hidden)]
 pub use linearity::{Linearity, LinearityTest};
+#[doc(hidden)]
 pub use outliers::{Outlier, Severity};
+#[doc(hidden)]
 pub use paced::PacedRun;
+#[doc(hidden)]
 pub use quantity::Quantity;
 pub(crate) use rng::Rng;
+#[doc(hidden)]
 pub use samples::Samples;
+#[doc(hidden)]
 pub use serial::Serial;
+#[doc(hidden)]
 pub use steps::StepSummary;
-pub use stopping::{Stop, StoppingRule, repetitions_for};
+pub use stopping::StoppingRule;
+#[doc(hidden)]
+pub use stopping::{Stop, repetitions_for};
 pub use summary::Summary;
+#[doc(hidden)]
 pub use suspicion::Suspicion;
+#[doc(hidden)]
 pub use time_sum::{TimePart, TimeSum};
+#[doc(hidden)]
 pub use transient::Transient;
+#[doc(hidden)]
 pub use trend::Trend;

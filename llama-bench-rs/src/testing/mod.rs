@@ -142,15 +142,31 @@ mod regression;
 mod tolerance;
 mod work;
 
+#[doc(hidden)]
 pub use crate::judge::{Adjustment, Pace};
+#[doc(hidden)]
 pub use error::{Gap, RegressionError};
-pub use floor::{FloorOutcome, assert_at_least, check_at_least};
-pub use guard::{Guard, GuardError, GuardMode, GuardVerdict, Guarded, Measure, Saved, guard};
-pub use model::{tiny, tiny_model};
+pub use floor::assert_at_least;
+#[doc(hidden)]
+pub use floor::{FloorOutcome, check_at_least};
+pub use guard::{Guard, GuardMode, guard};
+#[doc(hidden)]
+pub use guard::{GuardError, GuardVerdict, Guarded, Measure, Saved};
+#[doc(hidden)]
+pub use model::tiny;
+pub use model::tiny_model;
+#[doc(hidden)]
 pub use outcome::{CellOutcome, Outcome, ShiftOutcome};
 pub use quick::{QuickSweep, quick_sweep};
-pub use regression::{assert_no_regression, check_no_regression};
-pub use tolerance::{Floor, Tolerance};
+pub use regression::assert_no_regression;
+#[doc(hidden)]
+pub use regression::check_no_regression;
+#[doc(hidden)]
+pub use tolerance::Floor;
+pub use tolerance::Tolerance;
+#[doc(hidden)]
 pub use work::{LostWork, check_work};
 
-pub use crate::record::{embd, pg, pp, tg};
+#[doc(hidden)]
+pub use crate::record::pg;
+pub use crate::record::{embd, pp, tg};

@@ -44,6 +44,7 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
 ///
 /// # Errors
 /// The report cannot be encoded as JSON.
+#[doc(hidden)]
 pub fn page_with(report: &Report, expectations: &[Expectation]) -> Result<String, ReportError> {
     let json = super::to_string(report, Format::Json)?;
     let answer = Answer::of(report, expectations);
