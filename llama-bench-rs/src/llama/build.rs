@@ -7,6 +7,7 @@ use super::sys;
 /// A llama.cpp: which source, and how it was compiled.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Build {
     /// Commit in seven hexadecimal digits, or as many of a checksum of the source if that does not tell it.
     pub commit: String,

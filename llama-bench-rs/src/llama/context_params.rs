@@ -76,6 +76,7 @@ impl KvType {
 
 /// How to make a context and its thread pool; the defaults are llama-bench's.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ContextParams {
     /// Tokens that the context can hold; llama.cpp pads it. 0 for what the model was trained for.
     pub n_ctx: u32,

@@ -10,6 +10,7 @@ use super::{
 
 /// Bytes used on one device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DeviceMemory {
     /// Weights.
     pub model_bytes: u64,

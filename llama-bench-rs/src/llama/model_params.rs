@@ -92,6 +92,7 @@ names!(LazyMode, "lazy mode" { Off = "off", Auto = "auto", On = "on" });
 
 /// How to load a model; the defaults are llama-bench's.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ModelParams {
     /// Layers to place on devices; negative for all.
     pub n_gpu_layers: i32,

@@ -11,6 +11,7 @@ use crate::{
 /// What was measured, on what, and how. What a file does not tell is `None`, or text or a list that is empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Header {
     /// The llama.cpp that was measured.
     pub build: Build,
@@ -35,6 +36,7 @@ pub struct Header {
 /// The machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Host {
     /// CPU model names, comma-separated, as llama-bench has it.
     pub cpu_info: String,
@@ -51,6 +53,7 @@ pub struct Host {
 /// One device.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct DeviceInfo {
     /// Name to ask for it by, such as `CUDA0`.
     pub name: String,
@@ -69,6 +72,7 @@ pub struct DeviceInfo {
 /// The model.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct ModelInfo {
     /// Path as given.
     pub filename: String,
@@ -145,6 +149,7 @@ impl Order {
 /// What was asked for; names and meaning as in llama-bench.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Config {
     /// Logical batch size, in tokens.
     pub n_batch: Option<u32>,
@@ -232,6 +237,7 @@ pub struct Config {
 /// What llama.cpp made of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Resolved {
     /// Whether flash attention was really used; `None` if it could not be told.
     pub flash_attn: Option<bool>,
@@ -248,6 +254,7 @@ pub struct Resolved {
 /// How loading went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Load {
     /// Wall time of the load.
     pub elapsed: Option<Duration>,
@@ -258,6 +265,7 @@ pub struct Load {
 /// Wall-clock facts of the whole run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Timing {
     /// When the run began, in UTC (RFC 3339, whole seconds).
     pub started_at: String,

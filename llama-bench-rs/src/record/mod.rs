@@ -20,6 +20,7 @@ mod settings;
 mod shorthand;
 mod sitting;
 mod summary;
+mod with;
 mod words;
 #[doc(hidden)]
 pub mod work;

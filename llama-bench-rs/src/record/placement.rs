@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 /// tells it (`/proc/self/smaps_rollup`). A figure that the system does not tell is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Placement {
     /// Memory of no file: buffers, and weights that were read rather than mapped.
     pub anonymous: Option<u64>,
