@@ -9,6 +9,7 @@ use super::{
 
 /// When to use flash attention (`llama_flash_attn_type`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FlashAttn {
     /// llama.cpp decides; ask [`Context::flash_attn_resolved`](super::Context::flash_attn_resolved) how.
     #[default]
@@ -22,6 +23,7 @@ pub enum FlashAttn {
 /// Element type of a KV cache (`ggml_type`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // the names say all there is to say
+#[non_exhaustive]
 pub enum KvType {
     F32,
     #[default]

@@ -7,6 +7,7 @@ use crate::gguf::{GgufFile, Value};
 
 /// A value in place of one in a model's file (`llama_model_kv_override`); its kind must be that of the file's.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum KvOverride {
     /// A whole number.
     Int(i64),

@@ -8,6 +8,7 @@ use super::{
 
 /// How rotary positions are scaled (`llama_rope_scaling_type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RopeScaling {
     /// Not at all.
     None,
