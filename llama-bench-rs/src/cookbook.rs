@@ -96,12 +96,12 @@
 //! ```no_run
 //! use std::fs::write;
 //!
-//! use llama_bench_rs::{report::{self, Format, html, svg, svg::Picture}, testing};
+//! use llama_bench_rs::{report::{self, Format, html, svg}, testing};
 //!
 //! let report = testing::quick_sweep(&testing::tiny_model()?).run()?;
 //! write("report.json", report::to_string(&report, Format::Json)?)?;
 //! write("report.html", html::page(&report)?)?;
-//! write("speed.svg", svg::draw(&report, Picture::Depth)?.to_svg())?;
+//! write("speed.svg", svg::draw(&report, svg::Picture::Depth)?.to_svg())?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

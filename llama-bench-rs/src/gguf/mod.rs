@@ -1,4 +1,14 @@
-//! Reading GGUF files with care, and writing synthetic ones: files of a model's true shape, with random weights.
+//! Reads the headers of GGUF files, and writes synthetic models: a real architecture and real tensor shapes, with random
+//! weights.
+//!
+//! ```
+//! use llama_bench_rs::gguf::{GgufFile, Shape, Synthetic};
+//!
+//! let path = Synthetic::new(Shape::preset("tiny-llama")?).cached()?; // written on first use
+//! let file = GgufFile::read(&path)?;
+//! println!("{} tensors", file.tensors.len());
+//! # Ok::<(), llama_bench_rs::gguf::GgufError>(())
+//! ```
 
 mod arch;
 mod cursor;

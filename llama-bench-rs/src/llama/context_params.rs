@@ -201,7 +201,7 @@ const MAX_THREADS: u32 = sys::GGML_MAX_N_THREADS;
 /// Bytes of account that llama.cpp keeps in host memory per token of a context, beside its keys and values.
 const CELL_BYTES: u64 = 64;
 
-/// Contexts up to this size are no burden to any machine.
+/// Contexts up to this size fit any machine.
 const MANY_TOKENS: u32 = 1 << 24;
 
 /// Bytes of the machine's own memory.

@@ -7,7 +7,7 @@ use super::{Backend, Context, ContextParams, DeviceKind, DeviceMemory, LlamaErro
 /// Loads a model with as many layers on the devices as leave this much memory free on each, with a context beside it:
 /// llama-bench's `--fit-target`. What [`ModelParams::n_gpu_layers`] asks for is the most. Without a GPU it does nothing.
 ///
-/// llama.cpp's own fit, which belongs to none of its interfaces, can also move single tensors; this one moves layers.
+/// llama.cpp's own fit, which has no C interface, can also move single tensors; this one moves layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fit {
     /// MiB that stay free on each device.

@@ -1,7 +1,29 @@
-//! llama.cpp behind types that cannot be misused: the only module of this crate with `unsafe`.
+//! llama.cpp behind safe types: load a [`Model`], make a [`Context`], decode tokens, and choose the next one with a
+//! [`Sampler`].
 //!
-//! Children keep their parents alive (a [`Context`] its [`Model`], that its [`Backend`]), and what would make C abort
-//! is checked before C sees it.
+//! A `Context` keeps its `Model` alive. Arguments that would make llama.cpp abort are rejected first, with an error that
+//! names the value and the remedy. This is the only module of the crate with `unsafe`.
+//!
+//! ```
+//! use llama_bench_rs::llama::{Context, ContextParams, Sampler};
+//! # use llama_bench_rs::{gguf::{Shape, Synthetic}, llama::Model};
+//!
+//! # let path = Synthetic::new(Shape::preset("tiny-llama")?).vocabulary(true).cached()?;
+//! # let model = Model::load(&path)?;
+//! let vocab = model.vocab()?; // of a Model::load("model.gguf")
+//! let mut context = Context::new(&model, &ContextParams::default().n_ctx(256))?;
+//! let mut sampler = Sampler::chain(&model).top_k(40).temperature(0.8).draw(42)?;
+//!
+//! context.decode_tokens(&vocab.tokenize("Once upon a time", true, false)?)?;
+//! for _ in 0..16 {
+//!     let token = sampler.sample(&mut context, -1)?;
+//!     print!("{}", vocab.detokenize(&[token], false)?);
+//!     context.decode_tokens(&[token])?;
+//! }
+//! # Ok::<(), llama_bench_rs::Error>(())
+//! ```
+//!
+//! [`chat`](crate::chat) keeps a whole conversation in a context; [`gguf`](crate::gguf) makes synthetic models.
 #![allow(unsafe_code)]
 
 mod at_exit;

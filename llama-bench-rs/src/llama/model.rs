@@ -50,7 +50,7 @@ impl Drop for Inner {
     }
 }
 
-/// Hears how far loading is, from 0 to 1; `false` stops it.
+/// Receives how far loading is, from 0 to 1; returning `false` stops the load.
 pub type Progress<'a> = &'a mut dyn FnMut(f32) -> bool;
 
 impl Model {

@@ -22,7 +22,7 @@ pub enum RopeScaling {
 
 names!(RopeScaling, "kind of rotary scaling" { None = "none", Linear = "linear", Yarn = "yarn", LongRope = "longrope" });
 
-/// Rotary positions in place of the model's own; what is `None` is as in its file.
+/// Rotary positions that replace the model's own; a field that is `None` keeps the value of its file.
 ///
 /// ```
 /// use llama_bench_rs::llama::{ContextParams, Rope, RopeScaling};

@@ -51,7 +51,7 @@ pub struct Sampler {
     /// All but the last one drop candidates; the last one chooses.
     steps: Vec<Step>,
     candidates: Candidates,
-    /// An exception left a step in a state that nobody knows.
+    /// An exception left the state of a step unknown.
     broken: Option<String>,
     /// The model whose tokens the steps know; dropped after them.
     model: Option<Model>,
