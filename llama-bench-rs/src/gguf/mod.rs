@@ -1,12 +1,12 @@
 //! Reads the headers of GGUF files, and writes synthetic models: a real architecture and real tensor shapes, with random
 //! weights.
 //!
-//! ```
-//! use llama_bench_rs::gguf::{GgufFile, Shape, Synthetic};
+//! ```no_run
+//! use llama_bench_rs::gguf::{Shape, Synthetic};
 //!
 //! let path = Synthetic::new(Shape::preset("tiny-llama")?).cached()?; // written on first use
-//! let file = GgufFile::read(&path)?;
-//! println!("{} tensors", file.tensors.len());
+//! let shape = Shape::like_file(&path)?; // of any model's file
+//! Synthetic::new(shape).seed(7).write_to("copy-with-random-weights.gguf")?;
 //! # Ok::<(), llama_bench_rs::gguf::GgufError>(())
 //! ```
 
