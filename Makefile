@@ -17,6 +17,8 @@ setup:
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	scripts/features
+	scripts/api
 
 # As a documentation host does: without building llama.cpp.
 docs:

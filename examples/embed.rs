@@ -58,7 +58,7 @@ fn pooling(name: &str) -> Result<Pooling, String> {
         Ok(pooling @ (Pooling::Mean | Pooling::Cls | Pooling::Last)) => Ok(pooling),
         Ok(Pooling::None) => Err("it leaves an embedding for each token: use mean, cls or last".into()),
         Ok(Pooling::Rank) => Err("it leaves a score and no embedding: use mean, cls or last".into()),
-        Err(_) => Err("not a way to pool: use mean, cls or last".into()),
+        Ok(_) | Err(_) => Err("not a way to pool: use mean, cls or last".into()),
     }
 }
 
@@ -93,7 +93,7 @@ fn run(args: &Args) -> Result<(), Failed> {
         complain!("No model is named with -m: the similarities of a synthetic one are noise.");
     }
     let path = args.model.file("tiny-bert")?;
-    let model = Model::load(&backend, &path, &params)?;
+    let model = Model::load_with(&path, &params)?;
     let tokens = tokens(&model, &texts)?;
     let mut embedder = Embedder::new(&model, args, tokens.iter().map(Vec::len).max().unwrap_or(1))?;
     let start = Instant::now();

@@ -107,7 +107,7 @@ fn run(args: &Args) -> Result<u8, Error> {
         what: "watching for Ctrl-C".into(),
         why: error.to_string(),
     })?;
-    let model = Model::load(&backend, path, &params)?;
+    let model = Model::load_with(path, &params)?;
     let mut found = [Found::default(), Found::default()];
     for round in 0..args.rounds {
         let mut with_round = found.clone();

@@ -14,7 +14,7 @@ use clap::Parser;
 use llama_bench_rs::{
     bench::{Sweep, interleave},
     gguf::{Shape, Synthetic},
-    llama::{Backend, ContextParams, Model, ModelParams},
+    llama::{ContextParams, Model},
     record::{Report, Run},
     report::ranking,
     units::Share,
@@ -84,13 +84,12 @@ struct Tally {
 }
 
 fn study(args: &Args) -> Result<(), Box<dyn Error>> {
-    let backend = Backend::init()?;
     let shape = Shape::preset(&args.shape)?;
     let path = Synthetic::new(shape).cached()?;
     let slowdown = Share::new(args.slowed / 100.0).ok_or("--slowed: give a percentage of 0 or more")?;
     let (start, mut tally) = (Instant::now(), Tally::default());
     for campaign in 0..args.campaigns {
-        let load = || Model::load(&backend, &path, &ModelParams::default());
+        let load = || Model::load(&path);
         let n_models = if args.copies { args.names } else { 1 };
         let models = (0..n_models).map(|_| load()).collect::<Result<Vec<_>, _>>()?;
         tally.add(&measure(args, &models, slowdown, campaign)?);

@@ -7,7 +7,9 @@ use crate::args::Args;
 /// Refuses values out of range before a model is loaded.
 pub fn check(args: &Args) -> Result<(), LlamaError> {
     let Args { temp: temperature, top_k, top_p, min_p, seed, .. } = *args;
-    Sampler::new(&SamplerParams { temperature, top_k, top_p, min_p, seed }).map(drop)
+    let params =
+        SamplerParams::default().temperature(temperature).top_k(top_k).top_p(top_p).min_p(min_p).seed(seed);
+    Sampler::new(&params).map(drop)
 }
 
 /// In llama.cpp's usual order.
@@ -19,7 +21,7 @@ pub fn sampler(args: &Args, grammar: Option<&str>, model: &Model) -> Result<Samp
         chain = chain.logit_bias(ends.map(|token| (token, f32::NEG_INFINITY)));
     }
     if args.repeat_penalty != 1.0 {
-        chain = chain.penalties(Penalties { repeat: args.repeat_penalty, ..Penalties::default() });
+        chain = chain.penalties(Penalties::default().repeat(args.repeat_penalty));
     }
     if let Some(grammar) = grammar {
         chain = chain.grammar(grammar, "root");

@@ -1,6 +1,7 @@
 //! What the library itself costs between two decode calls: a target that does nothing is "measured", so all the
 //! time there is belongs to the library. The aim is under 1 µs per generated token.
 
+use llama_bench_rs::with;
 use std::{hint::black_box, time::Duration};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -67,7 +68,7 @@ impl Target for Nothing {
     }
 
     fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure> {
-        Ok(Resolved { n_ctx: Some(n_ctx), ..Resolved::default() })
+        Ok(with!(Resolved { n_ctx: Some(n_ctx), ..Resolved::default() }))
     }
 
     fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure> {

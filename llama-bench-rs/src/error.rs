@@ -1,4 +1,4 @@
-//! The crate's one error type; each part has its own, and all of them fit into it.
+//! The crate's error type, which holds the error of each part.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ macro_rules! debug_like_display {
 
 pub(crate) use debug_like_display;
 
-/// What an error says, then each of its causes that it does not repeat itself.
+/// The message of an error, then each cause that the message does not repeat.
 pub(crate) fn write_chain(error: &dyn std::error::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut said = error.to_string();
     f.write_str(&said)?;
@@ -31,29 +31,41 @@ pub(crate) fn write_chain(error: &dyn std::error::Error, f: &mut fmt::Formatter<
     Ok(())
 }
 
-/// Anything that can go wrong in this crate. Every message names the value and the remedy.
+/// An error of any part of this crate. Messages name the value and the remedy; `Debug` prints the same.
+///
+/// ```
+/// use llama_bench_rs::{Error, Model};
+///
+/// let missing = Model::load("no/such/model.gguf").map_err(Error::from);
+/// assert!(missing.is_err_and(|error| error.to_string().starts_with("cannot open the model no/such/model.gguf")));
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// llama.cpp refused or failed, or was kept from an abort by a check.
+    /// llama.cpp failed, or an argument was rejected that would have made it abort.
     #[error(transparent)]
     Llama(#[from] crate::llama::LlamaError),
     /// A GGUF file could not be read or written, or a shape is impossible.
     #[error(transparent)]
     Gguf(#[from] crate::gguf::GgufError),
-    /// A sweep was asked for that cannot be run.
+    /// A sweep cannot be run as asked.
+    #[cfg(feature = "measure")]
     #[error(transparent)]
     Bench(#[from] crate::bench::BenchError),
     /// A report could not be written or read.
+    #[cfg(feature = "measure")]
     #[error(transparent)]
     Report(#[from] crate::report::ReportError),
     /// A baseline could not be saved or loaded.
+    #[cfg(feature = "measure")]
     #[error(transparent)]
     Baseline(#[from] crate::judge::baseline::BaselineError),
     /// A report does not pass an assertion.
+    #[cfg(feature = "measure")]
     #[error(transparent)]
     Regression(#[from] crate::judge::RegressionError),
     /// A guard does not pass.
+    #[cfg(feature = "measure")]
     #[error(transparent)]
     Guard(#[from] crate::testing::GuardError),
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 mod relative;
 pub mod text;
+#[cfg(feature = "measure")]
 pub(crate) mod text_table;
 pub mod words;
 

@@ -203,7 +203,7 @@ fn contexts_that_cannot_be() {
     let error = Context::new(&model, &params(1_000_000_000)).unwrap_err();
     assert!(matches!(error, LlamaError::OutOfMemory { .. } | LlamaError::Context { .. }), "{error}");
     let vocab_only =
-        Model::load(&backend(), file("tiny-llama", true), &ModelParams::default().vocab_only(true)).unwrap();
+        Model::load_with(file("tiny-llama", true), &ModelParams::default().vocab_only(true)).unwrap();
     assert!(vocab_only.vocab().is_ok());
     assert!(Context::new(&vocab_only, &params(64)).is_err());
 }
@@ -240,7 +240,7 @@ fn every_kv_type_works_or_says_why() {
 #[test]
 fn model_parameters_that_cannot_be() {
     let path = file("tiny-llama", false);
-    let refused = |params: ModelParams| match Model::load(&backend(), &path, &params) {
+    let refused = |params: ModelParams| match Model::load_with(&path, &params) {
         Ok(_) => panic!("{params:?} was taken"),
         Err(error) => error,
     };
@@ -262,11 +262,11 @@ fn model_parameters_that_cannot_be() {
 #[test]
 fn loading_can_be_stopped_and_a_panic_of_the_listener_goes_on() {
     let path = file("tiny-llama", false);
-    let stopped = Model::load_with_progress(&backend(), &path, &ModelParams::default(), &mut |_| false);
+    let stopped = Model::load_with_progress(&path, &ModelParams::default(), &mut |_| false);
     assert!(matches!(stopped, Err(LlamaError::Cancelled { .. })));
     let panicked = std::panic::catch_unwind(|| {
         let mut panic = |_| panic!("of the listener");
-        let _ = Model::load_with_progress(&backend(), &path, &ModelParams::default(), &mut panic);
+        let _ = Model::load_with_progress(&path, &ModelParams::default(), &mut panic);
     });
     assert_eq!(panicked.unwrap_err().downcast_ref::<&str>(), Some(&"of the listener"));
     load(&path).unwrap();

@@ -11,7 +11,7 @@ use llama_support::{backend, file, params, tiny};
 
 /// Loads, and if that works computes a little.
 fn try_model(params_of_model: &ModelParams) -> Result<(), LlamaError> {
-    let model = Model::load(&backend(), file("tiny-gpt-oss", false), params_of_model)?;
+    let model = Model::load_with(file("tiny-gpt-oss", false), params_of_model)?;
     let mut context = Context::new(&model, &params(64))?;
     context.decode_tokens(&[1, 2, 3])?;
     context.synchronize()

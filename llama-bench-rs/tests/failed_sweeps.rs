@@ -52,8 +52,7 @@ fn a_main_gpu_that_is_not_there_is_a_typed_error() {
     let backend = llama_bench_rs::llama::Backend::init().unwrap();
     let path = llama_support::tiny("tiny-llama").path().to_owned();
     let params = ModelParams::default().main_gpu(99);
-    let Err(LlamaError::Parameter { name: "main_gpu", value, remedy }) =
-        Model::load(&backend, &path, &params)
+    let Err(LlamaError::Parameter { name: "main_gpu", value, remedy }) = Model::load_with(&path, &params)
     else {
         panic!("refused by name");
     };

@@ -8,7 +8,7 @@ mod llama_support;
 
 use hostile_support::{calls, children, damage::Base, dice::Dice, exercise, shapes};
 use llama_bench_rs::llama::{Model, ModelParams};
-use llama_support::{backend, file, folder};
+use llama_support::{file, folder};
 
 #[test]
 fn damaged_files_end_no_process() {
@@ -23,7 +23,7 @@ fn damaged_files_end_no_process() {
         let base = bases.entry((shape, vocabulary)).or_insert_with(|| Base::read(&file(shape, vocabulary)));
         base.write_damaged(&path, &mut dice);
         let loaded = ModelParams::default().vocab_only(dice.one_in(5)).check_tensors(dice.one_in(8));
-        if let Ok(model) = Model::load(&backend(), &path, &loaded) {
+        if let Ok(model) = Model::load_with(&path, &loaded) {
             exercise::model(&model, &mut dice);
         }
     });

@@ -3,6 +3,7 @@
 
 mod llama_support;
 
+use llama_bench_rs::with;
 use llama_bench_rs::{
     baseline::Baselines,
     bench::{BenchError, Order, Sweep, interleave},
@@ -169,7 +170,8 @@ fn language_models_embed_at_any_depth_and_measure_all_else_as_before() {
 fn the_stopping_rule_and_interleaving_hold_for_embeddings() {
     let (bert, t5) = (tiny("tiny-bert"), tiny("tiny-t5"));
     let of = |model| Sweep::new(model).context(params()).embed(16).generate(4).depths([0, 8]);
-    let rule = StoppingRule { min: 3, max: 4, target: Share::new(0.5).unwrap(), ..StoppingRule::new() };
+    let rule =
+        with!(StoppingRule { min: 3, max: 4, target: Share::new(0.5).unwrap(), ..StoppingRule::new() });
     let report = interleave(vec![of(&bert).until(rule), of(&t5).until(rule)]).unwrap();
     for (i, expected) in [(0, vec!["embd16"]), (1, vec!["tg4", "embd16", "tg4 @ d8"])] {
         let cells = report.runs[i].cells.iter().filter(|cell| cell.measured().is_some());

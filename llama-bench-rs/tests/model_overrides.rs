@@ -3,6 +3,7 @@
 
 mod llama_support;
 
+use llama_bench_rs::with;
 use llama_bench_rs::{
     bench::Sweep,
     llama::{
@@ -10,11 +11,11 @@ use llama_bench_rs::{
         RopeScaling,
     },
 };
-use llama_support::{backend, file, params, tiny};
+use llama_support::{file, params, tiny};
 
 fn overridden(shape: &str, overrides: &[(&str, KvOverride)]) -> Result<Model, LlamaError> {
     let overrides = overrides.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    Model::load(&backend(), file(shape, true), &ModelParams::default().kv_overrides(overrides))
+    Model::load_with(file(shape, true), &ModelParams::default().kv_overrides(overrides))
 }
 
 fn logits(model: &Model, params: &ContextParams) -> Vec<f32> {
@@ -115,13 +116,13 @@ fn rotary_positions_can_be_stretched() {
     let model = tiny("tiny-llama");
     let (base, n_ctx_train) = (logits(&model, &params(64)), model.n_ctx_train());
     let some = |rope: Rope| logits(&model, &params(64).rope(rope));
-    let scaled = |scaling, freq_scale| Rope { scaling, freq_scale, ..Rope::default() };
+    let scaled = |scaling, freq_scale| with!(Rope { scaling, freq_scale, ..Rope::default() });
     assert_eq!(some(Rope::default()), base);
     let linear = some(scaled(Some(RopeScaling::Linear), Some(0.25)));
     let yarn = some(scaled(Some(RopeScaling::Yarn), Some(0.25)));
     assert!(apart(&linear, &base) > 0.01 && apart(&yarn, &base) > 0.01 && apart(&yarn, &linear) > 0.01);
     assert!(apart(&some(scaled(Some(RopeScaling::None), Some(0.25))), &base) < 1e-3);
-    assert!(apart(&some(Rope { freq_base: Some(100.0), ..Rope::default() }), &base) > 0.01);
+    assert!(apart(&some(with!(Rope { freq_base: Some(100.0), ..Rope::default() })), &base) > 0.01);
     assert_eq!(model.n_ctx_train(), n_ctx_train, "a model is what its file says");
     // YaRN makes keys longer each time that they are rotated.
     let params = params(64).rope(scaled(Some(RopeScaling::Yarn), Some(0.25)));
@@ -136,14 +137,14 @@ fn positions_that_are_not_numbers_are_refused() {
     let mut n_good = 0;
     for value in odd.map(Some) {
         for scaling in RopeScaling::ALL {
-            let rope = Rope { scaling: Some(*scaling), ..Rope::default() };
+            let rope = with!(Rope { scaling: Some(*scaling), ..Rope::default() });
             for rope in [
-                Rope { freq_base: value, ..rope },
-                Rope { freq_scale: value, ..rope },
-                Rope { yarn_ext_factor: value, ..rope },
-                Rope { yarn_attn_factor: value, ..rope },
-                Rope { yarn_beta_fast: value, ..rope },
-                Rope { yarn_beta_slow: value, ..rope },
+                with!(Rope { freq_base: value, ..rope }),
+                with!(Rope { freq_scale: value, ..rope }),
+                with!(Rope { yarn_ext_factor: value, ..rope }),
+                with!(Rope { yarn_attn_factor: value, ..rope }),
+                with!(Rope { yarn_beta_fast: value, ..rope }),
+                with!(Rope { yarn_beta_slow: value, ..rope }),
             ] {
                 match Context::new(&model, &params(64).rope(rope)) {
                     Ok(mut context) => {
@@ -161,7 +162,8 @@ fn positions_that_are_not_numbers_are_refused() {
     }
     assert!(n_good > 50, "{n_good}");
     let refused = |n| {
-        Context::new(&model, &params(64).rope(Rope { yarn_orig_ctx: Some(n), ..Rope::default() })).is_err()
+        Context::new(&model, &params(64).rope(with!(Rope { yarn_orig_ctx: Some(n), ..Rope::default() })))
+            .is_err()
     };
     assert!(refused(0) && refused(u32::MAX) && !refused(1));
 }
@@ -210,7 +212,7 @@ fn embeddings_are_pooled_as_asked() {
 #[test]
 fn what_no_record_tells_is_not_measured() {
     let model = overridden("tiny-llama", &[("llama.context_length", KvOverride::Int(777))]).unwrap();
-    let rope = Rope { freq_base: Some(100.0), ..Rope::default() };
+    let rope = with!(Rope { freq_base: Some(100.0), ..Rope::default() });
     for (model, params, told) in [
         (model, params(64), "kv_overrides"),
         (tiny("tiny-llama"), params(64).rope(rope), "rope"),

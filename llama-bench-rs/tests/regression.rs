@@ -3,6 +3,7 @@
 
 mod report_support;
 
+use llama_bench_rs::with;
 use std::time::Duration;
 
 use llama_bench_rs::{
@@ -124,7 +125,7 @@ fn what_is_missing_or_failed_is_no_pass() {
 fn a_failed_run_is_a_gap_and_the_others_are_judged() {
     let mut not_loaded = runs(1, 0.0).runs.remove(0);
     let filename = "missing.gguf".into();
-    not_loaded.header.model = llama_bench_rs::record::ModelInfo { filename, ..Default::default() };
+    not_loaded.header.model = with!(llama_bench_rs::record::ModelInfo { filename, ..Default::default() });
     not_loaded.cells.iter_mut().for_each(|cell| *cell = failed(cell.test.kind, cell.test.n_depth));
     let with_failed = |mut report: Report| {
         report.runs.insert(0, not_loaded.clone());

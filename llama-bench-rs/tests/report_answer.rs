@@ -2,6 +2,7 @@
 
 mod report_support;
 
+use llama_bench_rs::with;
 use std::time::Duration;
 
 use llama_bench_rs::{
@@ -68,7 +69,7 @@ fn a_busy_machine_is_named() {
         for sample in samples {
             let lost = sample.elapsed / 5;
             sample.disturbance =
-                Some(Disturbance { n_threads: Some(2), waited: Some(lost), ..Disturbance::default() });
+                Some(with!(Disturbance { n_threads: Some(2), waited: Some(lost), ..Disturbance::default() }));
         }
     }
     assert!(sentence(&report).ends_with(" in tg32, machine busy."), "{}", sentence(&report));
@@ -259,11 +260,11 @@ fn more_repetitions_are_not_advised_where_they_do_not_help() {
         let sample = |i: usize| {
             let held_up = if (i_cell, i) == (4, 6) { 30.0 } else { 0.0 };
             let percent = steady[(i * 3 + i_cell) % 10] + held_up;
-            Sample {
+            with!(Sample {
                 elapsed: mean.mul_f64(1.0 + percent / 100.0),
                 at: Some(Duration::from_secs(i as u64)),
                 ..Sample::default()
-            }
+            })
         };
         measured.samples = (0..10).map(sample).collect();
     }

@@ -1,5 +1,6 @@
 //! No report makes the words stumble, however odd its figures.
 
+use llama_bench_rs::with;
 use std::{collections::BTreeMap, time::Duration};
 
 use llama_bench_rs::{
@@ -27,25 +28,23 @@ fn time() -> impl Strategy<Value = Duration> {
 }
 
 fn sample() -> impl Strategy<Value = Sample> {
-    (time(), vec(time(), 0..5), time(), option::of(time())).prop_map(|(elapsed, steps, at, pace)| Sample {
-        elapsed,
-        steps,
-        at: Some(at),
-        pace,
-        disturbance: None,
+    (time(), vec(time(), 0..5), time(), option::of(time())).prop_map(|(elapsed, steps, at, pace)| {
+        with!(Sample { elapsed, steps, at: Some(at), pace, disturbance: None })
     })
 }
 
 fn gpu() -> impl Strategy<Value = GpuConditions> {
     (any::<String>(), option::of(any::<u32>()), option::of(any::<u32>()), option::of(any::<String>()))
-        .prop_map(|(name, clock, other, reason)| GpuConditions {
-            name,
-            sm_clock_min_mhz: clock,
-            sm_clock_max_mhz: other,
-            sm_clock_limit_mhz: clock,
-            temperature_max_c: other,
-            power_max_mw: clock,
-            throttled: reason.into_iter().collect(),
+        .prop_map(|(name, clock, other, reason)| {
+            with!(GpuConditions {
+                name,
+                sm_clock_min_mhz: clock,
+                sm_clock_max_mhz: other,
+                sm_clock_limit_mhz: clock,
+                temperature_max_c: other,
+                power_max_mw: clock,
+                throttled: reason.into_iter().collect(),
+            })
         })
 }
 
@@ -55,8 +54,8 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     let settled = option::of(any::<bool>());
     let measured = (vec(sample(), 0..14), option::of(sample()), rewind, settled, stop, vec(gpu(), 0..3))
         .prop_map(|(samples, live, rewind, settled, stop, conditions)| {
-            let warmup = Warmup { n_runs: 1, settled };
-            Outcome::Measured(Measured {
+            let warmup = with!(Warmup { n_runs: 1, settled });
+            Outcome::Measured(with!(Measured {
                 samples,
                 set_aside: Vec::new(),
                 live,
@@ -64,7 +63,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
                 warmup: Some(warmup),
                 stop,
                 conditions,
-            })
+            }))
         });
     let summarised = (time(), option::of(time()), 0.0..1e9, option::of(0.0..1e9)).prop_map(
         |(mean, stddev, rate, rate_stddev)| {
@@ -101,31 +100,31 @@ fn header() -> impl Strategy<Value = Header> {
     (any::<String>(), any::<[u64; 3]>(), any::<i32>(), layers, option::of(any::<bool>()), time()).prop_map(
         |(text, bytes, n_gpu_layers, offloaded_layers, flash_attn, wall)| {
             let [model_bytes, context_bytes, compute_bytes] = bytes;
-            let memory = DeviceMemory { model_bytes, context_bytes, compute_bytes };
-            Header {
-                model: ModelInfo {
+            let memory = with!(DeviceMemory { model_bytes, context_bytes, compute_bytes });
+            with!(Header {
+                model: with!(ModelInfo {
                     description: text.clone(),
                     size_bytes: Some(model_bytes),
                     n_params: Some(context_bytes),
                     n_ctx_train: Some(compute_bytes as u32),
                     ..ModelInfo::default()
-                },
-                config: Config {
+                }),
+                config: with!(Config {
                     n_gpu_layers: Some(n_gpu_layers),
                     stopping: Some(StoppingRule::new()),
                     ..Config::default()
-                },
-                resolved: Resolved {
+                }),
+                resolved: with!(Resolved {
                     offloaded_layers,
                     flash_attn,
                     n_ctx: None,
                     memory: BTreeMap::from([(text, memory)]),
                     order: None,
-                },
-                load: Load { elapsed: Some(wall), size_bytes: Some(model_bytes) },
-                timing: Timing { wall: Some(wall), ..Timing::default() },
+                }),
+                load: with!(Load { elapsed: Some(wall), size_bytes: Some(model_bytes) }),
+                timing: with!(Timing { wall: Some(wall), ..Timing::default() }),
                 ..Header::default()
-            }
+            })
         },
     )
 }

@@ -2,6 +2,7 @@
 
 mod report_support;
 
+use llama_bench_rs::with;
 use std::time::Duration;
 
 use llama_bench_rs::{
@@ -17,12 +18,14 @@ fn with(percent: impl Fn(usize, usize) -> f64) -> Report {
     for (i_cell, cell) in report.runs[0].cells.iter_mut().enumerate() {
         let mean = cell.time_summary().unwrap().mean;
         let Outcome::Measured(measured) = &mut cell.outcome else { panic!("measured") };
-        let sample = |i: usize| Sample {
-            elapsed: mean.mul_f64(1.0 + percent(i_cell, i) / 100.0),
-            steps: Vec::new(),
-            at: Some(Duration::from_secs(i as u64)),
-            pace: None,
-            disturbance: None,
+        let sample = |i: usize| {
+            with!(Sample {
+                elapsed: mean.mul_f64(1.0 + percent(i_cell, i) / 100.0),
+                steps: Vec::new(),
+                at: Some(Duration::from_secs(i as u64)),
+                pace: None,
+                disturbance: None,
+            })
         };
         measured.samples = (0..10).map(sample).collect();
     }

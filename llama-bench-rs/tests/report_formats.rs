@@ -4,7 +4,7 @@ mod report_support;
 
 use llama_bench_rs::{
     record::{Cell, Outcome, Report, TestKind},
-    report::{self, FIELDS, Format, Kind, Origin, Sink, Stat, together_markdown},
+    report::{self, FIELDS, Format, Kind, Origin, Sink, Stat},
 };
 use report_support::{assorted, reference};
 use rusqlite::{Connection, types::Value as Sql};

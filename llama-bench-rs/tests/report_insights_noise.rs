@@ -2,6 +2,7 @@
 
 mod report_support;
 
+use llama_bench_rs::with;
 use std::time::Duration;
 
 use llama_bench_rs::{
@@ -31,11 +32,13 @@ fn noise_is_told_with_its_size() {
     assert!(saying(&report, "lie far from the others").contains("450 ms where the median is 551 ms"));
     let measured = cell(&mut report, TestKind::Pp(2048), 0);
     measured.samples = (0..10)
-        .map(|i| Sample {
-            elapsed: ms(550 + 5 * i),
-            steps: vec![],
-            at: Some(ms(600 * i)),
-            ..Sample::default()
+        .map(|i| {
+            with!(Sample {
+                elapsed: ms(550 + 5 * i),
+                steps: vec![],
+                at: Some(ms(600 * i)),
+                ..Sample::default()
+            })
         })
         .collect();
     measured.warmup.as_mut().unwrap().settled = Some(false);

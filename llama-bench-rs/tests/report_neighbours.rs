@@ -2,6 +2,7 @@
 
 mod report_support;
 
+use llama_bench_rs::with;
 use std::time::Duration;
 
 use llama_bench_rs::{
@@ -31,7 +32,7 @@ fn waiting(percent: impl Fn(usize) -> u32) -> Report {
             for (i, sample) in measured.samples.iter_mut().enumerate() {
                 let waited = Some(sample.elapsed * percent(i) / 100);
                 sample.disturbance =
-                    Some(Disturbance { n_threads: Some(1), waited, ..Disturbance::default() });
+                    Some(with!(Disturbance { n_threads: Some(1), waited, ..Disturbance::default() }));
             }
         }
     }
@@ -73,9 +74,10 @@ fn what_was_repeated_is_no_warning_and_no_figure() {
     let mut report = waiting(|_| 0);
     let before = report::to_string(&report, Format::Markdown).unwrap();
     let measured = first(&mut report);
-    let disturbance = Disturbance { n_threads: Some(1), waited: Some(ms(900)), ..Disturbance::default() };
+    let disturbance =
+        with!(Disturbance { n_threads: Some(1), waited: Some(ms(900)), ..Disturbance::default() });
     measured.set_aside =
-        vec![Sample { elapsed: ms(2000), disturbance: Some(disturbance), ..Sample::default() }];
+        vec![with!(Sample { elapsed: ms(2000), disturbance: Some(disturbance), ..Sample::default() })];
     let (level, text) = neighbours(&report).unwrap();
     assert_eq!(level, Level::Note);
     assert!(text.contains("waited for a core for 900 ms of 2.00 s"), "{text}");
@@ -85,7 +87,7 @@ fn what_was_repeated_is_no_warning_and_no_figure() {
     assert_eq!(table(&before), table(&after), "the figures are the same");
 
     let sample = &mut first(&mut report).samples[0];
-    sample.disturbance = Some(Disturbance { waited: Some(sample.elapsed), ..disturbance });
+    sample.disturbance = Some(with!(Disturbance { waited: Some(sample.elapsed), ..disturbance }));
     let (level, text) = neighbours(&report).unwrap();
     assert_eq!(level, Level::Warning);
     assert!(text.contains("1 were repeated and are part of no figure; 1 are counted"), "{text}");
@@ -116,12 +118,12 @@ fn a_model_mapped_in_small_pages_is_told() {
     let header = &mut report.runs[0].header;
     header.resolved.offloaded_layers = Some((0, 25));
     let size = header.model.size_bytes.unwrap();
-    let placement = Placement {
+    let placement = with!(Placement {
         file_mapped: Some(size),
         file_pmd_mapped: Some(0),
         anonymous: Some(1 << 20),
         ..Placement::default()
-    };
+    });
     let said = |report: &mut Report, placement, n_offloaded| {
         report.runs[0].header.placement = placement;
         report.runs[0].header.resolved.offloaded_layers = Some((n_offloaded, 25));
@@ -130,9 +132,9 @@ fn a_model_mapped_in_small_pages_is_told() {
     let (level, text) = said(&mut report, Some(placement), 0).unwrap();
     assert_eq!(level, Level::Note);
     assert!(text.contains("-lm none") && text.contains("9 %"), "{text}");
-    let in_huge_pages = Placement { file_pmd_mapped: Some(size / 2), ..placement };
-    let not_mapped = Placement { file_mapped: Some(size / 10), ..placement };
-    let unknown = Placement { file_pmd_mapped: None, ..placement };
+    let in_huge_pages = with!(Placement { file_pmd_mapped: Some(size / 2), ..placement });
+    let not_mapped = with!(Placement { file_mapped: Some(size / 10), ..placement });
+    let unknown = with!(Placement { file_pmd_mapped: None, ..placement });
     for other in [Some(in_huge_pages), Some(not_mapped), Some(unknown), None] {
         assert_eq!(said(&mut report, other, 0), None, "{other:?}");
     }
@@ -142,26 +144,26 @@ fn a_model_mapped_in_small_pages_is_told() {
 #[test]
 fn a_disturbed_repetition_and_what_was_set_aside_survive_and_are_no_part_of_a_mean() {
     let ms = Duration::from_millis;
-    let disturbance = Disturbance {
+    let disturbance = with!(Disturbance {
         n_threads: Some(1),
         waited: Some(ms(50)),
         n_preempted: Some(3),
         ..Disturbance::default()
-    };
-    let quiet = Sample { elapsed: ms(100), ..Sample::default() };
-    let disturbed = Sample { elapsed: ms(150), disturbance: Some(disturbance), ..Sample::default() };
-    let measured = Measured {
+    });
+    let quiet = with!(Sample { elapsed: ms(100), ..Sample::default() });
+    let disturbed = with!(Sample { elapsed: ms(150), disturbance: Some(disturbance), ..Sample::default() });
+    let measured = with!(Measured {
         samples: vec![quiet.clone(), disturbed.clone()],
         set_aside: vec![disturbed],
         ..Measured::default()
-    };
+    });
     let cell = Cell {
         test: Test { kind: TestKind::Pp(8), n_depth: 0, group: None },
         started_at: String::new(),
         outcome: Outcome::Measured(measured),
     };
-    let placement = Some(Placement { file_mapped: Some(1 << 30), ..Placement::default() });
-    let header = Header { placement, ..Header::default() };
+    let placement = Some(with!(Placement { file_mapped: Some(1 << 30), ..Placement::default() }));
+    let header = with!(Header { placement, ..Header::default() });
     let report = Report { runs: vec![Run { header, cells: vec![cell], curve: vec![] }] };
     for format in [Format::Json, Format::Jsonl, Format::Csv, Format::Sql] {
         let text = report::to_string(&report, format).unwrap();

@@ -2,6 +2,7 @@
 
 mod report_support;
 
+use llama_bench_rs::with;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -38,13 +39,8 @@ fn duration() -> impl Strategy<Value = Duration> {
 
 fn device() -> impl Strategy<Value = DeviceInfo> {
     (text(), text(), text(), text(), option::of(any::<u64>()), option::of(any::<u64>())).prop_map(
-        |(name, description, kind, backend, memory_free_bytes, memory_total_bytes)| DeviceInfo {
-            name,
-            description,
-            kind,
-            backend,
-            memory_free_bytes,
-            memory_total_bytes,
+        |(name, description, kind, backend, memory_free_bytes, memory_total_bytes)| {
+            with!(DeviceInfo { name, description, kind, backend, memory_free_bytes, memory_total_bytes })
         },
     )
 }
@@ -52,7 +48,7 @@ fn device() -> impl Strategy<Value = DeviceInfo> {
 fn memory() -> impl Strategy<Value = BTreeMap<String, DeviceMemory>> {
     let one =
         (any::<u64>(), any::<u64>(), any::<u64>()).prop_map(|(model_bytes, context_bytes, compute_bytes)| {
-            DeviceMemory { model_bytes, context_bytes, compute_bytes }
+            with!(DeviceMemory { model_bytes, context_bytes, compute_bytes })
         });
     prop::collection::btree_map(text(), one, 0..3)
 }
@@ -88,17 +84,23 @@ fn header() -> impl Strategy<Value = Header> {
         let (mut times, devices, memory, resolved_fa, layers, numbers, flash_attn, method) = rest;
         let (n_gpu_layers, main_gpu, prio, seed) = numbers;
         let (t, n, wide, flags, times) = (&mut t, &mut n, &mut wide, &mut flags, &mut times);
-        Header {
-            build: Build {
+        with!(Header {
+            build: with!(Build {
                 commit: next(t),
                 number: next(n),
                 source: next(t),
                 version: next(t),
                 compiler: next(t),
                 cmake_options: next(t),
-            },
-            host: Host { cpu_info: next(t), gpu_info: next(t), backends: next(t), driver: next(t), devices },
-            model: ModelInfo {
+            }),
+            host: with!(Host {
+                cpu_info: next(t),
+                gpu_info: next(t),
+                backends: next(t),
+                driver: next(t),
+                devices
+            }),
+            model: with!(ModelInfo {
                 filename: next(t),
                 description: next(t),
                 architecture: next(t),
@@ -107,8 +109,8 @@ fn header() -> impl Strategy<Value = Header> {
                 n_layer: next(n),
                 n_ctx_train: next(n),
                 n_vocab: next(n),
-            },
-            config: Config {
+            }),
+            config: with!(Config {
                 n_batch: next(n),
                 n_ubatch: next(n),
                 n_threads: next(n),
@@ -144,31 +146,31 @@ fn header() -> impl Strategy<Value = Header> {
                 delay: next(times),
                 seed,
                 n_reps: next(n),
-                stopping: next(n).map(|max| StoppingRule { max: max as usize, ..StoppingRule::new() }),
+                stopping: next(n).map(|max| with!(StoppingRule { max: max as usize, ..StoppingRule::new() })),
                 warmup: next(flags),
                 method,
                 order: next(flags).map(|rounds| if rounds { Order::Rounds } else { Order::Auto }),
                 pace: next(n),
                 // The table of parameters has a test for each.
                 ..Config::default()
-            },
-            resolved: Resolved {
+            }),
+            resolved: with!(Resolved {
                 flash_attn: resolved_fa,
                 n_ctx: next(n),
                 offloaded_layers: layers,
                 memory,
                 order: resolved_fa.map(|rounds| if rounds { Order::Rounds } else { Order::Blocks }),
-            },
+            }),
             work: Vec::new(),
-            load: Load { elapsed: next(times), size_bytes: next(wide) },
-            placement: next(flags).map(|_| Placement {
+            load: with!(Load { elapsed: next(times), size_bytes: next(wide) }),
+            placement: next(flags).map(|_| with!(Placement {
                 anonymous: next(wide),
                 anon_huge_pages: next(wide),
                 file_mapped: next(wide),
                 file_pmd_mapped: next(wide),
                 locked: next(wide),
-            }),
-            timing: Timing {
+            })),
+            timing: with!(Timing {
                 started_at: next(t),
                 wall: next(times),
                 open: next(times),
@@ -179,36 +181,34 @@ fn header() -> impl Strategy<Value = Header> {
                 clock_resolution: next(times),
                 clock_overhead: next(times),
                 n_decoded_tokens: next(wide),
-            },
+            }),
             // No file holds its own name.
             read_from: String::new(),
-        }
+        })
     })
 }
 
 fn sample() -> impl Strategy<Value = Sample> {
     let times = (duration(), vec(duration(), 0..4), duration(), option::of(duration()));
-    (times, option::of(disturbance())).prop_map(|((elapsed, steps, at, pace), disturbance)| Sample {
-        elapsed,
-        steps,
-        at: Some(at),
-        pace,
-        disturbance,
+    (times, option::of(disturbance())).prop_map(|((elapsed, steps, at, pace), disturbance)| {
+        with!(Sample { elapsed, steps, at: Some(at), pace, disturbance })
     })
 }
 
 fn disturbance() -> impl Strategy<Value = Disturbance> {
     let counts = vec(option::of(any::<u64>()), 2);
     (option::of(any::<u32>()), vec(option::of(duration()), 5), counts).prop_map(
-        |(n_threads, times, counts)| Disturbance {
-            n_threads,
-            on_core: times[0],
-            waited: times[1],
-            n_preempted: counts[0],
-            stolen: times[2],
-            pressure: times[3],
-            n_instructions: counts[1],
-            pace_on_core: times[4],
+        |(n_threads, times, counts)| {
+            with!(Disturbance {
+                n_threads,
+                on_core: times[0],
+                waited: times[1],
+                n_preempted: counts[0],
+                stolen: times[2],
+                pressure: times[3],
+                n_instructions: counts[1],
+                pace_on_core: times[4],
+            })
         },
     )
 }
@@ -227,32 +227,36 @@ fn measured() -> impl Strategy<Value = Measured> {
         option::of(prop::sample::select(vec![Stop::Precise, Stop::SteadyNoise, Stop::Maximum, Stop::Budget]));
     let rest = (option::of(rewind), option::of(warmup), stop, vec(conditions(), 0..3));
     (vec(sample(), 0..4), vec(sample(), 0..3), option::of(sample()), rest).prop_map(
-        |(samples, set_aside, live, (rewind, warmup, stop, conditions))| Measured {
-            // A file has the beginnings of all repetitions or of none.
-            samples: match warmup {
-                Some(_) => samples,
-                None => samples.into_iter().map(|sample| Sample { at: None, ..sample }).collect(),
-            },
-            set_aside,
-            live,
-            rewind,
-            warmup: warmup.map(|(n_runs, settled)| Warmup { n_runs, settled }),
-            stop,
-            conditions,
+        |(samples, set_aside, live, (rewind, warmup, stop, conditions))| {
+            with!(Measured {
+                // A file has the beginnings of all repetitions or of none.
+                samples: match warmup {
+                    Some(_) => samples,
+                    None => samples.into_iter().map(|sample| with!(Sample { at: None, ..sample })).collect(),
+                },
+                set_aside,
+                live,
+                rewind,
+                warmup: warmup.map(|(n_runs, settled)| with!(Warmup { n_runs, settled })),
+                stop,
+                conditions,
+            })
         },
     )
 }
 
 fn conditions() -> impl Strategy<Value = GpuConditions> {
     (text(), vec(option::of(any::<u32>()), 5), prop::collection::btree_set(text(), 0..3)).prop_map(
-        |(name, n, throttled)| GpuConditions {
-            name,
-            sm_clock_min_mhz: n[0],
-            sm_clock_max_mhz: n[1],
-            sm_clock_limit_mhz: n[2],
-            temperature_max_c: n[3],
-            power_max_mw: n[4],
-            throttled,
+        |(name, n, throttled)| {
+            with!(GpuConditions {
+                name,
+                sm_clock_min_mhz: n[0],
+                sm_clock_max_mhz: n[1],
+                sm_clock_limit_mhz: n[2],
+                temperature_max_c: n[3],
+                power_max_mw: n[4],
+                throttled,
+            })
         },
     )
 }
@@ -296,7 +300,7 @@ fn run() -> impl Strategy<Value = Run> {
             // A file has the work of the kinds of test that it has cells of.
             let kinds: BTreeSet<WorkKind> = cells.iter().map(|cell| cell.test.kind.into()).collect();
             let work = kinds.into_iter().zip(work).filter_map(|(kind, work)| Some(Work { kind, ..work? }));
-            Run { header: Header { work: work.collect(), ..header }, cells, curve }
+            Run { header: with!(Header { work: work.collect(), ..header }), cells, curve }
         },
     )
 }

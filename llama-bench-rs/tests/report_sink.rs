@@ -2,6 +2,7 @@
 
 mod report_support;
 
+use llama_bench_rs::with;
 use llama_bench_rs::{
     record::{Config, Header, Report, Run, Timing},
     report::{self, Format, ReportError, Sink, Stat, together_markdown},
@@ -88,9 +89,10 @@ fn chunks_of_the_fill_go_with_the_next_cell() {
 fn cells_of_several_runs_may_come_in_turn() {
     let mut report = reference();
     let run = report.runs[0].clone();
-    report
-        .runs
-        .push(Run { header: Header { config: other_ubatch(&run), ..run.header.clone() }, ..run.clone() });
+    report.runs.push(Run {
+        header: with!(Header { config: other_ubatch(&run), ..run.header.clone() }),
+        ..run.clone()
+    });
     // Equal to the first in all but its number.
     report.runs.push(run);
     for format in [Format::Json, Format::Jsonl, Format::Csv] {
@@ -121,7 +123,7 @@ fn cells_of_several_runs_may_come_in_turn() {
 }
 
 fn other_ubatch(run: &Run) -> Config {
-    Config { n_ubatch: Some(77), ..run.header.config.clone() }
+    with!(Config { n_ubatch: Some(77), ..run.header.config.clone() })
 }
 
 #[test]
@@ -129,7 +131,8 @@ fn what_the_header_learns_later_is_kept() {
     let report = reference();
     let run = &report.runs[0];
     let started_at = run.header.timing.started_at.clone();
-    let early = Header { timing: Timing { started_at, ..Timing::default() }, ..run.header.clone() };
+    let early =
+        with!(Header { timing: with!(Timing { started_at, ..Timing::default() }), ..run.header.clone() });
     let mut sink = Sink::new(Format::Csv, Vec::new());
     sink.begin(&early).unwrap();
     sink.cell(&early, &run.cells[0]).unwrap();

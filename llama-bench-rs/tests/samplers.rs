@@ -6,6 +6,7 @@ mod llama_support;
 use llama_bench_rs::llama::{
     Context, Dry, LlamaError, Model, Penalties, Sampler, SamplerChain, SamplerParams, Token,
 };
+use llama_bench_rs::with;
 use llama_support::{params, tiny, tiny_with_vocabulary};
 
 /// A context with logits to choose by.
@@ -51,7 +52,7 @@ fn biases_rule_tokens_out_and_in() {
 fn penalties_count_what_was_there_and_the_prompt() {
     let mut context = context(&tiny("tiny-llama"));
     let best = by_logit(&mut context);
-    let strong = Penalties { presence: 100.0, ..Penalties::default() };
+    let strong = with!(Penalties { presence: 100.0, ..Penalties::default() });
     let mut sampler = chain().penalties(strong).greedy().unwrap();
     let three: Vec<_> = (0..3).map(|_| sampler.sample(&mut context, -1).unwrap()).collect();
     assert_eq!(three, best[..3]);
@@ -62,7 +63,7 @@ fn penalties_count_what_was_there_and_the_prompt() {
     sampler.accept(best[0]).unwrap();
     assert_eq!(sampler.sample(&mut context, -1).unwrap(), best[1]);
     assert!(sampler.accept(-1).is_err() && sampler.accept_prompt(&[1, 1 << 20]).is_err());
-    let mut off = chain().penalties(Penalties { last_n: 0, ..strong }).greedy().unwrap();
+    let mut off = chain().penalties(with!(Penalties { last_n: 0, ..strong })).greedy().unwrap();
     off.accept(best[0]).unwrap();
     assert_eq!(off.sample(&mut context, -1).unwrap(), best[0]);
 }
@@ -103,7 +104,7 @@ fn repetitions_are_not_continued() {
     let model = tiny_with_vocabulary("tiny-llama");
     let mut context = context(&model);
     let best = by_logit(&mut context);
-    let dry = Dry { multiplier: 1000.0, ..Dry::default() };
+    let dry = with!(Dry { multiplier: 1000.0, ..Dry::default() });
     let mut sampler = Sampler::chain(&model).dry(&dry).greedy().unwrap();
     // Three tokens were followed by the best one before, and are there again.
     let repeated = [300, 301, 302, best[0], 300, 301, 302];
@@ -164,22 +165,34 @@ fn every_value_works_or_is_refused() {
             try_it(chain().dynamic_temperature(a, b, 1.0).draw(1));
             try_it(chain().dynamic_temperature(1.0, a, b).draw(1));
             try_it(chain().mirostat(a, b, 1));
-            try_it(chain().penalties(Penalties { repeat: a, frequency: b, ..Penalties::default() }).draw(1));
-            try_it(chain().penalties(Penalties { presence: a, repeat: b, ..Penalties::default() }).draw(1));
             try_it(
-                chain().dry(&Dry { multiplier: a, base: b, breakers: Vec::new(), ..Dry::default() }).draw(1),
+                chain()
+                    .penalties(with!(Penalties { repeat: a, frequency: b, ..Penalties::default() }))
+                    .draw(1),
+            );
+            try_it(
+                chain()
+                    .penalties(with!(Penalties { presence: a, repeat: b, ..Penalties::default() }))
+                    .draw(1),
+            );
+            try_it(
+                chain()
+                    .dry(&with!(Dry { multiplier: a, base: b, breakers: Vec::new(), ..Dry::default() }))
+                    .draw(1),
             );
         }
     }
     for n in counts {
         try_it(chain().top_k(n).draw(1));
-        try_it(chain().penalties(Penalties { last_n: n, ..Penalties::default() }).draw(1));
-        try_it(chain().dry(&Dry { last_n: n, breakers: Vec::new(), ..Dry::default() }).draw(1));
-        try_it(chain().dry(&Dry { allowed_length: n, breakers: Vec::new(), ..Dry::default() }).draw(1));
+        try_it(chain().penalties(with!(Penalties { last_n: n, ..Penalties::default() })).draw(1));
+        try_it(chain().dry(&with!(Dry { last_n: n, breakers: Vec::new(), ..Dry::default() })).draw(1));
+        try_it(
+            chain().dry(&with!(Dry { allowed_length: n, breakers: Vec::new(), ..Dry::default() })).draw(1),
+        );
     }
     for breaker in ["", "\0", "\u{3002}", &"a".repeat(41)] {
         let breakers = vec![breaker.to_owned()];
-        assert!(chain().dry(&Dry { breakers, ..Dry::default() }).draw(1).is_err(), "{breaker:?}");
+        assert!(chain().dry(&with!(Dry { breakers, ..Dry::default() })).draw(1).is_err(), "{breaker:?}");
     }
     assert!(n_good > 200, "{n_good}");
 }
@@ -192,7 +205,7 @@ fn a_chain_takes_each_step_once_and_knows_its_model() {
     assert_eq!(sampler.steps().collect::<Vec<_>>(), ["top_k", "greedy"]);
     let refused = sampler.sample(&mut context(&tiny("tiny-qwen3moe")), -1).unwrap_err();
     assert!(refused.to_string().contains("another model"), "{refused}");
-    let greedy = Sampler::new(&SamplerParams { top_p: 0.9, ..SamplerParams::default() }).unwrap();
+    let greedy = Sampler::new(&with!(SamplerParams { top_p: 0.9, ..SamplerParams::default() })).unwrap();
     assert_eq!(greedy.steps().collect::<Vec<_>>(), ["greedy"], "no other step changes what is most likely");
     // One without knowledge of tokens serves every model.
     let mut plain = Sampler::new(&SamplerParams::default()).unwrap();

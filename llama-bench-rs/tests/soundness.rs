@@ -3,6 +3,7 @@
 
 mod llama_support;
 
+use llama_bench_rs::with;
 use std::{cell::RefCell, fs, thread};
 
 use llama_bench_rs::{
@@ -12,13 +13,13 @@ use llama_bench_rs::{
         SamplerParams, StateFlags,
     },
 };
-use llama_support::{backend, file, folder, load, params, tiny};
+use llama_support::{file, folder, load, params, tiny};
 
 #[test]
 fn a_model_without_memory_tells_its_size_and_computes_nothing() {
     for mode in [LoadMode::Auto, LoadMode::None, LoadMode::Mmap] {
         let params_of_model = ModelParams::default().no_alloc(true).load_mode(mode);
-        let model = Model::load(&backend(), file("tiny-llama", false), &params_of_model).unwrap();
+        let model = Model::load_with(file("tiny-llama", false), &params_of_model).unwrap();
         let mut context = Context::new(&model, &params(64)).unwrap();
         assert!(context.memory_breakdown().values().any(|memory| memory.model_bytes > 1 << 20));
         let refused = context.decode_tokens(&[1, 2, 3]).unwrap_err();
@@ -167,7 +168,8 @@ fn logits_that_are_no_numbers_are_not_sampled() {
     fs::write(&path, bytes).unwrap();
     let mut context = Context::new(&load(&path).unwrap(), &params(64)).unwrap();
     context.decode_tokens(&[1, 2, 3]).unwrap();
-    let drawing = SamplerParams { temperature: 1.0, top_k: 40, top_p: 0.9, ..SamplerParams::default() };
+    let drawing =
+        with!(SamplerParams { temperature: 1.0, top_k: 40, top_p: 0.9, ..SamplerParams::default() });
     for params in [SamplerParams::default(), drawing] {
         let refused = Sampler::new(&params).unwrap().sample(&mut context, -1).unwrap_err();
         assert!(refused.to_string().contains("NaN"), "{refused}");
@@ -272,13 +274,18 @@ fn a_state_that_could_not_be_saved_on_the_device_gives_no_older_one() {
 #[test]
 fn temperatures_too_low_to_divide_by_are_refused() {
     for temperature in [f32::MIN_POSITIVE, 1e-45, 1e-7] {
-        let params = SamplerParams { temperature, ..SamplerParams::default() };
+        let params = with!(SamplerParams { temperature, ..SamplerParams::default() });
         assert!(matches!(Sampler::new(&params), Err(LlamaError::Parameter { name: "temperature", .. })));
     }
     let mut context = Context::new(&tiny("tiny-llama"), &params(64)).unwrap();
     context.decode_tokens(&[1, 2, 3]).unwrap();
     let greedy = Sampler::new(&SamplerParams::default()).unwrap().sample(&mut context, -1).unwrap();
-    let sharp =
-        SamplerParams { temperature: 1e-6, top_k: 40, top_p: 0.9, min_p: 0.1, ..SamplerParams::default() };
+    let sharp = with!(SamplerParams {
+        temperature: 1e-6,
+        top_k: 40,
+        top_p: 0.9,
+        min_p: 0.1,
+        ..SamplerParams::default()
+    });
     assert_eq!(Sampler::new(&sharp).unwrap().sample(&mut context, -1).unwrap(), greedy);
 }

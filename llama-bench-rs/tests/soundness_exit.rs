@@ -15,7 +15,7 @@ use std::{
 
 use child_support::{command, role, told};
 use llama_bench_rs::llama::{Backend, Context, ContextParams, Model, ModelParams, StateFlags};
-use llama_support::{backend, file, load};
+use llama_support::{file, load};
 
 const TEST: &str = "the_process_ends_while_threads_work";
 
@@ -42,7 +42,7 @@ fn round(work: &str, model: &Model, context: &mut Option<Context>) {
             }
         }
         "context" => drop(fresh().decode_tokens(&[1])),
-        "load" => drop(Model::load(&backend, model.path(), model.params()).unwrap()),
+        "load" => drop(Model::load_with(model.path(), model.params()).unwrap()),
         "devices" => {
             for device in backend.devices() {
                 let _ = (device.name(), device.description(), device.memory_bytes(), device.backend_name());
@@ -108,12 +108,12 @@ fn child(role: &str) {
         // From within a call into llama.cpp.
         "listener" => {
             let exit = &mut |_| process::exit(7);
-            let _ = Model::load_with_progress(&backend(), model.path(), &ModelParams::default(), exit);
+            let _ = Model::load_with_progress(model.path(), &ModelParams::default(), exit);
         }
         // From within a line of llama.cpp's log.
         "subscriber" => {
             tracing::subscriber::set_global_default(Exit).unwrap();
-            let _ = Model::load(&backend(), model.path(), &ModelParams::default());
+            let _ = Model::load(model.path());
         }
         // While the thread's own handles are dropped.
         "local" => {
@@ -165,7 +165,7 @@ fn a_listener_that_waits_for_the_end_does_not_hold_it_up() {
                     thread::park();
                 }
             };
-            let _ = Model::load_with_progress(&backend(), model.path(), &ModelParams::default(), never);
+            let _ = Model::load_with_progress(model.path(), &ModelParams::default(), never);
         });
         wait.recv().unwrap();
         process::exit(9);

@@ -11,7 +11,7 @@ use llama_bench_rs::{
     gguf::{GgufFile, Shape, Synthetic, Value},
     llama::{LlamaError, Model, ModelParams, Vocab},
 };
-use llama_support::{backend, file, folder, load};
+use llama_support::{file, folder, load};
 
 /// A tiny llama with this vocabulary.
 fn with_vocabulary(name: &str, keys: Vec<(&str, Value)>) -> PathBuf {
@@ -26,7 +26,7 @@ fn with_vocabulary(name: &str, keys: Vec<(&str, Value)>) -> PathBuf {
 }
 
 fn vocab(path: &std::path::Path) -> Vocab {
-    Model::load(&backend(), path, &ModelParams::default().vocab_only(true)).unwrap().vocab().unwrap()
+    Model::load_with(path, &ModelParams::default().vocab_only(true)).unwrap().vocab().unwrap()
 }
 
 /// A vocabulary of bytes, whose text is split into words as another model's is: token 65 is `A`.
@@ -131,7 +131,7 @@ fn text_that_no_stack_can_be_had_for_is_an_error() {
 fn with_pattern(pattern: &str) -> Result<Model, LlamaError> {
     let overrides = vec![(pattern.to_owned(), "CPU".to_owned())];
     let params = ModelParams::default().tensor_buft_overrides(overrides);
-    Model::load(&backend(), file("tiny-gpt-oss", false), &params)
+    Model::load_with(file("tiny-gpt-oss", false), &params)
 }
 
 #[test]
@@ -167,16 +167,13 @@ fn an_override_without_a_tensor_is_known() {
     assert_eq!(with_pattern("no such tensor").unwrap().unmatched_overrides(), ["no such tensor"]);
     let experts = |shape| {
         let params = ModelParams::default().n_cpu_moe(2);
-        Model::load(&backend(), file(shape, false), &params).unwrap().unmatched_overrides().to_vec()
+        Model::load_with(file(shape, false), &params).unwrap().unmatched_overrides().to_vec()
     };
     assert_eq!(experts("tiny-gpt-oss"), [""; 0]);
     assert_eq!(experts("tiny-llama"), ["n_cpu_moe = 2"]);
     let many = vec![("a".to_owned(), "CPU".to_owned()); 5_000];
-    let refused = Model::load(
-        &backend(),
-        file("tiny-llama", false),
-        &ModelParams::default().tensor_buft_overrides(many),
-    );
+    let refused =
+        Model::load_with(file("tiny-llama", false), &ModelParams::default().tensor_buft_overrides(many));
     assert!(matches!(refused, Err(LlamaError::Parameter { name: "tensor_buft_overrides", .. })));
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use llama_bench_rs::{
     gguf::{FileType, GgufFile, Shape, Synthetic, TensorType},
-    llama::{Backend, Context, ContextParams, Model, ModelParams},
+    llama::{Context, ContextParams, Model},
 };
 use llama_sys as sys;
 
@@ -16,7 +16,7 @@ fn write(dir: &Path, synthetic: &Synthetic) -> PathBuf {
 }
 
 fn load(path: &Path) -> Model {
-    Model::load(&Backend::init().unwrap(), path, &ModelParams::default()).unwrap()
+    Model::load(path).unwrap()
 }
 
 /// Logits after these tokens.

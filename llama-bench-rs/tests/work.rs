@@ -3,6 +3,7 @@
 
 mod llama_support;
 
+use llama_bench_rs::with;
 use llama_bench_rs::{
     bench::Sweep,
     gguf::{Shape, Synthetic},
@@ -16,7 +17,7 @@ use llama_bench_rs::{
         terminal::{Style, render},
     },
 };
-use llama_support::{backend, folder, load, params, tiny};
+use llama_support::{folder, load, params, tiny};
 
 fn shapes() -> Vec<&'static str> {
     Shape::preset_names().iter().copied().filter(|name| name.starts_with("tiny-")).collect()
@@ -111,8 +112,9 @@ fn weights_that_are_no_longer_repacked_are_named_and_a_loss() {
     let synthetic = Synthetic::new(Shape::preset("tiny-llama").unwrap());
     synthetic.file_type("q4_0".parse().unwrap()).write_to(&path).unwrap();
     let with = |use_extra_bufts| {
-        let params = ModelParams { use_extra_bufts, load_mode: LoadMode::None, ..ModelParams::default() };
-        Model::load(&backend(), &path, &params).unwrap()
+        let params =
+            with!(ModelParams { use_extra_bufts, load_mode: LoadMode::None, ..ModelParams::default() });
+        Model::load_with(&path, &params).unwrap()
     };
     let (repacked, plain) = (header(&with(true), params(64)), header(&with(false), params(64)));
     let n: u32 = repacked.work[0].nodes.iter().filter(|it| it.is_repacked()).map(|it| it.n).sum();
@@ -165,8 +167,8 @@ fn layers_that_left_a_gpu_are_named_and_a_loss() {
     }
     let path = llama_support::file("tiny-llama", false);
     let with = |n_gpu_layers| {
-        let params = ModelParams { n_gpu_layers, ..ModelParams::default() };
-        Model::load(&backend, &path, &params).unwrap()
+        let params = with!(ModelParams { n_gpu_layers, ..ModelParams::default() });
+        Model::load_with(&path, &params).unwrap()
     };
     let (all, none) = (header(&with(99), params(64)), header(&with(0), params(64).op_offload(false)));
     let lost = losses(&all, &none);

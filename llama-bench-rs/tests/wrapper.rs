@@ -3,6 +3,7 @@
 
 mod llama_support;
 
+use llama_bench_rs::with;
 use std::{sync::atomic::Ordering, thread};
 
 use llama_bench_rs::llama::{
@@ -276,7 +277,7 @@ fn samplers_follow_their_parameters() {
     assert!(greedy.sample(&mut context, 50).is_err());
 
     let draw = |seed| {
-        let params = SamplerParams { temperature: 5.0, seed, ..SamplerParams::default() };
+        let params = with!(SamplerParams { temperature: 5.0, seed, ..SamplerParams::default() });
         (params, Sampler::new(&params).unwrap())
     };
     let mut twenty = |sampler: &mut Sampler| -> Vec<i32> {
@@ -285,15 +286,15 @@ fn samplers_follow_their_parameters() {
     let (one, same, other) = (twenty(&mut draw(1).1), twenty(&mut draw(1).1), twenty(&mut draw(2).1));
     assert_eq!(one, same);
     assert_ne!(one, other);
-    let narrow = SamplerParams { top_k: 1, ..draw(3).0 };
+    let narrow = with!(SamplerParams { top_k: 1, ..draw(3).0 });
     assert!(twenty(&mut Sampler::new(&narrow).unwrap()).iter().all(|&token| token == best));
 
     let default = SamplerParams::default();
     for bad in [
-        SamplerParams { temperature: f32::NAN, ..default },
-        SamplerParams { temperature: -1.0, ..default },
-        SamplerParams { top_p: 0.0, ..default },
-        SamplerParams { min_p: 1.5, ..default },
+        with!(SamplerParams { temperature: f32::NAN, ..default }),
+        with!(SamplerParams { temperature: -1.0, ..default }),
+        with!(SamplerParams { top_p: 0.0, ..default }),
+        with!(SamplerParams { min_p: 1.5, ..default }),
     ] {
         assert!(matches!(Sampler::new(&bad), Err(LlamaError::Parameter { .. })), "{bad:?}");
     }

@@ -126,7 +126,7 @@ impl<'a> Loads<'a> {
     /// # Errors
     /// llama.cpp cannot be initialised; nothing to measure, or lengths that cannot be run.
     pub fn run(mut self) -> Result<Loaded, Error> {
-        let backend = Backend::init()?;
+        Backend::init()?;
         let _turn = if self.exclusive { Turn::take(&self.cancel, tell_on_stderr) } else { None };
         let mut rng = Rng::new(self.seed);
         let mut order: Vec<usize> = (0..self.sides.len()).collect();
@@ -147,7 +147,7 @@ impl<'a> Loads<'a> {
             if !matches!(measured.page_cache, PageCache::Kept(_)) {
                 measured.page_cache = self.redraw();
             }
-            let mut models = self.load(&backend, &order);
+            let mut models = self.load(&order);
             let sweeps = order.iter().map(|&i| self.sweep(i, &models)).collect();
             for (&i, run) in order.iter().zip(interleave(sweeps)?.runs) {
                 measured.sides[i].runs.push(run);
@@ -176,7 +176,7 @@ impl<'a> Loads<'a> {
     }
 
     /// A model per side, or why there is none, in the order of the sides.
-    fn load(&self, backend: &Backend, order: &[usize]) -> Vec<Result<Model, Failure>> {
+    fn load(&self, order: &[usize]) -> Vec<Result<Model, Failure>> {
         let mut models: Vec<Option<Result<Model, Failure>>> = vec![None; self.sides.len()];
         for &i in order {
             let side = &self.sides[i];
@@ -185,7 +185,7 @@ impl<'a> Loads<'a> {
                 .iter()
                 .zip(&models)
                 .find_map(|(other, model)| model.clone().filter(|_| other.is_same_load(side)));
-            let load = || Model::load(backend, &side.path, &side.params).map_err(Failure::from);
+            let load = || Model::load_with(&side.path, &side.params).map_err(Failure::from);
             models[i] = Some(shared.unwrap_or_else(load));
         }
         models.into_iter().flatten().collect()

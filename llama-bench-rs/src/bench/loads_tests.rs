@@ -131,7 +131,7 @@ fn a_side_that_cannot_be_loaded_keeps_its_place() {
 #[test]
 fn runs_are_made_in_fresh_contexts() {
     let (_folder, [a, _]) = copies();
-    let model = Model::load(&Backend::init().unwrap(), &a, &params(LoadMode::None)).unwrap();
+    let model = Model::load_with(&a, &params(LoadMode::None)).unwrap();
     let (mut n_opened, mut n_planned) = (0, 0);
     let mut hear = |event: &Event<'_>| match event {
         Event::Opening { .. } => n_opened += 1,
@@ -160,7 +160,7 @@ fn runs_are_made_in_fresh_contexts() {
 #[test]
 fn no_run_begins_after_a_cancellation() {
     let (_folder, [a, _]) = copies();
-    let model = Model::load(&Backend::init().unwrap(), &a, &params(LoadMode::None)).unwrap();
+    let model = Model::load_with(&a, &params(LoadMode::None)).unwrap();
     let cancel = Cancel::new();
     let mut stop = |event: &Event<'_>| {
         if let Event::CellDone { .. } = event {

@@ -2,9 +2,9 @@
 //! models several times over.
 //!
 //! ```no_run
-//! use llama_bench_rs::{bench::{Event, Sweep}, llama::{Backend, Model, ModelParams}};
+//! use llama_bench_rs::{bench::{Event, Sweep}, llama::Model};
 //!
-//! let model = Model::load(&Backend::init()?, "model.gguf", &ModelParams::default())?;
+//! let model = Model::load("model.gguf")?;
 //! let mut progress = |event: &Event<'_>| {
 //!     if let Event::Measuring { test, rep, n_reps, .. } = event {
 //!         eprintln!("{test}: repetition {} of {n_reps}", rep + 1);
@@ -18,8 +18,10 @@
 //! Inside, a [`Plan`] says what is run in which order, a [`target`] is what is measured, and the engine runs the one on
 //! the other by a [`clock`].
 
+#[doc(hidden)]
 pub mod abilities;
 mod campaign;
+#[doc(hidden)]
 pub mod clock;
 #[cfg(test)]
 mod curve_tests;
@@ -39,22 +41,31 @@ mod lanes_tests;
 mod llama_target;
 mod loads;
 pub(crate) mod lock;
+#[cfg(feature = "nvml")]
+mod monitor;
+#[cfg(not(feature = "nvml"))]
+#[path = "monitor_off.rs"]
 mod monitor;
 mod needs;
 mod notes;
+#[doc(hidden)]
 pub mod observe;
+#[doc(hidden)]
 pub mod pace;
 mod page_cache;
 #[cfg(test)]
 mod pause_tests;
 mod placement;
+#[doc(hidden)]
 pub mod plan;
 mod possible;
 mod preview;
+#[doc(hidden)]
 pub mod range;
 mod repeats;
 mod request;
 mod sweep;
+#[doc(hidden)]
 pub mod target;
 #[cfg(test)]
 mod tests;
@@ -67,25 +78,43 @@ mod verify_text;
 mod work_tests;
 
 pub(crate) use campaign::places_of;
-pub use campaign::{Campaign, Campaigned, Configuration, Grid, Source};
+pub use campaign::{Campaign, Grid};
+#[doc(hidden)]
+pub use campaign::{Campaigned, Configuration, Source};
 #[cfg(feature = "cli")]
 pub(crate) use describe::of_params;
+#[doc(hidden)]
 pub use error::BenchError;
-pub use forecast::{Extent, Forecast, Position, ProgressLine, TimeLeft, clock_words};
+pub use forecast::ProgressLine;
+#[doc(hidden)]
+pub use forecast::{Extent, Forecast, Position, TimeLeft, clock_words};
+#[doc(hidden)]
 pub use llama_target::LlamaTarget;
+#[doc(hidden)]
 pub use loads::{Loaded, Loads};
+#[doc(hidden)]
 pub use needs::{DeviceNeeds, Needs};
+#[doc(hidden)]
 pub use notes::Note;
-pub use observe::{Cancel, Event, Observer};
+#[doc(hidden)]
+pub use observe::Observer;
+pub use observe::{Cancel, Event};
+#[doc(hidden)]
 pub use page_cache::{PageCache, drop_from_page_cache};
+#[doc(hidden)]
 pub use plan::{Plan, Request};
+#[doc(hidden)]
 pub use preview::Preview;
-pub use sweep::{Sweep, interleave};
+pub use sweep::Sweep;
+#[doc(hidden)]
+pub use sweep::interleave;
+#[doc(hidden)]
 pub use verify::{Verification, VerifiedDepth};
 
 use clock::Clock;
 use target::Target;
 
+#[doc(hidden)]
 pub use crate::record::Order;
 use crate::record::{Header, Run};
 
@@ -93,6 +122,7 @@ use crate::record::{Header, Run};
 /// `benches/overhead.rs` does.
 ///
 /// A cell that fails carries its [`Failure`](crate::record::Failure); the others are still measured.
+#[doc(hidden)]
 pub fn run<T: Target, C: Clock>(
     plan: &Plan,
     target: &mut T,

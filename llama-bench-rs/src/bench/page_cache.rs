@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use crate::{
         gguf::{Shape, Synthetic},
-        llama::{Backend, ModelParams},
+        llama::ModelParams,
     };
 
     #[test]
@@ -110,7 +110,7 @@ mod tests {
             return;
         }
         let params = ModelParams::default().load_mode(LoadMode::Mmap);
-        let model = Model::load(&Backend::init().unwrap(), &path, &params).unwrap();
+        let model = Model::load_with(&path, &params).unwrap();
         let kept = drop_from_page_cache(&path).unwrap_err();
         assert!(kept.contains("tiny.gguf stays in the page cache: another program maps it"), "{kept}");
         drop(model);

@@ -27,9 +27,9 @@ impl Sweep<'_> {
     /// What would be run and what that takes; measures nothing.
     ///
     /// ```no_run
-    /// use llama_bench_rs::{bench::Sweep, llama::{Backend, Model, ModelParams}};
+    /// use llama_bench_rs::{bench::Sweep, llama::Model};
     ///
-    /// let model = Model::load(&Backend::init()?, "model.gguf", &ModelParams::default())?;
+    /// let model = Model::load("model.gguf")?;
     /// let preview = Sweep::new(&model).depths([0, 4096]).prompt(512).generate(32).preview()?;
     /// println!("{} cells\n{preview}", preview.n_cells);
     /// # Ok::<(), llama_bench_rs::Error>(())

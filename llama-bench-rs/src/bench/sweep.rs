@@ -21,10 +21,9 @@ pub use ready::interleave;
 /// Measures prompt processing (pp) and token generation (tg) of a model at each context depth, in this process.
 ///
 /// ```no_run
-/// use llama_bench_rs::{bench::Sweep, llama::{Backend, Model, ModelParams}, record::TestKind};
+/// use llama_bench_rs::{bench::Sweep, llama::Model, record::TestKind};
 ///
-/// let backend = Backend::init()?;
-/// let model = Model::load(&backend, "model.gguf", &ModelParams::default())?;
+/// let model = Model::load("model.gguf")?;
 /// let report = Sweep::new(&model).depths([0, 4096]).prompt(512).generate(32).run()?;
 /// for rate in report.cell(TestKind::Tg(32), 4096).map(|cell| cell.rates()).unwrap_or_default() {
 ///     println!("{rate}");

@@ -1,4 +1,4 @@
-//! An answer, and what it took.
+//! An answer, with its times and token counts.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::units::TokensPerSecond;
 pub enum AnswerEnd {
     /// The model ended it.
     Finished,
-    /// It has as many tokens as were asked for at most.
+    /// It reached the limit of tokens.
     Limit,
     /// The application stopped it.
     Stopped,
-    /// The context has no room for another token.
+    /// The context is full.
     ContextFull,
 }
 
@@ -38,9 +38,9 @@ pub struct Answer {
     pub processing: Duration,
     /// Time from the first token to the last one.
     pub generating: Duration,
-    /// Tokens that the context holds now.
+    /// Tokens in the context now.
     pub n_used: u32,
-    /// Tokens that it has room for.
+    /// Size of the context, in tokens.
     pub capacity: u32,
 }
 

@@ -9,14 +9,14 @@
 //! use llama_bench_rs::{
 //!     chat::Conversation,
 //!     gguf::{Shape, Synthetic},
-//!     llama::{Backend, ChatTemplate, Context, ContextParams, Model, ModelParams, Sampler, SamplerParams},
+//!     llama::{ChatTemplate, Context, ContextParams, Model, Sampler, SamplerParams},
 //! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("tiny.gguf");
 //! # Synthetic::new(Shape::preset("tiny-llama")?).vocabulary(true).write_to(&path)?;
-//! let model = Model::load(&Backend::init()?, &path, &ModelParams::default())?;
+//! let model = Model::load(&path)?;
 //! let context = Context::new(&model, &ContextParams::default().n_ctx(512))?;
 //! let sampler = Sampler::new(&SamplerParams::default())?;
 //! let mut chat = Conversation::new(context, sampler, Some(ChatTemplate::of(&model)?))?;
@@ -44,8 +44,11 @@ use std::{
     time::Instant,
 };
 
-pub use answer::{Answer, AnswerEnd};
+pub use answer::Answer;
+#[doc(hidden)]
+pub use answer::AnswerEnd;
 use held::Held;
+#[doc(hidden)]
 pub use room::Dropped;
 use script::{Script, Turn};
 
@@ -68,12 +71,11 @@ const fn sent<T: Send>() {}
 const _: () = sent::<Conversation>();
 
 impl Conversation {
-    /// A conversation in which nothing was said yet. What the context holds is forgotten. Without a template prompts and
-    /// answers follow each other as they are.
+    /// Begins a conversation in a context, which is cleared. Without a template, prompts and answers follow each other
+    /// unchanged.
     ///
     /// # Errors
-    /// The model has no vocabulary, or does not generate one token after the other: encoders, embedding and diffusion
-    /// models.
+    /// The model has no vocabulary, or does not generate token by token: an encoder, an embedding or a diffusion model.
     pub fn new(
         mut context: Context,
         sampler: Sampler,
@@ -83,10 +85,7 @@ impl Conversation {
         if model.is_diffusion() || model.has_encoder() || !model.keeps_memory() || !model.is_causal() {
             return Err(LlamaError::Unsupported {
                 what: "a conversation".into(),
-                why: format!(
-                    "{} does not generate one token after the other: use a chat model",
-                    model.architecture()
-                ),
+                why: format!("{} does not generate token by token: use a chat model", model.architecture()),
             });
         }
         let (vocab, bos) = (model.vocab()?, model.bos());
@@ -101,17 +100,17 @@ impl Conversation {
         })
     }
 
-    /// What the model is told before the first prompt. After a change, the next turn computes all turns again.
+    /// Sets the system message. After a change, the next turn processes all turns again.
     pub fn set_system(&mut self, system: Option<String>) {
         self.script.system = system;
     }
 
-    /// What the model is told before the first prompt.
+    /// The system message.
     pub fn system(&self) -> Option<&str> {
         self.script.system.as_deref()
     }
 
-    /// How the conversation is written; `None` if as it is.
+    /// The template; `None` if prompts and answers follow each other unchanged.
     pub fn template(&self) -> Option<&ChatTemplate> {
         self.script.template()
     }
@@ -145,7 +144,7 @@ impl Conversation {
         self.held.capacity() as u32
     }
 
-    /// What chooses the tokens: one with a grammar must be reset before each answer.
+    /// The sampler. One with a grammar must be reset before each answer.
     pub fn sampler_mut(&mut self) -> &mut Sampler {
         &mut self.sampler
     }
@@ -156,13 +155,14 @@ impl Conversation {
         Arc::clone(&self.stop)
     }
 
-    /// Asks, and hands the answer's text to `on_text` as it comes, until the model ends it, it has `limit` tokens,
-    /// `on_text` breaks, the [stop flag](Self::stop_flag) is set, or the context is full.
+    /// Sends a prompt and passes the text of the answer to `on_text` as it comes. The answer ends when the model ends it,
+    /// after `limit` tokens, when `on_text` breaks, when the [stop flag](Self::stop_flag) is set, or when the context is
+    /// full.
     ///
     /// # Errors
-    /// [`LlamaError::ContextFull`] if the prompt does not fit: see [`turns_to_free`](Self::turns_to_free). Otherwise the
-    /// prompt cannot be written by the template, or llama.cpp failed. The prompt then counts as not asked, as it does if
-    /// it was stopped before the first token.
+    /// [`LlamaError::ContextFull`] if the prompt does not fit: see [`turns_to_free`](Self::turns_to_free). The template
+    /// cannot write the prompt, or llama.cpp failed. The prompt is then not part of the conversation, nor is one that was
+    /// stopped before its first token.
     pub fn ask(
         &mut self,
         prompt: &str,
@@ -178,10 +178,10 @@ impl Conversation {
         answer
     }
 
-    /// Continues the last answer where it was cut.
+    /// Continues the last answer, if it was cut short.
     ///
     /// # Errors
-    /// There is no answer that was cut, or as [`ask`](Self::ask).
+    /// The last answer is complete; or as [`ask`](Self::ask).
     pub fn go_on(
         &mut self,
         limit: u32,
@@ -190,13 +190,13 @@ impl Conversation {
         if self.turns.last().is_none_or(|turn| turn.has_ended) {
             return Err(LlamaError::Unsupported {
                 what: "continuing the answer".into(),
-                why: "no answer was cut: ask something".into(),
+                why: "the last answer is complete: ask something".into(),
             });
         }
         self.answer(limit, on_text)
     }
 
-    /// Takes back the last prompt and its answer; `false` if there is none.
+    /// Removes the last prompt and its answer; `false` if there is none.
     pub fn undo(&mut self) -> bool {
         self.turns.pop().is_some()
     }

@@ -17,11 +17,11 @@ pub struct Dropped {
 }
 
 impl Conversation {
-    /// The smallest number of oldest turns without which `n_tokens` more tokens fit into the context; `None` if they do
-    /// not fit into an empty one.
+    /// How many of the oldest turns must go before `n_tokens` more tokens fit into the context; `None` if they do not fit
+    /// even into an empty one.
     ///
     /// # Errors
-    /// What is left cannot be written by the template.
+    /// The template cannot write the remaining turns.
     pub fn turns_to_free(&self, n_tokens: u32) -> Result<Option<usize>, LlamaError> {
         for n_turns in 0..=self.turns.len() {
             let n_left = self.script.n_tokens_from(&self.turns, n_turns)?;
@@ -32,11 +32,11 @@ impl Conversation {
         Ok(None)
     }
 
-    /// Drops the oldest turns. What is left moves to the front of the memory if that can shift, which takes no time, and
-    /// is processed again by the next turn if it cannot.
+    /// Drops the oldest turns. The remaining ones move to the front of the memory if it can shift, which takes no time;
+    /// otherwise the next turn processes them again.
     ///
     /// # Errors
-    /// There are not as many turns, what is left cannot be written by the template, or llama.cpp failed.
+    /// The conversation has fewer turns, the template cannot write the remaining ones, or llama.cpp failed.
     pub fn drop_oldest(&mut self, n_turns: usize) -> Result<Dropped, LlamaError> {
         if n_turns > self.turns.len() {
             return Err(LlamaError::Parameter {

@@ -138,8 +138,8 @@ impl Script {
         known == text || (is_by_template && (known.starts_with(text) || text.starts_with(known)))
     }
 
-    /// The text of each turn's opening. A character stands in for each answer, so that a template which trims messages
-    /// leaves the answer in the context valid.
+    /// The text of each turn's opening. A character stands in for each answer: a template that trims messages must not
+    /// change the answers in the context.
     fn openings(&self, turns: &[Turn]) -> Result<Vec<String>, LlamaError> {
         let system = self.system.as_deref();
         let Some(template) = &self.template else {

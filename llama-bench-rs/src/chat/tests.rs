@@ -12,13 +12,13 @@ use std::{
 use super::*;
 use crate::{
     gguf::{GgufFile, Shape, Synthetic, Value},
-    llama::{Backend, ContextParams, Model, ModelParams, SamplerParams},
+    llama::{ContextParams, Model, SamplerParams},
 };
 
 pub(super) static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
 
 pub(super) fn load(path: &Path) -> Model {
-    Model::load(&Backend::init().unwrap(), path, &ModelParams::default()).unwrap()
+    Model::load(path).unwrap()
 }
 
 /// A tiny model with a vocabulary, made once.

@@ -58,13 +58,23 @@ use std::ffi::OsString;
 use clap::{Parser, error::ErrorKind, parser::ValueSource};
 
 pub use context::ContextArgs;
+#[doc(hidden)]
 pub use flags_of::flags_of;
 pub use model::ModelArgs;
+#[doc(hidden)]
 pub use names::{find, translate};
-pub use output::{OutputArgs, OutputFormat};
+pub use output::OutputArgs;
+#[doc(hidden)]
+pub use output::OutputFormat;
+#[doc(hidden)]
 pub use placement::{Devices, OverrideList, Overrides, TensorSplit};
-pub use run::{MethodArg, OrderArg, RunArgs, RunsIn};
-pub use test::{DefaultTests, TestArgs};
+pub use run::RunArgs;
+#[doc(hidden)]
+pub use run::{MethodArg, OrderArg, RunsIn};
+#[doc(hidden)]
+pub use test::DefaultTests;
+pub use test::TestArgs;
+#[doc(hidden)]
 pub use values::{CpuMask, Integers, Numbers, all, all_integers, at_least_one, percent, seconds, whole};
 
 /// Reads the arguments of this process; bad usage ends it with status 2, `-h` and `--help` with 0.
@@ -76,6 +86,7 @@ pub fn parse<P: Parser>() -> P {
 ///
 /// # Errors
 /// Bad usage, with the value and what to write instead; `-h` and `--help`, whose text is the error's.
+#[doc(hidden)]
 pub fn try_parse_from<P: Parser>(
     words: impl IntoIterator<Item = impl Into<OsString>>,
 ) -> Result<P, clap::Error> {
@@ -86,6 +97,7 @@ pub fn try_parse_from<P: Parser>(
 ///
 /// # Errors
 /// As [`try_parse_from`].
+#[doc(hidden)]
 pub fn try_parse_given<P: Parser>(
     words: impl IntoIterator<Item = impl Into<OsString>>,
 ) -> Result<(P, Vec<String>), clap::Error> {

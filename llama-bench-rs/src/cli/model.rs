@@ -32,8 +32,7 @@ macro_rules! model {
         /// use llama_bench_rs::llama::{Backend, Model};
         ///
         /// let args: Args = llama_bench_rs::cli::try_parse_from(["app", "-m", "a.gguf", "-ngl", "99"])?;
-        /// let backend = Backend::init()?;
-        /// let model = Model::load(&backend, args.model.file("tiny")?, &args.model.one(&backend)?)?;
+        /// let model = Model::load_with(args.model.file("tiny")?, &args.model.one(&backend)?)?;
         /// # Ok::<(), Box<dyn std::error::Error>>(())
         /// ```
         #[derive(Clone, Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! A reader that knows where it is and how much is left, so that no length in a file is trusted.
+//! A reader that checks every length in a file against what is left of it.
 
 use std::{
     io::{self, Read},

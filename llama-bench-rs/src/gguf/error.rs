@@ -20,7 +20,7 @@ pub enum GgufError {
         /// The path.
         path: PathBuf,
     },
-    /// The file is no valid GGUF file, and llama.cpp would refuse it or worse.
+    /// The file is not a valid GGUF file; llama.cpp would refuse it, or crash.
     #[error("{} is not a valid GGUF file, at byte {offset}: {problem}", path.display())]
     Malformed {
         /// The file.
@@ -135,7 +135,7 @@ pub enum Malformed {
         /// The name.
         name: String,
     },
-    /// A tensor that is not where the tensors before it end.
+    /// A tensor that does not begin where the one before it ends.
     #[error("tensor {name:?} has data offset {found}, but the tensors before it end at {expected}")]
     Offset {
         /// The tensor.

@@ -127,9 +127,10 @@ pub(super) fn tensor_types(file_type: FileType, facts: &Facts, tensors: &[ShapeT
             if facts.architecture == "gpt-oss" && experts && file_type != FileType::F32 {
                 return fitting(TensorType::MXFP4, tensor);
             }
-            let chosen = match file_type.is_quantised() {
-                true => choose(file_type, facts, tensor, tied, (i_v, n_v)),
-                false => file_type.default_type(),
+            let chosen = if file_type.is_quantised() {
+                choose(file_type, facts, tensor, tied, (i_v, n_v))
+            } else {
+                file_type.default_type()
             };
             i_v += u64::from(is_v(&tensor));
             fitting(chosen, tensor)

@@ -1,4 +1,14 @@
-//! Reading GGUF files with care, and writing synthetic ones: files of a model's true shape, with random weights.
+//! Reads the headers of GGUF files, and writes synthetic models: a real architecture and real tensor shapes, with random
+//! weights.
+//!
+//! ```no_run
+//! use llama_bench_rs::gguf::{Shape, Synthetic};
+//!
+//! let path = Synthetic::new(Shape::preset("tiny-llama")?).cached()?; // written on first use
+//! let shape = Shape::like_file(&path)?; // of any model's file
+//! Synthetic::new(shape).seed(7).write_to("copy-with-random-weights.gguf")?;
+//! # Ok::<(), llama_bench_rs::gguf::GgufError>(())
+//! ```
 
 mod arch;
 mod cursor;
@@ -7,6 +17,7 @@ mod error;
 mod file_type;
 mod header;
 mod model_checks;
+#[cfg(feature = "measure")]
 mod preset_file;
 mod presets;
 mod read;
@@ -20,13 +31,20 @@ mod value;
 mod vocabulary;
 mod weights;
 
+#[cfg(feature = "measure")]
 pub(crate) use preset_file::{PresetFile, preset_file};
 
+#[doc(hidden)]
 pub use error::{GgufError, Malformed};
+#[doc(hidden)]
 pub use file_type::FileType;
+#[doc(hidden)]
 pub use read::{GgufFile, TensorInfo};
+#[doc(hidden)]
 pub use routing::Routing;
 pub use shape::Shape;
 pub use synthetic::Synthetic;
+#[doc(hidden)]
 pub use types::TensorType;
+#[doc(hidden)]
 pub use value::{Array, Value};

@@ -41,7 +41,7 @@ impl TensorInfo {
     }
 }
 
-/// The header of a GGUF file, every length and offset of which has been checked against the file's size.
+/// The header of a GGUF file. Every length and offset is checked against the size of the file.
 #[doc(alias = "gguf_init_from_file")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -231,7 +231,7 @@ fn read_array<R: Read>(c: &mut Cursor<'_, R>, key: &str) -> Result<Array, GgufEr
     })
 }
 
-/// llama.cpp does not demand UTF-8, so a broken byte in some vocabulary entry is no reason to refuse the file.
+/// llama.cpp does not demand UTF-8, so a broken byte in a vocabulary entry does not make a file invalid.
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }

@@ -17,7 +17,7 @@ pub enum Routing {
     /// About equally often over random tokens, as in a trained model that was balanced.
     #[default]
     Balanced,
-    /// The busiest expert about so many times as often as the mean. An expert can be chosen for half of all tokens at
+    /// The busiest expert is chosen about this many times as often as the mean. An expert can be chosen for half of all tokens at
     /// most: more than that is taken for that much.
     Skewed(f64),
     /// As random weights have it: a few experts get most of the tokens.

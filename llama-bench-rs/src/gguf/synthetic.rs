@@ -84,7 +84,7 @@ impl<'a> Synthetic<'a> {
         self
     }
 
-    /// Adds a small real vocabulary, so that text can be turned into tokens and back. Benchmarks need none.
+    /// Adds a small real vocabulary, to turn text into tokens and back. Benchmarks do not need one.
     #[must_use]
     pub fn vocabulary(mut self, vocabulary: bool) -> Self {
         self.vocabulary = vocabulary;
@@ -98,7 +98,7 @@ impl<'a> Synthetic<'a> {
         self
     }
 
-    /// Hears how many bytes are written, of how many.
+    /// Receives the bytes written, and the bytes in all.
     #[must_use]
     pub fn progress<'b>(self, progress: impl Fn(u64, u64) + 'b) -> Synthetic<'b>
     where
@@ -133,7 +133,7 @@ impl<'a> Synthetic<'a> {
     /// `LLAMA_BENCH_CACHE`, or `llama-bench-rs` in the user's own cache folder.
     ///
     /// # Errors
-    /// There is no cache folder, the shape is impossible, or writing failed.
+    /// The system has no cache folder, the shape is impossible, or writing failed.
     pub fn cached(&self) -> Result<PathBuf, GgufError> {
         let path = self.cache_path()?;
         let layout = self.layout()?;
@@ -144,10 +144,10 @@ impl<'a> Synthetic<'a> {
         Ok(path)
     }
 
-    /// Where [`cached`](Self::cached) keeps the file, whether it is there yet or not.
+    /// Where [`cached`](Self::cached) keeps the file, whether it exists yet or not.
     ///
     /// # Errors
-    /// There is no cache folder, or the shape's name cannot be part of a file's name.
+    /// The system has no cache folder, or the shape's name cannot be part of a file name.
     pub fn cache_path(&self) -> Result<PathBuf, GgufError> {
         if self.shape.name().contains(['/', '\\', '\0']) {
             return Err(self.impossible("its name cannot be part of a file's name: use write_to".into()));
@@ -236,9 +236,10 @@ impl<'a> Synthetic<'a> {
             }
             let in_period = at % period;
             // Bytes of nothing are a number of zero in every type.
-            let (bytes, until) = match in_period < n_zero {
-                true => (&zeros[..], n_zero),
-                false => (&pool[(at % pool.len() as u64) as usize..], period),
+            let (bytes, until) = if in_period < n_zero {
+                (&zeros[..], n_zero)
+            } else {
+                (&pool[(at % pool.len() as u64) as usize..], period)
             };
             let n = (bytes.len() as u64).min(until - in_period).min(size_bytes - at);
             out.put(&bytes[..n as usize])?;

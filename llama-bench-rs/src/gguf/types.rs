@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Declares [`TensorType`] from one table, so that number, name and sizes cannot drift apart.
+/// Declares [`TensorType`] from one table of numbers, names and sizes.
 macro_rules! tensor_types {
     ($($variant:ident = $id:literal, $name:literal, $block:literal elements in $bytes:literal bytes;)*) => {
         /// A tensor type as ggml numbers it in a GGUF file.

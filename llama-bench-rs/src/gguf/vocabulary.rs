@@ -1,4 +1,4 @@
-//! A small real vocabulary: sentence pieces with a token for every byte, so that any text can be written.
+//! A small real vocabulary: sentence pieces, and a token for every byte for all other text.
 
 use super::Value;
 

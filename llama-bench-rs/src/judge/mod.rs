@@ -46,6 +46,7 @@
 //! ```
 
 mod assumed;
+#[doc(hidden)]
 pub mod baseline;
 mod between_runs;
 mod compare_error;
@@ -82,31 +83,50 @@ use crate::{
     units::{Probability, Share, Speedup},
 };
 
+#[doc(hidden)]
 pub use crate::record::n_sittings;
 pub(crate) use assumed::{of_one_run as assumed_of_one_run, of_ranked_runs as assumed_of_ranked_runs};
 
+#[doc(hidden)]
 pub use crate::stats::Bounds;
+#[doc(hidden)]
 pub use between_runs::{BetweenRuns, between_runs};
+#[doc(hidden)]
 pub use compare_error::CompareError;
+#[doc(hidden)]
 pub use error::{Gap, RegressionError};
 pub(crate) use estimate::printed_time;
+#[doc(hidden)]
 pub use estimate::{PrintedRate, RunEstimate, Scope};
-pub use expectation::{Expectation, ExpectationError, ExpectationVerdict, Expected};
+pub use expectation::Expectation;
+#[doc(hidden)]
+pub use expectation::{ExpectationError, ExpectationVerdict, Expected};
+#[doc(hidden)]
 pub use figure::{AdjustedFigure, RunFigure, TimeFigure};
+#[doc(hidden)]
 pub use floor::{Floor, FloorOutcome, check_at_least};
 pub(crate) use group::Group;
+#[doc(hidden)]
 pub use outcome::{CellOutcome, Outcome, ShiftOutcome};
+#[doc(hidden)]
 pub use rank::{Lead, Place, Ranked, RankedTest, rank};
+#[doc(hidden)]
 pub use regression::check_no_regression;
-pub use reports::{ConfigurationJudgement, ReportJudgement, compare_reports};
+pub use reports::compare_reports;
+#[doc(hidden)]
+pub use reports::{ConfigurationJudgement, ReportJudgement};
 pub use rule::Rule;
 pub use tolerance::Tolerance;
-pub use verdict::{Because, Finding, Verdict};
+pub use verdict::Verdict;
+#[doc(hidden)]
+pub use verdict::{Because, Finding};
+#[doc(hidden)]
 pub use work::{LostWork, check_work};
 
 /// What two sides of the same configuration say of each other.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
+#[doc(hidden)]
 pub struct Judgement {
     /// Every test that both sides have, in the order measured.
     pub tests: Vec<TestJudgement>,
@@ -150,6 +170,7 @@ pub struct TestJudgement {
 /// What the tests of one kind have in common.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
+#[doc(hidden)]
 pub struct Shift {
     /// One of the tests: all are of its kind.
     pub kind: TestKind,
@@ -168,6 +189,7 @@ pub struct Shift {
 /// What a comparison made of the machine's pace ([`Sample::pace`](crate::record::Sample::pace)).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
+#[doc(hidden)]
 pub enum Pace {
     /// No run knows it: times are compared as measured.
     Unknown,
@@ -180,6 +202,7 @@ pub enum Pace {
 /// The change of a test with the machine's pace taken out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
+#[doc(hidden)]
 pub struct Adjustment {
     /// What the control work took on the first side, geometric mean of the runs.
     pub before: std::time::Duration,
@@ -217,6 +240,7 @@ impl Judgement {
 ///
 /// # Errors
 /// A side has no runs, or a repetition took no time.
+#[doc(hidden)]
 pub fn compare(before: &[&Run], after: &[&Run], rule: Rule) -> Result<Judgement, CompareError> {
     let pool = [before, after].concat();
     let [judgement] = sides::judge([sides::Sides::independent(before, after, &pool)?], rule)?;
@@ -228,6 +252,7 @@ pub fn compare(before: &[&Run], after: &[&Run], rule: Rule) -> Result<Judgement,
 ///
 /// # Errors
 /// A side has no runs, the sides have different numbers of runs, or a repetition took no time.
+#[doc(hidden)]
 pub fn compare_paired(before: &[&Run], after: &[&Run], rule: Rule) -> Result<Judgement, CompareError> {
     let [judgement] = sides::judge([sides::Sides::paired(before, after)?], rule)?;
     Ok(judgement)

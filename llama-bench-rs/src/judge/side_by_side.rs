@@ -18,6 +18,7 @@ pub(crate) struct SideBySide<'a> {
 /// A test on every side, or what all tests of a kind share.
 pub(crate) struct Row<'a> {
     /// `None` for a shift.
+    #[cfg_attr(not(feature = "pages"), allow(dead_code, reason = "pages alone mark a test's rows"))]
     pub(crate) test: Option<Test>,
     pub(crate) name: String,
     /// By side; empty for a shift.

@@ -8,17 +8,26 @@ use super::{
     log, sys,
 };
 
-/// Proof that llama.cpp is initialised; cheap to clone, usable from any thread.
+/// llama.cpp, initialised: lists devices. Cheap to clone, usable from any thread.
 ///
-/// There is nothing to free: ggml's registry of devices and backends is there until the process ends. The handle exists
-/// because no model can be loaded before its backends are there.
+/// [`Model::load`](super::Model::load) initialises llama.cpp by itself; a program needs this type only for devices and
+/// NUMA. Nothing has to be freed: ggml keeps its registry of devices until the process ends.
+///
+/// ```
+/// use llama_bench_rs::llama::Backend;
+///
+/// for device in Backend::init()?.devices() {
+///     println!("{}: {}", device.name(), device.description());
+/// }
+/// # Ok::<(), llama_bench_rs::llama::LlamaError>(())
+/// ```
 ///
 /// `main` may return (or call [`exit`](std::process::exit)) while other threads work: the end of the process aborts
 /// decodes and loads, waits for calls into llama.cpp that are in flight, and lets no new one begin.
 #[derive(Clone, Debug)]
 pub struct Backend(());
 
-/// What the first initialisation of the process came to.
+/// The result of the first initialisation of the process.
 struct Ready {
     has_cpu: bool,
     numa: Numa,
@@ -27,12 +36,13 @@ struct Ready {
 static READY: OnceLock<Ready> = OnceLock::new();
 
 impl Backend {
-    /// Initialises llama.cpp (`llama_backend_init`) and, with the feature `dynamic-backends`, loads the backends that
-    /// lie beside the executable, else in the folder that `GGML_BACKEND_PATH` names (which may also name one library
-    /// more to load), else where the build left them. Repeated calls are free.
+    /// Initialises llama.cpp (`llama_backend_init`). Repeated calls are free.
+    ///
+    /// With the feature `dynamic-backends` it loads the backends beside the executable, else those in the folder
+    /// `GGML_BACKEND_PATH` (which may also name one more library), else those that the build left.
     ///
     /// # Errors
-    /// No CPU backend is there: with the feature `dynamic-backends` its library must lie beside the executable.
+    /// No CPU backend was found. With the feature `dynamic-backends` its library must be beside the executable.
     #[doc(alias = "llama_backend_init")]
     pub fn init() -> Result<Self, LlamaError> {
         Self::init_once(Numa::Disabled)
@@ -102,7 +112,7 @@ impl Backend {
     /// The device of this name, such as `CUDA0`.
     ///
     /// # Errors
-    /// There is none; the error lists those there are.
+    /// No device has this name; the error lists the devices.
     #[doc(alias = "ggml_backend_dev_by_name")]
     pub fn device(&self, name: &str) -> Result<Device, LlamaError> {
         let devices = self.devices();
@@ -148,26 +158,13 @@ impl Backend {
     }
 }
 
-/// The llama.cpp that this program was built with.
-pub fn build_info() -> crate::record::Build {
-    crate::record::Build {
-        commit: sys::build_info::COMMIT.into(),
-        // The build script writes 0 if the source does not tell.
-        number: Some(sys::build_info::NUMBER).filter(|&number| number > 0),
-        source: sys::build_info::SOURCE.into(),
-        version: sys::build_info::VERSION.into(),
-        compiler: sys::build_info::COMPILER.into(),
-        cmake_options: sys::build_info::CMAKE_OPTIONS.into(),
-    }
-}
-
 /// A CPU backend is registered: without one, no model can run.
 fn has_cpu() -> bool {
     // SAFETY: the registry may be asked at any time.
     unsafe { !sys::ggml_backend_dev_by_type(sys::GGML_BACKEND_DEVICE_TYPE_CPU).is_null() }
 }
 
-/// Looks where ggml does not: it takes `GGML_BACKEND_PATH` for a library, and knows nothing of cargo's folders.
+/// Looks where ggml does not: ggml takes `GGML_BACKEND_PATH` for a library and does not know cargo's folders.
 fn load_from_folders() {
     let asked = std::env::var("GGML_BACKEND_PATH").unwrap_or_default();
     for dir in [asked.as_str(), sys::build_info::BACKEND_DIR] {

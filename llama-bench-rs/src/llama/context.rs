@@ -21,7 +21,7 @@ pub struct Context {
     flash_attn: Option<bool>,
     /// What is kept on the device.
     pub(super) on_device: OnDevice,
-    /// Position that the next token of sequence 0 gets, kept so that decoding need not ask.
+    /// Position of the next token of sequence 0, kept here to save a call per decode.
     pub(super) n_past: u32,
     pub(super) outputs: Outputs,
     n_ctx: u32,
@@ -29,7 +29,7 @@ pub struct Context {
     pub(super) rules: DecodeRules,
     /// Positions that the model can tell apart.
     pub(super) positions: u32,
-    /// An exception came out of C++ while it worked on this context: nobody knows in what state it is.
+    /// C++ threw an exception while it worked on this context, whose state is unknown since.
     broken: bool,
     abort: Option<Arc<AtomicBool>>,
     // The context is freed in `drop`, thus before these. `None` only during it.
@@ -158,13 +158,12 @@ impl Context {
         self.n_past
     }
 
-    /// Submits tokens to sequence 0, going on from its last position; the last one's logits can be asked for.
+    /// Submits tokens to sequence 0, after its last position. Only the last token has logits.
     /// May return before the work is done. Allocates nothing on success.
     ///
     /// # Errors
-    /// None or more than `n_batch` tokens (`n_ubatch` if attention is not causal), one that is not in the vocabulary, no
-    /// room in the context, a position that the model has not learned, a decoder whose encoder was not asked yet, or a
-    /// failure in llama.cpp.
+    /// No token, or more than `n_batch` (`n_ubatch` if attention is not causal); a token outside the vocabulary; a full
+    /// context; a position that the model has not learned; a decoder before its encoder ran; a failure in llama.cpp.
     #[doc(alias = "llama_decode")]
     #[doc(alias = "llama_batch_get_one")]
     pub fn decode_tokens(&mut self, tokens: &[i32]) -> Result<(), LlamaError> {
@@ -203,10 +202,9 @@ impl Context {
     /// Submits a batch: tokens with positions and sequences of their own. May return before the work is done.
     ///
     /// # Errors
-    /// The batch is empty or larger than `n_batch` (`n_ubatch` if attention is not causal), names a token or a sequence
-    /// that is not there, gives a token to several sequences that have memories of their own, has positions that do not
-    /// follow those of its sequences, finds no room in the context, asks a decoder whose encoder was not asked yet, or
-    /// llama.cpp failed.
+    /// The batch is empty or larger than `n_batch` (`n_ubatch` if attention is not causal); it names an unknown token or
+    /// sequence; it gives one token to several sequences that do not share memory; its positions do not follow those of
+    /// its sequences; the context is full; the decoder's encoder has not run; llama.cpp failed.
     #[doc(alias = "llama_decode")]
     pub fn decode(&mut self, batch: &Batch) -> Result<(), LlamaError> {
         self.outputs.forget();
@@ -231,7 +229,7 @@ impl Context {
     /// Waits until all submitted work is done.
     ///
     /// # Errors
-    /// The work failed; the context cannot be used any more.
+    /// The work failed, and the context can no longer be used.
     #[doc(alias = "llama_synchronize")]
     #[inline]
     pub fn synchronize(&mut self) -> Result<(), LlamaError> {
@@ -261,9 +259,9 @@ impl Context {
         self.abort.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
-    /// Logits of the last decode, one per token of the vocabulary: of the token at this place of the batch if its
-    /// logits were asked for, or counted from the end of all outputs (-1 for the last). Waits for the work. `None` if
-    /// there are none, as after an encode, after a decode that failed, or from a model that computes embeddings alone.
+    /// Logits of the last decode, one per token of the vocabulary. `output` is the place in the batch of a token whose
+    /// logits were asked for, or counts from the end of all outputs (-1 for the last). Waits for the work. `None` after
+    /// an encode or a failed decode, and for a model that computes embeddings only.
     #[doc(alias = "llama_get_logits_ith")]
     pub fn logits(&mut self, output: i32) -> Option<&[f32]> {
         if !self.outputs.logits || self.check_intact("llama_get_logits_ith").is_err() {
@@ -311,7 +309,7 @@ impl Context {
         Ok(())
     }
 
-    /// Whether an exception left it in a state that nobody knows.
+    /// Whether an exception left its state unknown.
     pub(super) fn is_broken(&self) -> bool {
         self.broken
     }
@@ -355,7 +353,7 @@ impl std::fmt::Debug for Context {
     }
 }
 
-/// llama.cpp tells only its log how `auto` turned out; it is off for models that cannot, whatever was asked.
+/// Only llama.cpp's log says what `auto` became. Models without support never use it, whatever was asked.
 fn resolved_flash_attn<'a>(params: &ContextParams, log: impl Iterator<Item = &'a str>) -> Option<bool> {
     let mut resolved = match params.flash_attn {
         FlashAttn::On => Some(true),
@@ -374,7 +372,7 @@ fn resolved_flash_attn<'a>(params: &ContextParams, log: impl Iterator<Item = &'a
     resolved
 }
 
-/// What the shim returns in place of a code after an exception.
+/// What the shim returns instead of a code after an exception.
 const THREW: i32 = -1000;
 
 /// Text of the exception that the last call through the shim stopped on this thread.

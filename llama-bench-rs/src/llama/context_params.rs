@@ -9,6 +9,7 @@ use super::{
 
 /// When to use flash attention (`llama_flash_attn_type`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FlashAttn {
     /// llama.cpp decides; ask [`Context::flash_attn_resolved`](super::Context::flash_attn_resolved) how.
     #[default]
@@ -22,6 +23,7 @@ pub enum FlashAttn {
 /// Element type of a KV cache (`ggml_type`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // the names say all there is to say
+#[non_exhaustive]
 pub enum KvType {
     F32,
     #[default]
@@ -76,6 +78,7 @@ impl KvType {
 
 /// How to make a context and its thread pool; the defaults are llama-bench's.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ContextParams {
     /// Tokens that the context can hold; llama.cpp pads it. 0 for what the model was trained for.
     pub n_ctx: u32,
@@ -198,7 +201,7 @@ const MAX_THREADS: u32 = sys::GGML_MAX_N_THREADS;
 /// Bytes of account that llama.cpp keeps in host memory per token of a context, beside its keys and values.
 const CELL_BYTES: u64 = 64;
 
-/// Contexts up to this size are no burden to any machine.
+/// Contexts up to this size fit any machine.
 const MANY_TOKENS: u32 = 1 << 24;
 
 /// Bytes of the machine's own memory.

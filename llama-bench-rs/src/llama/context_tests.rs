@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use super::{Backend, Batch, Context, ContextParams, LlamaError, Model, ModelParams, StateFlags};
+use super::{Batch, Context, ContextParams, LlamaError, Model, StateFlags};
 use crate::gguf::{Shape, Synthetic, TensorType, Value};
 
 const N_POSITIONS: u32 = 32;
@@ -42,7 +42,7 @@ fn gpt2(folder: &std::path::Path) -> Model {
     }
     let path = folder.join("gpt2.gguf");
     Synthetic::new(Shape::from_parts("gpt2", "gpt2", metadata, tensors)).write_to(&path).unwrap();
-    Model::load(&Backend::init().unwrap(), &path, &ModelParams::default()).unwrap()
+    Model::load(&path).unwrap()
 }
 
 fn context(model: &Model, n_threads: u32) -> Context {

@@ -1,4 +1,4 @@
-//! Encoders and embeddings: texts that are computed whole, and what comes of them.
+//! Encoders and embeddings: texts that are computed in one piece.
 
 use std::slice;
 
@@ -26,12 +26,12 @@ impl Context {
         self.model().keeps_memory()
     }
 
-    /// Computes a text whole with the model's encoder, or with a model that keeps no memory, such as BERT. The text
-    /// before it is forgotten; that of sequence 0 is the one given. May return before the work is done.
+    /// Computes a text in one piece with the model's encoder, or with a model that keeps no memory, such as BERT. Replaces
+    /// the text before it; the text becomes sequence 0. May return before the work is done.
     ///
     /// # Errors
-    /// None or more than `n_ubatch` tokens, one that is not in the vocabulary, a position that the model has not
-    /// learned, a model that has nothing to encode with, or a failure in llama.cpp.
+    /// No token, or more than `n_ubatch`; a token outside the vocabulary; a position that the model has not learned; a model
+    /// without an encoder; a failure in llama.cpp.
     #[doc(alias = "llama_encode")]
     pub fn encode_tokens(&mut self, tokens: &[Token]) -> Result<(), LlamaError> {
         self.check_encode(tokens.len())?;
@@ -49,7 +49,7 @@ impl Context {
     /// Computes a batch of texts whole, each a sequence of its own, as [`encode_tokens`](Self::encode_tokens) does one.
     ///
     /// # Errors
-    /// As `encode_tokens`; the batch names a sequence that is not there or has positions with gaps.
+    /// As `encode_tokens`; the batch names an unknown sequence, or its positions have gaps.
     #[doc(alias = "llama_encode")]
     pub fn encode(&mut self, batch: &Batch) -> Result<(), LlamaError> {
         self.check_encode(batch.len())?;
@@ -135,7 +135,7 @@ impl Context {
         batch
     }
 
-    /// Whether embeddings are computed from now on, besides or in place of logits; every token then has an output.
+    /// Turns embeddings on or off from now on, besides or instead of logits. Every token then has an output.
     #[doc(alias = "llama_set_embeddings")]
     pub fn set_embeddings(&mut self, embeddings: bool) {
         if self.outputs.embeddings != embeddings && !self.is_broken() {

@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
-/// What llama.cpp refused, or what was kept from reaching it because it would have aborted the process.
+/// An error of llama.cpp, or an argument rejected because llama.cpp would have aborted the process.
 ///
-/// Messages name the value and the remedy; where llama.cpp logged warnings or errors in the failing call, its last
-/// lines are part of the message.
+/// Messages name the value and the remedy, and end with the last warnings and errors that llama.cpp logged in the failing
+/// call.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum LlamaError {
@@ -24,23 +24,23 @@ pub enum LlamaError {
         /// Placement in effect.
         active: super::Numa,
     },
-    /// A device was asked for that is not there.
-    #[error("there is no device {name:?}: the devices are {known}")]
+    /// No device has the name asked for.
+    #[error("unknown device {name:?}: the devices are {known}")]
     UnknownDevice {
         /// Name asked for.
         name: String,
-        /// Names of those there are.
+        /// The names that exist.
         known: String,
     },
-    /// A buffer type was asked for that no device has.
-    #[error("there is no buffer type {name:?}: the buffer types are {known}")]
+    /// No device has the buffer type asked for.
+    #[error("unknown buffer type {name:?}: the buffer types are {known}")]
     UnknownBufferType {
         /// Name asked for.
         name: String,
-        /// Names of those there are.
+        /// The names that exist.
         known: String,
     },
-    /// The model file is not there or cannot be opened.
+    /// The model file is missing or cannot be opened.
     #[error("cannot open the model {path}: {source}")]
     Open {
         /// The path.
@@ -56,7 +56,7 @@ pub enum LlamaError {
         /// What is wrong with it.
         source: Box<crate::gguf::GgufError>,
     },
-    /// The file is a GGUF file, and of something else than a model.
+    /// The GGUF file holds something other than a model.
     #[error("{path} is {what}, not a model: name the model's own file")]
     NotAModel {
         /// The path.
@@ -267,7 +267,7 @@ pub enum LlamaError {
 crate::error::debug_like_display!(LlamaError);
 
 impl LlamaError {
-    /// A stable word for scripts and for [`Failure::kind`](crate::record::Failure::kind).
+    /// A stable word for scripts, such as `out_of_memory`; the kind of a failed cell.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::NoCpuBackend | Self::UnknownDevice { .. } | Self::UnknownBufferType { .. } => "not_found",

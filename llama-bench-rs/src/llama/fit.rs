@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Backend, Context, ContextParams, DeviceKind, LlamaError, Model, ModelParams};
-use crate::record::DeviceMemory;
+use super::{Backend, Context, ContextParams, DeviceKind, DeviceMemory, LlamaError, Model, ModelParams};
 
 /// Loads a model with as many layers on the devices as leave this much memory free on each, with a context beside it:
 /// llama-bench's `--fit-target`. What [`ModelParams::n_gpu_layers`] asks for is the most. Without a GPU it does nothing.
 ///
-/// llama.cpp's own fit, which belongs to none of its interfaces, can also move single tensors; this one moves layers.
+/// llama.cpp's own fit, which has no C interface, can also move single tensors; this one moves layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fit {
     /// MiB that stay free on each device.
@@ -37,12 +36,12 @@ impl Fit {
         if free.is_empty() || params.no_devices {
             return Ok(params);
         }
-        let (n_layer, _) = usage(backend, path, &params, self.n_ctx)?;
+        let (n_layer, _) = usage(path, &params, self.n_ctx)?;
         // The output layer counts as one.
         let asked = u32::try_from(params.n_gpu_layers).unwrap_or(u32::MAX).min(n_layer + 1);
         let chosen = largest(asked, |n| {
             let tried = params.clone().n_gpu_layers(n as i32);
-            let (_, used) = usage(backend, path, &tried, self.n_ctx)?;
+            let (_, used) = usage(path, &tried, self.n_ctx)?;
             Ok(self.fits(&used, &free))
         })?;
         if chosen < asked {
@@ -63,12 +62,11 @@ impl Fit {
 
 /// Layers of the model, and the memory of it and of a context, by device; nothing is allocated.
 fn usage(
-    backend: &Backend,
     path: &Path,
     params: &ModelParams,
     n_ctx: u32,
 ) -> Result<(u32, BTreeMap<String, DeviceMemory>), LlamaError> {
-    let model = Model::load(backend, path, &params.clone().no_alloc(true))?;
+    let model = Model::load_with(path, &params.clone().no_alloc(true))?;
     let context = Context::new(&model, &ContextParams::default().n_ctx(n_ctx))?;
     Ok((model.n_layer(), context.memory_breakdown()))
 }
@@ -128,12 +126,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tiny.gguf");
         Synthetic::new(Shape::preset("tiny-llama").unwrap()).write_to(&path).unwrap();
-        let (backend, n_ctx) = (Backend::init().unwrap(), 512);
+        let (_backend, n_ctx) = (Backend::init().unwrap(), 512);
         // A file that is mapped takes no buffer of its own.
         let params = ModelParams::default().load_mode(super::super::LoadMode::None);
-        let (n_layer, estimate) = usage(&backend, &path, &params, n_ctx).unwrap();
+        let (n_layer, estimate) = usage(&path, &params, n_ctx).unwrap();
         let fit = Fit { margin_mib: 1, n_ctx };
-        let model = Model::load(&backend, &path, &params.clone().fit(Some(fit))).unwrap();
+        let model = Model::load_with(&path, &params.clone().fit(Some(fit))).unwrap();
         assert_eq!((model.n_layer(), model.params().fit), (n_layer, Some(fit)));
         let context = Context::new(&model, &ContextParams::default().n_ctx(n_ctx)).unwrap();
         assert_eq!(context.memory_breakdown(), estimate);

@@ -26,9 +26,10 @@ pub(super) fn step(model: Option<&Model>, grammar: &str, root: &str) -> Result<S
     if grammar.len() > MAX_BYTES {
         return Err(refuse(format!("it has {} bytes: write it in up to {MAX_BYTES}", grammar.len())));
     }
-    let each = match sys::build_info::CMAKE_OPTIONS.contains("-fsanitize") {
-        true => CHECKED_STACK_PER_CALL,
-        false => STACK_PER_CALL,
+    let each = if sys::build_info::CMAKE_OPTIONS.contains("-fsanitize") {
+        CHECKED_STACK_PER_CALL
+    } else {
+        STACK_PER_CALL
     };
     // It may name tokens, whose text is turned into them.
     let n_brackets = grammar.bytes().filter(|&byte| byte == b'(').count();

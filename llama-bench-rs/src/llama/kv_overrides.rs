@@ -5,8 +5,9 @@ use std::ffi::c_char;
 use super::{LlamaError, sys};
 use crate::gguf::{GgufFile, Value};
 
-/// A value in place of one in a model's file (`llama_model_kv_override`); its kind must be that of the file's.
+/// A value that replaces one in a model's file (`llama_model_kv_override`); it must be of the same kind.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum KvOverride {
     /// A whole number.
     Int(i64),

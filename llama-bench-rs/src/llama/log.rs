@@ -38,7 +38,7 @@ struct Capture {
 
 thread_local! {
     static CAPTURE: RefCell<Capture> = RefCell::new(Capture::default());
-    /// Lines are kept but not told: a subscriber is being told one, or the call is nobody's business.
+    /// Lines are kept but not told: a subscriber is being told one, or the call is internal.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -51,7 +51,7 @@ pub(super) fn install() {
     });
 }
 
-/// Runs a call into llama.cpp and returns what it logged on this thread beside its result.
+/// Runs a call into llama.cpp and returns its result with what it logged on this thread.
 pub(super) fn capture<R>(call: impl FnOnce() -> R) -> (R, Log) {
     let outer = exchange(Capture::default());
     let result = call();

@@ -1,4 +1,4 @@
-//! LoRA adapters: small matrices beside those of a model.
+//! LoRA adapters: small matrices that modify those of a model.
 
 use std::{
     collections::HashMap,
@@ -185,8 +185,8 @@ fn dims(tensor: &TensorInfo) -> [u64; 4] {
 }
 
 impl Model {
-    /// The LoRA adapters that it was loaded with, in the order of [`ModelParams::lora`]. None is applied until a context
-    /// is told so ([`Context::set_loras`]).
+    /// The LoRA adapters that it was loaded with, in the order of [`ModelParams::lora`]. They take effect only with
+    /// [`Context::set_loras`].
     pub fn loras(&self) -> Vec<Lora> {
         (0..self.loaded_loras().len()).map(|index| Lora { model: self.clone(), index }).collect()
     }
@@ -206,22 +206,21 @@ impl fmt::Debug for Lora {
 }
 
 impl Context {
-    /// From now on computes with these LoRA adapters, each times a scale (1 as it was trained), in place of those before;
-    /// an empty list is the model itself. What the memory holds was computed with those before: clear it to compute all
-    /// of a text with the new ones.
+    /// Applies these LoRA adapters from now on, each with a scale (1 as trained), instead of earlier ones; an empty list
+    /// turns all off. Tokens in the memory were computed with the earlier ones: clear it to compute a whole text anew.
     ///
     /// ```no_run
-    /// use llama_bench_rs::llama::{Backend, Context, ContextParams, Model, ModelParams};
+    /// use llama_bench_rs::llama::{Context, ContextParams, Model, ModelParams};
     ///
     /// let params = ModelParams::default().lora(vec!["adapter.gguf".into()]);
-    /// let model = Model::load(&Backend::init()?, "model.gguf", &params)?;
+    /// let model = Model::load_with("model.gguf", &params)?;
     /// let mut context = Context::new(&model, &ContextParams::default())?;
     /// context.set_loras(&[(&model.loras()[0], 0.5)])?;
     /// # Ok::<(), llama_bench_rs::llama::LlamaError>(())
     /// ```
     ///
     /// # Errors
-    /// An adapter is of another model or named twice, a scale is not a finite number, or the context cannot be used.
+    /// An adapter belongs to another model or is named twice, a scale is not a finite number, or the context cannot be used.
     #[doc(alias = "llama_set_adapters_lora")]
     pub fn set_loras(&mut self, loras: &[(&Lora, f32)]) -> Result<(), LlamaError> {
         self.check_intact("llama_set_adapters_lora")?;

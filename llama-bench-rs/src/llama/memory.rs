@@ -2,14 +2,27 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Context, LlamaError, context::last_exception, decode_rules::has_streams, device::text, log, sys,
 };
-use crate::record::DeviceMemory;
+
+/// Bytes used on one device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DeviceMemory {
+    /// Weights.
+    pub model_bytes: u64,
+    /// KV cache and recurrent state.
+    pub context_bytes: u64,
+    /// Compute buffers.
+    pub compute_bytes: u64,
+}
 
 impl Context {
-    /// Forgets everything; with `data`, the buffers are cleared too, after all submitted work. Does nothing to a context that cannot be used any
-    /// more: the next decode says so.
+    /// Forgets everything; with `data`, clears the buffers too, after all submitted work. A context that can no longer be
+    /// used is left alone: the next decode says so.
     #[doc(alias = "llama_memory_clear")]
     pub fn memory_clear(&mut self, data: bool) {
         if self.check_intact("llama_memory_clear").is_err() {
@@ -24,11 +37,11 @@ impl Context {
         self.n_past = 0;
     }
 
-    /// Removes the positions from `from` up to, not including, `to` (`None`: to the end) of a sequence; `false`, and
-    /// nothing is removed, if this kind of memory cannot remove that part, as a recurrent state cannot.
+    /// Removes the positions from `from` up to, not including, `to` (`None`: to the end) of a sequence. Returns `false`
+    /// and removes nothing if this kind of memory, such as a recurrent state, cannot remove that part.
     ///
     /// # Errors
-    /// The sequence is not there.
+    /// The context does not have this sequence.
     #[doc(alias = "llama_memory_seq_rm")]
     pub fn memory_seq_rm(&mut self, seq: i32, from: u32, to: Option<u32>) -> Result<bool, LlamaError> {
         self.check_seq(seq)?;
@@ -47,11 +60,11 @@ impl Context {
         Ok(removed)
     }
 
-    /// Makes a sequence a copy of another, all of it; what the first one held is lost. Waits for the work and copies at
-    /// once, also where sequences have memories of their own and llama.cpp would put it off until the next decode.
+    /// Replaces the sequence `to` by a copy of `from`. Waits for the work and copies at once, even if sequences have
+    /// separate memories and llama.cpp alone would copy at the next decode.
     ///
     /// # Errors
-    /// A sequence is not there, or llama.cpp failed.
+    /// The context does not have one of the sequences, or llama.cpp failed.
     #[doc(alias = "llama_memory_seq_cp")]
     pub fn memory_seq_copy(&mut self, from: i32, to: i32) -> Result<(), LlamaError> {
         self.check_seq(from)?;
@@ -102,11 +115,11 @@ impl Context {
         })
     }
 
-    /// Smallest position that is present in a sequence, `None` if it is empty. Above 0 where a sliding window or a
-    /// recurrent state has forgotten.
+    /// Smallest position in a sequence, `None` if it is empty. Above 0 if a sliding window or a recurrent state has
+    /// forgotten earlier ones.
     ///
     /// # Errors
-    /// The sequence is not there.
+    /// The context does not have this sequence.
     #[doc(alias = "llama_memory_seq_pos_min")]
     pub fn pos_min(&self, seq: i32) -> Result<Option<u32>, LlamaError> {
         self.check_seq(seq)?;
@@ -114,10 +127,10 @@ impl Context {
         Ok(u32::try_from(unsafe { sys::llama_memory_seq_pos_min(self.memory(), seq) }).ok())
     }
 
-    /// Largest position that is present in a sequence, `None` if it is empty.
+    /// Largest position in a sequence, `None` if it is empty.
     ///
     /// # Errors
-    /// The sequence is not there.
+    /// The context does not have this sequence.
     #[doc(alias = "llama_memory_seq_pos_max")]
     pub fn pos_max(&self, seq: i32) -> Result<Option<u32>, LlamaError> {
         self.check_seq(seq)?;
@@ -125,8 +138,8 @@ impl Context {
         Ok(u32::try_from(unsafe { sys::llama_memory_seq_pos_max(self.memory(), seq) }).ok())
     }
 
-    /// Memory in use by device, weights included; buffers that belong to no device stand under their own name. Empty
-    /// for a context that cannot be used any more.
+    /// Memory in use by device, weights included. A buffer outside all devices has its own name as key. Empty if the
+    /// context can no longer be used.
     #[doc(alias = "llama_get_memory_breakdown")]
     pub fn memory_breakdown(&self) -> BTreeMap<String, DeviceMemory> {
         if self.is_broken() {
@@ -150,7 +163,7 @@ impl Context {
         memory
     }
 
-    /// Refuses a sequence that is not there, and any in a context that cannot be used or has no memory.
+    /// Refuses an unknown sequence, and any sequence of a context without memory or that can no longer be used.
     pub(super) fn check_seq(&self, seq: i32) -> Result<(), LlamaError> {
         self.check_intact("a memory operation")?;
         let n_seq_max = self.params().n_seq_max;

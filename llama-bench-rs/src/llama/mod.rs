@@ -1,12 +1,35 @@
-//! llama.cpp behind types that cannot be misused: the only module of this crate with `unsafe`.
+//! llama.cpp behind safe types: load a [`Model`], make a [`Context`], decode tokens, and choose the next one with a
+//! [`Sampler`].
 //!
-//! Children keep their parents alive (a [`Context`] its [`Model`], that its [`Backend`]), and what would make C abort
-//! is checked before C sees it.
+//! A `Context` keeps its `Model` alive. Arguments that would make llama.cpp abort are rejected first, with an error that
+//! names the value and the remedy. This is the only module of the crate with `unsafe`.
+//!
+//! ```
+//! use llama_bench_rs::llama::{Context, ContextParams, Sampler};
+//! # use llama_bench_rs::{gguf::{Shape, Synthetic}, llama::Model};
+//!
+//! # let path = Synthetic::new(Shape::preset("tiny-llama")?).vocabulary(true).cached()?;
+//! # let model = Model::load(&path)?;
+//! let vocab = model.vocab()?; // of a Model::load("model.gguf")
+//! let mut context = Context::new(&model, &ContextParams::default().n_ctx(256))?;
+//! let mut sampler = Sampler::chain(&model).top_k(40).temperature(0.8).draw(42)?;
+//!
+//! context.decode_tokens(&vocab.tokenize("Once upon a time", true, false)?)?;
+//! for _ in 0..16 {
+//!     let token = sampler.sample(&mut context, -1)?;
+//!     print!("{}", vocab.detokenize(&[token], false)?);
+//!     context.decode_tokens(&[token])?;
+//! }
+//! # Ok::<(), llama_bench_rs::Error>(())
+//! ```
+//!
+//! [`chat`](crate::chat) keeps a whole conversation in a context; [`gguf`](crate::gguf) makes synthetic models.
 #![allow(unsafe_code)]
 
 mod at_exit;
 mod backend;
 mod batch;
+mod build;
 mod chat;
 mod checks;
 mod compute;
@@ -17,6 +40,7 @@ mod context_tests;
 mod decode_rules;
 mod default_threads;
 mod device;
+#[cfg(feature = "measure")]
 mod dot;
 mod encoder;
 mod error;
@@ -24,6 +48,7 @@ mod error;
 mod experts_tests;
 mod fit;
 mod grammar;
+mod graph;
 mod header_checks;
 mod kind;
 mod kv_overrides;
@@ -56,24 +81,51 @@ mod traits;
 mod vocab;
 mod work;
 
-pub use backend::{Backend, build_info};
+pub use backend::Backend;
 pub use batch::Batch;
-pub use chat::{ChatMessage, ChatTemplate};
+#[doc(hidden)]
+pub use build::{Build, build_info};
+#[doc(hidden)]
+pub use chat::ChatMessage;
+pub use chat::ChatTemplate;
 pub use context::Context;
 pub use context_params::{ContextParams, FlashAttn, KvType};
-pub use device::{Device, DeviceKind};
+pub use device::Device;
+#[doc(hidden)]
+pub use device::DeviceKind;
+#[cfg(feature = "measure")]
 pub(crate) use dot::dot;
 pub use error::LlamaError;
+#[doc(hidden)]
 pub use fit::Fit;
+#[doc(hidden)]
+pub use graph::{Copies, Nodes, Work, WorkKind};
+#[cfg(feature = "measure")]
+pub(crate) use graph::{FLASH_ATTENTION, is_repacked};
 pub use kind::Pooling;
+#[doc(hidden)]
 pub use kv_overrides::KvOverride;
 pub use lora::Lora;
-pub use model::{Model, Progress};
-pub use model_params::{LazyMode, LoadMode, ModelParams, SplitMode};
+#[doc(hidden)]
+pub use memory::DeviceMemory;
+pub use model::Model;
+#[doc(hidden)]
+pub use model::Progress;
+#[doc(hidden)]
+pub use model_params::LazyMode;
+pub use model_params::{LoadMode, ModelParams, SplitMode};
+#[doc(hidden)]
 pub use numa::Numa;
+#[doc(hidden)]
 pub use rope::{Rope, RopeScaling};
-pub use sampler::{Sampler, SamplerParams};
-pub use sampler_chain::{Dry, Penalties, SamplerChain};
+pub use sampler::Sampler;
+#[doc(hidden)]
+pub use sampler::SamplerParams;
+pub use sampler_chain::SamplerChain;
+#[doc(hidden)]
+pub use sampler_chain::{Dry, Penalties};
+#[doc(hidden)]
 pub use state::{SeqState, StateFlags};
+#[doc(hidden)]
 pub use text_stream::TextStream;
 pub use vocab::{Token, Vocab};

@@ -8,11 +8,10 @@ use std::{
 };
 
 use super::{
-    Backend, Context, ContextParams, LlamaError, ModelParams, at_exit, checks, context::with_exception,
-    device::text, kind::Kind, kv_overrides, log, lora, model_arguments::Arguments, model_metadata::metadata,
-    sys,
+    Backend, Context, ContextParams, DeviceMemory, LlamaError, ModelParams, at_exit, checks,
+    context::with_exception, device::text, kind::Kind, kv_overrides, log, lora, model_arguments::Arguments,
+    model_metadata::metadata, sys,
 };
-use crate::record::DeviceMemory;
 
 /// A loaded model; clones share it, and it is freed with the last clone, context or vocabulary that uses it.
 ///
@@ -36,7 +35,7 @@ struct Inner {
     weightless: OnceLock<Option<Model>>,
     /// Set by the first context.
     kind: OnceLock<Kind>,
-    backend: Backend,
+    _backend: Backend,
 }
 
 // SAFETY: a llama_model is immutable after loading and tied to no thread (see Model).
@@ -51,22 +50,40 @@ impl Drop for Inner {
     }
 }
 
-/// Hears how far loading is, from 0 to 1; `false` stops it.
+/// Receives how far loading is, from 0 to 1; returning `false` stops the load.
 pub type Progress<'a> = &'a mut dyn FnMut(f32) -> bool;
 
 impl Model {
-    /// Loads a model from a GGUF file, or from the first part of a split one.
+    /// Loads a model from a GGUF file, or from the first part of a split one, with default parameters. The first load of
+    /// a process initialises llama.cpp, as [`Backend::init`] does.
     ///
-    /// Where weights are memory-mapped ([`LoadMode`](super::LoadMode)) the file must not be cut off or written over
-    /// while the model lives: the operating system ends a process that reads a page that is gone. Put a new file in
-    /// its place under the same name instead.
+    /// If the weights are memory-mapped ([`LoadMode`](super::LoadMode)), do not truncate or overwrite the file while the
+    /// model lives: the operating system ends a process that reads a missing page. Replace the file by a new one of the
+    /// same name instead.
+    ///
+    /// ```
+    /// use llama_bench_rs::{gguf::{Shape, Synthetic}, llama::Model};
+    ///
+    /// let path = Synthetic::new(Shape::preset("tiny-llama")?).cached()?;
+    /// let model = Model::load(&path)?;
+    /// assert_eq!((model.architecture(), model.n_layer()), ("llama", 4));
+    /// # Ok::<(), llama_bench_rs::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// The file is missing, malformed, of an unknown architecture or incomplete; a parameter cannot be used; memory
-    /// ran out.
+    /// The file is missing, malformed, of an unknown architecture or incomplete; memory ran out; or llama.cpp has no CPU
+    /// backend.
     #[doc(alias = "llama_model_load_from_file")]
-    pub fn load(backend: &Backend, path: impl AsRef<Path>, params: &ModelParams) -> Result<Self, LlamaError> {
-        Self::load_with_progress(backend, path, params, &mut |_| true)
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, LlamaError> {
+        Self::load_with(path, &ModelParams::default())
+    }
+
+    /// [`load`](Self::load) with parameters, such as devices and how many layers go on them.
+    ///
+    /// # Errors
+    /// As `load`; a parameter cannot be used.
+    pub fn load_with(path: impl AsRef<Path>, params: &ModelParams) -> Result<Self, LlamaError> {
+        Self::load_with_progress(path, params, &mut |_| true)
     }
 
     /// Finds what is wrong with a model file without loading it: whether it can be opened, its header and the place of
@@ -86,26 +103,26 @@ impl Model {
         checks::model_files(path.as_ref())
     }
 
-    /// [`load`](Self::load), hearing how far it is.
+    /// [`load_with`](Self::load_with), telling `progress` how far it is. `false` stops the load.
     ///
     /// # Errors
-    /// As `load`; [`LlamaError::Cancelled`] if `progress` stopped it. A panic of `progress` stops the load and goes
-    /// on after it.
+    /// As `load_with`; [`LlamaError::Cancelled`] if `progress` stopped it. A panic of `progress` stops the load and
+    /// goes on after it.
     pub fn load_with_progress(
-        backend: &Backend,
         path: impl AsRef<Path>,
         params: &ModelParams,
         progress: Progress<'_>,
     ) -> Result<Self, LlamaError> {
+        let backend = Backend::init()?;
         let path = path.as_ref();
         let learned_positions = checks::model_file(path, &params.kv_overrides)?;
         // A model without memory is what the fit tries, and what tells its needs afterwards.
         let fitted = match params.fit {
-            Some(fit) if !params.no_alloc => Some(fit.choose(backend, path, params)?),
+            Some(fit) if !params.no_alloc => Some(fit.choose(&backend, path, params)?),
             _ => None,
         };
         let params = fitted.as_ref().unwrap_or(params);
-        let arguments = Arguments::new(backend, path, params)?;
+        let arguments = Arguments::new(&backend, path, params)?;
         let c_path = checks::c_path(path)?;
         let mut watch = Watch { progress, panic: None, stopped: false };
         let mut raw = arguments.raw(params);
@@ -126,9 +143,10 @@ impl Model {
                 LlamaError::Cancelled { what: "loading the model" }
             } else {
                 let log = with_exception(log.complaints());
-                match LlamaError::is_memory(&log) {
-                    true => LlamaError::OutOfMemory { what: format!("loading {}", path.display()), log },
-                    false => LlamaError::Load { path: path.into(), log },
+                if LlamaError::is_memory(&log) {
+                    LlamaError::OutOfMemory { what: format!("loading {}", path.display()), log }
+                } else {
+                    LlamaError::Load { path: path.into(), log }
                 }
             });
         };
@@ -145,7 +163,7 @@ impl Model {
             metadata: unsafe { metadata(raw.as_ptr()) },
             weightless: OnceLock::new(),
             kind: OnceLock::new(),
-            backend: backend.clone(),
+            _backend: backend,
         };
         let architecture = inner.metadata.get("general.architecture").map_or("", String::as_str);
         inner.unmatched_overrides.extend(kv_overrides::unread(&params.kv_overrides, log.lines())?);
@@ -185,7 +203,7 @@ impl Model {
                 // Loading reaches subscribers of the log, who may ask the same: no lock is held meanwhile, and the first
                 // one that is done counts.
                 let params = self.params().clone().no_alloc(true);
-                let loaded = Self::load(&self.0.backend, self.path(), &params).ok();
+                let loaded = Self::load_with(self.path(), &params).ok();
                 self.0.weightless.get_or_init(|| loaded)
             }
         };

@@ -4,6 +4,7 @@ use super::{Device, Fit, KvOverride};
 
 /// How a model is spread over several devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SplitMode {
     /// One device.
     None,
@@ -18,6 +19,7 @@ pub enum SplitMode {
 
 /// How the weights get into memory (`llama_load_mode`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum LoadMode {
     /// llama.cpp decides by the devices' abilities.
     #[default]
@@ -36,6 +38,7 @@ pub enum LoadMode {
 
 /// Whether tensors that the architecture marks are read on demand (`llama_lazy_mode`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum LazyMode {
     /// Never.
     Off,
@@ -95,6 +98,7 @@ names!(LazyMode, "lazy mode" { Off = "off", Auto = "auto", On = "on" });
 
 /// How to load a model; the defaults are llama-bench's.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ModelParams {
     /// Layers to place on devices; negative for all.
     pub n_gpu_layers: i32,

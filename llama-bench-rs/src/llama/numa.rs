@@ -6,6 +6,7 @@ use super::{model_params::names, sys};
 /// process, and has no effect on a machine with one node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[doc(alias = "ggml_numa_strategy")]
+#[non_exhaustive]
 pub enum Numa {
     /// The operating system places them.
     #[default]

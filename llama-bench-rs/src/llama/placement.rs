@@ -24,9 +24,10 @@ impl ModelParams {
         }
         let names: Vec<String> =
             gpus.iter().enumerate().map(|(i, device)| format!("{i}: {}", device.name())).collect();
-        let remedy = match names.is_empty() {
-            true => "there is no GPU here: leave it out".into(),
-            false => format!("the devices are {}: give the index of one", names.join(", ")),
+        let remedy = if names.is_empty() {
+            "this machine has no GPU: leave it out".into()
+        } else {
+            format!("the devices are {}: give the index of one", names.join(", "))
         };
         Err(LlamaError::Parameter { name: "main_gpu", value: self.main_gpu.to_string(), remedy })
     }

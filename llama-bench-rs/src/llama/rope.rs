@@ -1,9 +1,14 @@
 //! Rotary positions: their frequencies, and how they are stretched beyond what a model was trained for.
 
-use super::{LlamaError, Model, model_params::names, sys};
+use super::{
+    LlamaError, Model,
+    model_params::{names, setters},
+    sys,
+};
 
 /// How rotary positions are scaled (`llama_rope_scaling_type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RopeScaling {
     /// Not at all.
     None,
@@ -17,16 +22,17 @@ pub enum RopeScaling {
 
 names!(RopeScaling, "kind of rotary scaling" { None = "none", Linear = "linear", Yarn = "yarn", LongRope = "longrope" });
 
-/// Rotary positions in place of the model's own; what is `None` is as in its file.
+/// Rotary positions that replace the model's own; a field that is `None` keeps the value of its file.
 ///
 /// ```
 /// use llama_bench_rs::llama::{ContextParams, Rope, RopeScaling};
 ///
 /// // Four times the context that the model was trained for.
-/// let rope = Rope { scaling: Some(RopeScaling::Yarn), freq_scale: Some(0.25), ..Rope::default() };
+/// let rope = Rope::default().scaling(Some(RopeScaling::Yarn)).freq_scale(Some(0.25));
 /// let params = ContextParams::default().rope(rope);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Rope {
     /// How positions are scaled.
     pub scaling: Option<RopeScaling>,
@@ -45,6 +51,25 @@ pub struct Rope {
     /// YaRN: context of the training, in tokens.
     pub yarn_orig_ctx: Option<u32>,
 }
+
+setters!(Rope {
+    /// How positions are scaled.
+    scaling: Option<RopeScaling>,
+    /// Base of the frequencies, above 1, up to 1e12.
+    freq_base: Option<f32>,
+    /// Factor of the positions, 0.0001 to 1000: 0.25 stretches the trained context to four times its length.
+    freq_scale: Option<f32>,
+    /// YaRN: share of extrapolation, 0 (interpolate all) to 1.
+    yarn_ext_factor: Option<f32>,
+    /// YaRN: factor of the scores' magnitude, above 0, up to 100.
+    yarn_attn_factor: Option<f32>,
+    /// YaRN: rotations in the trained context above which a dimension is extrapolated, above 0, up to 10000.
+    yarn_beta_fast: Option<f32>,
+    /// YaRN: rotations in the trained context below which a dimension is interpolated, above 0, up to 10000.
+    yarn_beta_slow: Option<f32>,
+    /// YaRN: context of the training, in tokens.
+    yarn_orig_ctx: Option<u32>,
+});
 
 impl Rope {
     /// Refuses values that positions would not be numbers with.

@@ -1,10 +1,12 @@
 use super::{
     Context, LlamaError, Model, SamplerChain, Token,
+    model_params::setters,
     sampler_step::{Candidates, Step},
 };
 
 /// How the next token is chosen. The default takes the most likely one.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct SamplerParams {
     /// Flattens (above 1) or sharpens (below 1) the distribution, from 0.000001; 0 takes the most likely token always.
     pub temperature: f32,
@@ -18,6 +20,20 @@ pub struct SamplerParams {
     #[doc(alias = "LLAMA_DEFAULT_SEED")]
     pub seed: u32,
 }
+
+setters!(SamplerParams {
+    /// Flattens (above 1) or sharpens (below 1) the distribution, from 0.000001; 0 takes the most likely token always.
+    temperature: f32,
+    /// Only the most likely so many tokens; 0 for all.
+    top_k: u32,
+    /// Only the most likely tokens that together have this probability, 0 to 1; 1 for all.
+    top_p: f32,
+    /// Only tokens at least this share as likely as the most likely one, 0 to 1; 0 for all.
+    min_p: f32,
+    /// Seed of the draws; `u32::MAX` is another one each time.
+    #[doc(alias = "LLAMA_DEFAULT_SEED")]
+    seed: u32,
+});
 
 impl Default for SamplerParams {
     fn default() -> Self {
@@ -35,7 +51,7 @@ pub struct Sampler {
     /// All but the last one drop candidates; the last one chooses.
     steps: Vec<Step>,
     candidates: Candidates,
-    /// An exception left a step in a state that nobody knows.
+    /// An exception left the state of a step unknown.
     broken: Option<String>,
     /// The model whose tokens the steps know; dropped after them.
     model: Option<Model>,
@@ -71,7 +87,7 @@ impl Sampler {
     /// let mut context = Context::new(&model, &ContextParams::default().n_ctx(64))?;
     /// let mut sampler = Sampler::chain(&model)
     ///     .logit_bias([(7, f32::NEG_INFINITY)])
-    ///     .penalties(Penalties { repeat: 1.1, ..Penalties::default() })
+    ///     .penalties(Penalties::default().repeat(1.1))
     ///     .top_k(40)
     ///     .temperature(0.8)
     ///     .draw(42)?;

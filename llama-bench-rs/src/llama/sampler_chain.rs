@@ -1,10 +1,13 @@
 //! Putting a sampler together.
 
-use super::{LlamaError, Model, Sampler, Token, grammar, sampler_step::Step, samplers};
+use super::{
+    LlamaError, Model, Sampler, Token, grammar, model_params::setters, sampler_step::Step, samplers,
+};
 
 /// Makes tokens less likely that were there lately.
 #[doc(alias = "llama_sampler_init_penalties")]
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Penalties {
     /// Tokens to look back; 0 turns all of them off.
     pub last_n: u32,
@@ -16,6 +19,17 @@ pub struct Penalties {
     pub presence: f32,
 }
 
+setters!(Penalties {
+    /// Tokens to look back; 0 turns all of them off.
+    last_n: u32,
+    /// Divides the logit of a token that was there, 0.01 to 100; 1 turns it off.
+    repeat: f32,
+    /// Taken from the logit for each time that the token was there, -100 to 100; 0 turns it off.
+    frequency: f32,
+    /// Taken from the logit once if the token was there, -100 to 100; 0 turns it off.
+    presence: f32,
+});
+
 impl Default for Penalties {
     fn default() -> Self {
         Self { last_n: 64, repeat: 1.0, frequency: 0.0, presence: 0.0 }
@@ -25,6 +39,7 @@ impl Default for Penalties {
 /// Makes tokens less likely that would continue a repetition ("don't repeat yourself").
 #[doc(alias = "llama_sampler_init_dry")]
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Dry {
     /// Strength, 0 to 1000; 0 turns it off.
     pub multiplier: f32,
@@ -37,6 +52,19 @@ pub struct Dry {
     /// Texts that end a repetition, each of 1 to 40 ASCII characters.
     pub breakers: Vec<String>,
 }
+
+setters!(Dry {
+    /// Strength, 0 to 1000; 0 turns it off.
+    multiplier: f32,
+    /// Growth with each repeated token, 1 to 100.
+    base: f32,
+    /// Repeated tokens that are free.
+    allowed_length: u32,
+    /// Tokens to look back.
+    last_n: u32,
+    /// Texts that end a repetition, each of 1 to 40 ASCII characters.
+    breakers: Vec<String>,
+});
 
 impl Default for Dry {
     fn default() -> Self {
@@ -87,9 +115,9 @@ impl SamplerChain {
     /// time and memory for each of them.
     ///
     /// ```
-    /// # use llama_bench_rs::{gguf::{Shape, Synthetic}, llama::{Backend, Model, ModelParams, Sampler}};
+    /// # use llama_bench_rs::{gguf::{Shape, Synthetic}, llama::{Model, Sampler}};
     /// # let path = Synthetic::new(Shape::preset("tiny-llama")?).vocabulary(true).cached()?;
-    /// # let model = Model::load(&Backend::init()?, path, &ModelParams::default())?;
+    /// # let model = Model::load(path)?;
     /// let sampler = Sampler::chain(&model).grammar("root ::= \"yes\" | \"no\"", "root").greedy()?;
     /// let error = Sampler::chain(&model).grammar("root ::= yes", "root").greedy().unwrap_err();
     /// assert!(error.to_string().contains("rule yes is used and not defined"), "{error}");

@@ -11,7 +11,7 @@ use super::{
 /// Below this, logits divided by it would be infinite, and their differences no numbers.
 const MIN_TEMPERATURE: f32 = 1e-6;
 
-/// Beyond this, a bias is no preference: minus infinity rules a token out.
+/// The largest bias; minus infinity rules a token out.
 const MAX_BIAS: f32 = 1e6;
 
 /// Tokens to look back at the most: a few megabytes.

@@ -26,10 +26,9 @@ impl Context {
     /// Moves the tokens at positions from `from` up to, not including, `to` (`None`: to the end) of a sequence by
     /// `delta` positions, and rotates their keys accordingly. Waits for the work.
     ///
-    /// To drop the oldest part of a text that fills the context and go on: remove the part with
-    /// [`memory_seq_rm`](Self::memory_seq_rm), then move what follows back over the gap. Positions that others of the
-    /// sequence already have should be removed first: they would be there twice. A token that belongs to several
-    /// sequences moves in all of them.
+    /// To drop the oldest part of a text that fills the context, remove it with [`memory_seq_rm`](Self::memory_seq_rm),
+    /// then move what follows back over the gap. Remove the tokens at the new positions first, or positions occur twice.
+    /// A token of several sequences moves in all of them.
     ///
     /// ```
     /// # use llama_bench_rs::{llama::{Context, ContextParams}, testing};
@@ -43,7 +42,7 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// The sequence is not there, its tokens cannot be moved ([`can_shift`](Self::can_shift)), a position would be negative
+    /// The context does not have this sequence, its tokens cannot be moved ([`can_shift`](Self::can_shift)), a position would be negative
     /// or beyond [`Batch::MAX_POSITION`], the flag to stop is set, or llama.cpp failed.
     #[doc(alias = "llama_memory_seq_add")]
     pub fn memory_seq_add(
@@ -99,7 +98,7 @@ impl Context {
     /// Removes every sequence but this one.
     ///
     /// # Errors
-    /// The sequence is not there.
+    /// The context does not have this sequence.
     #[doc(alias = "llama_memory_seq_keep")]
     pub fn memory_seq_keep(&mut self, seq: i32) -> Result<(), LlamaError> {
         self.check_seq(seq)?;
@@ -110,12 +109,12 @@ impl Context {
         Ok(())
     }
 
-    /// Makes a sequence a copy of the positions from `first` up to, not including, `end` (`None`: to the end) of
-    /// another; what it held is lost. The copy shares the memory of the original, so both must lie in one memory:
+    /// Replaces a sequence by a copy of the positions from `first` up to, not including, `end` (`None`: to the end) of
+    /// another. The copy shares the memory of the original, so both must lie in one memory:
     /// [`kv_unified`](super::ContextParams::kv_unified).
     ///
     /// # Errors
-    /// A sequence is not there, the memory cannot copy a part, or llama.cpp failed.
+    /// The context does not have one of the sequences, the memory cannot copy a part, or llama.cpp failed.
     #[doc(alias = "llama_memory_seq_cp")]
     pub fn memory_seq_copy_part(
         &mut self,

@@ -12,7 +12,7 @@ const MOST_HERE: usize = 1 << 20;
 /// whose stack takes memory only as far as it is used.
 ///
 /// # Errors
-/// There is no such thread to be had.
+/// No thread with such a stack could be started.
 pub(super) fn with<R: Send>(bytes: usize, call: impl FnOnce() -> R + Send) -> io::Result<R> {
     let bytes = bytes.saturating_add(MARGIN);
     if bytes <= MOST_HERE && left().is_some_and(|left| bytes <= left) {
@@ -28,7 +28,7 @@ pub(super) fn with<R: Send>(bytes: usize, call: impl FnOnce() -> R + Send) -> io
     })
 }
 
-/// Bytes of stack that this thread has left; `None` if nobody knows.
+/// Bytes of stack that this thread has left; `None` if unknown.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn left() -> Option<usize> {
     use std::cell::Cell;

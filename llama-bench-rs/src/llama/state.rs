@@ -13,7 +13,7 @@ bitflags! {
     /// What part of a state to save, and where to keep it.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct StateFlags: u32 {
-        /// Only what cannot be got back by removing positions: sliding windows and recurrent states.
+        /// Only what removing positions cannot restore: sliding windows and recurrent states.
         const PARTIAL_ONLY = sys::LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY;
         /// Tensor data stays where the memory is: fast if that is a device, but tied to its context, one per sequence.
         const ON_DEVICE = sys::LLAMA_STATE_SEQ_FLAGS_ON_DEVICE;
@@ -22,8 +22,8 @@ bitflags! {
 
 /// A saved state of one sequence.
 ///
-/// One kept on the device belongs to the context that saved it, and only until that context saves the same sequence
-/// on the device again; restoring it elsewhere is an error here (llama.cpp would abort).
+/// A state on a device belongs to the context that saved it, until that context saves the same sequence on the device
+/// again. Restoring it elsewhere is an error (llama.cpp would abort).
 #[derive(Clone, Debug)]
 pub struct SeqState {
     bytes: Vec<u8>,
@@ -56,7 +56,7 @@ impl SeqState {
     }
 }
 
-/// Numbers on-device snapshots over the whole process, so that one can never be taken for another's.
+/// Numbers on-device snapshots over the whole process: no two have the same number.
 static STAMPS: AtomicU64 = AtomicU64::new(1);
 
 /// How the rows of a KV cache, one per cell, lie in the buffers of a device.
@@ -101,9 +101,9 @@ impl Context {
     /// Saves the state of a sequence.
     ///
     /// # Errors
-    /// The sequence is not there, memory ran out, llama.cpp could not save it, or it is to stay on a device and llama.cpp
-    /// cannot do that safely: with a quantised KV cache, without flash attention, with rows that do not fill the
-    /// alignment of the device, or spread over devices by split mode tensor. Keep it on the host then.
+    /// The context does not have this sequence, memory ran out, or llama.cpp could not save it. A state cannot stay on a
+    /// device with a quantised KV cache, without flash attention, with rows that do not fill the alignment of the device,
+    /// or with split mode tensor: keep it on the host.
     #[doc(alias = "llama_state_seq_get_data_ext")]
     pub fn state_save(&mut self, seq: i32, flags: StateFlags) -> Result<SeqState, LlamaError> {
         self.check_seq(seq)?;
@@ -250,8 +250,8 @@ impl Context {
     /// Restores a state into the sequence that it was saved from.
     ///
     /// # Errors
-    /// The state belongs to another context, was replaced by a later one on the device, or llama.cpp refused it; the
-    /// sequence should then be cleared.
+    /// The state belongs to another context, was replaced by a later one on the device, or was refused by llama.cpp. Clear
+    /// the sequence then.
     #[doc(alias = "llama_state_seq_set_data_ext")]
     pub fn state_restore(&mut self, state: &SeqState) -> Result<(), LlamaError> {
         let seq = state.seq;
@@ -276,10 +276,10 @@ impl Context {
         self.restore_bytes(&state.bytes, seq, flags)
     }
 
-    /// Restores bytes from [`SeqState::as_bytes`], perhaps of another context of the same model.
+    /// Restores bytes from [`SeqState::as_bytes`], also of another context of the same model.
     ///
     /// # Errors
-    /// llama.cpp refused them; the sequence should then be cleared.
+    /// llama.cpp refused them: clear the sequence.
     pub fn state_restore_bytes(
         &mut self,
         bytes: &[u8],

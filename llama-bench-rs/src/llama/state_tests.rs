@@ -1,14 +1,11 @@
 //! The way of a device, taken on the host: llama.cpp keeps tensor data in buffers of its own.
 
-use super::{
-    Backend, Batch, Context, ContextParams, FlashAttn, LlamaError, Model, ModelParams, StateFlags,
-    state::Rows,
-};
+use super::{Batch, Context, ContextParams, FlashAttn, LlamaError, Model, StateFlags, state::Rows};
 use crate::gguf::{Shape, Synthetic};
 
 fn model(shape: &str) -> Model {
     let path = Synthetic::new(Shape::preset(shape).unwrap()).cached().unwrap();
-    Model::load(&Backend::init().unwrap(), path, &ModelParams::default()).unwrap()
+    Model::load(path).unwrap()
 }
 
 fn params(flash_attn: FlashAttn) -> ContextParams {

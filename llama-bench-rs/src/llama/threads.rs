@@ -52,7 +52,7 @@ pub(super) fn can_start(n_threads: u32) -> Result<(), LlamaError> {
     started.map_err(|source: io::Error| LlamaError::Threads { n_threads, source })
 }
 
-/// The stack that a thread gets of which nobody says how large it should be.
+/// The default stack size of a thread.
 fn stack_bytes() -> usize {
     #[cfg(unix)]
     {

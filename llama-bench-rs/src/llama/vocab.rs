@@ -188,7 +188,7 @@ impl Vocab {
         })
     }
 
-    /// Turns tokens into text; bytes that are no UTF-8 become U+FFFD. With `special`, control tokens have their names.
+    /// Turns tokens into text; bytes that are not valid UTF-8 become U+FFFD. With `special`, control tokens have their names.
     ///
     /// # Errors
     /// A token is not in the vocabulary, or there are too many.
@@ -251,9 +251,8 @@ impl Vocab {
 pub(super) fn zeros<T: Clone + Default>(n: usize) -> Result<Vec<T>, String> {
     let mut buffer = Vec::new();
     let reserved = buffer.try_reserve_exact(n);
-    reserved.map_err(|_| {
-        format!("there is no memory for {} bytes: split it", n.saturating_mul(size_of::<T>()))
-    })?;
+    reserved
+        .map_err(|_| format!("no memory for {} bytes: split the text", n.saturating_mul(size_of::<T>())))?;
     buffer.resize(n, T::default());
     Ok(buffer)
 }

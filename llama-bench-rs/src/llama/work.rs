@@ -2,8 +2,9 @@
 
 use std::ptr;
 
-use super::{Context, LlamaError, context::last_exception, device::text, log, sys};
-use crate::record::work::{Copies, Nodes, Work, WorkKind};
+use super::{
+    Context, Copies, LlamaError, Nodes, Work, WorkKind, context::last_exception, device::text, log, sys,
+};
 
 /// A graph to look at.
 enum Graph<'a> {

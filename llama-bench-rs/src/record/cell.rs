@@ -171,6 +171,7 @@ pub enum Outcome {
 
 /// The raw samples of a cell.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Measured {
     /// Every repetition that counts, in the order measured.
     pub samples: Vec<Sample>,
@@ -204,6 +205,7 @@ pub struct Summarised {
 
 /// One timed repetition.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Sample {
     /// From the first submission to the last completion.
     pub elapsed: Duration,
@@ -241,6 +243,7 @@ pub enum Rewind {
 
 /// What was run before the first timed repetition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Warmup {
     /// Untimed repetitions, and chunks of the fill that served as such; 0 if the warm-up was turned off.
     pub n_runs: u32,

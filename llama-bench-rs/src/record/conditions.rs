@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The state of one GPU over the repetitions of a cell, read right after each of them, never inside one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct GpuConditions {
     /// Its name, such as `NVIDIA H200`.
     pub name: String,

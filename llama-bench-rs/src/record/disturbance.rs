@@ -13,6 +13,7 @@ const DISTURBED: f64 = 0.02;
 /// `None` if the system does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Disturbance {
     /// Threads that computed on the CPU; `None` if a device computed as well.
     pub n_threads: Option<u32>,

@@ -3,10 +3,12 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{Config, Placement, Work};
+use crate::llama::{Build, DeviceMemory};
 
 /// What was measured, on what, and how. What a file does not say is `None`, empty text or an empty list.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Header {
     /// The llama.cpp that was measured.
     pub build: Build,
@@ -32,27 +34,10 @@ pub struct Header {
     pub read_from: String,
 }
 
-/// The llama.cpp that was measured.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Build {
-    /// Commit in seven hexadecimal digits; of a checksum of the source if the commit is unknown.
-    pub commit: String,
-    /// Upstream's running build number.
-    pub number: Option<u32>,
-    /// Where the source came from: `package`, `vendor` or `LLAMA_CPP_DIR`.
-    pub source: String,
-    /// Version of llama.cpp and of the package that carried it.
-    pub version: String,
-    /// C++ compiler and its version.
-    pub compiler: String,
-    /// CMake options that the build set, `NAME=VALUE`, blank-separated.
-    pub cmake_options: String,
-}
-
 /// The machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Host {
     /// CPU model names, comma-separated, as llama-bench has it.
     pub cpu_info: String,
@@ -69,6 +54,7 @@ pub struct Host {
 /// One device.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct DeviceInfo {
     /// Its name in llama.cpp, such as `CUDA0`.
     pub name: String,
@@ -87,6 +73,7 @@ pub struct DeviceInfo {
 /// The model.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct ModelInfo {
     /// Path as given.
     pub filename: String,
@@ -163,6 +150,7 @@ impl Order {
 /// How llama.cpp resolved the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Resolved {
     /// Whether flash attention was used; `None` if unknown.
     pub flash_attn: Option<bool>,
@@ -176,20 +164,10 @@ pub struct Resolved {
     pub order: Option<Order>,
 }
 
-/// Bytes used on one device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeviceMemory {
-    /// Weights.
-    pub model_bytes: u64,
-    /// KV cache and recurrent state.
-    pub context_bytes: u64,
-    /// Compute buffers.
-    pub compute_bytes: u64,
-}
-
 /// How loading went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Load {
     /// Wall time of the load.
     pub elapsed: Option<Duration>,
@@ -200,6 +178,7 @@ pub struct Load {
 /// Wall-clock facts of the whole run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Timing {
     /// When the run began, in UTC (RFC 3339, whole seconds).
     pub started_at: String,

@@ -19,6 +19,7 @@ use std::time::Duration;
 use crate::units::Share;
 
 mod cell;
+mod cell_text;
 mod conditions;
 mod cut_short;
 mod difference;
@@ -31,32 +32,51 @@ mod settings;
 mod shorthand;
 mod sitting;
 mod summary;
+mod with;
 mod words;
+#[doc(hidden)]
 pub mod work;
 
-pub use cell::{
-    Cell, Group, Measured, Outcome, Rewind, Sample, Summarised, Test, TestKind, TestKindError, Warmup,
-};
+pub use cell::{Cell, Sample, Test, TestKind};
+#[doc(hidden)]
+pub use cell::{Group, Measured, Outcome, Rewind, Summarised, TestKindError, Warmup};
+#[doc(hidden)]
 pub use conditions::{GpuConditions, merge_conditions};
+#[doc(hidden)]
 pub use cut_short::CutShort;
+#[doc(hidden)]
 pub use difference::Difference;
 pub(crate) use difference::of_known;
+#[doc(hidden)]
 pub use disturbance::Disturbance;
-pub use failure::{Failure, FailureKind};
-pub use header::{
-    Build, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Host, Load, Method, ModelInfo, Order,
-    Resolved, Timing,
-};
+pub use failure::Failure;
+#[doc(hidden)]
+pub use failure::FailureKind;
+pub use header::Header;
+#[doc(hidden)]
+pub use header::{DeviceInfo, FlashAttnSetting, Host, Load, Method, ModelInfo, Order, Resolved, Timing};
 pub use parameters::Config;
+#[doc(hidden)]
 pub use placement::Placement;
+#[cfg(feature = "pages")]
+pub(crate) use settings::device;
+pub(crate) use settings::numbered;
+#[doc(hidden)]
 pub use settings::{Setting, configuration_names, settings};
-pub(crate) use settings::{device, numbered};
-pub use shorthand::{embd, pg, pp, tg};
+#[doc(hidden)]
+pub use shorthand::pg;
+pub use shorthand::{embd, pp, tg};
+#[doc(hidden)]
 pub use sitting::n_sittings;
 pub(crate) use sitting::sittings;
+#[doc(hidden)]
 pub use work::Work;
 
+#[doc(hidden)]
+pub use crate::llama::{Build, DeviceMemory};
+
 /// The version of the record schema; a file of a newer version is refused, an older one is read.
+#[doc(hidden)]
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// Everything measured in one call: one [`Run`] per configuration.
@@ -79,6 +99,7 @@ pub struct Run {
 
 /// One chunk of the fill, timed on the way to the deepest depth.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[doc(hidden)]
 pub struct CurvePoint {
     /// Tokens in the context before this chunk.
     pub n_depth: u32,

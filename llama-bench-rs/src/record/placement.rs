@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 /// `/proc/self/smaps_rollup`. `None` if the system does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Placement {
     /// Memory that belongs to no file: buffers, and weights that were read rather than mapped.
     pub anonymous: Option<u64>,

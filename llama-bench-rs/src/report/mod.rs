@@ -35,6 +35,7 @@
 //! - The SQL table has more columns than llama-bench's. A database in which llama-bench made the table refuses
 //!   the new rows; load this crate's output first, to which llama-bench can then add, or use a new database.
 
+#[doc(hidden)]
 pub mod answer;
 mod assembler;
 mod begun;
@@ -45,15 +46,18 @@ mod error;
 mod explain;
 mod file_sink;
 mod flat;
+#[cfg(feature = "pages")]
 pub mod html;
 #[doc(hidden)]
 pub mod in_words;
+#[doc(hidden)]
 pub mod insights;
 mod journal;
 mod json;
 mod jsonl;
 mod markdown;
 mod names;
+mod page_data;
 mod ranking;
 mod read;
 mod report_serde;
@@ -66,7 +70,9 @@ mod sql;
 mod sqlite;
 mod stat;
 mod summary_text;
+#[cfg(feature = "pages")]
 pub mod svg;
+#[doc(hidden)]
 pub mod terminal;
 
 use std::{fmt, io::Write, str::FromStr};
@@ -76,22 +82,38 @@ use crate::{
     record::{Header, Report},
 };
 
+#[doc(hidden)]
 pub use assembler::Loaded;
+#[doc(hidden)]
 pub use between_runs::{BetweenRuns, between_runs, between_runs_markdown};
+#[doc(hidden)]
 pub use error::{Place, Problem, ReportError, Skipped};
+#[doc(hidden)]
 pub use explain::{explain_markdown, explain_markdown_with};
+#[doc(hidden)]
 pub use file_sink::FileSink;
+#[doc(hidden)]
 pub use flat::{
     FIELDS, Field, Flat, FlatCurvePoint, FlatDisturbance, FlatKind, FlatSample, Kind, Origin, OutcomeKind,
 };
 pub use journal::Journal;
+#[doc(hidden)]
 pub use names::{ConfigurationRuns, configurations, run_labels};
-pub use ranking::{Best, Choice, Failed, Ranking, Ranks, ranking, ranking_of, ranking_with};
-pub use read::{read_bytes, read_file, read_str};
+pub use ranking::ranking;
+#[doc(hidden)]
+pub use ranking::{Best, Choice, Failed, Ranking, Ranks, ranking_of, ranking_with};
+pub use read::read_file;
+#[doc(hidden)]
+pub use read::{read_bytes, read_str};
+#[doc(hidden)]
 pub use schema::json_schema;
+#[doc(hidden)]
 pub use side_by_side::comparison_text;
+#[doc(hidden)]
 pub use sink::Sink;
+#[doc(hidden)]
 pub use stat::{Stat, UnknownStat};
+#[doc(hidden)]
 pub use summary_text::{Fact, header_facts, header_text};
 
 /// A file format.
@@ -135,6 +157,7 @@ impl fmt::Display for Format {
 /// The name is none of `json`, `jsonl`, `csv`, `sql` and `md`.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown format `{0}`: use json, jsonl, csv, sql or md")]
+#[doc(hidden)]
 pub struct UnknownFormat(String);
 
 crate::error::debug_like_display!(UnknownFormat);
@@ -160,6 +183,7 @@ pub fn write(report: &Report, format: Format, out: impl Write) -> Result<(), Rep
 ///
 /// # Errors
 /// The output refuses the data.
+#[doc(hidden)]
 pub fn write_with(report: &Report, format: Format, stat: Stat, out: impl Write) -> Result<(), ReportError> {
     let mut sink = Sink::new(format, out);
     sink.show(stat);
@@ -185,6 +209,7 @@ pub fn write_with(report: &Report, format: Format, stat: Stat, out: impl Write) 
 /// What stands below the Markdown table of all cells: the figures of all runs where there are several of one
 /// configuration, and the ranking of several configurations, each after an empty line; empty if there is neither. `stat` is
 /// what the table shows.
+#[doc(hidden)]
 pub fn together_markdown(report: &Report, stat: Stat) -> String {
     let ranking = ranking_with(report, stat).map_or_else(String::new, |ranking| ranking.markdown());
     let parts = [between_runs_markdown(report), ranking];

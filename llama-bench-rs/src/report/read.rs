@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     Format, Loaded, Place, ReportError,
     assembler::{Assembler, REQUIRED},
-    decode, html,
+    decode, page_data,
 };
 
 /// Reads a file of this crate or of llama-bench: JSON, JSONL, CSV or, with the feature `sqlite`, a SQLite database with
@@ -65,7 +65,7 @@ pub fn read_str(text: &str) -> Result<Loaded, ReportError> {
         None => Err(ReportError::Unrecognised { found: "the file is empty", hint: "" }),
         Some('[') => read_json(text, &mut assembler),
         Some('{') => read_jsonl(text, &mut assembler),
-        Some('<') => match html::embedded_json(text) {
+        Some('<') => match page_data::embedded_json(text) {
             Some(json) => read_json(&json, &mut assembler),
             None => Err(ReportError::Unrecognised { found: "this is a web page without a report", hint: "" }),
         },

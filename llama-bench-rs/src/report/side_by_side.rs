@@ -6,7 +6,9 @@ use crate::{
     units::{TokensPerSecond, text_table::table},
 };
 
-pub(super) use crate::judge::side_by_side::{Change, Figure, Row, SideBySide, shift_name};
+#[cfg(feature = "pages")]
+pub(super) use crate::judge::side_by_side::shift_name;
+pub(super) use crate::judge::side_by_side::{Change, Figure, Row, SideBySide};
 
 impl<'a> SideBySide<'a> {
     /// The runs of each configuration and build are a side. Two runs of one configuration are a side each; of more, what

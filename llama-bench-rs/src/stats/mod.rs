@@ -68,28 +68,49 @@ mod simulation_depth;
 #[cfg(test)]
 mod simulation_noise;
 
+#[doc(hidden)]
 pub use apart::Apart;
+#[doc(hidden)]
 pub use bootstrap::Bootstrap;
+#[doc(hidden)]
 pub use bounds::Bounds;
+#[doc(hidden)]
 pub use confidence::Confidence;
+#[doc(hidden)]
 pub use depth_model::{Coefficient, DepthModel, DepthSamples, Predicted};
+#[doc(hidden)]
 pub use fall::{Fall, FallRatio};
 pub(crate) use holm::{holm, weighted_holm};
+#[doc(hidden)]
 pub use interval::{Interval, IntervalMethod};
+#[doc(hidden)]
 pub use linearity::{Linearity, LinearityTest};
 pub(crate) use moments::mean;
+#[doc(hidden)]
 pub use outliers::{Outlier, Severity};
+#[doc(hidden)]
 pub use paced::PacedRun;
+#[doc(hidden)]
 pub use quantity::Quantity;
+#[doc(hidden)]
 pub use ratio::{Design, Ratio};
 pub(crate) use rng::Rng;
+#[doc(hidden)]
 pub use samples::Samples;
+#[doc(hidden)]
 pub use serial::Serial;
+#[doc(hidden)]
 pub use steps::StepSummary;
-pub use stopping::{Stop, StoppingRule, repetitions_for};
+pub use stopping::StoppingRule;
+#[doc(hidden)]
+pub use stopping::{Stop, repetitions_for};
 pub(crate) use student::{t_quantile, two_sided_p};
 pub use summary::Summary;
+#[doc(hidden)]
 pub use suspicion::Suspicion;
+#[doc(hidden)]
 pub use time_sum::{TimePart, TimeSum};
+#[doc(hidden)]
 pub use transient::Transient;
+#[doc(hidden)]
 pub use trend::Trend;

@@ -24,6 +24,7 @@ use crate::units::Share;
 /// groups ([`Apart`]), neither the interval nor the noise is believed, and repetitions go on to the maximum or the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct StoppingRule {
     /// Fewest repetitions before the interval is held against the target; half of it, before it is held against nine
     /// tenths of that.

@@ -134,13 +134,21 @@ mod merge;
 mod model;
 mod quick;
 
+pub use crate::judge::Tolerance;
+#[doc(hidden)]
 pub use crate::judge::{
     Adjustment, CellOutcome, Floor, FloorOutcome, Gap, LostWork, Outcome, Pace, RegressionError,
-    ShiftOutcome, Tolerance, check_at_least, check_no_regression, check_work,
+    ShiftOutcome, check_at_least, check_no_regression, check_work,
 };
 pub use assertions::{assert_at_least, assert_no_regression};
-pub use guard::{Guard, GuardError, GuardMode, GuardVerdict, Guarded, Measure, Saved, guard};
-pub use model::{tiny, tiny_model};
+pub use guard::{Guard, GuardMode, guard};
+#[doc(hidden)]
+pub use guard::{GuardError, GuardVerdict, Guarded, Measure, Saved};
+#[doc(hidden)]
+pub use model::tiny;
+pub use model::tiny_model;
 pub use quick::{QuickSweep, quick_sweep};
 
-pub use crate::record::{embd, pg, pp, tg};
+#[doc(hidden)]
+pub use crate::record::pg;
+pub use crate::record::{embd, pp, tg};

@@ -7,7 +7,7 @@ use std::{
 use crate::{
     Error,
     gguf::{Shape, Synthetic},
-    llama::{Backend, Model, ModelParams},
+    llama::Model,
 };
 
 /// The shape of [`tiny_model`].
@@ -62,5 +62,5 @@ pub fn tiny(shape: &str) -> Result<Model, Error> {
 
 fn load(shape: &str) -> Result<Model, Error> {
     let path = Synthetic::new(Shape::preset(shape)?).cached()?;
-    Ok(Model::load(&Backend::init()?, &path, &ModelParams::default())?)
+    Ok(Model::load(&path)?)
 }

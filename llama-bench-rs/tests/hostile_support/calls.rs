@@ -1,5 +1,6 @@
 //! A random sequence of safe calls on one context, compared with what a fresh context computes from the same tokens.
 
+use llama_bench_rs::with;
 use std::cell::RefCell;
 
 use llama_bench_rs::llama::{
@@ -53,7 +54,7 @@ pub fn sequence(seed: u64) {
         .swa_full(dice.one_in(4))
         .embeddings(dice.one_in(8))
         .pooling([None, None, Some(Pooling::None), Some(Pooling::Mean), Some(Pooling::Last)][dice.below(5)])
-        .rope(Rope {
+        .rope(with!(Rope {
             scaling: if dice.one_in(4) {
                 Some(*dice.pick(&RopeScaling::ALL.iter().collect::<Vec<_>>()))
             } else {
@@ -61,7 +62,7 @@ pub fn sequence(seed: u64) {
             },
             freq_scale: if dice.one_in(4) { Some(0.5) } else { None },
             ..Rope::default()
-        });
+        }));
     let model = tiny(shape);
     let Ok(context) = Context::new(&model, &params) else { return };
     let known = vec![Some(Vec::new()); n_seq_max as usize];
@@ -275,7 +276,7 @@ impl Subject {
         let bias = self.dice.below(self.model.n_vocab() as usize) as i32;
         let mut sampler = Sampler::chain(&self.model)
             .logit_bias([(bias, f32::NEG_INFINITY)])
-            .penalties(Penalties { repeat: 1.5, ..Penalties::default() })
+            .penalties(with!(Penalties { repeat: 1.5, ..Penalties::default() }))
             .typical(0.9)
             .temperature(0.7)
             .draw(self.dice.below(99) as u32)

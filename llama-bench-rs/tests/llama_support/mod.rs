@@ -11,7 +11,7 @@ use std::{
 
 use llama_bench_rs::{
     gguf::{Shape, Synthetic},
-    llama::{Backend, Batch, Context, ContextParams, LlamaError, Model, ModelParams},
+    llama::{Backend, Batch, Context, ContextParams, LlamaError, Model},
 };
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(make_folder);
 static MODELS: LazyLock<Mutex<HashMap<(String, bool), Model>>> = LazyLock::new(Mutex::default);
@@ -49,7 +49,7 @@ pub fn file(shape: &str, vocabulary: bool) -> PathBuf {
 }
 
 pub fn load(path: &Path) -> Result<Model, LlamaError> {
-    Model::load(&backend(), path, &ModelParams::default())
+    Model::load(path)
 }
 
 fn model(shape: &str, vocabulary: bool) -> Model {

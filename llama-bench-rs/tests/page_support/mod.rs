@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 use llama_bench_rs::record::{Disturbance, Outcome, Report, Run, TestKind};
+use llama_bench_rs::with;
 
 use super::report_support::{assorted, failed, reference};
 
@@ -91,7 +92,7 @@ pub fn busy(mut report: Report) -> Report {
             for sample in &mut measured.samples {
                 let waited = Some(sample.elapsed / 3);
                 sample.disturbance =
-                    Some(Disturbance { n_threads: Some(2), waited, ..Disturbance::default() });
+                    Some(with!(Disturbance { n_threads: Some(2), waited, ..Disturbance::default() }));
             }
         }
     }

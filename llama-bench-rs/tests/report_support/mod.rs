@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use llama_bench_rs::record::*;
+use llama_bench_rs::{record::*, with};
 
 const REFERENCE: [(u32, f64, f64); 5] = [
     (0, 3713.75, 90.06),
@@ -99,19 +99,19 @@ fn cell(kind: TestKind, n_depth: u32, rates: &[f64], at: &mut Duration) -> Cell 
             TestKind::Tg(_) => (0..n).map(|i| elapsed / n + Duration::from_nanos(u64::from(i))).collect(),
         };
         *at += elapsed;
-        Sample { elapsed, steps, at: Some(*at - elapsed), ..Sample::default() }
+        with!(Sample { elapsed, steps, at: Some(*at - elapsed), ..Sample::default() })
     });
     Cell {
         test: Test { kind, n_depth, group: None },
         started_at: "2025-11-03T10:00:05Z".into(),
-        outcome: Outcome::Measured(Measured {
+        outcome: Outcome::Measured(with!(Measured {
             samples: samples.collect(),
             set_aside: Vec::new(),
             live: None,
             rewind: Some(if n_depth == 0 { Rewind::Clear } else { Rewind::Remove }),
-            warmup: Some(Warmup { n_runs: 2, settled: Some(true) }),
+            warmup: Some(with!(Warmup { n_runs: 2, settled: Some(true) })),
             stop: None,
-            conditions: vec![GpuConditions {
+            conditions: vec![with!(GpuConditions {
                 name: "NVIDIA GB10".into(),
                 sm_clock_min_mhz: Some(2405),
                 sm_clock_max_mhz: Some(2418),
@@ -119,39 +119,42 @@ fn cell(kind: TestKind, n_depth: u32, rates: &[f64], at: &mut Duration) -> Cell 
                 temperature_max_c: Some(63),
                 power_max_mw: Some(58_200),
                 throttled: BTreeSet::new(),
-            }],
-        }),
+            })],
+        })),
     }
 }
 
 fn reference_header() -> Header {
-    let gpu = DeviceInfo {
+    let gpu = with!(DeviceInfo {
         name: "CUDA0".into(),
         description: "NVIDIA GB10".into(),
         kind: "gpu".into(),
         backend: "CUDA".into(),
         memory_free_bytes: Some(120_000_000_000),
         memory_total_bytes: Some(128_524_820_480),
-    };
-    let memory =
-        DeviceMemory { model_bytes: 11_607_318_528, context_bytes: 890_000_000, compute_bytes: 410_000_000 };
-    Header {
-        build: Build {
+    });
+    let memory = with!(DeviceMemory {
+        model_bytes: 11_607_318_528,
+        context_bytes: 890_000_000,
+        compute_bytes: 410_000_000
+    });
+    with!(Header {
+        build: with!(Build {
             commit: "5f4a7ef3".into(),
             number: Some(6924),
             source: "package".into(),
             version: "llama-cpp-sys-2 0.1.161".into(),
             compiler: "GNU 13.3.0".into(),
             cmake_options: "GGML_CUDA=ON GGML_NATIVE=ON".into(),
-        },
-        host: Host {
+        }),
+        host: with!(Host {
             cpu_info: "Cortex-X925, Cortex-A725".into(),
             gpu_info: "NVIDIA GB10".into(),
             backends: "CUDA".into(),
             driver: "NVIDIA 580.95.05, CUDA 13.0".into(),
             devices: vec![gpu],
-        },
-        model: ModelInfo {
+        }),
+        model: with!(ModelInfo {
             filename: "models/gpt-oss-20b-Q4_K_M.gguf".into(),
             description: "gpt-oss 20B Q4_K - Medium".into(),
             architecture: "gpt-oss".into(),
@@ -160,8 +163,8 @@ fn reference_header() -> Header {
             n_layer: Some(24),
             n_ctx_train: Some(131_072),
             n_vocab: Some(201_088),
-        },
-        config: Config {
+        }),
+        config: with!(Config {
             n_batch: Some(2048),
             n_ubatch: Some(2048),
             n_threads: Some(20),
@@ -199,18 +202,18 @@ fn reference_header() -> Header {
             method: Some(Method::Rewind),
             order: Some(Order::Auto),
             ..Config::default()
-        },
-        resolved: Resolved {
+        }),
+        resolved: with!(Resolved {
             flash_attn: Some(true),
             n_ctx: Some(34_816),
             offloaded_layers: Some((25, 25)),
             memory: BTreeMap::from([("CUDA0".into(), memory)]),
             order: Some(Order::Rounds),
-        },
+        }),
         work: Vec::new(),
-        load: Load { elapsed: Some(Duration::from_millis(5_120)), size_bytes: Some(11_607_318_528) },
+        load: with!(Load { elapsed: Some(Duration::from_millis(5_120)), size_bytes: Some(11_607_318_528) }),
         placement: None,
-        timing: Timing {
+        timing: with!(Timing {
             started_at: "2025-11-03T10:00:00Z".into(),
             wall: Some(Duration::from_secs(183)),
             open: Some(Duration::from_millis(310)),
@@ -221,7 +224,7 @@ fn reference_header() -> Header {
             clock_resolution: Some(Duration::from_nanos(32)),
             clock_overhead: Some(Duration::from_nanos(41)),
             n_decoded_tokens: Some(212_992),
-        },
+        }),
         ..Header::default()
-    }
+    })
 }

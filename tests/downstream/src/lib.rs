@@ -1,11 +1,6 @@
 //! An application's own code: it answers with a model, and its tests hold the model to its speed.
 
-use llama_bench_rs::{
-    Error,
-    bench::Sweep,
-    llama::Model,
-    record::{Report, TestKind},
-};
+use llama_bench_rs::{Error, Model, Report, Sweep, tg};
 
 /// Tokens per second that the application needs to feel alive.
 pub const TOO_SLOW: f64 = 1.0;
@@ -17,5 +12,5 @@ pub fn measure(model: &Model) -> Result<Report, Error> {
 
 /// Mean generation speed at a depth, in tokens per second.
 pub fn generation_speed(report: &Report, depth: u32) -> Option<f64> {
-    Some(report.cell(TestKind::Tg(8), depth)?.throughput()?.get())
+    Some(report.cell_of(tg(8).at(depth))?.throughput()?.get())
 }

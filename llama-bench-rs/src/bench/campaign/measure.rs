@@ -116,7 +116,7 @@ impl Campaign<'_> {
         stage: &Stage<'_, '_>,
         mut with: impl FnMut(u32, &[usize], Load<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let backend = Backend::init().map_err(Error::from)?;
+        Backend::init().map_err(Error::from)?;
         let groups = groups(subjects);
         for n_load in 0..self.n_loads {
             if n_load > 0 && self.cancel.is_cancelled() {
@@ -129,7 +129,7 @@ impl Campaign<'_> {
                         // Pages that stay where they are make runs alike; why they stay is nothing to stop for.
                         let _ = drop_from_page_cache(path);
                     }
-                    source.load(&backend, path, params, stage, &self.cancel)
+                    source.load(path, params, stage, &self.cancel)
                 };
                 with(n_load, indices, &load)?;
             }

@@ -9,7 +9,7 @@ use crate::{
     Error,
     bench::{Cancel, Event},
     gguf::{Shape, Synthetic},
-    llama::{Backend, Model, ModelParams},
+    llama::{Model, ModelParams},
     record::Failure,
 };
 
@@ -93,7 +93,6 @@ impl Source {
     /// Makes the file if it is not there, and loads it, unless the campaign is cancelled before or meanwhile.
     pub(super) fn load(
         &self,
-        backend: &Backend,
         path: &Path,
         params: &ModelParams,
         stage: &Stage<'_, '_>,
@@ -113,7 +112,7 @@ impl Source {
             }
             !cancel.is_cancelled()
         };
-        let model = Model::load_with_progress(backend, path, params, &mut watch)?;
+        let model = Model::load_with_progress(path, params, &mut watch)?;
         go_on(cancel)?;
         Ok(model)
     }

@@ -19,10 +19,9 @@ pub use crate::units::words::clock as clock_words;
 /// ```no_run
 /// use std::time::Instant;
 ///
-/// use llama_bench_rs::{bench::{Event, ProgressLine, Sweep}, llama::{Backend, Model, ModelParams}};
+/// use llama_bench_rs::{bench::{Event, ProgressLine, Sweep}, llama::Model};
 ///
-/// let backend = Backend::init()?;
-/// let model = Model::load(&backend, "model.gguf", &ModelParams::default())?;
+/// let model = Model::load("model.gguf")?;
 /// let (start, mut progress) = (Instant::now(), ProgressLine::new());
 /// let mut observe = |event: &Event<'_>| {
 ///     progress.hear(event, start.elapsed());

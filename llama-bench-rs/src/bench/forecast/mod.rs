@@ -26,10 +26,9 @@ pub(in crate::bench) use trial::{Tried, after_trial};
 /// ```no_run
 /// use std::time::Instant;
 ///
-/// use llama_bench_rs::{bench::{Event, Forecast, Sweep}, llama::{Backend, Model, ModelParams}};
+/// use llama_bench_rs::{bench::{Event, Forecast, Sweep}, llama::Model};
 ///
-/// let backend = Backend::init()?;
-/// let model = Model::load(&backend, "model.gguf", &ModelParams::default())?;
+/// let model = Model::load("model.gguf")?;
 /// let (start, mut forecast) = (Instant::now(), Forecast::new());
 /// let mut observe = |event: &Event<'_>| {
 ///     forecast.hear(event, start.elapsed());

@@ -87,7 +87,7 @@ mod tests {
     use crate::{
         bench::Sweep,
         gguf::{Shape, Synthetic},
-        llama::{Backend, ContextParams, Model, ModelParams},
+        llama::{ContextParams, Model, ModelParams},
         record::Failure,
     };
 
@@ -96,7 +96,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tiny.gguf");
         Synthetic::new(Shape::preset("tiny-llama").unwrap()).write_to(&path).unwrap();
-        let model = Model::load(&Backend::init().unwrap(), &path, &ModelParams::default()).unwrap();
+        let model = Model::load(&path).unwrap();
         let context = ContextParams::default().n_threads(1).n_threads_batch(1);
         let asked =
             |n_reps| Sweep::new(&model).context(context.clone()).prompt(64).generate(8).repetitions(n_reps);

@@ -45,8 +45,13 @@ mod key;
 mod name;
 mod store;
 
+#[doc(hidden)]
 pub use against::AgainstBaseline;
+#[doc(hidden)]
 pub use error::BaselineError;
 pub(super) use error::not_of_now;
+#[doc(hidden)]
 pub use key::{Difference, Key, Part};
-pub use store::{Baseline, Baselines};
+#[doc(hidden)]
+pub use store::Baseline;
+pub use store::Baselines;

@@ -6,67 +6,11 @@ mod changes;
 mod tests;
 mod text;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Header, TestKind};
+use crate::llama::{FLASH_ATTENTION, is_repacked};
 
+pub use crate::llama::{Copies, Nodes, Work, WorkKind};
 pub use changes::changes;
-
-/// The graph that llama.cpp computes for one kind of test, counted, without times.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Work {
-    /// What it is computed for.
-    pub kind: WorkKind,
-    /// Tokens that are computed at once: for a prompt the longest piece that the run has, for a generation one per
-    /// sequence.
-    pub n_tokens: u32,
-    /// Parts that the graph is split into, each for one device.
-    pub n_splits: u32,
-    /// Nodes that compute something, sorted; those that are alike are one entry.
-    pub nodes: Vec<Nodes>,
-    /// Copies between devices, sorted; empty if everything is computed where its operands are.
-    pub copies: Vec<Copies>,
-}
-
-/// What a graph is computed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WorkKind {
-    /// A piece of a prompt (pp).
-    Prompt,
-    /// One token of a generation (tg).
-    Generation,
-    /// A piece of a text to embed (embd).
-    Embedding,
-}
-
-/// Nodes of a graph that are alike.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Nodes {
-    /// The operation in ggml's words, such as `MUL_MAT`.
-    pub op: String,
-    /// The type that decides which kernel runs, such as `q4_K`: of keys and values for attention, of what is written
-    /// for a copy, else of the first operand.
-    #[serde(rename = "type")]
-    pub data_type: String,
-    /// The device that computes them, such as `CUDA0`.
-    pub device: String,
-    /// Where the weights that they read lie: a buffer type, such as `CPU_REPACK`. `None` if they read none.
-    pub weights: Option<String>,
-    /// How many there are.
-    pub n: u32,
-}
-
-/// Tensors that are copied from one device to another.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Copies {
-    /// The device that they are copied from.
-    pub from: String,
-    /// The device that they are copied to.
-    pub to: String,
-    /// How many there are.
-    pub n: u32,
-}
 
 /// A difference between the work of two runs. Displayed as a sentence without its full stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,21 +123,6 @@ pub struct Counted {
     pub n: u64,
 }
 
-/// The operation that computes attention as a whole.
-const FLASH_ATTENTION: &str = "FLASH_ATTN_EXT";
-
-impl Work {
-    /// Whether attention is computed by flash attention, in part at least.
-    pub fn has_flash_attention(&self) -> bool {
-        self.nodes.iter().any(|nodes| nodes.op == FLASH_ATTENTION)
-    }
-
-    /// Nodes in all.
-    pub fn n_nodes(&self) -> u64 {
-        self.nodes.iter().map(|nodes| u64::from(nodes.n)).sum()
-    }
-}
-
 impl From<TestKind> for WorkKind {
     fn from(kind: TestKind) -> Self {
         match kind {
@@ -202,19 +131,6 @@ impl From<TestKind> for WorkKind {
             TestKind::Embd(_) => WorkKind::Embedding,
         }
     }
-}
-
-impl Nodes {
-    /// Whether the weights lie in a layout made for the CPU's own kernels.
-    pub fn is_repacked(&self) -> bool {
-        self.weights.as_deref().is_some_and(is_repacked)
-    }
-}
-
-/// Buffer types of the CPU that only hold bytes; any other one changes their layout.
-fn is_repacked(buffer: &str) -> bool {
-    let is_cpus = buffer == "AMX" || buffer.starts_with("CPU_");
-    is_cpus && !["CPU_Mapped", "CPU_HBM"].contains(&buffer) && !buffer.ends_with("_Host")
 }
 
 /// Whether a device is the CPU itself.

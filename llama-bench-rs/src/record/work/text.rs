@@ -2,21 +2,11 @@
 
 use std::fmt;
 
-use super::{Buffer, Changed, Counted, Nodes, WorkChange, WorkKind, is_cpu, is_repacked};
+use super::{Buffer, Changed, Counted, Nodes, WorkChange, is_cpu, is_repacked};
 use crate::units::words::bytes;
 
 /// Names of operations that a sentence holds; the rest is a number.
 const MOST_NAMES: usize = 4;
-
-impl fmt::Display for WorkKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            WorkKind::Prompt => "prompt",
-            WorkKind::Generation => "generation",
-            WorkKind::Embedding => "embedding",
-        })
-    }
-}
 
 impl fmt::Display for WorkChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,14 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
-/// The element that holds it.
-pub(super) const ID: &str = "llama-bench-rs";
-
-const CLOSING: &str = "</script>";
-
-fn opening() -> String {
-    format!("<script type=\"application/json\" id=\"{ID}\">")
-}
+use crate::report::page_data::{CLOSING, opening};
 
 /// A data block: browsers do not run it.
 pub(super) fn script(json: &str) -> Markup {
@@ -18,17 +11,10 @@ pub(super) fn script(json: &str) -> Markup {
     html! { (PreEscaped(opening())) "\n" (PreEscaped(json)) (PreEscaped(CLOSING)) }
 }
 
-/// The JSON that [`page`](super::page) put into a page, after as many empty lines as the page has before it, so that
-/// a line number in it is one in the page; `None` if this is no such page.
-pub fn embedded_json(page: &str) -> Option<String> {
-    let (before, rest) = page.split_once(&opening())?;
-    let (json, _) = rest.split_once(CLOSING)?;
-    Some("\n".repeat(before.matches('\n').count()) + json)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::page_data::embedded_json;
 
     #[test]
     fn nothing_in_the_data_ends_its_element() {

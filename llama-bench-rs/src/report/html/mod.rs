@@ -18,13 +18,12 @@ use super::{
     answer::Answer,
     begun::begun,
     insights::{self, Expectation, Insight, Statement},
+    page_data,
     sides::sides,
     svg::{self, DrawError, Picture},
 };
 use crate::record::Report;
 use facts::Facts;
-
-pub use data::embedded_json;
 
 /// The page: the result and its trust, the figures by depth, the pictures, what they say, what to run next, every
 /// repetition, the configuration, and the report as JSON.
@@ -46,6 +45,7 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
 ///
 /// # Errors
 /// The report cannot be encoded as JSON.
+#[doc(hidden)]
 pub fn page_with(report: &Report, expectations: &[Expectation]) -> Result<String, ReportError> {
     let json = super::to_string(report, Format::Json)?;
     let (answer, report) = (Answer::of(report, expectations), &*begun(report));
@@ -74,7 +74,7 @@ pub fn page_with(report: &Report, expectations: &[Expectation]) -> Result<String
                     footer {
                         p {
                             "Made by llama-bench-rs " (env!("CARGO_PKG_VERSION")) ". This page holds every figure as "
-                            "JSON, in the element " code { "#" (data::ID) } "."
+                            "JSON, in the element " code { "#" (page_data::ID) } "."
                         }
                     }
                 }

@@ -34,6 +34,7 @@ use panel::{FINE, Panel, SIZE, Shape};
 use series::{Series, series, shared};
 use theme::Ink;
 
+#[doc(hidden)]
 pub use super::names::run_labels;
 pub(crate) use series::device;
 pub(crate) use speed::figure;
@@ -91,6 +92,7 @@ impl fmt::Display for Picture {
 /// The name is none of `depth`, `latency` and `bars`.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown picture `{0}`: use depth, latency or bars")]
+#[doc(hidden)]
 pub struct UnknownPicture(String);
 
 crate::error::debug_like_display!(UnknownPicture);
@@ -109,6 +111,7 @@ impl FromStr for Picture {
 /// Why there is no picture.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[doc(hidden)]
 pub enum DrawError {
     /// No cell has what the picture shows.
     #[error("there is nothing to draw: {missing}")]
@@ -125,6 +128,7 @@ crate::error::debug_like_display!(DrawError);
 
 /// A picture, ready to be written.
 #[derive(Clone, Debug, PartialEq)]
+#[doc(hidden)]
 pub struct Drawing {
     title: String,
     subtitle: String,
