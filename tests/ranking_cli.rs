@@ -105,7 +105,7 @@ fn without_a_terminal_each_configuration_has_a_line() {
     assert_eq!(ran.status, 0, "{}", ran.err);
     let lines: Vec<&str> = ran.err.lines().filter(|line| line.starts_with("sweep: [")).collect();
     let places =
-        ["[1/2 ub 64, run 1/2]", "[2/2 ub 512, run 1/2]", "[1/2 ub 64, run 2/2]", "[2/2 ub 512, run 2/2]"];
+        ["[1/2 ub 64, run 1/2]", "[2/2 ub 512, run 1/2]", "[2/2 ub 512, run 2/2]", "[1/2 ub 64, run 2/2]"];
     assert_eq!(lines.len(), places.len(), "{}", ran.err);
     for (line, place) in lines.iter().zip(places) {
         assert!(line.starts_with(&format!("sweep: {place}")), "{line}");

@@ -132,3 +132,6 @@ impl Args {
 #[cfg(test)]
 #[path = "args/flag_tests.rs"]
 mod flag_tests;
+#[cfg(test)]
+#[path = "args/value_tests.rs"]
+mod value_tests;

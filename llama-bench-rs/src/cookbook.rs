@@ -124,15 +124,16 @@
 //! # 9. Chat with a model
 //! Each turn computes only what the context does not hold yet.
 //! ```no_run
-//! use std::ops::ControlFlow::Continue;
-//!
 //! use llama_bench_rs::{Model, chat::Conversation, llama::{ChatTemplate, Context, ContextParams, Sampler}};
 //!
 //! let model = Model::load("chat-model.gguf")?;
 //! let context = Context::new(&model, &ContextParams::default().n_ctx(4096))?;
 //! let sampler = Sampler::chain(&model).temperature(0.7).draw(42)?;
 //! let mut chat = Conversation::new(context, sampler, Some(ChatTemplate::of(&model)?))?;
-//! let answer = chat.ask("Why is the sky blue?", 256, &mut |text| Continue(print!("{text}")))?;
+//! let answer = chat.ask("Why is the sky blue?", 256, &mut |text| {
+//!     print!("{text}");
+//!     std::ops::ControlFlow::Continue(()) // Break stops the answer
+//! })?;
 //! println!("\n{} tokens", answer.n_generated);
 //! # Ok::<(), llama_bench_rs::Error>(())
 //! ```

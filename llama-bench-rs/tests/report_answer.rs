@@ -242,7 +242,7 @@ fn what_to_run_next_is_a_command() {
     assert!(
         repeat.starts_with(
             "cargo run --release --features cuda --example sweep -- -m models/gpt-oss-20b-Q4_K_M.gguf -p 2048 -n 32 \
-             -ub 2048 -t 20 -ngl 99 -fa 1 -lm none -r "
+             -ngl 99 -t 20 -ub 2048 -fa 1 -lm none -r "
         ),
         "{repeat}"
     );

@@ -265,5 +265,5 @@ fn every_format_keeps_it_and_people_read_it() {
     let text = render(&alone, Style::default());
     let said = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("What llama.cpp computes: 64 tokens of a prompt take "), "{text}");
-    assert!(said.contains(" nodes on CPU; 1 token of a generation take "), "{text}");
+    assert!(said.contains(" nodes on CPU; 1 token of a generation takes "), "{text}");
 }

@@ -172,8 +172,8 @@ mod tests {
         };
         both.devices.insert("CPU".into(), host);
         let expected = "context: 4096 tokens\n\
-            CPU: 2.0 MiB for the tokens (a snapshot copies 1.0 MiB of it), 0.0 MiB to compute, 9.0 MiB free\n\
-            CUDA0: 3.0 MiB for the tokens, 0.5 MiB to compute, an unknown amount free";
+            CPU: 2.00 MiB for the tokens (a snapshot copies 1.00 MiB of it), 0.00 KiB to compute, 9.00 MiB free\n\
+            CUDA0: 3.00 MiB for the tokens, 512.00 KiB to compute, an unknown amount free";
         assert_eq!(both.to_string(), expected);
     }
 }

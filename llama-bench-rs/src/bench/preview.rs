@@ -101,7 +101,7 @@ mod tests {
         let plan = request().plan().unwrap();
         let told = Preview::of(&plan, Vec::new(), Some(needs(9 << 20))).to_string();
         let expected = "tokens to fill: 64\ntokens to time: 108\ncontext: 256 tokens\n\
-            CPU: 3.0 MiB for the tokens, 0.0 MiB to compute, 9.0 MiB free";
+            CPU: 3.00 MiB for the tokens, 0.00 KiB to compute, 9.00 MiB free";
         assert_eq!(told, expected);
 
         let rule = StoppingRule { max: 10, ..StoppingRule::new() };

@@ -29,10 +29,10 @@ macro_rules! model {
         ///
         /// ```no_run
         /// # #[derive(clap::Parser)] struct Args { #[command(flatten)] model: llama_bench_rs::cli::ModelArgs }
-        /// use llama_bench_rs::llama::{Backend, Model};
+        /// use llama_bench_rs::{Model, llama::Backend};
         ///
         /// let args: Args = llama_bench_rs::cli::try_parse_from(["app", "-m", "a.gguf", "-ngl", "99"])?;
-        /// let model = Model::load_with(args.model.file("tiny")?, &args.model.one(&backend)?)?;
+        /// let model = Model::load_with(args.model.file("tiny")?, &args.model.one(&Backend::init()?)?)?;
         /// # Ok::<(), Box<dyn std::error::Error>>(())
         /// ```
         #[derive(Clone, Debug, clap::Args)]

@@ -179,8 +179,8 @@ fn values_are_checked_when_they_are_read() {
         }
     }
     for (line, says) in [
-        ("-dev CUDA77", "no device \"CUDA77\""),
-        ("-ot exps=NoSuchBuffer", "no buffer type \"NoSuchBuffer\""),
+        ("-dev CUDA77", "unknown device \"CUDA77\""),
+        ("-ot exps=NoSuchBuffer", "unknown buffer type \"NoSuchBuffer\""),
         ("-ot ffn_(=CPU", "not a valid regular expression"),
         ("-ncmoe 5000", "no model has that many layers"),
         ("-mg -1", "give the index of a device"),

@@ -38,12 +38,8 @@ pub(crate) fn of_one_run() -> String {
     format!("runs are assumed to lie {} apart", percent_as_written(COMMON))
 }
 
-/// What is assumed of single runs that are ranked, and why it is more than of one that is held against a limit.
+/// What is assumed of single runs that are ranked, in words. The page of this module says why it is more than of one that is
+/// held against a limit.
 pub(crate) fn of_ranked_runs() -> String {
-    format!(
-        "runs are assumed to lie {} apart (for an expectation {}: one run has to be able to miss it, and a wrong choice \
-         lasts)",
-        percent_as_written(RANKED),
-        percent_as_written(COMMON)
-    )
+    format!("runs are assumed to lie {} apart", percent_as_written(RANKED))
 }

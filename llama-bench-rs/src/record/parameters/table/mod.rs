@@ -306,7 +306,7 @@ llama_bench {
     fit_target: Option<u64>
         [Int fit_target: Option<u64>, "MiB"]
         [name: "fitt", flag: Unless("-fitt", "0"), default: Some("0"),
-         shown: Changed("Placement", "fitted to leave {} MiB free")]
+         shown: Changed("Placement", "fitted, MiB left free: {}")]
         [Some(64)]
         [model(fit): Some(fit.map_or(0, |fit| fit.margin_mib));]
         [];
