@@ -101,7 +101,7 @@ pub fn wrapped(text: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use llama_bench_rs::{stats::Verdict, units::Speedup};
+    use llama_bench_rs::{judge::Verdict, units::Speedup};
 
     use super::*;
     use crate::lines::Of;

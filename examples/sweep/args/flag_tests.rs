@@ -21,12 +21,12 @@ pub(super) fn args(line: &str) -> Args {
     parse(line).unwrap_or_else(|error| panic!("{line}: {error}"))
 }
 
-fn models(line: &str) -> Vec<ModelParams> {
+pub(super) fn models(line: &str) -> Vec<ModelParams> {
     let args = args(line);
     args.model.combinations(&Backend::init().unwrap(), args.tests.n_ctx()).unwrap()
 }
 
-fn contexts(line: &str) -> Vec<ContextParams> {
+pub(super) fn contexts(line: &str) -> Vec<ContextParams> {
     args(line).context.params()
 }
 

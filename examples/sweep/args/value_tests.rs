@@ -1,10 +1,13 @@
 //! Values of flags: what they are read as, and what a wrong one is told.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use llama_bench_rs::{cli::all_integers, report::Format};
+use llama_bench_rs::report::Format;
 
-use super::{flag_tests::{args, parse}, *};
+use super::{
+    flag_tests::{args, contexts, parse},
+    *,
+};
 
 #[test]
 fn a_priority_list_is_a_list_and_a_second_one_replaces_it() {
