@@ -34,8 +34,8 @@ fn a_sweep_without_its_model_gives_a_failed_run_with_what_is_known() {
         matches!(of("no/such.gguf").verify(), Err(BenchError::Verify(failure)) if failure.kind == "cancelled")
     );
     // The model resumes it once it can be loaded; a model of another file does not.
-    assert!(of("no/such.gguf").take_up(run.clone()).is_ok());
-    assert!(matches!(of("another.gguf").take_up(run), Err(BenchError::OtherRun { .. })));
+    assert!(of("no/such.gguf").resume(run.clone()).is_ok());
+    assert!(matches!(of("another.gguf").resume(run), Err(BenchError::OtherRun { .. })));
 }
 
 #[test]

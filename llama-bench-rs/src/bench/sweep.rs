@@ -220,7 +220,7 @@ impl<'a> Sweep<'a> {
     ///
     /// # Errors
     /// The run is of another configuration, model, machine or build; the error names what differs.
-    pub fn take_up(mut self, earlier: Run) -> Result<Self, BenchError> {
+    pub fn resume(mut self, earlier: Run) -> Result<Self, BenchError> {
         let header = self.header()?;
         let mut theirs = earlier.header.clone();
         if matches!(self.subject, Subject::NotLoaded(_)) || !earlier.has_figures() {

@@ -51,7 +51,7 @@ impl Campaign<'_> {
     /// others go on.
     ///
     /// # Errors
-    /// As [`plan`](Self::plan); what is to be taken up is of something else, and the error names what differs; llama.cpp
+    /// As [`plan`](Self::plan); the campaign to resume is of something else, and the error names what differs; llama.cpp
     /// cannot be initialised.
     pub fn run(mut self) -> Result<Campaigned, Error> {
         let subjects = self.subjects()?;
@@ -167,7 +167,7 @@ struct Measuring<'c, 'a, 'o> {
     campaign: &'c Campaign<'a>,
     subjects: &'c [Subject],
     stage: &'c Stage<'o, 'c>,
-    /// What is to be taken up, by place.
+    /// The runs to resume, by place.
     earlier: Vec<Option<Run>>,
     /// What is done, by place.
     measured: Vec<Option<Run>>,
@@ -207,7 +207,7 @@ impl Measuring<'_, '_, '_> {
             }
             let place = self.place(index, run);
             if let Some(earlier) = self.earlier[place].take() {
-                sweep = sweep.take_up(earlier)?;
+                sweep = sweep.resume(earlier)?;
             }
             sweeps.push(sweep.observer(part));
         }

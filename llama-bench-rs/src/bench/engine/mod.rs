@@ -79,11 +79,11 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     }
 
     /// Resumes an interrupted run: what it measured is not measured again, what failed is tried again.
-    pub(super) fn take_up(&mut self, run: &Run) {
-        self.session.take_up(run);
-        self.fill.take_up(&run.curve);
-        if let Some(warmup) = self.cells.take_up(run, self.session.abilities()) {
-            self.warmth.take_up(warmup);
+    pub(super) fn resume(&mut self, run: &Run) {
+        self.session.resume(run);
+        self.fill.resume(&run.curve);
+        if let Some(warmup) = self.cells.resume(run, self.session.abilities()) {
+            self.warmth.resume(warmup);
         }
     }
 

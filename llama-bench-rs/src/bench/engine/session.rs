@@ -36,7 +36,7 @@ pub(super) struct Session<'a, T, C> {
     looks_at_work: bool,
     /// Tokens of the longest decode that the open context has run: a longer one finds everything cold.
     n_longest_decode: u32,
-    /// When the run began, by the clock; what an earlier run measured is taken up this much later.
+    /// When the run began, by the clock; a resumed run adds the time that it had already taken.
     start: Duration,
     wall_before: Duration,
     conditions: Vec<GpuConditions>,
@@ -70,8 +70,8 @@ impl<'a, T: Target, C: Clock> Session<'a, T, C> {
         }
     }
 
-    /// Takes over what an earlier run says of itself.
-    pub(super) fn take_up(&mut self, run: &Run) {
+    /// Resumes what an earlier run says of itself.
+    pub(super) fn resume(&mut self, run: &Run) {
         // What llama.cpp made of the configuration then; a context that is opened now says it anew.
         self.header.resolved = run.header.resolved.clone();
         self.header.work.clone_from(&run.header.work);
@@ -121,7 +121,7 @@ impl<'a, T: Target, C: Clock> Session<'a, T, C> {
         self.clock.now()
     }
 
-    /// Since the beginning of the run; of one that was taken up, since its own beginning, the pause left out.
+    /// Since the beginning of the run; for a resumed run, since its own beginning, without the pause.
     fn note_wall(&mut self) {
         self.header.timing.wall = Some(self.wall_before + (self.clock.now() - self.start));
     }
