@@ -7,7 +7,7 @@ use std::{hint::black_box, time::Duration};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use llama_bench_rs::{
     bench::{
-        Cancel, Event, Needs, Order, Request,
+        Cancel, Event, MemoryEstimate, Order, Request,
         abilities::Abilities,
         clock::MonotonicClock,
         pace::PaceTime,
@@ -27,7 +27,7 @@ impl Target for Nothing {
         Abilities::default()
     }
 
-    fn needs(&mut self, _n_ctx: u32) -> Option<Needs> {
+    fn memory_estimate(&mut self, _n_ctx: u32) -> Option<MemoryEstimate> {
         None
     }
 

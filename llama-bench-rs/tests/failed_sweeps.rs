@@ -29,7 +29,10 @@ fn a_sweep_without_its_model_gives_a_failed_run_with_what_is_known() {
     let header = &run.header;
     assert_eq!((header.model.filename.as_str(), header.config.n_gpu_layers), ("no/such.gguf", Some(7)));
     assert!(!header.build.commit.is_empty() && !header.host.devices.is_empty());
-    assert!(of("no/such.gguf").needs().unwrap().is_none() && of("no/such.gguf").notes().unwrap().is_empty());
+    assert!(
+        of("no/such.gguf").memory_estimate().unwrap().is_none()
+            && of("no/such.gguf").notes().unwrap().is_empty()
+    );
     assert!(
         matches!(of("no/such.gguf").verify(), Err(BenchError::Verify(failure)) if failure.kind == "cancelled")
     );

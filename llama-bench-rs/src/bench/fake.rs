@@ -6,7 +6,7 @@ use std::{cell::Cell, collections::HashMap, rc::Rc, time::Duration};
 use super::{
     abilities::{Abilities, Memory},
     clock::Clock,
-    needs::Needs,
+    memory_estimate::MemoryEstimate,
     pace::PaceTime,
     target::{Keep, Limits, Target, Token},
 };
@@ -127,7 +127,7 @@ impl Target for FakeTarget {
         Ok(Resolved { n_ctx: Some(n_ctx), ..Resolved::default() })
     }
 
-    fn needs(&mut self, _n_ctx: u32) -> Option<Needs> {
+    fn memory_estimate(&mut self, _n_ctx: u32) -> Option<MemoryEstimate> {
         None
     }
 

@@ -7,8 +7,8 @@ use super::{
     delay::Delay,
     describe,
     disturbance::Watch,
+    memory_estimate::{MemoryEstimate, has_partial_state},
     monitor,
-    needs::{Needs, has_partial_state},
     pace::{Control, PaceTime},
     placement,
     target::{Keep, Limits, Target, Token},
@@ -153,15 +153,15 @@ impl Target for LlamaTarget {
         self.context = None;
     }
 
-    fn needs(&mut self, n_ctx: u32) -> Option<Needs> {
+    fn memory_estimate(&mut self, n_ctx: u32) -> Option<MemoryEstimate> {
         if n_ctx <= self.n_ctx_fits {
             return None;
         }
-        let needs = Needs::of_context(&self.model, &self.params, n_ctx)?;
-        if needs.check().is_ok() {
+        let estimate = MemoryEstimate::of_context(&self.model, &self.params, n_ctx)?;
+        if estimate.check().is_ok() {
             self.n_ctx_fits = n_ctx;
         }
-        Some(needs)
+        Some(estimate)
     }
 
     fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure> {

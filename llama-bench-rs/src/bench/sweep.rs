@@ -6,8 +6,8 @@ mod trial;
 use std::{path::Path, time::Duration};
 
 use super::{
-    Cancel, Needs, Note, Observer, Order, Plan, Request, Verification, error::BenchError, failed::NotLoaded,
-    llama_target::LlamaTarget, lock::Turn, observe::Silent, target::Target as _,
+    Cancel, MemoryEstimate, Note, Observer, Order, Plan, Request, Verification, error::BenchError,
+    failed::NotLoaded, llama_target::LlamaTarget, lock::Turn, observe::Silent, target::Target as _,
 };
 use crate::{
     llama::{Backend, ContextParams, Model, ModelParams},
@@ -255,13 +255,13 @@ impl<'a> Sweep<'a> {
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub fn needs(&self) -> Result<Option<Needs>, BenchError> {
+    pub fn memory_estimate(&self) -> Result<Option<MemoryEstimate>, BenchError> {
         let plan = self.possible()?;
         let Subject::Model(model) = self.subject else { return Ok(None) };
         if plan.cells.is_empty() {
             return Ok(None);
         }
-        Ok(Needs::of(model, &self.context, plan.n_ctx(&plan.depths)))
+        Ok(MemoryEstimate::of(model, &self.context, plan.n_ctx(&plan.depths)))
     }
 
     /// Parameters that llama.cpp accepts although they have no effect, or another effect, for this model on this machine;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{abilities::Abilities, needs::Needs, pace::PaceTime};
+use super::{abilities::Abilities, memory_estimate::MemoryEstimate, pace::PaceTime};
 use crate::record::{Disturbance, Failure, GpuConditions, Placement, Resolved, Rewind, Work, work::WorkKind};
 
 /// Token id, as in llama.cpp.
@@ -22,7 +22,7 @@ pub trait Target {
 
     /// What a context with room for `n_ctx` tokens would take; `None` if that is not known, or was looked at before and
     /// found to fit.
-    fn needs(&mut self, n_ctx: u32) -> Option<Needs>;
+    fn memory_estimate(&mut self, n_ctx: u32) -> Option<MemoryEstimate>;
 
     /// Opens a context with room for `n_ctx` tokens in place of any that is open, empty.
     ///

@@ -123,8 +123,8 @@ pub(super) fn verify(
         cancel,
     };
     let mut expected = walk.expected(&mut target, &tokens)?;
-    if let Some(needs) = target.needs(n_ctx) {
-        needs.check()?;
+    if let Some(estimate) = target.memory_estimate(n_ctx) {
+        estimate.check()?;
     }
     target.open(n_ctx)?;
     let order = plan.request.order.resolve(|| target.can_hold_whole());

@@ -151,14 +151,14 @@ impl Campaign<'_> {
         if indices.len() < 2 || !self.interleaved || self.cancel.is_cancelled() || loaded.model.is_err() {
             return Ok(indices.iter().map(|&index| vec![index]).collect());
         }
-        let needs = |&index: &usize| {
+        let estimate = |&index: &usize| {
             let sweep = self.sweep(loaded, &subjects[index]);
             let may_take_turns = may_take_turns(&sweep, &subjects[index]);
-            Ok(if may_take_turns { sweep.needs()? } else { None })
+            Ok(if may_take_turns { sweep.memory_estimate()? } else { None })
         };
-        let needs = indices.iter().map(needs).collect::<Result<Vec<_>, Error>>()?;
+        let estimates = indices.iter().map(estimate).collect::<Result<Vec<_>, Error>>()?;
         let to_indices = |pack: Vec<usize>| pack.into_iter().map(|i| indices[i]).collect();
-        Ok(packs(&needs).into_iter().map(to_indices).collect())
+        Ok(packs(&estimates).into_iter().map(to_indices).collect())
     }
 }
 

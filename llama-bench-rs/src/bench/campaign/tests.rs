@@ -201,7 +201,7 @@ fn each_configuration_can_be_looked_at_without_measuring() {
             seen.push((
                 configuration.header.config.n_ubatch,
                 sweep.failure().is_none(),
-                sweep.needs()?.is_some(),
+                sweep.memory_estimate()?.is_some(),
             ));
             Ok::<(), Error>(())
         })

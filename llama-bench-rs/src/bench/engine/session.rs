@@ -163,9 +163,9 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         let start = self.clock.now();
         // The old one goes first: both might not fit.
         self.target.close();
-        if let Some(needs) = self.target.needs(n_ctx) {
-            self.tell(&Event::Needs(&needs));
-            needs.check()?;
+        if let Some(estimate) = self.target.memory_estimate(n_ctx) {
+            self.tell(&Event::MemoryEstimate(&estimate));
+            estimate.check()?;
         }
         self.tell(&Event::Opening { n_ctx });
         let resolved = self.target.open(n_ctx);
