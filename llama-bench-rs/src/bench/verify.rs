@@ -206,8 +206,8 @@ impl Walk<'_> {
         self.check()?;
         let n_depth = self.plan.depths[slot].n_depth;
         let next = self.plan.depths.get(slot + 1);
-        let carried = next.and_then(|next| self.plan.carried(&self.plan.depths[slot], next));
-        let end = n_depth + carried.map_or(0, |carried| carried.n_tokens);
+        let reused = next.and_then(|next| self.plan.reused_prompt(&self.plan.depths[slot], next));
+        let end = n_depth + reused.map_or(0, |reused| reused.n_tokens);
         decode(target, &self.fill[n_depth as usize..end as usize])?;
         Ok(end)
     }

@@ -30,7 +30,7 @@ use super::{
     clock::Clock,
     observe::{Cancel, Event, Observer},
     pace::PaceTime,
-    plan::{Carried, Depth, Plan, Unit},
+    plan::{Depth, Plan, ReusedPrompt, Unit},
     target::{Keep, Target, Token},
     tokens::{Purpose, TokenSource},
 };
@@ -209,11 +209,11 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         Ok(())
     }
 
-    /// The same for a prompt of the fill's own tokens: the fill can go on from behind it.
-    fn measure_as_fill(&mut self, carried: Carried) -> Result<(), Failure> {
-        let tokens = self.fill.prompt(self.plan.cells[carried.cell].n_depth, carried.n_tokens);
+    /// The same for a prompt of the fill's own tokens, which the fill reuses.
+    fn measure_as_fill(&mut self, reused: ReusedPrompt) -> Result<(), Failure> {
+        let tokens = self.fill.prompt(self.plan.cells[reused.cell].n_depth, reused.n_tokens);
         let pace = self.pace();
-        self.measure_with(carried.cell, &tokens, pace)
+        self.measure_with(reused.cell, &tokens, pace)
     }
 
     /// The pace of the machine, if it is asked for and known.
