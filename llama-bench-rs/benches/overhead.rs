@@ -9,8 +9,8 @@ use llama_bench_rs::{
     bench::{
         Cancel, Event, MemoryEstimate, Order, Request,
         abilities::Abilities,
+        calibration::CalibrationTime,
         clock::MonotonicClock,
-        pace::PaceTime,
         target::{Keep, Limits, Target, Token},
     },
     record::{
@@ -49,7 +49,7 @@ impl Target for Nothing {
         Ok(())
     }
 
-    fn pace(&mut self) -> Option<PaceTime> {
+    fn calibrate(&mut self) -> Option<CalibrationTime> {
         None
     }
 

@@ -20,6 +20,8 @@
 
 #[doc(hidden)]
 pub mod abilities;
+#[doc(hidden)]
+pub mod calibration;
 mod campaign;
 #[doc(hidden)]
 pub mod clock;
@@ -50,8 +52,6 @@ mod monitor;
 mod notes;
 #[doc(hidden)]
 pub mod observe;
-#[doc(hidden)]
-pub mod pace;
 mod page_cache;
 #[cfg(test)]
 mod pause_tests;

@@ -226,7 +226,7 @@ pub(super) mod tests {
             seed: 1,
             method: Method::Rewind,
             order: Order::Blocks,
-            paced: false,
+            calibrated: false,
             work: true,
             delay: Duration::ZERO,
             repeat_percent: 50,

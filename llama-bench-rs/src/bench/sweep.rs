@@ -158,12 +158,13 @@ impl<'a> Sweep<'a> {
     }
 
     /// Sets whether a fixed calibration loop is timed before each repetition
-    /// ([`Sample::pace`](crate::record::Sample::pace)); runs can then be compared although the machine was faster in one
-    /// than in the other. Only for models that run on the CPU alone. Off by default: the loop takes a third of a
-    /// millisecond and leaves its own data in the caches.
+    /// ([`Sample::calibration`](crate::record::Sample::calibration)).
+    ///
+    /// Times are then compared relative to it, which takes changes of the machine's speed out. Only for models that run
+    /// on the CPU alone. Off by default: the loop takes a third of a millisecond and leaves its own data in the caches.
     #[must_use]
-    pub fn paced(mut self, paced: bool) -> Self {
-        self.request.paced = paced;
+    pub fn calibrated(mut self, calibrated: bool) -> Self {
+        self.request.calibrated = calibrated;
         self
     }
 

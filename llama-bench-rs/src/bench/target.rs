@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{abilities::Abilities, memory_estimate::MemoryEstimate, pace::PaceTime};
+use super::{abilities::Abilities, calibration::CalibrationTime, memory_estimate::MemoryEstimate};
 use crate::record::{Disturbance, Failure, GpuConditions, Placement, Resolved, Rewind, Work, work::WorkKind};
 
 /// Token id, as in llama.cpp.
@@ -108,9 +108,8 @@ pub trait Target {
     /// The state was refused; the target must then be cleared.
     fn load(&mut self, state: &[u8]) -> Result<(), Failure>;
 
-    /// What a piece of work that is always the same takes on the machine just now; `None` if that says nothing of this
-    /// target's own work.
-    fn pace(&mut self) -> Option<PaceTime>;
+    /// Times the calibration loop now; `None` if that says nothing about this target's own work.
+    fn calibrate(&mut self) -> Option<CalibrationTime>;
 
     /// Begins to watch what other programs take from the threads that will decode `n_tokens` at once. Called right before
     /// a timed region.

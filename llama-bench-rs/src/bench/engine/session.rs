@@ -6,9 +6,9 @@ use super::audience::Audience;
 use crate::{
     bench::{
         abilities::{Abilities, Memory},
+        calibration::CalibrationTime,
         clock::{Clock, ClockFacts},
         observe::Event,
-        pace::PaceTime,
         target::{Keep, Limits, Target, Token},
         timed,
     },
@@ -280,13 +280,13 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         &mut self,
         kind: TestKind,
         tokens: &[Token],
-        pace: Option<PaceTime>,
+        calibration: Option<CalibrationTime>,
     ) -> Result<Sample, Failure> {
         let mut sample = self.time(kind, tokens)?;
         sample.at = sample.at.map(|at| self.wall_before + at.saturating_sub(self.start));
-        sample.pace = pace.map(|pace| pace.elapsed);
-        if let Some(on_core) = pace.and_then(|pace| pace.on_core) {
-            sample.disturbance.get_or_insert_default().pace_on_core = Some(on_core);
+        sample.calibration = calibration.map(|calibration| calibration.elapsed);
+        if let Some(on_core) = calibration.and_then(|calibration| calibration.on_core) {
+            sample.disturbance.get_or_insert_default().calibration_on_core = Some(on_core);
         }
         *self.header.timing.timed.get_or_insert_default() += sample.elapsed;
         self.add_decoded(kind.n_tokens());
@@ -299,9 +299,9 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         Ok(sample)
     }
 
-    /// What the control work takes now; `None` if that says nothing of the target's work.
-    pub(super) fn pace(&mut self) -> Option<PaceTime> {
-        self.target.pace()
+    /// Times the calibration loop now; `None` if that says nothing about the target's work.
+    pub(super) fn calibrate(&mut self) -> Option<CalibrationTime> {
+        self.target.calibrate()
     }
 
     /// What the GPUs did around the latest repetition.
