@@ -96,7 +96,7 @@ pub enum Event<'a> {
         /// What the latest repetition took; `None` before the first.
         last: Option<Duration>,
     },
-    /// A repetition of a cell is over, and others will follow in later rounds.
+    /// A repetition of a cell is over, and more of the cell follow later.
     CellSoFar {
         /// The run that it belongs to, as it stands.
         header: &'a Header,

@@ -159,9 +159,9 @@ impl Plan {
         if warms_up && n_done < MAX_RUNS * N_PROMPT { n_batch.min(N_PROMPT) } else { n_batch }
     }
 
-    /// The depths in the order of one round: from deep to shallow, beginning at one that the seed chooses. A test
+    /// The depths in the order of one pass: from deep to shallow, beginning at one that the seed chooses. A test
     /// overwrites what deeper depths hold and nothing that a shallower one needs: the whole state is brought back twice a
-    /// round at most.
+    /// pass at most.
     pub(super) fn round(&self, n_depths: usize, round: u32) -> Vec<usize> {
         let mut slots: Vec<usize> = (0..n_depths).rev().collect();
         slots.rotate_left(self.rng(round, 0).next_u64() as usize % n_depths.max(1));
@@ -173,7 +173,7 @@ impl Plan {
         Xoshiro256PlusPlus::seed_from_u64(self.request.seed.rotate_left(17) ^ stream)
     }
 
-    /// The units of a depth in the order of one round, shuffled by the seed.
+    /// The units of a depth in the order of one pass, shuffled by the seed.
     pub(super) fn shuffled<T: Clone>(&self, items: &[T], round: u32, salt: u64) -> Vec<T> {
         let mut rng = self.rng(round, salt);
         let mut items = items.to_vec();

@@ -151,7 +151,7 @@ fn the_fill_warms_prompts_up() {
     // Decodes go on to become faster: prompts settle later.
     let (warmup, n_flagged, _) = warm(1 << 20, Order::Rounds);
     assert_eq!((warmup.settled, n_flagged), (Some(false), 3));
-    // In blocks depth 0 comes first: two prompts of their own.
+    // Per depth, depth 0 comes first: two prompts of their own.
     let (warmup, n_flagged, n_untimed) = warm(0, Order::Blocks);
     assert_eq!((warmup.n_runs, warmup.settled, n_flagged), (4, Some(true), 0));
     assert_eq!(n_untimed, 2 * 4 + 2 * 16 + 128 - 2 * 16);

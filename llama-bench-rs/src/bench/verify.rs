@@ -51,7 +51,7 @@ pub struct VerifiedDepth {
 pub struct Verification {
     /// One entry per depth, ascending.
     pub depths: Vec<VerifiedDepth>,
-    /// In which order the depths were visited: rounds or blocks.
+    /// In which order the depths were visited: interleaved or per depth.
     pub order: Order,
 }
 

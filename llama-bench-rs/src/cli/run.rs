@@ -72,7 +72,7 @@ pub struct RunArgs {
     pub method: MethodArg,
     /// Order of the repetitions
     ///
-    /// Rounds over all cells, blocks per depth, or whichever is cheap.
+    /// rounds: interleaved over all depths. blocks: per depth. auto: interleaved if that is cheap, otherwise per depth.
     #[arg(long, value_enum, default_value = "auto", hide_short_help = true, help_heading = "Statistics")]
     pub order: OrderArg,
     /// Seed of the random tokens and of the order
@@ -117,11 +117,11 @@ impl From<MethodArg> for Method {
 /// The order of repetitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OrderArg {
-    /// Rounds if they are cheap.
+    /// Interleaved if that is cheap, otherwise per depth.
     Auto,
-    /// Over all cells.
+    /// Interleaved: one repetition of each cell at a time, over all depths.
     Rounds,
-    /// Depth by depth.
+    /// Per depth: all repetitions of a depth, then the next depth.
     Blocks,
 }
 

@@ -106,7 +106,7 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
         self.engine.cells.fail_depths(&self.depths[slot..], failure);
     }
 
-    /// Fills to one depth after the other and measures there: in blocks all repetitions, in rounds the first one if that
+    /// Fills to one depth after the other and measures there: per depth all repetitions, interleaved the first one if that
     /// saves a part of the fill. Returns how many depths were reached and held; the others have failed.
     fn go_deeper(&mut self, order: Order) -> usize {
         let n_depths = self.depths.len();
@@ -183,7 +183,7 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
         }
     }
 
-    /// The first round of a depth while the context is filled, if that saves a part of the fill: if one of its prompts can
+    /// The first repetitions of a depth while the context is filled, if that saves a part of the fill: if one of its prompts can
     /// stay in the context and prompts are warm. Returns the tokens in the context then.
     fn run_first_round(&mut self, slot: usize, reused: Option<ReusedPrompt>) -> Option<u32> {
         let reused = reused.filter(|_| self.engine.warmth.prompts.are_warm())?;
@@ -211,7 +211,7 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
         stands_at
     }
 
-    /// The repetitions that are lacking, round by round over the first `n_depths` depths; the context stands at the
+    /// The repetitions that are lacking, interleaved over the first `n_depths` depths; the context stands at the
     /// deepest.
     fn run_rounds(&mut self, n_depths: usize) {
         self.depths.truncate(n_depths);
