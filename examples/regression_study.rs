@@ -189,7 +189,7 @@ fn start_run(args: &Args, slowdown: f64) -> Result<Run, Box<dyn Error>> {
 /// How far runs lie apart, and repetitions within a run; and how the largest baseline does on each test.
 fn spread(args: &Args, runs: &Runs) -> Result<(), Box<dyn Error>> {
     say!(
-        "| test | time | spread of runs, paced | as measured | of their medians | of repetitions | false alarms | \
+        "| test | time | spread of runs, calibrated | as measured | of their medians | of repetitions | false alarms | \
          slowdowns found | where the noise allows it |"
     );
     say!("| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
@@ -204,7 +204,8 @@ fn spread(args: &Args, runs: &Runs) -> Result<(), Box<dyn Error>> {
             "| {} | {:.3?} | {} | {} | {} | {:.2} % | {} | {} | {} |",
             cell.test,
             figures.median(),
-            paced_spread(&runs.equal, i).map_or_else(|| "no pace".into(), |spread| spread.to_string()),
+            calibrated_spread(&runs.equal, i)
+                .map_or_else(|| "no calibration".into(), |spread| spread.to_string()),
             figures.cv().unwrap_or_default(),
             medians.cv().unwrap_or_default(),
             within * 100.0,
@@ -216,10 +217,11 @@ fn spread(args: &Args, runs: &Runs) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// How far the paced figures of the runs lie apart.
-fn paced_spread(runs: &[Run], cell: usize) -> Option<Share> {
-    // A multiple of the control work, as the time it would be if that took a millisecond.
-    let time = |run: &Run| Some(Duration::from_secs_f64(run.cells[cell].paced_run()?.multiple().get() / 1e3));
+/// How far the calibrated figures of the runs lie apart.
+fn calibrated_spread(runs: &[Run], cell: usize) -> Option<Share> {
+    // The multiple of the calibration loop, as a time: that of a loop of one millisecond.
+    let time =
+        |run: &Run| Some(Duration::from_secs_f64(run.cells[cell].calibrated_run()?.multiple().get() / 1e3));
     Samples::new(runs.iter().filter_map(time))?.cv()
 }
 

@@ -41,26 +41,26 @@ fn faster(report: &Report, share: f64) -> Report {
 }
 
 #[test]
-fn runs_with_a_pace_are_adjusted_for_it() {
+fn calibrated_runs_are_compared_relative_to_the_loop() {
     let folder = tempfile::tempdir().unwrap();
     for _ in 0..2 {
-        let saved = run(folder.path(), &["--pace", "--save-baseline", "main", "-o", "json"]);
+        let saved = run(folder.path(), &["--calibrate", "--save-baseline", "main", "-o", "json"]);
         let (out, err) = texts(&saved);
         assert!(saved.status.success(), "{err}");
         let report = report::read_str(&out).unwrap().report;
-        let paces = |cell: &llama_bench_rs::record::Cell| cell.paced_run().is_some();
-        // Where devices are there, the CPU's pace says nothing.
+        let calibrations = |cell: &llama_bench_rs::record::Cell| cell.calibrated_run().is_some();
+        // Work on devices is not calibrated.
         let is_on_cpu = report.runs[0].header.resolved.offloaded_layers.is_none();
-        assert!(report.cells().all(|(_, cell)| paces(cell) == is_on_cpu));
+        assert!(report.cells().all(|(_, cell)| calibrations(cell) == is_on_cpu));
         if !is_on_cpu {
             return;
         }
     }
     let say = |flags: &[&str]| texts(&run(folder.path(), &[flags, &["--tolerance", "10000"]].concat())).0;
-    let adjusted = say(&["--pace", "--baseline", "main"]);
-    assert!(adjusted.contains("the pace of the machine"), "{adjusted}");
+    let adjusted = say(&["--calibrate", "--baseline", "main"]);
+    assert!(adjusted.contains("relative to the calibration loop"), "{adjusted}");
     let mixed = say(&["--baseline", "main"]);
-    assert!(mixed.contains("not all runs know the pace of the machine: pp8, tg2"), "{mixed}");
+    assert!(mixed.contains("not all runs are calibrated: pp8, tg2"), "{mixed}");
 }
 
 #[test]

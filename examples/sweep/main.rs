@@ -137,7 +137,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
         0 => job
             .campaign(runs)
             .cancel(cancel.clone())
-            .take_up(earlier)
+            .resume(earlier)
             .observer(&mut observe)
             .run()
             .map(|done| measured = done.report)
@@ -168,7 +168,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
         lost = lost.or(Some(SOME_FAILED));
     }
     if let Some(status) = interrupt.status() {
-        remarks::tell_how_to_go_on(can_be_resumed, &report);
+        remarks::tell_how_to_resume(can_be_resumed, &report);
         return Ok(status);
     }
     if cancel.is_cancelled() {

@@ -44,14 +44,14 @@ pub struct Output<'a> {
 
 /// A file with results.
 enum ResultFile {
-    /// Can be taken up again.
+    /// Can be resumed.
     Journal(Journal),
     /// In any other format.
     Sink(FileSink),
 }
 
 impl<'a> Output<'a> {
-    /// Opens the file before anything is measured; with `--resume`, one that an earlier sweep left is gone on with.
+    /// Opens the file before anything is measured; `--resume` continues one that an earlier sweep left.
     pub fn open(args: &'a Args) -> Result<Self, String> {
         let streams = [(args.out.format, Stream::Out), (args.out.format_err, Stream::Err)];
         let screens: Vec<_> = streams
@@ -174,7 +174,7 @@ impl<'a> Output<'a> {
         self.whole.runs.extend(report.runs);
     }
 
-    /// Whether an interrupted sweep can go on with the file.
+    /// Whether an interrupted sweep can be resumed from the file.
     pub fn can_be_resumed(&self) -> bool {
         matches!(self.file, Some(ResultFile::Journal(_)))
     }
@@ -239,7 +239,7 @@ fn open_file(args: &Args, path: &Path) -> Result<(ResultFile, Report), String> {
     };
     if format == Format::Jsonl && (is_file || !path.exists()) {
         let opened = if args.resume {
-            Journal::take_up(path)
+            Journal::resume(path)
         } else {
             Journal::create(path).map(|journal| (journal, Report::default()))
         };

@@ -73,7 +73,7 @@ pub fn tell(report: &Report, args: &Args, said: &[String]) {
 }
 
 /// The last line of an interrupted sweep.
-pub fn tell_how_to_go_on(can_be_resumed: bool, report: &Report) {
+pub fn tell_how_to_resume(can_be_resumed: bool, report: &Report) {
     let n_measured = report.cells().filter(|(_, cell)| cell.measured().is_some()).count();
     let done = match (n_measured, report.cells().count()) {
         (_, 0) => String::new(),

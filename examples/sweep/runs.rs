@@ -41,7 +41,7 @@ impl Runs {
             RunsIn::Context => Ok(Self { per_load: n, ..once }),
             RunsIn::Load => Ok(Self { n_loads: n, ..once }),
             RunsIn::Process if args.resume => {
-                Err(bad_usage("--resume goes on with --runs-in context or load, not process"))
+                Err(bad_usage("--resume works with --runs-in context or load, not process"))
             }
             RunsIn::Process => Ok(Self { n_processes: n, ..once }),
         }

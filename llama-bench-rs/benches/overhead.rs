@@ -7,10 +7,10 @@ use std::{hint::black_box, time::Duration};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use llama_bench_rs::{
     bench::{
-        Cancel, Event, Needs, Order, Request,
+        Cancel, Event, MemoryEstimate, Order, Request,
         abilities::Abilities,
+        calibration::CalibrationTime,
         clock::MonotonicClock,
-        pace::PaceTime,
         target::{Keep, Limits, Target, Token},
     },
     record::{
@@ -27,7 +27,7 @@ impl Target for Nothing {
         Abilities::default()
     }
 
-    fn needs(&mut self, _n_ctx: u32) -> Option<Needs> {
+    fn memory_estimate(&mut self, _n_ctx: u32) -> Option<MemoryEstimate> {
         None
     }
 
@@ -49,7 +49,7 @@ impl Target for Nothing {
         Ok(())
     }
 
-    fn pace(&mut self) -> Option<PaceTime> {
+    fn calibrate(&mut self) -> Option<CalibrationTime> {
         None
     }
 

@@ -63,13 +63,13 @@
 //! ```no_run
 //! use llama_bench_rs::{bench::{Campaign, Grid}, llama::ContextParams, report::{self, Format, Journal}};
 //!
-//! let (mut journal, earlier) = Journal::take_up("campaign.jsonl")?;
+//! let (mut journal, earlier) = Journal::resume("campaign.jsonl")?;
 //! let grid = Grid::new(ContextParams::default()).axis([512, 1024, 2048], ContextParams::n_ubatch);
 //! let measured = Campaign::new()
 //!     .models(["a.gguf", "b.gguf"])
 //!     .contexts(grid)
 //!     .tests(|sweep| sweep.prompt(2048).generate(32))
-//!     .take_up(earlier)
+//!     .resume(earlier)
 //!     .observer(&mut journal)
 //!     .run()?;
 //! print!("{}", report::to_string(&measured.report, Format::Markdown)?);

@@ -29,13 +29,16 @@ fn a_sweep_without_its_model_gives_a_failed_run_with_what_is_known() {
     let header = &run.header;
     assert_eq!((header.model.filename.as_str(), header.config.n_gpu_layers), ("no/such.gguf", Some(7)));
     assert!(!header.build.commit.is_empty() && !header.host.devices.is_empty());
-    assert!(of("no/such.gguf").needs().unwrap().is_none() && of("no/such.gguf").notes().unwrap().is_empty());
+    assert!(
+        of("no/such.gguf").memory_estimate().unwrap().is_none()
+            && of("no/such.gguf").notes().unwrap().is_empty()
+    );
     assert!(
         matches!(of("no/such.gguf").verify(), Err(BenchError::Verify(failure)) if failure.kind == "cancelled")
     );
     // The model resumes it once it can be loaded; a model of another file does not.
-    assert!(of("no/such.gguf").take_up(run.clone()).is_ok());
-    assert!(matches!(of("another.gguf").take_up(run), Err(BenchError::OtherRun { .. })));
+    assert!(of("no/such.gguf").resume(run.clone()).is_ok());
+    assert!(matches!(of("another.gguf").resume(run), Err(BenchError::OtherRun { .. })));
 }
 
 #[test]

@@ -190,7 +190,7 @@ fn an_interrupted_run_is_resumed() {
     let mut earlier = read_str(&written).unwrap().report.runs.remove(0);
     assert_eq!(earlier.cells, whole.runs[0].cells);
     earlier.cells.retain(|cell| cell.test.kind.is_embedding());
-    let resumed = sweep(&model).take_up(earlier).unwrap().run().unwrap();
+    let resumed = sweep(&model).resume(earlier).unwrap().run().unwrap();
     let embedded = |report: &Report| report.cell(TestKind::Embd(16), 0).unwrap().clone();
     assert_eq!(embedded(&resumed).measured().unwrap().samples, embedded(&whole).measured().unwrap().samples);
     for (test, failure) in expected("tiny-bert") {

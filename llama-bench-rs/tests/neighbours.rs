@@ -29,14 +29,14 @@ fn samples(report: &Report) -> Vec<&Sample> {
 fn linux_tells_of_every_repetition_and_of_the_memory() {
     let model = tiny("tiny-llama");
     let sweep = Sweep::new(&model).depths([0, 32]).prompt(16).generate(4).repetitions(3).context(params(512));
-    let report = sweep.paced(true).run().unwrap();
+    let report = sweep.calibrated(true).run().unwrap();
     let samples = samples(&report);
     assert_eq!(samples.len(), 12);
     for sample in samples {
         let disturbance = sample.disturbance.expect("Linux tells the time of a thread");
         assert_eq!(disturbance.n_threads, Some(1));
         assert!(disturbance.on_core.is_some_and(|time| !time.is_zero()), "{disturbance:?}");
-        assert!(disturbance.pace_on_core.is_some_and(|time| !time.is_zero()), "{disturbance:?}");
+        assert!(disturbance.calibration_on_core.is_some_and(|time| !time.is_zero()), "{disturbance:?}");
         assert!(sample.time_on_core().is_some_and(|time| time <= sample.elapsed), "{disturbance:?}");
     }
     let placement = report.runs[0].header.placement;

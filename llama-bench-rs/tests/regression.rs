@@ -11,8 +11,8 @@ use llama_bench_rs::{
     record::{Outcome, Report, Run, TestKind},
     report::{self, Format},
     testing::{
-        Floor, Pace, RegressionError, Tolerance, assert_at_least, assert_no_regression, check_at_least,
-        check_no_regression, pg, pp, tg,
+        Calibration, Floor, RegressionError, Tolerance, assert_at_least, assert_no_regression,
+        check_at_least, check_no_regression, pg, pp, tg,
     },
 };
 use report_support::{failed, reference};
@@ -141,67 +141,70 @@ fn a_failed_run_is_a_gap_and_the_others_are_judged() {
 }
 
 /// Runs of a machine that was slower by these shares, each of which knows it.
-fn paced_runs(machine: &[f64], slowdown: f64) -> Report {
+fn calibrated_runs(machine: &[f64], slowdown: f64) -> Report {
     let mut report = runs(machine.len(), slowdown);
     for (run, factor) in report.runs.iter_mut().zip(machine) {
-        run.header.config.pace = Some(1);
+        run.header.config.calibration = Some(1);
         slow_down(&mut run.cells.iter_mut().collect::<Vec<_>>(), 1.0 + factor);
-        set_pace(run, Some(Duration::from_micros(50).mul_f64(1.0 + factor)));
+        set_calibration(run, Some(Duration::from_micros(50).mul_f64(1.0 + factor)));
     }
     report
 }
 
-fn set_pace(run: &mut Run, pace: Option<Duration>) {
+fn set_calibration(run: &mut Run, calibration: Option<Duration>) {
     for cell in &mut run.cells {
         if let Outcome::Measured(measured) = &mut cell.outcome {
-            measured.samples.iter_mut().for_each(|sample| sample.pace = pace);
+            measured.samples.iter_mut().for_each(|sample| sample.calibration = calibration);
         }
     }
 }
 
 #[test]
-fn the_pace_of_the_machine_has_to_say_the_same() {
-    let before = paced_runs(&[0.04, 0.1, 0.06, 0.14, 0.0, 0.1, 0.16, 0.08], 0.0);
-    let outcome = check(&before, &paced_runs(&[0.1, 0.06], 0.0)).unwrap();
+fn a_verdict_needs_the_calibrated_times_to_agree() {
+    let before = calibrated_runs(&[0.04, 0.1, 0.06, 0.14, 0.0, 0.1, 0.16, 0.08], 0.0);
+    let outcome = check(&before, &calibrated_runs(&[0.1, 0.06], 0.0)).unwrap();
     let has_change = |outcome: &llama_bench_rs::testing::Outcome| {
         outcome.cells.iter().any(|cell| matches!(cell.verdict(), Verdict::Regressed | Verdict::Improved))
     };
     assert!(!has_change(&outcome), "{outcome}");
-    // The machine is half as slow again, and so is the control work: nothing got slower.
-    let outcome = check(&before, &paced_runs(&[0.6], 0.0)).unwrap();
+    // The machine is half as slow again, and so is the calibration loop: nothing got slower.
+    let outcome = check(&before, &calibrated_runs(&[0.6], 0.0)).unwrap();
     assert!(outcome.cells.iter().all(|cell| cell.verdict() == Verdict::Inconclusive), "{outcome}");
     let warning = outcome.warning().unwrap();
     assert!(warning.starts_with("warning: neighbours busy: inconclusive whether pp2048, tg32"), "{warning}");
-    // Interrupted control work makes an alarm out of equal times.
-    let mut interrupted = paced_runs(&[0.08], 0.0);
-    set_pace(&mut interrupted.runs[0], Some(Duration::from_micros(40)));
+    // An interrupted calibration loop makes an alarm out of equal times.
+    let mut interrupted = calibrated_runs(&[0.08], 0.0);
+    set_calibration(&mut interrupted.runs[0], Some(Duration::from_micros(40)));
     let outcome = check(&before, &interrupted).unwrap();
     assert!(!has_change(&outcome), "{outcome}");
     // Both say it.
     let error =
-        check(&paced_runs(&[0.0, 0.01, 0.0, 0.01, 0.0], 0.0), &paced_runs(&[0.0, 0.01], 0.1)).unwrap_err();
+        check(&calibrated_runs(&[0.0, 0.01, 0.0, 0.01, 0.0], 0.0), &calibrated_runs(&[0.0, 0.01], 0.1))
+            .unwrap_err();
     let RegressionError::Regressed(outcome) = &error else { panic!("{error:?}") };
     for cell in &outcome.cells {
         assert_eq!(cell.verdict(), Verdict::Regressed);
-        let Pace::Adjusted(adjustment) = cell.judged.pace else { panic!("{:?}", cell.judged.pace) };
+        let Calibration::Adjusted(adjustment) = cell.judged.calibration else {
+            panic!("{:?}", cell.judged.calibration)
+        };
         assert!(adjustment.speedup.get() < 0.93 && cell.judged.speedup.get() < 0.93, "{adjustment:?}");
     }
     insta::assert_snapshot!(error);
 }
 
 #[test]
-fn runs_that_do_not_all_know_their_pace_are_compared_as_measured() {
+fn runs_that_are_not_all_calibrated_are_compared_as_measured() {
     let as_measured = check(&runs(5, 0.0), &runs(1, 0.0)).unwrap();
-    assert!(as_measured.cells.iter().all(|cell| cell.judged.pace == Pace::Unknown));
+    assert!(as_measured.cells.iter().all(|cell| cell.judged.calibration == Calibration::Unknown));
     let another_work = |mut report: Report| {
-        report.runs[0].header.config.pace = Some(2);
+        report.runs[0].header.config.calibration = Some(2);
         report
     };
     let without_one = |mut report: Report| {
-        set_pace(&mut report.runs[2], None);
+        set_calibration(&mut report.runs[2], None);
         report
     };
-    let (before, now) = (paced_runs(&[0.0; 5], 0.0), paced_runs(&[0.0], 0.0));
+    let (before, now) = (calibrated_runs(&[0.0; 5], 0.0), calibrated_runs(&[0.0], 0.0));
     for (before, now) in [
         (runs(5, 0.0), now.clone()),
         (before.clone(), runs(1, 0.0)),
@@ -210,9 +213,12 @@ fn runs_that_do_not_all_know_their_pace_are_compared_as_measured() {
     ] {
         let outcome = check(&before, &now).unwrap();
         for (cell, expected) in outcome.cells.iter().zip(&as_measured.cells) {
-            assert_eq!((cell.judged.pace, cell.judged.speedup), (Pace::Mixed, expected.judged.speedup));
+            assert_eq!(
+                (cell.judged.calibration, cell.judged.speedup),
+                (Calibration::Mixed, expected.judged.speedup)
+            );
         }
-        let told = "as measured, since not all runs know the pace of the machine: pp2048, tg32";
+        let told = "as measured, since not all runs are calibrated: pp2048, tg32";
         assert!(outcome.to_string().contains(told), "{outcome}");
     }
 }

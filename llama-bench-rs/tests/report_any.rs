@@ -28,8 +28,8 @@ fn time() -> impl Strategy<Value = Duration> {
 }
 
 fn sample() -> impl Strategy<Value = Sample> {
-    (time(), vec(time(), 0..5), time(), option::of(time())).prop_map(|(elapsed, steps, at, pace)| {
-        with!(Sample { elapsed, steps, at: Some(at), pace, disturbance: None })
+    (time(), vec(time(), 0..5), time(), option::of(time())).prop_map(|(elapsed, steps, at, calibration)| {
+        with!(Sample { elapsed, steps, at: Some(at), calibration, disturbance: None })
     })
 }
 

@@ -23,7 +23,7 @@ fn with(percent: impl Fn(usize, usize) -> f64) -> Report {
                 elapsed: mean.mul_f64(1.0 + percent(i_cell, i) / 100.0),
                 steps: Vec::new(),
                 at: Some(Duration::from_secs(i as u64)),
-                pace: None,
+                calibration: None,
                 disturbance: None,
             })
         };

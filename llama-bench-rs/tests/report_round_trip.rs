@@ -150,7 +150,7 @@ fn header() -> impl Strategy<Value = Header> {
                 warmup: next(flags),
                 method,
                 order: next(flags).map(|rounds| if rounds { Order::Rounds } else { Order::Auto }),
-                pace: next(n),
+                calibration: next(n),
                 // The table of parameters has a test for each.
                 ..Config::default()
             }),
@@ -190,8 +190,8 @@ fn header() -> impl Strategy<Value = Header> {
 
 fn sample() -> impl Strategy<Value = Sample> {
     let times = (duration(), vec(duration(), 0..4), duration(), option::of(duration()));
-    (times, option::of(disturbance())).prop_map(|((elapsed, steps, at, pace), disturbance)| {
-        with!(Sample { elapsed, steps, at: Some(at), pace, disturbance })
+    (times, option::of(disturbance())).prop_map(|((elapsed, steps, at, calibration), disturbance)| {
+        with!(Sample { elapsed, steps, at: Some(at), calibration, disturbance })
     })
 }
 
@@ -207,7 +207,7 @@ fn disturbance() -> impl Strategy<Value = Disturbance> {
                 stolen: times[2],
                 pressure: times[3],
                 n_instructions: counts[1],
-                pace_on_core: times[4],
+                calibration_on_core: times[4],
             })
         },
     )

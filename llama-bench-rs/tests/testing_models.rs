@@ -91,23 +91,30 @@ fn a_quick_sweep_has_every_cell() {
 }
 
 #[test]
-fn a_quick_sweep_is_paced_on_one_thread_unless_told_otherwise() {
+fn a_quick_sweep_is_calibrated_on_one_thread_unless_told_otherwise() {
     let model = testing::tiny_model().unwrap();
     let quick = || testing::quick_sweep(&model).prompt(8).generate(2).depths([0]).repetitions(2);
-    let paces = |report: &Report| -> Vec<Option<Duration>> {
+    let calibrations = |report: &Report| -> Vec<Option<Duration>> {
         let cells = report.cells().filter_map(|(_, cell)| cell.measured());
-        cells.flat_map(|measured| &measured.samples).map(|sample| sample.pace).collect()
+        cells.flat_map(|measured| &measured.samples).map(|sample| sample.calibration).collect()
     };
-    // Where devices are there, the CPU's pace says nothing.
+    // Work on devices is not calibrated.
     let is_on_cpu = model.offloaded_layers().is_none();
     let report = quick().run().unwrap();
     let config = &report.runs[0].header.config;
-    assert_eq!((config.n_threads, config.n_threads_batch, config.pace), (Some(1), Some(1), Some(1)));
-    assert_eq!(paces(&report).len(), 4);
-    assert!(paces(&report).iter().all(|pace| pace.is_some_and(|pace| !pace.is_zero()) == is_on_cpu));
-    let plain = quick().paced(false).context(params().n_threads(2)).run().unwrap();
-    assert_eq!((plain.runs[0].header.config.n_threads, plain.runs[0].header.config.pace), (Some(2), None));
-    assert_eq!(paces(&plain), [None; 4]);
+    assert_eq!((config.n_threads, config.n_threads_batch, config.calibration), (Some(1), Some(1), Some(1)));
+    assert_eq!(calibrations(&report).len(), 4);
+    assert!(
+        calibrations(&report)
+            .iter()
+            .all(|calibration| calibration.is_some_and(|calibration| !calibration.is_zero()) == is_on_cpu)
+    );
+    let plain = quick().calibrated(false).context(params().n_threads(2)).run().unwrap();
+    assert_eq!(
+        (plain.runs[0].header.config.n_threads, plain.runs[0].header.config.calibration),
+        (Some(2), None)
+    );
+    assert_eq!(calibrations(&plain), [None; 4]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{pace::PACE_VERSION, plan::Request};
+use super::{calibration::CALIBRATION_VERSION, plan::Request};
 use crate::{
     llama::{Backend, ContextParams, Device, FlashAttn, LlamaError, Model, ModelParams, Rope, build_info},
     record::{
@@ -297,7 +297,7 @@ mod tests {
             seed: 99 => Recorded,
             method: Method::FreshContext => Keyed,
             order: Order::Auto => Keyed,
-            paced: true => Recorded,
+            calibrated: true => Recorded,
             work: false => Elsewhere,
             repeat_percent: 7 => Elsewhere,
             exclusive: true => Elsewhere,

@@ -54,7 +54,7 @@ pub enum BenchError {
     },
     /// The run to resume is of something else.
     #[error(
-        "the earlier run is of another configuration and cannot be taken up: {}; measure into another file",
+        "the earlier run is of another configuration and cannot be resumed: {}; measure into another file",
         differences.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     )]
     OtherRun {

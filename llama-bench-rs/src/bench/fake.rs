@@ -5,9 +5,9 @@ use std::{cell::Cell, collections::HashMap, rc::Rc, time::Duration};
 
 use super::{
     abilities::{Abilities, Memory},
+    calibration::CalibrationTime,
     clock::Clock,
-    needs::Needs,
-    pace::PaceTime,
+    memory_estimate::MemoryEstimate,
     target::{Keep, Limits, Target, Token},
 };
 use crate::record::{self, Disturbance, Failure, GpuConditions, Placement, Resolved, Rewind, work::WorkKind};
@@ -86,8 +86,8 @@ pub(super) struct FakeTarget {
     pub(super) broken_work: bool,
     /// What it was asked for the work of.
     pub(super) looked_at: Vec<(WorkKind, u32)>,
-    /// What its pace is, if it has one: each time a microsecond more than the last.
-    pub(super) pace: Option<PaceTime>,
+    /// Time of its calibration loop, if it has one: each time a microsecond more than the last.
+    pub(super) calibration: Option<CalibrationTime>,
     /// How long its thread waits for a core in a region of so many tokens at once at such a depth, if that is told.
     pub(super) wait: Option<Wait>,
     pub(super) waited: Option<Duration>,
@@ -127,7 +127,7 @@ impl Target for FakeTarget {
         Ok(Resolved { n_ctx: Some(n_ctx), ..Resolved::default() })
     }
 
-    fn needs(&mut self, _n_ctx: u32) -> Option<Needs> {
+    fn memory_estimate(&mut self, _n_ctx: u32) -> Option<MemoryEstimate> {
         None
     }
 
@@ -209,11 +209,11 @@ impl Target for FakeTarget {
         Ok(())
     }
 
-    fn pace(&mut self) -> Option<PaceTime> {
-        if let Some(pace) = &mut self.pace {
-            pace.elapsed += Duration::from_micros(1);
+    fn calibrate(&mut self) -> Option<CalibrationTime> {
+        if let Some(calibration) = &mut self.calibration {
+            calibration.elapsed += Duration::from_micros(1);
         }
-        self.pace
+        self.calibration
     }
 
     fn work(&mut self, kind: WorkKind, n_tokens: u32) -> Result<Option<record::Work>, Failure> {

@@ -172,7 +172,7 @@ fn a_run_that_is_taken_up_refuses_the_same_again() {
     let (cancel, mut silent) = (Cancel::new(), |_: &Event<'_>| {});
     let mut engine =
         super::engine::Engine::new(&mut target, &clock, &plan, first.header.clone(), &mut silent, &cancel);
-    engine.take_up(&first);
+    engine.resume(&first);
     let second = engine.run();
     assert_eq!(outcomes(&second), outcomes(&first));
     assert!(target.calls.is_empty(), "nothing is measured again");

@@ -1,4 +1,4 @@
-//! Sweeps that stop by a rule and that take up an earlier one, on fake targets.
+//! Sweeps that stop by a rule and that resume an earlier one, on fake targets.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn run(plan: &Plan, target: &mut FakeTarget, earlier: Option<&Run>) -> Run {
     let (mut silent, cancel) = (|_: &Event<'_>| {}, Cancel::new());
     let mut engine = Engine::new(target, &clock, plan, Header::default(), &mut silent, &cancel);
     if let Some(earlier) = earlier {
-        engine.take_up(earlier);
+        engine.resume(earlier);
     }
     engine.run()
 }
@@ -55,18 +55,18 @@ fn a_sweep_that_was_cut_short_gets_the_repetitions_that_it_lacks() {
             assert!(n_before <= n_begun && n_before + 1 >= n_begun, "{method:?} {order:?} {n_begun}");
 
             let mut again = FakeTarget { holds_whole: true, ..FakeTarget::default() };
-            let taken_up = run(&plan, &mut again, Some(&part));
-            assert_eq!(n_samples(&taken_up), [3; 6], "{method:?} {order:?} {n_begun}");
+            let resumed = run(&plan, &mut again, Some(&part));
+            assert_eq!(n_samples(&resumed), [3; 6], "{method:?} {order:?} {n_begun}");
             // The very repetitions of an unbroken run, no more and no fewer.
             let times = |run: &Run| -> Vec<Duration> {
                 let samples = run.cells.iter().flat_map(|cell| &cell.measured().unwrap().samples);
                 samples.map(|sample| sample.elapsed).collect()
             };
-            assert_eq!(times(&taken_up), times(&whole));
-            assert_eq!(taken_up.header.timing.started_at, part.header.timing.started_at);
-            assert!(taken_up.header.timing.wall > part.header.timing.wall);
+            assert_eq!(times(&resumed), times(&whole));
+            assert_eq!(resumed.header.timing.started_at, part.header.timing.started_at);
+            assert!(resumed.header.timing.wall > part.header.timing.wall);
             let starts: Vec<Option<Duration>> =
-                taken_up.cells[5].measured().unwrap().samples.iter().map(|sample| sample.at).collect();
+                resumed.cells[5].measured().unwrap().samples.iter().map(|sample| sample.at).collect();
             assert!(starts.is_sorted(), "{starts:?}");
         }
     }

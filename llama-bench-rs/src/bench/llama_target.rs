@@ -4,13 +4,12 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{
     abilities::{Abilities, Memory, Reason},
+    calibration::{CalibrationLoop, CalibrationTime},
     delay::Delay,
     describe,
     disturbance::Watch,
-    monitor,
-    needs::{Needs, has_partial_state},
-    pace::{Control, PaceTime},
-    placement,
+    memory_estimate::{MemoryEstimate, has_partial_state},
+    monitor, placement,
     target::{Keep, Limits, Target, Token},
 };
 use crate::{
@@ -36,7 +35,7 @@ pub struct LlamaTarget {
     /// Largest context that was found to fit.
     n_ctx_fits: u32,
     /// Made when it is first needed.
-    control: Option<Control>,
+    calibration_loop: Option<CalibrationLoop>,
     watch: Watch,
     /// Only if the work is slowed on purpose.
     delay: Option<Delay>,
@@ -74,7 +73,7 @@ impl LlamaTarget {
             n_intact: 0,
             text: Text::Nothing,
             n_ctx_fits: 0,
-            control: None,
+            calibration_loop: None,
             watch: Watch::default(),
             delay: None,
         }
@@ -153,15 +152,15 @@ impl Target for LlamaTarget {
         self.context = None;
     }
 
-    fn needs(&mut self, n_ctx: u32) -> Option<Needs> {
+    fn memory_estimate(&mut self, n_ctx: u32) -> Option<MemoryEstimate> {
         if n_ctx <= self.n_ctx_fits {
             return None;
         }
-        let needs = Needs::of_context(&self.model, &self.params, n_ctx)?;
-        if needs.check().is_ok() {
+        let estimate = MemoryEstimate::of_context(&self.model, &self.params, n_ctx)?;
+        if estimate.check().is_ok() {
             self.n_ctx_fits = n_ctx;
         }
-        Some(needs)
+        Some(estimate)
     }
 
     fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure> {
@@ -299,8 +298,8 @@ impl Target for LlamaTarget {
         Ok(self.context()?.state_restore_bytes(state, SEQ, StateFlags::empty())?)
     }
 
-    fn pace(&mut self) -> Option<PaceTime> {
-        self.is_on_cpu_alone().then(|| self.control.get_or_insert_default().pace())
+    fn calibrate(&mut self) -> Option<CalibrationTime> {
+        self.is_on_cpu_alone().then(|| self.calibration_loop.get_or_insert_default().time())
     }
 
     fn watch(&mut self, n_tokens: u32) {

@@ -147,9 +147,9 @@ fn runs_are_made_in_fresh_contexts() {
 
     // What an earlier run measured is not a second run.
     let earlier = report.runs[0].clone();
-    let taken_up = small(Sweep::new(&model)).runs(2).take_up(earlier.clone()).unwrap().run().unwrap();
-    assert_eq!(taken_up.runs[0].cells, earlier.cells);
-    assert_ne!(taken_up.runs[1].cells, earlier.cells);
+    let resumed = small(Sweep::new(&model)).runs(2).resume(earlier.clone()).unwrap().run().unwrap();
+    assert_eq!(resumed.runs[0].cells, earlier.cells);
+    assert_ne!(resumed.runs[1].cells, earlier.cells);
 
     let in_turn = interleave(vec![small(Sweep::new(&model)).runs(2), small(Sweep::new(&model))]).unwrap();
     assert_eq!(in_turn.runs.len(), 3);

@@ -20,6 +20,8 @@
 
 #[doc(hidden)]
 pub mod abilities;
+#[doc(hidden)]
+pub mod calibration;
 mod campaign;
 #[doc(hidden)]
 pub mod clock;
@@ -41,17 +43,15 @@ mod lanes_tests;
 mod llama_target;
 mod loads;
 pub(crate) mod lock;
+mod memory_estimate;
 #[cfg(feature = "nvml")]
 mod monitor;
 #[cfg(not(feature = "nvml"))]
 #[path = "monitor_off.rs"]
 mod monitor;
-mod needs;
 mod notes;
 #[doc(hidden)]
 pub mod observe;
-#[doc(hidden)]
-pub mod pace;
 mod page_cache;
 #[cfg(test)]
 mod pause_tests;
@@ -93,7 +93,7 @@ pub use llama_target::LlamaTarget;
 #[doc(hidden)]
 pub use loads::{Loaded, Loads};
 #[doc(hidden)]
-pub use needs::{DeviceNeeds, Needs};
+pub use memory_estimate::{DeviceEstimate, MemoryEstimate};
 #[doc(hidden)]
 pub use notes::Note;
 #[doc(hidden)]

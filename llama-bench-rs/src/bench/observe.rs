@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use super::{campaign::Configuration, lock::tell_on_stderr, needs::Needs, notes::Note, plan::Plan};
+use super::{
+    campaign::Configuration, lock::tell_on_stderr, memory_estimate::MemoryEstimate, notes::Note, plan::Plan,
+};
 use crate::{
     record::{Cell, CurvePoint, Failure, Header, Method, Test},
     stats::StoppingRule,
@@ -65,8 +67,8 @@ pub enum Event<'a> {
         /// How depths are reached.
         method: Method,
     },
-    /// What the next context will take, by device, and how much is free.
-    Needs(&'a Needs),
+    /// Estimated memory of the next context by device, and how much is free.
+    MemoryEstimate(&'a MemoryEstimate),
     /// A context for `n_ctx` tokens is being made.
     Opening {
         /// Tokens that it will hold.
@@ -94,7 +96,7 @@ pub enum Event<'a> {
         /// What the latest repetition took; `None` before the first.
         last: Option<Duration>,
     },
-    /// A repetition of a cell is over, and others will follow in later rounds.
+    /// A repetition of a cell is over, and more of the cell follow later.
     CellSoFar {
         /// The run that it belongs to, as it stands.
         header: &'a Header,

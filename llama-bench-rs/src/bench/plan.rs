@@ -53,9 +53,9 @@ pub struct Depth {
     pub units: Vec<Unit>,
 }
 
-/// A repetition of a prompt that the fill goes on from.
+/// A repetition of a prompt that stays in the context as part of the fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Carried {
+pub(super) struct ReusedPrompt {
     pub(super) unit: Unit,
     pub(super) cell: usize,
     pub(super) n_tokens: u32,
@@ -129,7 +129,7 @@ impl Plan {
     }
 
     /// Tokens decoded to reach the depths: the deepest once when rewinding, llama-bench's sum of fills otherwise. At
-    /// most: a repetition of a prompt that the fill goes on from is not decoded again.
+    /// most: a reused prompt is not decoded again.
     pub fn n_fill_tokens(&self) -> u64 {
         match self.request.method {
             Method::Rewind => self.depths.last().map_or(0, |d| u64::from(d.n_depth)),
@@ -139,17 +139,17 @@ impl Plan {
 
     /// The prompt whose last repetition at a depth can stay in the context as the beginning of the fill to the next:
     /// the longest that does not reach past it.
-    pub(super) fn carried(&self, depth: &Depth, next: &Depth) -> Option<Carried> {
+    pub(super) fn reused_prompt(&self, depth: &Depth, next: &Depth) -> Option<ReusedPrompt> {
         let gap = next.n_depth - depth.n_depth;
         let prompt = |&unit: &Unit| match unit {
             Unit::Single(cell) => match self.cells[cell].kind {
-                TestKind::Pp(n_tokens) => Some(Carried { unit, cell, n_tokens }),
+                TestKind::Pp(n_tokens) => Some(ReusedPrompt { unit, cell, n_tokens }),
                 TestKind::Tg(_) | TestKind::Embd(_) => None,
             },
             Unit::Pair { .. } => None,
         };
-        let fitting = depth.units.iter().filter_map(prompt).filter(|carried| carried.n_tokens <= gap);
-        fitting.max_by_key(|carried| carried.n_tokens)
+        let fitting = depth.units.iter().filter_map(prompt).filter(|reused| reused.n_tokens <= gap);
+        fitting.max_by_key(|reused| reused.n_tokens)
     }
 
     /// Tokens of the next chunk of the fill when `n_done` are in the context: as many as one decode takes, but few at
@@ -159,9 +159,9 @@ impl Plan {
         if warms_up && n_done < MAX_RUNS * N_PROMPT { n_batch.min(N_PROMPT) } else { n_batch }
     }
 
-    /// The depths in the order of one round: from deep to shallow, beginning at one that the seed chooses. A test
+    /// The depths in the order of one pass: from deep to shallow, beginning at one that the seed chooses. A test
     /// overwrites what deeper depths hold and nothing that a shallower one needs: the whole state is brought back twice a
-    /// round at most.
+    /// pass at most.
     pub(super) fn round(&self, n_depths: usize, round: u32) -> Vec<usize> {
         let mut slots: Vec<usize> = (0..n_depths).rev().collect();
         slots.rotate_left(self.rng(round, 0).next_u64() as usize % n_depths.max(1));
@@ -173,7 +173,7 @@ impl Plan {
         Xoshiro256PlusPlus::seed_from_u64(self.request.seed.rotate_left(17) ^ stream)
     }
 
-    /// The units of a depth in the order of one round, shuffled by the seed.
+    /// The units of a depth in the order of one pass, shuffled by the seed.
     pub(super) fn shuffled<T: Clone>(&self, items: &[T], round: u32, salt: u64) -> Vec<T> {
         let mut rng = self.rng(round, salt);
         let mut items = items.to_vec();
@@ -226,7 +226,7 @@ pub(super) mod tests {
             seed: 1,
             method: Method::Rewind,
             order: Order::Blocks,
-            paced: false,
+            calibrated: false,
             work: true,
             delay: Duration::ZERO,
             repeat_percent: 50,
@@ -304,14 +304,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_longest_prompt_that_fits_between_two_depths_is_carried() {
+    fn the_longest_prompt_that_fits_between_two_depths_is_reused() {
         let prompts = vec![8, 32, 33, 64];
         let plan = Request { prompts, ..request() }.plan().unwrap();
         let [at_0, at_32, at_64] = &plan.depths[..] else { panic!("three depths") };
-        assert_eq!(plan.carried(at_0, at_32).map(|carried| carried.n_tokens), Some(32));
-        assert_eq!(plan.carried(at_0, at_64).map(|carried| carried.n_tokens), Some(64));
+        assert_eq!(plan.reused_prompt(at_0, at_32).map(|reused| reused.n_tokens), Some(32));
+        assert_eq!(plan.reused_prompt(at_0, at_64).map(|reused| reused.n_tokens), Some(64));
         let plan = Request { prompts: vec![33], ..request() }.plan().unwrap();
-        assert_eq!(plan.carried(&plan.depths[0], &plan.depths[1]), None);
+        assert_eq!(plan.reused_prompt(&plan.depths[0], &plan.depths[1]), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{BenchError, Needs, Plan, Sweep};
+use super::{BenchError, MemoryEstimate, Plan, Sweep};
 use crate::record::{Failure, Test};
 
 /// What a sweep will run and what that takes. Its `Display` has a line for each fact.
@@ -19,8 +19,8 @@ pub struct Preview {
     pub n_timed_tokens: u64,
     /// Whether a stopping rule may end the repetitions sooner.
     pub is_at_most: bool,
-    /// Memory that the context takes; `None` if it is not known or nothing can be run.
-    pub needs: Option<Needs>,
+    /// Estimated memory of the context; `None` if it is not known or nothing can be run.
+    pub memory_estimate: Option<MemoryEstimate>,
 }
 
 impl Sweep<'_> {
@@ -38,29 +38,29 @@ impl Sweep<'_> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn preview(&self) -> Result<Preview, BenchError> {
-        Ok(Preview::of(&self.possible()?, self.unsupported()?, self.needs()?))
+        Ok(Preview::of(&self.possible()?, self.unsupported()?, self.memory_estimate()?))
     }
 }
 
 impl Preview {
     /// Of the part of a plan that can be run, and the tests that cannot.
-    fn of(possible: &Plan, refused: Vec<(Test, Failure)>, needs: Option<Needs>) -> Self {
+    fn of(possible: &Plan, refused: Vec<(Test, Failure)>, memory_estimate: Option<MemoryEstimate>) -> Self {
         Self {
             n_cells: possible.cells.len(),
             refused,
             n_fill_tokens: possible.n_fill_tokens(),
             n_timed_tokens: possible.n_timed_tokens(),
             is_at_most: possible.request.stopping.is_some(),
-            needs,
+            memory_estimate,
         }
     }
 
     /// Refuses a context that does not fit into the memory that is free.
     ///
     /// # Errors
-    /// As [`Needs::check`].
+    /// As [`MemoryEstimate::check`].
     pub fn check(&self) -> Result<(), Failure> {
-        self.needs.as_ref().map_or(Ok(()), Needs::check)
+        self.memory_estimate.as_ref().map_or(Ok(()), MemoryEstimate::check)
     }
 }
 
@@ -72,8 +72,8 @@ impl fmt::Display for Preview {
         let at_most = if self.is_at_most { " at most" } else { "" };
         writeln!(f, "tokens to fill: {}", self.n_fill_tokens)?;
         write!(f, "tokens to time: {}{at_most}", self.n_timed_tokens)?;
-        match &self.needs {
-            Some(needs) => write!(f, "\n{needs}")?,
+        match &self.memory_estimate {
+            Some(estimate) => write!(f, "\n{estimate}")?,
             None if self.n_cells > 0 => f.write_str("\nmemory: llama.cpp does not tell")?,
             None => {}
         }
@@ -85,21 +85,21 @@ impl fmt::Display for Preview {
 mod tests {
     use super::*;
     use crate::{
-        bench::{DeviceNeeds, Request, plan::tests::request},
+        bench::{DeviceEstimate, Request, plan::tests::request},
         record::TestKind,
         stats::StoppingRule,
     };
 
-    fn needs(free_bytes: u64) -> Needs {
+    fn estimate(free_bytes: u64) -> MemoryEstimate {
         let device =
-            DeviceNeeds { context_bytes: 3 << 20, free_bytes: Some(free_bytes), ..Default::default() };
-        Needs { n_ctx: 256, devices: [("CPU".to_owned(), device)].into() }
+            DeviceEstimate { context_bytes: 3 << 20, free_bytes: Some(free_bytes), ..Default::default() };
+        MemoryEstimate { n_ctx: 256, devices: [("CPU".to_owned(), device)].into() }
     }
 
     #[test]
     fn every_fact_has_a_line() {
         let plan = request().plan().unwrap();
-        let told = Preview::of(&plan, Vec::new(), Some(needs(9 << 20))).to_string();
+        let told = Preview::of(&plan, Vec::new(), Some(estimate(9 << 20))).to_string();
         let expected = "tokens to fill: 64\ntokens to time: 108\ncontext: 256 tokens\n\
             CPU: 3.00 MiB for the tokens, 0.00 KiB to compute, 9.00 MiB free";
         assert_eq!(told, expected);
@@ -128,7 +128,7 @@ mod tests {
         assert!(told.ends_with("tokens to fill: 0\ntokens to time: 0"), "{told}");
 
         let some =
-            Preview::of(&plan.without(|test| test.kind == TestKind::Tg(4)), Vec::new(), Some(needs(1)));
+            Preview::of(&plan.without(|test| test.kind == TestKind::Tg(4)), Vec::new(), Some(estimate(1)));
         assert_eq!(some.check().unwrap_err().kind, "out_of_memory");
         assert!(some.to_string().contains("\ndoes not fit: a context of 256 tokens takes"), "{some}");
     }

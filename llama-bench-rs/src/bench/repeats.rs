@@ -151,7 +151,7 @@ mod tests {
         let clock = target.clock.clone();
         let (mut silent, cancel) = (|_: &Event<'_>| {}, Cancel::new());
         let mut engine = Engine::new(&mut target, &clock, &plan, Header::default(), &mut silent, &cancel);
-        engine.take_up(&part);
+        engine.resume(&part);
         let whole = engine.run();
         let (n_samples, _, n_set_aside) = counts(&whole.cells[0]);
         assert_eq!((n_samples, n_set_aside), (4, 2), "one more, not two");

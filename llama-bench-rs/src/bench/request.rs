@@ -40,8 +40,8 @@ pub struct Request {
     pub method: Method,
     /// Order of repetitions.
     pub order: Order,
-    /// Whether the pace of the machine is taken before each repetition.
-    pub paced: bool,
+    /// Whether the calibration loop is timed before each repetition.
+    pub calibrated: bool,
     /// Whether the graphs that are computed are recorded.
     pub work: bool,
     /// Pause before each test.
@@ -67,7 +67,7 @@ impl Default for Request {
             seed: 42,
             method: Method::default(),
             order: Order::default(),
-            paced: false,
+            calibrated: false,
             work: true,
             delay: Duration::ZERO,
             repeat_percent: 50,

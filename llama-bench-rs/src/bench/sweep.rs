@@ -6,8 +6,8 @@ mod trial;
 use std::{path::Path, time::Duration};
 
 use super::{
-    Cancel, Needs, Note, Observer, Order, Plan, Request, Verification, error::BenchError, failed::NotLoaded,
-    llama_target::LlamaTarget, lock::Turn, observe::Silent, target::Target as _,
+    Cancel, MemoryEstimate, Note, Observer, Order, Plan, Request, Verification, error::BenchError,
+    failed::NotLoaded, llama_target::LlamaTarget, lock::Turn, observe::Silent, target::Target as _,
 };
 use crate::{
     llama::{Backend, ContextParams, Model, ModelParams},
@@ -158,12 +158,13 @@ impl<'a> Sweep<'a> {
     }
 
     /// Sets whether a fixed calibration loop is timed before each repetition
-    /// ([`Sample::pace`](crate::record::Sample::pace)); runs can then be compared although the machine was faster in one
-    /// than in the other. Only for models that run on the CPU alone. Off by default: the loop takes a third of a
-    /// millisecond and leaves its own data in the caches.
+    /// ([`Sample::calibration`](crate::record::Sample::calibration)).
+    ///
+    /// Times are then compared relative to it, which takes changes of the machine's speed out. Only for models that run
+    /// on the CPU alone. Off by default: the loop takes a third of a millisecond and leaves its own data in the caches.
     #[must_use]
-    pub fn paced(mut self, paced: bool) -> Self {
-        self.request.paced = paced;
+    pub fn calibrated(mut self, calibrated: bool) -> Self {
+        self.request.calibrated = calibrated;
         self
     }
 
@@ -220,7 +221,7 @@ impl<'a> Sweep<'a> {
     ///
     /// # Errors
     /// The run is of another configuration, model, machine or build; the error names what differs.
-    pub fn take_up(mut self, earlier: Run) -> Result<Self, BenchError> {
+    pub fn resume(mut self, earlier: Run) -> Result<Self, BenchError> {
         let header = self.header()?;
         let mut theirs = earlier.header.clone();
         if matches!(self.subject, Subject::NotLoaded(_)) || !earlier.has_figures() {
@@ -255,13 +256,13 @@ impl<'a> Sweep<'a> {
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub fn needs(&self) -> Result<Option<Needs>, BenchError> {
+    pub fn memory_estimate(&self) -> Result<Option<MemoryEstimate>, BenchError> {
         let plan = self.possible()?;
         let Subject::Model(model) = self.subject else { return Ok(None) };
         if plan.cells.is_empty() {
             return Ok(None);
         }
-        Ok(Needs::of(model, &self.context, plan.n_ctx(&plan.depths)))
+        Ok(MemoryEstimate::of(model, &self.context, plan.n_ctx(&plan.depths)))
     }
 
     /// Parameters that llama.cpp accepts although they have no effect, or another effect, for this model on this machine;

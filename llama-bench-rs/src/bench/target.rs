@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{abilities::Abilities, needs::Needs, pace::PaceTime};
+use super::{abilities::Abilities, calibration::CalibrationTime, memory_estimate::MemoryEstimate};
 use crate::record::{Disturbance, Failure, GpuConditions, Placement, Resolved, Rewind, Work, work::WorkKind};
 
 /// Token id, as in llama.cpp.
@@ -22,7 +22,7 @@ pub trait Target {
 
     /// What a context with room for `n_ctx` tokens would take; `None` if that is not known, or was looked at before and
     /// found to fit.
-    fn needs(&mut self, n_ctx: u32) -> Option<Needs>;
+    fn memory_estimate(&mut self, n_ctx: u32) -> Option<MemoryEstimate>;
 
     /// Opens a context with room for `n_ctx` tokens in place of any that is open, empty.
     ///
@@ -108,9 +108,8 @@ pub trait Target {
     /// The state was refused; the target must then be cleared.
     fn load(&mut self, state: &[u8]) -> Result<(), Failure>;
 
-    /// What a piece of work that is always the same takes on the machine just now; `None` if that says nothing of this
-    /// target's own work.
-    fn pace(&mut self) -> Option<PaceTime>;
+    /// Times the calibration loop now; `None` if that says nothing about this target's own work.
+    fn calibrate(&mut self) -> Option<CalibrationTime>;
 
     /// Begins to watch what other programs take from the threads that will decode `n_tokens` at once. Called right before
     /// a timed region.

@@ -35,9 +35,9 @@ fn every_repetition_starts_from_the_same_filled_context() {
                 prompts.clone().all(|c| c.before == before),
                 "{order:?}: the context at {n_depth} differs"
             );
-            // One of them stays in the context: the fill goes on from it.
-            let n_carried = prompts.filter(|c| fill[n_depth..].starts_with(&c.tokens)).count();
-            assert_eq!(n_carried, usize::from(n_depth < 96), "{order:?}: {n_depth}");
+            // One of them stays in the context and is reused.
+            let n_reused = prompts.filter(|c| fill[n_depth..].starts_with(&c.tokens)).count();
+            assert_eq!(n_reused, usize::from(n_depth < 96), "{order:?}: {n_depth}");
         }
         let rewinds = run.cells.iter().map(|c| c.measured().unwrap().rewind);
         assert!(rewinds.eq([Some(Rewind::Remove); 6]));
@@ -54,8 +54,8 @@ fn depths_cost_one_fill_whatever_their_number() {
         // One live generation per depth past 0 stands beside the repetitions.
         let n_live = 4 * run.cells.iter().filter(|c| c.measured().unwrap().live.is_some()).count() as u64;
         // A prompt of every depth but the last is a part of the fill as well.
-        let n_carried = 8 * (plan.depths.len() as u64 - 1);
-        (decoded(&target), plan.n_fill_tokens() - n_carried + plan.n_timed_tokens() + n_live)
+        let n_reused = 8 * (plan.depths.len() as u64 - 1);
+        (decoded(&target), plan.n_fill_tokens() - n_reused + plan.n_timed_tokens() + n_live)
     };
     for depths in [vec![1024], vec![512, 1024], (0..=1024).step_by(128).collect()] {
         let (decoded, expected) = cost(depths);
@@ -151,7 +151,7 @@ fn the_fill_warms_prompts_up() {
     // Decodes go on to become faster: prompts settle later.
     let (warmup, n_flagged, _) = warm(1 << 20, Order::Rounds);
     assert_eq!((warmup.settled, n_flagged), (Some(false), 3));
-    // In blocks depth 0 comes first: two prompts of their own.
+    // Per depth, depth 0 comes first: two prompts of their own.
     let (warmup, n_flagged, n_untimed) = warm(0, Order::Blocks);
     assert_eq!((warmup.n_runs, warmup.settled, n_flagged), (4, Some(true), 0));
     assert_eq!(n_untimed, 2 * 4 + 2 * 16 + 128 - 2 * 16);

@@ -51,7 +51,7 @@ pub struct VerifiedDepth {
 pub struct Verification {
     /// One entry per depth, ascending.
     pub depths: Vec<VerifiedDepth>,
-    /// In which order the depths were visited: rounds or blocks.
+    /// In which order the depths were visited: interleaved or per depth.
     pub order: Order,
 }
 
@@ -123,8 +123,8 @@ pub(super) fn verify(
         cancel,
     };
     let mut expected = walk.expected(&mut target, &tokens)?;
-    if let Some(needs) = target.needs(n_ctx) {
-        needs.check()?;
+    if let Some(estimate) = target.memory_estimate(n_ctx) {
+        estimate.check()?;
     }
     target.open(n_ctx)?;
     let order = plan.request.order.resolve(|| target.can_hold_whole());
@@ -206,8 +206,8 @@ impl Walk<'_> {
         self.check()?;
         let n_depth = self.plan.depths[slot].n_depth;
         let next = self.plan.depths.get(slot + 1);
-        let carried = next.and_then(|next| self.plan.carried(&self.plan.depths[slot], next));
-        let end = n_depth + carried.map_or(0, |carried| carried.n_tokens);
+        let reused = next.and_then(|next| self.plan.reused_prompt(&self.plan.depths[slot], next));
+        let end = n_depth + reused.map_or(0, |reused| reused.n_tokens);
         decode(target, &self.fill[n_depth as usize..end as usize])?;
         Ok(end)
     }

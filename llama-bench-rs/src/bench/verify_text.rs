@@ -66,7 +66,7 @@ mod tests {
         let depths = vec![depth(0, Rewind::Clear), depth(200, Rewind::PartialOnHost)];
         let text = Verification { depths, order: Order::Blocks }.to_string();
         assert!(text.contains("| 200 | partial snapshot in host memory | 3 | 199 |"), "{text}");
-        assert!(text.contains("Order: depth by depth.") && text.ends_with("exact to the bit."), "{text}");
+        assert!(text.contains("Order: per depth.") && text.ends_with("exact to the bit."), "{text}");
         for word in ["PartialOnHost", "Clear ", "Blocks"] {
             assert!(!text.contains(word), "{word} is a name of Rust alone: {text}");
         }

@@ -72,7 +72,7 @@ pub struct RunArgs {
     pub method: MethodArg,
     /// Order of the repetitions
     ///
-    /// Rounds over all cells, blocks per depth, or whichever is cheap.
+    /// rounds: interleaved over all depths. blocks: per depth. auto: interleaved if that is cheap, otherwise per depth.
     #[arg(long, value_enum, default_value = "auto", hide_short_help = true, help_heading = "Statistics")]
     pub order: OrderArg,
     /// Seed of the random tokens and of the order
@@ -80,9 +80,9 @@ pub struct RunArgs {
     pub seed: u64,
     /// Time a fixed calibration loop before each repetition
     ///
-    /// --baseline then compares times relative to it. For machines that others use too, and models on the CPU only.
-    #[arg(long, hide_short_help = true, help_heading = "Statistics")]
-    pub pace: bool,
+    /// --baseline then compares times relative to it. For shared machines, and models on the CPU only.
+    #[arg(long, alias = "pace", hide_short_help = true, help_heading = "Statistics")]
+    pub calibrate: bool,
     /// Most repetitions to repeat because other programs disturbed them, in percent of a cell's; 0 for none
     #[arg(long, value_name = "PERCENT", default_value = "50", value_parser = whole_percent, hide_short_help = true, help_heading = "Statistics")]
     pub repeat_disturbed: u32,
@@ -117,11 +117,11 @@ impl From<MethodArg> for Method {
 /// The order of repetitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OrderArg {
-    /// Rounds if they are cheap.
+    /// Interleaved if that is cheap, otherwise per depth.
     Auto,
-    /// Over all cells.
+    /// Interleaved: one repetition of each cell at a time, over all depths.
     Rounds,
-    /// Depth by depth.
+    /// Per depth: all repetitions of a depth, then the next depth.
     Blocks,
 }
 
@@ -154,7 +154,7 @@ impl RunArgs {
         let sweep = sweep
             .repetitions(self.n_reps)
             .warmup(!self.no_warmup)
-            .paced(self.pace)
+            .calibrated(self.calibrate)
             .repeat_disturbed(self.repeat_disturbed)
             .exclusive(!self.share_machine)
             .delay(self.delay)

@@ -126,6 +126,13 @@ fn every_flag_of_the_table_of_parameters_is_read_and_written() {
 }
 
 #[test]
+fn the_former_name_of_the_calibration_is_still_read_and_not_shown() {
+    assert_eq!(asked(&["--pace".into()]).calibration, asked(&["--calibrate".into()]).calibration);
+    assert!(asked(&["--pace".into()]).calibration.is_some());
+    assert!(!App::command().render_long_help().to_string().contains("--pace"));
+}
+
+#[test]
 fn shares_of_devices_come_back_exactly() {
     let model = ModelParams::default().tensor_split(vec![0.125, 2.0 / 3.0, 1.0]);
     let flags = flags_of(&model, &ContextParams::default());

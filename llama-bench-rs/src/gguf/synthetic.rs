@@ -302,7 +302,7 @@ impl<'a> Synthetic<'a> {
         let shape = &self.shape;
         let mut pairs = vec![
             ("general.architecture".to_owned(), Value::from(shape.architecture.as_str())),
-            ("general.name".to_owned(), Value::from(format!("{} (weightless)", shape.name))),
+            ("general.name".to_owned(), Value::from(format!("{} (synthetic)", shape.name))),
             ("general.file_type".to_owned(), Value::U32(self.file_type.id())),
             ("general.quantization_version".to_owned(), Value::U32(2)),
         ];

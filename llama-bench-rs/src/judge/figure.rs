@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     record::{Cell, Outcome, Run, Sample},
-    stats::{PacedRun, Quantity, Samples, fastest},
+    stats::{CalibratedRun, Quantity, Samples, fastest},
     units::Share,
 };
 
@@ -42,18 +42,18 @@ pub struct TimeFigure {
     pub variance_within: f64,
 }
 
-/// A figure from which the momentary speed of the machine was taken out.
+/// A figure relative to the calibration loop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AdjustedFigure {
-    /// The logarithm of the time over that of the control work: of times on a core at the fast end, of wall times the mean
-    /// of the middle half.
+    /// The logarithm of the time over that of the calibration loop: of times on a core at the fast end, of wall times the
+    /// mean of the middle half.
     pub log_time: f64,
     /// The variance of that by the run's own repetitions.
     pub variance_within: f64,
-    /// The logarithm of what the control work took.
-    pub log_pace: f64,
-    /// Which control work: figures of different ones cannot be compared.
+    /// The logarithm of the calibration loop's time.
+    pub log_calibration: f64,
+    /// Version of the calibration loop: figures of different ones cannot be compared.
     pub version: u32,
 }
 
@@ -64,13 +64,14 @@ impl RunFigure {
         let figure = match &cell.outcome {
             Outcome::Measured(_) => {
                 let time = TimeFigure::of(&cell.times()?, n_fastest);
-                let version = run.header.config.pace;
-                let adjusted = |paced: Option<PacedRun>| Some(AdjustedFigure::of(&paced?, version?));
+                let version = run.header.config.calibration;
+                let adjusted =
+                    |calibrated: Option<CalibratedRun>| Some(AdjustedFigure::of(&calibrated?, version?));
                 Self {
                     log_time: time.log_time,
                     variance_within: time.variance_within,
                     on_core: cell.times_on_core().map(|times| TimeFigure::of(&times, n_fastest)),
-                    adjusted: adjusted(cell.paced_run()),
+                    adjusted: adjusted(cell.calibrated_run()),
                     adjusted_on_core: version
                         .and_then(|version| AdjustedFigure::on_core(cell, n_fastest, version)),
                     disturbed_share: disturbed_share(cell),
@@ -114,29 +115,29 @@ impl TimeFigure {
 }
 
 impl AdjustedFigure {
-    /// Of times on a core over those of the control work. Waiting is in neither, so that what is left only ever adds time
-    /// again, and the fast end tells most.
+    /// Of times on a core over those of the calibration loop. Neither includes waiting, so what disturbs them only adds
+    /// time and the fast end tells most.
     fn on_core(cell: &Cell, n_fastest: usize, version: u32) -> Option<Self> {
-        let pairs = cell.paces_on_core()?;
+        let pairs = cell.calibrations_on_core()?;
         let mut multiples: Vec<f64> =
-            pairs.iter().map(|(time, pace)| time.to_f64().ln() - pace.to_f64().ln()).collect();
+            pairs.iter().map(|(time, calibration)| time.to_f64().ln() - calibration.to_f64().ln()).collect();
         multiples.sort_by(f64::total_cmp);
         let n_fastest = n_fastest.clamp(1, multiples.len().max(1));
-        let paces: f64 = pairs.iter().map(|(_, pace)| pace.to_f64().ln()).sum();
+        let calibrations: f64 = pairs.iter().map(|(_, calibration)| calibration.to_f64().ln()).sum();
         let figure = Self {
             log_time: fastest::fastest_of(&multiples, n_fastest),
             variance_within: fastest::jackknife(&multiples, n_fastest),
-            log_pace: paces / pairs.len() as f64,
+            log_calibration: calibrations / pairs.len() as f64,
             version,
         };
-        (figure.log_time.is_finite() && figure.log_pace.is_finite()).then_some(figure)
+        (figure.log_time.is_finite() && figure.log_calibration.is_finite()).then_some(figure)
     }
 
-    fn of(paced: &PacedRun, version: u32) -> Self {
+    fn of(calibrated: &CalibratedRun, version: u32) -> Self {
         Self {
-            log_time: paced.log_multiple(),
-            variance_within: paced.variance(),
-            log_pace: paced.log_pace(),
+            log_time: calibrated.log_multiple(),
+            variance_within: calibrated.variance(),
+            log_calibration: calibrated.log_calibration(),
             version,
         }
     }

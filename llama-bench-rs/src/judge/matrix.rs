@@ -9,9 +9,9 @@ use crate::{
     record::{Cell, Run, Test, TestKind, sittings, tests_of},
 };
 
-/// How far, as a logarithm, the multiple of the control work is off per square of the pace's distance from the usual one.
-/// Where something else on the core made the control work take 22, 35 and 49 % longer, paced figures lay 4, 13 and 22 %
-/// under those of undisturbed runs.
+/// The error of a calibrated figure, as a logarithm, per square of the distance between its calibration and the usual one.
+/// When something else on the core made the calibration loop take 22, 35 and 49 % longer, calibrated figures were 4, 13
+/// and 22 % lower than those of undisturbed runs.
 const MISFIT: f64 = 1.0;
 
 /// Tests of one kind that the same runs have.
@@ -90,7 +90,7 @@ impl Matrix {
             return;
         }
         self.is_on_core = true;
-        let is_adjusted = one_pace(self.figures().map(|figure| figure.adjusted_on_core));
+        let is_adjusted = same_calibration(self.figures().map(|figure| figure.adjusted_on_core));
         for figure in self.before.iter_mut().chain(&mut self.after).flatten() {
             figure.take_time_on_core(is_adjusted);
         }
@@ -101,31 +101,31 @@ impl Matrix {
         self.rows(|figure| (figure.log_time, figure.variance_within), |_| 0.0)
     }
 
-    /// The rows of both sides with the machine's pace taken out; `None` unless every run knows it by the same control
-    /// work.
+    /// The rows of both sides relative to the calibration loop; `None` unless every run was calibrated by the same version.
     pub(super) fn adjusted(&self) -> Option<(Vec<Row>, Vec<Row>)> {
-        if !one_pace(self.figures().map(|figure| figure.adjusted)) {
+        if !same_calibration(self.figures().map(|figure| figure.adjusted)) {
             return None;
         }
         let usual: Vec<f64> = (0..self.tests.len())
             .map(|i| {
-                let mut paces: Vec<f64> =
-                    self.before.iter().chain(&self.after).map(|run| log_pace(&run[i])).collect();
-                paces.sort_by(f64::total_cmp);
-                (paces[(paces.len() - 1) / 2] + paces[paces.len() / 2]) / 2.0
+                let mut calibrations: Vec<f64> =
+                    self.before.iter().chain(&self.after).map(|run| log_calibration(&run[i])).collect();
+                calibrations.sort_by(f64::total_cmp);
+                (calibrations[(calibrations.len() - 1) / 2] + calibrations[calibrations.len() / 2]) / 2.0
             })
             .collect();
-        // Nothing slows the work and the control work quite alike, the less so the more it slows.
+        // Nothing slows the work and the calibration loop by the same factor, and a larger slowdown differs more.
         let doubt = |run: &[RunFigure]| {
-            let doubts = run.iter().zip(&usual).map(|(f, usual)| (log_pace(f) - usual).powi(2) * MISFIT);
+            let doubts =
+                run.iter().zip(&usual).map(|(f, usual)| (log_calibration(f) - usual).powi(2) * MISFIT);
             doubts.map(|off| off.powi(2)).sum::<f64>() / run.len() as f64
         };
         let figure = |f: &RunFigure| f.adjusted.map_or((0.0, 0.0), |a| (a.log_time, a.variance_within));
         Some(self.rows(figure, doubt))
     }
 
-    /// Whether any run knows the pace of the machine.
-    pub(super) fn knows_pace(&self) -> bool {
+    /// Whether any run was calibrated.
+    pub(super) fn is_calibrated(&self) -> bool {
         self.figures().any(|figure| figure.adjusted.is_some())
     }
 
@@ -151,14 +151,14 @@ impl Matrix {
     }
 }
 
-/// Whether all of these know the pace of the machine, by the same control work.
-pub(super) fn one_pace(adjusted: impl Iterator<Item = Option<AdjustedFigure>>) -> bool {
+/// Whether all of these were calibrated, by the same version of the loop.
+pub(super) fn same_calibration(adjusted: impl Iterator<Item = Option<AdjustedFigure>>) -> bool {
     let mut versions = adjusted.map(|figure| figure.map(|figure| figure.version));
     versions.next().flatten().is_some_and(|first| versions.all(|version| version == Some(first)))
 }
 
-fn log_pace(figure: &RunFigure) -> f64 {
-    figure.adjusted.map_or(0.0, |adjusted| adjusted.log_pace)
+fn log_calibration(figure: &RunFigure) -> f64 {
+    figure.adjusted.map_or(0.0, |adjusted| adjusted.log_calibration)
 }
 
 pub(super) fn same_kind(a: TestKind, b: TestKind) -> bool {

@@ -24,10 +24,10 @@
 //! # Verdicts
 //! | verdict | when |
 //! |---|---|
-//! | improved, regressed | surely not zero (corrected p under 5 %), and by more than half of the tolerance. If the pace of the machine is known, the figures adjusted for it are sure, and those measured show the same |
+//! | improved, regressed | surely not zero (corrected p under 5 %), and by more than half of the tolerance. If both sides are calibrated, the times relative to the calibration loop are sure and the times as measured agree |
 //! | no change | the 95 % interval lies within the tolerance |
 //! | cannot tell | anything else, and always with one run on each side |
-//! | inconclusive | neighbours were busy: what was measured and what is adjusted for the pace of the machine say different things, most repetitions of a run were disturbed, or many more on one side than on the other |
+//! | inconclusive | neighbours were busy: times as measured and times relative to the calibration loop disagree, most repetitions of a run were disturbed, or many more on one side than on the other |
 //!
 //! A floor is held against [`PrintedRate`], the figure that tables print, with an interval between runs; see
 //! [`Floor`] and [`Expectation`].
@@ -163,8 +163,8 @@ pub struct TestJudgement {
     pub detectable: Option<Share>,
     /// The verdict and what it rests on.
     pub finding: Finding,
-    /// What was made of the machine's pace.
-    pub pace: Pace,
+    /// Whether times were compared relative to the calibration loop.
+    pub calibration: Calibration,
 }
 
 /// What the tests of one kind have in common.
@@ -186,25 +186,25 @@ pub struct Shift {
     pub finding: Finding,
 }
 
-/// What a comparison made of the machine's pace ([`Sample::pace`](crate::record::Sample::pace)).
+/// Whether a comparison is relative to the calibration loop ([`Sample::calibration`](crate::record::Sample::calibration)).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 #[doc(hidden)]
-pub enum Pace {
-    /// No run knows it: times are compared as measured.
+pub enum Calibration {
+    /// No run was calibrated: times are compared as measured.
     Unknown,
-    /// Some runs know it and others do not, or not by the same control work: times are compared as measured.
+    /// Only some runs were calibrated, or not by the same version of the loop: times are compared as measured.
     Mixed,
-    /// Every run knows it: a verdict needs the times as measured and those over the pace to agree.
+    /// Every run was calibrated: a verdict needs times as measured and times relative to the loop to agree.
     Adjusted(Adjustment),
 }
 
-/// The change of a test with the machine's pace taken out.
+/// The change of a test relative to the calibration loop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 #[doc(hidden)]
 pub struct Adjustment {
-    /// What the control work took on the first side, geometric mean of the runs.
+    /// Time of the calibration loop on the first side, geometric mean of the runs.
     pub before: std::time::Duration,
     /// What it took on the second.
     pub after: std::time::Duration,

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{Adjustment, Because, Bounds, Gap, Pace, Shift, TestJudgement, Tolerance, Verdict};
+use super::{Adjustment, Because, Bounds, Calibration, Gap, Shift, TestJudgement, Tolerance, Verdict};
 use crate::{
     record::Test,
     units::{Share, Speedup, TokensPerSecond, text_table::table, words::counts},
@@ -82,9 +82,9 @@ impl CellOutcome {
             (Verdict::CannotTell, _) => may_be_slower(self.judged.bounds),
             // Figures that disagree only in how much faster the test got are no reason to doubt that it did not slow down.
             (Verdict::Inconclusive, Because::Disagreement { .. }) => {
-                let adjusted = match self.judged.pace {
-                    Pace::Adjusted(adjustment) => adjustment.bounds,
-                    Pace::Unknown | Pace::Mixed => None,
+                let adjusted = match self.judged.calibration {
+                    Calibration::Adjusted(adjustment) => adjustment.bounds,
+                    Calibration::Unknown | Calibration::Mixed => None,
                 };
                 may_be_slower(self.judged.bounds) || may_be_slower(adjusted)
             }
@@ -172,15 +172,15 @@ impl Outcome {
         (!said.is_empty()).then(|| format!("{}\n{self}", said.join("\n")))
     }
 
-    /// What the figures come to with the pace of the machine taken out.
-    fn tell_pace(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let adjusted = self.cells.iter().filter_map(|cell| match &cell.judged.pace {
-            Pace::Adjusted(adjustment) => Some((cell, adjustment)),
-            Pace::Unknown | Pace::Mixed => None,
+    /// The figures relative to the calibration loop.
+    fn tell_calibration(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let adjusted = self.cells.iter().filter_map(|cell| match &cell.judged.calibration {
+            Calibration::Adjusted(adjustment) => Some((cell, adjustment)),
+            Calibration::Unknown | Calibration::Mixed => None,
         });
         let (names, factors): (Vec<String>, Vec<f64>) = adjusted
             .map(|(cell, adjustment)| {
-                (format!("{} {}", cell.name(), adjustment.speedup), pace_factor(adjustment))
+                (format!("{} {}", cell.name(), adjustment.speedup), calibration_factor(adjustment))
             })
             .unzip();
         if !names.is_empty() {
@@ -189,16 +189,16 @@ impl Outcome {
             let size = Share::new((factor - 1.0).abs()).unwrap_or_default();
             write!(
                 f,
-                "\n  adjusted for the pace of the machine, {size:.1} {how} now, which has to say the same: {}",
+                "\n  relative to the calibration loop, which is {size:.1} {how} now: {}; a verdict needs both to agree",
                 names.join(", ")
             )?;
         }
-        let is_mixed = |cell: &&CellOutcome| cell.judged.pace == Pace::Mixed;
+        let is_mixed = |cell: &&CellOutcome| cell.judged.calibration == Calibration::Mixed;
         let mixed: Vec<String> = self.cells.iter().filter(is_mixed).map(CellOutcome::name).collect();
         if !mixed.is_empty() {
             write!(
                 f,
-                "\n  as measured, since not all runs know the pace of the machine: {}; measure both sides with it",
+                "\n  as measured, since not all runs are calibrated: {}; calibrate both sides",
                 mixed.join(", ")
             )?;
         }
@@ -206,8 +206,8 @@ impl Outcome {
     }
 }
 
-/// By how much the machine was slower now, as a factor: over 1 is slower. No pace is zero.
-fn pace_factor(adjustment: &Adjustment) -> f64 {
+/// By how much the machine was slower now, as a factor: over 1 is slower. No calibration time is zero.
+fn calibration_factor(adjustment: &Adjustment) -> f64 {
     adjustment.after.as_secs_f64() / adjustment.before.as_secs_f64()
 }
 
@@ -228,7 +228,7 @@ impl fmt::Display for Outcome {
              slowdown of this test alone that would be called regressed in 95 of 100 such comparisons or more",
             self.tolerance, self.n_lines
         )?;
-        self.tell_pace(f)?;
+        self.tell_calibration(f)?;
         if !self.uncompared.is_empty() {
             let tests: Vec<String> = self.uncompared.iter().map(Test::to_string).collect();
             write!(f, "\n  not in the baseline: {}", tests.join(", "))?;

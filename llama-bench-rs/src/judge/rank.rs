@@ -8,7 +8,7 @@ use super::{
     Because, Bounds, Finding, Rule, RunEstimate, RunFigure, Scope,
     figure::n_fastest,
     lines::{self, Line},
-    matrix::{one_pace, same_kind},
+    matrix::{same_calibration, same_kind},
     sides::mind_disturbance,
     spread::{Figure, Figures, Spread, widest_of_equals},
     verdict::{Said, speedup},
@@ -123,7 +123,7 @@ struct Kind {
     figures: Vec<Vec<Vec<Option<RunFigure>>>>,
     is_on_core: bool,
     measured: Spread,
-    /// With the machine's pace taken out, if every run knows it.
+    /// Relative to the calibration loop, if every run was calibrated.
     adjusted: Option<Spread>,
 }
 
@@ -149,9 +149,12 @@ impl Kind {
             figures.iter().map(|side| side.iter().map(run).collect()).collect()
         };
         let measured = Spread::of(logs(|figure| Some((figure.log_time, figure.variance_within))));
-        let knows_pace = one_pace(figures.iter().flatten().flatten().flatten().map(|figure| figure.adjusted));
-        let adjusted = knows_pace.then(|| {
-            Spread::of(logs(|figure| figure.adjusted.map(|paced| (paced.log_time, paced.variance_within))))
+        let is_calibrated =
+            same_calibration(figures.iter().flatten().flatten().flatten().map(|figure| figure.adjusted));
+        let adjusted = is_calibrated.then(|| {
+            Spread::of(logs(|figure| {
+                figure.adjusted.map(|calibrated| (calibrated.log_time, calibrated.variance_within))
+            }))
         });
         Ok(Self { tests, is_on_core, measured, adjusted, figures })
     }
@@ -235,7 +238,7 @@ fn take_times_on_core(figures: &mut [Vec<Vec<Option<RunFigure>>>]) -> bool {
     if !all().all(|figure| figure.on_core.is_some()) {
         return false;
     }
-    let is_adjusted = one_pace(all().map(|figure| figure.adjusted_on_core));
+    let is_adjusted = same_calibration(all().map(|figure| figure.adjusted_on_core));
     figures.iter_mut().flatten().flatten().flatten().for_each(|figure| figure.take_time_on_core(is_adjusted));
     true
 }

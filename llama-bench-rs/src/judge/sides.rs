@@ -1,7 +1,7 @@
 //! From two sides to verdicts.
 
 use super::{
-    Adjustment, Because, Finding, Judgement, Pace, Rule, RunEstimate, RunFigure, Shift, TestJudgement,
+    Adjustment, Because, Calibration, Finding, Judgement, Rule, RunEstimate, RunFigure, Shift, TestJudgement,
     lines::{self, Block, Line},
     matrix::Matrix,
     verdict::{Said, speedup},
@@ -184,19 +184,19 @@ impl Kind {
             let estimate = |side: &[Vec<RunFigure>]| {
                 RunEstimate::of_figures(&side.iter().map(|run| run[i]).collect::<Vec<_>>())
             };
-            let pace = match (&self.adjusted, adjusted) {
+            let calibration = match (&self.adjusted, adjusted) {
                 (Some(block), Some(_)) => {
                     let line = &block.tests[i].0;
-                    let mean = |side: &[Vec<RunFigure>]| mean_pace(side, i);
-                    Pace::Adjusted(Adjustment {
+                    let mean = |side: &[Vec<RunFigure>]| mean_calibration(side, i);
+                    Calibration::Adjusted(Adjustment {
                         before: mean(&self.matrix.before),
                         after: mean(&self.matrix.after),
                         speedup: speedup(line.log),
                         bounds: bounds(line),
                     })
                 }
-                _ if self.matrix.knows_pace() => Pace::Mixed,
-                _ => Pace::Unknown,
+                _ if self.matrix.is_calibrated() => Calibration::Mixed,
+                _ => Calibration::Unknown,
             };
             let (whole, beyond) = self.measured.tests[i];
             let deciding = beyond.unwrap_or(whole);
@@ -211,7 +211,7 @@ impl Kind {
                     .then(|| detectable(&deciding, weights.of_test(beyond.is_some()), rule))
                     .flatten(),
                 finding: self.finding(said, adjusted.map(|says| &says.tests[i].0), Some(i), rule),
-                pace,
+                calibration,
             });
         }
         if self.matrix.tests.len() > 1 {
@@ -296,8 +296,9 @@ fn detectable(line: &Line, weight: f64, rule: Rule) -> Option<Share> {
     Share::new(log.exp_m1())
 }
 
-fn mean_pace(side: &[Vec<RunFigure>], test: usize) -> std::time::Duration {
-    let paces: Vec<f64> = side.iter().filter_map(|run| Some(run[test].adjusted?.log_pace)).collect();
-    let mean = paces.iter().sum::<f64>() / paces.len().max(1) as f64;
+fn mean_calibration(side: &[Vec<RunFigure>], test: usize) -> std::time::Duration {
+    let calibrations: Vec<f64> =
+        side.iter().filter_map(|run| Some(run[test].adjusted?.log_calibration)).collect();
+    let mean = calibrations.iter().sum::<f64>() / calibrations.len().max(1) as f64;
     <std::time::Duration as Quantity>::from_f64(mean.exp()).unwrap_or_default()
 }

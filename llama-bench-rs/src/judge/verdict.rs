@@ -55,11 +55,11 @@ pub enum Because {
     TooNoisy,
     /// One run on each side knows nothing of how far runs lie apart.
     OneRunEach,
-    /// The figures as measured and those adjusted for the machine's speed say different things.
+    /// The figures as measured and those relative to the calibration loop disagree.
     Disagreement {
         /// The change as measured.
         as_measured: Speedup,
-        /// The change of the adjusted figures.
+        /// The change relative to the calibration loop.
         adjusted: Speedup,
     },
     /// Other work disturbed most repetitions of a side.
@@ -77,7 +77,7 @@ impl fmt::Display for Finding {
             Because::OneRunEach => write!(f, "one run each: {}", self.verdict),
             Because::Disagreement { as_measured, adjusted } => write!(
                 f,
-                "neighbours busy: {} ({as_measured} as measured, {adjusted} adjusted for the pace)",
+                "neighbours busy: {} ({as_measured} as measured, {adjusted} calibrated)",
                 self.verdict
             ),
             Because::Disturbed { share } => write!(
@@ -120,7 +120,7 @@ impl Said {
         Self { whole, verdict, because }
     }
 
-    /// Together with what the adjusted figures say: those have to be sure, and the times as measured to show the same.
+    /// Together with the calibrated figures: those have to be sure, and the times as measured have to agree.
     pub(super) fn with_adjusted(self, adjusted: &Self, rule: Rule) -> Finding {
         let apart = (self.whole.log - adjusted.whole.log).abs() > rule.log_tolerance();
         let disagreement = || Finding {
@@ -134,7 +134,7 @@ impl Said {
         let is_change = |verdict| matches!(verdict, Verdict::Improved | Verdict::Regressed);
         match (self.verdict, adjusted.verdict) {
             (a, b) if a == b && is_change(a) => finding(a, adjusted.because),
-            // Adjusted figures lie closer together from run to run, so they decide, and the times as measured have to show it.
+            // Calibrated figures vary less from run to run, so they decide, and the times as measured have to agree.
             (a, b) if is_change(b) && !is_change(a) && agrees(&self.whole, b, rule) => {
                 finding(b, adjusted.because)
             }

@@ -213,10 +213,10 @@ pub struct Sample {
     pub steps: Vec<Duration>,
     /// When it began, counted from the start of the run: shows order and drift. `None` if a file does not say.
     pub at: Option<Duration>,
-    /// Time of the calibration loop ([`bench::pace`](crate::bench::pace)) just before it: longer if the machine was slower
-    /// at that moment. `None` if the loop was not run, or the model is not on the CPU alone.
-    #[serde(default)]
-    pub pace: Option<Duration>,
+    /// Time of the calibration loop just before it ([`bench::calibration`](crate::bench::calibration)): longer if the
+    /// machine was slower at that moment. `None` if the loop was not run, or the model is not on the CPU alone.
+    #[serde(default, rename = "pace")]
+    pub calibration: Option<Duration>,
     /// What other programs took from it; `None` if a file or the system does not say.
     #[serde(default)]
     pub disturbance: Option<Disturbance>,

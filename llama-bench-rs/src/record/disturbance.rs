@@ -31,8 +31,9 @@ pub struct Disturbance {
     /// Instructions that the thread retired outside of the kernel; `None` with several threads, which wait for each other
     /// in a loop.
     pub n_instructions: Option<u64>,
-    /// Time on a core of the calibration loop; [`Sample::pace`] is its wall time.
-    pub pace_on_core: Option<Duration>,
+    /// Time on a core of the calibration loop; [`Sample::calibration`] is its wall time.
+    #[serde(rename = "pace_on_core")]
+    pub calibration_on_core: Option<Duration>,
 }
 
 impl Disturbance {

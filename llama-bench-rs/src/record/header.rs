@@ -124,9 +124,9 @@ pub enum Order {
     /// [`Order::Rounds`] if the context can cheaply return to any depth, otherwise [`Order::Blocks`].
     #[default]
     Auto,
-    /// Interleaved: one repetition of every cell per round, which spreads drift of clocks or temperature over all cells.
-    /// A round goes through the depths from deep to shallow, starting at one that the seed chooses anew each time. Part
-    /// of the first round is run while the context is filled.
+    /// Interleaved: one repetition of every cell, then the next of every cell, which spreads drift of clocks or temperature
+    /// over all cells. Each pass goes through the depths from deep to shallow, starting at one that the seed chooses anew.
+    /// Part of the first pass is run while the context is filled.
     Rounds,
     /// Per depth: all repetitions of a depth, then the next depth. Needs no snapshot of the whole context.
     Blocks,
@@ -137,7 +137,7 @@ pub enum Order {
 }
 
 impl Order {
-    /// The order to take: the one asked for; if left open, rounds if they are cheap.
+    /// The order to take: the one asked for; if left open, interleaved if that is cheap.
     pub(crate) fn resolve(self, rounds_are_cheap: impl FnOnce() -> bool) -> Self {
         match self {
             Order::Auto if rounds_are_cheap() => Order::Rounds,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Cell, Measured, Sample};
 use crate::{
-    stats::{PacedRun, Quantity, Samples, StepSummary, Summary},
+    stats::{CalibratedRun, Quantity, Samples, StepSummary, Summary},
     units::TokensPerSecond,
 };
 
@@ -21,18 +21,18 @@ impl Cell {
     }
 
     /// The repetitions with the calibration before each; `None` if one was not calibrated, or the cell has no samples.
-    pub fn paced_run(&self) -> Option<PacedRun> {
+    pub fn calibrated_run(&self) -> Option<CalibratedRun> {
         let samples = &self.measured()?.samples;
         let pairs: Option<Vec<_>> =
-            samples.iter().map(|sample| Some((sample.elapsed, sample.pace?))).collect();
-        PacedRun::new(pairs?)
+            samples.iter().map(|sample| Some((sample.elapsed, sample.calibration?))).collect();
+        CalibratedRun::new(pairs?)
     }
 
     /// For each repetition its time on a core and that of the calibration loop before it; `None` if one of them is
     /// unknown, or the cell has no samples.
-    pub(crate) fn paces_on_core(&self) -> Option<Vec<(Duration, Duration)>> {
+    pub(crate) fn calibrations_on_core(&self) -> Option<Vec<(Duration, Duration)>> {
         let samples = &self.measured()?.samples;
-        let pair = |sample: &Sample| Some((sample.time_on_core()?, sample.disturbance?.pace_on_core?));
+        let pair = |sample: &Sample| Some((sample.time_on_core()?, sample.disturbance?.calibration_on_core?));
         samples.iter().map(pair).collect::<Option<Vec<_>>>().filter(|pairs| !pairs.is_empty())
     }
 

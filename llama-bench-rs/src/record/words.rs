@@ -29,10 +29,10 @@ impl fmt::Display for Method {
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Order::Auto => "rounds where they are cheap",
-            Order::Rounds => "rounds over all depths",
-            Order::Blocks => "depth by depth",
-            Order::Interleaved => "depth by depth, in turn with other configurations",
+            Order::Auto => "interleaved if that is cheap, otherwise per depth",
+            Order::Rounds => "interleaved over all depths",
+            Order::Blocks => "per depth",
+            Order::Interleaved => "per depth, interleaved with other configurations",
         })
     }
 }

@@ -60,7 +60,7 @@ mod tests {
         let path = folder.path().join("run.jsonl");
         let plain = std::fs::read_to_string(fixture).unwrap();
         std::fs::write(&path, format!("\u{feff}{}", plain.replace('\n', "\r\n"))).unwrap();
-        let (journal, found) = report::Journal::take_up(&path).unwrap();
+        let (journal, found) = report::Journal::resume(&path).unwrap();
         assert_eq!(found, report::read_str(&plain).unwrap().report);
         journal.finish().unwrap();
         let written = std::fs::read_to_string(&path).unwrap();

@@ -29,11 +29,11 @@ const PAUSE: u32 = 20;
 /// ```no_run
 /// use llama_bench_rs::{bench::Campaign, llama::ContextParams, report::Journal};
 ///
-/// let (mut journal, earlier) = Journal::take_up("campaign.jsonl")?;
+/// let (mut journal, earlier) = Journal::resume("campaign.jsonl")?;
 /// let measured = Campaign::new()
 ///     .models(["a.gguf", "b.gguf"])
 ///     .tests(|sweep| sweep.prompt(512).generate(128))
-///     .take_up(earlier)
+///     .resume(earlier)
 ///     .observer(&mut journal)
 ///     .run()?;
 /// journal.finish()?;
@@ -100,7 +100,7 @@ impl Journal {
     ///
     /// # Errors
     /// The file cannot be read or written, or is damaged elsewhere than in its last line.
-    pub fn take_up(path: impl AsRef<Path>) -> Result<(Self, Report), ReportError> {
+    pub fn resume(path: impl AsRef<Path>) -> Result<(Self, Report), ReportError> {
         let path = path.as_ref();
         if !path.exists() {
             return Ok((Self::create(path)?, Report::default()));

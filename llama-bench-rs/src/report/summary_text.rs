@@ -251,9 +251,9 @@ fn method(run: &Run) -> [Option<String>; 5] {
         run.header.resolved.order.map(|order| {
             match order {
                 Order::Auto => "order left open",
-                Order::Rounds => "in rounds over all depths",
-                Order::Blocks => "depth by depth",
-                Order::Interleaved => "depth by depth, in turn with other configurations",
+                Order::Rounds => "interleaved over all depths",
+                Order::Blocks => "per depth",
+                Order::Interleaved => "per depth, interleaved with other configurations",
             }
             .to_owned()
         }),

@@ -32,6 +32,7 @@
 mod apart;
 mod bootstrap;
 mod bounds;
+mod calibrated;
 mod chance;
 mod confidence;
 mod depth_model;
@@ -43,7 +44,6 @@ mod interval;
 mod linearity;
 mod moments;
 mod outliers;
-mod paced;
 mod quantile;
 mod quantity;
 mod ratio;
@@ -75,6 +75,8 @@ pub use bootstrap::Bootstrap;
 #[doc(hidden)]
 pub use bounds::Bounds;
 #[doc(hidden)]
+pub use calibrated::CalibratedRun;
+#[doc(hidden)]
 pub use confidence::Confidence;
 #[doc(hidden)]
 pub use depth_model::{Coefficient, DepthModel, DepthSamples, Predicted};
@@ -88,8 +90,6 @@ pub use linearity::{Linearity, LinearityTest};
 pub(crate) use moments::mean;
 #[doc(hidden)]
 pub use outliers::{Outlier, Severity};
-#[doc(hidden)]
-pub use paced::PacedRun;
 #[doc(hidden)]
 pub use quantity::Quantity;
 #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! How many steps a generation takes until it runs at its steady pace.
+//! How many steps a generation takes until it runs at its steady speed.
 
 use std::time::Duration;
 

@@ -63,7 +63,7 @@ mod tests {
             elapsed: ms(time),
             steps: vec![],
             at: Some(ms(5)),
-            pace: Some(ms(1)),
+            calibration: Some(ms(1)),
             ..Sample::default()
         };
         let measured = |kind| Cell {
@@ -96,7 +96,7 @@ mod tests {
             samples.iter().map(|s| s.at.unwrap().as_millis()).collect::<Vec<_>>(),
             [5, 5, 105, 105, 205]
         );
-        assert!(samples.iter().all(|sample| sample.pace.is_some()));
+        assert!(samples.iter().all(|sample| sample.calibration.is_some()));
         let Header { timing, config, .. } = &run.header;
         assert_eq!(
             (timing.wall.unwrap().as_millis(), timing.n_decoded_tokens, config.n_reps),

@@ -57,8 +57,8 @@
 //! processes ([`Guard::reruns_apart`] opts out). A guard of a [`Report`](crate::record::Report) judges that report alone.
 //!
 //! ## Beside other tests
-//! `cargo test` runs the tests of a file in parallel, and whatever else computes meanwhile slows the guard. The guard takes
-//! the pace of the machine out where it can, and says `inconclusive` where it cannot. For figures that settle more:
+//! `cargo test` runs the tests of a file in parallel, and whatever else computes meanwhile slows the guard. The guard
+//! compares times relative to a calibration loop if it can, and says `inconclusive` if not. For figures that vary less:
 //!
 //! - Put guards into a test file of their own, such as `tests/speed.rs`: cargo runs one file after another.
 //! - With nextest every test is a process, and all of them run at once. Give guards all threads, in
@@ -106,10 +106,11 @@
 //! Two lines can fail a test: the shift that all tests of a kind share, and what a single test differs beyond it. A
 //! warning also tells of a baseline that was made in one sitting, on another day than the report.
 //!
-//! A shared machine changes its speed from second to second. If every run of both sides timed control work beside each
-//! repetition ([`Sweep::paced`](crate::bench::Sweep::paced), on by default in a [`quick_sweep`] on the CPU), times relative
-//! to it are compared as well, and a verdict needs both to agree. A run whose control work took a very different time counts
-//! for less. If only some runs have it, times are compared as measured, and the message says so.
+//! A shared machine changes its speed from second to second. [`Sweep::calibrated`](crate::bench::Sweep::calibrated) times a
+//! fixed calibration loop before each repetition; it is on by default in a [`quick_sweep`] on the CPU. If every run of both
+//! sides is calibrated, times relative to the loop are compared too, and a verdict needs both to agree. A run with an
+//! unusual calibration counts for less. If only some runs are calibrated, times are compared as measured, and the message
+//! says so.
 //!
 //! # How many runs
 //! From simulations: four pp and four tg tests, tolerance 5 %, runs of one sitting. "Runs lie apart" is the standard
@@ -137,7 +138,7 @@ mod quick;
 pub use crate::judge::Tolerance;
 #[doc(hidden)]
 pub use crate::judge::{
-    Adjustment, CellOutcome, Floor, FloorOutcome, Gap, LostWork, Outcome, Pace, RegressionError,
+    Adjustment, Calibration, CellOutcome, Floor, FloorOutcome, Gap, LostWork, Outcome, RegressionError,
     ShiftOutcome, check_at_least, check_no_regression, check_work,
 };
 pub use assertions::{assert_at_least, assert_no_regression};

@@ -34,8 +34,8 @@ const SMALL_BYTES: u64 = 64 << 20;
 ///
 /// `testing::quick_sweep(&model).run()?` is all that most tests need.
 ///
-/// Where the model is on the CPU alone, the pace of the machine is taken before each repetition, so that runs can be
-/// compared although others use the machine too. A model of under 64 MiB is run on one thread: several would spend a
+/// If the model is on the CPU alone, a calibration loop is timed before each repetition: runs can be compared even on a
+/// shared machine. A model of under 64 MiB is run on one thread: several would spend a
 /// third of their time waiting for each other, and how long that takes depends on which cores the machine gives them.
 /// [`QuickSweep::context`] asks for more.
 pub fn quick_sweep(model: &Model) -> QuickSweep<'_> {
@@ -52,7 +52,7 @@ pub fn quick_sweep(model: &Model) -> QuickSweep<'_> {
         } else {
             context
         },
-        paced: true,
+        calibrated: true,
         slowdown: None,
     }
 }
@@ -68,7 +68,7 @@ pub struct QuickSweep<'a> {
     n_reps: Option<u32>,
     n_runs: u32,
     context: ContextParams,
-    paced: bool,
+    calibrated: bool,
     slowdown: Option<Share>,
 }
 
@@ -110,9 +110,9 @@ impl QuickSweep<'_> {
         self
     }
 
-    /// Whether to take the pace of the machine before each repetition, as by default ([`Sweep::paced`]).
-    pub fn paced(mut self, paced: bool) -> Self {
-        self.paced = paced;
+    /// Sets whether to time the calibration loop before each repetition; on by default ([`Sweep::calibrated`]).
+    pub fn calibrated(mut self, calibrated: bool) -> Self {
+        self.calibrated = calibrated;
         self
     }
 
@@ -170,7 +170,7 @@ impl QuickSweep<'_> {
         let mut sweep = Sweep::new(self.model)
             .depths(self.depths.iter().copied())
             .context(self.context.clone())
-            .paced(self.paced);
+            .calibrated(self.calibrated);
         if self.n_prompt > 0 {
             sweep = sweep.prompt(self.n_prompt);
         }

@@ -51,9 +51,9 @@ pub fn assorted() -> Report {
     if let Outcome::Measured(measured) = &mut run.cells[1].outcome {
         measured.samples.truncate(1);
         measured.live = Some(measured.samples[0].clone());
-        measured.samples[0].pace = Some(Duration::from_nanos(51_234));
+        measured.samples[0].calibration = Some(Duration::from_nanos(51_234));
     }
-    run.header.config.pace = Some(1);
+    run.header.config.calibration = Some(1);
     run.cells.push(failed(TestKind::Pp(2048), 131_072));
     let mut at = Duration::from_secs(9);
     let group = Some(Group { n_prompt: 512, n_gen: 16 });

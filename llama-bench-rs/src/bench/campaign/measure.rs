@@ -51,7 +51,7 @@ impl Campaign<'_> {
     /// others go on.
     ///
     /// # Errors
-    /// As [`plan`](Self::plan); what is to be taken up is of something else, and the error names what differs; llama.cpp
+    /// As [`plan`](Self::plan); the campaign to resume is of something else, and the error names what differs; llama.cpp
     /// cannot be initialised.
     pub fn run(mut self) -> Result<Campaigned, Error> {
         let subjects = self.subjects()?;
@@ -151,14 +151,14 @@ impl Campaign<'_> {
         if indices.len() < 2 || !self.interleaved || self.cancel.is_cancelled() || loaded.model.is_err() {
             return Ok(indices.iter().map(|&index| vec![index]).collect());
         }
-        let needs = |&index: &usize| {
+        let estimate = |&index: &usize| {
             let sweep = self.sweep(loaded, &subjects[index]);
             let may_take_turns = may_take_turns(&sweep, &subjects[index]);
-            Ok(if may_take_turns { sweep.needs()? } else { None })
+            Ok(if may_take_turns { sweep.memory_estimate()? } else { None })
         };
-        let needs = indices.iter().map(needs).collect::<Result<Vec<_>, Error>>()?;
+        let estimates = indices.iter().map(estimate).collect::<Result<Vec<_>, Error>>()?;
         let to_indices = |pack: Vec<usize>| pack.into_iter().map(|i| indices[i]).collect();
-        Ok(packs(&needs).into_iter().map(to_indices).collect())
+        Ok(packs(&estimates).into_iter().map(to_indices).collect())
     }
 }
 
@@ -167,7 +167,7 @@ struct Measuring<'c, 'a, 'o> {
     campaign: &'c Campaign<'a>,
     subjects: &'c [Subject],
     stage: &'c Stage<'o, 'c>,
-    /// What is to be taken up, by place.
+    /// The runs to resume, by place.
     earlier: Vec<Option<Run>>,
     /// What is done, by place.
     measured: Vec<Option<Run>>,
@@ -207,7 +207,7 @@ impl Measuring<'_, '_, '_> {
             }
             let place = self.place(index, run);
             if let Some(earlier) = self.earlier[place].take() {
-                sweep = sweep.take_up(earlier)?;
+                sweep = sweep.resume(earlier)?;
             }
             sweeps.push(sweep.observer(part));
         }

@@ -197,10 +197,11 @@ impl<'a> Campaign<'a> {
         self
     }
 
-    /// Takes up a campaign that was cut short, such as one read by [`Journal::take_up`](crate::report::Journal::take_up):
-    /// each of its runs is taken up by the configuration that its header tells of, whatever the order. Cells that have all
-    /// their repetitions are not measured again, others get those that they lack, and what failed is tried again.
-    pub fn take_up(mut self, earlier: Report) -> Self {
+    /// Resumes an interrupted campaign, such as one read by [`Journal::resume`](crate::report::Journal::resume).
+    ///
+    /// Each of its runs is resumed by the configuration that its header names, in any order. Cells that have all their
+    /// repetitions are not measured again, others get those that they lack, and what failed is tried again.
+    pub fn resume(mut self, earlier: Report) -> Self {
         self.earlier = earlier;
         self
     }

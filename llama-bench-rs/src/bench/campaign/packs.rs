@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::bench::Needs;
+use crate::bench::MemoryEstimate;
 
 /// Of the memory that is free, so much may be taken by contexts beside each other: what is free is an estimate, and one
 /// context that does not fit is measured alone all the same.
 const PART: (u64, u64) = (3, 4);
 
 /// Puts configurations that follow each other together as long as their contexts fit into memory beside each other. One
-/// whose needs are not known, or that must not share the machine, is alone.
-pub(super) fn packs(needs: &[Option<Needs>]) -> Vec<Vec<usize>> {
+/// whose memory is not known, or that must not share the machine, is alone.
+pub(super) fn packs(estimates: &[Option<MemoryEstimate>]) -> Vec<Vec<usize>> {
     let mut packs: Vec<(Vec<usize>, Load)> = Vec::new();
-    for (i, needs) in needs.iter().enumerate() {
-        let load = needs.as_ref().map(Load::of);
+    for (i, estimate) in estimates.iter().enumerate() {
+        let load = estimate.as_ref().map(Load::of);
         match (packs.last_mut(), load) {
             (Some((pack, taken)), Some(load)) if !taken.is_alone && taken.has_room_for(&load) => {
                 pack.push(i);
@@ -34,16 +34,17 @@ struct Load {
 }
 
 impl Load {
-    fn of(needs: &Needs) -> Self {
-        let bytes = |(name, needs): (&String, &crate::bench::DeviceNeeds)| {
+    fn of(estimate: &MemoryEstimate) -> Self {
+        let bytes = |(name, estimate): (&String, &crate::bench::DeviceEstimate)| {
             // A snapshot of what removal cannot bring back is on the device or on the host.
-            (name.clone(), needs.total_bytes() + needs.partial_bytes)
+            (name.clone(), estimate.total_bytes() + estimate.partial_bytes)
         };
-        let free =
-            |(name, needs): (&String, &crate::bench::DeviceNeeds)| Some((name.clone(), needs.free_bytes?));
+        let free = |(name, estimate): (&String, &crate::bench::DeviceEstimate)| {
+            Some((name.clone(), estimate.free_bytes?))
+        };
         Self {
-            bytes: needs.devices.iter().map(bytes).collect(),
-            free_bytes: needs.devices.iter().filter_map(free).collect(),
+            bytes: estimate.devices.iter().map(bytes).collect(),
+            free_bytes: estimate.devices.iter().filter_map(free).collect(),
             is_alone: false,
         }
     }
@@ -68,47 +69,47 @@ impl Load {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::DeviceNeeds;
+    use crate::bench::DeviceEstimate;
 
-    fn needs(bytes: &[(&str, u64, Option<u64>)]) -> Option<Needs> {
+    fn estimate(bytes: &[(&str, u64, Option<u64>)]) -> Option<MemoryEstimate> {
         let device = |&(name, context_bytes, free_bytes): &(&str, u64, Option<u64>)| {
-            (name.to_owned(), DeviceNeeds { context_bytes, free_bytes, ..DeviceNeeds::default() })
+            (name.to_owned(), DeviceEstimate { context_bytes, free_bytes, ..DeviceEstimate::default() })
         };
-        Some(Needs { n_ctx: 256, devices: bytes.iter().map(device).collect() })
+        Some(MemoryEstimate { n_ctx: 256, devices: bytes.iter().map(device).collect() })
     }
 
     #[test]
     fn contexts_that_fit_together_are_a_pack() {
-        let one = || needs(&[("CPU", 300, Some(1000))]);
+        let one = || estimate(&[("CPU", 300, Some(1000))]);
         // Two take 600 of 750, three would take 900.
         assert_eq!(packs(&[one(), one(), one(), one(), one()]), [vec![0, 1], vec![2, 3], vec![4]]);
-        let small = || needs(&[("CPU", 10, Some(1000))]);
+        let small = || estimate(&[("CPU", 10, Some(1000))]);
         assert_eq!(packs(&[small(), small(), small()]), [[0, 1, 2]]);
         assert!(packs(&[]).is_empty());
     }
 
     #[test]
     fn every_device_must_have_room() {
-        let one = || needs(&[("CPU", 1, Some(1000)), ("CUDA0", 500, Some(1000))]);
-        let on_cpu = || needs(&[("CPU", 1, Some(1000))]);
+        let one = || estimate(&[("CPU", 1, Some(1000)), ("CUDA0", 500, Some(1000))]);
+        let on_cpu = || estimate(&[("CPU", 1, Some(1000))]);
         assert_eq!(packs(&[one(), on_cpu(), one()]), [vec![0, 1], vec![2]]);
-        let unknown = || needs(&[("CUDA0", u64::MAX, None)]);
+        let unknown = || estimate(&[("CUDA0", u64::MAX, None)]);
         assert_eq!(packs(&[unknown(), unknown()]), [[0, 1]]);
     }
 
     #[test]
     fn what_does_not_tell_its_needs_is_alone_and_so_is_what_is_too_large() {
-        let small = || needs(&[("CPU", 10, Some(1000))]);
+        let small = || estimate(&[("CPU", 10, Some(1000))]);
         assert_eq!(packs(&[small(), None, small(), small()]), [vec![0], vec![1], vec![2, 3]]);
-        let large = || needs(&[("CPU", 5000, Some(1000))]);
+        let large = || estimate(&[("CPU", 5000, Some(1000))]);
         assert_eq!(packs(&[large(), small(), large()]), [vec![0], vec![1], vec![2]]);
     }
 
     #[test]
     fn snapshots_count() {
-        let device = DeviceNeeds { context_bytes: 100, partial_bytes: 300, ..DeviceNeeds::default() };
-        let device = DeviceNeeds { free_bytes: Some(1000), ..device };
-        let one = || Some(Needs { n_ctx: 1, devices: [("CPU".to_owned(), device)].into() });
+        let device = DeviceEstimate { context_bytes: 100, partial_bytes: 300, ..DeviceEstimate::default() };
+        let device = DeviceEstimate { free_bytes: Some(1000), ..device };
+        let one = || Some(MemoryEstimate { n_ctx: 1, devices: [("CPU".to_owned(), device)].into() });
         assert_eq!(packs(&[one(), one()]), [vec![0], vec![1]]);
     }
 }

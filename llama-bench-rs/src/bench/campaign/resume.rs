@@ -1,4 +1,4 @@
-//! Which runs of an earlier campaign are taken up by which runs of this one.
+//! Which runs of this campaign resume which runs of an earlier one.
 
 use super::Configuration;
 use crate::{

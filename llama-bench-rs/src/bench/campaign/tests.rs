@@ -201,7 +201,7 @@ fn each_configuration_can_be_looked_at_without_measuring() {
             seen.push((
                 configuration.header.config.n_ubatch,
                 sweep.failure().is_none(),
-                sweep.needs()?.is_some(),
+                sweep.memory_estimate()?.is_some(),
             ));
             Ok::<(), Error>(())
         })
@@ -240,7 +240,7 @@ fn a_campaign_that_ends_anywhere_is_resumed_and_loses_no_finished_cell() {
     let mut rng = Rng::new(7);
     let mut n_kills = 0;
     loop {
-        let (mut journal, earlier) = Journal::take_up(&file).unwrap();
+        let (mut journal, earlier) = Journal::resume(&file).unwrap();
         let known = times(&earlier);
         let n_events = 1 + rng.below(700);
         let done = RefCell::new(known.clone());
@@ -255,7 +255,7 @@ fn a_campaign_that_ends_anywhere_is_resumed_and_loses_no_finished_cell() {
             n_heard += 1;
             assert!(n_heard < n_events, "killed");
         };
-        let ended = catch_unwind(AssertUnwindSafe(|| many(&a).take_up(earlier).observer(&mut die).run()));
+        let ended = catch_unwind(AssertUnwindSafe(|| many(&a).resume(earlier).observer(&mut die).run()));
         if let Ok(whole) = ended {
             let whole = whole.unwrap();
             journal.finish().unwrap();
@@ -266,7 +266,7 @@ fn a_campaign_that_ends_anywhere_is_resumed_and_loses_no_finished_cell() {
         }
         n_kills += 1;
         // The file as it is, before anybody goes on with it.
-        let left = times(&Journal::take_up(&file).unwrap().1);
+        let left = times(&Journal::resume(&file).unwrap().1);
         for (cell, samples) in done.into_inner() {
             assert_eq!(left[&cell], samples, "{cell:?} was finished");
         }
@@ -283,8 +283,8 @@ fn a_campaign_is_taken_up_by_configuration_and_may_grow() {
     let (folder, [a]) = copies();
     let file = folder.path().join("campaign.jsonl");
     let run = |sizes: Grid<ContextParams>| {
-        let (mut journal, earlier) = Journal::take_up(&file).unwrap();
-        let campaign = Campaign::new().models([&a]).contexts(sizes).tests(small).take_up(earlier);
+        let (mut journal, earlier) = Journal::resume(&file).unwrap();
+        let campaign = Campaign::new().models([&a]).contexts(sizes).tests(small).resume(earlier);
         let measured = campaign.observer(&mut journal).run();
         journal.finish().unwrap();
         measured
@@ -303,13 +303,13 @@ fn a_campaign_is_taken_up_by_configuration_and_may_grow() {
     assert_eq!(points(&in_file), points(&second.report), "each chunk of the fill once");
 
     // A model of which nothing is left to measure is not loaded.
-    let (mut journal, earlier) = Journal::take_up(&file).unwrap();
+    let (mut journal, earlier) = Journal::resume(&file).unwrap();
     let mut n_loads = 0;
     let mut hear = |event: &Event<'_>| {
         journal.event(event).unwrap();
         n_loads += usize::from(matches!(event, Event::Loading { .. }));
     };
-    let campaign = Campaign::new().models([&a]).contexts(sizes([32, 64, 16])).tests(small).take_up(earlier);
+    let campaign = Campaign::new().models([&a]).contexts(sizes([32, 64, 16])).tests(small).resume(earlier);
     let third = campaign.observer(&mut hear).run().unwrap();
     journal.finish().unwrap();
     assert_eq!((n_loads, times(&third.report)), (0, times(&in_file)));

@@ -60,7 +60,7 @@ impl Counts {
             stolen,
             pressure: time_between(self.pressure, after.pressure),
             n_instructions: between(self.n_instructions, after.n_instructions).filter(|_| is_alone),
-            pace_on_core: None,
+            calibration_on_core: None,
         }
     }
 

@@ -26,19 +26,19 @@ impl<'a> Cells<'a> {
         Self { plan, all: plan.cells.iter().map(|_| Progress::default()).collect() }
     }
 
-    /// Takes over what an earlier run measured; what failed there is tried again. Returns how it was warmed up, if it
+    /// Resumes what an earlier run measured; what failed there is tried again. Returns how it was warmed up, if it
     /// was.
-    pub(super) fn take_up(&mut self, run: &Run, abilities: &Abilities) -> Option<Warmup> {
+    pub(super) fn resume(&mut self, run: &Run, abilities: &Abilities) -> Option<Warmup> {
         let mut warmup = None;
         for (progress, test) in self.all.iter_mut().zip(&self.plan.cells) {
             if let Some(cell) = run.cells.iter().find(|cell| cell.test == *test) {
-                *progress = Progress::taken_up(cell);
+                *progress = Progress::resumed(cell);
                 warmup = cell.measured().and_then(|measured| measured.warmup).or(warmup);
             }
         }
         self.refuse_unsupported(abilities);
         for &unit in self.plan.depths.iter().flat_map(|depth| &depth.units) {
-            // A run that was cut short between the halves of a pair has one sample too many.
+            // A run that was interrupted between the halves of a pair has one sample too many.
             let n_reps = self.n_reps(unit) as usize;
             unit.cells().for_each(|cell| self.all[cell].samples.truncate(n_reps));
             self.settle(unit);
@@ -71,7 +71,7 @@ impl<'a> Cells<'a> {
     }
 
     /// Units of a depth that lack this repetition: it may have been run while the context was filled, or by a run that
-    /// was taken up.
+    /// was resumed.
     pub(super) fn lacking(&self, depth: &Depth, rep: u32) -> Vec<Unit> {
         let mut units = self.open_units(depth);
         units.retain(|&unit| self.n_reps(unit) <= rep);
@@ -274,7 +274,7 @@ struct Progress {
 
 impl Progress {
     /// Takes over what an earlier run measured; its failure is tried again.
-    fn taken_up(cell: &Cell) -> Self {
+    fn resumed(cell: &Cell) -> Self {
         let Some(Measured { samples, set_aside, live, rewind, conditions, .. }) = cell.measured() else {
             return Self::default();
         };

@@ -20,7 +20,7 @@ impl Fill {
     }
 
     /// Takes over the curve of an earlier run.
-    pub(super) fn take_up(&mut self, curve: &[CurvePoint]) {
+    pub(super) fn resume(&mut self, curve: &[CurvePoint]) {
         self.curve = curve.to_vec();
     }
 

@@ -27,10 +27,10 @@ use std::{
 
 use super::{
     abilities::Memory,
+    calibration::CalibrationTime,
     clock::Clock,
     observe::{Cancel, Event, Observer},
-    pace::PaceTime,
-    plan::{Carried, Depth, Plan, Unit},
+    plan::{Depth, Plan, ReusedPrompt, Unit},
     target::{Keep, Target, Token},
     tokens::{Purpose, TokenSource},
 };
@@ -79,11 +79,11 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     }
 
     /// Resumes an interrupted run: what it measured is not measured again, what failed is tried again.
-    pub(super) fn take_up(&mut self, run: &Run) {
-        self.session.take_up(run);
-        self.fill.take_up(&run.curve);
-        if let Some(warmup) = self.cells.take_up(run, self.session.abilities()) {
-            self.warmth.take_up(warmup);
+    pub(super) fn resume(&mut self, run: &Run) {
+        self.session.resume(run);
+        self.fill.resume(&run.curve);
+        if let Some(warmup) = self.cells.resume(run, self.session.abilities()) {
+            self.warmth.resume(warmup);
         }
     }
 
@@ -199,29 +199,34 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     fn measure(&mut self, unit: Unit) -> Result<(), Failure> {
         let rep = self.cells.n_visits(unit);
         // Before the whole unit: nothing comes between the halves of a pair.
-        let pace = self.pace();
+        let calibration = self.calibrate();
         for cell in self.cells.possible(unit) {
             let test = self.plan.cells[cell];
             let starts_sequence = test.n_depth == 0;
             let tokens = self.draw(Purpose::Repetition { cell, rep }, test.kind, starts_sequence);
-            self.measure_with(cell, &tokens, pace)?;
+            self.measure_with(cell, &tokens, calibration)?;
         }
         Ok(())
     }
 
-    /// The same for a prompt of the fill's own tokens: the fill can go on from behind it.
-    fn measure_as_fill(&mut self, carried: Carried) -> Result<(), Failure> {
-        let tokens = self.fill.prompt(self.plan.cells[carried.cell].n_depth, carried.n_tokens);
-        let pace = self.pace();
-        self.measure_with(carried.cell, &tokens, pace)
+    /// The same for a prompt of the fill's own tokens, which the fill reuses.
+    fn measure_as_fill(&mut self, reused: ReusedPrompt) -> Result<(), Failure> {
+        let tokens = self.fill.prompt(self.plan.cells[reused.cell].n_depth, reused.n_tokens);
+        let calibration = self.calibrate();
+        self.measure_with(reused.cell, &tokens, calibration)
     }
 
-    /// The pace of the machine, if it is asked for and known.
-    fn pace(&mut self) -> Option<PaceTime> {
-        if self.plan.request.paced { self.session.pace() } else { None }
+    /// Times the calibration loop, if that is asked for and possible.
+    fn calibrate(&mut self) -> Option<CalibrationTime> {
+        if self.plan.request.calibrated { self.session.calibrate() } else { None }
     }
 
-    fn measure_with(&mut self, cell: usize, tokens: &[Token], pace: Option<PaceTime>) -> Result<(), Failure> {
+    fn measure_with(
+        &mut self,
+        cell: usize,
+        tokens: &[Token],
+        calibration: Option<CalibrationTime>,
+    ) -> Result<(), Failure> {
         self.session.go_on()?;
         let test = self.plan.cells[cell];
         let (rep, last) = self.cells.begin(cell, utc_now);
@@ -231,7 +236,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             n_reps: self.plan.request.n_reps_max(),
             last,
         });
-        let sample = self.session.repeat(test.kind, tokens, pace)?;
+        let sample = self.session.repeat(test.kind, tokens, calibration)?;
         self.cells.add(cell, sample, self.session.conditions());
         Ok(())
     }

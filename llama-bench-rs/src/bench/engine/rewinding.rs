@@ -4,7 +4,7 @@ use super::Engine;
 use crate::{
     bench::{
         clock::Clock,
-        plan::{Carried, Depth, Unit},
+        plan::{Depth, ReusedPrompt, Unit},
         target::{Keep, Target},
         tokens::Purpose,
     },
@@ -106,7 +106,7 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
         self.engine.cells.fail_depths(&self.depths[slot..], failure);
     }
 
-    /// Fills to one depth after the other and measures there: in blocks all repetitions, in rounds the first one if that
+    /// Fills to one depth after the other and measures there: per depth all repetitions, interleaved the first one if that
     /// saves a part of the fill. Returns how many depths were reached and held; the others have failed.
     fn go_deeper(&mut self, order: Order) -> usize {
         let n_depths = self.depths.len();
@@ -118,12 +118,12 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
                 return slot;
             }
             let (depth, next) = (&self.depths[slot], self.depths.get(slot + 1));
-            let carried = next.and_then(|next| self.engine.plan.carried(depth, next));
+            let reused = next.and_then(|next| self.engine.plan.reused_prompt(depth, next));
             let n_depth = depth.n_depth;
             let stands_at = if order == Order::Rounds {
-                self.run_first_round(slot, carried)
+                self.run_first_round(slot, reused)
             } else {
-                self.run_block(slot, carried)
+                self.run_block(slot, reused)
             };
             n_now = stands_at.unwrap_or(n_depth);
             if slot + 1 < n_depths
@@ -183,18 +183,18 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
         }
     }
 
-    /// The first round of a depth while the context is filled, if that saves a part of the fill: if one of its prompts can
+    /// The first repetitions of a depth while the context is filled, if that saves a part of the fill: if one of its prompts can
     /// stay in the context and prompts are warm. Returns the tokens in the context then.
-    fn run_first_round(&mut self, slot: usize, carried: Option<Carried>) -> Option<u32> {
-        let carried = carried.filter(|_| self.engine.warmth.prompts.are_warm())?;
-        let stands_at = self.run_round(slot, 0, Some(carried));
+    fn run_first_round(&mut self, slot: usize, reused: Option<ReusedPrompt>) -> Option<u32> {
+        let reused = reused.filter(|_| self.engine.warmth.prompts.are_warm())?;
+        let stands_at = self.run_round(slot, 0, Some(reused));
         self.report_so_far(slot);
         stands_at
     }
 
-    /// All repetitions of a depth. The last prompt stays in the context if the fill can go on from it: returns the tokens
+    /// All repetitions of a depth. The last prompt stays in the context if the fill can reuse it: returns the tokens
     /// in the context then.
-    fn run_block(&mut self, slot: usize, carried: Option<Carried>) -> Option<u32> {
+    fn run_block(&mut self, slot: usize, reused: Option<ReusedPrompt>) -> Option<u32> {
         let request = &self.engine.plan.request;
         let (n_reps, n_visits) = (request.n_reps_max(), request.n_visits_max());
         let mut stands_at = None;
@@ -205,13 +205,13 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
             if self.is_done(slot) {
                 break;
             }
-            stands_at = self.run_round(slot, rep, carried.filter(|_| rep + 1 == n_reps));
+            stands_at = self.run_round(slot, rep, reused.filter(|_| rep + 1 == n_reps));
         }
         self.report(slot);
         stands_at
     }
 
-    /// The repetitions that are lacking, round by round over the first `n_depths` depths; the context stands at the
+    /// The repetitions that are lacking, interleaved over the first `n_depths` depths; the context stands at the
     /// deepest.
     fn run_rounds(&mut self, n_depths: usize) {
         self.depths.truncate(n_depths);
@@ -233,19 +233,19 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
     }
 
     /// One repetition of every unit of a depth that lacks this one, each from the held state, in an order of its own.
-    /// A prompt that is carried comes last, has the fill's tokens and stays in the context: returns the tokens in the
+    /// A reused prompt comes last, has the fill's tokens and stays in the context: returns the tokens in the
     /// context then.
-    pub(super) fn run_round(&mut self, slot: usize, rep: u32, carried: Option<Carried>) -> Option<u32> {
+    pub(super) fn run_round(&mut self, slot: usize, rep: u32, reused: Option<ReusedPrompt>) -> Option<u32> {
         let lacking = self.engine.cells.lacking(&self.depths[slot], rep);
         let mut units = self.engine.plan.shuffled(&lacking, rep, 1 + slot as u64);
-        let carried = carried.filter(|carried| units.contains(&carried.unit));
-        units.sort_by_key(|&unit| carried.is_some_and(|carried| carried.unit == unit));
+        let reused = reused.filter(|reused| units.contains(&reused.unit));
+        units.sort_by_key(|&unit| reused.is_some_and(|reused| reused.unit == unit));
         let mut stands_at = None;
         for unit in units {
-            let carried = carried.filter(|carried| carried.unit == unit);
-            match self.pause_before(slot, unit).and_then(|()| self.run_unit(slot, unit, carried)) {
+            let reused = reused.filter(|reused| reused.unit == unit);
+            match self.pause_before(slot, unit).and_then(|()| self.run_unit(slot, unit, reused)) {
                 // A failed unit leaves what was known of the context before it.
-                Ok(()) => stands_at = carried.map(|carried| self.depths[slot].n_depth + carried.n_tokens),
+                Ok(()) => stands_at = reused.map(|reused| self.depths[slot].n_depth + reused.n_tokens),
                 Err(failure) => self.engine.cells.fail(unit, &failure),
             }
         }
@@ -253,12 +253,12 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
     }
 
     /// One repetition of a unit from the held state.
-    fn run_unit(&mut self, slot: usize, unit: Unit, carried: Option<Carried>) -> Result<(), Failure> {
+    fn run_unit(&mut self, slot: usize, unit: Unit, reused: Option<ReusedPrompt>) -> Result<(), Failure> {
         let engine = &mut self.engine;
         let start = engine.session.now();
         engine.go_to(slot, &self.depths[slot])?;
-        match carried {
-            Some(carried) => engine.measure_as_fill(carried)?,
+        match reused {
+            Some(reused) => engine.measure_as_fill(reused)?,
             None => engine.measure(unit)?,
         }
         engine.cells.add_spent(unit, engine.session.now() - start);

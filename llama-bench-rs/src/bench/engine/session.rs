@@ -6,9 +6,9 @@ use super::audience::Audience;
 use crate::{
     bench::{
         abilities::{Abilities, Memory},
+        calibration::CalibrationTime,
         clock::{Clock, ClockFacts},
         observe::Event,
-        pace::PaceTime,
         target::{Keep, Limits, Target, Token},
         timed,
     },
@@ -36,7 +36,7 @@ pub(super) struct Session<'a, T, C> {
     looks_at_work: bool,
     /// Tokens of the longest decode that the open context has run: a longer one finds everything cold.
     n_longest_decode: u32,
-    /// When the run began, by the clock; what an earlier run measured is taken up this much later.
+    /// When the run began, by the clock; a resumed run adds the time that it had already taken.
     start: Duration,
     wall_before: Duration,
     conditions: Vec<GpuConditions>,
@@ -70,8 +70,8 @@ impl<'a, T: Target, C: Clock> Session<'a, T, C> {
         }
     }
 
-    /// Takes over what an earlier run says of itself.
-    pub(super) fn take_up(&mut self, run: &Run) {
+    /// Resumes what an earlier run says of itself.
+    pub(super) fn resume(&mut self, run: &Run) {
         // What llama.cpp made of the configuration then; a context that is opened now says it anew.
         self.header.resolved = run.header.resolved.clone();
         self.header.work.clone_from(&run.header.work);
@@ -121,7 +121,7 @@ impl<'a, T: Target, C: Clock> Session<'a, T, C> {
         self.clock.now()
     }
 
-    /// Since the beginning of the run; of one that was taken up, since its own beginning, the pause left out.
+    /// Since the beginning of the run; for a resumed run, since its own beginning, without the pause.
     fn note_wall(&mut self) {
         self.header.timing.wall = Some(self.wall_before + (self.clock.now() - self.start));
     }
@@ -163,9 +163,9 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         let start = self.clock.now();
         // The old one goes first: both might not fit.
         self.target.close();
-        if let Some(needs) = self.target.needs(n_ctx) {
-            self.tell(&Event::Needs(&needs));
-            needs.check()?;
+        if let Some(estimate) = self.target.memory_estimate(n_ctx) {
+            self.tell(&Event::MemoryEstimate(&estimate));
+            estimate.check()?;
         }
         self.tell(&Event::Opening { n_ctx });
         let resolved = self.target.open(n_ctx);
@@ -280,13 +280,13 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         &mut self,
         kind: TestKind,
         tokens: &[Token],
-        pace: Option<PaceTime>,
+        calibration: Option<CalibrationTime>,
     ) -> Result<Sample, Failure> {
         let mut sample = self.time(kind, tokens)?;
         sample.at = sample.at.map(|at| self.wall_before + at.saturating_sub(self.start));
-        sample.pace = pace.map(|pace| pace.elapsed);
-        if let Some(on_core) = pace.and_then(|pace| pace.on_core) {
-            sample.disturbance.get_or_insert_default().pace_on_core = Some(on_core);
+        sample.calibration = calibration.map(|calibration| calibration.elapsed);
+        if let Some(on_core) = calibration.and_then(|calibration| calibration.on_core) {
+            sample.disturbance.get_or_insert_default().calibration_on_core = Some(on_core);
         }
         *self.header.timing.timed.get_or_insert_default() += sample.elapsed;
         self.add_decoded(kind.n_tokens());
@@ -299,9 +299,9 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         Ok(sample)
     }
 
-    /// What the control work takes now; `None` if that says nothing of the target's work.
-    pub(super) fn pace(&mut self) -> Option<PaceTime> {
-        self.target.pace()
+    /// Times the calibration loop now; `None` if that says nothing about the target's work.
+    pub(super) fn calibrate(&mut self) -> Option<CalibrationTime> {
+        self.target.calibrate()
     }
 
     /// What the GPUs did around the latest repetition.

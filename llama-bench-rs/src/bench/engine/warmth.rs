@@ -26,7 +26,7 @@ impl Warmth {
     }
 
     /// How warm it was in an earlier run.
-    pub(super) fn take_up(&mut self, warmup: Warmup) {
+    pub(super) fn resume(&mut self, warmup: Warmup) {
         self.others = warmup;
     }
 

@@ -166,8 +166,8 @@ impl Lane {
                         continue;
                     }
                     // A prompt that stays in the context is a part of the fill.
-                    let carried = self.plan.carried(before, depth).map_or(0, |carried| carried.n_tokens);
-                    seconds += part(at.max(before.n_depth + carried), depth.n_depth);
+                    let reused = self.plan.reused_prompt(before, depth).map_or(0, |reused| reused.n_tokens);
+                    seconds += part(at.max(before.n_depth + reused), depth.n_depth);
                     at = depth.n_depth;
                 }
                 let first = self.plan.depths.first().map_or(0, |depth| depth.n_depth);

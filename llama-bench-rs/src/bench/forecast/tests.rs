@@ -143,7 +143,7 @@ impl World {
         }
     }
 
-    /// One configuration after the other, each in blocks by depth.
+    /// One configuration after the other, each per depth.
     fn one_after_the_other(mut self) -> Self {
         for index in 0..self.configurations.len() {
             for run in 0..self.configurations[index].n_runs {

@@ -157,7 +157,7 @@ impl Prepared<'_> {
         let mut engine =
             Engine::new(&mut self.target, clock, &self.plan, header, self.observer, &self.cancel);
         if let Some(earlier) = &self.earlier {
-            engine.take_up(earlier);
+            engine.resume(earlier);
         }
         engine
     }

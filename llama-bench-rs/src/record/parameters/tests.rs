@@ -122,7 +122,7 @@ fn each_is_in_the_key_of_a_baseline_unless_it_changes_no_speed() {
     });
     let without: Vec<&str> =
         PARAMETERS.iter().filter(|it| it.key().is_none()).map(|parameter| parameter.field).collect();
-    assert_eq!(without, ["seed", "n_reps", "stopping", "pace"]);
+    assert_eq!(without, ["seed", "n_reps", "stopping", "calibration"]);
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn flags_ask_for_what_the_value_says() {
     assert_eq!(one(|h| h.config.no_kv_offload = Some(true)), "-nkvo 1");
     assert_eq!(one(|h| h.config.method = Some(Method::FreshContext)), "--method fresh-context");
     assert_eq!(one(|h| h.config.delay = Some(Duration::from_millis(500))), "--delay 0.5");
-    assert_eq!(one(|h| h.config.pace = Some(1)), "--pace");
+    assert_eq!(one(|h| h.config.calibration = Some(1)), "--calibrate");
     assert_eq!(one(|h| h.config.flash_attn = Some(FlashAttnSetting::Off)), "-fa 0");
     assert_eq!(one(|h| h.config.tensor_buft_overrides = "none".into()), "");
     let rule = |h: &mut Header| {

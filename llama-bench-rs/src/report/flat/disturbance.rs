@@ -38,7 +38,7 @@ impl From<&Disturbance> for FlatDisturbance {
             stolen,
             pressure,
             n_instructions,
-            pace_on_core,
+            calibration_on_core,
         } = *disturbance;
         Self {
             n_threads,
@@ -48,7 +48,7 @@ impl From<&Disturbance> for FlatDisturbance {
             stolen_ns: stolen.map(ns),
             pressure_ns: pressure.map(ns),
             n_instructions,
-            pace_on_core_ns: pace_on_core.map(ns),
+            pace_on_core_ns: calibration_on_core.map(ns),
         }
     }
 }
@@ -74,7 +74,7 @@ impl From<&FlatDisturbance> for Disturbance {
             stolen: time(stolen_ns),
             pressure: time(pressure_ns),
             n_instructions,
-            pace_on_core: time(pace_on_core_ns),
+            calibration_on_core: time(pace_on_core_ns),
         }
     }
 }

@@ -139,8 +139,8 @@ impl Flat {
             .map(|s| TokensPerSecond::from_elapsed(n_tokens, s.elapsed).map(TokensPerSecond::get))
             .collect();
         self.samples_at_ns = samples.iter().map(|s| s.at.map(ns)).collect::<Option<_>>().unwrap_or_default();
-        if samples.iter().any(|s| s.pace.is_some()) {
-            self.samples_pace_ns = samples.iter().map(|s| s.pace.map(ns)).collect();
+        if samples.iter().any(|s| s.calibration.is_some()) {
+            self.samples_pace_ns = samples.iter().map(|s| s.calibration.map(ns)).collect();
         }
         if samples.iter().any(|s| s.disturbance.is_some()) {
             self.samples_disturbance =
@@ -188,7 +188,7 @@ impl From<&Sample> for FlatSample {
             ns: ns(sample.elapsed),
             steps_ns: sample.steps.iter().copied().map(ns).collect(),
             at_ns: sample.at.map(ns),
-            pace_ns: sample.pace.map(ns),
+            pace_ns: sample.calibration.map(ns),
             disturbance: sample.disturbance.as_ref().map(FlatDisturbance::from),
         }
     }

@@ -153,7 +153,7 @@ impl Flat {
             elapsed: Duration::from_nanos(self.samples_ns[i]),
             steps: self.steps_ns.get(i).map(|steps| durations(steps)).unwrap_or_default(),
             at: self.samples_at_ns.get(i).copied().map(Duration::from_nanos),
-            pace: self.samples_pace_ns.get(i).copied().flatten().map(Duration::from_nanos),
+            calibration: self.samples_pace_ns.get(i).copied().flatten().map(Duration::from_nanos),
             disturbance: self.samples_disturbance.get(i).and_then(Option::as_ref).map(Disturbance::from),
         };
         Ok(Measured {
@@ -187,7 +187,7 @@ impl From<&FlatSample> for Sample {
             elapsed: Duration::from_nanos(sample.ns),
             steps: durations(&sample.steps_ns),
             at: sample.at_ns.map(Duration::from_nanos),
-            pace: sample.pace_ns.map(Duration::from_nanos),
+            calibration: sample.pace_ns.map(Duration::from_nanos),
             disturbance: sample.disturbance.as_ref().map(Disturbance::from),
         }
     }

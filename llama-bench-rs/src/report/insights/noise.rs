@@ -205,7 +205,7 @@ impl fmt::Display for Noise {
                     f,
                     "Successive repetitions are more alike than chance makes them (lag-1 autocorrelation \
                      {correlation:.2}, p = {}): the machine changes its speed for longer than one repetition. The \
-                     intervals are widened for it and may still be too narrow; measure in several runs, or in rounds.",
+                     intervals are widened for it and may still be too narrow; measure several runs, or interleave the depths (--order rounds).",
                     percent(p_value)
                 )
             }

@@ -100,7 +100,7 @@ impl fmt::Display for Setup {
                     Some(n) => write!(f, ", {n} asked for")?,
                 }
                 if Self::is_short(n_offloaded, n_layers, n_asked) {
-                    write!(f, ": the rest runs on the CPU and sets the pace.")
+                    write!(f, ": the rest runs on the CPU and sets the speed.")
                 } else {
                     write!(f, ".")
                 }

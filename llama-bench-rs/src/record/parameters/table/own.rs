@@ -42,12 +42,12 @@ own {
         [request(warmup): Some(*warmup);]
         [];
     /// Version of the calibration loop that was timed before each repetition; `None` if that was not asked for.
-    pace: Option<u32>
+    calibration: Option<u32>
         [Int pace_version: Option<u32>]
-        [name: "pace", flag: Switch("--pace"), key: No, absent: Some("0"), default: Some("0"),
+        [name: "calibrate", flag: Switch("--calibrate"), key: No, absent: Some("0"), default: Some("0"),
          shown: Changed("Method", "calibrated before each repetition")]
         [Some(1)]
-        [request(paced): paced.then_some(PACE_VERSION);]
+        [request(calibrated): calibrated.then_some(CALIBRATION_VERSION);]
         [];
     /// Threads for prompt processing; equal to `n_threads` in llama-bench.
     n_threads_batch: Option<u32>

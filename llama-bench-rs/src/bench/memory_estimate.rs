@@ -8,20 +8,20 @@ use crate::{
     units::words::bytes,
 };
 
-/// The memory that a sweep will take on top of the weights, by device.
+/// Estimated memory of a sweep beyond the weights, by device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Needs {
+pub struct MemoryEstimate {
     /// Tokens that the context will hold.
     pub n_ctx: u32,
     /// By device name, such as `CUDA0` or `CPU`.
-    pub devices: BTreeMap<String, DeviceNeeds>,
+    pub devices: BTreeMap<String, DeviceEstimate>,
 }
 
-/// What is needed of one device.
+/// The estimate for one device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct DeviceNeeds {
+pub struct DeviceEstimate {
     /// KV cache and recurrent state.
     pub context_bytes: u64,
     /// Of these, what does not grow with the context: sliding windows and recurrent states. A partial snapshot takes
@@ -33,14 +33,14 @@ pub struct DeviceNeeds {
     pub free_bytes: Option<u64>,
 }
 
-impl DeviceNeeds {
+impl DeviceEstimate {
     /// Everything that the context itself takes.
     pub fn total_bytes(&self) -> u64 {
         self.context_bytes + self.compute_bytes
     }
 }
 
-impl Needs {
+impl MemoryEstimate {
     /// Asks llama.cpp what a context of this size and a partial snapshot of it would take; `None` if it cannot tell.
     pub(super) fn of(model: &Model, params: &ContextParams, n_ctx: u32) -> Option<Self> {
         // What a larger context has no more of is a window or a state.
@@ -78,13 +78,13 @@ impl Needs {
                         grown.context_bytes.saturating_sub(memory.context_bytes) / u64::from(GROWTH);
                     memory.context_bytes.saturating_sub(per_token * u64::from(n_ctx))
                 });
-                let needs = DeviceNeeds {
+                let estimate = DeviceEstimate {
                     context_bytes: memory.context_bytes,
                     partial_bytes,
                     compute_bytes: memory.compute_bytes,
                     free_bytes: free.get(&name).copied(),
                 };
-                (name, needs)
+                (name, estimate)
             })
             .collect();
         Some(Self { n_ctx, devices })
@@ -93,34 +93,37 @@ impl Needs {
     /// Refuses what does not fit into the memory that is free.
     ///
     /// # Errors
-    /// A device has less free than is needed; the message has both figures.
+    /// A device has less free memory than the estimate; the message has both figures.
     pub fn check(&self) -> Result<(), Failure> {
-        let short = |needs: &DeviceNeeds| needs.free_bytes.is_some_and(|free| needs.total_bytes() > free);
-        let Some((name, needs)) = self.devices.iter().find(|(_, needs)| short(needs)) else { return Ok(()) };
+        let short =
+            |estimate: &DeviceEstimate| estimate.free_bytes.is_some_and(|free| estimate.total_bytes() > free);
+        let Some((name, estimate)) = self.devices.iter().find(|(_, estimate)| short(estimate)) else {
+            return Ok(());
+        };
         Err(Failure {
             kind: FailureKind::OutOfMemory,
             message: format!(
                 "a context of {} tokens takes {} on {name} ({} for its tokens, {} to compute) and {} are free: lower \
                  the depth or the batch, use a smaller KV type (q8_0), or free memory",
                 self.n_ctx,
-                bytes(needs.total_bytes()),
-                bytes(needs.context_bytes),
-                bytes(needs.compute_bytes),
-                bytes(needs.free_bytes.unwrap_or(0)),
+                bytes(estimate.total_bytes()),
+                bytes(estimate.context_bytes),
+                bytes(estimate.compute_bytes),
+                bytes(estimate.free_bytes.unwrap_or(0)),
             ),
         })
     }
 }
 
-impl fmt::Display for Needs {
+impl fmt::Display for MemoryEstimate {
     /// The size of the context, then a line for each device.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "context: {} tokens", self.n_ctx)?;
-        self.devices.iter().try_for_each(|(name, needs)| write!(f, "\n{name}: {needs}"))
+        self.devices.iter().try_for_each(|(name, estimate)| write!(f, "\n{name}: {estimate}"))
     }
 }
 
-impl fmt::Display for DeviceNeeds {
+impl fmt::Display for DeviceEstimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} for the tokens", bytes(self.context_bytes))?;
         if self.partial_bytes > 0 {
@@ -144,17 +147,17 @@ pub(super) fn has_partial_state(model: &Model, params: &ContextParams) -> bool {
 mod tests {
     use super::*;
 
-    fn needs(context_bytes: u64, compute_bytes: u64, free_bytes: Option<u64>) -> Needs {
-        let device = DeviceNeeds { context_bytes, partial_bytes: 0, compute_bytes, free_bytes };
-        Needs { n_ctx: 4096, devices: [("CUDA0".to_owned(), device)].into() }
+    fn estimate(context_bytes: u64, compute_bytes: u64, free_bytes: Option<u64>) -> MemoryEstimate {
+        let device = DeviceEstimate { context_bytes, partial_bytes: 0, compute_bytes, free_bytes };
+        MemoryEstimate { n_ctx: 4096, devices: [("CUDA0".to_owned(), device)].into() }
     }
 
     #[test]
     fn what_does_not_fit_is_refused_with_both_figures() {
         let gib = 1 << 30;
-        assert!(needs(gib, gib, Some(2 * gib)).check().is_ok());
-        assert!(needs(gib, gib, None).check().is_ok());
-        let refused = needs(9 * gib, gib, Some(8 * gib)).check().unwrap_err();
+        assert!(estimate(gib, gib, Some(2 * gib)).check().is_ok());
+        assert!(estimate(gib, gib, None).check().is_ok());
+        let refused = estimate(9 * gib, gib, Some(8 * gib)).check().unwrap_err();
         assert_eq!(refused.kind, "out_of_memory");
         for part in ["4096 tokens", "10.00 GiB on CUDA0", "8.00 GiB are free", "q8_0"] {
             assert!(refused.message.contains(part), "{}", refused.message);
@@ -163,8 +166,8 @@ mod tests {
 
     #[test]
     fn each_device_has_a_line() {
-        let mut both = needs(3 << 20, 1 << 19, None);
-        let host = DeviceNeeds {
+        let mut both = estimate(3 << 20, 1 << 19, None);
+        let host = DeviceEstimate {
             context_bytes: 2 << 20,
             partial_bytes: 1 << 20,
             compute_bytes: 0,

@@ -1,4 +1,4 @@
-//! What a run takes with the momentary speed of the machine taken out.
+//! The time of a run relative to the calibration loop.
 
 use std::time::Duration;
 
@@ -8,49 +8,48 @@ use crate::units::Multiple;
 /// The share of a run's repetitions that is left out at either end.
 const TRIMMED: f64 = 0.25;
 
-/// The repetitions of one run, each as a multiple of what control work took just before it.
+/// The repetitions of one run, each as a multiple of the time of the calibration loop just before it.
 ///
-/// The machine's speed at that moment is in both and cancels. So a run counts as the mean of the middle half of its
-/// multiples, by their logarithms: there is no slow end to keep away from, and what disturbs one of the two times alone
-/// lies outside of that half.
+/// The machine's speed at that moment is in both and cancels. A run counts as the mean of the middle half of its
+/// multiples, by their logarithms: a disturbance of only one of the two times lies outside of that half.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PacedRun {
+pub struct CalibratedRun {
     /// The logarithm of what the run counts as, and its variance by the run's own repetitions.
     figure: f64,
     variance: f64,
-    /// Mean of the logarithms of the paces.
-    log_pace: f64,
+    /// Mean of the logarithms of the calibration loop's times.
+    log_calibration: f64,
 }
 
-impl PacedRun {
-    /// A run of repetitions, the time of each with that of the control work before it; `None` if there are none or a
+impl CalibratedRun {
+    /// A run of repetitions, the time of each with that of the calibration loop before it; `None` if there are none or a
     /// time is zero.
     pub fn new(repetitions: impl IntoIterator<Item = (Duration, Duration)>) -> Option<Self> {
-        let (mut logs, mut paces) = (Vec::new(), Vec::new());
-        for (time, pace) in repetitions {
-            logs.push(time.to_f64().ln() - pace.to_f64().ln());
-            paces.push(pace.to_f64().ln());
+        let (mut logs, mut calibrations) = (Vec::new(), Vec::new());
+        for (time, calibration) in repetitions {
+            logs.push(time.to_f64().ln() - calibration.to_f64().ln());
+            calibrations.push(calibration.to_f64().ln());
         }
         if !logs.iter().all(|log| log.is_finite()) {
             return None;
         }
         logs.sort_by(f64::total_cmp);
         let (figure, variance) = middle(&logs)?;
-        let run = Self { figure, variance, log_pace: mean(&paces) };
-        (run.figure.is_finite() && run.log_pace.is_finite()).then_some(run)
+        let run = Self { figure, variance, log_calibration: mean(&calibrations) };
+        (run.figure.is_finite() && run.log_calibration.is_finite()).then_some(run)
     }
 
-    /// What the run counts as: a repetition's time as a multiple of the control work's.
+    /// The figure of the run: a repetition's time as a multiple of the calibration loop's.
     pub fn multiple(&self) -> Multiple {
         Multiple::new(self.figure.exp()).unwrap_or(Multiple::ONE)
     }
 
-    /// What the control work took during the run, its geometric mean.
-    pub fn pace(&self) -> Duration {
-        <Duration as Quantity>::from_f64(self.log_pace.exp()).unwrap_or_default()
+    /// Time of the calibration loop during the run, its geometric mean.
+    pub fn calibration(&self) -> Duration {
+        <Duration as Quantity>::from_f64(self.log_calibration.exp()).unwrap_or_default()
     }
 
-    /// The logarithm of [`PacedRun::multiple`].
+    /// The logarithm of [`CalibratedRun::multiple`].
     pub(crate) fn log_multiple(&self) -> f64 {
         self.figure
     }
@@ -60,9 +59,9 @@ impl PacedRun {
         self.variance
     }
 
-    /// Mean of the logarithms of the paces, in nanoseconds.
-    pub(crate) fn log_pace(&self) -> f64 {
-        self.log_pace
+    /// Mean of the logarithms of the calibration loop's times, in nanoseconds.
+    pub(crate) fn log_calibration(&self) -> f64 {
+        self.log_calibration
     }
 }
 
@@ -82,5 +81,5 @@ fn middle(sorted: &[f64]) -> Option<(f64, f64)> {
 }
 
 #[cfg(test)]
-#[path = "paced_tests.rs"]
+#[path = "calibrated_tests.rs"]
 mod tests;

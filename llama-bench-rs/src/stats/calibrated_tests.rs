@@ -18,21 +18,21 @@ fn the_middle_half_is_what_counts() {
 }
 
 #[test]
-fn the_pace_of_a_run_can_be_told() {
-    let run = PacedRun::new([(duration(MS), duration(40e3)), (duration(MS), duration(90e3))]).unwrap();
-    assert_eq!(run.pace(), Duration::from_micros(60));
+fn the_calibration_of_a_run_is_the_geometric_mean() {
+    let run = CalibratedRun::new([(duration(MS), duration(40e3)), (duration(MS), duration(90e3))]).unwrap();
+    assert_eq!(run.calibration(), Duration::from_micros(60));
 }
 
 #[test]
 fn what_has_no_time_is_refused() {
-    assert_eq!(PacedRun::new([]), None);
-    assert_eq!(PacedRun::new([(Duration::ZERO, duration(MS))]), None);
-    assert_eq!(PacedRun::new([(duration(MS), Duration::ZERO)]), None);
+    assert_eq!(CalibratedRun::new([]), None);
+    assert_eq!(CalibratedRun::new([(Duration::ZERO, duration(MS))]), None);
+    assert_eq!(CalibratedRun::new([(duration(MS), Duration::ZERO)]), None);
 }
 
 #[test]
 fn a_repetition_of_no_time_has_no_multiple() {
     let no_time = [(Duration::ZERO, Duration::ZERO); 4];
-    assert_eq!(PacedRun::new(no_time), None);
-    assert_eq!(PacedRun::new([(Duration::from_millis(1), Duration::ZERO); 4]), None);
+    assert_eq!(CalibratedRun::new(no_time), None);
+    assert_eq!(CalibratedRun::new([(Duration::from_millis(1), Duration::ZERO); 4]), None);
 }
