@@ -20,7 +20,7 @@ pub enum Line {
 #[derive(Default)]
 pub struct Lines {
     n_read: usize,
-    /// What was typed at a question and is no answer to it.
+    /// What was typed at a question without answering it.
     kept: VecDeque<String>,
 }
 

@@ -225,7 +225,7 @@ fn open_file(args: &Args, path: &Path) -> Result<(ResultFile, Report), String> {
     if args.resume && format != Format::Jsonl {
         return Err(format!("{}: --resume works with JSONL files only; name a FILE.jsonl", path.display()));
     }
-    // What is no ordinary file, such as a pipe, holds nothing that could be lost and cannot be replaced.
+    // What is not an ordinary file, such as a pipe, holds nothing that could be lost and cannot be replaced.
     let is_file = path.is_file();
     if is_file && !args.resume && !args.force && path.metadata().is_ok_and(|file| file.len() > 0) {
         return Err(format!(

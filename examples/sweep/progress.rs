@@ -67,7 +67,7 @@ impl Progress {
             (_, _, true) => How::Lines,
             (_, _, false) => How::Terminal,
         };
-        // Each process shows its own progress; what this one hears of it later is no news.
+        // Each process shows its own progress; what this one hears of it later is not new.
         let how = if args.run.runs_in == RunsIn::Process { How::Quiet } else { how };
         if how != How::Terminal {
             bar = ProgressBar::hidden();

@@ -90,7 +90,7 @@ fn what_was_repeated_is_no_warning_and_no_figure() {
     sample.disturbance = Some(with!(Disturbance { waited: Some(sample.elapsed), ..disturbance }));
     let (level, text) = neighbours(&report).unwrap();
     assert_eq!(level, Level::Warning);
-    assert!(text.contains("1 were repeated and are part of no figure; 1 are counted"), "{text}");
+    assert!(text.contains("1 was repeated and left out of the figures; 1 is counted"), "{text}");
 }
 
 #[test]

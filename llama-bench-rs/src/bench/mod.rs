@@ -15,8 +15,8 @@
 //! # Ok::<(), llama_bench_rs::Error>(())
 //! ```
 //!
-//! Inside, a [`Plan`] says what is run in which order, a [`target`] is what is measured, and the engine runs the one on
-//! the other by a [`clock`].
+//! Inside, a [`Plan`] lists the repetitions in order. The engine runs it on a [`target`], which wraps the context, and
+//! times it with a [`clock`].
 
 #[doc(hidden)]
 pub mod abilities;

@@ -47,7 +47,7 @@ macro_rules! context {
 }
 parameters!(context);
 
-/// llama.cpp computes at most a batch at once; asking for more is no error in llama-bench.
+/// llama.cpp computes at most a batch at once; llama-bench accepts more.
 fn at_most_a_batch(params: ContextParams, n_ubatch: u32) -> ContextParams {
     let n_batch = params.n_batch;
     params.n_ubatch(n_ubatch.min(n_batch))

@@ -217,7 +217,7 @@ fn a_slip_in_a_name_behind_one_dash_is_told_whole_with_what_was_meant() {
         assert!(said.contains(&format!("unexpected argument {}", word.replace('_', "-"))), "{line}: {said}");
         assert!(said.contains(meant), "{line}: {said}");
     }
-    // A letter with its value is no slip.
+    // A letter with its value is not a slip.
     let read = app("app -t4 -p16 -mtiny.gguf -ojsonl -C0xf -omd").unwrap();
     assert_eq!((all(&read.context.n_threads), read.model.models.len()), (vec![4], 1));
 }

@@ -12,14 +12,14 @@
 //!
 //! | question | answer |
 //! |---|---|
-//! | what is the unit? | the run: one sweep in fresh contexts. Its repetitions show how well its own figure is known, not how far runs lie apart |
-//! | what does a run count as? | the expected fastest of ten of its repetitions, or of half of them where a run has fewer than twenty: the same number on both sides, whatever their counts |
+//! | what is the unit? | the run: one sweep in fresh contexts. Its repetitions estimate that run's own uncertainty; only several runs show the spread between runs |
+//! | what does a run count as? | the expected fastest of m repetitions. m is 10, or half of the repetitions if a run has fewer than 20. Both sides use the same m |
 //! | what is compared? | the geometric means of the runs' figures. The figures shown and the change between them are of this one estimate |
-//! | which lines are there? | per kind of test (pp, tg, embd) the shift that its tests share, the one in the middle; and each test beyond that shift |
+//! | which lines are there? | for each kind of test (pp, tg, embd): one for the change that its tests share (the median), and one for each test's difference from it |
 //! | how far do runs lie apart? | what both sides show together, blended with an assumption that counts as one run: 2 % in common, 0.5 % beyond it. The latter is pooled over the tests of a kind |
 //! | other days? | runs more than an hour apart are of different sittings. Sittings are assumed to lie a further 2 % apart until several sittings of a side show their spread |
-//! | many sides? | [`rank()`]: how far runs lie apart is known from all sides together, and a difference counts beyond the range that so many equal sides show in any test in 5 % of all cases (Tukey's). With one run on each side, runs are assumed to lie 5 % apart, since a ranking is copied and not looked at again; the result says so |
-//! | many lines? | p values are corrected for the number of lines (Holm), two thirds of the chance for the shifts: 5 % for any false alarm in the whole comparison |
+//! | many sides? | [`rank()`]: the spread between runs is estimated from all sides together. A difference counts if it exceeds Tukey's range: equal sides exceed that in any test in only 5 % of campaigns. With one run on each side, runs are assumed to lie 5 % apart, since a ranking is copied and not looked at again; the result says so |
+//! | many lines? | p values are corrected for the number of lines (Holm). The chance of any false alarm in a comparison is 5 %; two thirds of it go to the shared changes |
 //!
 //! # Verdicts
 //! | verdict | when |

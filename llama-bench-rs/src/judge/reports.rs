@@ -100,7 +100,7 @@ fn differences(before: &Key, after: &Key) -> Vec<String> {
     let mut found = Vec::new();
     for (part, before, after) in parts {
         for (field, was) in before {
-            // What only one file tells is no difference.
+            // What only one file tells is not a difference.
             if let Some(is) = after.get(field).filter(|is| *is != was) {
                 found.push(format!("{part}, {field}: {was} before, {is} after"));
             }

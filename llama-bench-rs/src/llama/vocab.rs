@@ -86,7 +86,7 @@ impl Vocab {
         self.token(token).is_some_and(|token| unsafe { sys::llama_vocab_is_eog(self.as_raw(), token) })
     }
 
-    /// Whether this token steers the model and is no text, such as `<|im_start|>`.
+    /// Whether this token steers the model and is not text, such as `<|im_start|>`.
     #[doc(alias = "llama_vocab_is_control")]
     pub fn is_control(&self, token: Token) -> bool {
         // SAFETY: the vocabulary of a live model, and a token of it.

@@ -1,7 +1,7 @@
 //! The result of a sweep: raw samples, and everything needed to judge them.
 //!
-//! `bench` fills these types and `report` writes them; neither knows the other. Nothing is derived here: means, intervals
-//! and rates are computed from the raw durations on each call. [`work`] counts what was computed, without times.
+//! `bench` fills these types and `report` writes them; neither knows the other. Only raw durations are stored: means,
+//! intervals and rates are computed from them on each call. [`work`] counts what was computed, without times.
 //!
 //! ```
 //! use llama_bench_rs::record::{Report, tg};

@@ -20,9 +20,9 @@
 //!
 //! # Failed cells
 //! A failed cell has a row too. What was not measured is null (empty in CSV): `avg_ns`, `stddev_ns`, `avg_ts` and
-//! `stddev_ts`; the fields `outcome`, `error_kind` and `error_message` say why. Scripts that join two builds over
-//! llama-bench's key columns would divide by what is not there, so one key column, `fit_target`, which is 0 in all
-//! other rows of this crate, is null in a failed row, and null joins with nothing. CSV has no null: there it holds
+//! `stddev_ts`; the fields `outcome`, `error_kind` and `error_message` say why. A
+//! failed row has null in the key column `fit_target`, which is 0 in this crate's other rows. Null joins with nothing, so
+//! scripts that join two builds skip the row and do not divide by a missing speed. CSV has no null: there it holds
 //! `failed@COMMIT`, which differs from any row of another build.
 //!
 //! # Where the files differ from llama-bench's

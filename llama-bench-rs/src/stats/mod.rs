@@ -19,15 +19,20 @@
 //! | stddev | of the sample (divided by n - 1) |
 //! | median, quantiles | linear interpolation between the order statistics next to (n - 1)·p, counted from 0: Hyndman and Fan's type 7, the default of R and NumPy |
 //! | MAD | median of the absolute deviations from the median, not scaled |
-//! | interval of the mean | Student's t, from 50 samples a BCa bootstrap; widened by the lag-1 autocorrelation (see [`IntervalMethod`]) |
+//! | interval of the mean | Student's t; from 50 samples a BCa bootstrap, unless a rule chose their number; widened by the lag-1 autocorrelation (see [`IntervalMethod`]) |
 //! | outliers | Tukey's fences, 1.5 and 3 interquartile ranges from the quartiles |
 //!
-//! In simulations of independent normal and skewed (skewness 1) noise the 95 % intervals hold the true mean in 94 to
-//! 98 % of all cases, from five samples on and where a [`StoppingRule`] ended them; of exponential noise (skewness 2) in
-//! 90 to 94 %. Repetitions that depend on each other, or that meet two speeds of the machine, have intervals that are too
-//! narrow, and a single cell may not show it: [`Suspicion`] looks at all cells of a run.
+//! | simulated noise, independent | 95 % intervals that hold the true mean |
+//! |---|---|
+//! | normal, or skewness 1 | 94 to 98 % |
+//! | exponential (skewness 2) | 90 to 94 % |
 //!
-//! What was not measured is a [`Predicted`], from a [`DepthModel`]; a [`Fall`] is a change between two measurements.
+//! With five samples or more, also if a [`StoppingRule`] chose their number. Repetitions that depend on each other, or that
+//! meet two speeds of the machine, have intervals that are too narrow, and a single cell may not show it: [`Suspicion`]
+//! looks at all cells of a run.
+//!
+//! A [`DepthModel`] estimates depths that were not measured, as [`Predicted`]; a [`Fall`] is a change between two
+//! measurements.
 
 mod apart;
 mod bootstrap;

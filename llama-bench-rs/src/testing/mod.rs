@@ -1,4 +1,4 @@
-//! Speed as something that tests can assert.
+//! Assertions and guards for speed in your own tests.
 //!
 //! ```no_run
 //! use llama_bench_rs::testing;
@@ -38,7 +38,7 @@
 //! |---|---|---|
 //! | `no baseline yet: saved 1 of 3 runs` | passes | run it again at another time, check the file in |
 //! | `no baseline of this machine yet` | passes | the same; other machines keep their files |
-//! | nothing | passes | nothing: no cell surely got slower, and none can have got slower by twice the tolerance |
+//! | nothing | passes | nothing: no significant slowdown, and a slowdown of twice the tolerance is ruled out |
 //! | `inconclusive; too noisy to tell whether tg16 got slower` | passes | more runs in the baseline, a quieter machine, or a larger [`Tolerance`] |
 //! | `inconclusive; neighbours busy: cannot tell …` | passes | run it again while less else runs |
 //! | `llama.cpp computes what was measured in another way, which costs speed` | fails | find out what left the GPU or turned flash attention off; renew if it is intended |
@@ -100,7 +100,7 @@
 //! | regressed | surely slower, and by more than half of the [`Tolerance`] as measured | fails |
 //! | improved | surely faster, and by more than half of it as measured | passes |
 //! | no change | surely within the tolerance | passes |
-//! | cannot tell | anything else, and always with one run on each side | passes, with a warning if it may be slower by twice the tolerance; if it may be by the whole, fails if [strict](Tolerance::strict) |
+//! | cannot tell | anything else, and always with one run on each side | passes; warns if a slowdown of twice the tolerance is possible. If [strict](Tolerance::strict), fails if a slowdown of the tolerance is possible |
 //! | inconclusive | neighbours were busy | passes with a warning, fails if strict |
 //!
 //! Two lines can fail a test: the shift that all tests of a kind share, and what a single test differs beyond it. A

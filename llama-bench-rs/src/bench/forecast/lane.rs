@@ -46,7 +46,7 @@ impl Lane {
         Self { name, header, n_runs: *n_runs, n_begun: 0, is_failing, ..Self::alone(plan) }
     }
 
-    /// A sweep that is no part of a campaign.
+    /// A sweep outside a campaign.
     pub(super) fn alone(plan: &Plan) -> Self {
         Self {
             name: String::new(),

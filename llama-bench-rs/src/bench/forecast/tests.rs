@@ -198,7 +198,7 @@ impl World {
     }
 
     /// The worst error from a third of the time on, as a part of the true time left, and a description of where it was. An
-    /// error of less than this part of the whole is no matter: what the last repetitions take is chance.
+    /// error of less than this part of the whole does not matter: what the last repetitions take is chance.
     fn worst(&self, slack: f64) -> (f64, String) {
         let total = self.now;
         let late = self.told.iter().filter(|(now, _)| *now >= total / 3.0);

@@ -1,4 +1,4 @@
-//! Named reports to hold later ones against.
+//! Saves named reports as baselines and compares later reports with them.
 //!
 //! A baseline is one or several runs of one configuration, kept in a file. Runs of one sitting resemble each other more
 //! than runs of different days, and only several runs show how much the machine varies: save several, at different times, and [comparisons](crate::testing::check_no_regression) find smaller changes.

@@ -80,7 +80,7 @@ pub(super) fn sweep_of_axes(header: &Header, tests: &Tests, axes: &[Axis], more:
         }
     }
     for Axis { flag, values } in axes {
-        // A value with a comma is no item of a list; a flag that takes lists may be repeated.
+        // A value with a comma cannot be an item of a list; a flag that takes lists may be repeated.
         if values.iter().any(|value| value.contains(',')) {
             kept.extend(values.iter().flat_map(|value| [flag.clone(), value.clone()]));
         } else {

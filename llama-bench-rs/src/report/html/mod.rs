@@ -172,7 +172,7 @@ fn drawn(report: &Report, picture: Picture) -> Markup {
     html! {
         @match svg::draw(report, picture) {
             Ok(drawing) => (PreEscaped(drawing.to_html())),
-            // Nothing to draw is no failure: the tables say why.
+            // Nothing to draw is not a failure: the tables say why.
             Err(DrawError::Nothing { .. }) => {},
             Err(error) => p class="failed" { (error) },
         }
