@@ -87,11 +87,13 @@ macro_rules! list {
         /// ```
         /// use llama_bench_rs::record::{Config, FlashAttnSetting};
         ///
-        /// let config = Config { n_ubatch: Some(1024), flash_attn: Some(FlashAttnSetting::On), ..Config::default() };
+        /// let mut config = Config::default();
+        /// (config.n_ubatch, config.flash_attn) = (Some(1024), Some(FlashAttnSetting::On));
         /// assert_eq!(config.n_batch, None, "what nobody told is not known");
         /// ```
         #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
         #[serde(default)]
+        #[non_exhaustive]
         pub struct Config { $( $(#[$($doc)*])* pub $field: $type, )* }
 
         /// Every parameter, in the table's order.
