@@ -10,7 +10,7 @@ use crate::{
     Error,
     bench::{
         Event, Observer as _, Sweep, drop_from_page_cache, interleave, lock::Turn, observe::Silent,
-        turns::creation_order,
+        turns::first_created,
     },
     llama::{Backend, Model},
     record::{Cell, Failure, Method, Order, Report, Run, Test},
@@ -186,9 +186,9 @@ impl Measuring<'_, '_, '_> {
             if run > 0 && self.campaign.cancel.is_cancelled() {
                 break;
             }
-            for pack in self.campaign.packs(&loaded, self.subjects)? {
-                let order = creation_order(pack.len(), run, n_runs * self.campaign.n_loads);
-                let pack: Vec<usize> = order.into_iter().map(|i| pack[i]).collect();
+            for mut pack in self.campaign.packs(&loaded, self.subjects)? {
+                let first = first_created(pack.len(), run, n_runs * self.campaign.n_loads);
+                pack.rotate_left(first);
                 self.pack(&loaded, &pack, run)?;
             }
         }

@@ -83,6 +83,19 @@ pub struct TimeLeft {
     pub at_most: Option<Duration>,
 }
 
+impl TimeLeft {
+    /// Seconds of all that is planned, the factor of the slowest third, and what of it is already spent.
+    fn of(expected: f64, third: f64, at_most: Option<f64>, spent: f64) -> Self {
+        let left =
+            |seconds: f64| Duration::try_from_secs_f64((seconds - spent).max(0.0)).unwrap_or(Duration::MAX);
+        Self {
+            expected: left(expected),
+            range: (left(expected / third), left(expected * third)),
+            at_most: at_most.map(left),
+        }
+    }
+}
+
 /// Where a campaign is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -166,15 +179,8 @@ impl Forecast {
             lanes.map(|(i, lane)| lane.left(i, &self.costs, self.repeats(), is_most)).sum::<f64>()
         };
         let spent = self.spent_on_current(now);
-        let left =
-            |seconds: f64| Duration::try_from_secs_f64((seconds - spent).max(0.0)).unwrap_or(Duration::MAX);
         let is_open = self.lanes.iter().any(|lane| lane.plan.request.stopping.is_some());
-        let (expected, third) = (sum(false), self.costs.slowest_third());
-        Some(TimeLeft {
-            expected: left(expected),
-            range: (left(expected / third), left(expected * third)),
-            at_most: is_open.then(|| left(sum(true))),
-        })
+        Some(TimeLeft::of(sum(false), self.costs.slowest_third(), is_open.then(|| sum(true)), spent))
     }
 
     /// Where the campaign is; `None` before the first plan.

@@ -34,16 +34,9 @@ pub(in crate::bench) fn after_trial(plan: &Plan, tried: &Tried) -> Option<TimeLe
     if lane.classes().any(|class| !costs.knows(class)) {
         return None;
     }
-    let take = |is_most: bool, factor: f64| {
-        let seconds = lane.left(0, &costs, 1.0, is_most) * factor;
-        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
-    };
-    let third = costs.slowest_third();
-    Some(TimeLeft {
-        expected: take(false, 1.0),
-        range: (take(false, 1.0 / third), take(false, third)),
-        at_most: plan.request.stopping.map(|_| take(true, 1.0)),
-    })
+    let take = |is_most: bool| lane.left(0, &costs, 1.0, is_most);
+    let at_most = plan.request.stopping.map(|_| take(true));
+    Some(TimeLeft::of(take(false), costs.slowest_third(), at_most, 0.0))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::{
         llama_target::LlamaTarget,
         lock::Turn,
         observe::Silent,
-        turns::creation_order,
+        turns::first_created,
     },
     record::{Header, Report, Run},
 };
@@ -66,25 +66,20 @@ pub fn interleave(sweeps: Vec<Sweep<'_>>) -> Result<Report, crate::Error> {
             break;
         }
         let clock = MonotonicClock::start();
-        let mut runs: Vec<Option<Run>> = vec![None; taking_part.len()];
-        let (mut engines, mut places) = (Vec::new(), Vec::new());
-        let order = creation_order(taking_part.len(), round, n_rounds);
-        let mut in_order: Vec<Option<&mut Ready<'_>>> =
-            taking_part.iter_mut().map(|one| Some(&mut **one)).collect();
-        for place in order {
-            match in_order[place].take() {
-                Some(Ready::Measure(prepared)) => {
-                    engines.push(prepared.engine(&clock));
-                    places.push(place);
-                }
-                Some(Ready::Failed(run)) => runs[place] = Some(Run::clone(run)),
-                None => {}
-            }
-        }
-        for (place, run) in places.into_iter().zip(run_interleaved(engines)) {
-            runs[place] = Some(run);
-        }
-        report.runs.extend(runs.into_iter().flatten());
+        let first = first_created(taking_part.len(), round, n_rounds);
+        taking_part.rotate_left(first);
+        let engines = taking_part.iter_mut().filter_map(|one| match one {
+            Ready::Measure(prepared) => Some(prepared.engine(&clock)),
+            Ready::Failed(_) => None,
+        });
+        let mut measured = run_interleaved(engines.collect()).into_iter();
+        let run_of = |one: &&mut Ready<'_>| match one {
+            Ready::Measure(_) => measured.next(),
+            Ready::Failed(run) => Some(Run::clone(run)),
+        };
+        let mut runs: Vec<Run> = taking_part.iter().filter_map(run_of).collect();
+        runs.rotate_right(first);
+        report.runs.append(&mut runs);
         taking_part.into_iter().for_each(Ready::forget_earlier);
     }
     Ok(report)
