@@ -257,12 +257,8 @@ pub(super) fn mind_disturbance(
     let (before, after) = (busy_share(before), busy_share(after));
     let (less, more) = if before < after { (before, after) } else { (after, before) };
     match less.zip(more) {
-        Some((less, more))
-            if matches!(finding.verdict, Verdict::Improved | Verdict::Regressed)
-                && more.get() - less.get() > DIFFERENTLY_DISTURBED =>
-        {
-            disturbed(more)
-        }
+        // No verdict at all: what neighbours cost hides a change as easily as it makes one.
+        Some((less, more)) if more.get() - less.get() > DIFFERENTLY_DISTURBED => disturbed(more),
         _ => finding,
     }
 }
