@@ -10,13 +10,19 @@
 //! | asked | refused if | error |
 //! |---|---|---|
 //! | before measuring: [`Baselines::require`] | there is no baseline of this name | [`BaselineError::NotFound`] |
-//! | | a file of it is damaged or of a newer version | [`BaselineError::Damaged`], [`BaselineError::NewerVersion`] |
+//! | | a file of it is damaged | [`BaselineError::Damaged`] |
+//! | | none of its files can be read, since a newer version wrote them | [`BaselineError::NewerVersion`] |
 //! | before measuring: [`Baselines::check_tests`] | it is of another machine, model or configuration | [`BaselineError::Differs`] |
 //! | | it has tests that are not asked for | [`BaselineError::OtherTests`] |
-//! | afterwards: [`Baselines::load`], [`Baselines::compare`] | the same, but for the tests | as above |
+//! | afterwards: [`Baselines::load`], [`Baselines::compare`] | the same, except for the tests; of several files only the one that fits must be readable | as above |
 //! | | every cell of the report failed | [`BaselineError::NothingMeasured`] |
-//! | [`Baselines::save_compared`] | the report is slower | [`BaselineError::Slower`] |
-//! | [`Baselines::save`] | the name cannot be the name of a folder | [`BaselineError::Name`] |
+//! | [`Baselines::save`] | the file to add to is damaged or of a newer version, or every cell failed | as above |
+//! | [`Baselines::save_compared`] | also if the report is slower | [`BaselineError::Slower`] |
+//! | any of these | the name cannot be the name of a folder | [`BaselineError::Name`] |
+//! | | the system refuses to read or write | [`BaselineError::Io`] |
+//!
+//! A test that only the report has is measured and not judged. A cell that the baseline has a figure for and that is
+//! missing or failed in the report is not refused: the comparison runs, and does not pass.
 //!
 //! In a test, [`testing::guard`](crate::testing::guard) saves and loads baselines by itself.
 //!
@@ -36,7 +42,8 @@
 //!
 //! # Files
 //! `FOLDER/NAME/FINGERPRINT.json`, one per key, so that a folder which is checked in can serve several machines. Each
-//! is an object with the key in plain words and, as `rows`, what [`report`](crate::report) writes as JSON.
+//! is an object with the key in plain words and, as `rows`, what [`report`](crate::report) writes as JSON. A file whose
+//! key was edited no longer matches its fingerprint and counts as damaged.
 
 mod against;
 mod error;
