@@ -10,10 +10,13 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IntervalMethod {
-    /// Student's t with n - 1 degrees of freedom: for fewer than [`IntervalMethod::BOOTSTRAP_FROM`] samples. It and the
-    /// bootstrap are widened by the samples' [autocorrelation](super::Samples::autocorrelation) r, to √((1 + r) / (1 - r))
-    /// times their width, if there are five samples or more and r is over zero. Here and below n counts the samples that [decided](super::Samples::decided_by) how many there are: all, unless a
-    /// [`StoppingRule`](super::StoppingRule) found them precise.
+    /// Student's t: for fewer than [`IntervalMethod::BOOTSTRAP_FROM`] samples, and for any number that a
+    /// [`StoppingRule`](super::StoppingRule) found precise. The standard error is that of all samples. The degrees of
+    /// freedom are n - 1, where n, here and below, counts the samples that
+    /// [decided](super::Samples::decided_by) how many there are: all, unless a rule found them precise.
+    ///
+    /// It and the bootstrap are widened by the samples' [autocorrelation](super::Samples::autocorrelation) r, to
+    /// √((1 + r) / (1 - r)) times their width, if there are five samples or more and r is over zero; r counts up to 0.9.
     StudentT,
     /// Bias-corrected and accelerated bootstrap, seeded and widened as Student's t with n - 1 degrees of freedom would.
     Bootstrap,

@@ -19,7 +19,7 @@
 //! | stddev | of the sample (divided by n - 1) |
 //! | median, quantiles | linear interpolation between the order statistics next to (n - 1)·p, counted from 0: Hyndman and Fan's type 7, the default of R and NumPy |
 //! | MAD | median of the absolute deviations from the median, not scaled |
-//! | interval of the mean | Student's t; from 50 samples a BCa bootstrap, unless a rule chose their number; widened by the lag-1 autocorrelation (see [`IntervalMethod`]) |
+//! | interval of the mean | Student's t; from 50 samples a BCa bootstrap, unless a rule found them precise; widened by the lag-1 autocorrelation (see [`IntervalMethod`]) |
 //! | outliers | Tukey's fences, 1.5 and 3 interquartile ranges from the quartiles |
 //!
 //! | simulated noise, independent | 95 % intervals that hold the true mean |
