@@ -2,8 +2,9 @@
 //! [`Config`](crate::record::Config), the rows and the schema of files, a baseline's key, names of configurations,
 //! differences, columns of Markdown, header lines, and the flags of a command line in both directions.
 //!
-//! A new parameter gets an entry here, and its field where it is handed to llama.cpp
-//! ([`ContextParams`](crate::llama::ContextParams), [`ModelParams`](crate::llama::ModelParams)). An entry has:
+//! A new parameter gets an entry here, a field of [`ContextParams`](crate::llama::ContextParams) or
+//! [`ModelParams`](crate::llama::ModelParams), and the line that hands it to llama.cpp (`raw` in `llama/context_params.rs` or
+//! `llama/model_arguments.rs`): no test notices if that line is missing. An entry has:
 //!
 //! ```text
 //! /// What it is, with its unit: for rustdoc and the schema.
@@ -15,8 +16,8 @@
 //!     [`context` or `model` with its flag, and what the flag sets; nothing if no group of flags takes its flags from here]
 //! ```
 //!
-//! Here are the parameters that llama-bench's files have, in its order. Those that this crate adds are in `own.rs`: a new
-//! one comes there, at the end.
+//! Here are the parameters that llama-bench's files have, in its order; one that llama-bench gains comes here, in its place.
+//! Those that this crate adds are in `own.rs`: a new one comes there, at the end.
 
 pub(crate) mod own;
 
