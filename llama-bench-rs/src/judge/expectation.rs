@@ -62,7 +62,7 @@ impl Expectation {
 
     /// Holds every configuration of a report against it, the runs of each together.
     pub fn check_report(&self, report: &Report) -> Vec<Expected> {
-        Group::all_by_build(report).iter().map(|group| self.check_runs(&group.runs)).collect()
+        Group::configurations(report).iter().map(|group| self.check_runs(&group.runs)).collect()
     }
 }
 

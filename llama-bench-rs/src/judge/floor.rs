@@ -101,7 +101,7 @@ pub fn check_at_least(
     let least = TokensPerSecond::new(floor.tokens_per_second)
         .ok_or(RegressionError::InvalidFloor { tokens_per_second: floor.tokens_per_second })?;
     let mut slowest: Option<FloorOutcome> = None;
-    for group in Group::all_by_build(report) {
+    for group in Group::configurations(report) {
         let outcome = judge(&group, test, least, floor.strict)?;
         if slowest.is_none_or(|slowest| outcome.measured.rate < slowest.measured.rate) {
             slowest = Some(outcome);

@@ -172,7 +172,7 @@ pub fn insights(report: &Report) -> Vec<Insight> {
 
 /// The same, with each run held against what was expected of it.
 pub fn insights_with(report: &Report, expectations: &[Expectation]) -> Vec<Insight> {
-    let groups = Group::all_by_build(report);
+    let groups = Group::configurations(report);
     let of = |(run, record): (usize, &Run)| {
         // Runs of one configuration are judged together, where the first of them is read.
         let group = groups.iter().find(|group| std::ptr::eq(group.runs[0], record));
