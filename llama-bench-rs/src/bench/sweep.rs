@@ -257,12 +257,17 @@ impl<'a> Sweep<'a> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn memory_estimate(&self) -> Result<Option<MemoryEstimate>, BenchError> {
-        let plan = self.possible()?;
-        let Subject::Model(model) = self.subject else { return Ok(None) };
-        if plan.cells.is_empty() {
-            return Ok(None);
+        Ok(self.memory_estimate_of(&self.possible()?))
+    }
+
+    /// The same of the tests that are possible.
+    pub(super) fn memory_estimate_of(&self, possible: &Plan) -> Option<MemoryEstimate> {
+        match self.subject {
+            Subject::Model(model) if !possible.cells.is_empty() => {
+                MemoryEstimate::of(model, &self.context, possible.n_ctx(&possible.depths))
+            }
+            _ => None,
         }
-        Ok(MemoryEstimate::of(model, &self.context, plan.n_ctx(&plan.depths)))
     }
 
     /// Parameters that llama.cpp accepts although they have no effect, or another effect, for this model on this machine;
