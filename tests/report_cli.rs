@@ -173,6 +173,14 @@ fn files_of_one_configuration_have_their_names_everywhere() {
         }
         assert!(!text.contains("run 1 of 2"), "{what}: {text}");
     }
+    // The page keeps them when it is read again, alone or beside another file.
+    fs::write(folder.path().join("page.html"), &page).unwrap();
+    let (_, again, _) = said(&run(folder.path(), &["page.html"]));
+    assert_eq!(again, table);
+    let (_, three, err) = said(&run(folder.path(), &["page.html", "before.jsonl"]));
+    for name in ["| page.html: before.jsonl |", "| page.html: after.jsonl  |", "| before.jsonl            |"] {
+        assert_eq!(three.matches(name).count(), 4, "{name}: {three} {err}");
+    }
     let (_, picture, _) = said(&run(folder.path(), &[&files[..], &["--svg", "-"]].concat()));
     assert!(files.iter().all(|name| picture.contains(name)), "{picture}");
     // One file needs no name, and no other format has a column for it.

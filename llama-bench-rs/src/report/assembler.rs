@@ -89,6 +89,15 @@ impl Assembler {
         last.or_else(numbered)
     }
 
+    /// Names the file that each run was read from, by the numbers of the runs.
+    pub(super) fn name_files(&mut self, files: &[String]) {
+        for (run, row) in self.loaded.report.runs.iter_mut().zip(&self.latest) {
+            if let Some(file) = row.run.and_then(|number| files.get(number as usize)) {
+                run.header.read_from.clone_from(file);
+            }
+        }
+    }
+
     pub(super) fn finish(self) -> Loaded {
         self.loaded
     }
