@@ -9,7 +9,7 @@ use super::{
 use crate::{
     record::{Cell, Run},
     stats::{Bounds, Confidence, Quantity, mean, t_quantile},
-    units::TokensPerSecond,
+    units::{RateSpread, TokensPerSecond},
 };
 
 /// What an interval is of.
@@ -110,6 +110,11 @@ impl PrintedRate {
     /// What its interval is of.
     pub fn scope(&self) -> Scope {
         scope(self.n_runs)
+    }
+
+    /// Half the width of its interval; `None` if that is not a number.
+    pub fn half_width(&self) -> Option<RateSpread> {
+        RateSpread::new((self.bounds.upper().get() - self.bounds.lower().get()) / 2.0)
     }
 
     /// How it stands to a limit in tokens per second: less if the whole interval lies below, greater if none of it does,

@@ -49,6 +49,7 @@ mod assumed;
 #[doc(hidden)]
 pub mod baseline;
 mod between_runs;
+mod choice;
 mod compare_error;
 mod error;
 mod estimate;
@@ -60,6 +61,7 @@ mod group;
 mod lines;
 mod matrix;
 mod outcome;
+mod percentiles;
 mod rank;
 mod regression;
 mod reports;
@@ -92,6 +94,8 @@ pub use crate::stats::Bounds;
 #[doc(hidden)]
 pub use between_runs::{BetweenRuns, between_runs};
 #[doc(hidden)]
+pub use choice::Choice;
+#[doc(hidden)]
 pub use compare_error::CompareError;
 #[doc(hidden)]
 pub use error::{Gap, RegressionError};
@@ -108,6 +112,9 @@ pub use floor::{Floor, FloorOutcome, check_at_least};
 pub(crate) use group::Group;
 #[doc(hidden)]
 pub use outcome::{CellOutcome, Outcome, ShiftOutcome};
+#[doc(hidden)]
+pub use percentiles::Percentiles;
+pub(crate) use percentiles::percentiles;
 #[doc(hidden)]
 pub use rank::{Lead, Place, Ranked, RankedTest, rank};
 #[doc(hidden)]

@@ -5,7 +5,8 @@
 //! range that so many equal sides show in 95 of 100 such comparisons (Tukey's, for all tests at once).
 
 use super::{
-    Because, Bounds, Finding, Rule, RunEstimate, RunFigure, Scope,
+    Because, Bounds, Choice, Finding, Rule, RunEstimate, RunFigure, Scope,
+    choice::choices,
     figure::n_fastest,
     lines::{self, Line},
     matrix::{same_calibration, same_kind},
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     judge::{CompareError, Verdict},
     record::{Cell, Run, Test, sittings, tests_of},
-    units::Speedup,
+    units::{Share, Speedup},
 };
 
 /// Sides in the order of their speed, test by test.
@@ -25,6 +26,8 @@ use crate::{
 pub struct Ranked {
     /// Every test that two sides and more have, in the order measured.
     pub tests: Vec<RankedTest>,
+    /// What to ask for; empty if nothing is surely faster than the reference.
+    pub choices: Vec<Choice>,
     /// What the intervals are of: with one run on each side, how far runs lie apart is assumed.
     pub scope: Scope,
     /// The rule that was applied.
@@ -67,10 +70,22 @@ pub struct Lead {
     pub finding: Finding,
 }
 
+impl RankedTest {
+    /// The fastest side, then those that are not surely slower.
+    pub fn leading(&self) -> impl Iterator<Item = &Place> {
+        self.places.iter().filter(|place| !place.behind.is_some_and(|lead| lead.is_sure()))
+    }
+}
+
 impl Lead {
     /// Whether the one surely differs from the other.
     pub fn is_sure(&self) -> bool {
         matches!(self.finding.verdict, Verdict::Improved | Verdict::Regressed)
+    }
+
+    /// The smallest difference that would be sure, as a share of the speed; `None` if that is not a number.
+    pub fn half_width(&self) -> Option<Share> {
+        Share::new(self.bounds.upper().get() / self.speedup.get() - 1.0)
     }
 }
 
@@ -101,7 +116,7 @@ pub fn rank(sides: &[Vec<&Run>], reference: usize, rule: Rule) -> Result<Ranked,
     let order = tests_of(all.iter().copied());
     tests.sort_by_key(|ranked| order.iter().position(|test| *test == ranked.test));
     let scope = if sides.iter().any(|side| side.len() > 1) { Scope::BetweenRuns } else { Scope::Assumed };
-    Ok(Ranked { tests, scope, rule })
+    Ok(Ranked { choices: choices(&tests, reference), tests, scope, rule })
 }
 
 /// Every test, put together by kind.

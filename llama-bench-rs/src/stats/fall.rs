@@ -1,6 +1,9 @@
 use super::{Bounds, Confidence, Samples, estimate::Estimate};
 use crate::units::{Change, Multiple, TokensPerSecond};
 
+/// Without an interval, a smaller fall may be noise.
+const NOTICEABLE: f64 = 0.01;
+
 /// How much slower a full context is than an empty one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -52,6 +55,11 @@ impl Fall {
     /// Whether the change is more than noise: its interval lies on one side of zero. `None` without an interval.
     pub fn is_sure(&self) -> Option<bool> {
         Some(!self.interval?.contains(Change::ZERO))
+    }
+
+    /// Whether the speed falls: surely, or if that is not known by more than 1 %.
+    pub fn is_fall(&self) -> bool {
+        self.change.get() < 0.0 && self.is_sure().unwrap_or(self.change.get() < -NOTICEABLE)
     }
 
     /// How many times as much this speed falls as the other; `None` if one of them may not fall at all, for which a

@@ -60,6 +60,7 @@ mod stopping;
 mod student;
 mod summary;
 mod suspicion;
+mod time_spread;
 mod time_sum;
 mod transient;
 mod trend;
@@ -109,10 +110,13 @@ pub use steps::StepSummary;
 pub use stopping::StoppingRule;
 #[doc(hidden)]
 pub use stopping::{Stop, repetitions_for};
+pub(crate) use stopping::samples_for;
 pub(crate) use student::{t_quantile, two_sided_p};
 pub use summary::Summary;
 #[doc(hidden)]
 pub use suspicion::Suspicion;
+#[doc(hidden)]
+pub use time_spread::TimeSpread;
 #[doc(hidden)]
 pub use time_sum::{TimePart, TimeSum};
 #[doc(hidden)]

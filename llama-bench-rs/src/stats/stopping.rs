@@ -192,6 +192,11 @@ pub fn repetitions_for(cv: Share, target: Share, confidence: Confidence) -> Opti
     Some(many)
 }
 
+/// About how many samples with the same spread have an interval of half-width `target`, if `n` have one of `width`.
+pub(crate) fn samples_for(n: usize, width: Share, target: Share) -> usize {
+    (n as f64 * (width.get() / target.get()).powi(2)).ceil() as usize
+}
+
 fn relative_stddev(values: &[f64]) -> Option<f64> {
     Some(stddev(values)? / mean(values))
 }
@@ -285,6 +290,14 @@ mod tests {
         assert_eq!(needed(0.9), Some(6));
         assert_eq!(needed(0.0), Some(2));
         assert_eq!(needed(1000.0), None);
+    }
+
+    #[test]
+    fn half_the_width_takes_four_times_the_samples() {
+        let width = Share::percent;
+        assert_eq!([samples_for(3, width(2), width(1)), samples_for(3, width(1), width(1))], [12, 3]);
+        assert_eq!(samples_for(2, width(3), width(2)), 5);
+        assert_eq!(samples_for(2, width(3), Share::ZERO), usize::MAX, "never");
     }
 
     #[test]

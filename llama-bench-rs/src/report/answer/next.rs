@@ -12,6 +12,7 @@ use crate::{
         names::model_words,
         ranking,
     },
+    stats::samples_for,
     units::Share,
 };
 
@@ -61,7 +62,7 @@ fn decide(candidates: &[&Ranks], leading: &[&Measured<'_>]) -> Vec<Next> {
     let flags: Vec<&[String]> = candidates.iter().map(|candidate| &candidate.flags[..]).collect();
     let Some(axes) = axes(&flags) else { return Vec::new() };
     let n_most = leading.iter().map(|one| one.runs.len()).max().unwrap_or(1);
-    let n_runs = if n_most == 1 { 3 } else { (2 * n_most).min(MANY_RUNS as usize) };
+    let n_runs = if n_most == 1 { 3 } else { (2 * n_most).min(MANY_RUNS) };
     if n_runs <= n_most {
         return Vec::new();
     }
@@ -110,11 +111,11 @@ fn of_each(measured: &[&Measured<'_>]) -> Vec<Next> {
     all
 }
 
-/// What several runs are to be known to.
-const TARGET: f64 = 0.01;
+/// Half the interval of several runs that is good enough.
+const TARGET: Share = Share::percent(1);
 
 /// More runs than this are not the remedy.
-const MANY_RUNS: f64 = 20.0;
+const MANY_RUNS: usize = 20;
 
 /// The test that several runs of a configuration know worst, with half its 95 % interval over its mean; `None` if every one
 /// is known well enough, or there is one run.
@@ -126,7 +127,7 @@ fn least_certain(Measured { runs, .. }: &Measured<'_>) -> Option<(Test, Share)> 
     };
     let widths = tests_of(runs.iter().copied()).into_iter().filter_map(width);
     let widest = widths.filter(|_| runs.len() > 1).max_by(|(_, a), (_, b)| a.get().total_cmp(&b.get()))?;
-    (widest.1.get() > TARGET).then_some(widest)
+    (widest.1 > TARGET).then_some(widest)
 }
 
 /// More runs of a configuration, as many as make half the interval small enough at the same distance between them.
@@ -136,9 +137,9 @@ fn more_runs(Measured { name, runs }: &Measured<'_>, test: Test, width: Share) -
         return None;
     }
     let of = if name.is_empty() { String::new() } else { format!(" of {name}") };
-    let needed = (runs.len() as f64 * (width.get() / TARGET).powi(2)).ceil();
+    let needed = samples_for(runs.len(), width, TARGET);
     let (why, n) = if needed <= MANY_RUNS {
-        (format!("for ± 1 % between runs in {test}{of}, the least certain test"), needed as usize)
+        (format!("for ± 1 % between runs in {test}{of}, the least certain test"), needed)
     } else {
         (format!("on a quieter machine, since runs lie too far apart in {test}{of} for ± 1 %"), runs.len())
     };
