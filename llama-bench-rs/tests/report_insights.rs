@@ -8,13 +8,13 @@ use llama_bench_rs::{
     record::*,
     report::{
         explain_markdown, header_facts, header_text,
-        in_words::duration,
         insights::{
             Expectation, Insight, Level, Statement, Verdict, chat_times, insights, insights_with, predict,
         },
         read_str,
     },
     stats::{Stop, StoppingRule},
+    units::words::duration,
 };
 use report_support::{
     assorted, reference,

@@ -1,5 +1,18 @@
-//! Progress events of a sweep, and how to cancel one. An example of an observer is at
-//! [`Forecast`](super::Forecast).
+//! Progress events of a sweep, and how to cancel one. [`Forecast`](super::Forecast) makes a time left of them.
+//!
+//! ```no_run
+//! use llama_bench_rs::{bench::{Cancel, Event, Sweep}, llama::Model};
+//!
+//! let (model, cancel) = (Model::load("model.gguf")?, Cancel::new());
+//! let mut observer = |event: &Event<'_>| {
+//!     if let Event::CellDone { cell, .. } = event && cell.failure().is_some() {
+//!         cancel.cancel(); // what was measured is kept
+//!     }
+//! };
+//! let report = Sweep::new(&model).prompt(512).cancel(cancel.clone()).observer(&mut observer).run()?;
+//! assert_eq!(report.runs.len(), 1);
+//! # Ok::<(), llama_bench_rs::Error>(())
+//! ```
 
 use std::{
     path::Path,

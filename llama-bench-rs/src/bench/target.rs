@@ -1,5 +1,21 @@
 //! What the engine needs from the thing that it measures: real in [`LlamaTarget`](super::LlamaTarget), fake in tests.
-//! A target of one's own is in `benches/overhead.rs`.
+//! `benches/overhead.rs` implements one that does nothing.
+//!
+//! ```no_run
+//! use llama_bench_rs::{
+//!     bench::{self, Cancel, Event, LlamaTarget, Request, clock::MonotonicClock},
+//!     llama::{ContextParams, Model},
+//!     record::Header,
+//! };
+//!
+//! let model = Model::load("model.gguf")?;
+//! let mut target = LlamaTarget::new(&model, &ContextParams::default());
+//! let plan = Request { prompts: vec![512], ..Request::default() }.plan()?;
+//! let (clock, cancel, mut silent) = (MonotonicClock::start(), Cancel::new(), |_: &Event<'_>| {});
+//! let run = bench::run(&plan, &mut target, &clock, Header::default(), &mut silent, &cancel);
+//! assert_eq!(run.cells.len(), 1);
+//! # Ok::<(), llama_bench_rs::Error>(())
+//! ```
 
 use std::time::Duration;
 

@@ -48,8 +48,7 @@ mod file_sink;
 mod flat;
 #[cfg(feature = "pages")]
 pub mod html;
-#[doc(hidden)]
-pub mod in_words;
+mod in_words;
 #[doc(hidden)]
 pub mod insights;
 mod journal;

@@ -2,6 +2,14 @@
 //!
 //! What a file, a device or a model says may hold line breaks, escape sequences or marks that turn the direction of
 //! writing. Whatever prints such a text passes it through [`printable`], [`one_line`] or [`quoted`] first.
+//!
+//! ```
+//! use llama_bench_rs::units::text::{printable, sentence, shortened};
+//!
+//! assert_eq!(printable("a\u{1b}[31mb"), "a [31mb");
+//! assert_eq!(shortened("gpt-oss-20b", 8), "gpt-oss…");
+//! assert_eq!(sentence("measured once"), "Measured once");
+//! ```
 
 /// Whether a character may change more than its own place on a screen or in a document: control characters, marks of
 /// writing direction, and what is not a character at all.

@@ -1,22 +1,35 @@
 //! Saves named reports as baselines and compares later reports with them.
 //!
 //! A baseline is one or several runs of one configuration, kept in a file. Runs of one sitting resemble each other more
-//! than runs of different days, and only several runs show how much the machine varies: save several, at different times, and [comparisons](crate::testing::check_no_regression) find smaller changes.
+//! than runs of different days, and only several runs show how much the machine varies: save several, at different
+//! times, and [comparisons](crate::testing::check_no_regression) find smaller changes.
 //!
 //! The [`Key`] of a baseline is its machine, model and configuration. The build of llama.cpp is not part of the key, since
 //! builds are what is compared: it is recorded, and a baseline holds runs of one build.
 //!
 //! # What makes a baseline refuse
-//! | asked | refused if | error |
+//! | refused because | error | by |
 //! |---|---|---|
-//! | before measuring: [`Baselines::require`] | there is no baseline of this name | [`BaselineError::NotFound`] |
-//! | | a file of it is damaged or of a newer version | [`BaselineError::Damaged`], [`BaselineError::NewerVersion`] |
-//! | before measuring: [`Baselines::check_tests`] | it is of another machine, model or configuration | [`BaselineError::Differs`] |
-//! | | it has tests that are not asked for | [`BaselineError::OtherTests`] |
-//! | afterwards: [`Baselines::load`], [`Baselines::compare`] | the same, but for the tests | as above |
-//! | | every cell of the report failed | [`BaselineError::NothingMeasured`] |
-//! | [`Baselines::save_compared`] | the report is slower | [`BaselineError::Slower`] |
-//! | [`Baselines::save`] | the name cannot be the name of a folder | [`BaselineError::Name`] |
+//! | the name cannot be the name of a folder | [`Name`](BaselineError::Name) | every call |
+//! | there is no baseline of this name | [`NotFound`](BaselineError::NotFound) | [`require`], [`check_tests`], [`load`], [`compare`] |
+//! | it is of another machine, model or configuration | [`Differs`](BaselineError::Differs) | [`check_tests`], [`load`], [`compare`] |
+//! | it has tests that are not asked for | [`OtherTests`](BaselineError::OtherTests) | [`check_tests`] |
+//! | the report has no cell with a figure | [`NothingMeasured`](BaselineError::NothingMeasured) | [`load`], [`compare`], [`save`], [`renew`], [`save_compared`] |
+//! | the report is slower | [`Slower`](BaselineError::Slower) | [`save_compared`] |
+//! | a file is damaged | [`Damaged`](BaselineError::Damaged) | all but [`renew`] |
+//! | a newer version wrote a file | [`NewerVersion`](BaselineError::NewerVersion) | all but [`renew`] |
+//! | the system refuses to read or write | [`Io`](BaselineError::Io) | every call |
+//!
+//! Before anything is measured, call [`require`] and [`check_tests`]: they find what would make the others refuse
+//! afterwards.
+//!
+//! [`require`]: Baselines::require
+//! [`check_tests`]: Baselines::check_tests
+//! [`load`]: Baselines::load
+//! [`compare`]: Baselines::compare
+//! [`save`]: Baselines::save
+//! [`renew`]: Baselines::renew
+//! [`save_compared`]: Baselines::save_compared
 //!
 //! In a test, [`testing::guard`](crate::testing::guard) saves and loads baselines by itself.
 //!
@@ -35,7 +48,7 @@
 //! ```
 //!
 //! # Files
-//! `FOLDER/NAME/FINGERPRINT.json`, one per key, so that a folder which is checked in can serve several machines. Each
+//! `FOLDER/NAME/FINGERPRINT.json`, one per key: a folder that is checked in can serve several machines. Each
 //! is an object with the key in plain words and, as `rows`, what [`report`](crate::report) writes as JSON.
 
 mod against;

@@ -1,5 +1,15 @@
 //! The work of a run: the graphs that llama.cpp computes, counted. Equal runs on one machine have equal work, and
-//! [`WorkChange`] says how it differs; `llama-bench-rs/tests/work.rs` is an example.
+//! [`WorkChange`] says how two runs differ.
+//!
+//! ```
+//! use llama_bench_rs::record::{Report, work::changes};
+//!
+//! # fn demo(before: &Report, after: &Report) {
+//! for change in changes(&before.runs[0].header, &after.runs[0].header) {
+//!     println!("{change}"); // 24 MUL_MAT moved from CUDA0 to the CPU (prompt)
+//! }
+//! # }
+//! ```
 
 mod changes;
 #[cfg(test)]
