@@ -71,7 +71,7 @@ impl<'a> Group<'a> {
         builds
     }
 
-    /// In what its configuration or model differs from those beside it; empty if it is alone.
+    /// How its configuration or model differs from those beside it; empty if it is alone.
     pub(crate) fn label(&self, groups: &[Self]) -> String {
         let headers: Vec<&Header> = groups.iter().map(|group| &group.runs[0].header).collect();
         let own = groups.iter().position(|group| group.key == self.key);

@@ -12,8 +12,9 @@ use super::{
 pub enum IntervalMethod {
     /// Student's t with n - 1 degrees of freedom: for fewer than [`IntervalMethod::BOOTSTRAP_FROM`] samples. It and the
     /// bootstrap are widened by the samples' [autocorrelation](super::Samples::autocorrelation) r, to √((1 + r) / (1 - r))
-    /// times their width, if there are five samples or more and r is over zero. Here and below n counts the samples that [decided](super::Samples::decided_by) how many there are: all, unless a
-    /// [`StoppingRule`](super::StoppingRule) found them precise.
+    /// times their width, if there are five samples or more and r is over zero. Here and below n counts the samples that
+    /// [decided](super::Samples::decided_by) how many there are: all, unless a [`StoppingRule`](super::StoppingRule)
+    /// found them precise.
     StudentT,
     /// Bias-corrected and accelerated bootstrap, seeded and widened as Student's t with n - 1 degrees of freedom would.
     Bootstrap,
@@ -24,9 +25,9 @@ pub enum IntervalMethod {
 }
 
 impl IntervalMethod {
-    /// From so many samples on, the mean's interval comes from a bootstrap, which follows skewed noise. With fewer its
-    /// own estimate of the skewness is too uncertain: it then holds the mean less often than Student's t does. So it does
-    /// wherever the samples decided how many there are, since those with a long tail go on.
+    /// From this many samples on, the mean's interval is a bootstrap, which follows skewed noise. With fewer samples its
+    /// estimate of the skewness is too uncertain, and it contains the mean less often than Student's t. The same holds if
+    /// the samples decided how many there are, since cells with a long tail continue.
     pub const BOOTSTRAP_FROM: usize = 50;
 }
 
@@ -42,7 +43,7 @@ pub struct Interval<Q: Quantity> {
 
 impl<Q: Quantity> Interval<Q> {
     /// The interval between two bare numbers in the unit of [`Quantity::to_f64`]; `None` if they are out of order or
-    /// the upper one is no value of the quantity.
+    /// the upper one is not a valid value of the quantity.
     pub(crate) fn between(
         lower: f64,
         upper: f64,
@@ -83,7 +84,7 @@ impl<Q: Quantity> Interval<Q> {
         Self::between(lower, upper, confidence, IntervalMethod::Bootstrap)
     }
 
-    /// The lower bound; `None` if the interval reaches down to zero or below: too few samples to tell.
+    /// The lower bound; `None` if the interval reaches zero: there are too few samples.
     pub fn lower(&self) -> Option<Q> {
         self.lower
     }
