@@ -67,7 +67,7 @@ pub enum Event<'a> {
         /// The share that is loaded, from 0 to 1.
         share: f32,
     },
-    /// A value of the configuration does not do what its name says.
+    /// A value of the configuration has no effect or another effect.
     Note(&'a Note),
     /// A run begins: what it will measure.
     Planned {
@@ -87,7 +87,7 @@ pub enum Event<'a> {
         /// Tokens that it will hold.
         n_ctx: u32,
     },
-    /// The context's graphs could not be recorded: it is made anew and measured without that record.
+    /// The context's graphs could not be recorded: it is created again and measured without that record.
     WorkUnknown(&'a Failure),
     /// Untimed runs.
     WarmingUp,

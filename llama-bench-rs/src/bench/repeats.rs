@@ -124,7 +124,7 @@ mod tests {
         let rule = StoppingRule { min: 4, max: 50, ..StoppingRule::new() };
         let asked = Request { stopping: Some(rule), depths: vec![0], ..request() };
         let found = run(asked, &mut disturbing(8, 0, 2));
-        // Half of the least, and half as many again.
+        // Half of the minimum, and half as many again.
         assert_eq!(counts(&found.cells[0]), (3, 0, 2));
         assert_eq!(found.cells[0].measured().unwrap().stop, Some(Stop::Precise));
         // The time that they took counts against the budget.

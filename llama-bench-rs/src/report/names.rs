@@ -11,9 +11,9 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ConfigurationRuns<'a> {
-    /// What of it differs from the others of the report, such as `ub 1024 fa 1`; empty if it is the only one.
+    /// How it differs from the others of the report, such as `ub 1024 fa 1`; empty if it is the only one.
     pub name: String,
-    /// The words that ask `sweep` for it, such as `-ub`, `1024`, `-fa` and `1`: for what differs alone.
+    /// The flags of `sweep` for it, such as `-ub`, `1024`, `-fa` and `1`: for what differs only.
     pub flags: Vec<String>,
     /// Its runs, in the order measured, at least one.
     pub runs: Vec<&'a Run>,

@@ -78,8 +78,8 @@ impl<'a> Cells<'a> {
         units
     }
 
-    /// Cells of a unit that have not failed. What fails while it runs fails with its unit: a cell that is left alone is
-    /// the prompt of a pair whose generation is not possible.
+    /// Cells of a unit that have not failed. A failure while a unit runs fails all of it; so a single cell left of a pair is
+    /// a prompt whose generation is not possible.
     pub(super) fn possible(&self, unit: Unit) -> Vec<usize> {
         unit.cells().filter(|&cell| self.all[cell].failure.is_none()).collect()
     }
@@ -229,7 +229,7 @@ impl Cells<'_> {
                 Unit::Single(cell) => refuse(cell, unit),
                 Unit::Pair { prompt, generation } => {
                     refuse(prompt, unit);
-                    // The prompt goes on without it.
+                    // The prompt is measured without it.
                     refuse(generation, Unit::Single(generation));
                 }
             }
@@ -290,7 +290,7 @@ impl Progress {
         }
     }
 
-    /// What the rule says of the repetitions so far.
+    /// The rule's decision after the repetitions so far.
     fn decide(&self, rule: &StoppingRule) -> Option<Stop> {
         let times: Vec<Duration> = self.samples.iter().map(|sample| sample.elapsed).collect();
         rule.decide(&times, self.spent)

@@ -63,7 +63,7 @@ pub struct TimeFigure {
 }
 
 impl TimeFigure {
-    /// The same time in each run; `None` of nothing.
+    /// The same time in each run; `None` without runs.
     pub(super) fn of(runs: &[TimeSum]) -> Option<Self> {
         let half_width = |sum: &TimeSum| sum.ci95.map(|interval| interval.half_width());
         if let [one] = runs {

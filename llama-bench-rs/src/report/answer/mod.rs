@@ -102,7 +102,7 @@ pub struct ExpectedRow {
 }
 
 impl Answer {
-    /// What a report answers, held against what was expected of it.
+    /// What a report answers, compared with what was expected of it.
     pub fn of(report: &Report, expectations: &[Expectation]) -> Self {
         let (n_not_begun, report) = (begun::n_not_begun(report), &*begun::begun(report));
         let mut measured = measured(report);
@@ -156,7 +156,7 @@ impl Answer {
         text
     }
 
-    /// Of what the [percentiles](Percentiles) are, in a sentence; empty if there are none.
+    /// A sentence that says what the [percentiles](Percentiles) are of; empty if there are none.
     pub fn times_caption(&self) -> String {
         type IsKind = fn(TestKind) -> bool;
         let kinds: [(IsKind, &str); 3] = [

@@ -68,7 +68,7 @@ pub fn page_with(report: &Report, expectations: &[Expectation]) -> Result<String
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                // Whatever a name in the report holds, the page loads and runs nothing.
+                // The page loads and runs nothing, even if a name in the report asks for it.
                 meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
                 meta name="generator" content={ "llama-bench-rs " (env!("CARGO_PKG_VERSION")) };
                 title { (title) }

@@ -25,7 +25,7 @@ use super::{ConfigurationRuns, Stat, configurations, stat};
 pub struct Ranking {
     /// The configurations that have figures, at least two, in the order measured.
     pub configurations: Vec<Ranks>,
-    /// The one that all are held against: llama-bench's default if it was measured, else the first.
+    /// The one that all are compared with: llama-bench's default if it was measured, else the first.
     pub reference: usize,
     /// Test by test, in the order measured.
     pub tests: Vec<Best>,
@@ -37,7 +37,7 @@ pub struct Ranking {
     pub scope: Scope,
     /// The rule that was applied.
     pub rule: Rule,
-    /// What the table of all tests shows of each, beside which the ranking stands.
+    /// The statistic in the table of all tests, beside which the ranking stands.
     pub stat: Stat,
 }
 
@@ -47,7 +47,7 @@ pub struct Ranking {
 pub struct Ranks {
     /// What of it differs from the others, such as `ub 1024 fa 1`.
     pub name: String,
-    /// The words that ask `sweep` for it, for what differs alone.
+    /// The flags of `sweep` for it, for what differs only.
     pub flags: Vec<String>,
     /// Whether it is llama-bench's default in all that differs.
     pub is_default: bool,

@@ -26,7 +26,7 @@ impl fmt::Display for Ranking {
 }
 
 impl Ranking {
-    /// What it comes to, in one line.
+    /// The result in one line.
     pub fn headline(&self) -> String {
         let n = count(self.configurations.len(), "configuration");
         if self.is_decided() {
@@ -99,7 +99,7 @@ impl Ranking {
         })
     }
 
-    /// That other programs kept some differences from being told.
+    /// That other programs hid some differences.
     fn busy(&self) -> Option<String> {
         let leads = self.tests.iter().flat_map(|best| best.against_reference.iter().chain([&best.next.1]));
         let shares = leads.filter_map(|lead| match lead.finding.because {
@@ -146,7 +146,7 @@ impl Ranking {
         ]
     }
 
-    /// The words to copy, or that nothing is to be changed.
+    /// The flags to copy, or that nothing should be changed.
     fn advice(&self) -> Vec<String> {
         if self.choices.is_empty() {
             let has_one_for_all = self
@@ -173,7 +173,7 @@ impl Ranking {
         self.choices.iter().map(line).collect()
     }
 
-    /// What more runs would tell.
+    /// What more runs would decide.
     fn unsure(&self) -> Option<String> {
         let is_open = self.tests.iter().any(|best| !best.tied.is_empty());
         let widths = self.tests.iter().filter_map(|best| best.next.1.half_width());
