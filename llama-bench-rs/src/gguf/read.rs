@@ -105,7 +105,7 @@ impl GgufFile {
         self.tensors.iter().map(TensorInfo::n_elements).fold(0, u64::saturating_add)
     }
 
-    /// Whether the beginning of a file of this length is a header, whatever llama.cpp makes of the model in it.
+    /// Whether the beginning of a file of this length is a header; the model itself is not checked.
     ///
     /// # Errors
     /// [`GgufError::Malformed`], with the place.

@@ -14,8 +14,8 @@ pub(super) fn opening(id: &str) -> String {
     format!("<script type=\"application/json\" id=\"{id}\">")
 }
 
-/// The JSON of an element, after as many empty lines as the page has before it: a line number in it is then one in the
-/// page. `None` if the page has no such element.
+/// The JSON of an element, after as many empty lines as the page has before it: line numbers are then those of the page.
+/// `None` if the page has no such element.
 pub(super) fn embedded_json(page: &str, id: &str) -> Option<String> {
     let (before, rest) = page.split_once(&opening(id))?;
     let (json, _) = rest.split_once(CLOSING)?;

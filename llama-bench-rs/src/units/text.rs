@@ -54,7 +54,7 @@ pub fn quoted(argument: &str) -> String {
     format!("'{}'", argument.replace('\'', r"'\''"))
 }
 
-/// The text, or as much of it as fits into so many characters with a `…` at its end.
+/// The text, or as much of it as fits into this many characters with a `…` at its end.
 ///
 /// ```
 /// use llama_bench_rs::units::text::shortened;
@@ -66,7 +66,7 @@ pub fn shortened(text: &str, most: usize) -> String {
     shortened_with(text, most, "…")
 }
 
-/// The same with another mark at its end, such as `...` where only ASCII can be shown.
+/// The same with another mark at its end, such as `...` for ASCII.
 pub fn shortened_with(text: &str, most: usize, mark: &str) -> String {
     // One character past the limit decides: a text of megabytes is not walked through.
     if text.chars().nth(most).is_none() {

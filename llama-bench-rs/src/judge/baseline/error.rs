@@ -101,7 +101,7 @@ pub enum BaselineError {
 
 crate::error::debug_like_display!(BaselineError);
 
-/// That a baseline is of something else, in what, and what to do: the one place that says it.
+/// The message that a baseline is of something else, with the differences and what to do.
 pub(in crate::judge) fn not_of_now(baseline: &str, differences: &[Difference]) -> String {
     let lines: Vec<String> = differences.iter().map(|difference| format!("  {difference}")).collect();
     format!(

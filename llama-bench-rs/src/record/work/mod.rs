@@ -36,7 +36,7 @@ pub struct WorkChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Changed {
-    /// Attention is computed by one node where it was by several, or the other way round.
+    /// Attention is computed by one node instead of several, or the other way round.
     FlashAttention {
         /// `FLASH_ATTN_EXT` nodes before.
         before: u64,
@@ -127,7 +127,7 @@ pub enum Buffer {
 /// A number of nodes under one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counted {
-    /// The operation in ggml's words, with its type where that matters.
+    /// The operation in ggml's words, with its type if that matters.
     pub name: String,
     /// How many there are.
     pub n: u64,

@@ -42,7 +42,7 @@ pub enum GuardError {
         /// The command that mends it, as a sentence of its own; empty if none does.
         remedy: String,
     },
-    /// An operation left a device for the CPU, or flash attention or repacked weights are gone: no time was looked at.
+    /// An operation left a device for the CPU, or flash attention or repacked weights are gone; no time is involved.
     #[error("{source}{remedy}")]
     Work {
         /// What was lost.
