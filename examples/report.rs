@@ -184,7 +184,7 @@ fn from(file: &Path, report: Report, beside_others: bool) -> impl Iterator<Item 
     })
 }
 
-/// After the Markdown table, where that was written; standard error where a script reads standard output.
+/// Prints it after the Markdown table, or on standard error if a script reads standard output.
 fn explain(args: &Args, report: &Report) -> io::Result<()> {
     let text = if args.explain {
         report::explain_markdown_with(report, &args.expect, args.stat)

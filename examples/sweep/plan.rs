@@ -9,7 +9,7 @@ use llama_bench_rs::{
 
 use crate::{Failed, bad_usage, verify::heading};
 
-/// What was told so far.
+/// The sums so far.
 #[derive(Default)]
 pub struct Totals {
     n_configurations: usize,

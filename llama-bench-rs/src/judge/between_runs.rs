@@ -49,10 +49,7 @@ fn of_group(report: &Report, group: &Group<'_>) -> Vec<BetweenRuns> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{
-        Outcome, Run,
-        fixture::{pp100_run as run},
-    };
+    use crate::record::{Outcome, fixture::pp100_run as run};
 
     #[test]
     fn the_interval_is_that_of_the_runs_however_many_repetitions_they_have() {
