@@ -178,7 +178,8 @@ fn files_of_one_configuration_have_their_names_everywhere() {
     let (_, again, _) = said(&run(folder.path(), &["page.html"]));
     assert_eq!(again, table);
     let (_, three, err) = said(&run(folder.path(), &["page.html", "before.jsonl"]));
-    for name in ["| page.html: before.jsonl |", "| page.html: after.jsonl  |", "| before.jsonl            |"] {
+    for name in ["| page.html: before.jsonl |", "| page.html: after.jsonl  |", "| before.jsonl            |"]
+    {
         assert_eq!(three.matches(name).count(), 4, "{name}: {three} {err}");
     }
     let (_, picture, _) = said(&run(folder.path(), &[&files[..], &["--svg", "-"]].concat()));

@@ -70,7 +70,11 @@ impl Totals {
                 1 => String::new(),
                 n => format!(", {n} runs of each"),
             };
-            say!("\nAll {} configurations{runs}: {}", self.n_configurations, count(self.counts.n_cells, "cell"));
+            say!(
+                "\nAll {} configurations{runs}: {}",
+                self.n_configurations,
+                count(self.counts.n_cells, "cell")
+            );
             say!("{}", self.counts);
             let [expected, low, high] = self.time.map(clock_words);
             let untold = match self.n_untold {

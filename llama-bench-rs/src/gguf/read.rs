@@ -59,7 +59,7 @@ pub struct GgufFile {
     /// The size of the whole file in bytes.
     pub file_bytes: u64,
     /// The bytes of the metadata section in the file.
-    pub(super) metadata_range: std::ops::Range<u64>,
+    metadata_range: std::ops::Range<u64>,
 }
 
 impl GgufFile {

@@ -97,7 +97,8 @@ mod tests {
         let report = Report { runs };
         let found: Vec<_> = between_runs(&report).iter().map(|one| (one.run, one.measured.n_runs)).collect();
         assert_eq!(found, [(0, 2), (2, 2)]);
-        let named: Vec<usize> = crate::report::configurations(&report).iter().map(|it| it.runs.len()).collect();
+        let named: Vec<usize> =
+            crate::report::configurations(&report).iter().map(|it| it.runs.len()).collect();
         assert_eq!(named, [2, 2]);
     }
 }

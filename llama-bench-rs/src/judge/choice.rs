@@ -45,5 +45,7 @@ fn choose(tests: &[&RankedTest], reference: usize) -> Option<usize> {
         return Some(reference);
     }
     let place = |side: usize, ranked: &RankedTest| ranked.places.iter().position(|it| it.side == side);
-    leading.into_iter().min_by_key(|&side| tests.iter().filter_map(|ranked| place(side, ranked)).sum::<usize>())
+    leading
+        .into_iter()
+        .min_by_key(|&side| tests.iter().filter_map(|ranked| place(side, ranked)).sum::<usize>())
 }

@@ -5,8 +5,8 @@ use crate::record::{Group, TestKind};
 pub(super) use crate::units::{
     text::{one_line, quoted, sentence},
     words::{
-        bytes, bytes_per_second, context, count, duration, parameters, percent, plural, rough_duration, rough_rate,
-        speed,
+        bytes, bytes_per_second, context, count, duration, parameters, percent, plural, rough_duration,
+        rough_rate, speed,
     },
 };
 

@@ -92,7 +92,7 @@ impl<'a> SideBySide<'a> {
 
 impl Figure<'_> {
     /// Tokens per second, why there are none, or a dash.
-    pub(super) fn text(&self) -> String {
+    fn text(&self) -> String {
         match self {
             Figure::Failed(kind) => kind.to_string(),
             Figure::Measured(..) | Figure::Missing => {
@@ -102,7 +102,7 @@ impl Figure<'_> {
     }
 
     /// The bounds of its interval in tokens per second.
-    pub(super) fn interval(&self) -> String {
+    fn interval(&self) -> String {
         let text = |[lower, upper]: [TokensPerSecond; 2]| format!("{:.2} to {:.2}", lower.get(), upper.get());
         self.bounds().map(text).unwrap_or_default()
     }

@@ -69,7 +69,7 @@ pub(super) struct Point {
     pub(super) x: f64,
     /// Nanoseconds per token.
     pub(super) y: f64,
-    pub(super) weight: f64,
+    weight: f64,
 }
 
 impl Groups {
@@ -93,7 +93,7 @@ impl Groups {
         Self(groups)
     }
 
-    pub(super) fn each(&self) -> impl Iterator<Item = Point> {
+    fn each(&self) -> impl Iterator<Item = Point> {
         let point = |group: &Group, y: f64| Point { x: group.depth, y, weight: group.weight };
         self.0.iter().flat_map(move |group| group.times.iter().map(move |&y| point(group, y)))
     }

@@ -108,9 +108,9 @@ pub use serial::Serial;
 #[doc(hidden)]
 pub use steps::StepSummary;
 pub use stopping::StoppingRule;
+pub(crate) use stopping::samples_for;
 #[doc(hidden)]
 pub use stopping::{Stop, repetitions_for};
-pub(crate) use stopping::samples_for;
 pub(crate) use student::{t_quantile, two_sided_p};
 pub use summary::Summary;
 #[doc(hidden)]

@@ -101,7 +101,7 @@ pub(super) struct Panel {
 }
 
 /// Why plotters did not draw, as text: its own error type names the backend.
-pub(super) type BackendError = String;
+type BackendError = String;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 

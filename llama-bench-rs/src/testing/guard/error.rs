@@ -68,6 +68,6 @@ fn others(has_others: bool) -> &'static str {
     if has_others { " of this machine (those there are of others)" } else { "" }
 }
 
-pub(super) fn times(n: u32) -> String {
+fn times(n: u32) -> String {
     if n == 1 { "once".into() } else { format!("{n} times, judged together") }
 }
