@@ -2,7 +2,7 @@
 //! --example guard_study > table.md`. Takes about two hours, in which nothing else should run.
 //!
 //! Every run is the test of that crate in a process of its own, as cargo or nextest starts it, with a baseline of three
-//! runs that is made anew for every ten. Runs of equal work and slowed ones take turns: both meet the same conditions.
+//! runs that is made again for every ten. Runs of equal work and slowed ones take turns: both meet the same conditions.
 
 #[macro_use]
 #[path = "support/print.rs"]

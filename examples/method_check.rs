@@ -118,7 +118,7 @@ fn run(args: &Args) -> Result<u8, Error> {
             let sweep = Sweep::new(&model).context(context.clone()).method(METHODS[which]);
             measure(args, sweep.cancel(interrupt.cancel().clone()), &mut with_round[which])?;
         }
-        // A round that was cut has cells of one method alone.
+        // An interrupted round has cells of one method only.
         if let Some(status) = interrupt.status() {
             complain!("method_check: interrupted after {round} of {} rounds", args.rounds);
             if round > 0 {
@@ -186,7 +186,7 @@ fn print(args: &Args, [fresh, rewind]: &[Found; 2]) -> bool {
     agree != Agreement::No
 }
 
-/// Whether both methods find the same; the worst comes last.
+/// Whether both methods agree; the worst comes last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Agreement {
     Yes,

@@ -1,5 +1,5 @@
-//! How often a ranking tells equal configurations apart, measured on this machine: `cargo run --release --example
-//! rank_study`. Takes about ten minutes, in which nothing else should run.
+//! How often a ranking finds a difference between equal configurations, measured on this machine: `cargo run --release
+//! --example rank_study`. Takes about ten minutes, in which nothing else should run.
 //!
 //! Each campaign measures one configuration of a tiny model under several names, repetition by repetition in turn, and
 //! ranks them. With `--slowed` the last one takes longer by that much, and should be found.
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
 #[derive(Default)]
 struct Tally {
     n: usize,
-    /// Campaigns in which any two were told apart.
+    /// Campaigns in which any two surely differed.
     told_apart: usize,
     /// Campaigns in which the last one was surely slower in every test.
     found: usize,

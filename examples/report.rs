@@ -97,7 +97,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let mut failed_status = None;
     for file in &args.files {
         match read(file) {
-            Ok(found) => report.runs.extend(from(file, found)),
+            Ok(found) => report.runs.extend(from(file, found, args.files.len() > 1)),
             Err(failed) if args.files.len() == 1 => return Err(failed),
             Err((status, message)) => {
                 complain!("report: {message}");
@@ -169,16 +169,22 @@ impl Args {
     }
 }
 
-/// The runs of a file under its name.
-fn from(file: &Path, report: Report) -> impl Iterator<Item = Run> {
+/// The runs of a file under its name. A page of several files has their names, before which its own goes only if it is
+/// read `beside_others`.
+fn from(file: &Path, report: Report, beside_others: bool) -> impl Iterator<Item = Run> {
     let name = if file == Path::new("-") { "standard input".into() } else { file.display().to_string() };
     report.runs.into_iter().map(move |mut run| {
-        run.header.read_from.clone_from(&name);
+        let read_from = &mut run.header.read_from;
+        *read_from = match (read_from.is_empty(), beside_others) {
+            (true, _) => name.clone(),
+            (false, true) => format!("{name}: {read_from}"),
+            (false, false) => std::mem::take(read_from),
+        };
         run
     })
 }
 
-/// After the Markdown table, where that was written; standard error where a script reads standard output.
+/// Prints it after the Markdown table, or on standard error if a script reads standard output.
 fn explain(args: &Args, report: &Report) -> io::Result<()> {
     let text = if args.explain {
         report::explain_markdown_with(report, &args.expect, args.stat)

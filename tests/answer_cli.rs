@@ -1,4 +1,4 @@
-//! What a person is told first: by `-o term`, by `--explain`, and beside a table of means.
+//! What a person reads first: with `-o term`, with `--explain`, and beside a table of means.
 #![allow(missing_docs)]
 
 mod support;
@@ -39,7 +39,7 @@ fn a_terminals_own_width_counts() {
     // The last writer is then the sweep.
     drop(command);
     let (mut shown, mut screen) = (Vec::new(), File::from(screen));
-    // Linux ends a screen that nobody writes to any more with an error.
+    // On Linux, reading a terminal that was closed ends with an error.
     let _ = screen.read_to_end(&mut shown);
     assert!(sweep.wait().unwrap().success());
     let shown = String::from_utf8(shown).unwrap();

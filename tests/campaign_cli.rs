@@ -27,7 +27,7 @@ fn rows(jsonl: &str) -> Vec<Value> {
     whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
 }
 
-/// Times of the repetitions of each cell, by what tells it from the others.
+/// Times of the repetitions of each cell, by how it differs from the others.
 fn samples(rows: &[Value]) -> BTreeMap<String, Vec<u64>> {
     let mut cells = BTreeMap::new();
     for row in rows {

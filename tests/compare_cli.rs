@@ -133,7 +133,7 @@ fn flags_on_the_line_are_of_both_sides() {
     assert!(again.err.contains("holds results already") && again.err.contains("--force"), "{}", again.err);
 }
 
-/// Runs it until it has said something, then sends SIGINT; `None` where the signal is ignored.
+/// Runs it until it prints something, then sends SIGINT; `None` if the signal is ignored.
 #[cfg(unix)]
 fn interrupted(command: &mut std::process::Command, says: &str) -> Option<Ran> {
     use std::{
@@ -242,7 +242,7 @@ fn two_files(folder: &Path) -> [String; 2] {
                     *sample = (factor * sample.as_u64().unwrap()).into();
                 }
             }
-            // They tell of what else ran on the machine, and of times on a core that have not changed.
+            // They hold what other programs took, and times on a core that have not changed.
             row["samples_disturbance"] = Value::Null;
             row.to_string() + end
         };

@@ -18,7 +18,7 @@ fn model(folder: &Path, shape: &str, vocabulary: bool) -> PathBuf {
     path
 }
 
-/// With one thread, so that tests do not fight for cores.
+/// With one thread: tests must not compete for cores.
 fn embed(arguments: &[&str]) -> Command {
     let mut command = example("embed");
     command.args(arguments).args(["--threads", "1"]);

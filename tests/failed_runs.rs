@@ -169,7 +169,7 @@ fn a_resumed_campaign_tries_failed_runs_again_and_keeps_what_was_measured() {
     assert_eq!(campaign().status, 1);
     let first = in_file();
     assert_eq!(first.len(), 6);
-    // Still bad: nothing is measured again, nothing is lost.
+    // Still bad: it is not measured again, and nothing is lost.
     let ran = campaign();
     assert_eq!(ran.status, 1, "{}", ran.err);
     let second = in_file();

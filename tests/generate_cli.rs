@@ -11,7 +11,7 @@ use std::{
 use llama_bench_rs::gguf::{Shape, Synthetic};
 use support::{Ran, example, read, run, tiny_model};
 
-/// With one thread, so that tests do not fight for cores.
+/// With one thread: tests must not compete for cores.
 fn generate(arguments: &[&str]) -> Command {
     let mut command = example("generate");
     command.args(arguments).args(["--threads", "1"]);
@@ -31,7 +31,7 @@ fn chat(arguments: &[&str], input: &[u8]) -> Ran {
     read(child.wait_with_output().unwrap())
 }
 
-/// The lines that tell what an answer took.
+/// The lines with the times of an answer.
 fn figures(err: &str) -> Vec<&str> {
     err.lines().filter(|line| line.contains("generated")).collect()
 }
@@ -63,7 +63,7 @@ fn the_seed_decides_the_answer() {
     assert_ne!(answer("1"), answer("2"));
 }
 
-/// Lines are turns of one conversation, and each processes what is new alone.
+/// Lines are turns of one conversation, and each processes only what is new.
 #[test]
 fn lines_of_standard_input_are_turns_of_one_conversation() {
     let ran = chat(&["--n-gen", "4", "--system", "Be brief."], b"one\n\ntwo\r\nthree");

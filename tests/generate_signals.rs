@@ -190,7 +190,7 @@ fn what_is_typed_at_a_question_is_done_afterwards() {
     chat.wait_for("Ctrl-C stops an answer]\n> ");
     fill(&mut chat, "one");
     chat.wait_for("to make room? Y/n] ");
-    // A command that only tells is done at once, and the question stays.
+    // A command that only prints runs at once, and the question stays.
     chat.type_line("/stats");
     chat.wait_for("first token after");
     chat.wait_for("to make room? Y/n] ");

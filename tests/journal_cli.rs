@@ -13,7 +13,7 @@ const ARGS: [&str; 14] =
     ["--shape", "tiny-llama", "-p", "24", "-n", "6", "-d", "0-192+64", "-r", "6", "-t", "1", "-o", "jsonl"];
 const N_CELLS: usize = 8;
 
-/// Times of the repetitions of each cell, by depth and length; every line must be whole and every cell stand once.
+/// Times of the repetitions of each cell, by depth and length; every line must be whole and every cell occur once.
 fn cells(file: &Path) -> BTreeMap<(u64, u64, u64), Vec<u64>> {
     cells_of(&fs::read_to_string(file).unwrap_or_default())
 }
@@ -40,7 +40,7 @@ fn resume(file: &Path, more: &[&str]) -> Ran {
     run(example("sweep").args(ARGS).args(["--resume", "--output"]).arg(file).args(more))
 }
 
-/// Starts a sweep and kills it when so much time has passed, or so many repetitions are in the file.
+/// Starts a sweep and kills it after this time, or when the file has this many repetitions.
 fn killed(file: &Path, order: &str, after: Duration, n_samples: usize) {
     let mut child = example("sweep")
         .args(ARGS)
@@ -84,7 +84,7 @@ fn a_killed_sweep_is_resumed_where_it_was() {
             assert_eq!(samples.len(), N_REPS, "{order}: {cell:?}");
             assert!(before.get(cell).is_none_or(|known| samples.starts_with(known)), "{order}: {cell:?}");
         }
-        // Standard output has the whole sweep, whoever measured it.
+        // Standard output has the whole sweep, including what was measured earlier.
         assert_eq!(ran.out.lines().count(), N_CELLS);
     }
 }

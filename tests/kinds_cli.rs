@@ -1,4 +1,4 @@
-//! Models that keep no memory or do not generate, and files that are no models, on the command line.
+//! Models that keep no memory or do not generate, and files that are not models, on the command line.
 #![allow(missing_docs)]
 
 mod support;

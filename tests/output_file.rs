@@ -24,7 +24,7 @@ fn a_file_with_results_is_replaced_only_if_that_is_asked_for() {
         fs::write(&file, "").unwrap();
         assert_eq!(small_sweep(&["--output", text(&file)]).status, 0, "nothing is lost with an empty file");
         let before = fs::read(&file).unwrap();
-        // Before anything is loaded: the model is not there, and nobody notices.
+        // Before anything is loaded: that the model is missing does not matter.
         let refused = small_sweep(&["-m", "missing.gguf", "--output", text(&file)]);
         assert_eq!((refused.status, refused.out.as_str()), (2, ""), "{}", refused.err);
         for word in [text(&file), "--resume", "--force"] {
@@ -32,7 +32,7 @@ fn a_file_with_results_is_replaced_only_if_that_is_asked_for() {
         }
         assert!(!refused.err.contains("missing.gguf"), "{}", refused.err);
         assert_eq!(fs::read(&file).unwrap(), before);
-        // What measures nothing leaves it alone.
+        // A command that measures nothing does not touch it.
         assert_eq!(small_sweep(&["--plan", "--output", text(&file)]).status, 0);
         assert_eq!(fs::read(&file).unwrap(), before);
         assert_eq!(small_sweep(&["--force", "--output", text(&file)]).status, 0);
@@ -113,7 +113,7 @@ fn a_closed_pipe_is_no_panic() {
     }
 }
 
-/// A process that is killed leaves a file that can be read as far as it went.
+/// A killed process leaves a readable file with what it measured.
 #[test]
 fn a_killed_sweep_leaves_a_readable_file_in_every_format() {
     let folder = tempfile::tempdir().unwrap();

@@ -62,7 +62,7 @@ fn a_dash_is_standard_output() {
     assert_eq!(report::read_str(&ran.out).unwrap().report.cells().count(), 4);
 }
 
-/// Before anything is loaded: the model is not there, and nobody notices.
+/// Before anything is loaded: that the model is missing does not matter.
 #[test]
 fn what_could_not_be_written_is_refused_beforehand() {
     let folder = tempfile::tempdir().unwrap();
@@ -87,7 +87,7 @@ fn what_could_not_be_written_is_refused_beforehand() {
     }
     assert_eq!(fs::read_to_string(&there).unwrap(), "mine");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "something was made");
-    // What measures nothing leaves it alone.
+    // A command that measures nothing does not touch it.
     let ran = small_sweep(&["--plan", "--html", text(&there)]);
     assert_eq!(ran.status, 0, "{}", ran.err);
     assert_eq!(fs::read_to_string(&there).unwrap(), "mine");

@@ -22,7 +22,7 @@ fn a_sweep_of_several_configurations_ends_with_the_best_of_each_test() {
     let ran = small_sweep(&["-ub", "64,512", "-b", "512"]);
     assert_eq!(ran.status, 0, "{}", ran.err);
     let lines = ranking(&ran.out).unwrap_or_else(|| panic!("no ranking: {}", ran.out));
-    // A table, so that it stays one in a post.
+    // A Markdown table, which stays a table in a post.
     assert!(
         lines[2].starts_with("| test ") && lines[2].contains("against ub 512 (the default)"),
         "{}",

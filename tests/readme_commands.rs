@@ -1,7 +1,7 @@
-//! Every command of the README works as it stands there: on tiny models, in an empty folder.
+//! Every command of the README works as written: on tiny models, in an empty folder.
 //!
-//! The tables below say what stands for a reader's models and files, and what is made smaller. A command that they do not
-//! know fails the test: teach it here how to run it.
+//! The tables below replace a reader's models and files, and make work smaller. A command that is not in them fails the
+//! test: add it here.
 #![allow(missing_docs)]
 
 mod support;
@@ -26,7 +26,7 @@ const MODELS: [(&str, &str, bool); 4] = [
     ("", "tiny-llama", false),
 ];
 
-/// What stands for a shape of gigabytes, by the beginning of its name.
+/// The replacement for a shape of gigabytes, by the beginning of its name.
 const SHAPES: [(&str, &str); 8] = [
     ("tiny-", ""),
     ("gpt-oss-", "tiny-gpt-oss"),
@@ -200,7 +200,7 @@ fn run_example(words: &[String], command: &str) {
         .current_dir(folder.path())
         .env("LLAMA_BENCH_BASELINES", folder.path().join("baselines"))
         .stdin(Stdio::null()));
-    // A tiny model is not as fast as expected, and noise may tell two of its loads apart.
+    // A tiny model does not have the expected speed, and noise may look like a difference between two of its loads.
     let may_be_slower =
         program == "compare" || arguments.iter().any(|word| word == "--expect" || word == "--baseline");
     let Ran { status, out, err } = ran;

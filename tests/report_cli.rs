@@ -27,7 +27,7 @@ fn a_file_of_llama_bench_becomes_a_page_a_picture_and_a_table() {
     let (status, out, err) = said(&output);
     assert_eq!(status, Some(0), "{err}");
     assert!(out.starts_with("| model"), "{out}");
-    // Its blend of prompt and generation is no cell.
+    // Its blend of prompt and generation is not a cell.
     assert!(err.contains("left out: line 4 is llama-bench's pg test"), "{err}");
     let expected = report::read_file(&file).unwrap().report;
     assert_eq!(report::read_file(folder.path().join("a.html")).unwrap().report, expected);
@@ -173,6 +173,15 @@ fn files_of_one_configuration_have_their_names_everywhere() {
         }
         assert!(!text.contains("run 1 of 2"), "{what}: {text}");
     }
+    // The page keeps them when it is read again, alone or beside another file.
+    fs::write(folder.path().join("page.html"), &page).unwrap();
+    let (_, again, _) = said(&run(folder.path(), &["page.html"]));
+    assert_eq!(again, table);
+    let (_, three, err) = said(&run(folder.path(), &["page.html", "before.jsonl"]));
+    for name in ["| page.html: before.jsonl |", "| page.html: after.jsonl  |", "| before.jsonl            |"]
+    {
+        assert_eq!(three.matches(name).count(), 4, "{name}: {three} {err}");
+    }
     let (_, picture, _) = said(&run(folder.path(), &[&files[..], &["--svg", "-"]].concat()));
     assert!(files.iter().all(|name| picture.contains(name)), "{picture}");
     // One file needs no name, and no other format has a column for it.
@@ -244,7 +253,7 @@ fn the_schema_is_printed() {
     assert_eq!(serde_json::from_str::<serde_json::Value>(&out).unwrap(), report::json_schema());
 }
 
-/// A spread that makes a figure unbelievable is said whatever the format, since a script reads standard output.
+/// A spread that makes a figure unbelievable is reported with every format, on standard error.
 #[test]
 fn figures_that_cannot_be_believed_are_said_in_every_format() {
     let ran = support::small_sweep(&["-o", "jsonl"]);

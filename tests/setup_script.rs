@@ -1,4 +1,4 @@
-//! What `scripts/setup` takes for installed.
+//! What `scripts/setup` finds installed.
 #![allow(missing_docs)]
 #![cfg(unix)]
 

@@ -1,4 +1,4 @@
-//! Signals: what was measured is kept, the rest is not begun, and the exit status tells which signal it was.
+//! Signals: what was measured is kept, the rest is not begun, and the exit status is that of the signal.
 #![allow(missing_docs)]
 #![cfg(unix)]
 
@@ -22,7 +22,7 @@ fn send(child: &Child, signal: &str) {
     assert!(kill.success());
 }
 
-/// Starts a sweep and waits until the text of its first cell has come.
+/// Starts a sweep and waits for the text of its first cell.
 fn started(command: &mut Command) -> (Child, BufReader<ChildStdout>, String) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
@@ -75,8 +75,7 @@ fn cells_that_were_cut_say_how_far_they_came_and_the_last_line_how_to_go_on() {
     let flags = ["--shape", "tiny-llama", "-p", "8", "-n", "4", "-d", "0,32", "-t", "1", "--order", "rounds"];
     let mut child = example("sweep")
         .args(flags)
-        // On a busy machine the first repetition of a cell may be one that is set aside.
-        .args(["-r", "10000000", "--repeat-disturbed", "0", "--output"])
+        .args(["-r", "10000000", "--output"])
         .arg(&file)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -135,7 +134,7 @@ fn a_sweep_in_processes_of_their_own_leaves_none_behind() {
     }
 }
 
-/// The first signal is kept from taking effect: nobody reads the rows of the cells that were cut.
+/// The first signal cannot complete: nothing reads the rows of the interrupted cells.
 #[test]
 fn a_later_signal_ends_the_sweep_at_once() {
     let (mut child, out, _) =
@@ -161,7 +160,7 @@ fn signals_in_quick_succession_are_one_request_and_lose_nothing() {
     let (child, out, text) =
         started(example("sweep").args(["--shape", "tiny-llama", "-o", "json"]).args(LONG));
     let id = child.id().to_string();
-    // One process: nothing but the signals lies in between.
+    // One process sends them, without other work in between.
     let send = format!("kill -HUP {id}; kill -HUP {id}; kill -TERM {id}; kill -CONT {id}");
     assert!(Command::new("sh").args(["-c", &send]).status().unwrap().success());
     let ran = ended(child, out, text);

@@ -1,4 +1,4 @@
-//! Values that llama.cpp takes without a word although they mean nothing, or something else: the sweep says so.
+//! Values that llama.cpp accepts silently although they have no effect or another effect: the sweep says so.
 #![allow(missing_docs)]
 
 mod support;

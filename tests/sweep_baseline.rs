@@ -1,4 +1,4 @@
-//! `sweep --save-baseline` and `sweep --baseline`, from outside: what is printed where, and the exit status.
+//! `sweep --save-baseline` and `sweep --baseline`, from outside: what each stream gets, and the exit status.
 #![allow(missing_docs)]
 
 mod support;
@@ -33,7 +33,7 @@ fn faster(report: &Report, share: f64) -> Report {
         let Outcome::Measured(measured) = &mut cell.outcome else { panic!("{cell:?}") };
         for sample in &mut measured.samples {
             sample.elapsed = sample.elapsed.mul_f64(share).max(Duration::from_nanos(100));
-            // It would tell of the time on a core, which no run of this length has.
+            // It would be the time on a core, which no run of this length has.
             sample.disturbance = None;
         }
     }
@@ -164,7 +164,7 @@ fn what_falls_short_of_an_expectation_makes_exit_status_3() {
     assert!(err.contains("tg2 @ d512 is not among the tests"), "{err}");
 }
 
-/// A baseline of a llama.cpp that computed attention in one node: the graph alone shows it, whatever was timed.
+/// A baseline of a llama.cpp that computed attention in one node: the graph shows it, without any time.
 #[test]
 fn work_that_is_lost_since_the_baseline_has_status_3_and_comes_first() {
     let folder = tempfile::tempdir().unwrap();

@@ -220,7 +220,7 @@ fn an_interrupt_keeps_what_was_measured() {
     };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("results.json");
-    // Two thousand cells, of which the first is waited for.
+    // Two thousand cells; the test waits for the first.
     let mut child = example("sweep")
         .args(["--shape", "tiny-llama", "-p", "8", "-n", "8", "-d", "0-8000+8", "-r", "3", "-t", "1"])
         .args(["--order", "blocks", "-o", "jsonl", "--output", file.to_str().unwrap()])
@@ -248,7 +248,7 @@ fn an_interrupt_keeps_what_was_measured() {
     assert_eq!(in_file.len(), rows.len());
 }
 
-/// A reader such as `head` that goes away is no crash.
+/// A reader such as `head` that closes the pipe does not crash it.
 #[test]
 #[cfg(unix)]
 fn a_closed_pipe_ends_the_sweep_with_a_status() {

@@ -77,7 +77,7 @@ fn a_second_format_goes_to_standard_error() {
     let ran = small_sweep(&["-oe", "jsonl"]);
     assert_eq!(ran.status, 0, "{}", ran.err);
     assert!(ran.out.contains(" pp16 |"), "{}", ran.out);
-    // Remarks stand there too.
+    // Remarks are printed there too.
     let rows = ran.err.lines().filter(|line| line.starts_with('{'));
     let rows: Vec<Value> = rows.map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 4);
@@ -195,7 +195,7 @@ fn what_cannot_be_had_says_what_to_do_instead() {
     assert!(ran.err.contains("CUDA77") && ran.err.contains("CPU"), "{}", ran.err);
 }
 
-/// A process that is kept on one CPU gets one thread, whatever the machine has.
+/// A process that is limited to one CPU gets one thread, on any machine.
 #[test]
 fn threads_follow_the_affinity_mask() {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

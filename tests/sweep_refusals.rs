@@ -62,7 +62,7 @@ fn numbers_that_cannot_be_meant() {
     refused(&sweep(["--shape", "tiny-llama", "-p", "16", "-d", "2147483647"]), 2, &["2147483647"]);
 }
 
-/// Each value alone is refused before any file is made or loaded, whatever the others are.
+/// Each value by itself is refused before any file is made or loaded.
 #[test]
 fn values_that_no_model_takes_are_refused_before_one_is_loaded() {
     for (flags, says) in [
@@ -77,7 +77,7 @@ fn values_that_no_model_takes_are_refused_before_one_is_loaded() {
         (["-ts", "1/nan"], ["--tensor-split", "\"nan\""]),
         (["-ncmoe", "5000"], ["n_cpu_moe", "5000"]),
     ] {
-        // A file that is not there would be said first if it were looked at.
+        // A missing file would be reported first if it were opened.
         let ran = sweep(["-m", "no/such/model.gguf"].into_iter().chain(flags));
         refused(&ran, 2, &says);
         assert!(!ran.err.contains("no/such/model.gguf"), "{}", ran.err);
@@ -112,7 +112,7 @@ fn a_damaged_baseline_is_refused_before_anything_is_loaded() {
     }
 }
 
-/// What only some combinations cannot have is a failed cell: other configurations go on.
+/// A value that only some combinations cannot have makes failed cells: other configurations are measured.
 #[test]
 fn context_parameters_that_do_not_go_together_are_failed_cells() {
     let ran = sweep("--shape tiny-llama -p 16 -n 0 -r 1 -t 1 -ctv q8_0,f16 -fa 0 -o json".split(' '));
@@ -168,7 +168,7 @@ fn a_model_larger_than_files_may_be_leaves_nothing() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
-/// A disk of one megabyte, mounted where only this process and its children see it.
+/// A disk of one megabyte that only this process and its children see.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_leaves_nothing() {

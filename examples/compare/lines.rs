@@ -34,7 +34,7 @@ impl Of {
 
 /// Two sides of one configuration.
 pub struct Comparison {
-    /// What tells the configuration from others; empty if there is one.
+    /// How the configuration differs from others; empty if there is one.
     pub name: String,
     pub of: Of,
     pub lines: Vec<Line>,
@@ -130,7 +130,7 @@ fn shifts(judgement: &Judgement) -> Vec<Line> {
     judgement.shifts.iter().map(line).collect()
 }
 
-/// The verdict of a line, unless it is that nothing can be told.
+/// The verdict of a line, unless it is "cannot tell".
 fn verdict(finding: Finding, speedup: Speedup) -> Option<String> {
     let size = speedup.change().size();
     Some(match finding.verdict {
@@ -150,7 +150,7 @@ fn words(judged: &TestJudgement, of: Of) -> String {
             return format!("one {one} each: cannot tell; {more}");
         }
         let shown = match judged.detectable {
-            // Further digits of an absurd number say nothing.
+            // Further digits of an absurd number are meaningless.
             Some(least) if least.get() >= 10.0 => "no slowdown under 999 % is sure to show; ".into(),
             Some(least) => format!("only a slowdown of {least:.1} is sure to show; "),
             None => String::new(),

@@ -2,7 +2,7 @@
 //! `cargo run --release --example compare -- -m model.gguf --a "-fa 0" --b "-fa 1"`.
 //!
 //! When it measures, both sides are loaded several times, in turn, each time in fresh contexts: where a model and its
-//! context lie in memory makes several per cent of the speed on a CPU, and repetitions within one load cannot tell that
+//! context lie in memory changes the speed on a CPU by several per cent, and repetitions within one load cannot separate that
 //! from a difference between the sides. Within a load every repetition of one side is followed by one of the other.
 //! Intervals are between loads; p values are corrected for the number of lines.
 

@@ -22,7 +22,7 @@ use crate::{
     write::write,
 };
 
-/// What the place of a mapped file's pages makes of the speed at most, where it was seen.
+/// The largest effect on speed of the place of a mapped file's pages that was seen.
 const PLACEMENT: Share = Share::percent(9);
 
 /// The accepted chance that equal sides differ in any line, in percent: a load costs little beside a false alarm.
@@ -115,7 +115,7 @@ fn runs(side: &Report) -> Vec<&Run> {
     side.runs.iter().collect()
 }
 
-/// Many where a load is cheap. With fewer than four, Student's t leaves only large differences.
+/// Many if a load is cheap. With fewer than four, Student's t finds only large differences.
 fn default_loads(n_bytes: u64) -> u32 {
     const GIB: u64 = 1 << 30;
     match n_bytes {

@@ -150,7 +150,7 @@ fn flag(name: &str) -> Option<String> {
     forms.iter().find_map(named)
 }
 
-/// Bytes of the models' files, those of one file counted once; files that are not there count nothing.
+/// Bytes of the models' files, each file counted once; missing files count as 0.
 pub fn n_bytes(paths: [&Path; 2]) -> u64 {
     let of = |path: &Path| -> u64 {
         let files = Model::files(path).unwrap_or_default();

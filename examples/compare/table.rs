@@ -27,7 +27,7 @@ const COLUMNS: [Column; 6] = [
     ("p", p_value),
 ];
 
-/// The table; verdicts stand below their lines if they do not fit beside them.
+/// The table; verdicts are printed below their lines if they do not fit beside them.
 pub fn table(one: &Comparison, width: usize) -> String {
     let mut text = String::new();
     if !one.name.is_empty() {
@@ -92,7 +92,7 @@ fn interval(line: &Line) -> String {
     line.bounds.map_or_else(String::new, |bounds| format!("{} to {}", bounds.lower(), bounds.upper()))
 }
 
-/// Paragraphs in lines of at most so many columns, with a line break at the end.
+/// Paragraphs in lines of at most this many columns, with a line break at the end.
 pub fn wrapped(text: &str, width: usize) -> String {
     // A number stays with its sign.
     let held = text.replace(" %", "\u{a0}%");

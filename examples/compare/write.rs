@@ -47,7 +47,7 @@ impl FromStr for Form {
 }
 
 impl Form {
-    /// Prints a text that belongs to the table, in lines as wide as the terminal; nothing if scripts read standard output.
+    /// Prints a text that belongs to the table, in lines as wide as the terminal; prints nothing if scripts read standard output.
     pub fn tell(self, text: &str) {
         match self {
             Self::Markdown => say!("{text}"),

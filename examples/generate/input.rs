@@ -12,7 +12,7 @@ pub enum Line {
     Text(String),
     /// It is not text, and why.
     Refused(String),
-    /// There are no more.
+    /// The input has ended.
     End,
 }
 
@@ -43,7 +43,7 @@ impl Lines {
         }
     }
 
-    /// Waits for the next line of the reader, whatever was put back.
+    /// Waits for the next line of the reader, not one that was put back.
     pub fn read(&mut self, mut reader: impl BufRead) -> io::Result<Line> {
         let mut bytes = Vec::new();
         if reader.read_until(b'\n', &mut bytes)? == 0 {

@@ -29,7 +29,7 @@ enum Request {
 #[derive(Debug, Default)]
 struct State {
     is_answering: bool,
-    /// When the last answer ended, if nobody stopped it.
+    /// When the last answer ended, unless it was stopped.
     ended: Option<Instant>,
     last: Option<Instant>,
 }

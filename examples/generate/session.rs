@@ -83,7 +83,7 @@ impl Session {
                         return Ok(Turned::Refused);
                     }
                 }
-                // Of this prompt alone, such as a NUL character in it.
+                // Of this prompt only, such as a NUL character in it.
                 Err(error @ (LlamaError::Parameter { .. } | LlamaError::Text { .. })) => {
                     complain!("[{error}]");
                     return Ok(Turned::Refused);
@@ -98,7 +98,7 @@ impl Session {
         }
     }
 
-    /// Runs a turn, writing the text as it comes.
+    /// Runs a turn and writes the text as it is generated.
     fn show(
         &mut self,
         turn: impl FnOnce(
@@ -128,7 +128,7 @@ impl Session {
         let mut n_left = self.args.n_gen;
         loop {
             let is_full = answer.end == AnswerEnd::ContextFull;
-            // What continues stays one text for whoever reads standard output alone.
+            // A continued text stays one text on standard output.
             if is_full {
                 complain!("");
             } else {
@@ -161,7 +161,7 @@ impl Session {
         }
     }
 
-    /// What can be typed next, if somebody types.
+    /// Says what can be typed next, if a person types.
     fn hint(&self, what: &str) -> String {
         if self.args.prompt.is_none() { format!("; {what}") } else { String::new() }
     }
@@ -234,7 +234,7 @@ impl Session {
                 ("" | "y" | "yes", _) => return Ok(true),
                 ("n" | "no", _) => return Ok(false),
                 (_, Some(command)) if command.only_tells() => self.command(command)?,
-                // Whoever wants to drop other turns, begin anew or end does not want this.
+                // Dropping other turns, starting again and ending all replace this.
                 (_, Some(_)) => {
                     self.lines.keep(text);
                     return Ok(false);

@@ -40,7 +40,7 @@ impl Load {
         };
         let mut loops = BusyLoops(Vec::new());
         for _ in 0..n {
-            // Its standard input ends with this process, however that ends.
+            // Its standard input closes when this process ends in any way.
             let child = Command::new(env::current_exe()?).arg("--spin").stdin(Stdio::piped()).spawn()?;
             loops.0.push(child);
         }

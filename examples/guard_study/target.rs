@@ -57,7 +57,7 @@ impl Downstream {
         Ok(Self { folder, executable, target_dir: Some(target_dir) })
     }
 
-    /// Its tests as another machine built them: nothing but this program is needed.
+    /// The test program that another machine built: only this program is needed.
     pub fn built(executable: PathBuf) -> io::Result<Self> {
         Ok(Self { folder: env::current_dir()?, executable: executable.canonicalize()?, target_dir: None })
     }
@@ -76,7 +76,7 @@ impl Downstream {
         }
     }
 
-    /// Holds work that is slowed by so many percent against a baseline.
+    /// Compares work that is slowed by this many percent with a baseline.
     pub fn check(&self, load: Load, baseline: &Baseline, slowdown: u32) -> Result<Verdict, Box<dyn Error>> {
         let mut command = self.command(load, baseline);
         command.env("LLAMA_BENCH_GUARD", "check");
@@ -87,7 +87,7 @@ impl Downstream {
         verdict(&text).ok_or_else(|| format!("the guard gives no verdict:\n{text}").into())
     }
 
-    /// What the guard's process prints, with the crate's other tests beside it where the load is that.
+    /// What the guard's process prints; the crate's other tests run beside it if they are the load.
     fn run(&self, load: Load, baseline: &Baseline, guard: &mut Command) -> Result<String, Box<dyn Error>> {
         let mut others = Vec::new();
         if load == Load::Nextest && self.target_dir.is_none() {
@@ -164,7 +164,7 @@ fn verdict(text: &str) -> Option<Verdict> {
     Some(if says("inconclusive") { Verdict::Inconclusive } else { Verdict::Passed })
 }
 
-/// Whether the guard passed, whatever the other tests did; `None` if it did not run.
+/// Whether the guard passed, regardless of the other tests; `None` if it did not run.
 fn has_passed(text: &str) -> Option<bool> {
     // `test NAME ... ok` of the harness, `PASS [ 0.1s] downstream::speed NAME` of nextest.
     let mut lines = text.lines().map(str::trim).filter(|line| line.contains(TEST));

@@ -84,7 +84,7 @@ impl PageArgs {
         Ok(())
     }
 
-    /// Writes them; each is tried, whatever happens to the other.
+    /// Writes them; a failure of one does not stop the other.
     pub fn write(&self, report: &Report, expectations: &[Expectation]) -> Result<(), String> {
         let page = |path: &PathBuf| {
             let page = html::page_with(report, expectations).map_err(|e| e.to_string())?;

@@ -1,4 +1,4 @@
-//! Printing that outlives its readers: `println!` panics where a pipe was closed or a disk is full.
+//! Printing that survives its readers: `println!` panics if a pipe was closed or a disk is full.
 
 use std::{
     fmt,
@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// Something could not be written to standard output, although somebody wanted it.
+/// Something could not be written to standard output, and its reader was still there.
 static LOST: AtomicBool = AtomicBool::new(false);
 
 /// Prints a line to standard output, as `println!` does.

@@ -55,7 +55,7 @@ impl Interrupt {
             .collect();
         let can_wait = end_at_a_later_one(&watched).is_ok();
         for &one in &watched {
-            // Without a thread to tell the time, the second signal ends the process however soon it comes. In this order:
+            // Without a thread that measures the time, any second signal ends the process. In this order:
             // the handler of the first signal finds the flag unset, that of the second one set.
             if !can_wait {
                 flag::register_conditional_shutdown(one, i32::from(BY_SIGNAL) + one, Arc::clone(&asked))?;
@@ -99,7 +99,7 @@ fn end_at_a_later_one(watched: &[i32]) -> std::io::Result<()> {
     std::thread::Builder::new().name("signals".into()).spawn(wait).map(drop)
 }
 
-/// Whether the process was started with this signal ignored; where the system does not tell, it was not.
+/// Whether the process was started with this signal ignored; false if the system does not say.
 #[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The command line: llama-bench's flags where the meaning is the same.
+//! The command line: llama-bench's flags if the meaning is the same.
 
 use std::ffi::OsString;
 

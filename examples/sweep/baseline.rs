@@ -37,7 +37,7 @@ pub struct BaselineArgs {
 }
 
 impl BaselineArgs {
-    /// Whether results are held against a baseline.
+    /// Whether results are compared with a baseline.
     pub fn compares(&self) -> bool {
         self.baseline.is_some()
     }
@@ -111,7 +111,7 @@ impl<'a> Baselining<'a> {
                     status = told(&against, format).unwrap_or(status);
                     compared = Some(against);
                 }
-                // What was measured is saved all the same.
+                // What was measured is still saved.
                 Err(error) => {
                     complain!("sweep: against the baseline {name}: {error}");
                     status = status_of(&error);

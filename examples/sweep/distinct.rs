@@ -1,4 +1,4 @@
-//! Combinations of flags that come to the same are measured once.
+//! Combinations of flags with the same effect are measured once.
 
 use llama_bench_rs::{cli::all, units::words::count};
 
@@ -19,7 +19,7 @@ pub fn tell(n_all: usize, n_kept: usize, args: &Args) {
 
 /// A batch with a larger micro-batch beside it.
 fn cut_down(args: &Args) -> Option<(u32, u32)> {
-    // The default of 512 is nobody's wish.
+    // The default of 512 was not asked for.
     let was_asked_for = |n_ubatch: &u32| *n_ubatch != 512;
     let n_ubatch = all(&args.context.n_ubatch).into_iter().filter(was_asked_for).max()?;
     let n_batch =

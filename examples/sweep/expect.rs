@@ -1,4 +1,4 @@
-//! Holding results against what somebody expects of them.
+//! Comparing results with what is expected of them.
 
 use llama_bench_rs::{
     bench::Plan,
@@ -19,7 +19,7 @@ pub struct ExpectArgs {
 }
 
 impl ExpectArgs {
-    /// Refuses what is expected of tests that nobody asked for.
+    /// Refuses expectations of tests that are not measured.
     pub fn check(&self, plan: &Plan) -> Result<(), Failed> {
         let is_planned = |expectation: &&Expectation| plan.cells.contains(&expectation.test());
         match self.expect.iter().find(|expectation| !is_planned(expectation)) {

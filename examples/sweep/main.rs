@@ -50,7 +50,7 @@ const REGRESSED: u8 = 3;
 fn main() -> ExitCode {
     let args = Args::read();
     if args.out.verbose {
-        // A log that nobody reads any more must not end the sweep.
+        // A closed log must not end the sweep.
         tracing_subscriber::fmt().with_writer(std::io::stderr).log_internal_errors(false).init();
     }
     match run(&args) {
@@ -96,13 +96,13 @@ fn run(args: &Args) -> Result<u8, Failed> {
     baselines.check_plan(&configurations)?;
     // Before any file is made.
     let interrupt = Interrupt::watch().map_err(bad_usage)?;
-    // What measures nothing writes no page.
+    // A command that measures nothing writes no page.
     if !args.plan && !args.verify {
         args.pages.check(&output::beside(args)).map_err(bad_usage)?;
     }
     let cancel = interrupt.cancel();
     let mut output = Output::open(args).map_err(bad_usage)?;
-    // A file that cannot be loaded costs its own runs alone: the others are measured, and the user hears of it at once.
+    // A file that cannot be loaded costs only its own runs: it is reported at once, and the others are measured.
     let defects: Vec<String> =
         job.sources.iter().filter_map(|source| source.defect().map(|defect| defect.to_string())).collect();
     defects.iter().for_each(|defect| complain!("sweep: {defect}"));

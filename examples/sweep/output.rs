@@ -19,15 +19,15 @@ use crate::{
     screen::{Screen, Stream},
 };
 
-/// As shells report a program that wrote to a pipe which nobody read any more.
+/// The status that shells report for a program that wrote to a closed pipe.
 const NOBODY_READS: u8 = 141;
 
-/// The outputs, and whose cells come.
+/// The outputs, and the run of the next cells.
 pub struct Output<'a> {
     args: &'a Args,
     /// The streams that results are printed on; one that fails is given up.
     screens: Vec<Screen>,
-    /// Nothing was to be written anywhere: what is measured is judged alone.
+    /// There is no output: what is measured is only judged.
     is_silent: bool,
     /// `None` if none was asked for, or once it failed.
     file: Option<ResultFile>,
@@ -58,7 +58,7 @@ impl<'a> Output<'a> {
             .into_iter()
             .filter_map(|(format, stream)| Screen::new(format, stream, args.stat))
             .collect();
-        // What measures nothing must not touch a file with figures in it.
+        // A command that measures nothing must not touch a file with figures.
         let path = args.out.output.as_deref().filter(|_| !args.plan && !args.verify);
         let opened = path.map(|path| open_file(args, path)).transpose()?;
         let (file, earlier) = opened.map_or((None, Report::default()), |(file, found)| (Some(file), found));
@@ -80,8 +80,8 @@ impl<'a> Output<'a> {
         std::mem::take(&mut self.earlier)
     }
 
-    /// Writes what an event tells; whether there is still an output that takes it. The journal comes first: what was
-    /// printed is then in it, whatever ends the process.
+    /// Writes the rows of an event; returns whether an output is left. The journal comes first: it then has every row that
+    /// was printed, even if the process is killed.
     pub fn event(&mut self, event: &Event<'_>) -> bool {
         self.keep(|file| match file {
             ResultFile::Journal(journal) => journal.event(event),
@@ -179,9 +179,9 @@ impl<'a> Output<'a> {
         matches!(self.file, Some(ResultFile::Journal(_)))
     }
 
-    /// Closes the streams of a sweep that cannot go on; the file is complete as it is.
+    /// Closes the streams of a sweep that cannot continue; the file is complete as it is.
     pub fn abandon(mut self) {
-        // Of a sweep that ended before its first row, nothing has to be closed.
+        // A sweep that ended before its first row has nothing to close.
         if self.has_printed {
             self.print_in_one_piece();
         }
@@ -225,7 +225,7 @@ fn open_file(args: &Args, path: &Path) -> Result<(ResultFile, Report), String> {
     if args.resume && format != Format::Jsonl {
         return Err(format!("{}: --resume works with JSONL files only; name a FILE.jsonl", path.display()));
     }
-    // What is not an ordinary file, such as a pipe, holds nothing that could be lost and cannot be replaced.
+    // A pipe or another special file has no content to lose and cannot be replaced.
     let is_file = path.is_file();
     if is_file && !args.resume && !args.force && path.metadata().is_ok_and(|file| file.len() > 0) {
         return Err(format!(

@@ -3,23 +3,21 @@
 use std::time::Duration;
 
 use llama_bench_rs::{
-    bench::{Configuration, Sweep, clock_words},
+    bench::{Configuration, Counts, Sweep, clock_words},
     units::words::count,
 };
 
 use crate::{Failed, bad_usage, verify::heading};
 
-/// What was told so far.
+/// The sums so far.
 #[derive(Default)]
 pub struct Totals {
     n_configurations: usize,
-    n_cells: usize,
-    n_fill_tokens: u64,
-    n_timed_tokens: u64,
+    counts: Counts,
     n_failed: usize,
-    /// What everything takes that a trial tells of: expected, and the range of it.
+    /// Predicted by the trials: the expected time, and the ends of its range.
     time: [Duration; 3],
-    /// Configurations of which no trial tells.
+    /// Configurations without a prediction.
     n_untold: usize,
 }
 
@@ -36,17 +34,16 @@ impl Totals {
             say!("{heading} cannot be measured: {}", failure.message);
             return Ok(());
         }
-        let n_runs = u64::from(configuration.n_runs);
-        let runs =
-            if n_runs == 1 { String::new() } else { format!(", in {n_runs} runs; the counts are of one") };
+        let runs = match configuration.n_runs {
+            1 => String::new(),
+            n => format!(", in {n} runs; the counts are of one"),
+        };
         let preview = sweep.preview().map_err(bad_usage)?;
-        say!("{} of {heading}{runs}", count(preview.n_cells, "cell"));
+        say!("{} of {heading}{runs}", count(preview.counts.n_cells, "cell"));
         say!("{preview}");
-        self.n_cells += preview.n_cells * configuration.n_runs as usize;
-        self.n_fill_tokens += preview.n_fill_tokens * n_runs;
-        self.n_timed_tokens += preview.n_timed_tokens * n_runs;
+        self.counts.add_runs(&preview.counts, configuration.n_runs);
         self.n_failed += usize::from(preview.check().is_err());
-        if preview.n_cells == 0 {
+        if preview.counts.n_cells == 0 {
             return Ok(());
         }
         self.tell_time(sweep, configuration.n_runs)
@@ -68,15 +65,17 @@ impl Totals {
 
     /// Prints the sums, if there is something to sum up; whether everything can be measured.
     pub fn finish(&self, configurations: &[Configuration]) -> bool {
-        let stopping = configurations.first().and_then(|one| one.plan.request.stopping);
         if self.n_configurations > 1 {
             let runs = match configurations[0].n_runs {
                 1 => String::new(),
                 n => format!(", {n} runs of each"),
             };
-            say!("\nAll {} configurations{runs}: {}", self.n_configurations, count(self.n_cells, "cell"));
-            say!("tokens to fill: {}", self.n_fill_tokens);
-            say!("tokens to time: {}", at_most(&stopping, self.n_timed_tokens));
+            say!(
+                "\nAll {} configurations{runs}: {}",
+                self.n_configurations,
+                count(self.counts.n_cells, "cell")
+            );
+            say!("{}", self.counts);
             let [expected, low, high] = self.time.map(clock_words);
             let untold = match self.n_untold {
                 0 => String::new(),
@@ -86,9 +85,4 @@ impl Totals {
         }
         self.n_failed == 0
     }
-}
-
-/// A stopping rule may need fewer.
-fn at_most<T>(stopping: &Option<T>, n_tokens: u64) -> String {
-    if stopping.is_some() { format!("{n_tokens} at most") } else { n_tokens.to_string() }
 }

@@ -15,7 +15,7 @@ use llama_bench_rs::{
 
 use crate::args::Args;
 
-/// Where nobody sees a line change, one is printed this often.
+/// If the line cannot be redrawn, a new one is printed this often.
 const EVERY: Duration = Duration::from_secs(10);
 
 /// On a terminal the line changes at most this often: it takes time between two repetitions.
@@ -89,7 +89,7 @@ impl Progress {
         self.bar.tick();
     }
 
-    /// Clears the line, prints, and lets the line come back.
+    /// Clears the line, prints, and restores the line.
     pub fn suspend<R>(&self, print: impl FnOnce() -> R) -> R {
         self.bar.suspend(print)
     }
@@ -122,7 +122,7 @@ impl Progress {
             // It has its turn again: what is measured follows at once.
             return;
         }
-        // A fill tells of each chunk, which may take a millisecond.
+        // A fill reports each chunk, which may take a millisecond.
         let is_soon = state.shown_at.is_some_and(|at| now - at < NOT_BEFORE);
         let comes_often = matches!(
             event,

@@ -1,4 +1,4 @@
-//! What is said on standard error when all is measured, whatever the format of the results.
+//! The remarks on standard error at the end, for every format of the results.
 
 use llama_bench_rs::{
     bench::Note,
@@ -15,7 +15,7 @@ use llama_bench_rs::{
 
 use crate::{args::Args, progress::Progress};
 
-/// What was said of values that do not do what their names say: each once.
+/// Notes on values without effect that were printed, each once.
 #[derive(Default)]
 pub struct Notes(Vec<Note>);
 
@@ -28,8 +28,8 @@ impl Notes {
     }
 }
 
-/// Why cells failed, unless the table says so or it was `said` before, where cells were cut short, how many repetitions
-/// count though they were disturbed, and figures that cannot be believed.
+/// Prints why cells failed (unless the table says so or it was `said` before), which cells were cut short, how many disturbed
+/// repetitions count, and which figures cannot be believed.
 pub fn tell(report: &Report, args: &Args, said: &[String]) {
     let labels: Vec<String> = run_labels(report)
         .into_iter()
@@ -48,7 +48,7 @@ pub fn tell(report: &Report, args: &Args, said: &[String]) {
             complain!("sweep: {}{insight}", labels[insight.run]);
         }
     }
-    // The table of means says nothing of what to believe; the other formats for people begin with it.
+    // The table of means has no trust; the other formats for people begin with it.
     let is_table = matches!(args.out.format, OutputFormat::Rows(Format::Markdown));
     let is_begun = report.cells().any(|(_, cell)| !cell.was_not_begun());
     if is_table && !args.explain && is_begun {

@@ -1,4 +1,4 @@
-//! The whole sweep several times over: in fresh contexts, with the model loaded anew, or in processes of its own.
+//! The whole sweep several times: in fresh contexts, with the model loaded again, or in separate processes.
 
 use std::{
     io::Read,
@@ -16,13 +16,13 @@ use llama_bench_rs::{
 
 use crate::{BAD_USAGE, Failed, SOME_FAILED, args::Args, bad_usage, progress::Progress};
 
-/// How long a process that heard of an interruption itself has for ending.
+/// Time for a process to end after an interruption, which it receives too.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How often it is looked at whether the process has ended.
+/// How often the end of the process is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How the runs are spread.
+/// How the runs are distributed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Runs {
     /// Times that every model is loaded.
@@ -58,8 +58,7 @@ impl Runs {
     }
 }
 
-/// Measures everything in so many processes, one after the other, and tells of each when it ends; `whole` gets all
-/// runs.
+/// Measures everything in this many processes, one after the other, and reports each when it ends; `whole` gets all runs.
 pub fn in_processes(
     n_processes: u32,
     configurations: &[Configuration],
@@ -142,12 +141,12 @@ fn wait(child: &mut Child, cancel: &Cancel) -> std::io::Result<std::process::Exi
     }
 }
 
-/// Tells of the runs of another process as if this one had measured them.
+/// Reports the runs of another process as if this one had measured them.
 fn replay(report: &Report, configurations: &[Configuration], run: u32, observer: &mut dyn Observer) {
     let n = configurations.len();
     let mut left: Vec<usize> = (0..n).collect();
     for measured in &report.runs {
-        // Models that are loaded together were measured together, wherever they stand in the list.
+        // Models that are loaded together were measured together, in any place of the list.
         let is_its = |&index: &usize| configurations[index].header.differences(&measured.header).is_empty();
         let Some(index) = left.iter().position(is_its).map(|at| left.remove(at)) else { continue };
         observer.event(&Event::Configuration { index, n, name: &configurations[index].name, run });

@@ -1,4 +1,4 @@
-//! Standard output or standard error, as far as results are printed there.
+//! Results on standard output or standard error.
 
 use std::io::{self, Write};
 
@@ -32,7 +32,7 @@ impl Stream {
 
 /// A stream with the format that results have there.
 pub enum Screen {
-    /// Rows as they come.
+    /// Rows as they are measured.
     Rows(Format, Sink<Box<dyn Write>>),
     /// One piece when all is measured.
     AtEnd(Stream),
@@ -52,7 +52,7 @@ impl Screen {
         }
     }
 
-    /// Writes to the rows, if there are rows as they come.
+    /// Writes to the rows, if they are printed as they are measured.
     pub fn write(
         &mut self,
         write: impl FnOnce(&mut Sink<Box<dyn Write>>) -> Result<(), ReportError>,

@@ -1,4 +1,4 @@
-//! Flags that do nothing without another flag: said, not taken in silence.
+//! Flags that do nothing without another flag: reported, not accepted silently.
 
 use llama_bench_rs::{cli::OutputFormat, report::Format};
 
@@ -8,7 +8,7 @@ use crate::args::Args;
 struct Needs {
     /// The name of its field.
     flag: &'static str,
-    /// Whether a command line of so many configurations has what it needs.
+    /// Checks that each flag of a command line has the flags that it needs, given the number of configurations.
     is_met: fn(&Args, usize) -> bool,
     /// What that is, as the end of `has no effect without`.
     what: &'static str,

@@ -7,7 +7,7 @@ use llama_bench_rs::{
 
 use crate::{Failed, args::Args, bad_usage};
 
-/// What is measured when nothing was asked for: small enough for two cores and a minute.
+/// The default model: small enough for two cores and a minute.
 const DEFAULT_SHAPE: &str = "tiny-gpt-oss";
 
 /// The models that were asked for, in order.

@@ -65,7 +65,7 @@ impl Verified {
                     {
                         Some(failure.message)
                     }
-                    // The next configuration may be verified all the same.
+                    // The next configuration can still be verified.
                     Err(error @ BenchError::Verify(_)) => Some(error.to_string()),
                     Err(usage) => return Err(bad_usage(usage)),
                 }

@@ -40,7 +40,7 @@
 //! ```
 //!
 //! # 4. Compare two configurations
-//! Repetitions of both are interleaved, so that drift of the machine hits both alike. Three runs of each show how far
+//! Repetitions of both are interleaved: drift of the machine affects both alike. Three runs of each show how far
 //! runs lie apart.
 //! ```no_run
 //! use llama_bench_rs::{bench::Campaign, llama::{ContextParams, FlashAttn}, report};

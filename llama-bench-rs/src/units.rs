@@ -1,4 +1,15 @@
-//! Quantities with their unit in the type, so that a latency can never be off by a thousand.
+//! Quantities with their unit in the type: a latency cannot be off by a thousand.
+//!
+//! ```
+//! use llama_bench_rs::units::{Share, Speedup, TokensPerSecond};
+//!
+//! let rate = TokensPerSecond::new(3713.75).unwrap();
+//! assert_eq!(rate.to_string(), "3713.75 t/s");
+//! assert_eq!(rate.time_for(2048).as_millis(), 551);
+//! assert_eq!(Share::percent(25).to_string(), "25.00 %");
+//! assert_eq!(Speedup::new(0.952).unwrap().to_string(), "-4.8 %");
+//! assert_eq!(Speedup::new(f64::NAN), None); // what is undefined does not exist
+//! ```
 
 use std::{fmt, time::Duration};
 

@@ -1,4 +1,4 @@
-//! LoRA adapters: applied, weighed, removed, and refused where they do not fit.
+//! LoRA adapters: applied, weighed, removed, and refused if they do not fit.
 #![allow(missing_docs)]
 
 mod llama_support;
@@ -77,7 +77,7 @@ fn an_adapter_is_applied_weighed_and_removed() {
         assert_eq!((one.path(), two.path()), (paths[0].as_path(), paths[1].as_path()));
         let mut context = Context::new(&model, &params(64)).unwrap();
         if shape == "tiny-bert" {
-            // It has no logits, and what it computes is looked at elsewhere.
+            // It has no logits, and another test checks what it computes.
             context.set_loras(&[(&one, 1.0), (&two, -1.0)]).unwrap();
             context.encode_tokens(&[1, 2, 3]).unwrap();
             context.synchronize().unwrap();
@@ -113,7 +113,7 @@ fn an_adapter_keeps_its_model_and_no_other() {
     drop(lora);
     context.decode_tokens(&[1, 2, 3]).unwrap();
     drop(context);
-    // Of memory alone, and of no context at all.
+    // Of memory only, and without a context.
     assert!(other.memory_of_context(&params(64)).is_some());
 }
 
@@ -163,7 +163,7 @@ fn what_does_not_fit_is_refused() {
         assert!(matches!(refused, LlamaError::Adapter { .. }), "{what}: {refused}");
         assert!(refused.to_string().contains(told), "{what}: {refused}");
     }
-    // No random integers can be made: the type stands after the name, the number of dimensions and two of them.
+    // Random integers cannot be made: the type follows the name, the number of dimensions and two of them.
     let path = write("type", "llama", said(), whole());
     let mut bytes = fs::read(&path).unwrap();
     let name = format!("{base}.lora_a");

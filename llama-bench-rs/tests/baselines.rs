@@ -121,7 +121,7 @@ fn something_else_is_refused_with_what_differs() {
     let BaselineError::Differs { differences, .. } = &error else { panic!("{error:?}") };
     assert_eq!(differences.len(), 3);
     insta::assert_snapshot!(error);
-    // The closest of several is the one that is told.
+    // Of several, the closest one is reported.
     let mut closer = other.clone();
     closer.runs[0].header.config.n_threads = Some(7);
     baselines.save("main", &closer).unwrap();
@@ -244,7 +244,7 @@ fn many_can_save_at_once() {
             scope.spawn(move || {
                 for i in 0..5 {
                     baselines.save("main", &run_at(thread * 5 + i)).unwrap();
-                    // Whoever reads in between sees whole files.
+                    // A reader in between sees complete files.
                     baselines.load("main", &reference()).unwrap();
                 }
             });

@@ -17,7 +17,7 @@ fn try_model(params_of_model: &ModelParams) -> Result<(), LlamaError> {
     context.synchronize()
 }
 
-/// An error must tell something.
+/// An error must have a message.
 fn told(result: Result<(), LlamaError>, request: &dyn std::fmt::Debug) -> bool {
     if let Err(error) = &result {
         assert!(error.to_string().len() > 20, "{request:?}: {error}");

@@ -1,4 +1,4 @@
-//! Measured runs of one configuration and build, compared with each other everywhere: nothing may be called a change.
+//! Measured runs of one configuration and build, compared with each other in every way: no verdict may be a change.
 #![allow(missing_docs)]
 
 use std::{fs, path::Path};
@@ -16,7 +16,7 @@ use llama_bench_rs::{
 fn runs() -> Vec<Run> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/results/h200");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    // That one was measured without CUDA graphs, which no file tells.
+    // That one was measured without CUDA graphs, which files do not record.
     files.retain(|file| !file.to_string_lossy().contains("nograph"));
     files.sort();
     let runs: Vec<Run> = files.iter().flat_map(|file| report::read_file(file).unwrap().report.runs).collect();
@@ -24,7 +24,7 @@ fn runs() -> Vec<Run> {
     runs
 }
 
-/// Those that differ in nothing that is told.
+/// Those whose recorded facts are equal.
 fn groups() -> Vec<Vec<Run>> {
     let mut groups: Vec<Vec<Run>> = Vec::new();
     for run in runs() {
@@ -92,7 +92,7 @@ fn no_place_calls_equal_runs_different_and_all_agree() {
         ];
         assert!(says.iter().all(|said| *said == says[0]), "{says:?}: {text}");
         changed.iter_mut().zip(says).for_each(|(n, said)| *n += usize::from(said));
-        // Each place says that one run on each side is not enough, and shows the change all the same.
+        // Each place says that one run on each side is not enough, and still shows the change.
         assert!(
             text.contains("one run each: cannot tell") && side_by_side.contains("one run each: cannot tell")
         );
@@ -148,7 +148,7 @@ fn side(runs: Vec<(usize, &Run)>) -> Vec<&Run> {
     runs.into_iter().map(|(_, run)| run).collect()
 }
 
-/// Several runs on each side, where there are enough of one configuration.
+/// Several runs on each side, if there are enough of one configuration.
 #[test]
 fn sides_of_several_runs_seldom_differ() {
     let (mut n, mut changed) = (0, 0);

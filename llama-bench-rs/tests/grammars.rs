@@ -1,4 +1,4 @@
-//! Grammars: followed to the letter, and refused with the place where they cannot be.
+//! Grammars: followed exactly, or refused with the place of the fault.
 #![allow(missing_docs)]
 
 mod llama_support;

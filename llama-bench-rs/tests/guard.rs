@@ -56,7 +56,7 @@ impl Place {
     }
 
     fn guard(&self, mode: GuardMode) -> Guard {
-        // What these tests measure is made up, and another process would not know which is meant.
+        // These tests measure made-up figures, which another process would not have.
         Guard::new("main").folder(self.folder.path()).mode(mode).reruns_apart(false)
     }
 
@@ -379,7 +379,7 @@ fn the_environment_says_what_guards_do_and_what_they_say_is_seen() {
     let (passed, shown) = run(&[("CI", "true")]);
     assert!(!passed);
     assert_says(&shown, &["guard \"main\": no baseline in ", "(CI is set)", "cargo test -p app"]);
-    // The harness captures what passing tests print; this must be seen all the same.
+    // The harness captures what passing tests print; this must be seen nevertheless.
     let (passed, shown) = run(&[]);
     assert!(passed, "{shown}");
     assert_says(&shown, &["guard \"main\": no baseline yet: saved 1 of 3 runs to tests/baselines"]);

@@ -1,4 +1,4 @@
-//! Random hostile files and calls, each from a seed: whatever comes of a case, the process survives it.
+//! Random hostile files and calls, each from a seed: the process survives every case.
 //!
 //! The numbers of cases here take seconds. `HOSTILE_MANY=100000 cargo test --release --test hostile` runs more.
 #![allow(missing_docs)]

@@ -173,7 +173,7 @@ fn texts_of_one_batch_are_apart() {
     assert!(matches!(context.encode(&batch), Err(LlamaError::Sequence { seq: 2, .. })));
 }
 
-/// Files that are no models say so before llama.cpp is asked, which would name a tensor that it misses.
+/// Files that are not models are refused before llama.cpp reads them: its message would name a missing tensor.
 #[test]
 fn a_projector_or_an_adapter_is_refused_by_what_it_is() {
     let text = |key: &str, value: &str| (key.to_owned(), Value::from(value));

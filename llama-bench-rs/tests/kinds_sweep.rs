@@ -47,7 +47,7 @@ fn kind_of_failure(report: &Report, test: &str) -> Option<String> {
     cell.failure().map(|failure| failure.kind.to_string())
 }
 
-/// What each test of [`sweep`] comes to, depth 0 first.
+/// The outcome of each test of [`sweep`], depth 0 first.
 fn expected(shape: &str) -> [(&'static str, Option<&'static str>); 12] {
     let (unsupported, long) = (Some("unsupported"), Some("invalid_parameter"));
     let is_t5 = shape == "tiny-t5";
@@ -103,7 +103,7 @@ fn what_a_model_can_do_is_measured_and_the_rest_is_a_cell_that_says_so() {
     }
 }
 
-/// A llama whose file says that tokens see those behind them too: it has a memory, which nothing may go on from.
+/// A llama whose attention is not causal: it has a memory, from which nothing may continue.
 #[test]
 fn a_model_that_is_not_causal_generates_nothing_although_it_has_a_memory() {
     let (width, n_vocab) = (64, 256);

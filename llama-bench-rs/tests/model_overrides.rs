@@ -208,7 +208,7 @@ fn embeddings_are_pooled_as_asked() {
     }
 }
 
-/// A record has no place for them, and its figures would be taken for the model's own.
+/// A record has no field for them, and its figures would look like those of the unchanged model.
 #[test]
 fn what_no_record_tells_is_not_measured() {
     let model = overridden("tiny-llama", &[("llama.context_length", KvOverride::Int(777))]).unwrap();

@@ -1,4 +1,4 @@
-//! A sweep in an application's process: what the system tells of its repetitions, and that one measures at a time.
+//! A sweep in an application's process: the system's counts of its repetitions, and that only one sweep measures at a time.
 #![allow(missing_docs)]
 
 mod llama_support;

@@ -104,7 +104,7 @@ fn what_is_missing_or_failed_is_no_pass() {
     assert_eq!(gaps.len(), 2);
     assert_eq!(judged.as_ref().map(|outcome| outcome.cells.len()), Some(2), "the others are judged");
     insta::assert_snapshot!(error);
-    // What failed before too, and what is new, are no matter.
+    // A test that failed before too, and a new one, are not judged.
     let mut before = runs(5, 0.0);
     for run in &mut before.runs {
         run.cells[3] = failed(deep, 4096);
@@ -140,7 +140,7 @@ fn a_failed_run_is_a_gap_and_the_others_are_judged() {
     assert!(error.to_string().contains("not judged: "), "{error}");
 }
 
-/// Runs of a machine that was slower by these shares, each of which knows it.
+/// Runs of a machine that was slower by these shares, each with its calibration.
 fn calibrated_runs(machine: &[f64], slowdown: f64) -> Report {
     let mut report = runs(machine.len(), slowdown);
     for (run, factor) in report.runs.iter_mut().zip(machine) {
@@ -167,7 +167,7 @@ fn a_verdict_needs_the_calibrated_times_to_agree() {
         outcome.cells.iter().any(|cell| matches!(cell.verdict(), Verdict::Regressed | Verdict::Improved))
     };
     assert!(!has_change(&outcome), "{outcome}");
-    // The machine is half as slow again, and so is the calibration loop: nothing got slower.
+    // The machine takes half as long again, and so does the calibration loop: nothing got slower.
     let outcome = check(&before, &calibrated_runs(&[0.6], 0.0)).unwrap();
     assert!(outcome.cells.iter().all(|cell| cell.verdict() == Verdict::Inconclusive), "{outcome}");
     let warning = outcome.warning().unwrap();
@@ -223,7 +223,7 @@ fn runs_that_are_not_all_calibrated_are_compared_as_measured() {
     }
 }
 
-/// Runs of one day say nothing of another: that is warned of, however many there are, and counts in the interval.
+/// Runs of one day do not show other days: a warning says so for any number of them, and the interval is wider.
 #[test]
 fn a_baseline_of_one_sitting_is_warned_of() {
     let on = |day: u32, mut report: Report| {

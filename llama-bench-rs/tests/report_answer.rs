@@ -150,7 +150,7 @@ fn several_runs_of_one_configuration_are_one_row_with_intervals_between_runs() {
     assert!((0.02..0.15).contains(&width), "runs lie 3 % apart, their repetitions 0.2 %: {width}");
     let first = row.first_token.unwrap();
     assert!(first.half_width.unwrap() > first.time / 50, "{first}");
-    // The first token comes with the prompt: its wait is as certain as the prompt's speed, also of two runs.
+    // The first token comes with the prompt: its time is as certain as the prompt's speed, with two runs too.
     let two = Answer::of(&Report { runs: report.runs[..2].to_vec() }, &[]);
     let row = &two.configurations[0].pivot.rows[0];
     let first = row.first_token.unwrap();
@@ -159,7 +159,7 @@ fn several_runs_of_one_configuration_are_one_row_with_intervals_between_runs() {
     assert!((of_time / of_speed - 1.0).abs() < 0.01, "{of_time} {of_speed}");
     assert!(answer.headline.sentence().contains(" between 3 runs") || answer.headline.n_doubtful == 1);
     assert_eq!(answer.headline.title(), "gpt-oss 20B Q4_K - Medium on NVIDIA GB10, 3 runs");
-    // Repetitions do not tell how far runs lie apart.
+    // Repetitions do not show how far runs lie apart.
     let apart = command(&answer.next, "--example sweep");
     assert!(
         apart.ends_with(" --runs 3") && answer.next[0].why.starts_with("on a quieter machine"),
@@ -194,7 +194,7 @@ fn several_configurations_are_named_and_ranged() {
     assert_eq!(answer.rows().len(), 10, "two configurations at five depths");
 }
 
-/// Of a dozen configurations with the same complaint three are told in full, and how many more there are.
+/// Of a dozen configurations with the same complaint three are shown in full, with the number of the others.
 #[test]
 fn warnings_of_a_kind_do_not_flood_the_screen() {
     let of = |n: u32| {
@@ -249,7 +249,7 @@ fn what_to_run_next_is_a_command() {
     assert!(command(&next, "-d 0,4096,16384").ends_with("-fa 1 -lm none"));
 }
 
-/// More repetitions of a machine with two speeds are no remedy.
+/// More repetitions do not help on a machine with two speeds.
 #[test]
 fn more_repetitions_are_not_advised_where_they_do_not_help() {
     let steady = [0.1, -0.8, 0.9, -0.3, 0.5, -0.9, 0.3, 0.7, -0.6, -0.1];

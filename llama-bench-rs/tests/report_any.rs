@@ -1,4 +1,4 @@
-//! No report makes the words stumble, however odd its figures.
+//! Every report has valid texts, even with odd figures.
 
 use llama_bench_rs::with;
 use std::{collections::BTreeMap, time::Duration};
@@ -153,7 +153,7 @@ proptest! {
             prop_assert!(sentence.ends_with('.'), "{sentence}");
             prop_assert!(!sentence.contains(char::is_control), "{sentence:?}");
             for odd in ["NaN", "inf", "-0"] {
-                // These quote what somebody else wrote.
+                // These quote texts from files.
                 let quotes = matches!(
                     insight.statement,
                     Statement::Expected(_) | Statement::Failed(_) | Statement::Conditions(_)

@@ -1,4 +1,4 @@
-//! The page as a browser shows it: skipped, and said, where there is none.
+//! The page as a browser shows it: skipped with a message if there is no browser.
 
 mod page_support;
 mod report_support;
@@ -160,7 +160,7 @@ fn the_figures_read_back_from_a_browser_are_those_of_the_report() {
     }
 }
 
-/// On a phone wide tables scroll in their own box, and the page itself never; on a desk nothing has to.
+/// On a phone, wide tables scroll in their own box and the page never does; on a desktop nothing scrolls sideways.
 #[test]
 fn nothing_is_cut_off_on_a_phone_or_a_desk() {
     let Some(browser) = browser("nothing_is_cut_off_on_a_phone_or_a_desk") else { return };

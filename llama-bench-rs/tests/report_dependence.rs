@@ -1,4 +1,4 @@
-//! What a report says of repetitions that are not independent: a mean and its interval alone would look trustworthy.
+//! Reports of repetitions that are not independent: by mean and interval alone they would look trustworthy.
 
 mod report_support;
 
@@ -12,7 +12,7 @@ use llama_bench_rs::{
 };
 use report_support::reference;
 
-/// The reference run with ten repetitions of each cell: its mean times 1 and so many per cent, another order per cell.
+/// The reference run with ten repetitions of each cell: its mean plus these percentages, in another order per cell.
 fn with(percent: impl Fn(usize, usize) -> f64) -> Report {
     let mut report = reference();
     for (i_cell, cell) in report.runs[0].cells.iter_mut().enumerate() {

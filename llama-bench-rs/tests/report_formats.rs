@@ -1,4 +1,4 @@
-//! What each format looks like, and what a real SQLite makes of the SQL.
+//! What each format looks like, and whether a real SQLite loads the SQL.
 
 mod report_support;
 

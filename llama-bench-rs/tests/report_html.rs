@@ -70,7 +70,7 @@ fn the_page_says_what_the_answer_says() {
     }
 }
 
-/// Digits that say nothing hide those that do.
+/// Insignificant digits hide the significant ones.
 #[test]
 fn figures_in_tables_have_three_significant_digits() {
     let mut report = reference();

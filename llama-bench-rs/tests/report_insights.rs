@@ -1,4 +1,4 @@
-//! What the report says in words, above all where the text of the reference run was wrong.
+//! What the report says in words, mainly what was wrong in the text of the reference run.
 
 mod report_support;
 
@@ -8,13 +8,13 @@ use llama_bench_rs::{
     record::*,
     report::{
         explain_markdown, header_facts, header_text,
-        in_words::duration,
         insights::{
             Expectation, Insight, Level, Statement, Verdict, chat_times, insights, insights_with, predict,
         },
         read_str,
     },
     stats::{Stop, StoppingRule},
+    units::words::duration,
 };
 use report_support::{
     assorted, reference,
@@ -63,7 +63,7 @@ fn the_first_token_comes_with_the_prompt_after_551_ms_and_not_half_a_millisecond
     assert_eq!((full.n_depth, duration(full.first_token.mean)), (32768, "1.01 s".into()));
 }
 
-/// An encoder has no logits: the decoder's first step tells the first token.
+/// An encoder has no logits: the first token comes with the decoder's first step.
 #[test]
 fn the_first_token_after_an_encoder_comes_with_the_first_step() {
     let mut report = reference();

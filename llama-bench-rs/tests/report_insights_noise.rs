@@ -65,7 +65,7 @@ fn steps_are_told_apart() {
          not per token."
     );
     assert!(saying(&report, "straight after the context was filled").contains("0.00 % apart"));
-    // Of a single repetition of few steps it cannot be told whether that is chance.
+    // One repetition with few steps does not show whether that is chance.
     let mut short = report.clone();
     let measured = cell(&mut short, TestKind::Tg(32), 4096);
     measured.samples.truncate(1);
@@ -101,7 +101,7 @@ fn a_large_spread_asks_for_more_repetitions() {
     assert!(saying(&report, "several depths").starts_with("Next:"));
 }
 
-/// `18872 ± 24888` must not stand there without a word.
+/// `18872 ± 24888` must come with a warning.
 #[test]
 fn a_spread_that_makes_figures_unbelievable_is_named_with_its_remedy() {
     let steady = reference();

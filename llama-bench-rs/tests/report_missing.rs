@@ -1,4 +1,4 @@
-//! What a file does not tell is not shown, in no format: neither as 0 nor as false.
+//! A fact that a file does not have is not shown in any format, neither as 0 nor as false.
 
 mod report_support;
 
@@ -12,7 +12,7 @@ use llama_bench_rs::{
 use report_support::reference;
 use serde_json::{Map, Value};
 
-/// Without these a row says nothing: what was run, and how long that took.
+/// A row needs these: what was run, and how long that took.
 const NEEDED: [&str; 4] = ["model_filename", "n_prompt", "n_gen", "avg_ns"];
 
 /// Values that no other field has, and that are not 0: what is shown of a field is found again.
@@ -111,7 +111,7 @@ fn a_field_that_is_not_there_is_written_as_nothing() {
                 Value::Object(items) => items.is_empty(),
                 _ => false,
             };
-            // Computed from the samples or told by another field, or what a program of this crate knows of its own files.
+            // Computed from the samples, in another field too, or known for every file of this crate.
             let is_derived = [
                 "embeddings",
                 "test_kind",
@@ -138,7 +138,7 @@ fn a_field_that_is_not_there_is_written_as_nothing() {
     }
 }
 
-/// Of two runs in one file, one may tell what the other does not.
+/// Of two runs in one file, one may have facts that the other lacks.
 #[test]
 fn a_run_that_tells_less_is_labelled_with_what_is_known() {
     let rows = rows();

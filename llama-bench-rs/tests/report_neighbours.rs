@@ -1,4 +1,4 @@
-//! What a report says of disturbed repetitions and of where memory lies.
+//! What a report says about disturbed repetitions and the place of memory.
 
 mod report_support;
 

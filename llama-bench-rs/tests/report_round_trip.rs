@@ -32,7 +32,7 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Up to 292 years in nanoseconds, as far as the files reach.
+/// Up to 292 years in nanoseconds, the limit of the files.
 fn duration() -> impl Strategy<Value = Duration> {
     (0..=i64::MAX as u64).prop_map(Duration::from_nanos)
 }
@@ -57,7 +57,7 @@ fn flash_attn() -> impl Strategy<Value = FlashAttnSetting> {
     prop::sample::select(vec![FlashAttnSetting::Auto, FlashAttnSetting::Off, FlashAttnSetting::On])
 }
 
-/// Takes the next value of a pool, so that one strategy can fill any number of fields.
+/// Takes the next value of a pool: one strategy can fill any number of fields.
 fn next<T>(pool: &mut Vec<T>) -> T {
     pool.pop().expect("the pool holds enough values")
 }

@@ -1,4 +1,4 @@
-//! What a sink writes while cells come, one by one and of several runs in turn.
+//! What a sink writes while cells arrive, one by one and from several runs in turn.
 
 mod report_support;
 

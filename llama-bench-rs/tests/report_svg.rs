@@ -1,4 +1,4 @@
-//! What pictures say and hold. `report_svg_figures` reads back where their marks stand.
+//! The contents of pictures. `report_svg_figures` reads back the positions of their marks.
 
 mod page_support;
 mod report_support;
@@ -91,7 +91,7 @@ fn a_picture_scales_and_speaks() {
     );
 }
 
-/// Every colour is a class that a style sheet can choose, so nothing is left that only suits one background.
+/// Every colour is a class of a style sheet, so all of them suit light and dark backgrounds.
 #[test]
 fn every_shape_has_a_class() {
     for picture in Picture::ALL {
@@ -149,7 +149,7 @@ fn many_lines_have_no_bands() {
     assert!(!texts.iter().any(|text| text.contains("while filling")), "{texts:?}");
 }
 
-/// How high the labels of ticks stand, counted from the top of their panels.
+/// The heights of the labels of ticks, counted from the top of their panels.
 fn heights(svg: &str, labels: [&str; 4]) -> [f64; 4] {
     let document = Document::parse(svg).unwrap();
     labels.map(|label| {

@@ -1,4 +1,4 @@
-//! What stands where in a picture: marks are read back by the picture's own axes and compared with the report.
+//! Positions in a picture: marks are read back by the picture's own axes and compared with the report.
 
 mod report_support;
 
@@ -11,7 +11,7 @@ use llama_bench_rs::{
 use report_support::{failed, reference};
 use roxmltree::{Document, Node};
 
-/// A linear axis, as far as its labelled ticks tell: pixels and values.
+/// A linear axis from its labelled ticks: pixels and values.
 struct Axis(Vec<(f64, f64)>);
 
 impl Axis {
@@ -20,7 +20,7 @@ impl Axis {
         v0 + (pixel - p0) * (v1 - v0) / (p1 - p0)
     }
 
-    /// What a pixel is worth, and with it the error of what is read back.
+    /// The value of a pixel, which is the error of what is read back.
     fn resolution(&self) -> f64 {
         (self.value_at(1.0) - self.value_at(0.0)).abs()
     }

@@ -41,7 +41,7 @@ fn sweep<'a>(model: &'a Model, kv: KvType, order: Order, depths: &[u32]) -> Swee
         .order(order)
 }
 
-/// Its cells lie elsewhere after a rewind, and sums come out in another order.
+/// Its cells lie elsewhere after a rewind, which changes the order of sums.
 fn is_windowed(shape: &str) -> bool {
     ["tiny-gpt-oss", "tiny-gemma3"].contains(&shape)
 }

@@ -262,7 +262,7 @@ fn a_state_that_could_not_be_saved_on_the_device_gives_no_older_one() {
     context.state_restore(&state).unwrap();
     assert_eq!(context.n_past(), 3);
     context.memory_clear(false);
-    // Empty: whatever llama.cpp makes of that, the older state is restored right or refused.
+    // Empty: llama.cpp restores the older state correctly or refuses it.
     let _ = context.state_save(0, flags);
     if context.state_restore(&state).is_ok() {
         assert_eq!(context.n_past(), 3);

@@ -1,4 +1,4 @@
-//! A context with a CPU mask or a priority leaves nothing of them behind.
+//! A context with a CPU mask or a priority restores both.
 #![allow(missing_docs)]
 #![cfg(target_os = "linux")]
 

@@ -33,7 +33,7 @@ fn a_batch_that_is_computed_at_once_fits_the_physical_batch() {
         assert!(matches!(context.decode(&batch(&large)), Err(LlamaError::UbatchSize { .. })));
         context.decode_tokens(&[1; 16]).unwrap();
         context.decode(&batch(&large[..16])).unwrap();
-        // Nothing is kept, so nothing fills up.
+        // There is no memory to fill.
         (0..20).for_each(|_| context.decode_tokens(&[1; 16]).unwrap());
         assert_eq!(context.n_past(), 0);
     }
@@ -85,7 +85,7 @@ fn a_token_of_two_sequences_needs_one_memory() {
     }
 }
 
-/// Random batches for every kind of memory: llama.cpp takes or refuses them, and asserts nothing.
+/// Random batches for every kind of memory: llama.cpp accepts or refuses them, and no assertion fails.
 #[test]
 fn no_batch_costs_the_context() {
     let mut state = 88_172_645_463_325_252_u64;
@@ -256,7 +256,7 @@ fn subscribers_may_call_the_library() {
     testing::tiny("tiny-llama").unwrap();
     let mut context = Context::new(&model, &params(256)).unwrap();
     context.decode_tokens(&[1, 2, 3]).unwrap();
-    // An exception of the outer call is told as it was, whatever was called meanwhile.
+    // Nested calls do not change the exception of the outer call.
     let refused = context.state_restore_bytes(&[1; 64], 0, Default::default()).unwrap_err();
     assert!(refused.to_string().contains("wrong sequence state magic"), "{refused}");
     context.decode_tokens(&[4]).unwrap();

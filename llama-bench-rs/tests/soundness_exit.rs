@@ -1,4 +1,4 @@
-//! The process ends while threads work: it ends as it was told to, whatever they do.
+//! The process ends while threads work: it ends with the status that was asked for.
 #![allow(missing_docs)]
 
 mod child_support;
@@ -58,7 +58,7 @@ fn round(work: &str, model: &Model, context: &mut Option<Context>) {
     }
 }
 
-/// Ends the process at the first line that it is told.
+/// Ends the process at the first line of its log.
 struct Exit;
 
 impl tracing::Subscriber for Exit {
@@ -83,7 +83,7 @@ impl tracing::Subscriber for Exit {
     fn exit(&self, _: &tracing::span::Id) {}
 }
 
-/// Lets threads work, and ends the process after so many rounds: by the return of `main`, or by `exit`.
+/// Lets threads work, and ends the process after this many rounds: by returning from `main`, or by `exit`.
 fn child(role: &str) {
     let [work, rounds, end] = role.split(' ').collect::<Vec<_>>()[..] else { panic!("{role}") };
     let rounds: u32 = rounds.parse().unwrap();
@@ -152,7 +152,7 @@ fn the_process_ends_while_threads_work() {
     }
 }
 
-/// What the application's threads hold while they are kept from llama.cpp does not keep `exit` from its end.
+/// Locks of threads that wait for llama.cpp do not block `exit`.
 #[test]
 fn a_listener_that_waits_for_the_end_does_not_hold_it_up() {
     if role().is_some() {

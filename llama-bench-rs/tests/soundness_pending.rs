@@ -1,4 +1,4 @@
-//! Work that llama.cpp puts off is seen by whatever reads or forgets it.
+//! Work that llama.cpp puts off is done before anything reads or forgets its result.
 #![allow(missing_docs)]
 
 mod llama_support;
@@ -14,7 +14,7 @@ fn context(shape: &str, unified: bool) -> Context {
     Context::new(&tiny(shape), &params(768).n_seq_max(3).kv_unified(unified)).unwrap()
 }
 
-/// Sums may be added in another order where cells lie elsewhere.
+/// Sums may be added in another order if cells lie elsewhere.
 fn assert_close(shape: &str, what: &str, value: &[f32], right: &[f32]) {
     let largest = right.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
     let apart = value.iter().zip(right).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
@@ -54,7 +54,7 @@ fn copies_are_there_at_once() {
         check("a chain of copies", next(&mut context, 2));
         check("its middle", next(&mut context, 1));
 
-        // Restored, cleared or copied over: no copy asked for before comes after it.
+        // Restored, cleared or overwritten by a copy: no earlier copy is made after it.
         for forget in 0..3 {
             context.memory_clear(true);
             decode(&mut context, 0, &OTHER);

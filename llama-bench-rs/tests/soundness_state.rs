@@ -1,4 +1,4 @@
-//! States that llama.cpp would lose the process over, in whatever way they lie in memory.
+//! States that would make llama.cpp end the process, in every layout in memory.
 #![allow(missing_docs)]
 
 mod llama_support;

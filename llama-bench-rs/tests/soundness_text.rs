@@ -191,7 +191,7 @@ fn a_vocabulary_whose_starts_are_no_tokens_is_refused() {
     let tokens = whole.tokenize(text, false, false).unwrap();
     assert_eq!(tokens[..2], [256, i32::from(b'c')]);
     assert_eq!(whole.detokenize(&tokens, false).unwrap(), text);
-    // Without a token for line feeds alone, for one letter, and for a byte that no text begins with.
+    // Without a token for a single line feed, for one letter, and for a byte that no text begins with.
     for (name, missing, token) in
         [("lf", b'\n', "\\n\\n"), ("letter", b'q', "qu"), ("byte", 0xff, "\\xff\\x00")]
     {

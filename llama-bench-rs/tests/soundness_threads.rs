@@ -11,7 +11,7 @@ use child_support::{again, can_limit_addresses, command, role, told};
 use llama_bench_rs::llama::{Context, ContextParams, LlamaError, LoadMode, Model, ModelParams};
 use llama_support::{file, folder};
 
-/// Stacks of 1 GiB in an address space of 4 GiB: three threads beside the calling one, whoever runs the test.
+/// Stacks of 1 GiB in an address space of 4 GiB: three threads beside the calling one, on every machine.
 const THREE_THREADS: &str = "ulimit -s 1048576 && ulimit -v 4194304 || { echo 'no such limits'; exit 0; }";
 
 fn assert_went_on(name: &str, output: &Output) {
@@ -62,7 +62,7 @@ fn a_context_that_cannot_have_its_threads_is_refused() {
     assert_went_on(NAME, &output);
 }
 
-/// OpenMP starts threads anew for each thread that computes.
+/// OpenMP starts new threads for each thread that computes.
 #[test]
 #[cfg(feature = "openmp")]
 fn a_thread_whose_team_cannot_be_had_gets_an_error() {

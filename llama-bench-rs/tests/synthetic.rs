@@ -29,7 +29,7 @@ fn logits(model: &Model, tokens: &[i32]) -> Vec<f32> {
     context.logits(-1).unwrap().to_vec()
 }
 
-/// What the model has to say to these tokens: logits, or embeddings if it computes those alone.
+/// The model's output for these tokens: logits, or embeddings if it computes only those.
 fn outputs(model: &Model, tokens: &[i32]) -> Vec<f32> {
     if model.keeps_memory() && !model.has_encoder() {
         return logits(model, tokens);

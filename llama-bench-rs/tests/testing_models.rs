@@ -38,7 +38,7 @@ fn the_tiny_model_is_loaded_once() {
     assert_eq!(before.architecture(), "llama");
 }
 
-/// Started by the test below in many processes at once, where `LLAMA_BENCH_CACHE` is a folder of its own.
+/// Started by the test below in many processes at once, with a folder of its own as `LLAMA_BENCH_CACHE`.
 #[test]
 fn other_shapes_are_there_by_name() {
     let model = testing::tiny("tiny-qwen3moe").unwrap();
@@ -158,7 +158,7 @@ fn a_guard_measures_a_quick_sweep_as_often_as_it_must() {
         let saved = guard(GuardMode::Add).check(short(&model)).unwrap().saved.unwrap();
         assert_eq!(saved.n_runs, n_runs);
     }
-    // Work that takes a hundred times as long is an alarm, or nothing can be told; both are measured again.
+    // Work that takes a hundred times as long fails or is inconclusive; both are measured again.
     let slowed = short(&model).slowed_by(Share::new(100.0).unwrap());
     let (outcome, n_measured) = match guard(GuardMode::Check).check(slowed) {
         Ok(guarded) => (guarded.outcome.unwrap(), guarded.n_measured),
@@ -180,7 +180,7 @@ fn a_test_of_an_application_from_model_to_verdict() {
     baselines.save("main", &report).unwrap();
     let baseline = baselines.load("main", &report).unwrap();
     assert_eq!(baseline.report(), &report);
-    // The very same figures: no noise, whatever the machine does.
+    // The same figures: without noise, on every machine.
     testing::assert_no_regression(&baseline, &report, Tolerance::default());
     let mut other = report.clone();
     other.runs.iter_mut().for_each(|run| run.header.config.n_threads = Some(99));

@@ -55,7 +55,7 @@ fn contexts_move_between_threads() {
     assert_eq!(context.n_past(), 2);
 }
 
-/// Kibibytes that the process holds in memory; `None` where the system does not tell.
+/// Kibibytes that the process holds in memory; `None` if the system does not say.
 fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     status

@@ -27,7 +27,7 @@ fn changed(path: &Path) -> Option<SystemTime> {
 /// A source that was changed after this program was built.
 ///
 /// # Errors
-/// The program or its dep-info cannot be read: nothing is known of its sources.
+/// The program or its dep-info cannot be read: its sources are not known.
 pub fn newer_source(program: &Path) -> io::Result<Option<PathBuf>> {
     let built = fs::metadata(program)?.modified()?;
     Ok(sources(program)?.into_iter().find(|source| changed(source).is_some_and(|time| time > built)))

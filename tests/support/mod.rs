@@ -16,7 +16,7 @@ const BUILD: &str = "`cargo test --test NAME` builds no examples: run `cargo bui
 
 /// A built example. Tests lie in `deps/` and examples in `examples/` beside it, wherever the target folder is.
 ///
-/// One that is older than its sources fails the test: what it does says nothing of the code.
+/// One that is older than its sources fails the test: it is not the current code.
 pub fn example(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
     let path = test

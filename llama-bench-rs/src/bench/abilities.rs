@@ -1,23 +1,34 @@
-//! What a target can do, and why it refuses other tests; [`Sweep::unsupported`](super::Sweep::unsupported) lists them.
+//! What a target can do, and why it refuses other tests.
+//!
+//! ```no_run
+//! use llama_bench_rs::{bench::Sweep, llama::Model};
+//!
+//! let model = Model::load("bert.gguf")?;
+//! for (test, failure) in Sweep::new(&model).prompt(512).generate(32).unsupported()? {
+//!     // tg32: this model does not generate: it keeps no memory of past tokens
+//!     println!("{test}: {}", failure.message);
+//! }
+//! # Ok::<(), llama_bench_rs::Error>(())
+//! ```
 
 use super::target::Token;
 use crate::record::{Failure, FailureKind, Test, TestKind};
 
-/// What a target can do. The default is a language model that generates and remembers, in parts of any size.
+/// What a target can do. The default is a language model, which generates and takes prompts in parts of any size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Abilities {
-    /// What later tokens go on from.
+    /// What later tokens continue from.
     pub memory: Memory,
     /// Most tokens of a prompt, if it must be computed at once (`n_ubatch`); `None` if it may come in parts.
     pub whole_prompt: Option<u32>,
     /// The same of a text that is embedded.
     pub whole_embedding: Option<u32>,
-    /// Positions that the model has learned one by one; `None` if it computes them.
+    /// Learned positions, which are the most that the model has; `None` if it computes positions.
     pub n_positions: Option<u32>,
 }
 
-/// What later tokens go on from.
+/// What later tokens continue from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Memory {
@@ -33,7 +44,7 @@ pub enum Memory {
     Nothing(Reason),
 }
 
-/// Why nothing can go on from what was computed, and nothing is generated token by token.
+/// Why a model has no memory and does not generate token by token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {

@@ -6,6 +6,14 @@
 //! The loop is arithmetic on values in the first-level cache, like most of a matrix product, on one thread. It does not
 //! cover the other caches or other threads: work on more memory would depend on the addresses of its data, which differ
 //! from process to process by more than the loop would show. [`Sweep::calibrated`](super::Sweep::calibrated) turns it on.
+//!
+//! ```
+//! use llama_bench_rs::bench::calibration::CalibrationLoop;
+//!
+//! let mut calibration = CalibrationLoop::new();
+//! let (before, now) = (calibration.time().elapsed, calibration.time().elapsed);
+//! println!("the machine takes {:.2} times as long as before", now.as_secs_f64() / before.as_secs_f64());
+//! ```
 
 use std::{
     hint::black_box,

@@ -1,5 +1,11 @@
-//! The clock of a measurement, as a trait: tests of the engine use a fake one. A use of the real one is in
-//! `benches/overhead.rs`.
+//! The clock of a measurement, as a trait: tests of the engine use a fake one.
+//!
+//! ```
+//! use llama_bench_rs::bench::clock::{ClockFacts, MonotonicClock};
+//!
+//! let facts = ClockFacts::measure(&MonotonicClock::start());
+//! println!("steps of {:?}, {:?} for an empty measurement", facts.resolution, facts.overhead);
+//! ```
 
 use std::time::{Duration, Instant};
 

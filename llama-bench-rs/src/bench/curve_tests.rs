@@ -23,7 +23,7 @@ fn target(clock: &FakeClock) -> FakeTarget {
     }
 }
 
-/// What the fake takes for a chunk once everything is warm.
+/// The time of a chunk in the fake once everything is warm.
 fn warm(point: &CurvePoint) -> Duration {
     let n = u64::from(point.n_tokens);
     Duration::from_millis(n) + Duration::from_micros(n * u64::from(point.n_depth))

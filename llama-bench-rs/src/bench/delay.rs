@@ -76,7 +76,7 @@ mod tests {
         }
         let worked = start.elapsed();
         delay.end();
-        // Never less, however busy the machine is.
+        // Never less, even on a busy machine.
         assert!(start.elapsed() >= worked.mul_f64(1.5), "{:?} for {worked:?} of work", start.elapsed());
         delay.end();
     }

@@ -69,7 +69,7 @@ fn device(device: &Device) -> DeviceInfo {
     }
 }
 
-/// Refuses parameters that a record cannot hold: the figures would be taken for those of the unchanged model.
+/// Refuses parameters that a record cannot hold: the figures would look like those of the unchanged model.
 pub(super) fn unrecorded(model: &ModelParams, context: &ContextParams) -> Result<(), LlamaError> {
     let what = if !model.kv_overrides.is_empty() {
         "metadata in place of the file's (kv_overrides)"
@@ -199,9 +199,9 @@ mod tests {
     enum Effect {
         /// Recorded, and part of a baseline's key.
         Keyed,
-        /// Recorded alone: it changes no figure, or how sure one is.
+        /// Recorded only: it changes no figure, or only its certainty.
         Recorded,
-        /// Neither: said by the cells or by what llama.cpp made of it.
+        /// Neither: the cells or the resolved configuration show it.
         Elsewhere,
     }
     use Effect::{Elsewhere, Keyed, Recorded};

@@ -82,13 +82,13 @@ pub(super) struct FakeTarget {
     /// Positions that no later decode has overwritten.
     pub(super) intact: Vec<Token>,
     pub(super) whole: Option<Vec<Token>>,
-    /// Looking at the work fails, and nothing can be decoded before the context is opened anew.
+    /// Reading the work fails, and the context must be opened again before it decodes.
     pub(super) broken_work: bool,
     /// What it was asked for the work of.
     pub(super) looked_at: Vec<(WorkKind, u32)>,
     /// Time of its calibration loop, if it has one: each time a microsecond more than the last.
     pub(super) calibration: Option<CalibrationTime>,
-    /// How long its thread waits for a core in a region of so many tokens at once at such a depth, if that is told.
+    /// How long its thread waits for a core in a region, by the tokens at once and the depth; `None` if it is not watched.
     pub(super) wait: Option<Wait>,
     pub(super) waited: Option<Duration>,
     pub(super) abilities: Abilities,

@@ -78,7 +78,7 @@ fn without_memory_what_is_possible_is_measured_and_the_rest_says_why() {
             "{found:?}"
         );
         assert!(run.curve.is_empty(), "nothing is filled");
-        // Prompts of more than a batch of 16 go in one piece, and nothing longer than can be computed is run.
+        // Prompts longer than a batch of 16 are computed in one piece; longer ones than possible do not run.
         assert!(
             target
                 .calls

@@ -19,7 +19,7 @@ fn run(plan: &Plan, target: &mut FakeTarget, earlier: Option<&Run>) -> Run {
     engine.run()
 }
 
-/// Runs until so many repetitions were begun.
+/// Runs until this many repetitions were begun.
 fn run_until(plan: &Plan, target: &mut FakeTarget, n_begun: usize) -> Run {
     let clock = target.clock.clone();
     let cancel = Cancel::new();

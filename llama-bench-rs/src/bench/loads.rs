@@ -1,4 +1,4 @@
-//! Several sides, measured together and loaded anew each time.
+//! Several sides, measured together and loaded again each time.
 //!
 //! On a CPU, the place of a model's and a context's buffers in memory changes the speed by several percent. All
 //! repetitions within one load share it; only repeating the load shows it. The example is at [`Loads`].
@@ -37,7 +37,7 @@ impl Side<'_> {
     }
 }
 
-/// Measures one or more sides several times, in turn. Each time, every model is loaded anew and has a fresh context.
+/// Measures one or more sides several times, in turn. Each time, every model is loaded again and has a fresh context.
 ///
 /// The order of the sides is random in every other load and reversed in the next. Sides with the same file and
 /// [`ModelParams`] share a load. Within a load, repetitions are [interleaved](interleave). The n-th runs of all sides
@@ -86,7 +86,7 @@ impl<'a> Loads<'a> {
         }
     }
 
-    /// Adds a side; `ask` says what is measured of it.
+    /// Adds a side; `ask` sets what is measured.
     pub fn side(
         mut self,
         path: impl AsRef<Path>,

@@ -41,7 +41,7 @@ impl DeviceEstimate {
 }
 
 impl MemoryEstimate {
-    /// Asks llama.cpp what a context of this size and a partial snapshot of it would take; `None` if it cannot tell.
+    /// Asks llama.cpp for the size of a context and of a partial snapshot of it; `None` if it has no estimate.
     pub(super) fn of(model: &Model, params: &ContextParams, n_ctx: u32) -> Option<Self> {
         // What a larger context has no more of is a window or a state.
         let grown = if has_partial_state(model, params) {

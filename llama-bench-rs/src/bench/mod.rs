@@ -104,7 +104,7 @@ pub use page_cache::{PageCache, drop_from_page_cache};
 #[doc(hidden)]
 pub use plan::{Plan, Request};
 #[doc(hidden)]
-pub use preview::Preview;
+pub use preview::{Counts, Preview};
 pub use sweep::Sweep;
 #[doc(hidden)]
 pub use sweep::interleave;

@@ -8,7 +8,7 @@ use crate::{
     record::{Test, TestKind},
 };
 
-/// A parameter whose value does not do what its name says, and what it does. Its `Display` is one sentence.
+/// A parameter whose value has no effect or another effect. Its `Display` is one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Note {

@@ -1,5 +1,18 @@
-//! Progress events of a sweep, and how to cancel one. An example of an observer is at
-//! [`Forecast`](super::Forecast).
+//! Progress events of a sweep, and how to cancel one. [`Forecast`](super::Forecast) makes a time left of them.
+//!
+//! ```no_run
+//! use llama_bench_rs::{bench::{Cancel, Event, Sweep}, llama::Model};
+//!
+//! let (model, cancel) = (Model::load("model.gguf")?, Cancel::new());
+//! let mut observer = |event: &Event<'_>| {
+//!     if let Event::CellDone { cell, .. } = event && cell.failure().is_some() {
+//!         cancel.cancel(); // what was measured is kept
+//!     }
+//! };
+//! let report = Sweep::new(&model).prompt(512).cancel(cancel.clone()).observer(&mut observer).run()?;
+//! assert_eq!(report.runs.len(), 1);
+//! # Ok::<(), llama_bench_rs::Error>(())
+//! ```
 
 use std::{
     path::Path,
@@ -54,7 +67,7 @@ pub enum Event<'a> {
         /// The share that is loaded, from 0 to 1.
         share: f32,
     },
-    /// A value of the configuration does not do what its name says.
+    /// A value of the configuration has no effect or another effect.
     Note(&'a Note),
     /// A run begins: what it will measure.
     Planned {
@@ -74,7 +87,7 @@ pub enum Event<'a> {
         /// Tokens that it will hold.
         n_ctx: u32,
     },
-    /// The context's graphs could not be recorded: it is made anew and measured without that record.
+    /// The context's graphs could not be recorded: it is created again and measured without that record.
     WorkUnknown(&'a Failure),
     /// Untimed runs.
     WarmingUp,

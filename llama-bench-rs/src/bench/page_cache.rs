@@ -66,7 +66,7 @@ mod system {
     /// How many of the inspected places can be read without waiting for the disk.
     fn n_kept(file: &File, n_bytes: u64) -> Result<u64, String> {
         let n_places = PLACES.min(n_bytes.div_ceil(4096));
-        // A read that finds nothing begins to read ahead: not with this advice, and never into places looked at later.
+        // A read that finds nothing reads ahead, which would fill places that are checked later: this advice prevents it.
         let _ = fadvise(file, 0, None, Advice::Random);
         let mut n_kept = 0;
         for place in (0..n_places).rev() {

@@ -1,5 +1,16 @@
-//! What will be run, and in which order, as pure data: cost and order are tested without a model. [`Request::plan`] makes
-//! a plan.
+//! What will be run, and in which order, as pure data: cost and order are tested without a model.
+//!
+//! ```
+//! use llama_bench_rs::bench::Request;
+//!
+//! let request =
+//!     Request { prompts: vec![512], generations: vec![32], depths: vec![0, 4096], ..Request::default() };
+//! let plan = request.plan()?;
+//! let names: Vec<String> = plan.cells.iter().map(ToString::to_string).collect();
+//! assert_eq!(names, ["pp512", "tg32", "pp512 @ d4096", "tg32 @ d4096"]);
+//! assert_eq!(plan.n_timed_tokens(), 2 * 5 * (512 + 32)); // two depths, five repetitions
+//! # Ok::<(), llama_bench_rs::Error>(())
+//! ```
 
 use rand_xoshiro::{
     Xoshiro256PlusPlus,
@@ -12,10 +23,10 @@ use crate::record::{Method, Test, TestKind};
 /// llama.cpp pads contexts to this many tokens; asking for the padded size keeps figures comparable.
 pub(super) const N_CTX_PAD: u32 = 256;
 
-/// Runs of a kind after which a machine that never settles is measured anyway.
+/// Warm-up runs of a kind after which a machine that has not settled is measured anyway.
 pub(super) const MAX_RUNS: u32 = 4;
 
-/// Tokens of the prompts that tell whether the machine has settled. They bring in nearly all that longer ones need.
+/// Tokens of the prompts that show whether the machine has settled: they touch nearly everything that longer ones do.
 pub(super) const N_PROMPT: u32 = 512;
 
 /// One thing timed in one go: a test, or the two halves of a pg test. Numbers are indices of [`Plan::cells`].

@@ -5,7 +5,7 @@ use super::{
     plan::{Plan, Unit},
     sweep::Sweep,
 };
-use crate::record::{Failure, FailureKind};
+use crate::record::{Failure, FailureKind, Test};
 
 impl Sweep<'_> {
     /// The plan without the [`unsupported`](Self::unsupported) tests.
@@ -13,8 +13,14 @@ impl Sweep<'_> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn possible(&self) -> Result<Plan, BenchError> {
-        let unsupported = self.unsupported()?;
-        Ok(self.plan()?.without(|test| unsupported.iter().any(|(refused, _)| refused == test)))
+        Ok(self.possible_and_refused()?.0)
+    }
+
+    /// The plan without the [`unsupported`](Self::unsupported) tests, and these.
+    pub(super) fn possible_and_refused(&self) -> Result<(Plan, Vec<(Test, Failure)>), BenchError> {
+        let refused = self.unsupported()?;
+        let possible = self.plan()?.without(|test| refused.iter().any(|(other, _)| other == test));
+        Ok((possible, refused))
     }
 }
 

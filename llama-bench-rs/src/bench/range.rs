@@ -1,4 +1,13 @@
 //! llama-bench's notation for lists of numbers: `512`, `512,1024`, `0-4`, `0-32768+4096`, `1-64*2`.
+//!
+//! ```
+//! use llama_bench_rs::bench::range::parse;
+//!
+//! assert_eq!(parse("1-64*4")?, [1, 4, 16, 64]);
+//! let error = parse("9-1").unwrap_err().to_string();
+//! assert_eq!(error, r#""9-1" in "9-1": the end is before the start: write 1-9"#);
+//! # Ok::<(), llama_bench_rs::bench::range::RangeError>(())
+//! ```
 
 /// Most values of one list: more are a typing error.
 pub const MAX_VALUES: usize = 10_000;

@@ -5,7 +5,8 @@ use super::{plan::Request, sweep::Sweep};
 impl Sweep<'_> {
     /// Sets how many of a cell's repetitions, in percent and rounded up, may be run again because other programs disturbed
     /// them ([`Sample::is_disturbed`]); 50 by default, 0 for none. Disturbed samples that were repeated are kept in
-    /// [`Measured::set_aside`], outside of every figure. Past the budget they count, and the report says so.
+    /// [`Measured::set_aside`], outside of every figure. Past the budget they count, and the report says so; so they do in a
+    /// cell that has no others when the sweep is interrupted.
     ///
     /// [`Sample::is_disturbed`]: crate::record::Sample::is_disturbed
     /// [`Measured::set_aside`]: crate::record::Measured::set_aside
@@ -123,13 +124,39 @@ mod tests {
         let rule = StoppingRule { min: 4, max: 50, ..StoppingRule::new() };
         let asked = Request { stopping: Some(rule), depths: vec![0], ..request() };
         let found = run(asked, &mut disturbing(8, 0, 2));
-        // Half of the least, and half as many again.
+        // Half of the minimum, and half as many again.
         assert_eq!(counts(&found.cells[0]), (3, 0, 2));
         assert_eq!(found.cells[0].measured().unwrap().stop, Some(Stop::Precise));
         // The time that they took counts against the budget.
         let spent = StoppingRule { budget: Some(Duration::from_nanos(1)), ..rule };
         let asked = Request { stopping: Some(spent), depths: vec![0], ..request() };
         assert_eq!(counts(&run(asked, &mut disturbing(8, 0, 1)).cells[0]), (1, 0, 1));
+    }
+
+    #[test]
+    fn an_interruption_loses_no_cell_whose_repetitions_were_all_set_aside() {
+        let plan = Request { warmup: false, depths: vec![0], n_reps: 4, ..request() }.plan().unwrap();
+        let cancel = Cancel::new();
+        let mut target = disturbing(8, 0, 1000);
+        let clock = target.clock.clone();
+        let mut n_prompts = 0;
+        let mut stop = |event: &Event<'_>| {
+            if let Event::Measuring { test, .. } = event {
+                n_prompts += usize::from(test.kind == TestKind::Pp(8));
+            }
+            if n_prompts == 2 {
+                cancel.cancel();
+            }
+        };
+        let part = crate::bench::run(&plan, &mut target, &clock, Header::default(), &mut stop, &cancel);
+        assert_eq!(counts(&part.cells[0]), (2, 2, 0));
+        // What comes later counts them as any others.
+        let mut target = disturbing(8, 0, 0);
+        let clock = target.clock.clone();
+        let (mut silent, cancel) = (|_: &Event<'_>| {}, Cancel::new());
+        let mut engine = Engine::new(&mut target, &clock, &plan, Header::default(), &mut silent, &cancel);
+        engine.resume(&part);
+        assert_eq!(counts(&engine.run().cells[0]), (4, 2, 0));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What a sweep asks for, and the check of it. [`Sweep`](super::Sweep) builds a request; a use of one by itself is in
-//! `benches/overhead.rs`.
+//! What a sweep asks for, and the check of it. [`Sweep`](super::Sweep) builds a request; [`plan`](super::plan) has an
+//! example of one by itself.
 
 use std::time::Duration;
 

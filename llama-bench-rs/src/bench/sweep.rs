@@ -187,7 +187,7 @@ impl<'a> Sweep<'a> {
 
     /// Sets how many times the whole sweep is run, each time in a fresh context; once by default. Several runs show how far
     /// runs of the same work differ ([`report::between_runs`](crate::report::between_runs)). The model stays loaded;
-    /// [`Loads`](super::Loads) loads it anew for each run.
+    /// [`Loads`](super::Loads) loads it again for each run.
     #[must_use]
     pub fn runs(mut self, n_runs: u32) -> Self {
         self.n_runs = n_runs;
@@ -237,7 +237,7 @@ impl<'a> Sweep<'a> {
         Ok(self)
     }
 
-    /// What the report will say of the run before anything is measured.
+    /// The header of the run before anything is measured.
     ///
     /// # Errors
     /// llama.cpp cannot be initialised.
@@ -252,17 +252,22 @@ impl<'a> Sweep<'a> {
         })
     }
 
-    /// Estimates the memory of the sweep's context by device; `None` if llama.cpp cannot tell or no context is needed.
+    /// Estimates the memory of the sweep's context by device; `None` if llama.cpp has no estimate or no context is needed.
     ///
     /// # Errors
     /// As [`run`](Self::run).
     pub fn memory_estimate(&self) -> Result<Option<MemoryEstimate>, BenchError> {
-        let plan = self.possible()?;
-        let Subject::Model(model) = self.subject else { return Ok(None) };
-        if plan.cells.is_empty() {
-            return Ok(None);
+        Ok(self.memory_estimate_of(&self.possible()?))
+    }
+
+    /// The same of the tests that are possible.
+    pub(super) fn memory_estimate_of(&self, possible: &Plan) -> Option<MemoryEstimate> {
+        match self.subject {
+            Subject::Model(model) if !possible.cells.is_empty() => {
+                MemoryEstimate::of(model, &self.context, possible.n_ctx(&possible.depths))
+            }
+            _ => None,
         }
-        Ok(MemoryEstimate::of(model, &self.context, plan.n_ctx(&plan.depths)))
     }
 
     /// Parameters that llama.cpp accepts although they have no effect, or another effect, for this model on this machine;

@@ -1,5 +1,21 @@
 //! What the engine needs from the thing that it measures: real in [`LlamaTarget`](super::LlamaTarget), fake in tests.
-//! A target of one's own is in `benches/overhead.rs`.
+//! `benches/overhead.rs` implements one that does nothing.
+//!
+//! ```no_run
+//! use llama_bench_rs::{
+//!     bench::{self, Cancel, Event, LlamaTarget, Request, clock::MonotonicClock},
+//!     llama::{ContextParams, Model},
+//!     record::Header,
+//! };
+//!
+//! let model = Model::load("model.gguf")?;
+//! let mut target = LlamaTarget::new(&model, &ContextParams::default());
+//! let plan = Request { prompts: vec![512], ..Request::default() }.plan()?;
+//! let (clock, cancel, mut silent) = (MonotonicClock::start(), Cancel::new(), |_: &Event<'_>| {});
+//! let run = bench::run(&plan, &mut target, &clock, Header::default(), &mut silent, &cancel);
+//! assert_eq!(run.cells.len(), 1);
+//! # Ok::<(), llama_bench_rs::Error>(())
+//! ```
 
 use std::time::Duration;
 
@@ -11,8 +27,8 @@ pub type Token = i32;
 
 /// A context that can be filled, timed and brought back to a depth.
 ///
-/// Positions are implicit: tokens go on from the last one. No method has a default: a target that wraps another one
-/// would not pass on the methods that it leaves out.
+/// Positions are implicit: tokens continue from the last one. No method has a default, because a target that wraps another
+/// one could forget to forward it.
 pub trait Target {
     /// What it can do.
     fn abilities(&self) -> Abilities;
@@ -20,14 +36,14 @@ pub trait Target {
     /// The facts that shape a plan.
     fn limits(&self) -> Limits;
 
-    /// What a context with room for `n_ctx` tokens would take; `None` if that is not known, or was looked at before and
-    /// found to fit.
+    /// Estimates a context with room for `n_ctx` tokens; `None` if there is no estimate, or an earlier one showed that it
+    /// fits.
     fn memory_estimate(&mut self, n_ctx: u32) -> Option<MemoryEstimate>;
 
     /// Opens a context with room for `n_ctx` tokens in place of any that is open, empty.
     ///
     /// # Errors
-    /// The context cannot be had: memory does not suffice or llama.cpp refuses the parameters.
+    /// There is not enough memory, or llama.cpp refuses the parameters.
     fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure>;
 
     /// Gives up the open context, if there is one.
@@ -37,7 +53,7 @@ pub trait Target {
     /// has none. Called before anything was decoded.
     ///
     /// # Errors
-    /// The graph could not be had, and the context cannot be used any more.
+    /// The graph could not be read, and the context cannot be used any more.
     fn work(&mut self, kind: WorkKind, n_tokens: u32) -> Result<Option<Work>, Failure>;
 
     /// Submits tokens, at most `n_batch` of them; may return before the work is done.
@@ -73,8 +89,8 @@ pub trait Target {
     /// Forgets all tokens; held states stay.
     fn clear(&mut self);
 
-    /// Remembers the present state as `slot` (a slot per depth, ascending) until it is opened anew, or as long as `keep`
-    /// says; [`rewind`](Self::rewind) can return to it any number of times. Returns how that will be done.
+    /// Remembers the current state as `slot` (a slot per depth, ascending) until the context is opened again, or as long as
+    /// `keep` says. [`rewind`](Self::rewind) can return to it any number of times. Returns the way that this is done.
     ///
     /// # Errors
     /// The state could not be saved.
@@ -83,8 +99,8 @@ pub trait Target {
     /// Whether [`hold_whole`](Self::hold_whole) would be cheap in time and fit in memory, now.
     fn can_hold_whole(&self) -> bool;
 
-    /// Remembers the present, deepest state whole. Without it a slot is out of reach once a shallower one was
-    /// rewound to and written past; with it every slot stays within reach.
+    /// Remembers the whole of the current, deepest state. With it every slot can be returned to. Without it, a slot is lost
+    /// when tokens are written after a return to a shallower one.
     ///
     /// # Errors
     /// The state could not be saved.
@@ -108,7 +124,7 @@ pub trait Target {
     /// The state was refused; the target must then be cleared.
     fn load(&mut self, state: &[u8]) -> Result<(), Failure>;
 
-    /// Times the calibration loop now; `None` if that says nothing about this target's own work.
+    /// Times the calibration loop now; `None` if it is unrelated to this target's work.
     fn calibrate(&mut self) -> Option<CalibrationTime>;
 
     /// Begins to watch what other programs take from the threads that will decode `n_tokens` at once. Called right before
@@ -131,7 +147,7 @@ pub trait Target {
 pub enum Keep {
     /// Until the next state is held: one snapshot can replace the other.
     Latest,
-    /// Until the context is opened anew: every slot is rewound to again.
+    /// Until the context is opened again: every slot is rewound to again.
     All,
 }
 

@@ -51,7 +51,7 @@ fn depths_cost_one_fill_whatever_their_number() {
         let mut target = FakeTarget::default();
         let run = run(&plan, &mut target);
         assert_eq!(run.header.timing.n_decoded_tokens, Some(decoded(&target)));
-        // One live generation per depth past 0 stands beside the repetitions.
+        // There is one live generation per depth over 0, beside the repetitions.
         let n_live = 4 * run.cells.iter().filter(|c| c.measured().unwrap().live.is_some()).count() as u64;
         // A prompt of every depth but the last is a part of the fill as well.
         let n_reused = 8 * (plan.depths.len() as u64 - 1);
@@ -104,7 +104,7 @@ fn figures_are_those_of_the_clock() {
     assert!(tg.samples.iter().all(|s| s.steps == steps && s.elapsed == steps.iter().sum()));
     assert_eq!(tg.live.as_ref().unwrap().steps, steps);
     assert!(report.cell(TestKind::Tg(4), 0).unwrap().measured().unwrap().live.is_none());
-    // The curve is the fill itself, which goes on from a prompt of 8: chunks of n_batch and the rest.
+    // The curve is the fill itself, which continues from a prompt of 8: chunks of n_batch and the rest.
     let curve: Vec<_> = report.runs[0].curve.iter().map(|p| (p.n_depth, p.n_tokens)).collect();
     assert_eq!(curve, [(8, 16), (24, 16), (40, 16), (56, 16), (72, 16), (88, 12)]);
 }
@@ -148,7 +148,7 @@ fn the_fill_warms_prompts_up() {
     let (warmup, n_flagged, n_untimed) = warm(0, Order::Rounds);
     assert_eq!((warmup.n_runs, warmup.settled, n_flagged), (4, Some(true), 2));
     assert_eq!(n_untimed, 2 * 4 + 128 - 16);
-    // Decodes go on to become faster: prompts settle later.
+    // Decodes still become faster: prompts settle later.
     let (warmup, n_flagged, _) = warm(1 << 20, Order::Rounds);
     assert_eq!((warmup.settled, n_flagged), (Some(false), 3));
     // Per depth, depth 0 comes first: two prompts of their own.

@@ -1,15 +1,15 @@
-//! In which order lanes take their turns: none may always have the place that suits it best.
+//! The order in which lanes take their turns: none may always have the best place.
 
-/// The order of the lanes in one repetition. Two alternate forth and back. Of more, each is once at every place in as many
-/// repetitions as there are lanes, and none has two turns in a row: it would find its own context in the caches.
+/// The order of the lanes in one repetition. Two alternate back and forth. Of more, each has every place once in as many
+/// repetitions as there are lanes, and none has two turns in a row, which would find its own context in the caches.
 pub(super) fn turns(n_lanes: usize, rep: u32) -> Vec<usize> {
     let mut turns: Vec<usize> = (0..n_lanes).collect();
     turns.rotate_left(rep as usize % n_lanes.max(1));
     turns
 }
 
-/// Which context is created first in one of several runs; the others follow in a circle. Where memory lies follows from
-/// that order and makes up to a tenth of the speed on a CPU, so each run begins with another one.
+/// The context that is created first in one of several runs; the others follow in a circle. The order decides where memory
+/// lies, which is up to a tenth of the speed on a CPU. So each run begins with another context.
 pub(super) fn first_created(n_contexts: usize, run: u32, n_runs: u32) -> usize {
     let step = n_contexts.div_ceil(n_runs.max(1) as usize);
     (run as usize * step) % n_contexts.max(1)

@@ -22,7 +22,7 @@ pub enum AnswerEnd {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Answer {
-    /// Its text. Control tokens have none; a line break stands where some separate two texts.
+    /// Its text. Control tokens have none; between two texts they become a line break.
     pub text: String,
     /// Why it ended.
     pub end: AnswerEnd,

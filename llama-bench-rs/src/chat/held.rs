@@ -25,7 +25,7 @@ impl Held {
         &self.tokens
     }
 
-    /// Tokens that there is room for.
+    /// The size of the context, in tokens.
     pub(super) fn capacity(&self) -> usize {
         let positions = self.context.model().learned_positions().unwrap_or(u32::MAX);
         self.context.n_ctx_seq().min(positions) as usize
@@ -40,8 +40,8 @@ impl Held {
         self.tokens.clear();
     }
 
-    /// Keeps what the context holds of the beginning of `wanted`, and forgets the rest. At least one token of `wanted`
-    /// is left to be decoded, for its logits. Returns how many tokens are kept.
+    /// Keeps the tokens that the context and `wanted` begin with, and forgets the rest. At least one token of `wanted`
+    /// remains to be decoded, for its logits. Returns how many tokens are kept.
     pub(super) fn keep(&mut self, wanted: &[Token]) -> Result<usize, LlamaError> {
         let n_kept = common_prefix(&self.tokens, wanted).min(wanted.len().saturating_sub(1));
         let capacity = self.capacity();
@@ -58,7 +58,7 @@ impl Held {
         Ok(self.tokens.len())
     }
 
-    /// Forgets the tokens from `n` on; `false` if this kind of memory cannot, or has forgotten what comes before.
+    /// Forgets the tokens from `n` on; `false` if this kind of memory cannot, or has lost tokens before them.
     fn cut(&mut self, n: usize) -> Result<bool, LlamaError> {
         // A sliding window must reach back whole from the token at `n`.
         let window = self.context.model().n_swa();
@@ -73,8 +73,8 @@ impl Held {
         Ok(true)
     }
 
-    /// Removes `n_removed` tokens from the middle and moves the others up, if the memory can and all that is left is then
-    /// the beginning of `wanted`.
+    /// Removes `n_removed` tokens from the middle and moves the others up, if the memory can and the rest is then the
+    /// beginning of `wanted`.
     pub(super) fn shift(&mut self, wanted: &[Token], n_removed: usize) -> Result<(), LlamaError> {
         let Some(at) = shift_point(&self.tokens, wanted, n_removed).filter(|_| self.can_shift()) else {
             return Ok(());
@@ -102,7 +102,7 @@ impl Held {
         self.context.can_shift() && !model.is_recurrent() && !model.is_hybrid()
     }
 
-    /// Decodes tokens after those that are held; `false` if it was stopped, with a part of them perhaps held.
+    /// Decodes tokens after those in the context; `false` if it was stopped, maybe after some of them.
     pub(super) fn decode(&mut self, tokens: &[Token], stop: &AtomicBool) -> Result<bool, LlamaError> {
         for chunk in tokens.chunks(self.context.n_batch().max(1) as usize) {
             if stop.load(Ordering::Relaxed) {
@@ -123,11 +123,11 @@ impl Held {
         Ok(true)
     }
 
-    /// Takes note of what a decode that failed has left of its tokens.
+    /// Records which tokens a failed decode left in the context.
     fn recount(&mut self, chunk: &[Token]) {
         let model = self.context.model();
         let n_past = self.context.n_past() as usize;
-        // A recurrent state may have gone on without its position.
+        // A recurrent state may have advanced without its position.
         let is_certain = !model.is_recurrent() && !model.is_hybrid();
         match n_past.checked_sub(self.tokens.len()) {
             Some(n) if is_certain && n <= chunk.len() => self.tokens.extend_from_slice(&chunk[..n]),
@@ -141,7 +141,7 @@ pub(super) fn common_prefix(a: &[Token], b: &[Token]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
-/// Where to remove so many tokens that all that is left of `held` is the beginning of `wanted`.
+/// The place from which to remove this many tokens, if the rest of `held` is then the beginning of `wanted`.
 fn shift_point(held: &[Token], wanted: &[Token], n_removed: usize) -> Option<usize> {
     let at = common_prefix(held, wanted);
     let moved = held.get(at + n_removed..)?;
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(shift_point(&held, &[1, 2, 5, 6, 7], 3), None, "another number");
         assert_eq!(shift_point(&held, &held, 0), None);
         assert_eq!(shift_point(&held, &[], 7), None);
-        // Equal tokens at the seam: any of them may go.
+        // Equal tokens on both sides: any of them may be removed.
         assert_eq!(shift_point(&[1, 2, 3, 2, 4], &[1, 2, 4], 2), Some(2));
     }
 }

@@ -12,7 +12,7 @@ pub struct Dropped {
     /// Tokens that the conversation has fewer now.
     pub n_tokens: u32,
     /// Tokens of what is left that the next turn has to process again: 0 if the memory could shift them. They were
-    /// computed with the dropped turns before them, and keep what they know of those.
+    /// computed with the dropped turns before them, and still depend on those.
     pub n_to_process: u32,
 }
 

@@ -91,7 +91,7 @@ fn what_cannot_shift_is_processed_again() {
     }
 }
 
-/// A template that repeats no system message makes the seam read otherwise; then nothing may be shifted.
+/// A template that does not repeat the system message changes the text at the cut; then nothing may be shifted.
 #[test]
 fn by_every_template_what_is_left_reads_as_the_template_writes_it() {
     let model = tiny("tiny-llama");

@@ -56,7 +56,7 @@ impl Turn {
         Ok(text)
     }
 
-    /// Ends the answer's text, and returns what stands for a character that was not completed.
+    /// Ends the answer's text, and returns the replacement for an incomplete character.
     pub(super) fn end_text(&mut self) -> &'static str {
         let rest = self.stream.finish();
         self.answer.push_str(rest);

@@ -28,7 +28,7 @@ impl<'a, R: Read> Cursor<'a, R> {
         self.position
     }
 
-    pub(super) fn left(&self) -> u64 {
+    fn left(&self) -> u64 {
         self.length - self.position
     }
 
@@ -37,7 +37,7 @@ impl<'a, R: Read> Cursor<'a, R> {
     }
 
     /// Fails unless `needed` more bytes are in the file.
-    pub(super) fn require(&self, needed: u64, what: &str) -> Result<(), GgufError> {
+    fn require(&self, needed: u64, what: &str) -> Result<(), GgufError> {
         let left = self.left();
         if needed <= left {
             return Ok(());

@@ -9,7 +9,7 @@ const N_FF: u64 = 512;
 const N_HEAD: u64 = 4;
 const N_VOCAB: u64 = 1024;
 const N_CTX: u64 = 512;
-/// Distances between tokens that T5 tells apart.
+/// Distances between tokens that T5 distinguishes.
 const N_BUCKETS: u64 = 32;
 
 pub(super) fn find(name: &str) -> Option<Shape> {
@@ -111,7 +111,7 @@ fn bert(pooling: Pooling) -> Builder {
     b.set("attention.layer_norm_epsilon", Value::F32(1e-12));
     b.set("attention.causal", Value::Bool(false));
     b.set("pooling_type", Value::U32(pooling as u32));
-    // BERT tells the two texts of a pair apart, and the number of texts stands with the vocabulary.
+    // BERT distinguishes the two texts of a pair; their number is in the metadata of the vocabulary.
     b.metadata.push(("tokenizer.ggml.token_type_count".into(), Value::U32(2)));
     b.matrix("position_embd", N_EMBD, N_CTX);
     b.matrix("token_types", N_EMBD, 2);

@@ -54,7 +54,7 @@ pub enum GgufError {
         /// The values in conflict, and what would do.
         reason: String,
     },
-    /// The disk is full; nothing was left behind.
+    /// The disk is full; no file was left behind.
     #[error(
         "no room for {} ({needed} bytes): the disk was full after {written} bytes; \
          free some space or choose another folder (nothing was left behind)",

@@ -17,7 +17,7 @@ const MAX_TOKENS: u64 = 1 << 24;
 pub(super) fn check(metadata: &[(String, Value)]) -> Result<(), (usize, Malformed)> {
     let find = |key: &str| metadata.iter().position(|(k, _)| k == key);
     for (i, (key, value)) in metadata.iter().enumerate() {
-        // ggml asserts it while it computes, in threads where no assertion can be caught. NaN is not above 0 either.
+        // ggml asserts it while it computes, in threads whose assertions cannot be caught. NaN is not above 0 either.
         let epsilon = value.as_f64().filter(|_| key.ends_with("_epsilon"));
         if let Some(epsilon) = epsilon.filter(|epsilon| !(0.0..).contains(epsilon)) {
             let allowed = "it is added before a root is taken and must be 0 or more";

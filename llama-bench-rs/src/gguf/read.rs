@@ -59,7 +59,7 @@ pub struct GgufFile {
     /// The size of the whole file in bytes.
     pub file_bytes: u64,
     /// The bytes of the metadata section in the file.
-    pub(super) metadata_range: std::ops::Range<u64>,
+    metadata_range: std::ops::Range<u64>,
 }
 
 impl GgufFile {
@@ -105,7 +105,7 @@ impl GgufFile {
         self.tensors.iter().map(TensorInfo::n_elements).fold(0, u64::saturating_add)
     }
 
-    /// Whether the beginning of a file of this length is a header, whatever llama.cpp makes of the model in it.
+    /// Whether the beginning of a file of this length is a header; the model itself is not checked.
     ///
     /// # Errors
     /// [`GgufError::Malformed`], with the place.

@@ -51,7 +51,7 @@ pub(super) struct Router {
 }
 
 impl Router {
-    /// `None` if there are no experts, or chance decides.
+    /// `None` without experts, and for random routing.
     pub(super) fn new(routing: Routing, tensors: &[TensorInfo], n_used: Option<u64>) -> Option<Self> {
         let router = tensors.iter().find(|tensor| is_router(&tensor.name))?;
         let n_embd = *router.dims.first()?;
@@ -110,7 +110,7 @@ impl Router {
         Some((self.n_reserved * row_bytes, self.n_embd * row_bytes))
     }
 
-    /// The lengths of the experts' rows: equal, or falling evenly so that the first is as busy as wanted.
+    /// The lengths of the experts' rows: equal, or falling evenly to make the first as busy as wanted.
     fn lengths(&self, n_expert: u64, rng: &mut impl Rng) -> Vec<f64> {
         const N_TRIALS: usize = 1000;
         const N_STEPS: usize = 12;

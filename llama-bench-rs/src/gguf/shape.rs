@@ -10,7 +10,7 @@ pub(super) struct ShapeTensor {
     pub(super) name: String,
     /// Elements per dimension, the row length first.
     pub(super) dims: Vec<u64>,
-    /// Given where the shape is that of a file; else the file type decides.
+    /// Set if the shape is that of a file; else the file type decides.
     pub(super) tensor_type: Option<TensorType>,
 }
 
@@ -50,7 +50,7 @@ impl Shape {
         })
     }
 
-    /// The names that [`Shape::preset`] knows.
+    /// The names for [`Shape::preset`].
     pub fn preset_names() -> &'static [&'static str] {
         presets::NAMES
     }

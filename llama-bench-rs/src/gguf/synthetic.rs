@@ -107,7 +107,7 @@ impl<'a> Synthetic<'a> {
         Synthetic { progress: Some(Arc::new(progress)), ..self }
     }
 
-    /// Stops writing when this says so; nothing is left behind then.
+    /// Stops writing when this returns true; no file is left behind then.
     #[must_use]
     pub fn stop_when<'b>(self, stop: impl Fn() -> bool + 'b) -> Synthetic<'b>
     where
@@ -219,7 +219,7 @@ impl<'a> Synthetic<'a> {
     ) -> Result<(), GgufError> {
         let TensorInfo { name, dims, tensor_type, size_bytes, .. } = tensor;
         let block = tensor_type.block_bytes();
-        // Odd, so that it does not begin anew at the same place of every row.
+        // Odd: it must not start again at the same place of every row.
         let n_pool = ((POOL_BYTES / block) | 1).min(size_bytes / block);
         let mut rng = weights::rng(self.seed, name);
         let pool = match router.and_then(|router| router.rows(tensor, &mut rng)) {
@@ -235,7 +235,7 @@ impl<'a> Synthetic<'a> {
                 return Err(GgufError::Stopped { path: out.path.to_owned() });
             }
             let in_period = at % period;
-            // Bytes of nothing are a number of zero in every type.
+            // Zero bytes are zeros in every type.
             let (bytes, until) = if in_period < n_zero {
                 (&zeros[..], n_zero)
             } else {
@@ -349,7 +349,7 @@ fn no_weights(tensor_type: TensorType) -> String {
     format!("no random weights can be made for tensors of type {tensor_type}")
 }
 
-/// Temporary files are their owner's alone; a model is like any other file.
+/// Only their owner can read temporary files; a model gets the permissions of any other file.
 fn readable(file: &fs::File) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -371,7 +371,7 @@ fn is_written(path: &Path, layout: &Layout) -> bool {
     read().unwrap_or(false)
 }
 
-/// Counts what is written, and knows a full disk.
+/// Counts what is written, and recognises a full disk.
 struct Counted<'a, W> {
     out: W,
     written: u64,

@@ -86,7 +86,7 @@ tensor_types! {
 }
 
 impl TensorType {
-    /// The number that stands for the type in a file.
+    /// The number of the type in a file.
     pub fn id(self) -> u32 {
         self as u32
     }

@@ -86,7 +86,7 @@ values! {
 }
 
 impl Array {
-    /// Whether there are no elements.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

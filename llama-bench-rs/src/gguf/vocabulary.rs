@@ -35,7 +35,7 @@ pub(super) fn pieces(n_vocab: u64) -> Vec<(String, Value)> {
         ("<|im_end|>".into(), CONTROL),
     ];
     tokens.extend((0..=255).map(|byte| (format!("<0x{byte:02X}>"), BYTE)));
-    // The sentence-piece blank stands for the space.
+    // SentencePiece writes a space as this character.
     let printable = (' '..='~').map(|c| if c == ' ' { "\u{2581}".to_owned() } else { c.to_string() });
     tokens.extend(printable.map(|piece| (piece, NORMAL)));
     let letters = "etaoinsrhldu";

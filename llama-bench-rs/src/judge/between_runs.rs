@@ -1,69 +1,55 @@
-//! What several runs of the same say together, which none of them knows alone.
+//! The figures of several runs of one configuration, which none of them knows alone.
 
-use super::PrintedRate;
-use crate::record::{Header, Report, Run, Test, tests_of};
+use super::{Group, PrintedRate};
+use crate::record::{Report, Test};
 
 /// One test over all runs of one configuration.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BetweenRuns {
-    /// The first of the runs, counted from 0 over the report.
+    /// Index in [`Report::runs`] of the first of the runs.
     pub run: usize,
     /// The test.
     pub test: Test,
-    /// The figure of all runs, of which there are at least two, with its interval between runs.
+    /// The figure of all runs, at least two, with its interval between runs.
     pub measured: PrintedRate,
 }
 
-/// The figures of all runs of the same, test by test, with intervals between runs: for each configuration of which the
-/// report holds several runs. Empty if there is one run of each.
+/// The figures of each configuration that has several runs, test by test, with intervals between runs. Configurations are
+/// those of [`report::configurations`](crate::report::configurations). Empty if there is one run of each.
 ///
-/// An interval within a run tells how well that run's own mean is known. Where buffers lie in memory and what the
-/// machine does otherwise differ from run to run, so the next run often lies outside.
+/// An interval within a run shows how well that run's own mean is known. Where buffers lie in memory and what else the
+/// machine does differ from run to run, so the next run often lies outside of it.
+///
+/// ```
+/// # fn demo(report: &llama_bench_rs::record::Report) {
+/// for one in llama_bench_rs::judge::between_runs(report) {
+///     let bounds = one.measured.bounds;
+///     println!("{}: {} ({} to {})", one.test, one.measured.rate, bounds.lower(), bounds.upper());
+/// }
+/// # }
+/// # demo(&Default::default());
+/// ```
 pub fn between_runs(report: &Report) -> Vec<BetweenRuns> {
-    let mut groups: Vec<(usize, Vec<&Run>)> = Vec::new();
-    for (i, run) in report.runs.iter().enumerate() {
-        match groups.iter_mut().find(|(_, runs)| is_same(&runs[0].header, &run.header)) {
-            Some((_, runs)) => runs.push(run),
-            None => groups.push((i, vec![run])),
-        }
-    }
-    let several = groups.into_iter().filter(|(_, runs)| runs.len() > 1);
-    several.flat_map(|(run, runs)| of_group(run, &runs)).collect()
+    let several = Group::configurations(report).into_iter().filter(|group| group.runs.len() > 1);
+    several.flat_map(|group| of_group(report, &group)).collect()
 }
 
-/// Same build, machine, model and configuration, as far as both tell.
-fn is_same(one: &Header, other: &Header) -> bool {
-    one.differences(other).is_empty()
-}
-
-fn of_group(run: usize, runs: &[&Run]) -> Vec<BetweenRuns> {
+fn of_group(report: &Report, group: &Group<'_>) -> Vec<BetweenRuns> {
+    let Some(run) = report.runs.iter().position(|run| std::ptr::eq(run, group.runs[0])) else {
+        return Vec::new();
+    };
     let of_test = |test: Test| {
-        let cells = runs.iter().flat_map(|run| &run.cells).filter(|cell| cell.test == test);
-        let measured = PrintedRate::of(cells)?;
+        let measured = PrintedRate::of(group.cells(test))?;
         (measured.n_runs > 1).then_some(BetweenRuns { run, test, measured })
     };
-    tests_of(runs.iter().copied()).into_iter().filter_map(of_test).collect()
+    group.tests().into_iter().filter_map(of_test).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::record::{Cell, Config, Measured, Outcome, Sample, TestKind};
-
-    fn run(n_batch: u32, ms: &[u64]) -> Run {
-        let sample = |&ms: &u64| Sample { elapsed: Duration::from_millis(ms), ..Sample::default() };
-        let measured = Measured { samples: ms.iter().map(sample).collect(), ..Measured::default() };
-        let cell = Cell {
-            test: Test { kind: TestKind::Pp(100), n_depth: 0, group: None },
-            started_at: String::new(),
-            outcome: Outcome::Measured(measured),
-        };
-        let config = Config { n_batch: Some(n_batch), ..Config::default() };
-        Run { header: Header { config, ..Header::default() }, cells: vec![cell], curve: Vec::new() }
-    }
+    use crate::record::{Outcome, fixture::pp100_run as run};
 
     #[test]
     fn the_interval_is_that_of_the_runs_however_many_repetitions_they_have() {
@@ -98,5 +84,21 @@ mod tests {
             all.iter().map(|one| (one.run, one.measured.n_runs)).collect::<Vec<_>>(),
             [(0, 2), (1, 2)]
         );
+    }
+
+    /// The ranking and the names of configurations follow the same rule.
+    #[test]
+    fn what_does_not_change_speed_keeps_runs_together_and_a_copy_of_the_model_is_apart() {
+        let mut runs = vec![run(512, &[100]); 4];
+        runs[1].header.config.seed = Some(7);
+        for copy in &mut runs[2..] {
+            copy.header.model.filename = "copy.gguf".into();
+        }
+        let report = Report { runs };
+        let found: Vec<_> = between_runs(&report).iter().map(|one| (one.run, one.measured.n_runs)).collect();
+        assert_eq!(found, [(0, 2), (2, 2)]);
+        let named: Vec<usize> =
+            crate::report::configurations(&report).iter().map(|it| it.runs.len()).collect();
+        assert_eq!(named, [2, 2]);
     }
 }

@@ -1,4 +1,4 @@
-//! What neighbours do to repetitions, and what verdicts make of it.
+//! Repetitions that neighbours disturb, and the verdicts about them.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::record::{Cell, Disturbance, Header, Measured, Outcome, Sample};
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Three runs of one test with equal repetitions of 10 ms on the core, each of which waited for so long.
+/// Three runs of one test with equal repetitions of 10 ms on the core, each with this wait.
 fn runs(n_threads: u32, waited: Duration) -> Vec<Run> {
     let on_core = (n_threads == 1).then_some(10 * MS);
     let disturbance =
@@ -47,7 +47,7 @@ fn a_run_that_does_not_know_its_time_on_a_core_makes_all_be_judged_by_the_wall()
     let mut before = runs(1, Duration::ZERO);
     let Outcome::Measured(measured) = &mut before[0].cells[0].outcome else { panic!("measured") };
     measured.samples.iter_mut().for_each(|sample| sample.disturbance = None);
-    // A wait of 1 % disturbs nothing and shows.
+    // A wait of 1 % is not a disturbance, and is shown.
     let judged = judged(&before, &runs(1, MS / 10));
     assert!((judged.speedup.get() - 1.0 / 1.01).abs() < 1e-6, "{judged:?}");
 }

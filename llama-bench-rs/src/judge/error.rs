@@ -39,7 +39,7 @@ pub enum RegressionError {
     /// The baseline is of another machine, model or configuration.
     #[error("{}", not_of_now("the baseline", differences))]
     Differs {
-        /// Where it differs from the run of the report that comes closest.
+        /// Its differences from the closest run of the report.
         differences: Vec<Difference>,
     },
     /// A side has no runs.

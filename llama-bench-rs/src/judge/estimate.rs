@@ -1,4 +1,4 @@
-//! The figure of one side with an interval that knows of the spread between runs.
+//! The figure of one side with an interval that includes the spread between runs.
 
 use std::{cmp::Ordering, time::Duration};
 
@@ -9,14 +9,14 @@ use super::{
 use crate::{
     record::{Cell, Run},
     stats::{Bounds, Confidence, Quantity, mean, t_quantile},
-    units::TokensPerSecond,
+    units::{RateSpread, TokensPerSecond},
 };
 
 /// What an interval is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scope {
-    /// Between runs: it holds what a further run measures on average.
+    /// Between runs: it contains the mean of further runs.
     BetweenRuns,
     /// Of one run, whose distance from others is assumed: 2 % of the time.
     Assumed,
@@ -31,11 +31,11 @@ impl std::fmt::Display for Scope {
     }
 }
 
-/// What a repetition of some work takes, from several runs that were made apart.
+/// The time of a repetition, from several separate runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RunEstimate {
-    /// The geometric mean of what the runs count as.
+    /// The geometric mean of the runs' figures.
     pub time: Duration,
     /// Its 95 % interval.
     pub bounds: Bounds<Duration>,
@@ -52,7 +52,7 @@ impl RunEstimate {
         Self::beside(&cells, &pool)
     }
 
-    /// The same estimate for all cells of the pool, which are looked at together.
+    /// The same, with the number of repetitions that all cells of the pool allow: they are compared with each other.
     pub(crate) fn beside(cells: &[(&Run, &Cell)], pool: &[&Cell]) -> Option<Self> {
         let n_fastest = figure::n_fastest(pool.iter().copied());
         let figures: Option<Vec<RunFigure>> =
@@ -64,7 +64,7 @@ impl RunEstimate {
         let logs: Vec<f64> = figures.iter().map(|figure| figure.log_time).collect();
         let within: Vec<f64> = figures.iter().map(|figure| figure.variance_within).collect();
         let (log, half_width) = interval(&logs, &within)?;
-        // The bounds of a wide interval are cut at what a duration can tell.
+        // The bounds of a wide interval are limited to what a duration can hold.
         let bound = |log: f64| Duration::from_nanos((log.exp().round() as u64).max(1));
         let time = <Duration as Quantity>::from_f64(log.exp()).filter(|time| !time.is_zero())?;
         let bounds = Bounds::between(bound(log - half_width).min(time), bound(log + half_width).max(time));
@@ -112,8 +112,13 @@ impl PrintedRate {
         scope(self.n_runs)
     }
 
-    /// How it stands to a limit in tokens per second: less if the whole interval lies below, greater if none of it does,
-    /// equal if the interval holds the limit.
+    /// Half the width of its interval; `None` if that is not a number.
+    pub fn half_width(&self) -> Option<RateSpread> {
+        RateSpread::new((self.bounds.upper().get() - self.bounds.lower().get()) / 2.0)
+    }
+
+    /// Compares it with a limit in tokens per second: less if the whole interval lies below, greater if none of it does, equal
+    /// if the interval contains the limit.
     pub fn against(&self, limit: f64) -> Ordering {
         if self.bounds.upper().get() < limit {
             Ordering::Less
@@ -125,9 +130,8 @@ impl PrintedRate {
     }
 }
 
-/// The geometric mean of a time that each of several runs tells, with half its 95 % interval between runs, by the rule of
-/// [`PrintedRate`]. Beside each time stands half its interval within its run, if that is known. `None` without times, or if
-/// one is zero.
+/// The geometric mean of a time of several runs, with half its 95 % interval between runs, by the rule of [`PrintedRate`].
+/// Each time comes with half its interval within its run, if that is known. `None` without times, or if one is zero.
 pub(crate) fn printed_time(times: &[(Duration, Option<Duration>)]) -> Option<(Duration, Duration)> {
     // Half a 95 % interval is about two standard errors.
     let variance = |mean: f64, half: Duration| (half.to_f64() / mean / 2.0).powi(2);
@@ -161,7 +165,7 @@ fn printed(cell: &Cell) -> Option<(TokensPerSecond, f64)> {
 }
 
 /// The mean of the runs' logarithms with half its 95 % interval: Student's t of their spread, blended with the assumption
-/// about it, or of their own repetitions where those scatter more.
+/// about it, or of their own repetitions if those scatter more.
 fn interval(logs: &[f64], within: &[f64]) -> Option<(f64, f64)> {
     let n = logs.len();
     if n == 0 {

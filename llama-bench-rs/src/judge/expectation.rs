@@ -38,12 +38,12 @@ impl Expectation {
         }
     }
 
-    /// Holds a run against it.
+    /// Compares a run with it.
     pub fn check(&self, run: &Run) -> Expected {
         self.check_runs(&[run])
     }
 
-    /// Holds several runs of one configuration against it, together.
+    /// Compares several runs of one configuration with it, together.
     pub fn check_runs(&self, runs: &[&Run]) -> Expected {
         let test = self.test();
         let cells = runs.iter().filter_map(|run| run.cells.iter().find(|cell| cell.test == test));
@@ -60,9 +60,9 @@ impl Expectation {
         Expected { expectation: self.clone(), measured, verdict }
     }
 
-    /// Holds every configuration of a report against it, the runs of each together.
+    /// Compares every configuration of a report with it, the runs of each together.
     pub fn check_report(&self, report: &Report) -> Vec<Expected> {
-        Group::all_by_build(report).iter().map(|group| self.check_runs(&group.runs)).collect()
+        Group::configurations(report).iter().map(|group| self.check_runs(&group.runs)).collect()
     }
 }
 
@@ -124,8 +124,8 @@ fn parse(text: &str) -> Result<Expectation, String> {
     Ok(Expectation::new(kind, from..to).at_depth(n_depth))
 }
 
-/// How a measurement stands to what was expected: decided by the 95 % interval of the figure that is printed, which knows
-/// how far runs lie apart. [`assert_at_least`](crate::testing::assert_at_least) decides by the same.
+/// How a measurement compares with what was expected, decided by the 95 % interval between runs of the printed figure.
+/// [`assert_at_least`](crate::testing::assert_at_least) decides by the same interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExpectationVerdict {
@@ -135,7 +135,7 @@ pub enum ExpectationVerdict {
     AsExpected,
     /// Slower than expected: the whole interval lies below.
     FallsShort,
-    /// The interval holds a limit: more runs would tell.
+    /// The interval contains a limit: more runs would decide.
     OnTheEdge,
     /// There is no such cell, or it failed.
     NotMeasured,
@@ -149,7 +149,7 @@ pub struct Expected {
     pub expectation: Expectation,
     /// The mean speed with its 95 % interval; `None` if there is none.
     pub measured: Option<PrintedRate>,
-    /// How they stand to each other.
+    /// How the two compare.
     pub verdict: ExpectationVerdict,
 }
 

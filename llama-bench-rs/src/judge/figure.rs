@@ -1,4 +1,4 @@
-//! What a run counts as in a test.
+//! The figure of a run in a test.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::{
     units::Share,
 };
 
-/// A run counts as the expected fastest of so many of its repetitions: other work on the machine only ever adds time,
-/// often to all repetitions for a second or longer.
+/// A run counts as the expected fastest of this many repetitions: other work on the machine only adds time, often to all
+/// repetitions for a second or longer.
 const FASTEST_OF: usize = 10;
 
-/// What one run says of one test.
+/// The figures of one run in one test.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RunFigure {
@@ -20,11 +20,11 @@ pub struct RunFigure {
     pub log_time: f64,
     /// The variance of that by the run's own repetitions.
     pub variance_within: f64,
-    /// The same for the time on a core, which waiting for one does not change; `None` if the run does not know it.
+    /// The same for the time on a core, which excludes waiting for one; `None` if it is not known.
     pub on_core: Option<TimeFigure>,
-    /// The same with the machine's momentary speed taken out; `None` if the run does not know it.
+    /// The same relative to the calibration loop; `None` if the run was not calibrated.
     pub adjusted: Option<AdjustedFigure>,
-    /// The adjusted figure of times on a core; `None` if the run does not know them.
+    /// The same for times on a core; `None` if they are not known.
     pub adjusted_on_core: Option<AdjustedFigure>,
     /// The share of the repetitions that other work disturbed; `None` if that is not known.
     pub disturbed_share: Option<Share>,
@@ -115,8 +115,8 @@ impl TimeFigure {
 }
 
 impl AdjustedFigure {
-    /// Of times on a core over those of the calibration loop. Neither includes waiting, so what disturbs them only adds
-    /// time and the fast end tells most.
+    /// Times on a core over those of the calibration loop. Neither includes waiting, and disturbances only add time, so the
+    /// fast end is the most reliable figure.
     fn on_core(cell: &Cell, n_fastest: usize, version: u32) -> Option<Self> {
         let pairs = cell.calibrations_on_core()?;
         let mut multiples: Vec<f64> =
@@ -143,20 +143,20 @@ impl AdjustedFigure {
     }
 }
 
-/// How many repetitions of all these cells the figure is the fastest of: ten, or half of what the one with fewest has.
+/// Of how many repetitions of these cells the figure is the fastest: ten, or half of those of the cell with fewest.
 pub(super) fn n_fastest<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> usize {
     let counts = cells.into_iter().filter_map(|cell| Some(cell.measured()?.samples.len()));
     (counts.min().unwrap_or(1) / 2).clamp(1, FASTEST_OF)
 }
 
-/// The share of disturbed repetitions among those that count; `None` if no repetition tells what it lost.
+/// The share of disturbed repetitions among those that count; `None` if no repetition was watched.
 fn disturbed_share(cell: &Cell) -> Option<Share> {
     let samples = &cell.measured()?.samples;
     samples.iter().find_map(Sample::lost_to_others)?;
     Share::new(cell.n_disturbed() as f64 / samples.len() as f64)
 }
 
-/// The share of disturbed repetitions among all that were made; `None` if no repetition tells what it lost.
+/// The share of disturbed repetitions among all that were made; `None` if no repetition was watched.
 fn busy_share(cell: &Cell) -> Option<Share> {
     let (n, n_aside) = (cell.measured()?.samples.len(), cell.measured()?.set_aside.len());
     disturbed_share(cell)?;

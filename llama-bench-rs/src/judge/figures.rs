@@ -1,4 +1,4 @@
-//! What is known of a cell, whatever kind of file it comes from.
+//! The figures of a cell from any kind of file.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::{
 pub(crate) struct Figures {
     /// Mean of the repetitions' rates, llama-bench's `avg_ts`.
     pub(crate) rate: TokensPerSecond,
-    /// Half the 95 % interval of that mean; `None` for one repetition and where the samples are not known.
+    /// Half the 95 % interval of that mean; `None` for one repetition, and if the samples are not known.
     pub(crate) half_width: Option<RateSpread>,
     /// Standard deviation of the rates over their mean.
     pub(crate) cv: Option<Share>,
     /// Mean of the repetitions' wall times.
     pub(crate) time: Duration,
-    /// Every repetition's rate; `None` where only a summary is known.
+    /// Every repetition's rate; `None` if only a summary is known.
     pub(crate) rates: Option<Samples<TokensPerSecond>>,
-    /// Every repetition's wall time; `None` where only a summary is known.
+    /// Every repetition's wall time; `None` if only a summary is known.
     pub(crate) times: Option<Samples<Duration>>,
 }
 
@@ -96,14 +96,14 @@ impl<'a> Series<'a> {
         all
     }
 
-    /// The shallowest and the deepest cell; `None` if there is but one depth.
+    /// The shallowest and the deepest cell; `None` if there is only one depth.
     pub(crate) fn ends(&self) -> Option<[&Point<'a>; 2]> {
         let (first, last) = (self.points.first()?, self.points.last()?);
         (first.n_depth() < last.n_depth()).then_some([first, last])
     }
 
-    /// The series that stands for all of its kind: tests of their own before the halves of a pg test, more depths
-    /// before fewer, more tokens before fewer.
+    /// The series that represents its kind. Preferred are single tests over halves of a pg test, then the series with more
+    /// depths, then the one with more tokens.
     pub(crate) fn main(all: &[Self], is_kind: impl Fn(TestKind) -> bool) -> Option<&Self> {
         all.iter()
             .filter(|series| is_kind(series.kind))

@@ -6,7 +6,7 @@ use crate::{
     units::{TokensPerSecond, text_table::table},
 };
 
-/// How fast a cell must be, in tokens per second. A number that is not a speed is refused where the floor is used.
+/// How fast a cell must be, in tokens per second. A number that is not a speed is refused when the floor is used.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Floor {
     tokens_per_second: f64,
@@ -19,7 +19,7 @@ impl Floor {
         Self { tokens_per_second, strict: false }
     }
 
-    /// Whether a cell fails too if its interval holds the floor: it may be slower or as fast. Not by default.
+    /// Whether a cell also fails if its interval contains the floor: it may be slower. Not by default.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
@@ -39,7 +39,7 @@ impl From<f64> for Floor {
     }
 }
 
-/// A cell held against a floor. Its `Display` is a table.
+/// A cell compared with a floor. Its `Display` is a table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct FloorOutcome {
@@ -101,7 +101,7 @@ pub fn check_at_least(
     let least = TokensPerSecond::new(floor.tokens_per_second)
         .ok_or(RegressionError::InvalidFloor { tokens_per_second: floor.tokens_per_second })?;
     let mut slowest: Option<FloorOutcome> = None;
-    for group in Group::all_by_build(report) {
+    for group in Group::configurations(report) {
         let outcome = judge(&group, test, least, floor.strict)?;
         if slowest.is_none_or(|slowest| outcome.measured.rate < slowest.measured.rate) {
             slowest = Some(outcome);

@@ -1,28 +1,32 @@
-//! A report by configuration.
+//! A report by configuration: the one rule for which runs belong together.
 
 use crate::{
     judge::baseline::Key,
     record::{Build, Cell, Header, Outcome, Report, Run, Test, configuration_names, tests_of},
 };
 
-/// The runs of one machine, model and configuration.
+/// The runs of one machine, model and set of parameters.
 pub(crate) struct Group<'a> {
     pub(crate) key: Key,
     pub(crate) runs: Vec<&'a Run>,
 }
 
 impl<'a> Group<'a> {
-    /// The runs of a report by what they are of, in the order measured.
+    /// The runs of a report by their [`Key`], which is what a baseline has in common with later runs. Builds of llama.cpp
+    /// and copies of a model are not told apart. In the order in which each first occurs.
     pub(crate) fn all(report: &'a Report) -> Vec<Self> {
-        Self::put_together(report, |_, _| true)
+        Self::grouped(report, |_, _| true)
     }
 
-    /// The same, with runs of different builds of llama.cpp apart.
-    pub(crate) fn all_by_build(report: &'a Report) -> Vec<Self> {
-        Self::put_together(report, |a, b| a.header.build == b.header.build)
+    /// The configurations of a report: the same, with builds of llama.cpp and model files apart. Copies of a model are
+    /// equal in all but their file, and of a model that was not loaded nothing else is known.
+    pub(crate) fn configurations(report: &'a Report) -> Vec<Self> {
+        Self::grouped(report, |a, b| {
+            (&a.header.build, &a.header.model.filename) == (&b.header.build, &b.header.model.filename)
+        })
     }
 
-    fn put_together(report: &'a Report, is_same: fn(&Run, &Run) -> bool) -> Vec<Self> {
+    fn grouped(report: &'a Report, is_same: fn(&Run, &Run) -> bool) -> Vec<Self> {
         let mut groups: Vec<Self> = Vec::new();
         for run in &report.runs {
             let key = Key::of(&run.header);
@@ -67,7 +71,7 @@ impl<'a> Group<'a> {
         builds
     }
 
-    /// In what its configuration or model differs from those beside it; empty if it is alone.
+    /// How its configuration or model differs from those beside it; empty if it is alone.
     pub(crate) fn label(&self, groups: &[Self]) -> String {
         let headers: Vec<&Header> = groups.iter().map(|group| &group.runs[0].header).collect();
         let own = groups.iter().position(|group| group.key == self.key);

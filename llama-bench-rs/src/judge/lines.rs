@@ -1,10 +1,9 @@
-//! The arithmetic: from the figures of runs to a common shift of the tests of one kind, and what single tests differ
+//! The arithmetic: from the figures of runs to the shift that the tests of one kind share, and to each test's difference
 //! beyond it.
 //!
-//! The logarithm of a run's figure is the level of its test, plus what the whole run has in common, plus what is its
-//! own. What runs have in common is known from as many differences as there are runs, however many tests there are;
-//! what is their own is known from every test of the kind, which is why one slow test among several is found with few
-//! runs.
+//! The logarithm of a run's figure is a sum: the level of its test, a part that the whole run shares, and a part of its
+//! own. The shared part is estimated from one difference per run, however many tests there are. The own part is estimated
+//! from every test of the kind: a few runs are enough to find one slow test among several.
 
 use super::assumed;
 use crate::stats::{Confidence, t_quantile, two_sided_p};
@@ -16,14 +15,14 @@ pub(super) struct Row {
     pub(super) logs: Vec<f64>,
     /// The variance of each by the run's own repetitions.
     pub(super) within: Vec<f64>,
-    /// What else is uncertain of all of them alike, as a variance.
+    /// A further uncertainty that all of them share, as a variance.
     pub(super) doubt: f64,
     /// The sitting that the run belongs to; `None` if it is not known.
     pub(super) sitting: Option<usize>,
 }
 
 impl Row {
-    /// 1 for a run like any other, less for one that is doubted.
+    /// 1 for an ordinary run, less for a doubtful one.
     fn weight(&self) -> f64 {
         assumed::COMMON.get().powi(2) / (assumed::COMMON.get().powi(2) + self.doubt)
     }
@@ -53,7 +52,7 @@ impl Line {
         (self.log - half, self.log + half)
     }
 
-    /// Student's t beyond which this share of all cases lies, to either side.
+    /// The two-sided quantile of Student's t: this share of all cases lies beyond it.
     pub(super) fn quantile(&self, beyond: f64) -> f64 {
         let confidence = Confidence::new(1.0 - beyond);
         confidence.and_then(|c| t_quantile(self.degrees_of_freedom, c)).unwrap_or(0.0)
@@ -65,12 +64,12 @@ impl Line {
 pub(super) struct Block {
     /// What all tests have in common.
     pub(super) common: Line,
-    /// Each test's whole difference, and what of it lies beyond the common one; `None` for a test on its own.
+    /// Each test's whole difference, and the part beyond the common one; `None` for a test on its own.
     pub(super) tests: Vec<(Line, Option<Line>)>,
 }
 
 impl Block {
-    /// Every line that is tested: the common one and, of two and more tests, each beyond it.
+    /// Every line that is tested: the common one and, if there are several tests, the part of each beyond it.
     pub(super) fn tested(&self) -> impl Iterator<Item = &Line> {
         std::iter::once(&self.common).chain(self.tests.iter().filter_map(|(_, beyond)| beyond.as_ref()))
     }
@@ -81,8 +80,7 @@ pub(super) fn independent(before: &[Row], after: &[Row]) -> Option<Block> {
     block(&[Side::of(before, 1.0)?, Side::of(after, -1.0)?])
 }
 
-/// The difference of sides that were measured in turn: the n-th run of one shares its conditions with the n-th of the
-/// other.
+/// The difference of two sides that were measured in turn: the n-th runs of both share their conditions.
 pub(super) fn paired(before: &[Row], after: &[Row]) -> Option<Block> {
     let pair = |(a, b): (&Row, &Row)| {
         let sum = |a: &[f64], b: &[f64], sign: f64| a.iter().zip(b).map(|(a, b)| a + sign * b).collect();
@@ -99,9 +97,9 @@ struct Side<'a> {
     sign: f64,
     /// Mean of each test.
     tests: Vec<f64>,
-    /// Sums of squares of the runs around their mean, and of what is left of each figure.
+    /// Sums of squares: of the runs around their mean, and of the residuals of their figures.
     squares: (f64, f64),
-    /// The share of a run's variance that the mean of the runs has.
+    /// The variance of the mean of the runs over that of one run.
     share: f64,
 }
 
@@ -130,14 +128,14 @@ impl<'a> Side<'a> {
         (self.rows.len() - 1) as f64
     }
 
-    /// A variance of one run, however it is made up, as that of the mean.
+    /// The variance of the mean, from that of one run.
     fn of_mean(&self, variance: f64, doubts: bool) -> f64 {
         let weights: f64 = self.rows.iter().map(Row::weight).sum();
         let doubt = |row: &Row| row.weight().powi(2) * row.doubt / weights.powi(2);
         self.share * variance + if doubts { self.rows.iter().map(doubt).sum() } else { 0.0 }
     }
 
-    /// What the repetitions say of how well a test of a run is known, averaged over the runs.
+    /// The variance of a test within a run by its repetitions, averaged over the runs.
     fn within(&self, test: usize) -> f64 {
         self.rows.iter().map(|row| row.within[test]).sum::<f64>() / self.rows.len() as f64
     }
@@ -162,7 +160,7 @@ fn block(sides: &[Side<'_>]) -> Option<Block> {
     let differences: Vec<f64> =
         (0..n_tests).map(|i| sides.iter().map(|side| side.sign * side.tests[i]).sum()).collect();
     let shift = middle_towards_zero(&differences);
-    // Repetitions that scatter say that less is known of a side, never more of how runs differ.
+    // Scattered repetitions make a side less certain; they say nothing about the spread of runs.
     let within =
         |side: &Side<'_>| (0..n_tests).map(|i| side.within(i)).sum::<f64>() / (n_tests * n_tests) as f64;
     let runs: f64 = sides.iter().map(|side| side.of_mean(common.max(within(side)), true)).sum();
@@ -186,8 +184,8 @@ fn block(sides: &[Side<'_>]) -> Option<Block> {
     is_finite.then_some(Block { common, tests })
 }
 
-/// The one in the middle, of an even number the one of the two that lies nearer to zero: what most tests share, whatever
-/// one of them does.
+/// The median; of an even number the one of the two middle ones that lies nearer to zero. One outlier does not change what
+/// most tests share.
 fn middle_towards_zero(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -195,8 +193,8 @@ fn middle_towards_zero(values: &[f64]) -> f64 {
     if low * high <= 0.0 { 0.0 } else { low.abs().min(high.abs()).copysign(low) }
 }
 
-/// Adds what the runs of one sitting cannot know of other sittings to a variance; gives the standard error and its degrees
-/// of freedom (Satterthwaite).
+/// Adds the variance between sittings, which runs of one sitting do not show. Returns the standard error and its degrees of
+/// freedom (Satterthwaite).
 fn with_days(sides: &[Side<'_>], runs: f64, degrees_of_freedom: f64) -> (f64, f64) {
     let (spread, known) = assumed::DAY;
     let days = extra_days(sides).map_or(0.0, |share| share * spread.powi(2));
@@ -205,7 +203,7 @@ fn with_days(sides: &[Side<'_>], runs: f64, degrees_of_freedom: f64) -> (f64, f6
     (sum.sqrt(), if weights > 0.0 { sum.powi(2) / weights } else { degrees_of_freedom })
 }
 
-/// The same of sides whose runs are of these sittings, as a variance.
+/// The variance between sittings for sides whose runs are of these sittings.
 pub(super) fn variance_of_days(sides: &[&Vec<usize>]) -> f64 {
     let sides: Vec<(usize, Vec<usize>)> =
         sides.iter().map(|side| (side.len(), once(side.to_vec()))).collect();
@@ -217,9 +215,9 @@ fn extra_days(sides: &[Side<'_>]) -> Option<f64> {
     extra(&sides.iter().map(of).collect::<Option<Vec<_>>>()?)
 }
 
-/// How much of the variance between sittings the spread of the runs does not hold: all of it where no side has several
-/// sittings, else what runs of one sitting have in common. `None` if all runs are of one sitting, or it is not known. Each
-/// side has a number of runs and its sittings.
+/// The share of the variance between sittings that the spread of the runs does not include: all of it if no side has
+/// several sittings, else the part that runs of one sitting share. `None` if all runs are of one sitting, or the sittings
+/// are not known. Each side is its number of runs and their sittings.
 fn extra(sides: &[(usize, Vec<usize>)]) -> Option<f64> {
     let all = once(sides.iter().flat_map(|(_, of_side)| of_side.clone()).collect());
     if all.len() < 2 {

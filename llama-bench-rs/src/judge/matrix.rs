@@ -1,4 +1,4 @@
-//! From runs to rows: which tests can be judged together, and what each run says of them.
+//! From runs to rows: the tests that can be judged together, and each run's figures of them.
 
 use super::{
     figure::{self, AdjustedFigure, RunFigure},
@@ -10,8 +10,8 @@ use crate::{
 };
 
 /// The error of a calibrated figure, as a logarithm, per square of the distance between its calibration and the usual one.
-/// When something else on the core made the calibration loop take 22, 35 and 49 % longer, calibrated figures were 4, 13
-/// and 22 % lower than those of undisturbed runs.
+/// Measured: when other work on the core made the calibration loop take 22, 35 and 49 % longer, calibrated figures were 4,
+/// 13 and 22 % lower than those of undisturbed runs.
 const MISFIT: f64 = 1.0;
 
 /// Tests of one kind that the same runs have.
@@ -26,8 +26,8 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
-    /// The tests that both sides have, put together by kind and by the runs that have them. The cell with fewest
-    /// repetitions among all runs of the pool says how many of them a figure is the fastest of.
+    /// The tests that both sides have, grouped by kind and by the runs that have them. The cell with fewest repetitions
+    /// among all runs of the pool decides of how many repetitions a figure is the fastest.
     pub(super) fn all(
         before: &[&Run],
         after: &[&Run],
@@ -114,7 +114,7 @@ impl Matrix {
                 (calibrations[(calibrations.len() - 1) / 2] + calibrations[calibrations.len() / 2]) / 2.0
             })
             .collect();
-        // Nothing slows the work and the calibration loop by the same factor, and a larger slowdown differs more.
+        // A slowdown does not change the work and the loop by the same factor; the larger it is, the more the two differ.
         let doubt = |run: &[RunFigure]| {
             let doubts =
                 run.iter().zip(&usual).map(|(f, usual)| (log_calibration(f) - usual).powi(2) * MISFIT);

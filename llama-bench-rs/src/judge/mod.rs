@@ -6,7 +6,7 @@
 //! | whether a test is as fast as it has to be | [`check_at_least`], [`Expectation::check_report`] |
 //! | how two sides differ, test by test | [`compare`]; [`compare_paired`] if they were measured in turn |
 //! | which configuration is the best | [`rank()`], or [`report::ranking`](crate::report::ranking) with its text |
-//! | what several runs say together | [`between_runs()`] |
+//! | the figures of several runs together | [`between_runs()`] |
 //!
 //! # The rule
 //!
@@ -29,7 +29,7 @@
 //! | cannot tell | anything else, and always with one run on each side |
 //! | inconclusive | neighbours were busy: times as measured and times relative to the calibration loop disagree, most repetitions of a run were disturbed, or many more on one side than on the other |
 //!
-//! A floor is held against [`PrintedRate`], the figure that tables print, with an interval between runs; see
+//! A floor is compared with [`PrintedRate`], the figure that tables print, with an interval between runs; see
 //! [`Floor`] and [`Expectation`].
 //!
 //! ```
@@ -49,6 +49,7 @@ mod assumed;
 #[doc(hidden)]
 pub mod baseline;
 mod between_runs;
+mod choice;
 mod compare_error;
 mod error;
 mod estimate;
@@ -60,6 +61,7 @@ mod group;
 mod lines;
 mod matrix;
 mod outcome;
+mod percentiles;
 mod rank;
 mod regression;
 mod reports;
@@ -92,6 +94,8 @@ pub use crate::stats::Bounds;
 #[doc(hidden)]
 pub use between_runs::{BetweenRuns, between_runs};
 #[doc(hidden)]
+pub use choice::Choice;
+#[doc(hidden)]
 pub use compare_error::CompareError;
 #[doc(hidden)]
 pub use error::{Gap, RegressionError};
@@ -109,6 +113,9 @@ pub(crate) use group::Group;
 #[doc(hidden)]
 pub use outcome::{CellOutcome, Outcome, ShiftOutcome};
 #[doc(hidden)]
+pub use percentiles::Percentiles;
+pub(crate) use percentiles::percentiles;
+#[doc(hidden)]
 pub use rank::{Lead, Place, Ranked, RankedTest, rank};
 #[doc(hidden)]
 pub use regression::check_no_regression;
@@ -123,7 +130,7 @@ pub use verdict::{Because, Finding};
 #[doc(hidden)]
 pub use work::{LostWork, check_work};
 
-/// What two sides of the same configuration say of each other.
+/// The comparison of two sides.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 #[doc(hidden)]
@@ -258,7 +265,7 @@ pub fn compare_paired(before: &[&Run], after: &[&Run], rule: Rule) -> Result<Jud
     Ok(judgement)
 }
 
-/// Compares several pairs of sides that are looked at together: p values are corrected for the lines of all.
+/// Compares several pairs of sides as one comparison: p values are corrected for the lines of all.
 pub(crate) fn compare_together(
     pairs: &[(&[&Run], &[&Run])],
     rule: Rule,

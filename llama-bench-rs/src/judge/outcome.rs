@@ -6,7 +6,7 @@ use crate::{
     units::{Share, Speedup, TokensPerSecond, text_table::table, words::counts},
 };
 
-/// A report held against a baseline, cell by cell. Its `Display` is a table.
+/// A report compared with a baseline, cell by cell. Its `Display` is a table.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Outcome {
@@ -36,7 +36,7 @@ pub struct Outcome {
 pub struct CellOutcome {
     /// The test.
     pub test: Test,
-    /// In what its configuration differs from others of the same report; empty if there is one only.
+    /// How its configuration differs from others of the same report; empty if there is only one.
     pub configuration: String,
     /// What both sides take, and the verdict.
     pub judged: TestJudgement,
@@ -46,7 +46,7 @@ pub struct CellOutcome {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ShiftOutcome {
-    /// In what its configuration differs from others of the same report; empty if there is one only.
+    /// How its configuration differs from others of the same report; empty if there is only one.
     pub configuration: String,
     /// The common change.
     pub shift: Shift,
@@ -73,14 +73,14 @@ impl CellOutcome {
         with_configuration(self.test.to_string(), &self.configuration)
     }
 
-    /// Whether it may have become slower by this much, and nothing says that it did not.
+    /// Whether it may have become slower by this much.
     fn may_be_slower_by(&self, tolerance: Tolerance) -> bool {
         let slowest = 1.0 / (1.0 + tolerance.slowdown().get());
         let may_be_slower =
             |bounds: Option<Bounds<Speedup>>| bounds.is_none_or(|bounds| bounds.lower().get() <= slowest);
         match (self.verdict(), self.judged.finding.because) {
             (Verdict::CannotTell, _) => may_be_slower(self.judged.bounds),
-            // Figures that disagree only in how much faster the test got are no reason to doubt that it did not slow down.
+            // Both kinds of figures say faster and disagree about how much: it did not slow down.
             (Verdict::Inconclusive, Because::Disagreement { .. }) => {
                 let adjusted = match self.judged.calibration {
                     Calibration::Adjusted(adjustment) => adjustment.bounds,
@@ -131,8 +131,8 @@ impl Outcome {
         self.cells.iter().filter(move |cell| cell.may_be_slower_by(slowdown))
     }
 
-    /// What a person should hear although nothing regressed: cells of which nothing can be told, a baseline of one
-    /// sitting; with the remedy.
+    /// The warning of a passing outcome, with the remedy: cells without a verdict, or a baseline of one sitting. `None` if
+    /// there is nothing to warn of.
     pub fn warning(&self) -> Option<String> {
         let mut said = Vec::new();
         let names = |pick: fn(&&CellOutcome) -> bool| -> String {
@@ -206,7 +206,7 @@ impl Outcome {
     }
 }
 
-/// By how much the machine was slower now, as a factor: over 1 is slower. No calibration time is zero.
+/// The time of the calibration loop now over that before: over 1, the machine is slower. No calibration time is zero.
 fn calibration_factor(adjustment: &Adjustment) -> f64 {
     adjustment.after.as_secs_f64() / adjustment.before.as_secs_f64()
 }

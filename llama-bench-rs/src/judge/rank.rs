@@ -1,11 +1,12 @@
-//! Many sides at once: which of them is the fastest in each test, and from which others it surely differs.
+//! Many sides at once: the fastest one in each test, and the others that it surely differs from.
 //!
-//! The model is that of two sides. What runs have in common and what is a test's own are each known from all sides
-//! together. Whichever sides turn out to be the extreme ones, and in whichever test, a difference counts only beyond the
-//! range that so many equal sides show in 95 of 100 such comparisons (Tukey's, for all tests at once).
+//! The model is that of two sides; the shared and the own spread of runs are each estimated from all sides together. A
+//! difference counts only if it exceeds the range that as many equal sides show in 95 of 100 campaigns, over all tests
+//! together (Tukey's range).
 
 use super::{
-    Because, Bounds, Finding, Rule, RunEstimate, RunFigure, Scope,
+    Because, Bounds, Choice, Finding, Rule, RunEstimate, RunFigure, Scope,
+    choice::choices,
     figure::n_fastest,
     lines::{self, Line},
     matrix::{same_calibration, same_kind},
@@ -16,15 +17,17 @@ use super::{
 use crate::{
     judge::{CompareError, Verdict},
     record::{Cell, Run, Test, sittings, tests_of},
-    units::Speedup,
+    units::{Share, Speedup},
 };
 
-/// Sides in the order of their speed, test by test.
+/// Sides in order of speed, test by test.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Ranked {
     /// Every test that two sides and more have, in the order measured.
     pub tests: Vec<RankedTest>,
+    /// What to ask for; empty if nothing is surely faster than the reference.
+    pub choices: Vec<Choice>,
     /// What the intervals are of: with one run on each side, how far runs lie apart is assumed.
     pub scope: Scope,
     /// The rule that was applied.
@@ -37,7 +40,7 @@ pub struct Ranked {
 pub struct RankedTest {
     /// The test.
     pub test: Test,
-    /// Those that have a figure, the fastest first; at least two.
+    /// The sides that have a figure, the fastest first; at least two.
     pub places: Vec<Place>,
 }
 
@@ -49,22 +52,29 @@ pub struct Place {
     pub side: usize,
     /// What a repetition takes.
     pub estimate: RunEstimate,
-    /// How the fastest side stands to this one; `None` for the fastest itself.
+    /// The lead of the fastest side over this one; `None` for the fastest itself.
     pub behind: Option<Lead>,
-    /// How this side stands to the reference; `None` for the reference itself and where that has no figure.
+    /// The lead of this side over the reference; `None` for the reference itself, and if that has no figure.
     pub against_reference: Option<Lead>,
 }
 
-/// How one side stands to another.
+/// The lead of one side over another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Lead {
     /// The speed of the one over that of the other.
     pub speedup: Speedup,
-    /// Its bounds: in 95 of 100 comparisons those of all pairs of sides hold in every test at once.
+    /// Its bounds. In 95 of 100 campaigns the bounds of all pairs of sides in all tests contain the true values.
     pub bounds: Bounds<Speedup>,
     /// The verdict and what it rests on.
     pub finding: Finding,
+}
+
+impl RankedTest {
+    /// The fastest side, then those that are not surely slower.
+    pub fn leading(&self) -> impl Iterator<Item = &Place> {
+        self.places.iter().filter(|place| !place.behind.is_some_and(|lead| lead.is_sure()))
+    }
 }
 
 impl Lead {
@@ -72,10 +82,15 @@ impl Lead {
     pub fn is_sure(&self) -> bool {
         matches!(self.finding.verdict, Verdict::Improved | Verdict::Regressed)
     }
+
+    /// The smallest difference that would be sure, as a share of the speed; `None` if that is not a number.
+    pub fn half_width(&self) -> Option<Share> {
+        Share::new(self.bounds.upper().get() / self.speedup.get() - 1.0)
+    }
 }
 
-/// Ranks sides that were measured together: the runs of several configurations. `reference` is the side, from 0, that all
-/// are held against as well. Tests that only one side has are left out.
+/// Ranks sides that were measured together: the runs of several configurations. All are also compared with the side
+/// `reference`, counted from 0. Tests that only one side has are left out.
 ///
 /// # Errors
 /// A side has no runs, there are fewer than two, or a repetition took no time.
@@ -101,10 +116,10 @@ pub fn rank(sides: &[Vec<&Run>], reference: usize, rule: Rule) -> Result<Ranked,
     let order = tests_of(all.iter().copied());
     tests.sort_by_key(|ranked| order.iter().position(|test| *test == ranked.test));
     let scope = if sides.iter().any(|side| side.len() > 1) { Scope::BetweenRuns } else { Scope::Assumed };
-    Ok(Ranked { tests, scope, rule })
+    Ok(Ranked { choices: choices(&tests, reference), tests, scope, rule })
 }
 
-/// Every test, put together by kind.
+/// Every test, grouped by kind.
 fn by_kind(runs: &[&Run]) -> Vec<Vec<Test>> {
     let mut kinds: Vec<Vec<Test>> = Vec::new();
     for test in tests_of(runs.iter().copied()) {
@@ -219,7 +234,7 @@ fn refs(figures: &[RunFigure]) -> Vec<&RunFigure> {
     figures.iter().collect()
 }
 
-/// What a difference says that equal sides show up to `half`.
+/// The result of a difference, if equal sides show differences up to `half`.
 fn said(line: Line, half: f64, rule: Rule) -> Said {
     let (log, within) = (line.log, rule.log_tolerance());
     let (verdict, because) = if log.abs() > half.max(rule.log_noise()) {
@@ -232,7 +247,7 @@ fn said(line: Line, half: f64, rule: Rule) -> Said {
     Said { whole: line, verdict, because }
 }
 
-/// Ranks by times on a core if every run knows them; whether that is so.
+/// Switches to times on a core if every run has them; returns whether it did.
 fn take_times_on_core(figures: &mut [Vec<Vec<Option<RunFigure>>>]) -> bool {
     let all = || figures.iter().flatten().flatten().flatten();
     if !all().all(|figure| figure.on_core.is_some()) {
@@ -243,7 +258,7 @@ fn take_times_on_core(figures: &mut [Vec<Vec<Option<RunFigure>>>]) -> bool {
     true
 }
 
-/// The sittings of each side: runs of different ones lie further apart.
+/// The sittings of each side: runs of different sittings lie further apart.
 struct Days(Vec<Option<Vec<usize>>>);
 
 impl Days {
@@ -252,7 +267,7 @@ impl Days {
         Self(sides.iter().map(|side| all.by_ref().take(side.len()).collect()).collect())
     }
 
-    /// What the difference of two sides has of it, as a variance.
+    /// The variance between sittings in the difference of two sides.
     fn variance(&self, one: usize, other: usize) -> f64 {
         match (&self.0[one], &self.0[other]) {
             (Some(one), Some(other)) => lines::variance_of_days(&[one, other]),

@@ -10,16 +10,15 @@ impl AsRef<Report> for Report {
     }
 }
 
-/// Holds a report against a baseline: a [`Baseline`](super::baseline::Baseline) or another report. Every cell that the
+/// Compares a report with a baseline: a [`Baseline`](super::baseline::Baseline) or another report. Every cell that the
 /// baseline has must be there and not slower.
 ///
 /// Cells are compared within their machine, model and configuration. A configuration that only the baseline has is
 /// ignored.
 ///
 /// # Errors
-/// A cell got slower; or, if the tolerance is strict, may have. A cell is missing or failed (the others are judged all the
-/// same, and one that got slower is said first). The baseline is of another
-/// machine, model or configuration, or a side has no runs.
+/// A cell got slower; or, if the tolerance is strict, may have. A cell is missing or failed; the others are still judged,
+/// and a slower one is reported first. The baseline is of another machine, model or configuration, or a side has no runs.
 pub fn check_no_regression(
     baseline: &impl AsRef<Report>,
     report: &Report,
@@ -35,7 +34,7 @@ pub fn check_no_regression(
     let mut pairs = Vec::new();
     for group in &now {
         if group.is_of_unknown_model() {
-            // It was not loaded: nothing tells which runs of the baseline are its counterpart.
+            // It was not loaded: its counterpart in the baseline is not known.
             outcome.gaps.extend(group.tests().into_iter().filter_map(|test| gap(group, test)));
             continue;
         }
@@ -51,7 +50,7 @@ pub fn check_no_regression(
     conclude(outcome)
 }
 
-/// The runs of the baseline that are of the same as these.
+/// The runs of the baseline with the same key.
 fn counterpart<'g, 'r>(before: &'g [Group<'r>], now: &Group<'_>) -> Result<&'g Group<'r>, RegressionError> {
     let differences = before.iter().map(|group| (group, group.key.differences(&now.key)));
     match differences.min_by_key(|(_, differences)| differences.len()) {
@@ -69,9 +68,9 @@ fn merge(all: &mut Vec<String>, more: Vec<String>) {
     }
 }
 
-/// Takes over what was judged of every test that the baseline has, and lists those that cannot be found in the report.
+/// Takes over the judgement of every test in the baseline, and lists the tests that the report lacks.
 fn collect(before: &Group<'_>, now: &Group<'_>, label: &str, judgement: &Judgement, outcome: &mut Outcome) {
-    // What failed before too is left out: nothing is known of it that could be lost.
+    // A test that failed in the baseline too is left out: it has no figure to compare with.
     let gaps: Vec<Gap> = before
         .tests()
         .into_iter()
@@ -95,7 +94,7 @@ fn collect(before: &Group<'_>, now: &Group<'_>, label: &str, judgement: &Judgeme
     outcome.gaps.extend(gaps);
 }
 
-/// A test that no run of the report has, or that failed in one.
+/// A test that no run of the report has, or that failed in a run.
 fn gap(now: &Group<'_>, test: Test) -> Option<Gap> {
     let failure = now.cells(test).find_map(|cell| cell.failure());
     let is_there = now.has(test);

@@ -7,15 +7,15 @@ use crate::{
     record::{Report, Run},
 };
 
-/// What two reports say of each other.
+/// The comparison of two reports.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ReportJudgement<'a> {
-    /// The configurations that both have, in the order of the first.
+    /// The configurations in both, in the order of the first.
     pub pairs: Vec<ConfigurationJudgement<'a>>,
-    /// Names of the configurations that the first has alone.
+    /// Names of the configurations in the first report only.
     pub only_before: Vec<String>,
-    /// Names of the configurations that the second has alone.
+    /// Names of the configurations in the second report only.
     pub only_after: Vec<String>,
 }
 
@@ -23,9 +23,9 @@ pub struct ReportJudgement<'a> {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ConfigurationJudgement<'a> {
-    /// What tells it from the other configurations; empty if there is one.
+    /// How it differs from the other configurations; empty if it is the only one.
     pub name: String,
-    /// In what machine, model or configuration differ between the two, as sentences; empty if they do not.
+    /// The differences of machine, model or configuration between the two, as sentences; empty if there are none.
     pub differences: Vec<String>,
     /// Its runs in the first report.
     pub before: Vec<&'a Run>,
@@ -36,8 +36,8 @@ pub struct ConfigurationJudgement<'a> {
 }
 
 /// Compares two reports that were measured apart. Runs of the same model and configuration are compared with each other;
-/// if each report then has one configuration left, so are those, and [`differences`](ConfigurationJudgement::differences)
-/// names what differs.
+/// if each report then has one configuration left, those two are compared too, and
+/// [`differences`](ConfigurationJudgement::differences) lists how they differ.
 ///
 /// # Errors
 /// The reports have no configuration in common, or a repetition took no time.
@@ -100,7 +100,7 @@ fn differences(before: &Key, after: &Key) -> Vec<String> {
     let mut found = Vec::new();
     for (part, before, after) in parts {
         for (field, was) in before {
-            // What only one file tells is not a difference.
+            // A field that only one file has is not a difference.
             if let Some(is) = after.get(field).filter(|is| *is != was) {
                 found.push(format!("{part}, {field}: {was} before, {is} after"));
             }

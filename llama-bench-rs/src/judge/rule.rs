@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::units::{Probability, Share, words::percent_as_written};
+use crate::units::{Probability, Share, Speedup, words::percent_as_written};
 
 /// What a change must be to count.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,6 +41,11 @@ impl Rule {
     /// A change up to this never counts.
     pub fn noise(self) -> Share {
         Share::new(self.tolerance.get() / 2.0).unwrap_or_default()
+    }
+
+    /// Whether a speed over another is so far beyond 1 that it may count.
+    pub(crate) fn is_beyond_noise(self, speedup: Speedup) -> bool {
+        speedup.change().get() > self.noise().get()
     }
 
     /// The same as a difference of logarithms.

@@ -1,4 +1,4 @@
-//! Several sides, test by test, each held against the first.
+//! Several sides, test by test, each compared with the first.
 
 use super::{Bounds, Finding, Judgement, Rule, RunEstimate, compare_together};
 use crate::{
@@ -6,9 +6,9 @@ use crate::{
     units::{Speedup, TokensPerSecond},
 };
 
-/// Sides that are looked at together: the runs of several configurations.
+/// Sides of one comparison: the runs of several configurations.
 pub(crate) struct SideBySide<'a> {
-    /// What each side is called: `ub 1024 fa 1`, or of two runs of the same `run 1 of 2`.
+    /// The name of each side: `ub 1024 fa 1`, or for two runs of one configuration `run 1 of 2`.
     pub(crate) names: Vec<String>,
     /// One row per test, then one per kind of test.
     pub(crate) rows: Vec<Row<'a>>,

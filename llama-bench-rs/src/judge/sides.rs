@@ -13,14 +13,14 @@ use crate::{
     units::{Probability, Share},
 };
 
-/// More of a run's repetitions disturbed leaves too little to judge by.
+/// A run with a larger share of disturbed repetitions is not judged.
 const MOST_DISTURBED: f64 = 0.5;
 
-/// Sides of which one had so many more of its repetitions disturbed were measured under different conditions: neighbours
-/// cost caches and the core's other half as well, which no time on a core leaves out.
+/// If the shares of disturbed repetitions differ by more than this, the sides were measured under different conditions:
+/// neighbours also take caches and the core's other hardware thread, which times on a core include.
 const DIFFERENTLY_DISTURBED: f64 = 0.25;
 
-/// The part of the chance of a false alarm that shifts have together.
+/// The part of the chance of a false alarm that all shifts share.
 const SHARE_OF_SHIFTS: f64 = 2.0 / 3.0;
 
 /// Two sides, ready to be judged.
@@ -40,7 +40,7 @@ struct Kind {
 }
 
 impl Sides {
-    /// Measured apart; the pool holds every run that is looked at beside them.
+    /// Sides that were measured apart. The pool holds every run of the comparison.
     pub(super) fn independent(before: &[&Run], after: &[&Run], pool: &[&Run]) -> Result<Self, CompareError> {
         Self::new(before, after, pool, false)
     }
@@ -85,7 +85,7 @@ pub(super) fn judge<const N: usize>(sides: [Sides; N], rule: Rule) -> Result<[Ju
     judged.try_into().map_err(|_| CompareError::NoRuns)
 }
 
-/// Judges several pairs of sides that are looked at together.
+/// Judges several pairs of sides as one comparison.
 pub(super) fn judge_all(sides: Vec<Sides>, rule: Rule) -> Result<Vec<Judgement>, CompareError> {
     let kinds = || sides.iter().flat_map(|sides| &sides.kinds).filter(|kind| !kind.is_single);
     let weights = Weights::of(kinds().map(|kind| &kind.measured));
@@ -109,7 +109,7 @@ pub(super) fn judge_all(sides: Vec<Sides>, rule: Rule) -> Result<Vec<Judgement>,
     Ok(judgements)
 }
 
-/// How the chance of a false alarm is shared out: shifts, of which there are few, get more each than single tests.
+/// How the chance of a false alarm is divided: shifts are few and get more each than single tests.
 #[derive(Clone, Copy)]
 struct Weights {
     shift: f64,
@@ -124,7 +124,7 @@ impl Weights {
         Self { shift: share / f64::from(n_shifts.max(1)), beyond: (1.0 - share) / n_beyond.max(1) as f64 }
     }
 
-    /// Of the line that decides a test's own verdict.
+    /// The weight of the line that decides a test's own verdict.
     fn of_test(self, is_beyond: bool) -> f64 {
         if is_beyond { self.beyond } else { self.shift }
     }
@@ -143,14 +143,14 @@ impl Weights {
     }
 }
 
-/// What one kind of figures says of the tests of a kind, with p values.
+/// The result of one kind of figures for the tests of a kind, with p values.
 struct Says {
     shift: (Said, f64),
     tests: Vec<(Said, f64)>,
 }
 
 impl Kind {
-    /// Takes the corrected p values of its lines from those of all.
+    /// Takes the corrected p values of its lines from the list of all.
     fn says(&self, block: &Block, p_values: &mut impl Iterator<Item = f64>, rule: Rule) -> Says {
         let mut next = || if self.is_single { 1.0 } else { p_values.next().unwrap_or(1.0) };
         let p = next();
@@ -239,7 +239,7 @@ impl Kind {
     }
 }
 
-/// What is left of a finding if other programs disturbed the figures that it rests on.
+/// The finding, or that it is inconclusive because other programs disturbed its figures.
 pub(super) fn mind_disturbance(
     finding: Finding,
     before: &[&RunFigure],
@@ -247,7 +247,7 @@ pub(super) fn mind_disturbance(
     is_on_core: bool,
 ) -> Finding {
     let disturbed = |share| Finding { verdict: Verdict::Inconclusive, because: Because::Disturbed { share } };
-    // A time on a core is much the same whether the thread had to wait in between or not.
+    // Waiting for a core hardly changes the time on it.
     let figures = before.iter().chain(after).filter(|_| !is_on_core);
     let shares = figures.filter_map(|figure| figure.disturbed_share);
     let most = shares.fold(Share::ZERO, |most, share| if share > most { share } else { most });
@@ -257,7 +257,7 @@ pub(super) fn mind_disturbance(
     let (before, after) = (busy_share(before), busy_share(after));
     let (less, more) = if before < after { (before, after) } else { (after, before) };
     match less.zip(more) {
-        // No verdict at all: what neighbours cost hides a change as easily as it makes one.
+        // No verdict: the cost of neighbours can hide a change as easily as imitate one.
         Some((less, more)) if more.get() - less.get() > DIFFERENTLY_DISTURBED => disturbed(more),
         _ => finding,
     }
@@ -271,7 +271,7 @@ fn figures(side: &[Vec<RunFigure>], test: Option<usize>) -> impl Iterator<Item =
     })
 }
 
-/// The share of a side's repetitions that were disturbed; `None` if a run does not know it.
+/// The share of a side's repetitions that were disturbed; `None` if it is not known for every run.
 fn busy_share(side: &[&RunFigure]) -> Option<Share> {
     let shares: Vec<f64> =
         side.iter().map(|figure| figure.busy_share.map(Share::get)).collect::<Option<_>>()?;
@@ -283,11 +283,10 @@ fn bounds(line: &Line) -> Bounds<crate::units::Speedup> {
     Bounds::between(speedup(lower), speedup(upper))
 }
 
-/// The smallest slowdown of the line that is found in 95 of 100 cases and more.
+/// The smallest slowdown that this line detects in at least 95 of 100 cases.
 fn detectable(line: &Line, weight: f64, rule: Rule) -> Option<Share> {
     let significant = line.quantile(rule.alpha.get() * weight) * line.error;
-    // One case in forty lies further to the wrong side than this: as many again are left for the error, which is itself
-    // only an estimate.
+    // Beyond this quantile lies one case in forty. As many again are left for the error, which is an estimate too.
     let log = significant.max(rule.log_noise()) + line.quantile(0.05) * line.error;
     Share::new(log.exp_m1())
 }

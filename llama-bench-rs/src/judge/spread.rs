@@ -1,9 +1,9 @@
-//! How far the runs of many sides lie apart, and how far equal sides seem to because of that.
+//! The spread of the runs of many sides, and the range that equal sides show because of it.
 
 use super::assumed;
 use crate::{stats::Rng, units::Probability};
 
-/// Drawings of equal sides: the chance of a false alarm of 5 % is then met to 0.35 percentage points (one standard error).
+/// Simulated campaigns of equal sides: they meet a false-alarm rate of 5 % to 0.35 percentage points (one standard error).
 const DRAWINGS: usize = 4000;
 /// Fewer for very many sides and tests.
 const MOST_NUMBERS: usize = 4_000_000;
@@ -21,7 +21,7 @@ pub(super) struct Spread {
     /// The variance that all tests of a run have in common, and that of each beyond it.
     common: f64,
     own: f64,
-    /// How well the former is known.
+    /// The degrees of freedom of the former.
     pub(super) degrees_of_freedom: f64,
     /// Each side's own variance in common; `None` for one run.
     of_side: Vec<Option<f64>>,
@@ -59,21 +59,21 @@ impl Spread {
         Some((other_log - log, variance + other_variance))
     }
 
-    /// The mean of a side's runs in a test, and its variance. A side whose runs lie further apart than those of the
-    /// others, or whose repetitions scatter more than runs do, is known less well.
+    /// The mean of a side's runs in a test, and its variance, which is larger if the side's runs lie further apart than
+    /// those of the others or its repetitions scatter more than runs do.
     fn mean(&self, side: usize, test: usize) -> Option<(f64, f64)> {
         let figures: Vec<(f64, f64)> = self.figures[side].iter().filter_map(|run| run[test]).collect();
         let n = figures.len() as f64;
         let mean = |pick: fn(&(f64, f64)) -> f64| figures.iter().map(pick).sum::<f64>() / n;
         let between = self.common.max(self.of_side[side].unwrap_or(0.0)) + self.own;
         let within = mean(|figure| figure.1);
-        // What runs show of their spread holds that of their repetitions; an assumption does not.
+        // The observed spread of runs includes that of their repetitions; an assumed one does not.
         let whole = if self.degrees_of_freedom.is_finite() { between.max(within) } else { between + within };
         (n > 0.0).then(|| (mean(|figure| figure.0), whole / n))
     }
 }
 
-/// What the runs of one side say of the spread: sums of squares and in how many differences they were seen.
+/// What the runs of one side contribute to the spread: sums of squares, and from how many differences.
 #[derive(Default)]
 struct Squares {
     common: f64,
@@ -83,7 +83,7 @@ struct Squares {
 }
 
 impl Squares {
-    /// Of the runs that have all the tests that any run of the side has.
+    /// From the runs that have every test of the side.
     fn of(side: &[Vec<Figure>]) -> Self {
         let n = side.first().map_or(0, Vec::len);
         let tests: Vec<usize> = (0..n).filter(|&test| side.iter().any(|run| run[test].is_some())).collect();
@@ -109,8 +109,8 @@ impl Squares {
     }
 }
 
-/// How many standard errors the difference of any two of so many equal sides reaches in any test with this chance, the
-/// kinds of tests being independent of each other: drawn with a fixed seed.
+/// The number of standard errors that the widest difference among so many equal sides exceeds in any test with this
+/// chance. Kinds of tests are independent of each other. Simulated with a fixed seed.
 pub(super) fn widest_of_equals<'a>(
     n_sides: usize,
     kinds: impl IntoIterator<Item = &'a Spread>,
@@ -129,7 +129,7 @@ pub(super) fn widest_of_equals<'a>(
 }
 
 impl Spread {
-    /// The widest difference in one drawing, in standard errors as they would be estimated.
+    /// The widest difference in one simulated campaign, in units of its estimated standard error.
     fn widest(&self, n_sides: usize, rng: &mut Rng) -> f64 {
         let whole = self.common + self.own;
         let (common, own) = ((self.common / whole).sqrt(), (self.own / whole).sqrt());
@@ -144,7 +144,7 @@ impl Spread {
     }
 }
 
-/// What a standard error of 1 is estimated as (Wilson's and Hilferty's approximation of the chi-square distribution).
+/// One estimate of a standard error of 1 (chi-square distribution, approximated after Wilson and Hilferty).
 fn estimated(degrees_of_freedom: f64, rng: &mut Rng) -> f64 {
     let part = 2.0 / (9.0 * degrees_of_freedom);
     (1.0 - part + part.sqrt() * rng.normal()).max(0.05).powi(3).sqrt()
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     fn equal(n_sides: usize, n_runs: usize, n_tests: usize) -> Spread {
-        // Runs that lie exactly as far apart as is assumed, in common alone.
+        // Runs exactly as far apart as assumed, in the shared part alone.
         let log = |run: usize| if run.is_multiple_of(2) { 0.02 } else { -0.02 };
         let run = |run: usize| vec![Some((log(run), 0.0)); n_tests];
         Spread::of((0..n_sides).map(|_| (0..n_runs).map(run).collect()).collect())

@@ -4,7 +4,7 @@ use crate::units::{Share, words::percent_as_written};
 
 /// How much slower a cell may get.
 ///
-/// A slowdown of up to half of it always passes; the whole is found if the noise allows. If noise could hide twice as
+/// A slowdown of up to half of it always passes; one of all of it is found if the noise allows. If noise could hide twice as
 /// much, the outcome is inconclusive. See [the module](crate::testing#what-an-assertion-says).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerance {
@@ -42,7 +42,7 @@ impl Tolerance {
         self.slowdown
     }
 
-    /// Twice as much: noise that could hide this is worth a word, and less is not.
+    /// Twice as much: noise that could hide this is worth a warning.
     pub(crate) fn doubled(self) -> Self {
         let twice = Share::new(2.0 * self.slowdown.get()).unwrap_or(self.slowdown);
         Self { slowdown: twice, ..self }

@@ -51,9 +51,9 @@ pub enum Because {
     Shared,
     /// The interval lies within the tolerance.
     WithinTolerance,
-    /// The interval holds too much.
+    /// The interval is too wide.
     TooNoisy,
-    /// One run on each side knows nothing of how far runs lie apart.
+    /// One run on each side does not show how far runs lie apart.
     OneRunEach,
     /// The figures as measured and those relative to the calibration loop disagree.
     Disagreement {
@@ -89,7 +89,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What one kind of figures says of a test or a shift.
+/// The result of one kind of figures for a test or a shift.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Said {
     /// The whole difference.
@@ -171,14 +171,14 @@ fn unchanged(line: &Line, rule: Rule) -> (Verdict, Because) {
     }
 }
 
-/// Whether what lies beyond the shift is a change of the test itself: not where the others surely changed the other way and
-/// the test stayed as it was.
+/// Whether the difference beyond the shift is a change of the test itself. It is not if the others surely changed the other
+/// way and the test stayed as it was.
 fn is_own(whole: &Line, verdict: Verdict, shift: &Said, rule: Rule) -> bool {
     let has_direction = (whole.log > 0.0) == (verdict == Verdict::Improved);
     has_direction && (agrees(whole, verdict, rule) || shift.whole.p_value() >= rule.alpha.get())
 }
 
-/// Whether a difference is one of the verdict's direction, by more than noise.
+/// Whether a difference has the verdict's direction and is more than noise.
 fn agrees(line: &Line, verdict: Verdict, rule: Rule) -> bool {
     let size = if verdict == Verdict::Improved { line.log } else { -line.log };
     size > rule.log_noise()

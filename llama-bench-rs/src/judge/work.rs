@@ -10,7 +10,7 @@ use crate::record::{
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LostWork {
-    /// Every change; [`WorkChange::is_loss`] tells which ones cost speed, and those come first.
+    /// Every change, those that cost speed first: [`WorkChange::is_loss`].
     pub changes: Vec<WorkChange>,
 }
 
@@ -29,8 +29,8 @@ impl fmt::Display for LostWork {
     }
 }
 
-/// Holds what llama.cpp computes for a report against a baseline: a [`Baseline`](super::baseline::Baseline) or another
-/// report. No time is looked at. Each run is held against the latest one of the baseline that has the same machine, model
+/// Compares what llama.cpp computes for a report with a baseline: a [`Baseline`](super::baseline::Baseline) or another
+/// report. No time is involved. Each run is compared with the latest one of the baseline that has the same machine, model
 /// and configuration; runs whose work is not known have no changes. Returns the changes that cost nothing by themselves.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use super::{Header, parameters::differing};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Difference {
-    /// Where it stands in the header, such as `config.n_ubatch`.
+    /// Its place in the header, such as `config.n_ubatch`.
     pub field: String,
     /// Its value on one side.
     pub one: Value,

@@ -19,7 +19,7 @@ pub struct Disturbance {
     pub n_threads: Option<u32>,
     /// Time that the measuring thread ran on a core. With one thread it is the time of the whole work.
     pub on_core: Option<Duration>,
-    /// The longest time that any of the threads was ready to run and had to wait for a core.
+    /// The longest time that any of the threads was runnable and waited for a core.
     pub waited: Option<Duration>,
     /// How often the measuring thread was taken off its core in favour of another.
     pub n_preempted: Option<u64>,
@@ -129,7 +129,7 @@ mod tests {
         let one = Disturbance { n_threads: Some(1), on_core: Some(90 * MS), ..Disturbance::default() };
         assert!(sample(one).is_disturbed());
         assert_eq!(sample(one).time_on_core(), Some(90 * MS));
-        // The measuring thread's time says nothing of the others', nor of a device's.
+        // The time of the measuring thread is not that of other threads or of a device.
         for n_threads in [Some(2), None] {
             let several = sample(Disturbance { n_threads, ..one });
             assert_eq!((several.is_disturbed(), several.time_on_core()), (false, None));

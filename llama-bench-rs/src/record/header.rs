@@ -29,7 +29,7 @@ pub struct Header {
     /// Wall-clock facts of the whole run.
     pub timing: Timing,
     /// The file that the run was read from, as an application that shows several files calls it: reports then tell runs of
-    /// different files apart by it. Empty for a run that was measured now; never written.
+    /// different files apart by it. Empty for a run that was measured now. Of all formats a page alone keeps it.
     #[serde(skip)]
     pub read_from: String,
 }

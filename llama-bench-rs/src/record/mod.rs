@@ -25,6 +25,8 @@ mod cut_short;
 mod difference;
 mod disturbance;
 mod failure;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod header;
 pub(crate) mod parameters;
 mod placement;

@@ -62,7 +62,7 @@ impl Cell {
 }
 
 impl Measured {
-    /// One value per repetition as a set that knows what ended the repetitions.
+    /// The set of one value per repetition, with the decision that ended the repetitions.
     pub(crate) fn set<Q: Quantity>(&self, values: impl IntoIterator<Item = Q>) -> Option<Samples<Q>> {
         let samples = Samples::new(values)?;
         let n = samples.n();

@@ -1,4 +1,4 @@
-//! Puts rows, from whatever file they came, back together into runs.
+//! Puts the rows of any file back together into runs.
 
 use std::collections::HashMap;
 
@@ -61,7 +61,7 @@ impl Assembler {
         match known {
             Some(known) => {
                 let run = &mut runs[known];
-                // Rows were written during the run: the last one knows most.
+                // Rows were written during the run: the last one is the most complete.
                 header.merge_work(&run.header.work);
                 run.header = header;
                 run.cells.push(cell);
@@ -87,6 +87,15 @@ impl Assembler {
         let lacks = |&run: &usize| self.loaded.report.runs[run].cells.iter().all(|cell| cell.test != test);
         let numbered = || self.numbered.get(&flat.run?)?.iter().copied().rev().filter(lacks).find(is_same);
         last.or_else(numbered)
+    }
+
+    /// Names the file that each run was read from, by the numbers of the runs.
+    pub(super) fn name_files(&mut self, files: &[String]) {
+        for (run, row) in self.loaded.report.runs.iter_mut().zip(&self.latest) {
+            if let Some(file) = row.run.and_then(|number| files.get(number as usize)) {
+                run.header.read_from.clone_from(file);
+            }
+        }
     }
 
     pub(super) fn finish(self) -> Loaded {
@@ -144,7 +153,7 @@ fn row_of(place: Place, mut row: Map<String, Value>) -> Result<Flat, ReportError
         }
         let value = typed(name, *kind, value).map_err(bad)?;
         if !value.is_null() {
-            // Alone first: serde_json does not say which field of a whole row it refused.
+            // Each field by itself first: serde_json does not name the field that it refused in a row.
             let alone = Map::from_iter([((*name).to_owned(), value.clone())]);
             serde_json::from_value::<Flat>(alone.into())
                 .map_err(|error| bad(Problem::new(name, &value, format!("{}: {error}", expected(*kind)))))?;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::record::{Cell, Report};
 
-/// The report without the cells that an interruption left unbegun. Every run keeps its place, so that names and numbers
-/// of runs stay as they were.
+/// The report without the cells that an interruption left unbegun. Every run keeps its place, and with it its name and
+/// number.
 pub(super) fn begun(report: &Report) -> Cow<'_, Report> {
     if n_not_begun(report) == 0 {
         return Cow::Borrowed(report);

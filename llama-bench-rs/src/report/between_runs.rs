@@ -1,34 +1,32 @@
-//! The figures of several runs of the same, as a Markdown table.
+//! The figures of several runs of one configuration, as a Markdown table.
 
 use std::collections::BTreeMap;
 
 use crate::{judge::PrintedRate, record::Report};
 
+use super::configurations;
 pub use crate::judge::{BetweenRuns, between_runs};
 
-/// In what the configurations of these runs differ, by the number of the run.
-fn labels(report: &Report, all: &[BetweenRuns]) -> BTreeMap<usize, String> {
-    let mut firsts: Vec<usize> = all.iter().map(|one| one.run).collect();
-    firsts.dedup();
-    let runs = firsts.iter().map(|&run| report.runs[run].clone()).collect();
-    firsts.iter().copied().zip(super::run_labels(&Report { runs })).collect()
+/// The name of each configuration by the index of its first run; empty names if there is one configuration.
+fn labels(report: &Report) -> BTreeMap<usize, String> {
+    let index = |first| report.runs.iter().position(|run| std::ptr::eq(run, first));
+    configurations(report).into_iter().filter_map(|one| Some((index(one.runs[0])?, one.name))).collect()
 }
 
-/// The same as a Markdown table, each configuration under its label; empty if there is one run of each.
+/// The figures of [`between_runs`] as a Markdown table; empty if there is one run of each configuration.
 pub fn between_runs_markdown(report: &Report) -> String {
     let all = between_runs(report);
-    let labels = labels(report, &all);
-    let is_labelled = all.iter().any(|one| one.run != all[0].run);
-    let mut text = String::new();
+    if all.is_empty() {
+        return String::new();
+    }
+    let labels = labels(report);
+    let is_labelled = labels.len() > 1;
+    let mut text = format!(
+        "All runs (95 % interval between runs):\n\n| {}test | runs | t/s |\n| {}--- | ---: | ---: |\n",
+        if is_labelled { "configuration | " } else { "" },
+        if is_labelled { "--- | " } else { "" }
+    );
     for one in &all {
-        if text.is_empty() {
-            text += "All runs (95 % interval between runs):\n\n";
-            text += &format!(
-                "| {}test | runs | t/s |\n| {}--- | ---: | ---: |\n",
-                if is_labelled { "configuration | " } else { "" },
-                if is_labelled { "--- | " } else { "" }
-            );
-        }
         let label = match labels.get(&one.run) {
             Some(label) if is_labelled => format!("{} | ", label.replace('|', "\\|")),
             _ => String::new(),
@@ -46,22 +44,8 @@ fn figure(one: &BetweenRuns) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::record::{Cell, Config, Header, Measured, Outcome, Run, Sample, Test, TestKind};
-
-    fn run(n_batch: u32, ms: &[u64]) -> Run {
-        let sample = |&ms: &u64| Sample { elapsed: Duration::from_millis(ms), ..Sample::default() };
-        let measured = Measured { samples: ms.iter().map(sample).collect(), ..Measured::default() };
-        let cell = Cell {
-            test: Test { kind: TestKind::Pp(100), n_depth: 0, group: None },
-            started_at: String::new(),
-            outcome: Outcome::Measured(measured),
-        };
-        let config = Config { n_batch: Some(n_batch), ..Config::default() };
-        Run { header: Header { config, ..Header::default() }, cells: vec![cell], curve: Vec::new() }
-    }
+    use crate::record::fixture::pp100_run as run;
 
     #[test]
     fn each_configuration_has_its_label_and_one_run_of_each_has_no_table() {
@@ -69,5 +53,7 @@ mod tests {
         let table = between_runs_markdown(&Report { runs: runs.clone() });
         assert!(table.contains("interval between runs") && table.contains("| b 256 |"), "{table}");
         assert_eq!(between_runs_markdown(&Report { runs: runs[..2].to_vec() }), "");
+        let table = between_runs_markdown(&Report { runs: runs[..3].to_vec() });
+        assert!(table.contains("| b 512 | pp100 |") && !table.contains("b 256"), "{table}");
     }
 }

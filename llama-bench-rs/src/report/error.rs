@@ -53,7 +53,7 @@ pub enum ReportError {
     /// The file breaks the rules of its format.
     #[error("damaged {format}, line {line}: {message}")]
     Syntax {
-        /// The format that it was taken for.
+        /// The format that was recognised.
         format: Format,
         /// The line, counted from 1.
         line: usize,
@@ -87,7 +87,7 @@ pub enum ReportError {
         /// The version found.
         found: u64,
     },
-    /// A row cannot be part of a [`Report`](crate::record::Report), and whoever asked cannot take a report without it.
+    /// A row cannot be part of a [`Report`](crate::record::Report), and the caller needs every row.
     #[error("{0}")]
     Skipped(Skipped),
 }
@@ -113,9 +113,9 @@ impl fmt::Display for Place {
 }
 
 impl ReportError {
-    /// A value of JSON that cannot be read, in a text of which this many lines were read before.
+    /// A JSON value that cannot be read, after this many lines of the text.
     pub(super) fn syntax(format: Format, lines_before: usize, error: &serde_json::Error) -> Self {
-        // serde_json counts lines from where it began to read.
+        // serde_json counts lines from the start of the value.
         let place = format!(" at line {} column {}", error.line(), error.column());
         let (message, column) = (error.to_string().replace(&place, ""), error.column());
         let hint = if error.is_eof() { ": the file is cut off" } else { "" };

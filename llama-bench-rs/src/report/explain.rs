@@ -15,7 +15,7 @@ pub fn explain_markdown(report: &Report, expectations: &[Expectation]) -> String
     explain_markdown_with(report, expectations, Stat::Mean)
 }
 
-/// The same around a table that shows another statistic than the mean: it says that its own figures are means.
+/// The same around a table with another statistic than the mean: the text then says that its own figures are means.
 pub fn explain_markdown_with(report: &Report, expectations: &[Expectation], stat: Stat) -> String {
     if report.runs.is_empty() {
         return String::new();

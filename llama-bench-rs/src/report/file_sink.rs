@@ -17,9 +17,9 @@ pub struct FileSink {
     sink: Sink<Vec<u8>>,
     file: File,
     path: PathBuf,
-    /// Bytes before the closing text; `None` where they cannot be gone back to.
+    /// Bytes before the closing text; `None` if the output cannot seek.
     end: Option<u64>,
-    /// The closing text that stands there.
+    /// The closing text that was written.
     closing: Vec<u8>,
 }
 
@@ -37,7 +37,7 @@ impl FileSink {
         Ok(Self { sink, file, path, end: is_file.then_some(0), closing: Vec::new() })
     }
 
-    /// Tells which runs are to come: see [`Sink::announce`].
+    /// Announces the runs to come: see [`Sink::announce`].
     pub fn announce(&mut self, headers: &[&Header]) {
         self.sink.announce(headers);
     }
@@ -110,7 +110,7 @@ impl FileSink {
     }
 }
 
-/// Writes at this place, and lets the file end there.
+/// Writes at this position and ends the file there.
 fn put(file: &mut File, at: u64, bytes: &[u8]) -> io::Result<()> {
     file.seek(SeekFrom::Start(at))?;
     file.write_all(bytes)?;

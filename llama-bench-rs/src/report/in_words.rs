@@ -2,10 +2,12 @@
 
 use crate::record::{Group, TestKind};
 
-pub use crate::units::words::{bytes, bytes_per_second, context, duration, parameters, percent};
 pub(super) use crate::units::{
     text::{one_line, quoted, sentence},
-    words::{count, plural, rough_duration, rough_rate, speed},
+    words::{
+        bytes, bytes_per_second, context, count, duration, parameters, percent, plural, rough_duration,
+        rough_rate, speed,
+    },
 };
 
 /// A size or a time that a file tells; older ones, and llama-bench for its build number, write 0 for what they do not know.

@@ -14,7 +14,7 @@ impl Encode for Jsonl {
     }
 
     fn row(&mut self, out: &mut dyn Write, row: &Flat) -> Result<(), EncodeError> {
-        // One write for the whole line: a process killed in between leaves a whole line or none.
+        // One write for the whole line: a killed process leaves a whole line or none.
         let mut text = Vec::new();
         line(&mut text, row)?;
         out.write_all(&text)?;

@@ -136,7 +136,7 @@ impl Encode for Markdown {
             write_line(out, self.columns.iter().map(|column| rule(self.width(*column))))?;
         }
         let mut build = format!("build: {}", inline(&run.build_commit));
-        // As llama-bench has it; 0 stands for a number that is not known.
+        // As llama-bench has it; 0 is a number that is not known.
         if let Some(number) = run.build_number {
             build += &format!(" ({number})");
         }
@@ -209,7 +209,7 @@ fn columns(runs: &[Run]) -> Vec<Column> {
             "n_threads" => differs || any(&|run| run.is_on_cpu),
             "n_threads_batch" => any(&|Run { config, .. }| config.n_threads_batch != config.n_threads),
             _ if parameter.column.is_some() => differs || any(&|run| !parameter.is_default(&run.config)),
-            // A parameter that does not change speed does not tell configurations apart.
+            // A parameter that does not change speed does not make another configuration.
             _ => differs && parameter.key().is_some(),
         }
     };
@@ -229,7 +229,7 @@ impl Markdown {
             Column::File => {
                 self.n_begun.checked_sub(1).and_then(|n| self.files.get(n)).cloned().unwrap_or_default()
             }
-            // Of a model that was not loaded the file's name is known and nothing else.
+            // Of a model that was not loaded only the file's name is known.
             Column::Model if row.model_type.is_empty() => file_name(&row.model_filename),
             Column::Model => row.model_type.clone(),
             Column::Size => row.model_size.map(mebibytes).unwrap_or_default(),

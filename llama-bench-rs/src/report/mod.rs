@@ -29,7 +29,7 @@
 //! - The standard deviation of a single repetition is null, not 0.
 //! - Floating-point numbers have all their digits.
 //! - A test of embeddings (embd) is a row of a prompt in which `embeddings` is true, as llama-bench's `-embd 1` writes
-//!   it; `test_kind` tells it as well.
+//!   it; `test_kind` says so too.
 //! - A pg test is two rows, prompt and generation, never one blend; both carry `pg_prompt` and `pg_gen`. Blended
 //!   rows of llama-bench's own files are [left out and listed](Loaded::skipped) when read.
 //! - The SQL table has more columns than llama-bench's. A database in which llama-bench made the table refuses
@@ -48,8 +48,7 @@ mod file_sink;
 mod flat;
 #[cfg(feature = "pages")]
 pub mod html;
-#[doc(hidden)]
-pub mod in_words;
+mod in_words;
 #[doc(hidden)]
 pub mod insights;
 mod journal;
@@ -206,9 +205,9 @@ pub fn write_with(report: &Report, format: Format, stat: Stat, out: impl Write) 
     out.write_all(together.as_bytes()).map_err(ReportError::Write)
 }
 
-/// What stands below the Markdown table of all cells: the figures of all runs where there are several of one
-/// configuration, and the ranking of several configurations, each after an empty line; empty if there is neither. `stat` is
-/// what the table shows.
+/// The text below the Markdown table of all cells: the figures of all runs if there are several of one configuration, and
+/// the ranking of several configurations, each after an empty line. Empty if there is neither. `stat` is the statistic of
+/// the table.
 #[doc(hidden)]
 pub fn together_markdown(report: &Report, stat: Stat) -> String {
     let ranking = ranking_with(report, stat).map_or_else(String::new, |ranking| ranking.markdown());

@@ -11,9 +11,9 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ConfigurationRuns<'a> {
-    /// What of it differs from the others of the report, such as `ub 1024 fa 1`; empty if it is the only one.
+    /// How it differs from the others of the report, such as `ub 1024 fa 1`; empty if it is the only one.
     pub name: String,
-    /// The words that ask `sweep` for it, such as `-ub`, `1024`, `-fa` and `1`: for what differs alone.
+    /// The flags of `sweep` for it, such as `-ub`, `1024`, `-fa` and `1`: for what differs only.
     pub flags: Vec<String>,
     /// Its runs, in the order measured, at least one.
     pub runs: Vec<&'a Run>,
@@ -54,20 +54,7 @@ pub(super) fn model_words(filename: &str) -> Vec<String> {
 /// # }
 /// ```
 pub fn configurations(report: &Report) -> Vec<ConfigurationRuns<'_>> {
-    // Copies of a model are equal in all but their file, and of a model that was not loaded nothing else is known.
-    let mut groups: Vec<Vec<&Run>> = Vec::new();
-    for group in Group::all_by_build(report) {
-        let first = groups.len();
-        for run in group.runs {
-            let is_same = |runs: &&mut Vec<&Run>| runs[0].header.model.filename == run.header.model.filename;
-            match groups[first..].iter_mut().find(is_same) {
-                Some(runs) => runs.push(run),
-                None => groups.push(vec![run]),
-            }
-        }
-    }
-    // In the order measured.
-    groups.sort_by_key(|runs| report.runs.iter().position(|run| std::ptr::eq(run, runs[0])));
+    let groups: Vec<Vec<&Run>> = Group::configurations(report).into_iter().map(|group| group.runs).collect();
     let headers: Vec<&Header> = groups.iter().map(|runs| &runs[0].header).collect();
     let asked = settings(&headers).into_iter().map(|of| {
         let is_default = !of.is_empty() && of.iter().all(|one| one.is_default);

@@ -1,20 +1,23 @@
-//! The report as JSON within a page: read here, and written by [`html`](super::html) into the same element.
+//! The report as JSON within a page: read here, and written by [`html`](super::html) into the same elements.
 
-/// The element that holds it.
+/// The element that holds the rows.
 pub(super) const ID: &str = "llama-bench-rs";
 
-/// What ends the element.
+/// The element that holds the file of each run, if they were read from several: rows do not name their file.
+pub(super) const FILES: &str = "llama-bench-rs-files";
+
+/// What ends an element.
 pub(super) const CLOSING: &str = "</script>";
 
-/// What begins the element: browsers do not run a script of this type.
-pub(super) fn opening() -> String {
-    format!("<script type=\"application/json\" id=\"{ID}\">")
+/// What begins an element: browsers do not run a script of this type.
+pub(super) fn opening(id: &str) -> String {
+    format!("<script type=\"application/json\" id=\"{id}\">")
 }
 
-/// The JSON of a page, after as many empty lines as the page has before it, so that a line number in it is one in the
-/// page; `None` if no report is in this page.
-pub(super) fn embedded_json(page: &str) -> Option<String> {
-    let (before, rest) = page.split_once(&opening())?;
+/// The JSON of an element, after as many empty lines as the page has before it: line numbers are then those of the page.
+/// `None` if the page has no such element.
+pub(super) fn embedded_json(page: &str, id: &str) -> Option<String> {
+    let (before, rest) = page.split_once(&opening(id))?;
     let (json, _) = rest.split_once(CLOSING)?;
     Some("\n".repeat(before.matches('\n').count()) + json)
 }

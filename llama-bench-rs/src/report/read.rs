@@ -65,10 +65,7 @@ pub fn read_str(text: &str) -> Result<Loaded, ReportError> {
         None => Err(ReportError::Unrecognised { found: "the file is empty", hint: "" }),
         Some('[') => read_json(text, &mut assembler),
         Some('{') => read_jsonl(text, &mut assembler),
-        Some('<') => match page_data::embedded_json(text) {
-            Some(json) => read_json(&json, &mut assembler),
-            None => Err(ReportError::Unrecognised { found: "this is a web page without a report", hint: "" }),
-        },
+        Some('<') => read_page(text, &mut assembler),
         _ if REQUIRED.iter().all(|name| first_line.contains(name)) => read_csv(text, &mut assembler),
         _ if first_line.starts_with("CREATE TABLE") || first_line.starts_with("INSERT INTO") => {
             Err(ReportError::Unrecognised {
@@ -95,6 +92,19 @@ fn read_json(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {
         });
     }
     (1..).zip(rows).try_for_each(|(n, row)| assembler.add(Place::Row(n), row))
+}
+
+fn read_page(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {
+    let Some(json) = page_data::embedded_json(text, page_data::ID) else {
+        return Err(ReportError::Unrecognised { found: "this is a web page without a report", hint: "" });
+    };
+    read_json(&json, assembler)?;
+    if let Some(json) = page_data::embedded_json(text, page_data::FILES) {
+        let files: Vec<String> =
+            serde_json::from_str(&json).map_err(|e| ReportError::syntax(Format::Json, 0, &e))?;
+        assembler.name_files(&files);
+    }
+    Ok(())
 }
 
 fn read_jsonl(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {

@@ -1,4 +1,4 @@
-//! Several configurations of a report, test by test, each held against the first: what page and terminal show.
+//! Several configurations of a report, test by test, each compared with the first: what page and terminal show.
 
 use super::sides::{Side, sides};
 use crate::{
@@ -11,8 +11,8 @@ pub(super) use crate::judge::side_by_side::shift_name;
 pub(super) use crate::judge::side_by_side::{Change, Figure, Row, SideBySide};
 
 impl<'a> SideBySide<'a> {
-    /// The runs of each configuration and build are a side. Two runs of one configuration are a side each; of more, what
-    /// they say together is shown. `None` for a run on its own.
+    /// The runs of each configuration and build are a side. Two runs of one configuration are a side each; more of them are
+    /// shown together. `None` for a run on its own.
     pub(super) fn of(report: &'a Report) -> Option<Self> {
         if report.runs.len() < 2 {
             return None;
@@ -92,7 +92,7 @@ impl<'a> SideBySide<'a> {
 
 impl Figure<'_> {
     /// Tokens per second, why there are none, or a dash.
-    pub(super) fn text(&self) -> String {
+    fn text(&self) -> String {
         match self {
             Figure::Failed(kind) => kind.to_string(),
             Figure::Measured(..) | Figure::Missing => {
@@ -102,20 +102,20 @@ impl Figure<'_> {
     }
 
     /// The bounds of its interval in tokens per second.
-    pub(super) fn interval(&self) -> String {
+    fn interval(&self) -> String {
         let text = |[lower, upper]: [TokensPerSecond; 2]| format!("{:.2} to {:.2}", lower.get(), upper.get());
         self.bounds().map(text).unwrap_or_default()
     }
 }
 
 impl Change {
-    /// The interval: `-7.1 % to -3.2 %`; empty if nothing is known of it.
+    /// The interval: `-7.1 % to -3.2 %`; empty if it is not known.
     pub(super) fn interval(&self) -> String {
         self.bounds.map_or_else(String::new, |bounds| format!("{} to {}", bounds.lower(), bounds.upper()))
     }
 }
 
-/// The configurations of a report held against the first of them, as tables of plain text; `None` for a run on its own.
+/// The configurations of a report, compared with the first of them, as tables of plain text; `None` for a single run.
 pub fn comparison_text(report: &Report) -> Option<String> {
     let all = SideBySide::of(report)?;
     Some(format!("{}\n{}", all.caption(), all.tables(usize::MAX)))

@@ -6,7 +6,7 @@ use crate::record::{Report, Run};
 /// The runs of one configuration and build, of one file if the report was read from several.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Side<'a> {
-    /// What tells it from the others; empty for a side on its own.
+    /// How it differs from the others; empty for a side on its own.
     pub(super) name: String,
     /// At least one, in the order measured.
     pub(super) runs: Vec<&'a Run>,
@@ -42,7 +42,7 @@ fn by_file<'a>(one: ConfigurationRuns<'a>, files: &Files<'_>) -> Vec<Side<'a>> {
 
 /// The files that the runs of a report were read from, if there are several.
 pub(super) struct Files<'a> {
-    /// Each file as the runs have it, and what it is called: the last part of its path if that tells it from the others.
+    /// Each file as the runs have it, and its name: the last part of its path if that is unique.
     names: Vec<(&'a str, String)>,
 }
 

@@ -10,10 +10,10 @@ use crate::record::{Cell, CurvePoint, Header};
 
 /// What a format does with the parts of a report.
 pub(super) trait Encode: Send {
-    /// The runs to come, as far as they are known.
+    /// The runs to come.
     fn announce(&mut self, _runs: &[Flat]) {}
 
-    /// What to show as a cell's speed, where only one statistic is shown.
+    /// The statistic to show as a cell's speed, in formats that show only one.
     fn show(&mut self, _stat: Stat) {}
 
     /// The file that each run to come was read from, if there are several.
@@ -56,7 +56,7 @@ impl From<EncodeError> for ReportError {
 ///
 /// An output that was not [finished](Sink::finish) is complete up to its last cell in every format but JSON, whose
 /// closing bracket is then missing; a file has it after every cell if a [`FileSink`](super::FileSink) writes it.
-/// Cells of several runs may come in turn: [`turn_to`](Sink::turn_to) says whose come next.
+/// Cells of several runs may alternate: [`turn_to`](Sink::turn_to) switches the run.
 ///
 /// ```
 /// # fn demo(header: &llama_bench_rs::record::Header, cell: &llama_bench_rs::record::Cell)
@@ -93,7 +93,7 @@ impl<W: Write> Sink<W> {
         Self { out, encoder, curves: BTreeMap::new(), run: None }
     }
 
-    /// Tells which runs are to come, before the first one begins. Markdown then shows what differs between them in
+    /// Announces the runs to come, before the first one begins. Markdown then shows what differs between them in
     /// one table; without it, a run that needs another column begins a table of its own. The other formats do not
     /// need it.
     pub fn announce(&mut self, headers: &[&Header]) {
@@ -107,7 +107,7 @@ impl<W: Write> Sink<W> {
         self.encoder.show(stat);
     }
 
-    /// Tells which file each run to come was read from, in their order. Only Markdown shows it.
+    /// Sets the files that the runs to come were read from, in their order. Only Markdown shows them.
     pub(super) fn name_files(&mut self, names: &[String]) {
         self.encoder.name_files(names);
     }

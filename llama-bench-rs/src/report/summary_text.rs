@@ -83,7 +83,7 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
         [
             known(&timing.started_at).or_else(|| run.cells.first().and_then(|cell| known(&cell.started_at))),
             told(timing.wall).map(|wall| spent(wall, timing)),
-            // Files of other tools do not say enough.
+            // Files of other tools lack these facts.
             known(&timing.started_at)
                 .and_then(|_| run.efficiency())
                 .map(|share| format!("sweep efficiency {}", percent(share))),
@@ -161,7 +161,7 @@ pub(super) fn has_memory(run: &Run) -> bool {
     memory.is_empty() || memory.values().any(|device| device.context_bytes > 0)
 }
 
-/// What this line says of a parameter.
+/// The words of a parameter in this line.
 fn in_line(parameter: &Parameter, config: &Config, label: &str) -> Option<String> {
     let (line, words) = match parameter.shown {
         Shown::Always(line, words) => (line, words),

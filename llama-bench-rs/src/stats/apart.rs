@@ -7,23 +7,23 @@ use super::{
 
 /// Repetitions that fall into two groups: the machine had two speeds, or a few repetitions were held up.
 ///
-/// A cell that met only one of the two has an interval that says nothing of the other, so one such cell is a reason to
-/// doubt the others too.
+/// A cell that met only one of the two has an interval that knows nothing of the other. So one such cell casts doubt on the
+/// others too.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Apart {
-    /// Which of the cells has its groups farthest apart, from 0.
+    /// The cell whose groups lie farthest apart, from 0.
     pub cell: usize,
     /// Repetitions above the gap, in the unit of the samples.
     pub n_above: usize,
     /// Width of the gap between the groups, as a part of the cell's mean.
     pub gap: f64,
-    /// How often such a gap occurs somewhere in as many cells of noise with a tail of skewness 1: over 0, at most 1.
+    /// The p value: how often as many cells of noise of skewness 1 have such a gap somewhere. Over 0, at most 1.
     pub p_value: f64,
 }
 
 impl Apart {
-    /// Fewest repetitions of a cell that the test looks at.
+    /// Fewest repetitions of a cell that is tested.
     pub const FROM: usize = 4;
 
     /// The widest gap in these cells of a kind, against the spread within the groups; `None` if no cell has
@@ -88,8 +88,8 @@ impl Gap {
     }
 }
 
-/// The median of the spreads within groups, as parts of the mean; `None` if there are none or they are rounding: values
-/// that repeat exactly are a clock's steps or made up, and say nothing of noise.
+/// The median of the spreads within groups, as parts of the mean; `None` if there are none or they are mere rounding: values
+/// that repeat exactly are steps of a clock or made up, not noise.
 fn typical_spread(gaps: &[Option<Gap>]) -> Option<f64> {
     let mut spreads: Vec<f64> = gaps.iter().flatten().map(|gap| gap.within).collect();
     spreads.sort_by(f64::total_cmp);

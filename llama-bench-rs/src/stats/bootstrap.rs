@@ -19,12 +19,12 @@ impl Default for Bootstrap {
     }
 }
 
-/// The share of a bootstrap's replicates to leave out on each side for sets of `n` values (the smallest one counts), of
-/// which the first `n_deciding` decided how many there are.
+/// The share of a bootstrap's replicates to leave out on each side for sets of `n` values (the smallest set counts). The
+/// first `n_deciding` values decided how many there are.
 ///
-/// Resamples of a few values vary too little, so that plain bootstrap intervals hold a mean less often than they say;
-/// the correction widens them as far as Student's t and n - 1 would (Hesterberg 2015, "What Teachers Should Know About
-/// the Bootstrap").
+/// Resamples of a few values vary too little, and plain bootstrap intervals contain the mean less often than they claim.
+/// The correction widens them as far as Student's t and n - 1 would (Hesterberg 2015, "What Teachers Should Know About the
+/// Bootstrap").
 pub(crate) fn tail(n: usize, n_deciding: usize, confidence: Confidence) -> Option<f64> {
     let t = t_quantile(n_deciding.checked_sub(1)? as f64, confidence)?;
     Some(Normal::standard().cdf(-t * (n as f64 / (n as f64 - 1.0)).sqrt()))
@@ -74,7 +74,7 @@ pub(crate) fn bca(
     Some((quantile(&replicates, level(tail))?, quantile(&replicates, level(1.0 - tail))?))
 }
 
-/// A sixth of the skewness of the jackknife's influences, 0 where there is none.
+/// A sixth of the skewness of the jackknife's influences, 0 if there is none.
 fn acceleration(sets: &[&[f64]], statistic: &impl Fn(&[Vec<f64>]) -> f64) -> f64 {
     let (mut cubes, mut squares) = (0.0, 0.0);
     for (i, set) in sets.iter().enumerate().filter(|(_, set)| set.len() > 1) {

@@ -10,11 +10,11 @@ const TRIMMED: f64 = 0.25;
 
 /// The repetitions of one run, each as a multiple of the time of the calibration loop just before it.
 ///
-/// The machine's speed at that moment is in both and cancels. A run counts as the mean of the middle half of its
-/// multiples, by their logarithms: a disturbance of only one of the two times lies outside of that half.
+/// The machine's speed at that moment is part of both times and cancels. A run counts as the mean of the middle half of its
+/// multiples, by their logarithms: disturbances of only one of the two times lie outside of that half.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CalibratedRun {
-    /// The logarithm of what the run counts as, and its variance by the run's own repetitions.
+    /// The logarithm of the run's figure, and its variance by the run's own repetitions.
     figure: f64,
     variance: f64,
     /// Mean of the logarithms of the calibration loop's times.

@@ -1,4 +1,4 @@
-//! p values by drawing: how often chance alone does at least as much.
+//! p values by simulation: how often chance alone gives something at least as extreme.
 
 use super::rng::Rng;
 
@@ -7,21 +7,21 @@ use super::rng::Rng;
 pub(super) struct Chance {
     /// Most draws.
     most: u32,
-    /// So many hits end the drawing: the p value is then known well enough, and is not a small one.
+    /// This many hits end the simulation: the p value is then known well enough, and is not small.
     hits: u32,
     seed: u64,
 }
 
 impl Chance {
-    /// Tells p values around 1 %: for a report.
+    /// Resolves p values around 1 %: for a report.
     pub(super) const FINE: Self = Self { most: 999, hits: 20, seed: 0x7265_7065_6174_7321 };
 
-    /// Tells p values around 5 %, soon: for what is asked after each repetition.
+    /// Resolves p values around 5 % quickly: for a test after each repetition.
     pub(super) const SOON: Self = Self { most: 199, hits: 10, ..Self::FINE };
 }
 
-/// The share of draws that are at least as extreme as what was seen, which counts as one of them (Besag and Clifford
-/// 1991): a test that rejects under α is wrong in at most α. The same input gives the same value.
+/// The share of draws that are at least as extreme as the observation, which counts as a draw itself (Besag and Clifford
+/// 1991): a test that rejects below α is wrong in at most α. The same input gives the same value.
 pub(super) fn p_value(chance: Chance, mut is_as_extreme: impl FnMut(&mut Rng) -> bool) -> f64 {
     let mut rng = Rng::new(chance.seed);
     let (mut hits, mut draws) = (0, 0);

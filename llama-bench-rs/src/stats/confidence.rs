@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// How often an interval that is computed in the same way holds the true value: over 0, under 1.
+/// How often intervals that are computed in the same way contain the true value: over 0, under 1.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Confidence(f64);

@@ -21,9 +21,9 @@ pub struct DepthSamples {
 /// A straight line through the time per token against the depth, by least squares over all repetitions. Noise is a
 /// share of the time that it disturbs, so each counts by the inverse square of its depth's mean.
 ///
-/// Attention looks at every token before, so that its time grows with the depth; the rest of the work does not depend
-/// on it. Where the line is wrong ([`DepthModel::linearity`]), intervals are computed from how far the depths lie off
-/// the line instead of how far the repetitions lie apart, and are wider.
+/// Attention looks at every earlier token, and its time grows with the depth; the rest of the work does not depend on it.
+/// If the line does not fit ([`DepthModel::linearity`]), intervals follow from the distances of the depths from the line
+/// instead of the spread of the repetitions, and are wider.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DepthModel {
     intercept: Coefficient,
@@ -56,7 +56,7 @@ pub struct Predicted {
     pub rate: TokensPerSecond,
     /// The 95 % interval of one more repetition; `None` if it is so wide that it reaches down to no time at all.
     pub interval: Option<Interval<TokensPerSecond>>,
-    /// Whether the depth lies outside of those measured, where nothing vouches for the line.
+    /// Whether the depth lies outside of those measured, where the line is not tested.
     pub is_extrapolated: bool,
 }
 
@@ -119,13 +119,12 @@ impl DepthModel {
         self.slope
     }
 
-    /// Whether the line is the right shape; `None` where the points cannot tell, such as three depths measured once.
+    /// Whether the line fits; `None` if the points cannot decide, such as three depths measured once.
     pub fn linearity(&self) -> Option<Linearity> {
         self.linearity
     }
 
-    /// The speed at a depth, always a prediction, even where something was measured; `None` if the line has come down
-    /// to no time there.
+    /// The speed at a depth, always a prediction, even at a measured depth; `None` if the line has no positive time there.
     pub fn predict(&self, n_depth: u32) -> Option<Predicted> {
         let x = f64::from(n_depth);
         let ns = self.line.at(x);

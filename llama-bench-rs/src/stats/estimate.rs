@@ -4,11 +4,11 @@ use super::{
     student::t_quantile,
 };
 
-/// A mean and what is known of its error: arithmetic that carries the uncertainty along.
+/// A mean with its error: arithmetic that propagates the uncertainty.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Estimate {
     pub(crate) mean: f64,
-    /// `None` where only the mean is known.
+    /// `None` if only the mean is known.
     pub(crate) error: Option<StandardError>,
 }
 
@@ -43,7 +43,7 @@ impl Estimate {
         Some(Self { mean, error })
     }
 
-    /// A value of which nothing else is known.
+    /// A value without a known error.
     pub(crate) fn bare(mean: f64) -> Self {
         Self { mean, error: None }
     }
@@ -57,14 +57,14 @@ impl Estimate {
             let degrees_of_freedom = (part_a + part_b).powi(2) / weights;
             StandardError {
                 variance: part_a + part_b,
-                // Undefined where neither side varies; any number will do.
+                // Undefined if neither side varies; any number will do.
                 degrees_of_freedom: if degrees_of_freedom.is_finite() { degrees_of_freedom } else { 1.0 },
             }
         });
         Self { mean: self.mean * factor + other.mean * other_factor, error }
     }
 
-    /// Half the width of the mean's interval; `None` where nothing is known of the error.
+    /// Half the width of the mean's interval; `None` if the error is not known.
     pub(crate) fn half_width(&self, confidence: Confidence) -> Option<f64> {
         let error = self.error?;
         let half_width = t_quantile(error.degrees_of_freedom, confidence)? * error.variance.sqrt();

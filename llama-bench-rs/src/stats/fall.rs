@@ -1,6 +1,9 @@
 use super::{Bounds, Confidence, Samples, estimate::Estimate};
 use crate::units::{Change, Multiple, TokensPerSecond};
 
+/// Without an interval, a smaller fall may be noise.
+const NOTICEABLE: f64 = 0.01;
+
 /// How much slower a full context is than an empty one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -36,7 +39,7 @@ impl Fall {
         Self::of_log(log_mean(full)?.combine(1.0, log_mean(empty)?, -1.0))
     }
 
-    /// From two mean speeds of which no samples are known: a change without an interval.
+    /// From two mean speeds without samples: a change without an interval.
     pub fn of_means(empty: TokensPerSecond, full: TokensPerSecond) -> Option<Self> {
         Self::of_log(Estimate::bare((full.get() / empty.get()).ln()))
     }
@@ -54,8 +57,13 @@ impl Fall {
         Some(!self.interval?.contains(Change::ZERO))
     }
 
-    /// How many times as much this speed falls as the other; `None` if one of them may not fall at all, for which a
-    /// ratio means nothing, or if one falls and the other rises.
+    /// Whether the speed falls: surely, or if that is not known by more than 1 %.
+    pub fn is_fall(&self) -> bool {
+        self.change.get() < 0.0 && self.is_sure().unwrap_or(self.change.get() < -NOTICEABLE)
+    }
+
+    /// How many times as much this speed falls as the other; `None` if one of them may not fall at all, or if one falls and
+    /// the other rises: the ratio is then meaningless.
     pub fn ratio_to(&self, other: &Self) -> Option<FallRatio> {
         let (a, b) = (self.change.get(), other.change.get());
         if [self, other].iter().any(|fall| fall.is_sure() == Some(false)) || a * b <= 0.0 {

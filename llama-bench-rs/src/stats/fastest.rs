@@ -2,7 +2,7 @@
 
 use super::moments::mean;
 
-/// The expected smallest of `k` of these ascending values, drawn without putting back.
+/// The expected smallest of `k` of these ascending values, drawn without replacement.
 pub(crate) fn fastest_of(sorted: &[f64], k: usize) -> f64 {
     let n = sorted.len();
     // The share of draws in which the i-th value is the smallest: C(n - 1 - i, k - 1) / C(n, k).
@@ -15,7 +15,7 @@ pub(crate) fn fastest_of(sorted: &[f64], k: usize) -> f64 {
     sum
 }
 
-/// The variance of [`fastest_of`] by leaving out one value after the other; 0 where that leaves too few.
+/// The variance of [`fastest_of`] by the jackknife; 0 if there are too few values.
 pub(crate) fn jackknife(sorted: &[f64], k: usize) -> f64 {
     let n = sorted.len();
     if n <= k {

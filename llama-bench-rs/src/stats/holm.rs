@@ -1,7 +1,7 @@
 use crate::units::Probability;
 
-/// The p values of many tests at once, raised until all of them together keep the chance of one false alarm that each
-/// would have alone: Holm's step-down correction (1979), in the order given.
+/// Corrects the p values of many tests: the chance of any false alarm among all of them is then that of one test (Holm's
+/// step-down correction, 1979). In the order given.
 pub(crate) fn holm(p_values: &[Probability]) -> Vec<Probability> {
     weighted_holm(p_values, &vec![1.0; p_values.len()])
 }

@@ -27,9 +27,9 @@ pub enum IntervalMethod {
 }
 
 impl IntervalMethod {
-    /// From so many samples on, the mean's interval comes from a bootstrap, which follows skewed noise. With fewer its
-    /// own estimate of the skewness is too uncertain: it then holds the mean less often than Student's t does. So it does
-    /// wherever the samples decided how many there are, since those with a long tail go on.
+    /// From this many samples on, the mean's interval is a bootstrap, which follows skewed noise. With fewer samples its
+    /// estimate of the skewness is too uncertain, and it contains the mean less often than Student's t. The same holds if
+    /// the samples decided how many there are, since cells with a long tail continue.
     pub const BOOTSTRAP_FROM: usize = 50;
 }
 
@@ -45,7 +45,7 @@ pub struct Interval<Q: Quantity> {
 
 impl<Q: Quantity> Interval<Q> {
     /// The interval between two bare numbers in the unit of [`Quantity::to_f64`]; `None` if they are out of order or
-    /// the upper one is no value of the quantity.
+    /// the upper one is not a valid value of the quantity.
     pub(crate) fn between(
         lower: f64,
         upper: f64,
@@ -86,7 +86,7 @@ impl<Q: Quantity> Interval<Q> {
         Self::between(lower, upper, confidence, IntervalMethod::Bootstrap)
     }
 
-    /// The lower bound; `None` if the interval reaches down to zero or below: too few samples to tell.
+    /// The lower bound; `None` if the interval reaches zero: there are too few samples.
     pub fn lower(&self) -> Option<Q> {
         self.lower
     }

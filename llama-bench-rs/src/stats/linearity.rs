@@ -9,7 +9,7 @@ use crate::units::{Probability, Share};
 pub struct Linearity {
     /// How that was tested.
     pub test: LinearityTest,
-    /// How often noise alone makes points lie at least as far off a true line.
+    /// The p value: how often noise alone moves points at least as far off a true line.
     pub p_value: Probability,
     /// The largest distance of a depth's mean from the line, as a part of the line's height there.
     pub largest_deviation: Share,
@@ -21,11 +21,11 @@ pub struct Linearity {
 pub enum LinearityTest {
     /// F test of the lack of fit against the spread of the repetitions at each depth (pure error).
     LackOfFit,
-    /// Student's t test of a quadratic term, where nothing was repeated.
+    /// Student's t test of a quadratic term, if nothing was repeated.
     QuadraticTerm,
 }
 
-/// The relative variances to go by where the points lie off the line by more than their repetitions allow.
+/// The relative variances to use if the points lie farther off the line than their repetitions allow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Misfit {
     pub(super) variance: f64,
@@ -34,10 +34,10 @@ pub(super) struct Misfit {
 }
 
 impl Linearity {
-    /// A p value under this is no chance.
+    /// A p value below this is significant.
     pub const ALPHA: f64 = 0.05;
 
-    /// Up to this deviation a line is good enough, however surely it is not quite one.
+    /// Up to this deviation a line is good enough, even if the deviation is significant.
     pub const TOLERANCE: f64 = 0.01;
 
     /// Whether the line is wrong: surely (p under [`Linearity::ALPHA`]) and by more than [`Linearity::TOLERANCE`].
@@ -69,11 +69,11 @@ pub(super) struct Point {
     pub(super) x: f64,
     /// Nanoseconds per token.
     pub(super) y: f64,
-    pub(super) weight: f64,
+    weight: f64,
 }
 
 impl Groups {
-    /// Depths that occur more than once are put together, what took no time is left out.
+    /// Groups repeated depths and leaves out what took no time.
     pub(super) fn new(points: &[DepthSamples]) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         for point in points.iter().filter(|point| point.n_tokens > 0) {
@@ -93,7 +93,7 @@ impl Groups {
         Self(groups)
     }
 
-    pub(super) fn each(&self) -> impl Iterator<Item = Point> {
+    fn each(&self) -> impl Iterator<Item = Point> {
         let point = |group: &Group, y: f64| Point { x: group.depth, y, weight: group.weight };
         self.0.iter().flat_map(move |group| group.times.iter().map(move |&y| point(group, y)))
     }
@@ -119,7 +119,7 @@ impl Groups {
     }
 }
 
-/// Tests the line `at`, around which the points have this weighted sum of squares; `None` where they cannot tell.
+/// Tests the line `at`, around which the points have this weighted sum of squares; `None` if they cannot decide.
 pub(super) fn test(groups: &Groups, at: impl Fn(f64) -> f64, squares: f64) -> Option<Linearity> {
     let (p_value, test, misfit) = if groups.n() > groups.n_depths() {
         let (p_value, misfit) = lack_of_fit(groups, squares)?;
@@ -132,7 +132,7 @@ pub(super) fn test(groups: &Groups, at: impl Fn(f64) -> f64, squares: f64) -> Op
     Some(Linearity { test, p_value: Probability::new(p_value)?, largest_deviation, misfit })
 }
 
-/// A sum of squares so small, for so many points, that clocks do not tell it from none.
+/// The sum of squares of so many points below which it is rounding of the clock.
 fn is_nothing(squares: f64, n: f64) -> bool {
     squares <= 1e-14 * n
 }
@@ -156,7 +156,7 @@ fn lack_of_fit(groups: &Groups, squares: f64) -> Option<(f64, Misfit)> {
     } else {
         0.0
     };
-    // Repetitions per depth; for unequal numbers what stands for them in the analysis of variance.
+    // Repetitions per depth; for unequal numbers their equivalent in the analysis of variance.
     let squared_counts: f64 = groups.0.iter().map(|group| (group.times.len() as f64).powi(2)).sum();
     let per_depth = (n - squared_counts / n) / (k - 1.0);
     let between_depths = ((lack_variance - pure_variance) / per_depth).max(0.0);
@@ -174,8 +174,8 @@ fn quadratic_term(groups: &Groups, at: impl Fn(f64) -> f64, squares: f64) -> Opt
     if n < 4.0 {
         return None;
     }
-    // What of x² no line can be: the residual of its own regression on x. Depths in parts of the largest, lest their
-    // powers lose digits.
+    // The part of x² that is not linear: the residual of its regression on x. Depths are scaled to the largest, because
+    // their powers would lose digits.
     let scale = groups.range().1.max(1.0);
     let weights = groups.sum(|_| 1.0);
     let average = |value: &dyn Fn(f64) -> f64| groups.sum(|point| value(point.x / scale)) / weights;

@@ -60,6 +60,7 @@ mod stopping;
 mod student;
 mod summary;
 mod suspicion;
+mod time_spread;
 mod time_sum;
 mod transient;
 mod trend;
@@ -107,12 +108,15 @@ pub use serial::Serial;
 #[doc(hidden)]
 pub use steps::StepSummary;
 pub use stopping::StoppingRule;
+pub(crate) use stopping::samples_for;
 #[doc(hidden)]
 pub use stopping::{Stop, repetitions_for};
 pub(crate) use student::{t_quantile, two_sided_p};
 pub use summary::Summary;
 #[doc(hidden)]
 pub use suspicion::Suspicion;
+#[doc(hidden)]
+pub use time_spread::TimeSpread;
 #[doc(hidden)]
 pub use time_sum::{TimePart, TimeSum};
 #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! Means and standard deviations of bare numbers: the arithmetic that every other file here rests on.
+//! Means and standard deviations of bare numbers, which every other file here uses.
 
 /// The arithmetic mean; NaN of nothing.
 pub(crate) fn mean(values: &[f64]) -> f64 {

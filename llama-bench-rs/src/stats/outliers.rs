@@ -24,8 +24,8 @@ pub struct Outlier<Q> {
 }
 
 impl<Q: Quantity> Samples<Q> {
-    /// The samples beyond Tukey's fences, in the order measured; none for fewer than four samples, which have no
-    /// quartiles worth the name.
+    /// The samples beyond Tukey's fences, in the order measured; none for fewer than four samples, whose quartiles mean
+    /// little.
     pub fn outliers(&self) -> Vec<Outlier<Q>> {
         let sorted = self.sorted();
         let (Some(q1), Some(q3), 4..) = (quantile(sorted, 0.25), quantile(sorted, 0.75), sorted.len()) else {
@@ -40,7 +40,7 @@ impl<Q: Quantity> Samples<Q> {
         self.values().iter().enumerate().filter_map(outlier).collect()
     }
 
-    /// Whether the first sample is an outlier on the slow side: what it paid for, the others found ready.
+    /// Whether the first sample is an outlier on the slow side: it paid for something that later ones reuse.
     pub fn first_is_slow(&self) -> bool {
         let slow = |first: &Outlier<Q>| first.index == 0 && first.is_high == Q::SLOW_IS_HIGH;
         self.outliers().first().is_some_and(slow)

@@ -1,4 +1,4 @@
-/// The `p` quantile of ascending `sorted` values, 0 ≤ `p` ≤ 1; `None` if there are none or `p` is no probability.
+/// The `p` quantile of ascending `sorted` values, 0 ≤ `p` ≤ 1; `None` if there are none or `p` is not a valid probability.
 ///
 /// Linear interpolation between the order statistics next to (n - 1)·p, counted from 0: type 7 of Hyndman and Fan,
 /// "Sample Quantiles in Statistical Packages" (1996), the default of R and NumPy.

@@ -10,7 +10,7 @@ pub trait Quantity: Copy + PartialOrd + fmt::Debug + sealed::Sealed {
     /// A distance between two values: finite, zero or more, zero by default.
     type Spread: Copy + PartialOrd + Default + fmt::Debug;
 
-    /// Whether a large value is the bad one: a long time, but not a high rate.
+    /// Whether larger is worse: true for a time, false for a rate.
     const SLOW_IS_HIGH: bool;
 
     /// The bare number, in the unit that statistics of this quantity are computed in.

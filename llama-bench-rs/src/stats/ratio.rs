@@ -9,7 +9,7 @@ use super::{
 };
 use crate::units::Speedup;
 
-/// How the samples of the two sides belong together.
+/// Whether the samples of two sides form pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Design {
     /// Measured in turn: the n-th of one side shares its conditions with the n-th of the other.
@@ -20,8 +20,8 @@ pub enum Design {
 
 /// The speed of one set of times over that of another, with its interval: an estimate, not a verdict.
 ///
-/// The interval is of these samples alone, and of this pair alone. Whether a change counts, between runs and beside
-/// other tests, is decided by [`judge::compare`](crate::judge::compare).
+/// The interval is that of these samples and this pair alone. [`judge::compare`](crate::judge::compare) decides whether a
+/// change counts, given the spread between runs and the number of tests.
 ///
 /// ```
 /// use std::time::Duration;
@@ -67,7 +67,7 @@ impl Ratio {
 /// The logarithms of one side's times.
 struct Logs {
     values: Vec<f64>,
-    /// How many of them decided how many there are.
+    /// The number of samples that decided how many there are.
     n_deciding: usize,
 }
 

@@ -27,9 +27,8 @@ impl<Q: Quantity> Samples<Q> {
     /// The same, ended by the spread of the first `n_deciding` of them, at least two: see
     /// [`Stop::deciding`](super::Stop::deciding).
     ///
-    /// They were taken for enough because they lay close together, so that their spread says less of the others' than
-    /// its degrees of freedom promise. An interval gets those of the deciding samples alone, as in Stein's two-stage
-    /// procedure (1945).
+    /// The rule stopped because these samples lay close together, which makes their spread too small. So an interval gets
+    /// the degrees of freedom of the deciding samples alone, as in Stein's two-stage procedure (1945).
     #[must_use]
     pub fn decided_by(self, n_deciding: usize) -> Self {
         let n_deciding = n_deciding.max(2).min(self.n());
@@ -125,7 +124,7 @@ impl<Q: Quantity> Samples<Q> {
         }
     }
 
-    /// How many of them decided how many there are: all, unless [`Samples::decided_by`] says otherwise.
+    /// The number of samples that decided how many there are: all, unless [`Samples::decided_by`] says otherwise.
     pub(crate) fn n_deciding(&self) -> usize {
         self.n_deciding
     }

@@ -120,7 +120,7 @@ fn the_interval_has_the_degrees_of_freedom_of_those_that_decided() {
         |set: &Samples<TokensPerSecond>| set.mean_interval(Confidence::P95).unwrap().half_width().get();
     close(half_width(&set), 11.737700719);
     close(half_width(&set.clone().decided_by(3)), 18.189896838);
-    // Fewer than two decide nothing, and there are no more than all.
+    // Fewer than two cannot decide, and at most all do.
     close(half_width(&set.clone().decided_by(0)), 53.716757514);
     assert_eq!(set.clone().decided_by(9), set);
     let long: Vec<f64> = (0..60).map(|i| 100.0 + f64::from(i * 7 % 11)).collect();

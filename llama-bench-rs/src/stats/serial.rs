@@ -6,25 +6,24 @@ use super::{
     rng::Rng,
 };
 
-/// Whether repetitions are like the ones just before them: a permutation test of successive differences, pooled over
-/// cells.
+/// Whether successive repetitions resemble each other: a permutation test of successive differences, pooled over cells.
 ///
-/// An interval takes repetitions for independent. If the machine changes its speed for longer than one repetition lasts,
-/// neighbours are alike, and their mean varies more than their spread says.
+/// An interval assumes independent repetitions. If the machine changes its speed for longer than one repetition lasts,
+/// successive ones resemble each other, and their mean varies more than their spread suggests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Serial {
     /// The lag-1 autocorrelation, corrected for the bias of short series; the mean over the cells, from -1 to 1.
     pub correlation: f64,
-    /// How often a random order of the same repetitions has neighbours at least as alike: over 0, at most 1.
+    /// The p value: how often neighbours in a random order of the same repetitions are at least as alike. Over 0, at most 1.
     pub p_value: f64,
 }
 
 impl Serial {
-    /// Fewest repetitions of a cell that the test looks at: fewer have too few orders.
+    /// Fewest repetitions of a cell that is tested: fewer have too few orders.
     pub const FROM: usize = 5;
-    /// A correlation up to this is not worth a word, however sure: it widens an interval by a fifth. A slow repetition at
-    /// either end of each cell reads like that, since it has one neighbour.
+    /// A correlation up to this is not reported, even if it is significant: it widens an interval by a fifth. A slow
+    /// repetition at either end of each cell gives such a value, since it has one neighbour.
     pub const LEAST: f64 = 0.2;
 
     /// Whether neighbours are alike, by more than [`Serial::LEAST`] and with a p value under this.
@@ -35,7 +34,7 @@ impl Serial {
     /// The test over these cells together; `None` if none has [`Serial::FROM`] repetitions that vary.
     ///
     /// The statistic is the sum of squared differences between neighbours (von Neumann 1941). A cell counts by its
-    /// relative spread, within limits: the cell that met a change says more than one that did not.
+    /// relative spread, within limits: a cell that met a change shows more than one that did not.
     pub fn of<Q: Quantity>(cells: &[Samples<Q>]) -> Option<Self> {
         Self::by_chance(cells, Chance::FINE)
     }
@@ -58,7 +57,7 @@ impl Serial {
             .collect();
         let correlations: Vec<f64> = scaled.iter().filter_map(|cell| autocorrelation(cell)).collect();
         let unlike = |cells: &[Vec<f64>]| cells.iter().map(|cell| squared_differences(cell)).sum::<f64>();
-        // Orders that differ in nothing but rounding are equally extreme.
+        // Orders that differ only by rounding are equally extreme.
         let limit = unlike(&scaled) * (1.0 + 1e-9);
         let p_value = chance::p_value(chance, |rng| {
             scaled.iter_mut().for_each(|cell| shuffle(cell, rng));
@@ -81,7 +80,7 @@ impl<Q: Quantity> Samples<Q> {
 ///
 /// A correlation under zero, which would narrow the interval, counts as none.
 pub(crate) fn widening(values: &[f64]) -> f64 {
-    /// More cannot be told from a drift.
+    /// A larger correlation looks the same as a drift.
     const MOST: f64 = 0.9;
     let r = autocorrelation(values).unwrap_or(0.0).clamp(0.0, MOST);
     ((1.0 + r) / (1.0 - r)).sqrt()

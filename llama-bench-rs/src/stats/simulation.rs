@@ -43,7 +43,7 @@ fn holds(interval: &Interval<Duration>) -> bool {
     interval.contains(Duration::from_nanos(MEAN as u64))
 }
 
-/// The share of `trials` in which something is so.
+/// The share of `trials` for which this is true.
 fn share(trials: usize, mut is_so: impl FnMut() -> bool) -> f64 {
     (0..trials).filter(|_| is_so()).count() as f64 / trials as f64
 }
@@ -52,7 +52,7 @@ fn share(trials: usize, mut is_so: impl FnMut() -> bool) -> f64 {
 fn intervals_hold_the_mean_as_often_as_they_say() {
     /// Three standard errors of the simulation itself.
     const CHANCE: f64 = 0.0047;
-    // A drift is not known to end with the last repetition: there is no most.
+    // A drift need not end with the last repetition: there is no upper limit.
     let most = |noise| if matches!(noise, Noise::Drifting) { 1.0 } else { 0.97 };
     let mut rng = Rng::new(2);
     for noise in KINDS {
@@ -70,7 +70,7 @@ fn intervals_hold_the_mean_as_often_as_they_say() {
     }
 }
 
-/// A long tail that few samples have not shown yet: less than the aim, as the module's documentation says.
+/// A long tail that few samples do not show: fewer intervals hold, as the module's documentation says.
 #[test]
 fn few_samples_of_a_long_tail_miss_more_often() {
     let mut rng = Rng::new(4);
@@ -112,7 +112,7 @@ fn intervals_stay_honest_under_the_stopping_rule() {
         for cv in [0.0025, 0.0075, 0.015, 0.03] {
             let mut precise = 0;
             let coverage = share(n_trials, || {
-                // What drifts does so over the repetitions that are made at most.
+                // The drift covers the maximum number of repetitions.
                 let all = draw(noise, rule.max, cv, &mut rng);
                 let times = set(&all);
                 let decide = |n| Some((n, rule.decide(&times.values()[..n], Duration::ZERO)?));
@@ -121,7 +121,7 @@ fn intervals_stay_honest_under_the_stopping_rule() {
                 let ended = set(&all[..n]).decided_by(stop.deciding(n));
                 let interval = ended.mean_interval(Confidence::P95).unwrap();
                 match noise {
-                    // The mean over what was measured is what it tells.
+                    // The truth is the mean over what was measured.
                     Noise::Drifting => {
                         let middle = (n - 1) as f64 / 2.0 / (rule.max - 1) as f64;
                         let mean = MEAN * (1.0 + cv * 2.0 * (middle - 0.5));

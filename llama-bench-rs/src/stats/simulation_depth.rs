@@ -1,4 +1,4 @@
-//! Whether what is said over the depths keeps its promises: lines, falls, sums.
+//! Whether intervals over depths hold as often as they claim: of lines, falls and sums.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn set(times: Vec<Duration>) -> Samples<Duration> {
     Samples::new(times).unwrap()
 }
 
-/// Time per token on a line, times a bend that is 1 where there is none.
+/// Time per token on a line, times a bend, which is 1 for none.
 fn measure(depths: &[u32], n: usize, cv: f64, bend: impl Fn(u32) -> f64, rng: &mut Rng) -> Vec<DepthSamples> {
     depths
         .iter()

@@ -13,7 +13,7 @@ enum Noise {
     /// Lognormal of sigma 0.5: skewness 1.75.
     Lognormal,
     Exponential,
-    /// Climbs by 3 % over the repetitions that are made at most.
+    /// Climbs by 3 % over the maximum number of repetitions.
     Drift,
     /// 2 % faster in the second half of them.
     Step,
@@ -116,7 +116,7 @@ fn cell(noise: Noise, count: Count, rng: &mut Rng) -> (Samples<Duration>, f64) {
             .find_map(|n| Some((n, rule.decide(&times[..n], Duration::ZERO)?)))
             .unwrap_or((rule.max, Stop::Maximum)),
     };
-    // What drifts or steps does so while it is measured: its mean over that time is the truth.
+    // A drift or step happens while it is measured: the mean over that time is the truth.
     let truth = match noise {
         Noise::Drift => 1.0 + 0.03 * ((n - 1) as f64 / 2.0 / (all.len() - 1) as f64 - 0.5),
         Noise::Step if n < all.len() => 1.0 + 0.02 * ((n.min(all.len() / 2)) as f64 / n as f64 - 0.5),
@@ -166,14 +166,14 @@ impl Tally {
         }
     }
 
-    /// Intervals that miss, with nothing that says so.
+    /// Intervals that miss without a warning.
     fn silent_misses(&self) -> f64 {
         (1.0 - self.coverage) * (1.0 - self.warned_misses.unwrap_or(1.0))
     }
 }
 
 impl Tally {
-    /// The aim is 90 % of intervals that hold, or 90 % of the others warned of; less a chance of few runs.
+    /// The aim: 90 % of the intervals hold, or 90 % of the others come with a warning; with a margin for few runs.
     fn assert_honest(&self, noise: Noise) {
         let is_honest = self.coverage >= 0.88 || self.warned_misses.is_none_or(|warned| warned >= 0.75);
         assert!(is_honest, "{noise:?}: {self}");
@@ -196,12 +196,12 @@ impl fmt::Display for Tally {
     }
 }
 
-/// The noises that are tried.
+/// The noises to simulate.
 fn noises() -> &'static [Noise] {
     if is_full() { &ALL } else { &SOME }
 }
 
-/// Simulated runs of each kind: a few, unless somebody asks for the figures of the documentation.
+/// Simulated runs of each kind: a few, or as many as the figures in the documentation need.
 fn tell(noise: Noise, count: Count, usual: usize) -> Tally {
     let tally = Tally::of(noise, count, if is_full() { 120 } else { usual });
     println!("{noise:?}, {count:?}: {tally}");
@@ -221,7 +221,7 @@ fn an_interval_holds_the_mean_or_the_run_is_warned_of() {
     }
 }
 
-/// Five repetitions show the half of it: of a level that lasts for thirty, a run of ten cells meets a change in 74 %.
+/// Five repetitions show half of it: if a level lasts for thirty, 74 % of runs of ten cells meet a change.
 #[test]
 fn five_repetitions_tell_less() {
     for &noise in noises() {

@@ -8,20 +8,20 @@ use super::{Quantity, Samples, Transient};
 pub struct StepSummary {
     /// Steps in all, at least one.
     pub n_steps: usize,
-    /// The first step of a repetition: the median over the repetitions. It may pay for what later steps find ready.
+    /// The first step of a repetition: the median over the repetitions. It may pay for something that later steps reuse.
     pub first: Duration,
     /// The slow steps at the beginning; `None` if none were found.
     pub transient: Option<Transient>,
     /// The steady step: the median of all steps but the transient's, at least the first, of each repetition; `None` if
     /// there are no others.
     pub steady: Option<Duration>,
-    /// Half of all steps, the first ones included, took no longer.
+    /// Half of all steps, the first ones included, took at most this.
     pub p50: Duration,
-    /// 90 % of all steps took no longer.
+    /// 90 % of all steps took at most this.
     pub p90: Duration,
-    /// 95 % of all steps took no longer.
+    /// 95 % of all steps took at most this.
     pub p95: Duration,
-    /// 99 % of all steps took no longer; close to `max` unless there are hundreds of steps.
+    /// 99 % of all steps took at most this; close to `max` unless there are hundreds of steps.
     pub p99: Duration,
     /// The longest step.
     pub max: Duration,
@@ -31,7 +31,7 @@ pub struct StepSummary {
 }
 
 impl StepSummary {
-    /// From the steps of each repetition in order; `None` if there is no step at all.
+    /// From the steps of each repetition in order; `None` without steps.
     pub fn new<'a>(repetitions: impl IntoIterator<Item = &'a [Duration]>) -> Option<Self> {
         let repetitions: Vec<&[Duration]> = repetitions.into_iter().collect();
         let transient = Transient::find(repetitions.iter().copied());
@@ -58,7 +58,7 @@ impl StepSummary {
         Transient::n_unsteady(self.transient)
     }
 
-    /// How many times longer than the steady step the first one takes; `None` without a steady step.
+    /// The time of the first step over that of the steady one; `None` without a steady step.
     pub fn first_over_steady(&self) -> Option<crate::units::Multiple> {
         crate::units::Multiple::new(self.first.to_f64() / self.steady?.to_f64())
     }

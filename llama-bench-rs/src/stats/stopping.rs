@@ -13,28 +13,31 @@ use crate::units::Share;
 
 /// When to stop repeating a measurement: pure arithmetic over the times so far.
 ///
-/// Samples that happen to lie close together stop a rule too early, and their interval is too narrow, the more so where
-/// a long tail has not shown itself yet. So precision is looked at from [`StoppingRule::min`] on, and when it is
-/// reached, half as many repetitions again are made, which had no say in it; a quiet cell is let go sooner, from half of
-/// the minimum on, if it reaches nine tenths of the target. The interval is then that of
-/// [`Samples::decided_by`](super::Samples::decided_by), and is itself within the target. In simulations of independent
-/// repetitions it holds the true mean in 94 to 98 % of all cases; without either, under skewed noise, in 90 %.
+/// A rule tends to stop when samples happen to lie close together, which makes their interval too narrow, most of all before
+/// a long tail has shown itself. Two things help:
 ///
-/// The arithmetic takes repetitions for independent and of one kind. If neighbours are alike ([`Serial`]) or there are two
-/// groups ([`Apart`]), neither the interval nor the noise is believed, and repetitions go on to the maximum or the budget.
+/// - Precision is checked from [`StoppingRule::min`] repetitions on; from half of them on, against nine tenths of the target.
+/// - When the target is reached, half as many repetitions again are made, which had no part in the decision. The interval is
+///   then that of [`Samples::decided_by`](super::Samples::decided_by), and within the target too.
+///
+/// In simulations of independent repetitions the interval contains the true mean in 94 to 98 % of all cases; without these,
+/// under skewed noise, in 90 %.
+///
+/// The arithmetic assumes independent repetitions of one kind. If successive ones are alike ([`Serial`]) or there are two
+/// groups ([`Apart`]), neither the interval nor the noise is trusted, and repetitions continue to the maximum or the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct StoppingRule {
-    /// Fewest repetitions before the interval is held against the target; half of it, before it is held against nine
-    /// tenths of that.
+    /// Fewest repetitions before the interval is compared with the target; half of it, before it is compared with nine tenths
+    /// of the target.
     pub min: usize,
     /// Most repetitions.
     pub max: usize,
-    /// Half the width of the mean's interval ([`IntervalMethod::StudentT`](super::IntervalMethod::StudentT)) that is small
-    /// enough, as a part of the mean.
+    /// The target: half the width of the mean's interval
+    /// ([`IntervalMethod::StudentT`](super::IntervalMethod::StudentT)), as a part of the mean.
     pub target: Share,
-    /// How sure the interval is to be.
+    /// The confidence of the interval.
     pub confidence: Confidence,
     /// Most time to spend, untimed work included; `None` for no limit.
     pub budget: Option<Duration>,
@@ -47,7 +50,7 @@ pub struct StoppingRule {
 pub enum Stop {
     /// The interval was as narrow as asked for, and half as many repetitions again were made.
     Precise,
-    /// The noise no longer changes, and at this noise the target needs more than the most repetitions.
+    /// The noise no longer changes, and at this noise the target needs more than the maximum.
     SteadyNoise,
     /// The most repetitions were made.
     Maximum,
@@ -56,17 +59,17 @@ pub enum Stop {
 }
 
 impl Stop {
-    /// Of `n` repetitions that ended so, how many, from the first on, had a say in it.
+    /// Of `n` repetitions that ended like this, how many, from the first on, decided the end.
     pub fn deciding(self, n: usize) -> usize {
         match self {
-            // All but those that are made once the target is reached, half as many again.
+            // Those after reaching the target, half as many again, decided nothing.
             Self::Precise => n * 2 / 3,
             Self::SteadyNoise | Self::Maximum | Self::Budget => n,
         }
     }
 }
 
-/// The part of the target that counts before the fewest repetitions: so few may lie close together by chance.
+/// The part of the target that counts before the minimum: few repetitions may lie close together by chance.
 const EARLY: f64 = 0.9;
 
 impl StoppingRule {
@@ -81,7 +84,7 @@ impl StoppingRule {
         }
     }
 
-    /// Whether to stop after these repetitions, of which all work so far took `spent`; `None` to go on.
+    /// Whether to stop after these repetitions, if all work so far took `spent`; `None` to continue.
     pub fn decide(&self, times: &[Duration], spent: Duration) -> Option<Stop> {
         let seconds: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
         let n = times.len();
@@ -102,7 +105,7 @@ impl StoppingRule {
         }
     }
 
-    /// Whether the target was reached at some time.
+    /// Whether the target was reached at some point.
     fn was_precise(&self, times: &[f64]) -> bool {
         (2..=times.len()).any(|n| self.is_precise(&times[..n]))
     }
@@ -110,7 +113,7 @@ impl StoppingRule {
     fn is_precise(&self, times: &[f64]) -> bool {
         let n = times.len();
         let part = if n >= self.min { 1.0 } else { EARLY };
-        // The quantile of many degrees of freedom is the least and, unlike that of few, soon computed.
+        // The quantile of many degrees of freedom is the smallest, and cheap to compute.
         n >= self.min.div_ceil(2)
             && self.suffice(times, Some(z_quantile(self.confidence)), part)
             && self.suffice(times, self.quantile(n), part)
@@ -136,7 +139,7 @@ impl StoppingRule {
     fn is_hopeless(&self, times: &[f64]) -> bool {
         const WINDOW: usize = 8;
         const STEADY: f64 = 0.05;
-        // Not after each repetition: what is asked next takes longer than the repetition of a small model.
+        // Not after each repetition: the tests below take longer than a repetition of a small model.
         if times.len() < 2 * WINDOW || !times.len().is_multiple_of(4) {
             return false;
         }
@@ -153,9 +156,9 @@ impl StoppingRule {
     }
 }
 
-/// Whether nothing shows that the repetitions depend on each other or fall into two groups.
+/// Whether the repetitions look independent and of one group.
 fn is_one_noise(times: &[Duration]) -> bool {
-    /// Of twenty cells of ordinary noise, one goes on a little longer for each of the two.
+    /// With ordinary noise, each of the two tests keeps one cell in twenty running a little longer.
     const ALPHA: f64 = 0.05;
     let Some(cell) = Samples::new(times.iter().copied()).map(|samples| [samples]) else { return true };
     !Serial::by_chance(&cell, Chance::SOON).is_some_and(|serial| serial.is_alike(ALPHA))
@@ -168,8 +171,8 @@ impl Default for StoppingRule {
     }
 }
 
-/// How many samples of this coefficient of variation it takes until half the width of the mean's interval (Student's t)
-/// is at most `target` of the mean; `None` if that is never, or more than a million.
+/// The number of samples of this coefficient of variation for which half the width of the mean's interval (Student's t) is
+/// at most `target` of the mean; `None` if it is more than a million.
 pub fn repetitions_for(cv: Share, target: Share, confidence: Confidence) -> Option<usize> {
     const MOST: usize = 1_000_000;
     let enough = |n: usize| {
@@ -190,6 +193,11 @@ pub fn repetitions_for(cv: Share, target: Share, confidence: Confidence) -> Opti
         }
     }
     Some(many)
+}
+
+/// About how many samples with the same spread have an interval of half-width `target`, if `n` have one of `width`.
+pub(crate) fn samples_for(n: usize, width: Share, target: Share) -> usize {
+    (n as f64 * (width.get() / target.get()).powi(2)).ceil() as usize
 }
 
 fn relative_stddev(values: &[f64]) -> Option<f64> {
@@ -285,6 +293,14 @@ mod tests {
         assert_eq!(needed(0.9), Some(6));
         assert_eq!(needed(0.0), Some(2));
         assert_eq!(needed(1000.0), None);
+    }
+
+    #[test]
+    fn half_the_width_takes_four_times_the_samples() {
+        let width = Share::percent;
+        assert_eq!([samples_for(3, width(2), width(1)), samples_for(3, width(1), width(1))], [12, 3]);
+        assert_eq!(samples_for(2, width(3), width(2)), 5);
+        assert_eq!(samples_for(2, width(3), Share::ZERO), usize::MAX, "never");
     }
 
     #[test]

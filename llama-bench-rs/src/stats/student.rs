@@ -11,13 +11,13 @@ pub(crate) fn t_quantile(degrees_of_freedom: f64, confidence: Confidence) -> Opt
     Some(t.inverse_cdf(0.5 + confidence.get() / 2.0))
 }
 
-/// The two-sided quantile of the standard normal distribution: that of Student's t of endless degrees of freedom.
+/// The two-sided quantile of the standard normal distribution: that of Student's t with infinite degrees of freedom.
 pub(crate) fn z_quantile(confidence: Confidence) -> f64 {
     Normal::standard().inverse_cdf(0.5 + confidence.get() / 2.0)
 }
 
-/// How often chance alone gives a t value at least this far from zero, to either side; `None` unless there is a positive
-/// number of degrees of freedom.
+/// The two-sided p value: how often chance alone gives a t value at least this far from zero. `None` unless there is a
+/// positive number of degrees of freedom.
 pub(crate) fn two_sided_p(t: f64, degrees_of_freedom: f64) -> Option<f64> {
     Some(2.0 * StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()?.sf(t.abs()))
 }

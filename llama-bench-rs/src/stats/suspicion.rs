@@ -1,26 +1,25 @@
 use super::{Apart, Quantity, Samples, Serial};
 
-/// What the repetitions of a run show that the interval of a single cell does not know.
+/// Noise in a run that the interval of a single cell does not include.
 ///
-/// The cells of a run meet one machine. If some of them met a change of its speed, the others may have met only one side
-/// of it, and nothing in their own repetitions tells.
+/// The cells of a run share one machine. If some of them met a change of its speed, others may have met only one side of
+/// it, which their own repetitions do not show.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Suspicion {
-    /// Neighbours are more alike than chance makes them.
+    /// Successive repetitions are more alike than by chance.
     pub serial: Option<Serial>,
     /// Repetitions fall into two groups: the index of the kind, and what was found among its cells.
     pub apart: Option<(usize, Apart)>,
 }
 
 impl Suspicion {
-    /// A p value of [`Serial`] under this counts, over all tests of a run together.
+    /// A p value of [`Serial`] below this counts, over all tests of a run together.
     pub const SERIAL_ALPHA: f64 = 0.03;
-    /// The same of [`Apart`], whose p value is that of noise with an ordinary tail; of normal noise it is under a tenth of
-    /// that.
+    /// The same for [`Apart`], whose p value assumes noise with an ordinary tail; normal noise gives less than a tenth of it.
     pub const APART_ALPHA: f64 = 0.05;
 
-    /// Looks at the cells of a run, which are grouped by what they measure: prompts, generations, embeddings.
+    /// Tests the cells of a run, grouped by what they measure: prompts, generations, embeddings.
     ///
     /// Half of the error that [`Suspicion::SERIAL_ALPHA`] allows goes to all cells together, since most disturbances are
     /// the machine's, and half to the kinds, since some meet only one.

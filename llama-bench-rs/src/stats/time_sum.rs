@@ -7,7 +7,7 @@ use super::{Confidence, Interval, IntervalMethod, Quantity, Samples, estimate::E
 pub enum TimePart<'a> {
     /// A set of samples.
     Samples(&'a Samples<Duration>),
-    /// A mean of which nothing else is known.
+    /// A mean without a known spread.
     Mean(Duration),
 }
 
@@ -22,7 +22,7 @@ pub struct TimeSum {
 }
 
 impl TimeSum {
-    /// The sum of these parts; `None` of nothing, or if it overflows.
+    /// The sum of these parts; `None` without parts, or if it overflows.
     pub fn of<'a>(parts: impl IntoIterator<Item = TimePart<'a>>) -> Option<Self> {
         let estimate = |part| match part {
             TimePart::Samples(samples) => Estimate::of(samples),

@@ -20,23 +20,22 @@ pub struct Transient {
 /// Longest transient looked for, in steps; of short generations three eighths.
 const LONGEST: usize = 8;
 
-/// Steps after it that it is compared with: near enough that the growing context does not show.
+/// Steps after it that it is compared with: too few for the growing context to matter.
 const N_REST: usize = 32;
 
-/// A step that takes less than this share longer than the steady one makes no difference to anybody.
+/// A step that exceeds the steady one by less than this share does not count as slow.
 const MATERIAL: f64 = 0.05;
 
-/// Probability that a step among equal ones is taken for slow. Two steps can begin a transient, so that noise looks like
-/// one in at most 4 % of all cells.
+/// Probability that a step among equal ones looks slow. Two steps can begin a transient: noise looks like one in at most 4 %
+/// of all cells.
 const ALPHA: f64 = 0.02;
 
 impl Transient {
-    /// From the steps of each repetition in order; `None` if no transient is found, or none could be for want of steps.
+    /// From the steps of each repetition in order; `None` if no transient is found, or there are too few steps.
     ///
-    /// A step is slow if it ranks high among the steps that follow, in its own repetition, and that in so many
-    /// repetitions that chance hardly explains it (an exact rank-sum test: neither outliers nor long tails matter), and if
-    /// it takes 5 % longer than they do. The transient ends with the last slow step; one step between two slow ones may
-    /// look normal.
+    /// A step is slow if two things hold. It takes 5 % longer than the steps that follow. And it ranks high among them, each
+    /// repetition by itself, by an exact rank-sum test, which outliers and long tails do not disturb. The transient ends
+    /// with the last slow step; one step between two slow ones may look normal.
     pub fn find<'a>(repetitions: impl IntoIterator<Item = &'a [Duration]>) -> Option<Self> {
         let repetitions: Vec<&[Duration]> =
             repetitions.into_iter().filter(|steps| !steps.is_empty()).collect();
@@ -56,7 +55,7 @@ impl Transient {
         Some(Self { n_steps, excess: Duration::from_f64(excess.max(0.0))? }).filter(|found| found.n_steps > 0)
     }
 
-    /// How many steps to keep apart from the steady ones: the first may pay for something even if no transient shows.
+    /// Steps that do not count as steady: the first may pay for something even without a transient.
     pub(super) fn n_unsteady(found: Option<Self>) -> usize {
         found.map_or(1, |transient| transient.n_steps)
     }
@@ -101,9 +100,9 @@ fn excess(repetitions: &[Repetition], i: usize) -> Option<(f64, f64)> {
     Some((median(&|r| r.early[i] - r.steady)?, median(&|r| r.steady)?))
 }
 
-/// How probable it is that ranks, each drawn evenly from 0 to its size, add up to `sum` or more.
+/// The probability that ranks, each uniform from 0 to its size, add up to `sum` or more.
 fn probability_of_rank_sum(sizes: &[usize], sum: usize) -> f64 {
-    /// From so many on the sum is normal to all digits that matter here.
+    /// From this many on the sum is normal to the digits that matter here.
     const MANY: usize = 40;
     if sizes.len() >= MANY {
         let mean: f64 = sizes.iter().map(|&n| n as f64 / 2.0).sum();

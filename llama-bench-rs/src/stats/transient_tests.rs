@@ -124,7 +124,7 @@ fn without_enough_steps_nothing_is_said() {
     assert_eq!(find(&[ms(&[])]), None);
     assert_eq!(find(&[ms(&[9]), ms(&[9])]), None);
     assert_eq!(find(&[ms(&[9, 1])]), None);
-    // One repetition of eight: chance alone makes its first step the longest too often.
+    // One repetition of eight steps: the first is the longest by chance too often.
     assert_eq!(find(&[ms(&[9, 1, 1, 1, 1, 1, 1, 1])]), None);
     // All equal, and no time at all.
     assert_eq!(find(&[ms(&[1; 32]), ms(&[1; 32])]), None);

@@ -1,14 +1,13 @@
 use super::{Quantity, Samples, moments::mean, student::two_sided_p};
 use crate::units::{Change, Probability};
 
-/// Whether the samples drift in the order in which they were measured: a straight line through them, and how likely
-/// so steep a one is by chance.
+/// Whether the samples drift in the order measured: a straight line through them, and its p value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Trend {
     /// Change along the line from the first sample to the last, as a part of the mean.
     pub change: Change,
-    /// How often noise alone gives a line at least as steep: Student's t test of the slope, two-sided.
+    /// The p value: how often noise alone gives a line at least as steep (Student's t test of the slope, two-sided).
     pub p_value: Probability,
 }
 
@@ -23,8 +22,8 @@ impl Trend {
 }
 
 impl<Q: Quantity> Samples<Q> {
-    /// The line through the samples in the order measured; `None` for fewer than five samples, for which a test says
-    /// nothing, and for samples that are all zero.
+    /// The line through the samples in the order measured; `None` for fewer than five samples, which are too few for a test,
+    /// and for samples that are all zero.
     pub fn trend(&self) -> Option<Trend> {
         let values = self.bare();
         let line = Line::through(&values)?;

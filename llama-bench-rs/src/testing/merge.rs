@@ -32,12 +32,12 @@ pub(super) fn append(run: &mut Run, part: Run) {
     add(&mut run.header.config.n_reps, part.header.config.n_reps);
 }
 
-/// A sum of which both parts are known.
+/// The sum, if both parts are known.
 fn add<T: std::ops::Add<Output = T>>(sum: &mut Option<T>, more: Option<T>) {
     *sum = sum.take().zip(more).map(|(sum, more)| sum + more);
 }
 
-/// Leaves out that a rule ended the repetitions of each part: it says nothing of the whole.
+/// Removes the reason for which a rule ended the repetitions of each part: it does not hold for the whole.
 pub(super) fn forget_rule(run: &mut Run) {
     run.header.config.stopping = None;
     // The rule asked for at most the sum of the parts; nobody asked for more than the least that a cell has.

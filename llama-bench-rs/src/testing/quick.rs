@@ -13,7 +13,7 @@ use crate::{
     units::Share,
 };
 
-/// How long the repetitions of a run go on: other work disturbs for a second at a time, which a run should outlast.
+/// Time for the repetitions of a run: other work disturbs for a second at a time, and a run should last longer.
 const BUDGET: Duration = Duration::from_millis(1500);
 
 /// Contexts that share the budget. Where in memory the buffers of a context happen to lie makes up to a tenth of the time
@@ -23,7 +23,7 @@ const CONTEXTS: usize = 12;
 /// Most repetitions of a cell in one of them.
 const MOST: usize = 9;
 
-/// Repetitions of a cell where not even two fit into a context's share of the budget.
+/// Repetitions of a cell if not even two fit into a context's share of the budget.
 const FEWEST: u32 = 10;
 
 /// A model of fewer bytes is too small for several threads.
@@ -127,7 +127,7 @@ impl QuickSweep<'_> {
     /// # Errors
     /// Nothing to measure, or lengths that cannot be run. What fails later is in its cell.
     pub fn run(self) -> Result<Report, Error> {
-        // All contexts in one turn: none of another sweep comes between them.
+        // All contexts in one turn: no other sweep runs between them.
         let _turn = Turn::take(&Cancel::new(), tell_on_stderr);
         let mut report = Report::default();
         for _ in 0..self.n_runs {

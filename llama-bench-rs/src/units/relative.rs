@@ -1,10 +1,10 @@
-//! Numbers without unit, told apart by what they mean: each prints as readers of that kind of number expect it.
+//! Numbers without a unit, each kind with a type of its own that prints as readers expect.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A number that does not mean what its type says.
+/// A number outside the range of its type.
 #[derive(Clone, Copy, PartialEq, thiserror::Error)]
 #[error("{value} is not {what}: {remedy}")]
 pub struct OutOfRange {
@@ -192,7 +192,7 @@ impl fmt::Display for Change {
     }
 }
 
-/// Further digits of a larger number of per cent say nothing.
+/// Percentages beyond this are not printed as numbers.
 const ABSURD: f64 = 9.995;
 
 #[cfg(test)]

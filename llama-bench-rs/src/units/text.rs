@@ -2,6 +2,14 @@
 //!
 //! What a file, a device or a model says may hold line breaks, escape sequences or marks that turn the direction of
 //! writing. Whatever prints such a text passes it through [`printable`], [`one_line`] or [`quoted`] first.
+//!
+//! ```
+//! use llama_bench_rs::units::text::{printable, sentence, shortened};
+//!
+//! assert_eq!(printable("a\u{1b}[31mb"), "a [31mb");
+//! assert_eq!(shortened("gpt-oss-20b", 8), "gpt-oss…");
+//! assert_eq!(sentence("measured once"), "Measured once");
+//! ```
 
 /// Whether a character may change more than its own place on a screen or in a document: control characters, marks of
 /// writing direction, and what is not a character at all.
@@ -46,7 +54,7 @@ pub fn quoted(argument: &str) -> String {
     format!("'{}'", argument.replace('\'', r"'\''"))
 }
 
-/// The text, or as much of it as fits into so many characters with a `…` at its end.
+/// The text, or as much of it as fits into this many characters with a `…` at its end.
 ///
 /// ```
 /// use llama_bench_rs::units::text::shortened;
@@ -58,7 +66,7 @@ pub fn shortened(text: &str, most: usize) -> String {
     shortened_with(text, most, "…")
 }
 
-/// The same with another mark at its end, such as `...` where only ASCII can be shown.
+/// The same with another mark at its end, such as `...` for ASCII.
 pub fn shortened_with(text: &str, most: usize, mark: &str) -> String {
     // One character past the limit decides: a text of megabytes is not walked through.
     if text.chars().nth(most).is_none() {

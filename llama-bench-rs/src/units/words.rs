@@ -113,7 +113,7 @@ pub fn rough_rate(spread: RateSpread) -> String {
     digits(spread.get(), 2)
 }
 
-/// A bare number with so many significant digits, or all before the point.
+/// A bare number with this many significant digits, or all before the point.
 pub(crate) fn digits(value: f64, n: i32) -> String {
     const MOST: i32 = 6;
     if value == 0.0 {
@@ -136,7 +136,7 @@ pub fn parameters(n: u64) -> String {
     }
 }
 
-/// A share in percent with as many digits as say something: `0.32 %`, `7.2 %`, `45.4 %`, `226 %`.
+/// A share in percent with two or three significant digits: `0.32 %`, `7.2 %`, `45.4 %`, `226 %`.
 pub fn percent(share: Share) -> String {
     match share.get() {
         s if s < 0.00995 => format!("{share:.2}"),
@@ -161,14 +161,14 @@ pub fn plural<'a, N: PartialEq + From<u8>>(n: N, one: &'a str, several: &'a str)
     if n == N::from(1) { one } else { several }
 }
 
-/// How many there are of each of several: `3 runs`, `1 to 4 runs`, `0 runs` of nothing.
+/// The range of several counts: `3 runs`, `1 to 4 runs`; `0 runs` without counts.
 pub fn counts(each: impl IntoIterator<Item = usize>, noun: &str) -> String {
     let each: Vec<usize> = each.into_iter().collect();
     let (least, most) = (each.iter().min().copied().unwrap_or(0), each.iter().max().copied().unwrap_or(0));
     if least == most { count(most, noun) } else { format!("{least} to {}", count(most, noun)) }
 }
 
-/// A context of so many tokens: `an empty context` or `a context of 4096 tokens`.
+/// A context of this many tokens: `an empty context` or `a context of 4096 tokens`.
 pub fn context(n_depth: u32) -> String {
     match n_depth {
         0 => "an empty context".into(),

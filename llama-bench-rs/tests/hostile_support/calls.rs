@@ -181,7 +181,7 @@ impl Subject {
         let at = self.dice.below(70);
         let _ = self.context.embeddings(at).map(|values| values[0]);
         let _ = self.context.embeddings_seq(seq).map(|values| values[0]);
-        // What an encode leaves in a memory is nobody's business.
+        // An encode may leave anything in a memory.
         self.known.fill(None);
     }
 
@@ -223,7 +223,7 @@ impl Subject {
     /// A window that the removal moved back over what it had forgotten computes something else.
     fn shortened(&mut self, seq: i32, to: u32, removed: bool) {
         if !removed {
-            // Refused, and nothing changed; or an error.
+            // Refused without a change; or an error.
             if self.end(seq) as usize != self.known[seq as usize].as_ref().map_or(0, Vec::len) {
                 self.known[seq as usize] = None;
             }
@@ -271,7 +271,7 @@ impl Subject {
         }
     }
 
-    /// From whatever logits there are.
+    /// From any logits that there are.
     fn choose(&mut self) {
         let bias = self.dice.below(self.model.n_vocab() as usize) as i32;
         let mut sampler = Sampler::chain(&self.model)

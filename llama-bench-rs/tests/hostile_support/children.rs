@@ -1,4 +1,4 @@
-//! Cases run in child processes: one that ends its process costs only itself and is told of.
+//! Cases run in child processes: a case that ends its process is reported and costs only itself.
 
 use std::{
     env,
@@ -90,7 +90,7 @@ fn lock(child: &Mutex<Child>) -> std::sync::MutexGuard<'_, Child> {
     child.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Ends a child that says nothing for too long; ends itself once `heard` is the largest number.
+/// Ends a child that is silent for too long; ends itself once `heard` is the largest number.
 fn watch(child: Arc<Mutex<Child>>, heard: Arc<AtomicU64>, beginning: Instant) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         loop {

@@ -67,7 +67,7 @@ const TEXTS: &[&str] = &[
     "adapter",
 ];
 
-/// What a case damages: a file as bytes, and where its numbers lie.
+/// What a case damages: a file as bytes, and the places of its numbers.
 pub struct Base {
     bytes: Vec<u8>,
     header_bytes: usize,
@@ -94,7 +94,7 @@ impl Base {
         } else {
             let (header, length) = self.damaged_parts(dice).header();
             fs::write(to, header).expect("a place to write");
-            // Zeros where the data would be take no room and no time.
+            // Zeros in place of the data take no room and no time.
             let file = fs::OpenOptions::new().write(true).open(to).expect("the file");
             file.set_len(length.min(1 << 26)).expect("a sparse file");
         }

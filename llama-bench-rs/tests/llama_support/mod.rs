@@ -81,7 +81,7 @@ pub fn decode(context: &mut Context, seq: i32, tokens: &[i32]) {
     context.decode(&batch).unwrap();
 }
 
-/// What a sequence makes of one more token.
+/// The logits of a sequence after one more token.
 pub fn next(context: &mut Context, seq: i32) -> Vec<f32> {
     decode(context, seq, &[9]);
     context.logits(-1).unwrap().to_vec()

@@ -30,7 +30,7 @@ pub fn assert_holds(text: &str, expected: &[&str]) {
     }
 }
 
-/// Figures of the reference run that a reader looks for, wherever they stand.
+/// Figures of the reference run that a reader looks for, anywhere on the page.
 pub const FIGURES: [&str; 12] = [
     "gpt-oss 20B Q4_K - Medium",
     "NVIDIA GB10",
@@ -65,7 +65,7 @@ pub fn hostile() -> Report {
     report
 }
 
-/// The same run with another ubatch, whose times are so many times as long.
+/// The same run with another ubatch and its times multiplied.
 pub fn slower(run: &Run, n_ubatch: u32, times: f64) -> Run {
     let mut run = run.clone();
     run.header.config.n_ubatch = Some(n_ubatch);

@@ -20,7 +20,7 @@ const REFERENCE: [(u32, f64, f64); 5] = [
 ];
 const REFERENCE_PREFILL: [f64; 5] = [3710.15, 3730.4, 3708.61, 3707.6, 3712.01];
 
-/// A run of gpt-oss-20b on a GB10. Its rates are the published ones; where only a mean is known, the samples are
+/// A run of gpt-oss-20b on a GB10. Its rates are the published ones; if only a mean is known, the samples are
 /// spread evenly around it (0.2 %), and what is not known at all is made up.
 pub fn reference() -> Report {
     let header = reference_header();

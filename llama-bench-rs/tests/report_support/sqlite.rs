@@ -1,4 +1,4 @@
-//! What a real SQLite makes of a report's SQL.
+//! A report's SQL, loaded into a real SQLite.
 
 /// The table of a real SQLite as the array that JSON would hold.
 pub fn through_sqlite(sql: &str) -> serde_json::Value {

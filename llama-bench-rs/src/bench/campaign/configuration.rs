@@ -1,4 +1,4 @@
-//! What a campaign says of a configuration before it is measured.
+//! A configuration of a campaign before it is measured.
 
 use crate::{bench::Plan, record::Header};
 
@@ -6,7 +6,7 @@ use crate::{bench::Plan, record::Header};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Configuration {
-    /// What of it differs from the others, such as `ub 1024 fa 1`; empty if it is the only one.
+    /// How it differs from the others, such as `ub 1024 fa 1`; empty if it is the only one.
     pub name: String,
     /// What is known of it before its model is loaded.
     pub header: Header,
@@ -14,6 +14,6 @@ pub struct Configuration {
     pub plan: Plan,
     /// How often the plan is run, each time in a fresh context.
     pub n_runs: u32,
-    /// Why its model file cannot be loaded, if that is known before it is tried: the file is missing or damaged.
+    /// Why its model file cannot be loaded, if that is known beforehand: the file is missing or damaged.
     pub defect: Option<String>,
 }

@@ -48,7 +48,7 @@ type Load<'l> = &'l dyn Fn() -> Result<Model, Failure>;
 
 impl Campaign<'_> {
     /// Measures all configurations. A cell, a context or a model that fails is in the report with its reason, and the
-    /// others go on.
+    /// others are still measured.
     ///
     /// # Errors
     /// As [`plan`](Self::plan); the campaign to resume is of something else, and the error names what differs; llama.cpp
@@ -126,7 +126,7 @@ impl Campaign<'_> {
                 let Subject { source, path, params, .. } = &subjects[indices[0]];
                 let load = || {
                     if n_load > 0 {
-                        // Pages that stay where they are make runs alike; why they stay is nothing to stop for.
+                        // Pages that stay make runs alike; that is no reason to stop.
                         let _ = drop_from_page_cache(path);
                     }
                     source.load(path, params, stage, &self.cancel)
@@ -179,7 +179,7 @@ impl Measuring<'_, '_, '_> {
         let n_runs = self.campaign.n_runs;
         let runs = n_load * n_runs..(n_load + 1) * n_runs;
         let is_over = indices.iter().all(|&index| runs.clone().all(|run| self.is_over(index, run)));
-        // What an earlier campaign has whole is told again without the model.
+        // The complete runs of an earlier campaign are reported again without the model.
         let model = if is_over { Err(not_needed()) } else { load() };
         let loaded = Loaded { model, indices };
         for run in runs {
@@ -256,7 +256,7 @@ fn may_take_turns(sweep: &Sweep<'_>, subject: &Subject) -> bool {
         && !threads_poll
 }
 
-/// One alone as it is asked for, several in turn.
+/// Runs one sweep by itself, several in turn.
 fn together(mut sweeps: Vec<Sweep<'_>>) -> Result<Report, Error> {
     match sweeps.pop() {
         Some(only) if sweeps.is_empty() => only.runs(1).run(),

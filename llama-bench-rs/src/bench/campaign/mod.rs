@@ -30,9 +30,9 @@ type Ask<'a> = Box<dyn for<'m> Fn(Sweep<'m>) -> Sweep<'m> + 'a>;
 
 /// Measures many configurations: every model with every set of model and context parameters.
 ///
-/// Each model file is loaded once for each set of model parameters that it has. Repetitions of configurations that share
-/// a loaded model are interleaved if their contexts fit into memory beside each other, so that drift of the machine hits
-/// all alike ([`interleaved`](Self::interleaved)). What cannot be loaded is a failed run, and the others go on.
+/// Each model file is loaded once for each set of model parameters. Repetitions of configurations that share a loaded
+/// model are interleaved if their contexts fit into memory together: drift of the machine then affects all alike
+/// ([`interleaved`](Self::interleaved)). A model that cannot be loaded is a failed run, and the others are still measured.
 ///
 /// ```
 /// use llama_bench_rs::{bench::{Campaign, Event, Grid}, gguf::Shape, llama::ContextParams};
@@ -124,7 +124,7 @@ impl<'a> Campaign<'a> {
         self
     }
 
-    /// Adds one configuration under a name of its own, beside those of the grid and after them.
+    /// Adds one configuration under a name of its own, after those of the grid.
     pub fn configuration(
         mut self,
         name: impl Into<String>,
@@ -145,22 +145,22 @@ impl<'a> Campaign<'a> {
         self
     }
 
-    /// Runs each configuration so many times from each load of its model, each time in a fresh context. All
-    /// configurations of a load have their first run before any has its second. One by default.
+    /// How often each configuration runs per load of its model, each time in a fresh context; 1 by default. All
+    /// configurations of a load have their first run before any has its second.
     pub fn runs(mut self, n_runs: u32) -> Self {
         self.n_runs = n_runs;
         self
     }
 
-    /// Loads each model so many times, with [`runs`](Self::runs) runs of each configuration every time. A mapped file is
-    /// read from disk again, if the system allows it. One by default.
+    /// How often each model is loaded, with [`runs`](Self::runs) runs of each configuration every time; 1 by default. A
+    /// mapped file is read from disk again, if the system allows it.
     pub fn loads(mut self, n_loads: u32) -> Self {
         self.n_loads = n_loads;
         self
     }
 
     /// Whether repetitions of configurations that share a loaded model are interleaved; so by default. Only
-    /// configurations whose contexts fit into memory beside each other are, and none with
+    /// configurations whose contexts fit into memory together are, and none with
     /// [`Method::FreshContext`](crate::record::Method::FreshContext), [`Order::Rounds`](super::Order::Rounds) or a
     /// [delay](Sweep::delay). The others are measured one after the other.
     pub fn interleaved(mut self, interleaved: bool) -> Self {

@@ -1,15 +1,15 @@
-//! Which configurations are measured beside each other.
+//! Which configurations are interleaved with each other.
 
 use std::collections::BTreeMap;
 
 use crate::bench::MemoryEstimate;
 
-/// Of the memory that is free, so much may be taken by contexts beside each other: what is free is an estimate, and one
-/// context that does not fit is measured alone all the same.
+/// The part of the free memory that contexts may take together: how much is free is an estimate. A context that does not
+/// fit is measured alone.
 const PART: (u64, u64) = (3, 4);
 
-/// Puts configurations that follow each other together as long as their contexts fit into memory beside each other. One
-/// whose memory is not known, or that must not share the machine, is alone.
+/// Groups successive configurations whose contexts fit into memory together. A configuration whose memory is not known, or
+/// that must not share the machine, is alone.
 pub(super) fn packs(estimates: &[Option<MemoryEstimate>]) -> Vec<Vec<usize>> {
     let mut packs: Vec<(Vec<usize>, Load)> = Vec::new();
     for (i, estimate) in estimates.iter().enumerate() {

@@ -7,8 +7,7 @@ use crate::{
 };
 
 /// The place of each earlier run among the runs of the campaign: the n-th run of the i-th configuration has the place
-/// n · configurations + i. A run belongs to the configuration that its header tells of; runs of one configuration keep
-/// their order.
+/// n · configurations + i. The header of a run decides its configuration; runs of one configuration keep their order.
 ///
 /// # Errors
 /// The earlier report holds a run of a configuration that is not among these, or more runs of one than are asked for.

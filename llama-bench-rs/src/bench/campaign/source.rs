@@ -82,7 +82,7 @@ impl Source {
         }
     }
 
-    /// What is wrong with a file, as far as that can be told without loading it.
+    /// What is wrong with a file, found without loading it; `None` if nothing is.
     pub fn defect(&self) -> Option<Error> {
         match self {
             Self::File(path) => Model::check_file(path).err().map(Error::from),

@@ -16,7 +16,7 @@ use crate::{
     stats::Rng,
 };
 
-/// Files of a tiny model, all the same.
+/// Files of a tiny model, all equal.
 fn copies<const N: usize>() -> (tempfile::TempDir, [PathBuf; N]) {
     let folder = tempfile::tempdir().unwrap();
     let paths = std::array::from_fn(|i| folder.path().join(format!("{i}.gguf")));
@@ -232,7 +232,7 @@ fn times(report: &Report) -> Times {
     report.cells().map(|(run, cell)| ((config(run), cell.test), samples(cell))).collect()
 }
 
-/// A panic of the observer is the nearest thing to a kill: nothing is finished and nothing closed.
+/// A panic of the observer is closest to a kill: nothing is finished or closed.
 #[test]
 fn a_campaign_that_ends_anywhere_is_resumed_and_loses_no_finished_cell() {
     let (folder, [a]) = copies();
@@ -265,7 +265,7 @@ fn a_campaign_that_ends_anywhere_is_resumed_and_loses_no_finished_cell() {
             break;
         }
         n_kills += 1;
-        // The file as it is, before anybody goes on with it.
+        // The file before it is resumed.
         let left = times(&Journal::resume(&file).unwrap().1);
         for (cell, samples) in done.into_inner() {
             assert_eq!(left[&cell], samples, "{cell:?} was finished");
@@ -302,7 +302,7 @@ fn a_campaign_is_taken_up_by_configuration_and_may_grow() {
     let points = |report: &Report| report.runs.iter().map(|run| run.curve.len()).sum::<usize>();
     assert_eq!(points(&in_file), points(&second.report), "each chunk of the fill once");
 
-    // A model of which nothing is left to measure is not loaded.
+    // A model with nothing left to measure is not loaded.
     let (mut journal, earlier) = Journal::resume(&file).unwrap();
     let mut n_loads = 0;
     let mut hear = |event: &Event<'_>| {

@@ -142,7 +142,7 @@ mod tests {
             ..Counts::default()
         };
         let before = counts(&[thread(2, 0, 0), thread(3, 0, 0), thread(4, 0, 0)], 0);
-        // Thread 3 hardly ran: it belongs to somebody else, whose waits do not matter. Thread 5 is new.
+        // Thread 3 hardly ran: it does not compute, and its waits do not matter. Thread 5 is new.
         let after = counts(&[thread(2, 90, 5), thread(3, 1, 60), thread(4, 95, 2), thread(5, 90, 90)], 1);
         let waited = |n_threads| before.until(&after, n_threads, 100 * MS).waited;
         assert_eq!(waited(Some(3)), Some(5 * MS));

@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(disturbance.n_threads, Some(1));
         let on_core = disturbance.on_core.unwrap();
         assert!(on_core > Duration::ZERO);
-        // Whatever the machine does meanwhile, a thread either runs, waits or is held up.
+        // A thread either runs, waits or is held up.
         let waited = disturbance.waited.unwrap_or_default();
         assert!(on_core + waited + disturbance.stolen.unwrap_or_default() >= elapsed / 2, "{disturbance:?}");
     }

@@ -78,8 +78,8 @@ impl<'a> Cells<'a> {
         units
     }
 
-    /// Cells of a unit that have not failed. What fails while it runs fails with its unit: a cell that is left alone is
-    /// the prompt of a pair whose generation is not possible.
+    /// Cells of a unit that have not failed. A failure while a unit runs fails all of it; so a single cell left of a pair is
+    /// a prompt whose generation is not possible.
     pub(super) fn possible(&self, unit: Unit) -> Vec<usize> {
         unit.cells().filter(|&cell| self.all[cell].failure.is_none()).collect()
     }
@@ -229,7 +229,7 @@ impl Cells<'_> {
                 Unit::Single(cell) => refuse(cell, unit),
                 Unit::Pair { prompt, generation } => {
                     refuse(prompt, unit);
-                    // The prompt goes on without it.
+                    // The prompt is measured without it.
                     refuse(generation, Unit::Single(generation));
                 }
             }
@@ -290,7 +290,7 @@ impl Progress {
         }
     }
 
-    /// What the rule says of the repetitions so far.
+    /// The rule's decision after the repetitions so far.
     fn decide(&self, rule: &StoppingRule) -> Option<Stop> {
         let times: Vec<Duration> = self.samples.iter().map(|sample| sample.elapsed).collect();
         rule.decide(&times, self.spent)
@@ -305,15 +305,20 @@ impl Progress {
     fn cell(&self, test: Test, warmup: Warmup, run_started_at: &str) -> Cell {
         // A sweep that was stopped keeps what it measured; a cell that failed is not to be trusted in part.
         let stopped = self.failure.as_ref().is_some_and(|f| f.kind == "cancelled");
+        let (mut samples, mut set_aside) = (&self.samples, &self.set_aside);
+        if stopped && samples.is_empty() {
+            // Nothing runs again: what was set aside counts, as past the budget.
+            std::mem::swap(&mut samples, &mut set_aside);
+        }
         let outcome = match &self.failure {
             Some(failure) if !stopped => Outcome::Failed(failure.clone()),
-            Some(failure) if self.samples.is_empty() => Outcome::Failed(Failure {
+            Some(failure) if samples.is_empty() => Outcome::Failed(Failure {
                 message: "interrupted before its first repetition".into(),
                 ..failure.clone()
             }),
             _ => Outcome::Measured(Measured {
-                samples: self.samples.clone(),
-                set_aside: self.set_aside.clone(),
+                samples: samples.clone(),
+                set_aside: set_aside.clone(),
                 live: self.live.clone(),
                 rewind: Some(self.rewind.unwrap_or(Rewind::Clear)),
                 warmup: Some(warmup),

@@ -6,7 +6,7 @@ use crate::{
     record::{CurvePoint, Failure},
 };
 
-/// The tokens of the deepest depth, of which each shallower one is the beginning, and the curve of the fill.
+/// The tokens of the deepest depth, with which every depth begins, and the curve of the fill.
 pub(super) struct Fill {
     tokens: Vec<Token>,
     curve: Vec<CurvePoint>,
@@ -33,7 +33,7 @@ impl Fill {
         &self.curve[std::mem::replace(&mut self.n_told, self.curve.len())..]
     }
 
-    /// A prompt of the fill's own tokens: the fill can go on from behind it.
+    /// A prompt of the fill's own tokens: the fill can continue behind it.
     pub(super) fn prompt(&self, n_depth: u32, n_tokens: u32) -> Vec<Token> {
         self.tokens[n_depth as usize..(n_depth + n_tokens) as usize].to_vec()
     }

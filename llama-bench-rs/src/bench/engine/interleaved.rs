@@ -1,4 +1,4 @@
-//! Several sweeps at once, repetition by repetition in turn: what drifts on the machine drifts for all alike.
+//! Several sweeps at once, repetition by repetition in turn: drift of the machine affects all alike.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use crate::{
     record::{Order, Run, Test},
 };
 
-/// Up to so many sweeps repeat a disturbed repetition together; of more, only those that were disturbed do: with each
-/// one more, some repetition of a round is disturbed more often.
+/// Up to this many sweeps repeat a disturbed repetition together; of more, only those that were disturbed. The more sweeps
+/// there are, the more rounds have a disturbed repetition.
 const N_TOGETHER: usize = 2;
 
 /// A sweep among others: how it goes over its depths, and how deep it is.
@@ -33,8 +33,8 @@ impl<'a, T, C> AsMut<Engine<'a, T, C>> for Lane<'a, T, C> {
     }
 }
 
-/// Runs them all, a context each, depth by depth; at each depth one repetition of each sweep in turn, in an order that
-/// changes from repetition to repetition. One whose context does not fit beside the others is run alone after them.
+/// Runs all of them, each in its own context, depth by depth. At each depth the sweeps take turns by repetition, in an order
+/// that changes every time. A sweep whose context does not fit beside the others runs alone after them.
 pub(in crate::bench) fn run<T: Target, C: Clock>(engines: Vec<Engine<'_, T, C>>) -> Vec<Run> {
     let is_beside_others = engines.len() > 1;
     let mut runs: Vec<Option<Run>> = engines.iter().map(|_| None).collect();
@@ -234,7 +234,7 @@ impl<'a, T: Target, C: Clock> Lane<'a, T, C> {
         }
     }
 
-    /// Back to the depth, from where the next fill goes on.
+    /// Returns to the depth, from which the next fill continues.
     fn leave(&mut self, n_depth: u32) {
         let Some(slot) = self.slot(n_depth) else { return };
         self.rewinding.report(slot);

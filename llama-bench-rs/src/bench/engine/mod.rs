@@ -87,8 +87,8 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         }
     }
 
-    /// Runs the whole plan; what fails is in its cell. A panic of the target fails the cells that lack repetitions. A panic
-    /// of the observer is the application's own and goes on.
+    /// Runs the whole plan; failures are in their cells. A panic of the target fails the cells that lack repetitions. A panic
+    /// of the observer is the application's own and continues.
     pub(super) fn run(mut self) -> Run {
         self.begin();
         match self.plan.request.method {
@@ -153,7 +153,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         unit.cells().for_each(|cell| self.report(cell));
     }
 
-    /// Tells the observer how far the cells of a depth are that will go on later.
+    /// Reports the progress of the cells of a depth that continue later.
     fn report_so_far(&mut self, depth: &Depth) {
         for cell in self.cells.open_units(depth).into_iter().flat_map(Unit::cells) {
             self.tell_cell(cell, false);
@@ -306,7 +306,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         Ok(())
     }
 
-    /// One untimed run of a test from where the context stands.
+    /// Runs a test once from the current state, untimed.
     fn warm_up_run(&mut self, kind: TestKind) -> Result<Duration, Failure> {
         self.session.go_on()?;
         let tokens = self.draw(Purpose::Warmup, kind, true);
@@ -314,8 +314,8 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     }
 }
 
-/// Takes a step of a run; whether it came to its end. A panic of the target fails the cells that lack repetitions; one of
-/// the observer goes on.
+/// Takes a step of a run; returns whether it completed. A panic of the target fails the cells that lack repetitions; one of
+/// the observer continues.
 fn guard<'a, P, T, C>(part: &mut P, step: impl FnOnce(&mut P)) -> bool
 where
     P: AsMut<Engine<'a, T, C>>,

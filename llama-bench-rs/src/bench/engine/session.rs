@@ -70,9 +70,9 @@ impl<'a, T: Target, C: Clock> Session<'a, T, C> {
         }
     }
 
-    /// Resumes what an earlier run says of itself.
+    /// Takes over the facts of an earlier run.
     pub(super) fn resume(&mut self, run: &Run) {
-        // What llama.cpp made of the configuration then; a context that is opened now says it anew.
+        // How llama.cpp resolved the configuration then; opening a context replaces it.
         self.header.resolved = run.header.resolved.clone();
         self.header.work.clone_from(&run.header.work);
         self.header.timing = run.header.timing.clone();
@@ -108,7 +108,7 @@ impl<'a, T: Target, C: Clock> Session<'a, T, C> {
         self.limits
     }
 
-    /// Whether a depth is a text that the encoder reads anew, rather than tokens that the context goes on from.
+    /// Whether a depth is a text that the encoder reads again each time, rather than tokens in the context.
     pub(super) fn encodes_depths(&self) -> bool {
         matches!(self.abilities.memory, Memory::Encoded { .. })
     }
@@ -183,8 +183,8 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         Ok(())
     }
 
-    /// Looks at the graphs of these kinds of test, unless they are known. A context that could not show them cannot be
-    /// used: the failure says why.
+    /// Reads the graphs of these kinds of test, unless they are known. If that fails, the context cannot be used, and the
+    /// failure says why.
     fn look_at_work(&mut self, kinds: &[TestKind]) -> Result<(), Failure> {
         // Prompts last, which is also the last graph that llama.cpp builds when it makes a context.
         for kind in [WorkKind::Embedding, WorkKind::Generation, WorkKind::Prompt] {
@@ -211,7 +211,7 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         self.rewinding(T::clear);
     }
 
-    /// Comes back to the state held as `slot`.
+    /// Returns to the state held as `slot`.
     pub(super) fn rewind(&mut self, slot: usize) -> Result<(), Failure> {
         self.rewinding(|target| target.rewind(slot))
     }
@@ -258,7 +258,7 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         Ok((elapsed, self.is_longest_decode(n_tokens)))
     }
 
-    /// One untimed run of a test from where the context stands; what it took.
+    /// Runs a test once from the current state, untimed; returns the time that it took.
     pub(super) fn warm_up(&mut self, kind: TestKind, tokens: &[Token]) -> Result<Duration, Failure> {
         let sample = self.time(kind, tokens)?;
         self.is_longest_decode(if kind.is_generation() { 1 } else { kind.n_tokens() });
@@ -275,7 +275,7 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         Ok(sample)
     }
 
-    /// One repetition of a test from where the context stands.
+    /// Runs one repetition of a test from the current state.
     pub(super) fn repeat(
         &mut self,
         kind: TestKind,
@@ -299,7 +299,7 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         Ok(sample)
     }
 
-    /// Times the calibration loop now; `None` if that says nothing about the target's work.
+    /// Times the calibration loop now; `None` if it is unrelated to the target's work.
     pub(super) fn calibrate(&mut self) -> Option<CalibrationTime> {
         self.target.calibrate()
     }

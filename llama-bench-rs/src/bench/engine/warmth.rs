@@ -41,7 +41,7 @@ impl Warmth {
         self.others = Warmup { n_runs: self.others.n_runs + runs.n_runs, settled };
     }
 
-    /// One run of a test alone, as llama-bench warms up: whether that settles anything is not known.
+    /// One run of a test, as llama-bench warms up: whether it settled is not checked.
     pub(super) fn ran_once(&mut self) {
         self.others = Warmup { n_runs: 1, settled: None };
     }
@@ -103,7 +103,7 @@ pub(super) struct Prompts {
 }
 
 impl Prompts {
-    /// Nothing has been run. Where there are no prompts, or no warm-up is wanted, nothing needs to be.
+    /// Nothing has been run. Without prompts or without a warm-up nothing needs to be.
     fn new(plan: &Plan, n_at_once: u32) -> Self {
         let prompts = plan.cells.iter().filter_map(|cell| match cell.kind {
             TestKind::Pp(n_tokens) => Some(n_tokens),

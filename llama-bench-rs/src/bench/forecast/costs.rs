@@ -1,4 +1,4 @@
-//! What work takes: as measured where it was, else by what the same work took in other configurations.
+//! The time that work takes: as measured, else predicted from the same work in other configurations.
 
 use std::{collections::BTreeMap, fs};
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::record::{Header, TestKind, settings};
 
-/// Kinds of work whose speeds have nothing to do with each other.
+/// Kinds of work with unrelated speeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
     /// Loading, making a context, warming up.
@@ -36,7 +36,7 @@ pub(super) struct Costs {
     by_class: BTreeMap<Class, Fit>,
     /// Repetitions that finished cells needed: their sum and the number of cells.
     needed: BTreeMap<Class, (f64, f64)>,
-    /// How steady repetitions of the same are.
+    /// The spread of repetitions of the same work.
     steadiness: Steadiness,
 }
 
@@ -45,7 +45,7 @@ impl Costs {
         Self { axes: Axes::of(&headers), ..Self::default() }
     }
 
-    /// Work of a configuration: tokens of a test, tokens in the context, and what so many tokens took in seconds.
+    /// Adds work of a configuration: tokens of a test, tokens in the context, and the tokens done with their seconds.
     pub(super) fn add(
         &mut self,
         class: Class,
@@ -115,7 +115,7 @@ impl Costs {
 
     /// Seconds per token, of a context for one; as of the last [`fit`](Self::fit). 0 if nothing like it was done.
     pub(super) fn per_token(&self, class: Class, lane: usize, n_tokens: u32, n_depth: u32) -> f64 {
-        // Before a fill, prompts tell what it will take, and the other way round.
+        // Before a fill was measured, prompts predict it, and the other way round.
         let alike = match class {
             Class::Fill => Class::Prompt,
             Class::Prompt => Class::Fill,
@@ -137,8 +137,8 @@ type Key = (usize, u32, u32);
 /// Work of one class: what it took, and a model of that.
 ///
 /// The logarithm of the time per token is a sum: of the whole class, of each value that the configuration has on an axis,
-/// of the configuration itself, of the test's length and of its depth. The later ones are taken to be small unless the
-/// figures say otherwise (ridge regression), so that a new combination of known values is foretold by those.
+/// of the configuration itself, of the test's length and of its depth. Ridge regression keeps the later ones small unless
+/// the data require otherwise. A new combination of known values is then predicted by those values.
 #[derive(Clone, Debug, Default)]
 struct Fit {
     /// Tokens and seconds.
@@ -195,7 +195,7 @@ impl Fit {
         self.is_stale = true;
     }
 
-    /// The only work there is says something even if it was disturbed.
+    /// Removes disturbed work, unless there is no other.
     fn take_back(&mut self, key: Key, n_tokens: f64, seconds: f64) {
         let is_alone = self.observed.len() == 1;
         let Some((tokens, sum)) = self.observed.get_mut(&key) else { return };
@@ -253,14 +253,14 @@ fn parts(axes: &Axes, (lane, n_tokens, n_depth): Key) -> Vec<(Effect, f64)> {
     of_test.into_iter().map(|effect| (effect, 1.0)).chain(of_lane.iter().copied()).collect()
 }
 
-/// How much longer a token takes per token in the context, before two depths were seen; the same as a standard deviation of
-/// what it may be.
+/// The assumed growth before two depths were seen: how much longer a token takes per token in the context.
 const USUAL_GROWTH: f64 = 3e-5;
+/// Its standard deviation.
 const GROWTHS: f64 = 1e-4;
-/// How far off a single repetition may be.
+/// The relative error of a single repetition.
 const NOISE_OF_ONE: f64 = 0.1;
 
-/// From the straight lines of the tests that were run at several depths; depths that lie close together say little.
+/// From the straight lines of the tests that were run at several depths; depths close together count little.
 fn growth(observed: &BTreeMap<Key, (f64, f64)>, usual: f64) -> Option<f64> {
     let mut lines: BTreeMap<(usize, u32), Vec<(f64, f64)>> = BTreeMap::new();
     for ((lane, n_tokens, n_depth), (tokens, seconds)) in observed {
@@ -277,7 +277,7 @@ fn growth(observed: &BTreeMap<Key, (f64, f64)>, usual: f64) -> Option<f64> {
         middles += of_line * x;
     }
     let slope = products / squares;
-    // The lines stand for their middles: back to an empty context.
+    // The lines are relative to their middles: converted to an empty context.
     let of_empty = 1.0 - slope * middles / squares;
     let is_known = squares > ridge && slope.is_finite();
     is_known.then(|| slope.max(0.0) / of_empty.max(0.1))
@@ -286,7 +286,7 @@ fn growth(observed: &BTreeMap<Key, (f64, f64)>, usual: f64) -> Option<f64> {
 /// What the configurations have in common and what not.
 #[derive(Clone, Debug, Default)]
 struct Axes {
-    /// By configuration: its values, with a factor of 1, and where it stands on numeric axes, as a logarithm.
+    /// By configuration: its values, with a factor of 1, and its position on numeric axes, as a logarithm.
     lanes: Vec<Vec<(Effect, f64)>>,
     /// Names of the numeric axes.
     slopes: Vec<String>,
@@ -304,7 +304,7 @@ impl Axes {
         for (lane, settings) in settings(headers).into_iter().enumerate() {
             for setting in settings {
                 let column = columns.entry(setting.name).or_insert_with(|| vec![None; headers.len()]);
-                // Of a model the name that tells it apart best.
+                // The last name of a model is the most specific one.
                 column[lane] = Some(setting.value);
             }
         }

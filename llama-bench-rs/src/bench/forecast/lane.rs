@@ -7,7 +7,7 @@ use crate::{
     stats::StoppingRule,
 };
 
-/// The fill is looked at in so many parts.
+/// Parts of the fill that have costs of their own.
 const N_BUCKETS: u32 = 16;
 const SMALLEST_BUCKET: u32 = 512;
 
@@ -19,13 +19,13 @@ pub(super) struct Lane {
     pub(super) plan: Plan,
     pub(super) n_runs: u32,
     pub(super) n_begun: u32,
-    /// Of the run that is going on.
+    /// The cells of the current run.
     pub(super) cells: Vec<CellState>,
     pub(super) n_filled: u32,
     pub(super) n_opened: u32,
     /// Spent on the context that is being made.
     pub(super) setup_s: f64,
-    /// Cells that failed in a run, or will since the model cannot be loaded: they take no time in the runs that follow.
+    /// Cells that failed, or will because the model cannot be loaded: they take no time in later runs.
     pub(super) is_failing: Vec<bool>,
 }
 
@@ -62,7 +62,7 @@ impl Lane {
         }
     }
 
-    /// Begins a run, from 0, if it is not the one that goes on; whether it was begun.
+    /// Begins a run, counted from 0, unless it is the current one; returns whether it did.
     pub(super) fn begins(&mut self, run: u32) -> bool {
         if run < self.n_begun {
             return false;
@@ -79,7 +79,7 @@ impl Lane {
         self.is_failing.iter().map(cell).collect()
     }
 
-    /// Cells that a run can measure, as far as is known.
+    /// Cells that a run can measure.
     pub(super) fn n_cells(&self) -> usize {
         self.is_failing.iter().filter(|is_failing| !**is_failing).count()
     }
@@ -89,7 +89,7 @@ impl Lane {
         self.plan.cells.iter().position(|planned| planned == test)
     }
 
-    /// The kinds of work that are still to be done and cannot be told from others.
+    /// The kinds of test that are still to be measured.
     pub(super) fn classes(&self) -> impl Iterator<Item = Class> {
         let is_left = self.n_begun < self.n_runs;
         let cells = self.cells.iter().zip(&self.is_failing);
@@ -97,7 +97,7 @@ impl Lane {
         self.plan.cells.iter().zip(open).filter(|(_, is_open)| *is_open).map(|(test, _)| test.kind.into())
     }
 
-    /// The part of the fill that this many tokens in the context belong to: by its first token.
+    /// The first token of the part of the fill that holds this token.
     pub(super) fn bucket(&self, n_tokens: u32) -> u32 {
         let width = self.bucket_width();
         n_tokens / width * width
@@ -203,7 +203,7 @@ impl Lane {
     }
 }
 
-/// What a quiet cell needs: half of the least, and half as many again.
+/// Repetitions of a quiet cell: half of the minimum, and half as many again.
 fn usual(rule: &StoppingRule) -> f64 {
     (rule.min.div_ceil(2) as f64 * 1.5).ceil()
 }

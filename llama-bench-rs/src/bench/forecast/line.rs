@@ -1,4 +1,4 @@
-//! The one line that says how far a campaign is.
+//! The progress of a campaign in one line.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -51,7 +51,7 @@ impl ProgressLine {
         self.forecast.hear(event, now);
         let stage = match event {
             Event::Waiting => "waiting for another sweep to end".into(),
-            // While configurations take turns, what they were at is soon said anew.
+            // While configurations take turns, the next event names the stage again.
             Event::Configuration { .. } | Event::Planned { .. } => String::new(),
             Event::Making { n_bytes, n_total, .. } => {
                 let mb = |bytes: u64| bytes / 1_000_000;

@@ -74,10 +74,10 @@ enum Doing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimeLeft {
-    /// What it takes if all goes on as it did.
+    /// The time at the speed so far.
     pub expected: Duration,
-    /// What it takes if all goes like the fastest and like the slowest third of the repetitions so far. Wide as long as
-    /// few were made: nothing is known then of how steady the machine is.
+    /// The times at the speed of the fastest and of the slowest third of the repetitions so far. Wide after few repetitions,
+    /// which do not show how steady the machine is.
     pub range: (Duration, Duration),
     /// The same with as many repetitions as a stopping rule allows; `None` if their number is fixed.
     pub at_most: Option<Duration>,
@@ -287,7 +287,7 @@ impl Forecast {
             Doing::Nothing | Doing::Preparing => {}
             Doing::SettingUp => {
                 lane.setup_s += spent;
-                // Only the whole of it says anything.
+                // Only a complete setup is an observation.
                 if doing != Doing::SettingUp && lane.n_opened > 0 {
                     self.costs.add(Class::Setup, current, 0, 0, (1, std::mem::take(&mut lane.setup_s)));
                 }

@@ -1,6 +1,6 @@
-//! Ridge regression: least squares in which each coefficient is also pulled towards what it is expected to be.
+//! Ridge regression: least squares that also pulls each coefficient towards its expected value.
 
-/// What is known of a coefficient beforehand.
+/// The prior of a coefficient.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Prior {
     pub(super) expected: f64,
@@ -11,8 +11,8 @@ pub(super) struct Prior {
 /// An observation: the coefficients that its value is the sum of, each with its factor, and that value.
 pub(super) type Row = (Vec<(usize, f64)>, f64);
 
-/// The coefficients, by conjugate gradients: as good as exact after as many rounds as there are coefficients, and mostly
-/// after a few.
+/// The coefficients, by conjugate gradients: practically exact after as many rounds as there are coefficients, mostly after
+/// a few.
 pub(super) fn solve(rows: &[Row], priors: &[Prior]) -> Vec<f64> {
     const SMALL: f64 = 1e-18;
     let mut found: Vec<f64> = priors.iter().map(|prior| prior.expected).collect();

@@ -1,4 +1,4 @@
-//! How far repetitions of the same lie apart, and what that says of the time that is left.
+//! The spread of repetitions of the same work, and what follows for the time left.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +17,11 @@ pub(super) struct Steadiness {
     n_beyond: f64,
 }
 
-/// What the spread may be before anything is known, as a standard deviation of logarithms, and how many repetitions that
-/// counts as.
+/// The assumed spread, as a standard deviation of logarithms, and how many repetitions it counts as.
 const USUAL: f64 = 0.6;
 const WEIGHT: f64 = 4.0;
 
-/// The mean of the slowest third of a normal distribution lies so many standard deviations above its middle.
+/// Distance of the mean of the slowest third of a normal distribution from its middle, in standard deviations.
 const THIRD: f64 = 1.09;
 
 impl Steadiness {

@@ -318,7 +318,7 @@ fn what_failed_and_what_was_measured_before_takes_no_time() {
     world.turn(2, 0);
     let one: f64 = world.configurations[2].plan.cells.iter().map(|test| 5.0 * world.seconds(2, test)).sum();
     let left = world.forecast.left(Duration::from_secs_f64(world.now)).unwrap().expected.as_secs_f64();
-    // Two configurations, of which one is at its beginning; setting up and filling come on top.
+    // Two configurations, one of them at its beginning; setting up and filling come on top.
     assert!(left > 1.2 * one && left < 3.5 * one, "{left} s, {one} s for a configuration's repetitions");
 }
 

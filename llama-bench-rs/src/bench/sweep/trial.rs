@@ -6,15 +6,16 @@ use super::{Subject, Sweep};
 use crate::{
     Error,
     bench::{
-        TimeLeft,
+        Plan, TimeLeft,
         forecast::{Tried, after_trial},
     },
     record::{Report, TestKind},
 };
 
-/// Tokens of the prompts and texts of a trial. The longer ones tell more, and are tried only where the shorter ones take
-/// less than this.
+/// Tokens of the prompts and texts of a trial.
 const SHORT: u32 = 32;
+
+/// Tokens of the longer ones, which predict better and are tried only if the short ones take less than [`SOON`].
 const LONG: u32 = 512;
 const SOON: Duration = Duration::from_millis(500);
 
@@ -25,19 +26,18 @@ const N_GEN: u32 = 4;
 const N_WARMUPS: f64 = 2.5;
 
 impl Sweep<'_> {
-    /// How long one run of this sweep takes, from a trial: one short prompt and a few generated tokens in an empty context of
-    /// its own, without warming up. A first guess, right to a factor of two or so. `None` if the model was not loaded or
-    /// nothing of what is planned can be tried.
+    /// Predicts how long one run of this sweep takes, from a trial: one short prompt and a few generated tokens in an empty
+    /// context of its own, without warming up. Right to about a factor of two. `None` if the model was not loaded or none
+    /// of the planned tests can be tried.
     ///
     /// # Errors
     /// As [`run`](Self::run).
     pub fn try_out(&self) -> Result<Option<TimeLeft>, Error> {
         let plan = self.possible()?;
-        let short = self.trial(SHORT, true)?;
+        let mut tried = self.trial(&plan, SHORT, true)?;
         let is_soon = |(kind, time): &(TestKind, Duration)| kind.is_generation() || *time < SOON;
-        let mut tried = short;
         if tried.tests.iter().all(is_soon) {
-            let Tried { tests, .. } = self.trial(LONG, false)?;
+            let Tried { tests, .. } = self.trial(&plan, LONG, false)?;
             tried.tests.retain(|(kind, _)| tests.iter().all(|(other, _)| other.family() != kind.family()));
             tried.tests.extend(tests);
         }
@@ -48,11 +48,9 @@ impl Sweep<'_> {
         Ok(after_trial(&plan, &tried))
     }
 
-    /// One repetition of each kind of test that is planned, prompts and texts of at most so many tokens.
-    fn trial(&self, n_most: u32, generates: bool) -> Result<Tried, Error> {
-        let (Subject::Model(model), plan) = (&self.subject, self.possible()?) else {
-            return Ok(Tried::default());
-        };
+    /// One repetition of each kind of test in the plan, with prompts and texts of at most so many tokens.
+    fn trial(&self, plan: &Plan, n_most: u32, generates: bool) -> Result<Tried, Error> {
+        let Subject::Model(model) = &self.subject else { return Ok(Tried::default()) };
         let mut sweep = Sweep::new(model).context(self.context.clone()).cancel(self.cancel.clone());
         sweep.request.exclusive = false;
         let mut sweep = sweep.depths([0]).repetitions(1).warmup(false).record_work(false);

@@ -1,4 +1,4 @@
-//! A report held against a baseline of its configuration, and what may be saved after that.
+//! A report compared with a baseline of its configuration, and what may be saved after that.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::{
     record::{Header, Report, Test, tests_of, work::WorkChange},
 };
 
-/// What a baseline says of a report: what llama.cpp computes in another way, then the speed.
+/// The comparison of a report with a baseline: what llama.cpp computes in another way, then the speed.
 ///
 /// Its `Display` is what a person should read, the table of the cells included.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,8 +31,8 @@ impl AgainstBaseline {
         }
     }
 
-    /// Whether the report is slower: a cell or a whole kind of test is, what is computed costs more, or a strict
-    /// [`Tolerance`] does not take that nobody can tell.
+    /// Whether the report is slower: a cell or a whole kind of test is, or what is computed costs more. With a strict
+    /// [`Tolerance`], also if noise could hide a slowdown.
     pub fn is_slower(&self) -> bool {
         let is_slow = matches!(self.speed, Err(RegressionError::Regressed(_) | RegressionError::Unsure(_)));
         is_slow || self.work.is_err()
@@ -46,7 +46,7 @@ impl AgainstBaseline {
 
 impl fmt::Display for AgainstBaseline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What is computed comes first: it explains the speed, and no noise is in it.
+        // What is computed comes first: it explains the speed, and has no noise.
         match &self.work {
             Ok(changes) => changes.iter().try_for_each(|change| writeln!(f, "  {change}"))?,
             Err(lost) => writeln!(f, "{lost}")?,
@@ -59,7 +59,7 @@ impl fmt::Display for AgainstBaseline {
 }
 
 impl Baselines {
-    /// Holds a report against the baseline of this name, by what llama.cpp computes and by speed.
+    /// Compares a report with the baseline of this name, by what llama.cpp computes and by speed.
     ///
     /// ```no_run
     /// use llama_bench_rs::{judge::{Tolerance, baseline::Baselines}, record::Report};
@@ -84,7 +84,7 @@ impl Baselines {
         Ok(AgainstBaseline::new(&self.load(name, report)?, report, tolerance))
     }
 
-    /// Adds the runs of a report to the baseline that it was held against, unless they are slower: a baseline of slower
+    /// Adds the runs of a report to the baseline that it was compared with, unless they are slower: a baseline of slower
     /// runs would hide the regression.
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl Baselines {
             let missing: Vec<Test> = known.iter().filter(|test| !tests.contains(test)).copied().collect();
             if missing.is_empty() {
                 let unknown: Vec<Test> = tests.iter().filter(|test| !known.contains(test)).copied().collect();
-                // Of several models the one that tells most.
+                // Of several models the one with most of the tests.
                 if passed.as_ref().is_none_or(|least| unknown.len() < least.len()) {
                     passed = Some(unknown);
                 }

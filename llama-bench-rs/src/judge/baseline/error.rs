@@ -101,7 +101,7 @@ pub enum BaselineError {
 
 crate::error::debug_like_display!(BaselineError);
 
-/// That a baseline is of something else, in what, and what to do: the one place that says it.
+/// The message that a baseline is of something else, with the differences and what to do.
 pub(in crate::judge) fn not_of_now(baseline: &str, differences: &[Difference]) -> String {
     let lines: Vec<String> = differences.iter().map(|difference| format!("  {difference}")).collect();
     format!(
@@ -112,4 +112,20 @@ pub(in crate::judge) fn not_of_now(baseline: &str, differences: &[Difference]) -
 
 fn list(tests: &[Test]) -> String {
     tests.iter().map(Test::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_page_names_every_reason() {
+        let (_, body) = include_str!("error.rs").split_once("pub enum BaselineError {").unwrap();
+        let (body, _) = body.split_once("\n}\n").unwrap();
+        let variant = |line: &str| Some(line.strip_prefix("    ")?.strip_suffix(" {")?.to_owned());
+        let variants: Vec<String> = body.lines().filter_map(variant).collect();
+        assert!(variants.contains(&"Io".to_owned()) && variants.len() > 8, "{variants:?}");
+        let page = include_str!("mod.rs");
+        for variant in variants {
+            assert!(page.contains(&format!("(BaselineError::{variant})")), "{variant} is not on the page");
+        }
+    }
 }

@@ -39,7 +39,7 @@ struct Envelope {
     key: Key,
 }
 
-/// The text of a file: the envelope a field a line, the rows a line each, so that a change is a few lines of a diff.
+/// The text of a file: a line for each field of the envelope and for each row. A change is then a few lines of a diff.
 pub(super) fn text(contents: &Contents) -> Result<String, ReportError> {
     let envelope = Envelope {
         format: FORMAT.into(),
@@ -62,7 +62,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Contents, BaselineError> 
     if fields.get("format").and_then(Value::as_str) != Some(FORMAT) {
         return Err(damaged(format!("it does not say \"format\": \"{FORMAT}\"")));
     }
-    // First of all, for a newer version may have changed everything else.
+    // First: a newer version may have changed everything else.
     let newer = |found, newest| BaselineError::NewerVersion { path: path.to_owned(), found, newest };
     if let Some(found) = fields.get("version").and_then(Value::as_u64).filter(|&found| found > VERSION) {
         return Err(newer(found, VERSION));
@@ -101,7 +101,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Contents>, BaselineError> {
     }
 }
 
-/// Writes a file so that a reader, or a machine that loses power, sees the old one or the new one and never a part.
+/// Replaces a file as a whole: a reader, or a machine that loses power, finds the old one or the new one, never a part.
 pub(super) fn write(folder: &Path, path: &Path, contents: &Contents) -> Result<(), BaselineError> {
     let io = |source| BaselineError::Io { path: path.to_owned(), doing: "write", source };
     let text = text(contents).map_err(|error| io(io::Error::other(error)))?;
@@ -115,7 +115,7 @@ pub(super) fn write(folder: &Path, path: &Path, contents: &Contents) -> Result<(
     sync_folder(folder).map_err(io)
 }
 
-/// Temporary files are their owner's alone; a baseline may be checked in.
+/// Only their owner can read temporary files; a baseline may be checked in.
 fn readable(file: &File) -> io::Result<()> {
     #[cfg(unix)]
     {

@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn a_fingerprint_never_changes() {
         let mut key = Key::default();
-        // FNV-1a of nothing: its offset basis.
+        // FNV-1a of an empty input: its offset basis.
         assert_eq!(key.fingerprint(), "cbf29ce484222325");
         key.machine.insert("cpu_info".into(), "EPYC".into());
         assert_eq!(key.fingerprint(), fnv_of(b"machine\xffcpu_info\xffEPYC\xff"));

@@ -1,28 +1,36 @@
 //! Saves named reports as baselines and compares later reports with them.
 //!
 //! A baseline is one or several runs of one configuration, kept in a file. Runs of one sitting resemble each other more
-//! than runs of different days, and only several runs show how much the machine varies: save several, at different times, and [comparisons](crate::testing::check_no_regression) find smaller changes.
+//! than runs of different days, and only several runs show how much the machine varies: save several, at different
+//! times, and [comparisons](crate::testing::check_no_regression) find smaller changes.
 //!
 //! The [`Key`] of a baseline is its machine, model and configuration. The build of llama.cpp is not part of the key, since
 //! builds are what is compared: it is recorded, and a baseline holds runs of one build.
 //!
 //! # What makes a baseline refuse
-//! | asked | refused if | error |
+//! | refused because | error | by |
 //! |---|---|---|
-//! | before measuring: [`Baselines::require`] | there is no baseline of this name | [`BaselineError::NotFound`] |
-//! | | a file of it is damaged | [`BaselineError::Damaged`] |
-//! | | none of its files can be read, since a newer version wrote them | [`BaselineError::NewerVersion`] |
-//! | before measuring: [`Baselines::check_tests`] | it is of another machine, model or configuration | [`BaselineError::Differs`] |
-//! | | it has tests that are not asked for | [`BaselineError::OtherTests`] |
-//! | afterwards: [`Baselines::load`], [`Baselines::compare`] | the same, except for the tests; of several files only the one that fits must be readable | as above |
-//! | | every cell of the report failed | [`BaselineError::NothingMeasured`] |
-//! | [`Baselines::save`] | the file to add to is damaged or of a newer version, or every cell failed | as above |
-//! | [`Baselines::save_compared`] | also if the report is slower | [`BaselineError::Slower`] |
-//! | any of these | the name cannot be the name of a folder | [`BaselineError::Name`] |
-//! | | the system refuses to read or write | [`BaselineError::Io`] |
+//! | the name cannot be the name of a folder | [`Name`](BaselineError::Name) | every call |
+//! | there is no baseline of this name | [`NotFound`](BaselineError::NotFound) | [`require`], [`check_tests`], [`load`], [`compare`] |
+//! | it is of another machine, model or configuration | [`Differs`](BaselineError::Differs) | [`check_tests`], [`load`], [`compare`] |
+//! | it has tests that are not asked for | [`OtherTests`](BaselineError::OtherTests) | [`check_tests`] |
+//! | the report has no cell with a figure | [`NothingMeasured`](BaselineError::NothingMeasured) | [`load`], [`compare`], [`save`], [`renew`], [`save_compared`] |
+//! | the report is slower | [`Slower`](BaselineError::Slower) | [`save_compared`] |
+//! | a file is damaged | [`Damaged`](BaselineError::Damaged) | all but [`renew`] |
+//! | a newer version wrote its files, and none can be read | [`NewerVersion`](BaselineError::NewerVersion) | all but [`renew`] |
+//! | the system refuses to read or write | [`Io`](BaselineError::Io) | every call |
 //!
-//! A test that only the report has is measured and not judged. A cell that the baseline has a figure for and that is
+//! Before anything is measured, call [`require`] and [`check_tests`]: they find what would make the others refuse
+//! afterwards. A test that only the report has is measured and not judged. A cell that the baseline has and that is
 //! missing or failed in the report is not refused: the comparison runs, and does not pass.
+//!
+//! [`require`]: Baselines::require
+//! [`check_tests`]: Baselines::check_tests
+//! [`load`]: Baselines::load
+//! [`compare`]: Baselines::compare
+//! [`save`]: Baselines::save
+//! [`renew`]: Baselines::renew
+//! [`save_compared`]: Baselines::save_compared
 //!
 //! In a test, [`testing::guard`](crate::testing::guard) saves and loads baselines by itself.
 //!
@@ -41,7 +49,7 @@
 //! ```
 //!
 //! # Files
-//! `FOLDER/NAME/FINGERPRINT.json`, one per key, so that a folder which is checked in can serve several machines. Each
+//! `FOLDER/NAME/FINGERPRINT.json`, one per key: a folder that is checked in can serve several machines. Each
 //! is an object with the key in plain words and, as `rows`, what [`report`](crate::report) writes as JSON. A file whose
 //! key was edited no longer matches its fingerprint and counts as damaged.
 

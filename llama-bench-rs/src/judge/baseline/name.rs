@@ -9,7 +9,7 @@ pub(super) struct Name(String);
 
 const LONGEST: usize = 64;
 
-/// Names that Windows keeps for devices, whatever extension follows.
+/// Names that Windows reserves for devices, with any extension.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 
 impl Name {

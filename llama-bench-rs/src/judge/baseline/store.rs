@@ -59,7 +59,7 @@ impl Baselines {
     }
 
     /// Adds the runs of a report to the baseline of this name and returns it with all runs that it now has of their
-    /// configurations. A baseline is of one build of llama.cpp: a run of another build begins it anew. Several
+    /// configurations. A baseline is of one build of llama.cpp: a run of another build replaces it. Several
     /// processes may save at the same time.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl Baselines {
         })
     }
 
-    /// Begins the baseline of this name anew with the runs of a report, in place of those that it has of their
+    /// Replaces the baseline of this name by the runs of a report, in place of those that it has of their
     /// configurations, and of files that are damaged. Other configurations and machines keep theirs.
     ///
     /// # Errors
@@ -129,7 +129,7 @@ impl Baselines {
         Ok(Baseline::of(&name, files?))
     }
 
-    /// The reports of all files that a key which tells less may be of, at least one.
+    /// The reports of all files that match a key with fewer fields, at least one.
     pub(super) fn candidates(&self, name: &str, key: &Key) -> Result<Vec<Report>, BaselineError> {
         let name = Name::new(name)?;
         let (_, found) = self.find(&name, key)?;
@@ -140,7 +140,7 @@ impl Baselines {
         Ok(std::iter::once(found.report).chain(others).collect())
     }
 
-    /// Whether there is a baseline of this name, of whatever machine, model and configuration.
+    /// Whether there is a baseline of this name, of any machine, model and configuration.
     ///
     /// # Errors
     /// The name cannot be a file's.
@@ -199,9 +199,9 @@ impl Baselines {
         if let Some(contents) = file::read(&exact)?.filter(|contents| contents.key == *key) {
             return Ok((exact, contents));
         }
-        // Another tool's report tells less, and so does a file of an older version: their key is another, without a
-        // field that differs.
-        // A file of this machine comes closer than one of another, however much it differs.
+        // Reports of other tools and files of older versions have fewer fields: their key is another, without a field that
+        // differs.
+        // A file of this machine is closer than any file of another machine.
         let distance = |differences: &[Difference]| {
             (differences.iter().any(Difference::is_of_another_machine), differences.len())
         };

@@ -8,9 +8,9 @@ use crate::stats::StoppingRule;
 pub(crate) enum Flag {
     /// `-ub 512`.
     Value(&'static str),
-    /// The same; this value is what one gets without the flag, which cannot say it.
+    /// The same; this value needs no flag, and the flag cannot set it.
     Unless(&'static str, &'static str),
-    /// The same; a stopping rule says it if there is one.
+    /// The same; a stopping rule replaces it.
     Repetitions(&'static str),
     /// A flag without a value, for any value but 0.
     Switch(&'static str),

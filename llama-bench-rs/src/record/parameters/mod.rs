@@ -29,12 +29,12 @@ pub(crate) struct Parameter {
     key: Key,
     /// What it means that a configuration has no value; `None` if that means that the value is not known.
     pub(crate) absent: Option<&'static str>,
-    /// What is measured if nothing is asked for; `None` if that depends on the machine.
+    /// The default; `None` if it depends on the machine.
     pub(crate) default: Option<&'static str>,
     /// Heading and width of its column in Markdown, aligned left if negative. Without one it has a column only if
     /// configurations differ in it.
     pub(crate) column: Option<(&'static str, isize)>,
-    /// How the lines above a table tell it.
+    /// How the lines above a table show it.
     pub(crate) shown: Shown,
     value: fn(&Config) -> &dyn Value,
 }
@@ -48,7 +48,7 @@ enum Key {
     No,
 }
 
-/// How the lines above a table tell a parameter. `{}` stands for its value.
+/// How the lines above a table show a parameter. `{}` is its value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Shown {
     /// In this line in these words, if it is known.
@@ -61,7 +61,7 @@ pub(crate) enum Shown {
     InCode,
 }
 
-/// What an entry that says nothing else gets.
+/// The defaults of an entry.
 const PLAIN: Parameter = Parameter {
     field: "",
     row: "",
@@ -89,7 +89,7 @@ macro_rules! list {
         ///
         /// let mut config = Config::default();
         /// (config.n_ubatch, config.flash_attn) = (Some(1024), Some(FlashAttnSetting::On));
-        /// assert_eq!(config.n_batch, None, "what nobody told is not known");
+        /// assert_eq!(config.n_batch, None, "it was not set");
         /// ```
         #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
         #[serde(default)]
@@ -141,7 +141,7 @@ impl Parameter {
         is_known.then(|| value.json())
     }
 
-    /// Whether this is what is measured if nothing is asked for.
+    /// Whether this is the default.
     pub(crate) fn is_default(&self, config: &Config) -> bool {
         self.default.is_some() && self.word(config).as_deref() == self.default
     }

@@ -1,4 +1,4 @@
-//! The order in which people read parameters, where it differs from the table's.
+//! The order in which people read parameters, if it differs from the table's.
 
 /// Parameters in the order in which people read them, llama-bench's in its Markdown and on its command line; those
 /// that are not here follow in the table's order.

@@ -26,7 +26,7 @@ macro_rules! samples {
 }
 parameters!(samples);
 
-/// What is measured if nothing is asked for.
+/// The defaults.
 pub(crate) fn usual() -> Config {
     use crate::llama::{ContextParams, ModelParams};
     let context = ContextParams::default().n_threads(8).n_threads_batch(8);

@@ -138,7 +138,7 @@ impl Word for Order {
         .into()
     }
 
-    /// Interleaving is what a campaign makes of several configurations, not an order to ask for.
+    /// A campaign interleaves its configurations by itself: no flag asks for this order.
     fn can_be_asked(&self) -> bool {
         *self != Order::Interleaved
     }

@@ -9,7 +9,7 @@ use super::{
     parameters::{Parameter, differing},
 };
 
-/// A difference of a configuration from those beside it. Displayed as `ub 1024`, or as the value alone if it has no name.
+/// A difference of a configuration from the others. Displayed as `ub 1024`, or as the value alone if it has no name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Setting {
@@ -135,9 +135,9 @@ pub(crate) fn numbered(names: Vec<String>, number: impl Fn(usize, usize) -> Stri
 
 type Property = fn(&Header) -> String;
 
-/// Properties that tell two models apart, the most telling first.
+/// Properties in which models may differ, the most useful first.
 const MODEL: [Property; 4] = [
-    // Of a model that was not loaded the file's name is known and nothing else.
+    // Of a model that was not loaded only the file's name is known.
     |h| if h.model.description.is_empty() { file_name(h) } else { h.model.description.clone() },
     file_name,
     |h| h.model.filename.clone(),
@@ -154,8 +154,8 @@ const OTHERS: [&[Property]; 3] = [
     ],
 ];
 
-/// For each configuration the values of those properties that tell more of them apart than the ones before. Unknown
-/// values are left out.
+/// For each configuration the values of the properties that distinguish more of them than the ones before do. Unknown values
+/// are left out.
 fn of_subject(headers: &[Header], properties: &[Property]) -> Vec<Vec<String>> {
     let mut told: Vec<Vec<String>> = vec![Vec::new(); headers.len()];
     for property in properties {

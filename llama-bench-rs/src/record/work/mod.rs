@@ -1,5 +1,15 @@
 //! The work of a run: the graphs that llama.cpp computes, counted. Equal runs on one machine have equal work, and
-//! [`WorkChange`] says how it differs; `llama-bench-rs/tests/work.rs` is an example.
+//! [`WorkChange`] says how two runs differ.
+//!
+//! ```
+//! use llama_bench_rs::record::{Report, work::changes};
+//!
+//! # fn demo(before: &Report, after: &Report) {
+//! for change in changes(&before.runs[0].header, &after.runs[0].header) {
+//!     println!("{change}"); // 24 MUL_MAT moved from CUDA0 to the CPU (prompt)
+//! }
+//! # }
+//! ```
 
 mod changes;
 #[cfg(test)]
@@ -26,7 +36,7 @@ pub struct WorkChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Changed {
-    /// Attention is computed by one node where it was by several, or the other way round.
+    /// Attention is computed by one node instead of several, or the other way round.
     FlashAttention {
         /// `FLASH_ATTN_EXT` nodes before.
         before: u64,
@@ -117,7 +127,7 @@ pub enum Buffer {
 /// A number of nodes under one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counted {
-    /// The operation in ggml's words, with its type where that matters.
+    /// The operation in ggml's words, with its type if that matters.
     pub name: String,
     /// How many there are.
     pub n: u64,

@@ -48,7 +48,7 @@ fn equal_or_unknown_work_has_no_changes() {
     assert_eq!(said(&known, &known), []);
     assert_eq!(said(&known, &Header::default()), []);
     assert_eq!(said(&Header::default(), &known), []);
-    // A kind of test that only one run has says nothing either.
+    // Nor is a kind of test that only one run has.
     let mut alone = known.clone();
     alone.work.truncate(1);
     assert_eq!(said(&known, &alone), []);

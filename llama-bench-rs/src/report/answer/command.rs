@@ -10,11 +10,11 @@ use crate::{
 /// The tests of a command.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tests {
-    pub(super) prompts: BTreeSet<u32>,
-    pub(super) generations: BTreeSet<u32>,
-    pub(super) pairs: BTreeSet<Group>,
+    prompts: BTreeSet<u32>,
+    generations: BTreeSet<u32>,
+    pairs: BTreeSet<Group>,
     pub(super) depths: BTreeSet<u32>,
-    pub(super) embeds: bool,
+    embeds: bool,
 }
 
 impl Tests {
@@ -94,7 +94,7 @@ pub(super) fn sweep_of_axes(header: &Header, tests: &Tests, axes: &[Axis], more:
 /// A flag with the values that it takes in turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Axis {
-    pub(super) flag: String,
+    flag: String,
     pub(super) values: Vec<String>,
 }
 

@@ -29,8 +29,8 @@ impl SpeedFigure {
         if figures.next().is_none() {
             return Some(Self { rate: first.rate, half_width: first.half_width });
         }
-        let PrintedRate { rate, bounds, .. } = PrintedRate::of(cells.iter().copied())?;
-        Some(Self { rate, half_width: RateSpread::new((bounds.upper().get() - bounds.lower().get()) / 2.0) })
+        let printed = PrintedRate::of(cells.iter().copied())?;
+        Some(Self { rate: printed.rate, half_width: printed.half_width() })
     }
 
     /// Half the interval over the mean.
@@ -63,7 +63,7 @@ pub struct TimeFigure {
 }
 
 impl TimeFigure {
-    /// The same time in each run; `None` of nothing.
+    /// The same time in each run; `None` without runs.
     pub(super) fn of(runs: &[TimeSum]) -> Option<Self> {
         let half_width = |sum: &TimeSum| sum.ci95.map(|interval| interval.half_width());
         if let [one] = runs {

@@ -34,7 +34,7 @@ pub struct Headline {
     pub trust: Trust,
     /// The name of that configuration; empty if it is the only one.
     pub trust_of: String,
-    /// Configurations whose trust is no better than a warning.
+    /// Configurations whose trust is a warning.
     pub n_doubtful: usize,
 }
 
@@ -61,7 +61,7 @@ pub enum SpeedRange {
         lowest: TokensPerSecond,
         /// The highest mean.
         highest: TokensPerSecond,
-        /// The name of the configuration with the highest mean. Whether it is surely the fastest, a comparison tells.
+        /// The name of the configuration with the highest mean; a comparison decides whether it is surely the fastest.
         name: String,
     },
 }
@@ -143,13 +143,13 @@ impl Headline {
         format!("{}.", sentence(&parts.join("; ")))
     }
 
-    /// The trust with what its `±` is of: what is said beside a table of means.
+    /// The trust, with the meaning of its `±`: the line beside a table of means.
     pub fn trust_line(&self) -> String {
         let (words, of_means) = (self.trust_words(), self.trust.is_of_intervals());
         if of_means { format!("{words} (±: half the 95 % interval of a mean)") } else { words }
     }
 
-    /// The trust alone, with the configuration that it is of.
+    /// The trust, with the configuration that it is of.
     pub fn trust_words(&self) -> String {
         let (n, all, trust) = (self.n_doubtful, self.n_configurations, self.trust);
         match (n, self.trust_of.is_empty()) {
@@ -218,7 +218,7 @@ fn speeds(configurations: &[Configuration]) -> Vec<SpeedRange> {
             let (kind, shallow, deep) = (kind(&one.pivot)?, *all.first()?, *all.last()?);
             return Some(SpeedRange::Depths { kind, shallow, deep: (deep.0 > shallow.0).then_some(deep) });
         }
-        // What has no figure where the others begin has no place in the range.
+        // A configuration without a figure at the first depth is not in the range.
         let first = configurations.iter().find_map(|it| Some((kind(&it.pivot)?, figures(it).first()?.0)))?;
         let (kind, n_depth) = first;
         let at_first = |it: &Configuration| {

@@ -26,7 +26,6 @@ mod facts;
 mod figure;
 mod headline;
 mod next;
-mod percentiles;
 mod pivot;
 mod said;
 mod trust;
@@ -36,11 +35,12 @@ pub use facts::SharedFacts;
 pub use figure::{SpeedFigure, TimeFigure};
 pub use headline::{Headline, SpeedRange};
 pub use next::Next;
-pub use percentiles::{Percentiles, TimeSpread};
 pub use pivot::{Pivot, PivotRow};
 pub use said::Said;
 pub use trust::{Trust, Why};
 pub use why::WhyFalls;
+
+pub use crate::{judge::Percentiles, stats::TimeSpread};
 
 use std::collections::BTreeSet;
 
@@ -48,7 +48,10 @@ use super::{
     begun,
     insights::{Expectation, Expected, FailedCells},
 };
-use crate::record::{Report, Run, TestKind};
+use crate::{
+    judge::percentiles,
+    record::{Report, Run, TestKind},
+};
 
 /// What a report answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,7 +102,7 @@ pub struct ExpectedRow {
 }
 
 impl Answer {
-    /// What a report answers, held against what was expected of it.
+    /// What a report answers, compared with what was expected of it.
     pub fn of(report: &Report, expectations: &[Expectation]) -> Self {
         let (n_not_begun, report) = (begun::n_not_begun(report), &*begun::begun(report));
         let mut measured = measured(report);
@@ -153,7 +156,7 @@ impl Answer {
         text
     }
 
-    /// Of what the [percentiles](Percentiles) are, in a sentence; empty if there are none.
+    /// A sentence that says what the [percentiles](Percentiles) are of; empty if there are none.
     pub fn times_caption(&self) -> String {
         type IsKind = fn(TestKind) -> bool;
         let kinds: [(IsKind, &str); 3] = [
@@ -194,7 +197,7 @@ fn configuration(report: &Report, Measured { name, runs }: &Measured<'_>) -> Con
         name: name.clone(),
         runs: runs.iter().filter_map(index).collect(),
         pivot: Pivot::of(runs),
-        percentiles: percentiles::percentiles(runs),
+        percentiles: percentiles(runs),
         why_falls: WhyFalls::of(runs),
         trust: Trust::of(runs),
         failed: FailedCells::of_runs(runs),

@@ -12,6 +12,7 @@ use crate::{
         names::model_words,
         ranking,
     },
+    stats::samples_for,
     units::Share,
 };
 
@@ -23,7 +24,7 @@ pub struct Next {
     pub why: String,
     /// The command, ready to be copied into a shell.
     pub command: String,
-    /// It is to know figures of the same more exactly.
+    /// Whether it makes the same figures more certain.
     is_precision: bool,
 }
 
@@ -49,7 +50,7 @@ pub(super) fn next(report: &Report, measured: &[Measured<'_>]) -> Vec<Next> {
     all
 }
 
-/// What tells the candidates for the best apart: more runs of them, in one sweep if a grid holds them.
+/// More runs of the candidates for the best, to decide between them; in one sweep if they form a grid.
 fn decide(candidates: &[&Ranks], leading: &[&Measured<'_>]) -> Vec<Next> {
     /// Of more than these the names would be longer than the command.
     const NAMED: usize = 3;
@@ -61,7 +62,7 @@ fn decide(candidates: &[&Ranks], leading: &[&Measured<'_>]) -> Vec<Next> {
     let flags: Vec<&[String]> = candidates.iter().map(|candidate| &candidate.flags[..]).collect();
     let Some(axes) = axes(&flags) else { return Vec::new() };
     let n_most = leading.iter().map(|one| one.runs.len()).max().unwrap_or(1);
-    let n_runs = if n_most == 1 { 3 } else { (2 * n_most).min(MANY_RUNS as usize) };
+    let n_runs = if n_most == 1 { 3 } else { (2 * n_most).min(MANY_RUNS) };
     if n_runs <= n_most {
         return Vec::new();
     }
@@ -78,7 +79,7 @@ fn decide(candidates: &[&Ranks], leading: &[&Measured<'_>]) -> Vec<Next> {
 /// Each advice once, for the configuration that needs it most.
 fn of_each(measured: &[&Measured<'_>]) -> Vec<Next> {
     let mut all = Vec::new();
-    // Of several runs it is the distance between them that counts, which repetitions do not change.
+    // With several runs the spread between runs counts, which repetitions do not change.
     let is_of_repetitions =
         |step: &NextStep| matches!(step, NextStep::Repeat { .. } | NextStep::Quieter { .. });
     let advised: Vec<(&Measured<'_>, NextStep)> = measured
@@ -110,14 +111,14 @@ fn of_each(measured: &[&Measured<'_>]) -> Vec<Next> {
     all
 }
 
-/// What several runs are to be known to.
-const TARGET: f64 = 0.01;
+/// Half the interval of several runs that is good enough.
+const TARGET: Share = Share::percent(1);
 
 /// More runs than this are not the remedy.
-const MANY_RUNS: f64 = 20.0;
+const MANY_RUNS: usize = 20;
 
-/// The test that several runs of a configuration know worst, with half its 95 % interval over its mean; `None` if every one
-/// is known well enough, or there is one run.
+/// The least certain test of several runs of a configuration, with half its 95 % interval over its mean; `None` if every
+/// one is certain enough, or there is one run.
 fn least_certain(Measured { runs, .. }: &Measured<'_>) -> Option<(Test, Share)> {
     let width = |test: Test| {
         let cells: Vec<&Cell> =
@@ -126,19 +127,19 @@ fn least_certain(Measured { runs, .. }: &Measured<'_>) -> Option<(Test, Share)> 
     };
     let widths = tests_of(runs.iter().copied()).into_iter().filter_map(width);
     let widest = widths.filter(|_| runs.len() > 1).max_by(|(_, a), (_, b)| a.get().total_cmp(&b.get()))?;
-    (widest.1.get() > TARGET).then_some(widest)
+    (widest.1 > TARGET).then_some(widest)
 }
 
-/// More runs of a configuration, as many as make half the interval small enough at the same distance between them.
+/// As many runs of a configuration as make half the interval small enough, at the same spread between runs.
 fn more_runs(Measured { name, runs }: &Measured<'_>, test: Test, width: Share) -> Option<Next> {
     let header = &runs[0].header;
     if header.model.filename.is_empty() {
         return None;
     }
     let of = if name.is_empty() { String::new() } else { format!(" of {name}") };
-    let needed = (runs.len() as f64 * (width.get() / TARGET).powi(2)).ceil();
+    let needed = samples_for(runs.len(), width, TARGET);
     let (why, n) = if needed <= MANY_RUNS {
-        (format!("for ± 1 % between runs in {test}{of}, the least certain test"), needed as usize)
+        (format!("for ± 1 % between runs in {test}{of}, the least certain test"), needed)
     } else {
         (format!("on a quieter machine, since runs lie too far apart in {test}{of} for ± 1 %"), runs.len())
     };
@@ -256,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_tuner_is_told_to_measure_the_candidates_again() {
-        // The slowest is known worst; the two fastest cannot be told apart.
+        // The slowest is the least certain; between the two fastest nothing is decided.
         let report = campaign(&[
             (8, false, 900, 0.3),
             (8, true, 800, 0.001),

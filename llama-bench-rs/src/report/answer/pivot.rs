@@ -55,7 +55,7 @@ impl Pivot {
         };
         let [prefill, generation, embedding] =
             [TestKind::is_prompt, TestKind::is_generation, TestKind::is_embedding].map(main);
-        // The generation of a pg test follows its prompt, and is read beside it.
+        // The generation of a pg test follows its prompt, and stands in its row.
         let pair = prefill.zip(generation).and_then(|((_, of_prompt), (_, of_generation))| {
             of_prompt.filter(|group| of_generation == Some(*group))
         });
@@ -100,7 +100,7 @@ impl Pivot {
         }
     }
 
-    /// Whether any row tells how long an answer takes.
+    /// Whether any row has the time of an answer.
     pub fn has_answers(&self) -> bool {
         self.rows.iter().any(|row| row.first_token.is_some())
     }

@@ -14,13 +14,13 @@ use crate::{
     },
 };
 
-/// A sentence about what the figures mean, and whom it is about. Its `Display` is both.
+/// A sentence about what the figures mean, and its subject. Its `Display` is both.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Said {
     /// How to take it.
     pub level: Level,
-    /// The configurations that it is about, and of those with several runs which of them; empty if it is about all.
+    /// The configurations that it is about, with the numbers of the runs if there are several; empty if it is about all.
     pub of: String,
     /// The sentence.
     pub text: String,
@@ -32,7 +32,7 @@ impl fmt::Display for Said {
     }
 }
 
-/// What the figures mean beyond what the tables show. Of several runs only the warnings, and what all of them say.
+/// What the figures mean beyond what the tables show. Of several runs only warnings, and sentences that all share.
 pub(super) fn said(
     report: &Report,
     expectations: &[Expectation],
@@ -92,10 +92,10 @@ pub(super) fn said(
     said
 }
 
-/// So many warnings of a kind are told in full.
+/// Most warnings of a kind that are shown in full.
 const OF_A_KIND: usize = 3;
 
-/// So many configurations are named in one place.
+/// Most configurations that a sentence names.
 const NAMED: usize = 4;
 
 /// A sentence, and the runs that it is about.
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn runs_with_the_same_kind_of_warning_are_named() {
         let run = |i: u64| {
-            // Each spreads by another part: sentences of one kind that are not equal.
+            // Each has another spread: sentences of one kind that are not equal.
             let sample = |j: u64| Sample {
                 elapsed: Duration::from_millis(100 + j % 2 * (40 + 3 * i)),
                 ..Sample::default()

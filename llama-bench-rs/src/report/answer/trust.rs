@@ -29,10 +29,10 @@ pub enum Trust {
         n_cells: usize,
         /// Whether `half_width` is of an interval.
         is_interval: bool,
-        /// Why it may be more all the same.
+        /// Why it may be more nevertheless.
         but: Option<Why>,
     },
-    /// A mean is known so badly that its figure says little.
+    /// A mean is so uncertain that its figure means little.
     Unbelievable {
         /// The test.
         test: Test,
@@ -68,16 +68,16 @@ pub enum Why {
     Dependent,
     /// Times rise or fall from the first repetition to the last.
     Drift,
-    /// So few repetitions say little.
+    /// There are too few repetitions.
     FewRepetitions(usize),
-    /// So few runs say little.
+    /// There are too few runs.
     FewRuns(usize),
 }
 
-/// A mean known worse than this says little: the same limit as in the sentences.
+/// A mean that is less certain than this means little: the same limit as in the sentences.
 const BAD: f64 = crate::report::insights::BAD;
 
-/// Fewer repetitions or runs than this leave a wide interval, however close together they lie.
+/// Fewer repetitions or runs than this have a wide interval, even if they lie close together.
 const FEW: usize = 4;
 
 /// How well the mean of one test is known.
@@ -121,7 +121,7 @@ impl Trust {
             .map(|n| if n_runs > 1 { Why::FewRuns(n) } else { Why::FewRepetitions(n) });
         let scattered = widest.cv.filter(|cv| cv.get() > BAD);
         let why = match why {
-            // Too few only where nothing else explains that they lie apart.
+            // Too few only if nothing else explains their spread.
             Some(why) if why == Why::Busy || scattered.is_some() => Some(why),
             other => few.or(other),
         };

@@ -3,7 +3,6 @@ use std::fmt;
 use crate::{
     record::{Run, TestKind},
     report::{figures::Series, insights::falls},
-    stats::Fall,
 };
 
 /// Why speed falls with depth. Its `Display` is one sentence.
@@ -16,23 +15,15 @@ pub struct WhyFalls {
     pub generation: bool,
 }
 
-/// A fall of less is not worth a reason.
-const NOTICEABLE: f64 = 0.01;
-
 impl WhyFalls {
     /// Of the runs of one configuration; `None` if nothing surely falls.
     pub(super) fn of(runs: &[&Run]) -> Option<Self> {
         let falls: Vec<_> = runs.iter().flat_map(|run| falls(&Series::all(run))).collect();
-        // Of means alone it is not known how sure a fall is.
-        let does = |fall: &Fall| match fall.is_sure() {
-            Some(is_sure) => is_sure && fall.change.get() < 0.0,
-            None => fall.change.get() < -NOTICEABLE,
-        };
         // What rises elsewhere has another reason.
         let all = |is_kind: fn(TestKind) -> bool| {
             let mut of_kind = falls.iter().filter(|it| is_kind(it.kind)).peekable();
             of_kind.peek().is_some()
-                && of_kind.clone().any(|it| does(&it.fall))
+                && of_kind.clone().any(|it| it.fall.is_fall())
                 && of_kind.all(|it| it.fall.change.get() < 0.0)
         };
         let (prefill, generation) = (all(TestKind::is_prompt), all(TestKind::is_generation));

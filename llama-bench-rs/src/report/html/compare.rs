@@ -1,4 +1,4 @@
-//! Several configurations, one row each, held against the first.
+//! Several configurations, one row each, compared with the first.
 
 use maud::{Markup, html};
 
@@ -143,7 +143,7 @@ fn shared_finding(rows: &[Row<'_>]) -> Option<Finding> {
     findings.all(|finding| finding == first).then_some(first)
 }
 
-/// Several runs of one configuration: what they say together.
+/// The figures of several runs of one configuration together.
 fn runs_together(all: &SideBySide<'_>) -> Markup {
     let table = html! {
         table {

@@ -1,6 +1,17 @@
 //! A report as one web page that needs nothing else: no network, no script, no font.
 //!
 //! The page is also the data: it holds the report as JSON, which [`read_str`](super::read_str) finds in it.
+//!
+//! ```
+//! use llama_bench_rs::report::{html, read_str};
+//!
+//! # fn demo(report: &llama_bench_rs::record::Report) -> llama_bench_rs::Result<()> {
+//! let page = html::page(report)?;
+//! assert_eq!(read_str(&page)?.report, *report);
+//! # Ok(())
+//! # }
+//! # demo(&Default::default()).unwrap_err(); // nothing was measured, so there is nothing to read back
+//! ```
 
 mod answer;
 mod best;
@@ -19,7 +30,7 @@ use super::{
     begun::begun,
     insights::{self, Expectation, Insight, Statement},
     page_data,
-    sides::sides,
+    sides::{Files, sides},
     svg::{self, DrawError, Picture},
 };
 use crate::record::Report;
@@ -47,7 +58,7 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
 /// The report cannot be encoded as JSON.
 #[doc(hidden)]
 pub fn page_with(report: &Report, expectations: &[Expectation]) -> Result<String, ReportError> {
-    let json = super::to_string(report, Format::Json)?;
+    let (json, files) = (super::to_string(report, Format::Json)?, files(report));
     let (answer, report) = (Answer::of(report, expectations), &*begun(report));
     let title = answer.headline.title();
     let page = html! {
@@ -57,7 +68,7 @@ pub fn page_with(report: &Report, expectations: &[Expectation]) -> Result<String
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                // Whatever a name in the report holds, the page loads and runs nothing.
+                // The page loads and runs nothing, even if a name in the report asks for it.
                 meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
                 meta name="generator" content={ "llama-bench-rs " (env!("CARGO_PKG_VERSION")) };
                 title { (title) }
@@ -78,11 +89,18 @@ pub fn page_with(report: &Report, expectations: &[Expectation]) -> Result<String
                         }
                     }
                 }
-                (data::script(&json))
+                (data::script(page_data::ID, &json))
+                @if let Some(files) = files { (data::script(page_data::FILES, &files)) }
             }
         }
     };
     Ok(page.into_string())
+}
+
+/// The file of each run as JSON, if there are several.
+fn files(report: &Report) -> Option<String> {
+    let files: Vec<&str> = report.runs.iter().map(|run| &run.header.read_from[..]).collect();
+    Files::of(report).are_several().then(|| serde_json::Value::from(files).to_string())
 }
 
 /// The sections, the answer first.

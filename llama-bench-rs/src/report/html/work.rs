@@ -1,4 +1,4 @@
-//! What llama.cpp computed, and what of it changed between runs.
+//! What llama.cpp computed, and what changed between runs.
 
 use maud::{Markup, html};
 

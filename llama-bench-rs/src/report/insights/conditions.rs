@@ -20,7 +20,7 @@ pub enum Conditions {
         n_cells: usize,
         /// The first of them.
         test: Test,
-        /// Lowest clock seen and the one that it can reach, in MHz, as far as known.
+        /// Lowest clock seen and the highest possible one, in MHz; `None` if unknown.
         sm_clock_mhz: (Option<u32>, Option<u32>),
     },
     /// Nothing held it down.
@@ -36,7 +36,7 @@ pub enum Conditions {
     },
 }
 
-/// One statement per GPU of which something is known, in the driver's order.
+/// One statement per GPU with known conditions, in the driver's order.
 pub(super) fn conditions(run: &Run) -> Vec<Conditions> {
     let cells: Vec<(Test, &[GpuConditions])> = run
         .cells

@@ -30,7 +30,7 @@ pub struct Doubt {
     pub rate: TokensPerSecond,
     /// Standard deviation of the rates.
     pub stddev: RateSpread,
-    /// How many repetitions were made; `None` if another tool's file does not tell.
+    /// How many repetitions were made; `None` if another tool's file does not say.
     pub n_made: Option<usize>,
     /// How many would make the mean believable at the same noise; `None` if more repetitions are no remedy.
     pub n_needed: Option<usize>,
@@ -47,7 +47,7 @@ pub fn unbelievable(run: &Run) -> Option<Unbelievable> {
     let more_help = !suspicion::found(run).is_any();
     let doubt = |cell: &Cell| {
         let figures = Figures::of(cell)?;
-        // Of few repetitions that lie close together the interval is wide and the figure all the same no surprise.
+        // A few repetitions that lie close together have a wide interval, but their mean is plausible.
         let cv = figures.cv.filter(|cv| cv.get() > BAD)?;
         let n_made = figures.times.as_ref().map(|times| times.n());
         // Without samples the deviation is all there is to judge by.

@@ -1,4 +1,4 @@
-//! How an expectation that was held against a report is shown.
+//! How an expectation is shown beside what was measured.
 
 use super::{Level, Say};
 use crate::{

@@ -60,7 +60,7 @@ pub(in crate::report) fn falls(all: &[Series]) -> Vec<DepthFall> {
     all.iter().filter_map(fall).collect()
 }
 
-/// From the samples where both sides have some, else from the means.
+/// From the samples if both sides have some, else from the means.
 fn between(empty: &Figures, full: &Figures) -> Option<Fall> {
     match (&empty.rates, &full.rates) {
         (Some(empty), Some(full)) => Fall::of_samples(empty, full),

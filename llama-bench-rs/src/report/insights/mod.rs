@@ -13,7 +13,7 @@
 //! # demo(&Report::default());
 //! ```
 //!
-//! What is not known is left out: files of llama-bench say nothing of single tokens or of offloaded layers.
+//! What is not known is left out: files of llama-bench have no single tokens and no offloaded layers.
 
 mod chat;
 mod conditions;
@@ -113,7 +113,7 @@ pub enum Statement {
     Setup(Setup),
     /// What llama.cpp computed.
     Graphs(Graphs),
-    /// What single tokens tell.
+    /// What single tokens show.
     Steps(Steps),
     /// What was expected against what was measured.
     Expected(Expected),
@@ -170,11 +170,11 @@ pub fn insights(report: &Report) -> Vec<Insight> {
     insights_with(report, &[])
 }
 
-/// The same, with each run held against what was expected of it.
+/// The same, with each run compared with what was expected of it.
 pub fn insights_with(report: &Report, expectations: &[Expectation]) -> Vec<Insight> {
-    let groups = Group::all_by_build(report);
+    let groups = Group::configurations(report);
     let of = |(run, record): (usize, &Run)| {
-        // Runs of one configuration are judged together, where the first of them is read.
+        // Runs of one configuration are judged together, and shown with the first of them.
         let group = groups.iter().find(|group| std::ptr::eq(group.runs[0], record));
         let check =
             |expectation: &Expectation| Some(Statement::Expected(expectation.check_runs(&group?.runs)));
@@ -184,7 +184,7 @@ pub fn insights_with(report: &Report, expectations: &[Expectation]) -> Vec<Insig
     let mut said: Vec<Insight> = report.runs.iter().enumerate().flat_map(of).collect();
     let has_figures = |run: &Run| run.cells.iter().any(|cell| cell.failure().is_none());
     if let Some(run) = report.runs.iter().rposition(|run| has_figures(run) && next::may_generate(run)) {
-        // Once for all of them, where it is read last.
+        // Once for all of them, at the end.
         let at = said.iter().rposition(|insight| insight.run <= run).map_or(0, |last| last + 1);
         said.insert(at, Insight { run, statement: Statement::Next(NextStep::Parallel) });
     }
@@ -215,7 +215,7 @@ fn of_run(run: &Run, expected: Vec<Statement>) -> Vec<Statement> {
     said
 }
 
-/// What casts doubt on the figures of a run, whatever their intervals say: the likely cause first.
+/// What casts doubt on the figures of a run beyond their intervals, the likely cause first.
 pub(in crate::report) fn doubts(run: &Run) -> Vec<Statement> {
     let found = suspicion::found(run);
     let mut all: Vec<Statement> =

@@ -6,11 +6,11 @@ use crate::{
     report::in_words::{duration, plural},
 };
 
-/// What other programs took from the repetitions, as far as the operating system tells.
+/// What other programs took from the repetitions, by the counts of the operating system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Neighbours {
-    /// Repetitions of which it is known, those set aside included.
+    /// Repetitions that were watched, those set aside included.
     pub n_reps: usize,
     /// Those that were disturbed, and the one that lost the largest part of its time; `None` if none was.
     pub disturbed: Option<Disturbed>,

@@ -52,8 +52,7 @@ pub(in crate::report) fn next_steps(runs: &[&Run]) -> Vec<NextStep> {
     steps
 }
 
-/// Whether nothing speaks against the model being one that generates and remembers: of others, neither depths nor
-/// conversations say anything.
+/// Whether the model may be one that generates and remembers. For others, depths and conversations mean nothing.
 pub(super) fn may_generate(run: &Run) -> bool {
     let tests = |is_kind: fn(TestKind) -> bool| run.cells.iter().filter(move |cell| is_kind(cell.test.kind));
     let generates = tests(TestKind::is_generation).any(|cell| cell.failure().is_none());

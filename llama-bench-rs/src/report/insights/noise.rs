@@ -35,7 +35,7 @@ pub enum Noise {
     Dependent {
         /// The lag-1 autocorrelation, the mean over the cells.
         correlation: f64,
-        /// How often chance alone makes neighbours so alike, over all tests of the run.
+        /// The p value of neighbours that are so alike, over all tests of the run.
         p_value: f64,
     },
     /// The repetitions of a cell fall into two groups, farther apart than ordinary noise makes them.
@@ -79,7 +79,7 @@ pub struct Far {
     pub median: Duration,
 }
 
-/// Less is not worth a word.
+/// Less is not reported.
 pub(super) const WORTH_A_WORD: f64 = 0.01;
 
 /// More is a reason to look again.

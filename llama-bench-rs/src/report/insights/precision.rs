@@ -24,7 +24,7 @@ pub enum Precision {
         /// narrow: see [`Noise::Dependent`](super::Noise::Dependent) and [`Noise::Apart`](super::Noise::Apart).
         is_doubted: bool,
     },
-    /// From standard deviations, where the number of samples is not known.
+    /// From standard deviations, if the number of samples is not known.
     Deviations {
         /// Cells that have one.
         n_cells: usize,
@@ -36,7 +36,7 @@ pub enum Precision {
         /// How many there are.
         n_cells: usize,
     },
-    /// Cells of which another tool kept nothing but the mean.
+    /// Cells of another tool that have only a mean.
     Unknown {
         /// How many there are.
         n_cells: usize,

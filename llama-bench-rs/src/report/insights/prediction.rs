@@ -18,7 +18,7 @@ pub struct Prediction {
     pub kind: TestKind,
     /// What is predicted.
     pub predicted: Predicted,
-    /// Whether a line is the right shape; `None` where that cannot be told.
+    /// Whether a line fits; `None` if that cannot be tested.
     pub linearity: Option<Linearity>,
 }
 
@@ -54,7 +54,7 @@ fn prediction(series: &Series, n_depth: u32) -> Option<Prediction> {
     if series.points.len() < FEWEST_DEPTHS {
         return None;
     }
-    // A cell with samples must not outweigh one whose mean alone is known.
+    // A cell with samples must not outweigh one that has only a mean.
     let means_only = series.points.iter().any(|point| matches!(point.cell.outcome, Outcome::Summarised(_)));
     let points: Vec<DepthSamples> = series
         .points

@@ -6,7 +6,7 @@ use crate::{record::Run, report::in_words::bytes};
 /// A smaller model may well lie in the caches.
 const LARGE_BYTES: u64 = 64 << 20;
 
-/// A model on the CPU that is mapped in small pages, of which a part or none is in huge ones.
+/// A model on the CPU that is mapped in small pages, in whole or in part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SmallPages {

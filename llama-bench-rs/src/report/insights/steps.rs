@@ -8,7 +8,7 @@ use crate::{
     units::Change,
 };
 
-/// What the times of single generated tokens tell.
+/// What the times of single generated tokens show.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Steps {
@@ -49,9 +49,9 @@ pub enum Steps {
     Tail {
         /// The cell.
         test: Test,
-        /// Half of the steps took no longer.
+        /// Half of the steps took at most this.
         p50: Duration,
-        /// 99 % of the steps took no longer.
+        /// 99 % of the steps took at most this.
         p99: Duration,
         /// The longest step.
         max: Duration,
@@ -60,13 +60,13 @@ pub enum Steps {
     },
 }
 
-/// A first step that takes so many times the steady one is worth a word.
+/// A first step is reported from this multiple of the steady one on.
 const SLOW_FIRST: f64 = 1.1;
 
 /// A rewound context whose steps differ by more from the live one's is not what a program sees.
 const LIVE_TOLERANCE: f64 = 0.02;
 
-/// A p99 over so many medians is a stutter that a reader notices.
+/// From this multiple of the median on, a p99 is a stutter that a reader notices.
 const STUTTER: f64 = 2.0;
 
 pub(super) fn steps(run: &Run) -> Vec<Steps> {

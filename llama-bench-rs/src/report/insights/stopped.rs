@@ -7,7 +7,7 @@ use crate::{
     stats::{Stop, StoppingRule},
 };
 
-/// What ended the repetitions, where a rule did.
+/// What ended the repetitions, if a rule did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Stopped {

@@ -1,4 +1,4 @@
-//! What the repetitions of a run show that the interval of one cell does not know.
+//! Noise in the repetitions of a run that the interval of one cell does not include.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::{
     stats::{Apart, Quantity as _, Samples, Serial, Suspicion},
 };
 
-/// What was found in a run, if it is worth a word.
+/// What was found in a run, if it is worth reporting.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Found {
     pub(super) serial: Option<Serial>,

@@ -7,8 +7,8 @@ use crate::{
 };
 
 impl Journal {
-    /// Writes what an event tells; most tell nothing that is kept. Of a [`Campaign`](crate::bench::Campaign), each run of
-    /// each configuration has its place in the file, whatever the order in which they are measured.
+    /// Writes the rows of an event; most events have none. In a [`Campaign`](crate::bench::Campaign) each run of each
+    /// configuration has its place in the file, which does not depend on the order of measuring.
     ///
     /// # Errors
     /// The file cannot be written, or a cell comes before any run.
@@ -34,7 +34,7 @@ impl Journal {
 }
 
 impl Observer for Journal {
-    /// Keeps it as [`Journal::event`] does. After a failure nothing more is kept; [`Journal::finish`] tells of it.
+    /// Writes it as [`Journal::event`] does. After a failure nothing more is written; [`Journal::finish`] returns the error.
     fn event(&mut self, event: &Event<'_>) {
         if self.failed.is_none() {
             self.failed = Journal::event(self, event).err();

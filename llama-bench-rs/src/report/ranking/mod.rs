@@ -1,8 +1,8 @@
 //! Which of several configurations is the best, by how much, against which, and how to ask for it.
 
-mod choice;
 mod text;
 
+pub use crate::judge::Choice;
 use crate::{
     judge::{self, Lead, Ranked, RankedTest, Rule, Scope},
     record::{Failure, Report, Run, Test},
@@ -25,11 +25,11 @@ use super::{ConfigurationRuns, Stat, configurations, stat};
 pub struct Ranking {
     /// The configurations that have figures, at least two, in the order measured.
     pub configurations: Vec<Ranks>,
-    /// The one that all are held against: llama-bench's default if it was measured, else the first.
+    /// The one that all are compared with: llama-bench's default if it was measured, else the first.
     pub reference: usize,
     /// Test by test, in the order measured.
     pub tests: Vec<Best>,
-    /// What to ask for; empty if nothing is surely faster than the reference.
+    /// What to ask for; empty if nothing is surely faster than the reference. Sides are indices of `configurations`.
     pub choices: Vec<Choice>,
     /// What failed: whole configurations, and tests of those that have other figures.
     pub failed: Vec<Failed>,
@@ -37,7 +37,7 @@ pub struct Ranking {
     pub scope: Scope,
     /// The rule that was applied.
     pub rule: Rule,
-    /// What the table of all tests shows of each, beside which the ranking stands.
+    /// The statistic in the table of all tests, beside which the ranking stands.
     pub stat: Stat,
 }
 
@@ -47,7 +47,7 @@ pub struct Ranking {
 pub struct Ranks {
     /// What of it differs from the others, such as `ub 1024 fa 1`.
     pub name: String,
-    /// The words that ask `sweep` for it, for what differs alone.
+    /// The flags of `sweep` for it, for what differs only.
     pub flags: Vec<String>,
     /// Whether it is llama-bench's default in all that differs.
     pub is_default: bool,
@@ -79,16 +79,6 @@ pub struct Best {
     pub fastest_of_stat: Option<usize>,
 }
 
-/// A configuration to ask for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Choice {
-    /// For which kind of tests it is, `pp`, `tg` or `embd`; `None` for all.
-    pub family: Option<&'static str>,
-    /// Which one: an index of [`Ranking::configurations`].
-    pub configuration: usize,
-}
-
 /// A configuration, or some of its tests, without a figure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -102,12 +92,12 @@ pub struct Failed {
 }
 
 impl Ranking {
-    /// Those worth having, in the order measured: each that is the best of a test, or not surely slower than the best.
+    /// The configurations worth having, in the order measured: the best of each test, and those not surely slower.
     pub fn candidates(&self) -> Vec<&Ranks> {
         self.leading(|_| true)
     }
 
-    /// Those of which it is open which is the best of some test; more runs would tell.
+    /// The configurations among which the best of some test is not decided yet; more runs would decide.
     pub fn undecided(&self) -> Vec<&Ranks> {
         self.leading(|best| !best.tied.is_empty())
     }
@@ -136,13 +126,13 @@ pub fn ranking(report: &Report) -> Option<Ranking> {
     ranking_with(report, Stat::Mean)
 }
 
-/// The same beside a table that shows this statistic. The order is that of the fast end all the same: it is what other
-/// programs move least.
+/// The same beside a table that shows this statistic. The order is still that of the fast end, which other programs change
+/// least.
 pub fn ranking_with(report: &Report, stat: Stat) -> Option<Ranking> {
     ranked(configurations(report), Rule::default(), stat)
 }
 
-/// Ranks configurations under names of the caller's own, even if nothing in their records tells them apart.
+/// Ranks configurations under names of the caller's own, even if their records are equal.
 ///
 /// ```
 /// # fn demo(one: &llama_bench_rs::record::Report, other: &llama_bench_rs::record::Report) {
@@ -163,7 +153,7 @@ fn ranked(all: Vec<ConfigurationRuns<'_>>, rule: Rule, stat: Stat) -> Option<Ran
     let measured: Vec<ConfigurationRuns<'_>> = all.into_iter().filter(has_figures).collect();
     let reference = measured.iter().position(|one| one.is_default).unwrap_or(0);
     let sides: Vec<Vec<&Run>> = measured.iter().map(|one| one.runs.clone()).collect();
-    let Ranked { tests, scope, rule } = judge::rank(&sides, reference, rule).ok()?;
+    let Ranked { tests, choices, scope, rule } = judge::rank(&sides, reference, rule).ok()?;
     let rate = |side: usize, test: Test| stat::of_runs(stat, &sides[side], test);
     let tests: Vec<Best> = tests.iter().filter_map(|test| best(test, rule, rate)).collect();
     if tests.is_empty() {
@@ -173,7 +163,7 @@ fn ranked(all: Vec<ConfigurationRuns<'_>>, rule: Rule, stat: Stat) -> Option<Ran
         |one: ConfigurationRuns<'_>| Ranks { name: one.name, flags: one.flags, is_default: one.is_default };
     Some(Ranking {
         configurations: measured.into_iter().map(rank).collect(),
-        choices: choice::choices(&tests, reference),
+        choices,
         reference,
         tests,
         failed,
@@ -194,16 +184,17 @@ fn best(
     let of_stat = rate(first.side, ranked.test);
     let rates = others.iter().filter_map(|place| Some((place.side, rate(place.side, ranked.test)?)));
     let fastest = rates.max_by(|(_, a), (_, b)| a.get().total_cmp(&b.get()));
-    let is_far =
-        |rate: TokensPerSecond| of_stat.is_some_and(|own| rate.get() / own.get() - 1.0 > rule.noise().get());
-    let is_tied = |place: &&judge::Place| !place.behind.is_some_and(|lead| lead.is_sure());
+    let is_far = |rate: TokensPerSecond| {
+        let over = |own: TokensPerSecond| Speedup::new(rate.get() / own.get());
+        of_stat.and_then(over).is_some_and(|speedup| rule.is_beyond_noise(speedup))
+    };
     Some(Best {
         test: ranked.test,
         configuration: first.side,
         rate: first.estimate.rate(ranked.test.kind.n_tokens())?,
         against_reference: first.against_reference,
         next: (next.side, next.behind?),
-        tied: others.iter().filter(is_tied).map(|place| place.side).collect(),
+        tied: ranked.leading().skip(1).map(|place| place.side).collect(),
         order: ranked.places.iter().map(|place| place.side).collect(),
         widest: others.last()?.behind?.speedup,
         of_stat,

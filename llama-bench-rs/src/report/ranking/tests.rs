@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::record::{Cell, Config, FlashAttnSetting, Header, Measured, Outcome, Sample, TestKind};
 
-/// A run of so many milliseconds for each of these tests, or none where the test failed.
+/// A run with this time in milliseconds for each test; a test without one failed.
 fn run(n_ubatch: u32, flash_attn: FlashAttnSetting, tests: &[(TestKind, u32, Option<u64>)]) -> Run {
     let cell = |&(kind, n_depth, ms): &(TestKind, u32, Option<u64>)| {
         let sample = |ms| Sample { elapsed: Duration::from_millis(ms), ..Sample::default() };
@@ -51,7 +51,7 @@ The best of 3 configurations:
     assert_eq!(lines[4], "To copy: -ub 1024 -fa 1");
     assert!(lines[5].starts_with("One run of each: runs are assumed to lie 5 % apart"), "{text}");
     assert!(ranking.is_decided());
-    assert_eq!(ranking.choices, [Choice { family: None, configuration: 2 }]);
+    assert_eq!(ranking.choices, [Choice { family: None, side: 2 }]);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn several_runs_of_each_tell_small_differences() {
     report.runs.extend(again.iter().chain(&again).cloned());
     let ranking = ranking(&report).unwrap();
     assert_eq!(ranking.configurations.len(), 3);
-    assert_eq!(ranking.choices, [Choice { family: None, configuration: 2 }]);
+    assert_eq!(ranking.choices, [Choice { family: None, side: 2 }]);
     let pp = &ranking.tests[0];
     assert!(pp.tied.is_empty() && pp.next.1.is_sure(), "{pp:?}");
 }
@@ -78,7 +78,7 @@ fn several_runs_of_each_tell_small_differences() {
 #[test]
 fn each_kind_has_its_own_choice_where_none_leads_in_both() {
     let ranking = ranking(&three([[4000, 100], [2000, 200], [4000, 200]])).unwrap();
-    let of = |family, configuration| Choice { family: Some(family), configuration };
+    let of = |family, side| Choice { family: Some(family), side };
     assert_eq!(ranking.choices, [of("pp", 1), of("tg", 0)]);
     let text = ranking.to_string();
     assert!(
@@ -154,7 +154,7 @@ fn in_markdown_it_is_a_table() {
     assert!(lines[3].chars().all(|c| "|-: ".contains(c)), "{text}");
     assert_eq!((lines[6], lines[7]), ("", "- To copy: `-ub 1024 -fa 1`"));
     assert!(lines[8..].iter().all(|line| line.starts_with("- ")), "{text}");
-    // Of two, there is no next best beside the reference.
+    // With two configurations the next best is the reference.
     let mut two = three([[4156, 150], [3151, 150], [3119, 149]]);
     two.runs.truncate(2);
     let text = ranking(&two).unwrap().markdown();

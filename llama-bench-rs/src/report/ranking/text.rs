@@ -26,7 +26,7 @@ impl fmt::Display for Ranking {
 }
 
 impl Ranking {
-    /// What it comes to, in one line.
+    /// The result in one line.
     pub fn headline(&self) -> String {
         let n = count(self.configurations.len(), "configuration");
         if self.is_decided() {
@@ -36,7 +36,7 @@ impl Ranking {
         }
     }
 
-    /// The same as Markdown: a heading, a table, and a list of what is to be known beside it. It reads well unrendered too.
+    /// The same as Markdown, which reads well unrendered too: a heading, a table, and a list of notes.
     pub fn markdown(&self) -> String {
         let rows: Vec<[String; 5]> =
             self.rows().into_iter().map(|row| row.map(|cell| escape(&cell))).collect();
@@ -65,8 +65,7 @@ impl Ranking {
         rows
     }
 
-    /// What is to be known beside the table, a line each: what to ask for, how small a difference would be sure, and what
-    /// failed.
+    /// The lines below the table: what to ask for, how small a difference would be sure, and what failed.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.advice();
         notes.extend(self.busy());
@@ -100,7 +99,7 @@ impl Ranking {
         })
     }
 
-    /// That other programs kept some differences from being told.
+    /// That other programs hid some differences.
     fn busy(&self) -> Option<String> {
         let leads = self.tests.iter().flat_map(|best| best.against_reference.iter().chain([&best.next.1]));
         let shares = leads.filter_map(|lead| match lead.finding.because {
@@ -147,7 +146,7 @@ impl Ranking {
         ]
     }
 
-    /// The words to copy, or that nothing is to be changed.
+    /// The flags to copy, or that nothing should be changed.
     fn advice(&self) -> Vec<String> {
         if self.choices.is_empty() {
             let has_one_for_all = self
@@ -159,7 +158,7 @@ impl Ranking {
             return vec![if has_one_for_all { nothing } else { mixed }];
         }
         let line = |choice: &super::Choice| {
-            let Ranks { name, flags, .. } = &self.configurations[choice.configuration];
+            let Ranks { name, flags, .. } = &self.configurations[choice.side];
             let words: Vec<String> = flags.iter().map(|word| quoted(word)).collect();
             let what = match choice.family {
                 None => "To copy".to_owned(),
@@ -174,11 +173,12 @@ impl Ranking {
         self.choices.iter().map(line).collect()
     }
 
-    /// What more runs would tell.
+    /// What more runs would decide.
     fn unsure(&self) -> Option<String> {
         let is_open = self.tests.iter().any(|best| !best.tied.is_empty());
-        let widest = self.tests.iter().map(|best| half_width(&best.next.1)).fold(0.0, f64::max);
-        let widest = Share::new(widest.max(self.rule.noise().get())).filter(|_| is_open)?;
+        let widths = self.tests.iter().filter_map(|best| best.next.1.half_width());
+        let wider = |a: Share, b: Share| if a < b { b } else { a };
+        let widest = Some(widths.fold(self.rule.noise(), wider)).filter(|_| is_open)?;
         Some(match self.scope {
             Scope::Assumed => format!(
                 "One run of each: {}, and a difference up to {widest:.0} is not sure. \
@@ -190,11 +190,6 @@ impl Ranking {
             }
         })
     }
-}
-
-/// What a difference has to exceed, as a part of the speed.
-fn half_width(lead: &Lead) -> f64 {
-    lead.bounds.upper().get() / lead.speedup.get() - 1.0
 }
 
 /// `+33.2 % (+24.9 % to +42.1 %)`.

@@ -6,7 +6,7 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 
 /// How values become distances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scale {
+enum Scale {
     Linear,
     /// Logarithmic: both ends are above zero.
     Log,
@@ -23,7 +23,7 @@ pub(super) struct Axis {
 
 /// More steps than this between ticks are clutter.
 const MOST_STEPS: f64 = 6.0;
-/// Values that are so many times apart need a logarithmic scale, or the small ones lie on the axis.
+/// From this ratio of largest to smallest on the scale is logarithmic: on a linear one the small values lie on the axis.
 const LOG_FROM: f64 = 25.0;
 
 /// What speeds of one panel lie between: means, the bounds of their intervals, what is drawn beside them.
@@ -87,7 +87,7 @@ impl Axis {
         Some(Self::linear(low, high, multiples(step, low, high)))
     }
 
-    /// For depths: ticks at multiples of a power of two where the depths are such multiples too.
+    /// For depths: ticks at multiples of a power of two if the depths are such multiples too.
     pub fn depths(depths: &[u32]) -> Option<Self> {
         let (least, most) = (*depths.iter().min()?, *depths.iter().max()?);
         let ticks = if least == most {

@@ -63,7 +63,7 @@ pub(super) fn panels(report: &Report) -> (Vec<Drawn>, String) {
     )
 }
 
-/// The rows of one test of a kind at the shallowest and at the deepest context; `None` if nothing of it was measured.
+/// The rows of one test of a kind at the shallowest and at the deepest context; `None` if it was not measured.
 fn ends<'a, 'b>(all: &'b SideBySide<'a>, is_kind: fn(TestKind) -> bool) -> Option<[Option<&'b Row<'a>>; 2]> {
     type Key = (TestKind, Option<Group>);
     let n_measured = |row: &Row<'_>| row.figures.iter().filter(|figure| figure.rate().is_some()).count();

@@ -31,7 +31,7 @@ pub(super) fn density(sorted: &[f64], resolution: f64) -> Vec<(f64, f64)> {
     outline.into_iter().map(|(value, density)| (value, density / highest)).collect()
 }
 
-/// 0.9 · min(σ, IQR / 1.34) · n^(-1/5); by σ alone where the middle half of the values is one value.
+/// 0.9 · min(σ, IQR / 1.34) · n^(-1/5); by σ alone if the middle half of the values is one value.
 fn silverman(sorted: &[f64]) -> f64 {
     let n = sorted.len() as f64;
     let mean = sorted.iter().sum::<f64>() / n;

@@ -15,7 +15,7 @@ use crate::{
 
 /// With more lines than this, figures beside them are clutter.
 const MOST_LABELLED: usize = 5;
-/// With more lines than this, bands over each other are mud: whiskers tell as much.
+/// With more lines than this, overlapping bands cannot be read: whiskers show the same.
 pub(super) const MOST_BANDS: usize = 3;
 /// With more lines than this, thick ones hide each other.
 const MOST_THICK: usize = 6;
@@ -214,7 +214,7 @@ fn push_fill(marks: &mut Vec<Mark>, line: &Series<'_>) -> bool {
     is_new
 }
 
-/// The depths and speeds of a line, apart where a cell has none.
+/// The depths and speeds of a line, in parts: a cell without a speed breaks it.
 pub(super) fn stretches(line: &Series<'_>) -> Vec<Vec<(f64, Speed)>> {
     let points: Vec<(f64, Option<Speed>)> =
         line.spots.iter().map(|spot| (spot.n_depth.into(), speed(spot))).collect();
@@ -224,7 +224,7 @@ pub(super) fn stretches(line: &Series<'_>) -> Vec<Vec<(f64, Speed)>> {
         .collect()
 }
 
-/// Intervals, line and markers, broken where a cell failed; a cross for that cell.
+/// Intervals, line and markers; a failed cell breaks the line and is marked by a cross.
 fn push_line(marks: &mut Vec<Mark>, line: &Series<'_>, (n, of): (usize, usize), x: &Axis, seen: &mut Seen) {
     let width = if of > MOST_THICK { 1.25 } else { 2.0 };
     for known in stretches(line) {
@@ -251,7 +251,7 @@ pub(super) fn cross_height(n: usize) -> f64 {
     n.min(6) as f64 * 10.0
 }
 
-/// The intervals as a band where there are neighbours; whether there is one.
+/// Draws the intervals of successive depths as a band; returns whether there is one.
 fn push_band(marks: &mut Vec<Mark>, known: &[(f64, Speed)], ink: Ink) -> bool {
     let mut any = false;
     for with_interval in known.split(|(_, speed)| speed.interval.is_none()) {

@@ -57,7 +57,7 @@ pub(super) fn label_points(marks: &mut Vec<Mark>, line: &Series<'_>, x: &Axis, y
     }
 }
 
-/// The least distance from the top of a line between two places; infinite where there is no line.
+/// The least distance from the top of a line between two places; infinite without a line.
 fn highest(points: &[Point], from: f64, to: f64) -> f64 {
     let at = |x: f64, a: Point, b: Point| a.1 + (b.1 - a.1) * (x - a.0) / (b.0 - a.0);
     let crossed = points
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(highest(&line[..1], 0.0, 10.0), f64::INFINITY);
     }
 
-    /// A line of two depths, each with repetitions of so many milliseconds in each of its runs.
+    /// A line of two depths, with the repetitions of each of its runs in milliseconds.
     fn change(before: &[&[u64]], after: &[&[u64]]) -> Option<String> {
         let cell = |ms: &&[u64]| {
             let sample = |ms: &u64| Sample { elapsed: Duration::from_millis(*ms), ..Sample::default() };

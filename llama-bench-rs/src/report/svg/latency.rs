@@ -15,11 +15,11 @@ use crate::{record::Measured, stats::StepSummary};
 
 /// With fewer tokens their times are shown one by one.
 const DENSITY_FROM: usize = 20;
-/// Where the longest step takes so many times the shortest, the scale is logarithmic.
+/// From this ratio of the longest to the shortest step on the scale is logarithmic.
 const LOG_FROM: f64 = 6.0;
 /// Room for a figure, in units.
 const FIGURE: f64 = 34.0;
-/// What share of the axis can be told apart.
+/// The share of the axis below which two points look like one.
 const RESOLUTION: f64 = 0.004;
 
 /// The steps of one cell, at a place on the lower axis.

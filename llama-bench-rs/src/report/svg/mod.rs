@@ -144,7 +144,7 @@ struct Drawn {
     heading: String,
     /// The figures in words.
     description: String,
-    /// Width and height, in units of which one is about a pixel on a screen.
+    /// Width and height in units; one is about a pixel on a screen.
     size: (u32, u32),
     /// So many of the elements' own units are one of these.
     fine: u32,
@@ -176,7 +176,7 @@ impl Drawing {
 ///
 /// # Errors
 /// No cell has what the picture shows: none has a speed, no generated token was timed on its own, or there is one
-/// configuration where several are to be compared.
+/// configuration if several are compared.
 pub fn draw(report: &Report, picture: Picture) -> Result<Drawing, DrawError> {
     let series = series(report);
     let all = |(panels, caption): (Vec<Panel>, String)| -> Result<(Vec<Drawn>, String), DrawError> {

@@ -1,4 +1,4 @@
-//! A panel: two axes and the marks between them, as plain data. Only [`Panel::draw`] knows how it gets onto paper.
+//! A panel: two axes and the marks between them, as plain data. Only [`Panel::draw`] draws.
 
 use plotters::{
     chart::ChartBuilder,
@@ -17,9 +17,9 @@ use super::{
     theme::{Ink, themed},
 };
 
-/// Size of a panel in units, of which one is about a pixel on a screen.
+/// Size of a panel in units; one is about a pixel on a screen.
 pub(super) const SIZE: (u32, u32) = (400, 280);
-/// plotters draws at whole numbers; so many of them are a unit.
+/// plotters draws at whole numbers; this many of them are a unit.
 pub(super) const FINE: u32 = 4;
 
 const LEFT: f64 = 46.0;
@@ -36,7 +36,7 @@ pub(super) const LINE: f64 = 13.0;
 /// A place in the units of the axes.
 pub(super) type Point = (f64, f64);
 
-/// The form of a marker: colour alone must not tell two lines apart.
+/// The form of a marker: two lines must not differ by colour alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Disc,
@@ -76,9 +76,9 @@ pub(super) enum Mark {
     Area { outline: Vec<Point>, ink: Ink, opacity: f64 },
     /// A marker.
     Marker { at: Point, shape: Shape, ink: Ink },
-    /// A cross on the lower axis, so many units above it: a cell that failed.
+    /// A cross this many units above the lower axis: a cell that failed.
     Cross { x: f64, above: f64, ink: Ink },
-    /// A text, moved from its place by so many units to the right and down.
+    /// A text, moved from its place by this many units to the right and down.
     Label { at: Point, by: Point, anchor: Anchor, text: String, ink: Ink },
 }
 
@@ -101,7 +101,7 @@ pub(super) struct Panel {
 }
 
 /// Why plotters did not draw, as text: its own error type names the backend.
-pub(super) type BackendError = String;
+type BackendError = String;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
@@ -238,7 +238,7 @@ pub(super) fn width_of(text: &str) -> f64 {
     text.chars().count() as f64 * 6.1
 }
 
-/// A text of at most so many units.
+/// A text of at most this many units.
 pub(super) fn shortened(text: &str, width: f64) -> String {
     let most = (width / width_of("x")) as usize;
     crate::units::text::shortened(text, most)

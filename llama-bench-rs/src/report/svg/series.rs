@@ -1,4 +1,4 @@
-//! The lines of a picture: one per side and test, named by what tells it from the others.
+//! The lines of a picture: one per side and test, named by how it differs from the others.
 
 use super::{panel::Shape, theme::Ink};
 pub(crate) use crate::record::device;
@@ -16,7 +16,7 @@ pub(crate) use crate::units::text::printable as clean;
 /// A test of a side over its depths.
 #[derive(Clone, Debug)]
 pub(super) struct Series<'a> {
-    /// What tells it from the other lines of the picture; empty if there is no other.
+    /// How it differs from the other lines of the picture; empty if it is the only one.
     pub name: String,
     /// The runs of its side.
     pub runs: Vec<&'a Run>,

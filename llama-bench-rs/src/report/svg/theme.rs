@@ -68,13 +68,13 @@ impl Ink {
         format!("f-{}", INKS[self.index()].0)
     }
 
-    /// Its light colour, for what knows no style sheets.
+    /// Its light colour, for viewers without style sheets.
     pub fn light(self) -> &'static str {
         INKS[self.index()].1
     }
 }
 
-/// Puts classes in the place of the colours that stand for roles.
+/// Replaces the colours of roles by classes.
 pub(super) fn themed(svg: &str) -> String {
     let mut svg = svg.replace(" opacity=\"1\"", "");
     for (i, (name, light, _)) in INKS.iter().enumerate() {
@@ -94,7 +94,7 @@ pub(super) fn themed(svg: &str) -> String {
 pub(crate) fn classes() -> String {
     let mut css = String::from(".picture text{font-family:inherit}.picture polyline{stroke-linejoin:round}");
     for (name, ..) in INKS {
-        // A String takes whatever is written to it.
+        // Writing to a String cannot fail.
         let _ = write!(css, ".f-{name}{{fill:var(--{name})}}.s-{name}{{stroke:var(--{name})}}");
     }
     css

@@ -43,7 +43,7 @@ pub fn render(report: &Report, style: Style) -> String {
     render_with(report, &[], style)
 }
 
-/// A whole report, held against what was expected of it.
+/// A whole report, compared with what was expected of it.
 pub fn render_with(report: &Report, expectations: &[Expectation], style: Style) -> String {
     if report.runs.is_empty() {
         return String::new();
@@ -108,9 +108,9 @@ fn heading(paint: &Paint, text: &str) -> String {
 
 /// The changes between configurations, each with its verdict; empty for a single one.
 fn side_by_side(report: &Report, paint: &Paint) -> String {
-    /// Of more the ranking says enough.
+    /// For more configurations the ranking is enough.
     const MOST_SIDES: usize = 3;
-    // With a run of each, only the ranking can tell: it knows how far configurations of one campaign lie apart.
+    // With one run of each only the ranking can decide, from the spread of all configurations of the campaign.
     let is_told = ranking(report).is_some_and(|ranking| ranking.scope == Scope::Assumed);
     let are_several = configurations(report).len() > 1 || Files::of(report).are_several();
     let few = SideBySide::of(report).filter(|all| !is_told && all.names.len() <= MOST_SIDES && are_several);

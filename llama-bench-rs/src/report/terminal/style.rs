@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(with(true, Some(80), &[("COLUMNS", "200")]), (true, 80));
         assert_eq!(with(true, Some(80), &[("NO_COLOR", "1")]), (false, 80));
         assert_eq!(with(true, Some(80), &[("NO_COLOR", "")]), (true, 80));
-        // A serial line tells no width.
+        // A serial line has no width.
         assert_eq!(with(true, Some(0), &[("COLUMNS", "132")]), (true, 132));
         assert_eq!(with(true, None, &[]), (true, 100));
     }

@@ -62,7 +62,7 @@ impl Call {
         let program = self.program.as_ref()?;
         let folder = tempfile::tempdir().ok()?;
         let file = folder.path().join("run.jsonl");
-        // It is silent: whatever it has to say, the test here says as well.
+        // It is silent: the test here prints the same.
         Command::new(program)
             .args([&self.test, "--exact", "--include-ignored"])
             .env(FILE, &file)

@@ -42,7 +42,7 @@ pub enum GuardError {
         /// The command that mends it, as a sentence of its own; empty if none does.
         remedy: String,
     },
-    /// An operation left a device for the CPU, or flash attention or repacked weights are gone: no time was looked at.
+    /// An operation left a device for the CPU, or flash attention or repacked weights are gone; no time is involved.
     #[error("{source}{remedy}")]
     Work {
         /// What was lost.
@@ -68,6 +68,6 @@ fn others(has_others: bool) -> &'static str {
     if has_others { " of this machine (those there are of others)" } else { "" }
 }
 
-pub(super) fn times(n: u32) -> String {
+fn times(n: u32) -> String {
     if n == 1 { "once".into() } else { format!("{n} times, judged together") }
 }

@@ -34,7 +34,7 @@ const N_WANTED: usize = 3;
 /// Measures once more.
 type Again<'a> = dyn FnMut() -> Result<Report, GuardError> + 'a;
 
-/// How often a guard measures again before it fails, or before it gives up telling.
+/// How often a guard measures again before it fails or stays inconclusive.
 const N_RERUNS: u32 = 4;
 
 /// Fails the test if what is measured is slower than the baseline `name`; the first runs make that baseline.
@@ -119,7 +119,7 @@ impl Guard {
         self
     }
 
-    /// What to do with the baseline, in place of what the environment says.
+    /// What to do with the baseline, instead of what the environment says.
     pub fn mode(mut self, mode: GuardMode) -> Self {
         self.mode = Some(mode);
         self
@@ -207,7 +207,7 @@ impl Guard {
         }
     }
 
-    /// Holds a report against the baseline, with more runs where one does not settle it.
+    /// Compares a report with the baseline, with more runs if one does not decide.
     fn judge(
         &self,
         baselines: &Baselines,
@@ -286,7 +286,7 @@ fn complete(outcome: Outcome, baseline: &Baseline, report: &Report) -> Result<Ou
     Err(RegressionError::Incomplete { gaps, judged: Some(Box::new(outcome)) })
 }
 
-/// A report that may become a baseline: without failed cells, which would not be looked at ever after.
+/// A report that may become a baseline: without failed cells, which would never be compared.
 fn whole(report: Report) -> Result<Report, GuardError> {
     let gaps: Vec<Gap> = failures(&report).collect();
     if gaps.is_empty() {

@@ -4,7 +4,7 @@ use std::env;
 
 use super::GuardError;
 
-/// The variable that says what guards do.
+/// The variable that sets what guards do.
 pub(super) const VARIABLE: &str = "LLAMA_BENCH_GUARD";
 
 /// What a [`Guard`](super::Guard) does with its baseline. The environment variable `LLAMA_BENCH_GUARD` chooses by name;
@@ -15,7 +15,7 @@ pub enum GuardMode {
     Save,
     /// `check`: judges and writes nothing; a missing baseline is an error.
     Check,
-    /// `renew`: begins the baseline anew with what is measured now, and judges nothing.
+    /// `renew`: replaces the baseline by what is measured now, and judges nothing.
     Renew,
     /// `add`: adds what is measured now to the baseline, and judges nothing.
     Add,

@@ -7,19 +7,19 @@ use crate::testing::Outcome;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Guarded {
-    /// What it comes to.
+    /// The result.
     pub verdict: GuardVerdict,
-    /// What was measured, held against the baseline; `None` if there was none to judge by.
+    /// What was measured, compared with the baseline; `None` if there was none.
     pub outcome: Option<Outcome>,
     /// What was added to the baseline.
     pub saved: Option<Saved>,
     /// How often was measured.
     pub n_measured: u32,
-    /// What else a person should know, with the remedy.
+    /// Warnings and notes, with the remedy.
     pub notes: Vec<String>,
 }
 
-/// What it comes to that a guard passes.
+/// The result of a guard that passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GuardVerdict {
     /// Nothing got slower.
@@ -62,7 +62,7 @@ impl fmt::Display for Guarded {
             GuardVerdict::Passed => Some("passed"),
             GuardVerdict::Inconclusive => Some("inconclusive"),
             GuardVerdict::Off => Some("off: nothing was measured"),
-            // The notes say it.
+            // It is in the notes.
             GuardVerdict::Saved => None,
         };
         let mut said: Vec<&str> = self.notes.iter().map(String::as_str).collect();

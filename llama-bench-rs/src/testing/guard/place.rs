@@ -22,7 +22,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Of the test that calls: cargo tells the package at run time, the test harness names the thread.
+    /// The calling test: cargo sets the package at run time, and the test harness names the thread.
     pub(super) fn here() -> Self {
         let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
         Self {
@@ -33,7 +33,7 @@ impl Place {
         }
     }
 
-    /// `LLAMA_BENCH_BASELINES`, or `tests/baselines` in the package, or in the current folder if cargo started nothing.
+    /// `LLAMA_BENCH_BASELINES`, or `tests/baselines` in the package, or in the current folder if cargo did not start it.
     pub(super) fn folder(&self) -> PathBuf {
         let asked = env::var_os("LLAMA_BENCH_BASELINES").filter(|folder| !folder.is_empty());
         asked.map_or_else(|| self.package_folder.join(FOLDER), PathBuf::from)

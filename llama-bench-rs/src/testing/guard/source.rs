@@ -16,7 +16,7 @@ pub trait Measure {
     /// Whatever keeps it from measuring.
     fn measure(&mut self) -> Result<Report, Box<dyn Error + Send + Sync>>;
 
-    /// Whether another call measures anew.
+    /// Whether another call measures again.
     fn can_repeat(&self) -> bool {
         true
     }

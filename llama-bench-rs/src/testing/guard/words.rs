@@ -1,4 +1,4 @@
-//! What a guard says, each time with the command that helps.
+//! The messages of a guard, each with the command that helps.
 
 use std::env;
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Guard {
-    /// What the comparison comes to, in words.
+    /// The result of the comparison, in words.
     pub(super) fn found(&self, outcome: Outcome, work: &[WorkChange], n_measured: u32) -> Guarded {
         let list = |tests: Vec<String>| (!tests.is_empty()).then(|| tests.join(", "));
         let (busy, noisy): (Vec<_>, Vec<_>) =
@@ -91,7 +91,7 @@ impl Guard {
         }
     }
 
-    /// That there is no baseline of this machine, and why none is made.
+    /// The message that there is no baseline of this machine, and why none is made.
     pub(super) fn missing(&self, baselines: &Baselines, has_others: bool) -> GuardError {
         let because = match self.mode {
             Some(_) => "the guard only checks",

@@ -1,9 +1,11 @@
+//! How the times of each test are spread.
+
 use std::time::Duration;
 
+use super::figures::Figures;
 use crate::{
     record::{Cell, Run, Test, tests_of},
-    report::figures::Figures,
-    stats::{Quantity as _, Samples},
+    stats::{Quantity as _, Samples, TimeSpread},
 };
 
 /// How the times of one test are spread: of a generation those of single tokens, of a prompt and of an embedding those of
@@ -19,24 +21,8 @@ pub struct Percentiles {
     pub spread: Option<TimeSpread>,
 }
 
-/// Percentiles of times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TimeSpread {
-    /// Half of the times are no longer.
-    pub p50: Duration,
-    /// 90 % of them are no longer.
-    pub p90: Duration,
-    /// 99 % of them are no longer.
-    pub p99: Duration,
-    /// The longest.
-    pub max: Duration,
-    /// How many times there are.
-    pub n: usize,
-}
-
 /// Of the runs of one configuration, test by test in the order planned; without those that have no figure.
-pub(super) fn percentiles(runs: &[&Run]) -> Vec<Percentiles> {
+pub(crate) fn percentiles(runs: &[&Run]) -> Vec<Percentiles> {
     let of_test = |test: Test| {
         let cells = runs.iter().flat_map(|run| &run.cells).filter(|cell| cell.test == test);
         of_cells(test, &cells.collect::<Vec<_>>())
@@ -52,15 +38,7 @@ fn of_cells(test: Test, cells: &[&Cell]) -> Option<Percentiles> {
     } else {
         Samples::new(samples().map(|sample| sample.elapsed))
     };
-    let spread = times.as_ref().and_then(|times| {
-        Some(TimeSpread {
-            p50: times.median(),
-            p90: times.quantile(0.9)?,
-            p99: times.quantile(0.99)?,
-            max: times.max(),
-            n: times.n(),
-        })
-    });
+    let spread = times.as_ref().and_then(TimeSpread::of);
     let mean = times.map(|times| times.mean()).or_else(|| {
         // Another tool's file, or steps that were not timed: the whole time, in equal parts.
         let whole = Samples::new(cells.iter().filter_map(|cell| Some(Figures::of(cell)?.time)))?.mean();
