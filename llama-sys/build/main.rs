@@ -1,4 +1,4 @@
-//! Builds llama.cpp and generates its bindings. The steps, in order; each file beside this one is one of them.
+//! Builds llama.cpp, or takes the one that another package built, and generates its bindings. The steps, in order; each file beside this one is one of them.
 
 mod bindings;
 mod build_info;
@@ -8,6 +8,7 @@ mod config;
 mod cuda;
 mod env;
 mod link;
+mod shared;
 mod shim;
 mod source;
 
@@ -36,6 +37,16 @@ fn run() -> Result<(), String> {
         return build_info::unbuilt(&out_dir);
     }
 
+    if let Some(shared) = shared::Shared::find()? {
+        shared.check()?;
+        let source = shared.source(&manifest_dir)?;
+        bindings::generate(&manifest_dir, &source.dir, &out_dir)?;
+        shim::compile(&manifest_dir, &source.dir)?;
+        return build_info::write_shared(&shared, &source, &out_dir);
+    }
+    if !env::feature("own") {
+        return Err(shared::NONE.into());
+    }
     let config = config::Config::read()?;
     let source = source::find(&manifest_dir, &out_dir)?;
     // Both take a while and need each other's results not at all.

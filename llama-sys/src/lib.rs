@@ -14,6 +14,9 @@
     rustdoc::all
 )]
 
+// Names the crate, which brings the libraries of another package's llama.cpp into the link, after this crate's own.
+extern crate llama_sys_provider as _;
+
 include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
 
 /// Facts of the build.
