@@ -14,7 +14,7 @@ fn missing(libraries: &[&str]) -> String {
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/setup");
     let output = Command::new(script)
-        .arg("--missing")
+        .args(["--libclang", "--missing"])
         .env("SETUP_ROOT", root.path())
         .env_remove("LIBCLANG_PATH")
         .output()

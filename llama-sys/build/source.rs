@@ -177,7 +177,7 @@ fn short_checksum(checksum: &str) -> Option<String> {
 
 /// The first digits of a checksum over the sources of a tree without a commit: equal trees have equal ones.
 pub fn checksum(dir: &Path) -> Result<String, String> {
-    let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+    let mut hash = Fnv::default();
     for part in ["CMakeLists.txt", "include", "src", "ggml"] {
         add(&dir.join(part), Path::new(part), &mut hash)
             .map_err(|e| format!("cannot read {}: {e}", dir.join(part).display()))?;
@@ -186,10 +186,16 @@ pub fn checksum(dir: &Path) -> Result<String, String> {
 }
 
 /// FNV-1a.
-struct Fnv(u64);
+pub struct Fnv(pub u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
 
 impl Fnv {
-    fn add(&mut self, bytes: &[u8]) {
+    pub fn add(&mut self, bytes: &[u8]) {
         let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
         self.0 = bytes.iter().fold(self.0, step);
     }

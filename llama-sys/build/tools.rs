@@ -1,0 +1,135 @@
+//! What a build takes beside Rust, looked for before anything starts: what is missing is said at once and together.
+
+use std::path::{Path, PathBuf};
+
+use crate::{cmake, config::Config, env};
+
+/// Something that is not here.
+struct Missing {
+    /// What it is, with the name under which it was looked for.
+    what: String,
+    /// Debian's package.
+    package: &'static str,
+    /// The variable that says where it is.
+    variable: Option<&'static str>,
+}
+
+/// What it takes to compile llama.cpp.
+pub fn check(config: &Config) -> Result<(), String> {
+    let defined = |name: &str| config.extra.iter().any(|(one, _)| one.split(':').next() == Some(name));
+    let mut missing = Vec::new();
+    if cmake().is_none() {
+        missing.push(Missing {
+            what: match env::var("CMAKE") {
+                Some(named) => format!("CMake ({named})"),
+                None => "CMake".into(),
+            },
+            package: "cmake",
+            variable: Some("CMAKE"),
+        });
+    }
+    // Definitions of the user may bring others.
+    if !defined("CMAKE_TOOLCHAIN_FILE") && !defined("CMAKE_C_COMPILER") {
+        missing.extend(compiler("a C compiler", cc::Build::new().cpp(false), "gcc", "CC"));
+    }
+    missing.extend(cpp_compiler());
+    if !defined("CMAKE_MAKE_PROGRAM") {
+        missing.extend(make(cmake::generator().as_deref()));
+    }
+    if config.vulkan && config.extra.is_empty() {
+        missing.extend(shader_compiler());
+    }
+    refuse(&missing)
+}
+
+/// What it takes to compile the shim.
+pub fn check_compiler() -> Result<(), String> {
+    refuse(cpp_compiler().as_slice())
+}
+
+/// The CMake to use, if there is one.
+pub fn cmake() -> Option<PathBuf> {
+    match env::path("CMAKE") {
+        Some(named) => found(&named),
+        // Visual Studio brings one, which the crate cmake finds.
+        None => env::program("cmake").or_else(|| cfg!(windows).then(|| "cmake".into())),
+    }
+}
+
+/// A path as it is, a name as `PATH` has it.
+fn found(program: &Path) -> Option<PathBuf> {
+    if env::is_file(program) { Some(program.to_owned()) } else { env::program(&program.to_string_lossy()) }
+}
+
+fn cpp_compiler() -> Option<Missing> {
+    compiler("a C++ compiler", cc::Build::new().cpp(true), "g++", "CXX")
+}
+
+/// A compiler that cannot be started.
+fn compiler(
+    what: &str,
+    build: &mut cc::Build,
+    package: &'static str,
+    variable: &'static str,
+) -> Option<Missing> {
+    let named = match build.cargo_metadata(false).cargo_output(false).try_get_compiler() {
+        Ok(tool) => match tool.to_command().arg("--version").output() {
+            // Not every compiler knows the question.
+            Ok(_) => return None,
+            Err(_) => tool.path().display().to_string(),
+        },
+        Err(e) => e.to_string(),
+    };
+    Some(Missing { what: format!("{what} ({named})"), package, variable: Some(variable) })
+}
+
+/// What runs the compilers for CMake; other generators than these come with their own.
+fn make(generator: Option<&str>) -> Option<Missing> {
+    let make: &[&str] = &["make", "gmake", "smake"];
+    let (names, what, package) = match generator {
+        Some("Ninja") => (&["ninja", "ninja-build", "samu"][..], "Ninja", "ninja-build"),
+        Some("Unix Makefiles") => (make, "make", "make"),
+        None if cfg!(unix) => (make, "make or Ninja", "make"),
+        _ => return None,
+    };
+    let missing = !names.iter().any(|name| env::program(name).is_some());
+    missing.then(|| Missing { what: what.into(), package, variable: None })
+}
+
+/// What the feature vulkan compiles its shaders with, where CMake looks for it.
+fn shader_compiler() -> Option<Missing> {
+    let program = format!("glslc{}", std::env::consts::EXE_SUFFIX);
+    let in_sdk = |sdk: PathBuf| ["bin", "Bin"].iter().any(|dir| env::is_file(&sdk.join(dir).join(&program)));
+    let elsewhere = ["CMAKE_PREFIX_PATH", "CMAKE_PROGRAM_PATH"].iter().any(|name| env::var(name).is_some());
+    let is_here = elsewhere || env::program("glslc").is_some() || env::path("VULKAN_SDK").is_some_and(in_sdk);
+    (!is_here).then(|| Missing {
+        what: "glslc (for the feature vulkan)".into(),
+        package: "glslc",
+        variable: Some("VULKAN_SDK"),
+    })
+}
+
+fn refuse(missing: &[Missing]) -> Result<(), String> {
+    let Some((last, others)) = missing.split_last() else { return Ok(()) };
+    let others: Vec<&str> = others.iter().map(|one| one.what.as_str()).collect();
+    let (what, are, them) = if others.is_empty() {
+        (last.what.clone(), "is", "it")
+    } else {
+        (format!("{} and {}", others.join(", "), last.what), "are", "them")
+    };
+    let packages: Vec<&str> = missing.iter().map(|one| one.package).collect();
+    let install = match std::env::consts::OS {
+        "macos" => "Apple's command line tools: xcode-select --install; CMake: brew install cmake".into(),
+        "windows" => "the Build Tools for Visual Studio with \"Desktop development with C++\"".into(),
+        _ => format!("Debian, Ubuntu: apt-get install {}", packages.join(" ")),
+    };
+    let variables: Vec<&str> = missing.iter().filter_map(|one| one.variable).collect();
+    let or = match variables.as_slice() {
+        [] => String::new(),
+        names => format!(", or set {} to where to find {them}", names.join(", ")),
+    };
+    Err(format!(
+        "building llama.cpp needs {what}, which {are} not here: install {them} ({install}; in the repository, \
+         scripts/setup does){or}"
+    ))
+}
