@@ -59,7 +59,8 @@ impl Misfit {
         if !others.is_empty() {
             return Ok(Some(Self::Others(others, source.display().to_string())));
         }
-        Ok(compare(manifest_dir, source).err().map(Self::Compiler))
+        let checks = manifest_dir.join(CHECKS);
+        Ok(compare(manifest_dir, source, &checks).err().map(Self::Compiler))
     }
 
     /// What is wrong.
@@ -103,18 +104,19 @@ impl Misfit {
 const BINDGEN: &str = "Turn on the feature bindgen, which makes bindings for this target while building and needs libclang \
                        (Debian, Ubuntu: libclang-dev)";
 
-/// Has the C++ compiler read the headers as the bindings describe them.
-fn compare(manifest_dir: &Path, source: &Path) -> Result<(), String> {
+/// Has the C++ compiler compare the headers with what bindings say.
+fn compare(manifest_dir: &Path, source: &Path, checks: &Path) -> Result<(), String> {
     shim::reading_headers(manifest_dir, source)
         .cargo_metadata(false)
         .opt_level(0)
         // About functions that are mentioned although they are deprecated.
         .warnings(false)
         .flag("-w")
-        .file(manifest_dir.join(CHECKS))
+        .file(checks)
         .try_compile_intermediates()
         .map(drop)
-        .map_err(|e| e.to_string())
+        // Without the command, which stands above the compiler's messages.
+        .map_err(|e| e.to_string().split(": \"").next().unwrap_or_default().to_owned())
 }
 
 /// Without bindgen. A test is built without the dependencies of build scripts.
@@ -141,7 +143,7 @@ mod now {
         path::Path,
     };
 
-    use super::{CHECKS, Misfit, PREPARED};
+    use super::{CHECKS, Misfit, PREPARED, compare};
     use crate::{headers, layout};
 
     /// The headers whose declarations are wanted; what they need from others comes along.
@@ -153,7 +155,18 @@ mod now {
 
     pub fn generate(manifest_dir: &Path, source: &Path, out_dir: &Path, why: &Misfit) -> Result<(), String> {
         let bindings = bindings(manifest_dir, source, true).map_err(|e| format!("{}. {e}", why.why()))?;
-        write(&out_dir.join("bindings.rs"), &bindings)
+        write(&out_dir.join("bindings.rs"), &bindings)?;
+        // Definitions that only one of the two compilers is given make them read different headers. What a later
+        // llama.cpp declares may have no check yet.
+        let Ok(text) = layout::checks(&bindings) else { return Ok(()) };
+        let checks = out_dir.join("bindings.cpp");
+        write(&checks, &text)?;
+        compare(manifest_dir, source, &checks).map_err(|e| {
+            format!(
+                "the C++ compiler reads llama.cpp's headers otherwise than libclang does; its messages are above ({e}). \
+                 Give both the same definitions: CXXFLAGS, BINDGEN_EXTRA_CLANG_ARGS"
+            )
+        })
     }
 
     /// Writes what the package contains: signatures alone, since comments are upstream's.
@@ -190,7 +203,13 @@ mod now {
              Ubuntu: libclang-dev; the repository's scripts/setup --libclang does), or point LIBCLANG_PATH at the folder \
              it is in"
         })?;
-        Ok(generated.map_err(|e| format!("bindgen could not read llama.cpp's headers: {e}"))?.to_string())
+        let generated = generated.map_err(|e| {
+            format!(
+                "bindgen could not read llama.cpp's headers: {e}. If it is a header of C that was not found, install \
+                 clang's own (Debian, Ubuntu: libclang-dev brings them)"
+            )
+        })?;
+        Ok(generated.to_string())
     }
 
     fn write(path: &Path, text: &str) -> Result<(), String> {

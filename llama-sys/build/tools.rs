@@ -20,7 +20,7 @@ pub fn check(config: &Config) -> Result<(), String> {
     let mut missing = Vec::new();
     if cmake().is_none() {
         missing.push(Missing {
-            what: match env::var("CMAKE") {
+            what: match for_target("CMAKE") {
                 Some(named) => format!("CMake ({named})"),
                 None => "CMake".into(),
             },
@@ -28,13 +28,14 @@ pub fn check(config: &Config) -> Result<(), String> {
             variable: Some("CMAKE"),
         });
     }
-    // Definitions of the user may bring others.
-    if !defined("CMAKE_TOOLCHAIN_FILE") && !defined("CMAKE_C_COMPILER") {
+    // A toolchain of the user's brings its own.
+    let toolchain = defined("CMAKE_TOOLCHAIN_FILE") || for_target("CMAKE_TOOLCHAIN_FILE").is_some();
+    if !toolchain && !defined("CMAKE_C_COMPILER") {
         missing.extend(compiler("a C compiler", cc::Build::new().cpp(false), "gcc", "CC"));
     }
     missing.extend(cpp_compiler());
     if !defined("CMAKE_MAKE_PROGRAM") {
-        missing.extend(make(cmake::generator().as_deref()));
+        missing.extend(make(for_target("CMAKE_GENERATOR").or_else(cmake::generator).as_deref()));
     }
     if config.vulkan && config.extra.is_empty() {
         missing.extend(shader_compiler());
@@ -49,11 +50,21 @@ pub fn check_compiler() -> Result<(), String> {
 
 /// The CMake to use, if there is one.
 pub fn cmake() -> Option<PathBuf> {
-    match env::path("CMAKE") {
-        Some(named) => found(&named),
+    match for_target("CMAKE") {
+        Some(named) => found(Path::new(&named)),
         // Visual Studio brings one, which the crate cmake finds.
         None => env::program("cmake").or_else(|| cfg!(windows).then(|| "cmake".into())),
     }
+}
+
+/// A variable as the crates cmake and cc read it: for this target before for all.
+fn for_target(name: &str) -> Option<String> {
+    let target = env::cargo("TARGET");
+    let kind = if env::cargo("HOST") == target { "HOST" } else { "TARGET" };
+    [format!("{name}_{target}"), format!("{name}_{}", target.replace('-', "_")), format!("{kind}_{name}")]
+        .iter()
+        .find_map(|name| env::var(name))
+        .or_else(|| env::var(name))
 }
 
 /// A path as it is, a name as `PATH` has it.
@@ -87,8 +98,10 @@ fn compiler(
 fn make(generator: Option<&str>) -> Option<Missing> {
     let make: &[&str] = &["make", "gmake", "smake"];
     let (names, what, package) = match generator {
-        Some("Ninja") => (&["ninja", "ninja-build", "samu"][..], "Ninja", "ninja-build"),
-        Some("Unix Makefiles") => (make, "make", "make"),
+        Some(name) if name.starts_with("Ninja") => {
+            (&["ninja", "ninja-build", "samu"][..], "Ninja", "ninja-build")
+        }
+        Some(name) if name.ends_with("Unix Makefiles") => (make, "make", "make"),
         None if cfg!(unix) => (make, "make or Ninja", "make"),
         _ => return None,
     };

@@ -83,6 +83,13 @@ fn a_variable_that_names_nothing_is_named() {
 
 #[test]
 fn tools_that_the_user_defines_are_not_looked_for() {
+    let own = Script::new();
+    let cmake = own.dir.path().join("bin/cmake");
+    fs::rename(&cmake, own.dir.path().join("own-cmake")).unwrap();
+    let name = format!("CMAKE_{}", host().replace('-', "_"));
+    let path = own.dir.path().join("own-cmake");
+    let said = own.set(name, path).run();
+    assert!(!said.contains("CMake"), "{said}");
     let cmake = Script::new().without(&["make"]).set("LLAMA_CMAKE_DEFINES", "CMAKE_MAKE_PROGRAM=/opt/make");
     assert!(!cmake.run().contains("make or Ninja"));
     let toolchain = Script::new()
@@ -186,7 +193,7 @@ fn what_the_compiler_refuses_is_said_before_cmake_starts() {
 /// The build script in a process of its own, with stand-ins for the tools.
 struct Script {
     dir: TempDir,
-    vars: BTreeMap<&'static str, OsString>,
+    vars: BTreeMap<String, OsString>,
 }
 
 impl Script {
@@ -222,8 +229,8 @@ impl Script {
             .set("CARGO_MANIFEST_DIR", env!("CARGO_MANIFEST_DIR"))
     }
 
-    fn set(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
-        self.vars.insert(name, value.into());
+    fn set(mut self, name: impl Into<String>, value: impl Into<OsString>) -> Self {
+        self.vars.insert(name.into(), value.into());
         self
     }
 
