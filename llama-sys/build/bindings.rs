@@ -1,4 +1,4 @@
-//! The Rust side of the headers: made ahead for the pinned source, made now by bindgen for any other.
+//! The Rust side of the headers: made ahead for the pinned source, made while building for others.
 
 use std::{fs, path::Path};
 
@@ -81,7 +81,7 @@ impl Misfit {
         }
     }
 
-    /// What helps, where bindgen is not at hand.
+    /// What helps if bindgen is not built in.
     #[cfg_attr(all(feature = "bindgen", not(test)), allow(dead_code))]
     fn remedy(&self) -> &'static str {
         match self {

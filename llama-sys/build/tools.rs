@@ -1,4 +1,4 @@
-//! What a build takes beside Rust, looked for before anything starts: what is missing is said at once and together.
+//! What a build needs besides Rust. It is looked for before anything starts, and all that is missing is named together.
 
 use std::path::{Path, PathBuf};
 
