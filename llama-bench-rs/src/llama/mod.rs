@@ -26,6 +26,9 @@
 //! [`chat`](crate::chat) keeps a whole conversation in a context; [`gguf`](crate::gguf) makes synthetic models.
 #![allow(unsafe_code)]
 
+mod adopt;
+mod adopted_file;
+mod adopted_params;
 mod at_exit;
 mod backend;
 mod batch;
@@ -50,6 +53,7 @@ mod fit;
 mod grammar;
 mod graph;
 mod header_checks;
+mod hooks;
 mod kind;
 mod kv_overrides;
 mod log;
@@ -57,6 +61,8 @@ mod lora;
 mod memory;
 mod model;
 mod model_arguments;
+mod model_facts;
+mod model_load;
 mod model_metadata;
 mod model_params;
 mod numa;
@@ -110,7 +116,7 @@ pub use lora::Lora;
 pub use memory::DeviceMemory;
 pub use model::Model;
 #[doc(hidden)]
-pub use model::Progress;
+pub use model_load::Progress;
 #[doc(hidden)]
 pub use model_params::LazyMode;
 pub use model_params::{LoadMode, ModelParams, SplitMode};
