@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{LlamaError, checks, model_facts::Tensor};
+use super::{LlamaError, checks, model_facts::Tensor, sys};
 use crate::gguf::{GgufFile, TensorInfo, Value};
 
 /// Tensors whose data is compared: a few tell a model from one that was trained further, and reading all takes long.
@@ -42,7 +42,7 @@ pub(super) fn check(
     for tensor in &tensors {
         let place = in_file.get(tensor.name.as_str());
         let place = place.ok_or_else(|| other(format!("it has no tensor {}", tensor.name)))?;
-        let (elements, kind) = (place.info.n_elements(), place.info.tensor_type as u32);
+        let (elements, kind) = (place.info.n_elements(), place.info.tensor_type as sys::ggml_type);
         if (elements, kind) != (tensor.n_elements, tensor.tensor_type) {
             return Err(other(format!(
                 "its {} has {elements} elements of type {}, the model's has {} of ggml's type {}",

@@ -69,7 +69,7 @@ fn current() -> Listener {
     // SAFETY: two places to write to.
     unsafe { sys::ggml_log_get(&mut listen, &mut data) };
     // ggml never has none: it takes null for its default.
-    Listener { listen: listen.map_or(ON_LOG, |listen| as_rust(listen)), data }
+    Listener { listen: listen.map_or(ON_LOG, as_rust), data }
 }
 
 fn is_ours(listener: Listener) -> bool {

@@ -133,6 +133,23 @@ fn each_hears_the_lines_of_its_own_calls() {
 }
 
 #[test]
+fn each_hears_its_own_threads() {
+    passes_alone("each_hears_its_own_threads", || {
+        let (_folder, path) = file();
+        listen_with(theirs, ptr::null_mut());
+        Backend::init().unwrap();
+        they_load(&path);
+        let n_lines = heard();
+        assert!(n_lines > 10);
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..20).for_each(|_| drop(Model::load(&path).unwrap())));
+            scope.spawn(|| (0..20).for_each(|_| they_load(&path)));
+        });
+        assert_eq!(heard(), 20 * n_lines);
+    });
+}
+
+#[test]
 fn an_error_tells_what_llama_cpp_said_although_others_have_taken_the_log_over() {
     passes_alone("an_error_tells_what_llama_cpp_said_although_others_have_taken_the_log_over", || {
         let (folder, _) = file();
@@ -379,6 +396,27 @@ mod assertions {
         if let Some(said) = said {
             assert_eq!(said.matches("they heard").count(), 1, "{said}");
             assert_eq!(said.matches(NOTE).count(), 1, "{said}");
+        }
+    }
+
+    /// It may be one of ours that another thread computes for.
+    #[test]
+    fn an_assertion_while_we_compute_is_said_to_be_nobodys() {
+        let said = said("an_assertion_while_we_compute_is_said_to_be_nobodys", "", |_| {
+            Backend::init().unwrap();
+            let (begun, wait) = std::sync::mpsc::channel();
+            std::thread::spawn(move || {
+                let _inside = crate::llama::at_exit::enter();
+                begun.send(()).unwrap();
+                loop {
+                    std::thread::park();
+                }
+            });
+            wait.recv().unwrap();
+            they_abort();
+        });
+        if let Some(said) = said {
+            assert!(said.contains("their assertion") && !said.contains(NOTE), "{said}");
         }
     }
 

@@ -72,7 +72,7 @@ pub(super) unsafe fn devices(model: *const sys::llama_model) -> Vec<Device> {
 pub(super) struct Tensor<'a> {
     pub(super) name: String,
     /// ggml's number of the type.
-    pub(super) tensor_type: u32,
+    pub(super) tensor_type: sys::ggml_type,
     pub(super) n_elements: u64,
     /// The data as the file has it, if the host can read it so.
     pub(super) data: Option<&'a [u8]>,
@@ -94,5 +94,5 @@ pub(super) unsafe fn tensor<'a>(model: *const sys::llama_model, i: u32) -> Optio
         // SAFETY: not null, then as many bytes in the host's memory, which nothing writes to after loading.
         unsafe { slice::from_raw_parts(raw.data.cast::<u8>(), raw.n_bytes) }
     });
-    Some(Tensor { name, tensor_type: raw.type_ as u32, n_elements: raw.n_elements, data })
+    Some(Tensor { name, tensor_type: raw.type_, n_elements: raw.n_elements, data })
 }
