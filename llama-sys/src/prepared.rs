@@ -7221,8 +7221,16 @@ unsafe extern "C" {
 unsafe extern "C" {
     pub fn llama_sys_remember_exception(exception: *const ::std::os::raw::c_char);
 }
+pub const LLAMA_SYS_CALLER_US: llama_sys_caller = 0;
+pub const LLAMA_SYS_CALLER_OTHERS: llama_sys_caller = 1;
+pub const LLAMA_SYS_CALLER_UNKNOWN: llama_sys_caller = 2;
+pub type llama_sys_caller = ::std::os::raw::c_uint;
+pub type llama_sys_caller_of_thread = ::std::option::Option<unsafe extern "C" fn() -> llama_sys_caller>;
 unsafe extern "C" {
-    pub fn llama_sys_throw_on_abort();
+    pub fn llama_sys_throw_on_abort(caller: llama_sys_caller_of_thread);
+}
+unsafe extern "C" {
+    pub fn llama_sys_log_is_default(callback: ggml_log_callback) -> bool;
 }
 unsafe extern "C" {
     pub fn llama_sys_model_load_from_file(
@@ -7428,6 +7436,52 @@ unsafe extern "C" {
 }
 unsafe extern "C" {
     pub fn llama_sys_dot(a: *const f32, b: *const f32, n: usize, times: u32) -> f32;
+}
+unsafe extern "C" {
+    pub fn llama_sys_flash_attn(ctx: *const llama_context) -> i32;
+}
+unsafe extern "C" {
+    pub fn llama_sys_model_params(model: *const llama_model, out: *mut llama_model_params);
+}
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct llama_sys_model_facts {
+    pub n_tensors: u32,
+    pub n_layers: u32,
+    pub n_offloaded: u32,
+    pub can_offload: bool,
+    pub has_weights: bool,
+}
+unsafe extern "C" {
+    pub fn llama_sys_model_facts_of(model: *const llama_model, out: *mut llama_sys_model_facts);
+}
+unsafe extern "C" {
+    pub fn llama_sys_model_devices(model: *const llama_model, out: *mut ggml_backend_dev_t, cap: u32) -> u32;
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct llama_sys_model_tensor {
+    pub name: *const ::std::os::raw::c_char,
+    pub type_: ggml_type,
+    pub n_elements: u64,
+    pub n_bytes: usize,
+    pub data: *const ::std::os::raw::c_void,
+}
+impl Default for llama_sys_model_tensor {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+unsafe extern "C" {
+    pub fn llama_sys_model_tensor_at(
+        model: *const llama_model,
+        i: u32,
+        out: *mut llama_sys_model_tensor,
+    ) -> bool;
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
