@@ -18,6 +18,7 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	scripts/features
+	scripts/bindings --check
 	scripts/api
 
 # As a documentation host does: without building llama.cpp.

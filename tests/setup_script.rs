@@ -5,7 +5,7 @@
 use std::{fs, path::Path, process::Command};
 
 /// What the script would install on a machine with these libraries.
-fn missing(libraries: &[&str]) -> String {
+fn missing(options: &[&str], libraries: &[&str]) -> String {
     let root = tempfile::tempdir().unwrap();
     for library in libraries {
         let path = root.path().join(library);
@@ -14,6 +14,7 @@ fn missing(libraries: &[&str]) -> String {
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/setup");
     let output = Command::new(script)
+        .args(options)
         .arg("--missing")
         .env("SETUP_ROOT", root.path())
         .env_remove("LIBCLANG_PATH")
@@ -26,7 +27,7 @@ fn missing(libraries: &[&str]) -> String {
 #[test]
 fn the_c_plus_plus_library_of_clang_is_no_libclang() {
     let other = ["usr/lib/x86_64-linux-gnu/libclang-cpp.so.14", "usr/lib/llvm-14/lib/libclang-cpp.so.14"];
-    assert!(missing(&other).contains("libclang"));
+    assert!(missing(&["--libclang"], &other).contains("libclang"));
 }
 
 #[test]
@@ -37,6 +38,15 @@ fn libclang_is_found_under_each_of_its_names() {
         "usr/lib64/libclang.so",
         "opt/homebrew/opt/llvm/lib/libclang.dylib",
     ] {
-        assert!(!missing(&[library]).contains("libclang"), "{library}");
+        assert!(!missing(&["--libclang"], &[library]).contains("libclang"), "{library}");
     }
+}
+
+#[test]
+fn libclang_is_for_those_who_ask_for_it() {
+    assert!(!missing(&[], &[]).contains("libclang"));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/setup");
+    let output = Command::new(script).arg("--clang").output().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--libclang"));
 }

@@ -25,7 +25,7 @@
 //! | `cuda`, `vulkan`, `metal`, `hip` | no | GPUs |
 //! | `dynamic-backends` | no | backends are loaded at run time |
 //!
-//! The wrapper alone: `default-features = false, features = ["openmp", "native"]`. A guard in tests needs `measure`.
+//! The wrapper alone: `default-features = false, features = ["own", "openmp", "native"]`. A guard in tests needs `measure`.
 //!
 //! # What is stable
 //! What this documentation shows. Other public items serve the programs of this project's repository, and may change in

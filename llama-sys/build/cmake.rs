@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{cache::Cache, config::Config, env};
+use crate::{cache::Cache, config::Config, env, tools};
 
 /// Parts of llama.cpp that are not the library.
 const OFF: &[&str] = &[
@@ -31,10 +31,7 @@ pub struct Built {
 }
 
 pub fn build(config: &Config, source: &Path, out_dir: &Path) -> Result<Built, String> {
-    let program = env::path("CMAKE").or_else(|| env::program("cmake")).ok_or(
-        "CMake is missing: install it (the repository's scripts/setup does, or your system's package manager), or \
-         point CMAKE at it",
-    )?;
+    let program = tools::cmake().ok_or("CMake is missing")?;
     let dir = out_dir.join("build");
     let mut cmake = cmake::Config::new(source);
     cmake.out_dir(out_dir).profile("Release").build_target("llama");
@@ -79,7 +76,7 @@ fn run(cmake: &mut cmake::Config, program: &Path, dir: &Path) -> Result<(), Stri
 }
 
 /// The user's `CMAKE_GENERATOR`, else Ninja if it is installed, since it starts faster.
-fn generator() -> Option<String> {
+pub fn generator() -> Option<String> {
     env::var("CMAKE_GENERATOR").or_else(|| env::program("ninja").map(|_| "Ninja".to_owned()))
 }
 

@@ -40,7 +40,7 @@ fn shared(built: &Built) {
     // Windows keeps import libraries elsewhere.
     search(&built.dir.join("lib"));
     libraries(&["llama", "ggml", "ggml-base"]);
-    // For the build scripts of crates that depend on this one directly: DEP_LLAMA_LIB_DIR.
+    // For the build scripts of crates that depend on this one directly: DEP_LLAMA_BENCH_SYS_LIB_DIR.
     println!("cargo::metadata=lib_dir={}", bin.display());
 }
 

@@ -1,4 +1,5 @@
-//! Where llama.cpp comes from: `LLAMA_CPP_DIR`, `vendor/llama.cpp`, the pinned package. Read, never written to.
+//! Where llama.cpp comes from: `LLAMA_CPP_DIR`, `vendor/llama.cpp`, the pinned package, or the package whose build is used.
+//! Read, never written to.
 
 use std::{
     fs,
@@ -13,7 +14,7 @@ use crate::env;
 pub struct Source {
     /// Its root, where `include/llama.h` is.
     pub dir: PathBuf,
-    /// `package`, `vendor` or `LLAMA_CPP_DIR`.
+    /// `package`, `vendor`, `LLAMA_CPP_DIR` or `llama-cpp-2`.
     pub kind: &'static str,
     /// Version of llama.cpp, and of the package that carried it.
     pub version: String,
@@ -40,15 +41,46 @@ pub fn find(manifest_dir: &Path, out_dir: &Path) -> Result<Source, String> {
     if let Some(dir) = env::path("LLAMA_CPP_DIR") {
         return checkout(&dir, "LLAMA_CPP_DIR");
     }
-    // In the package a folder, in the repository a link, which a checkout may have turned into a text file.
-    let vendor = [manifest_dir.join("vendor"), manifest_dir.join("../vendor")];
-    let vendor = vendor.iter().find(|dir| dir.is_dir()).ok_or("vendor/pin.toml is missing: restore it")?;
+    let vendor = vendor(manifest_dir)?;
     println!("cargo::rerun-if-changed={}", vendor.display());
     let vendored = vendor.join("llama.cpp");
     if vendored.exists() {
         return checkout(&vendored, "vendor");
     }
-    package(vendor, out_dir)
+    package(&vendor, out_dir)
+}
+
+/// The folder with the pin: in the package a folder, in the repository a link, which a checkout may have turned into a
+/// text file.
+fn vendor(manifest_dir: &Path) -> Result<PathBuf, String> {
+    let found =
+        [manifest_dir.join("vendor"), manifest_dir.join("../vendor")].into_iter().find(|dir| dir.is_dir());
+    found.ok_or_else(|| "vendor/pin.toml is missing: restore it".into())
+}
+
+/// The tree in the llama-cpp-sys-2 of this version that another package of the program built. Its commit is named as the
+/// pinned package's own would be, unless the user replaced the package.
+pub fn of_package(manifest_dir: &Path, dir: &Path, version: &str) -> Result<Source, String> {
+    check(dir, "the source of llama-cpp-sys-2")?;
+    let pin = vendor(manifest_dir)?.join("pin.lock");
+    let pin = fs::read_to_string(&pin).map_err(|e| format!("cannot read the pin {}: {e}", pin.display()))?;
+    let (commit, number) = match unpacked_checksum(dir.parent().unwrap_or(dir), version, &pin) {
+        Some(checksum) => (checksum, 0),
+        None => facts(dir)?,
+    };
+    let version = format!("{} (llama-cpp-sys-2 {version})", llama_version(dir));
+    Ok(Source { dir: dir.to_path_buf(), kind: "llama-cpp-2", version, commit, number })
+}
+
+/// The first digits of a package's checksum, which cargo has verified: `cargo vendor` leaves it in the folder; a folder
+/// that cargo unpacked from a registry is named after package and version.
+pub fn unpacked_checksum(package: &Path, version: &str, pinned: &str) -> Option<String> {
+    if let Ok(text) = fs::read_to_string(package.join(".cargo-checksum.json")) {
+        let json: serde_json::Value = serde_json::from_str(&text).ok()?;
+        return short_checksum(json["package"].as_str()?);
+    }
+    let is_registrys = package.file_name()? == format!("llama-cpp-sys-2-{version}").as_str();
+    (is_registrys && package.join(".cargo-ok").is_file()).then(|| pinned_checksum(pinned)).flatten()
 }
 
 /// A tree that the user keeps; a change in it builds again.
@@ -59,11 +91,16 @@ fn checkout(dir: &Path, kind: &'static str) -> Result<Source, String> {
     }
     let dir = dir.canonicalize().map_err(|e| format!("cannot read {kind} ({}): {e}", dir.display()))?;
     let version = llama_version(&dir);
-    let (commit, number) = match git_facts(&dir) {
-        Some(facts) => facts,
-        None => (checksum(&dir)?, 0),
-    };
+    let (commit, number) = facts(&dir)?;
     Ok(Source { dir, kind, version, commit, number })
+}
+
+/// Commit and build number of a tree, or a checksum of it.
+fn facts(dir: &Path) -> Result<(String, u32), String> {
+    match git_facts(dir) {
+        Some(facts) => Ok(facts),
+        None => Ok((checksum(dir)?, 0)),
+    }
 }
 
 /// The registry package that the pin names, unpacked by cargo, which also checks its checksum.
@@ -130,13 +167,17 @@ pub fn pinned_checksum(lock: &str) -> Option<String> {
     let mut packages = lock.split("[[package]]");
     let package = packages.find(|package| package.contains("name = \"llama-cpp-sys-2\""))?;
     let (_, checksum) = package.split_once("checksum = \"")?;
+    short_checksum(checksum)
+}
+
+fn short_checksum(checksum: &str) -> Option<String> {
     let digits = checksum.get(..DIGITS)?;
     digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| digits.to_ascii_lowercase())
 }
 
 /// The first digits of a checksum over the sources of a tree without a commit: equal trees have equal ones.
 pub fn checksum(dir: &Path) -> Result<String, String> {
-    let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+    let mut hash = Fnv::default();
     for part in ["CMakeLists.txt", "include", "src", "ggml"] {
         add(&dir.join(part), Path::new(part), &mut hash)
             .map_err(|e| format!("cannot read {}: {e}", dir.join(part).display()))?;
@@ -145,10 +186,16 @@ pub fn checksum(dir: &Path) -> Result<String, String> {
 }
 
 /// FNV-1a.
-struct Fnv(u64);
+pub struct Fnv(pub u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
 
 impl Fnv {
-    fn add(&mut self, bytes: &[u8]) {
+    pub fn add(&mut self, bytes: &[u8]) {
         let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
         self.0 = bytes.iter().fold(self.0, step);
     }

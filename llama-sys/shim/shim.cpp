@@ -1,12 +1,14 @@
 #include "shim.h"
 
 #include "buffers.h"
+#include "facts.h"
 #include "ggml-cpu.h"
 #include "grammar.h"
 #include "memory.h"
 #include "work.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -22,8 +24,15 @@
 #if defined(__ELF__)
 // Null where the CPU backend is a library loaded at run time.
 extern "C" __attribute__((weak)) enum ggml_status ggml_graph_compute(struct ggml_cgraph *, struct ggml_cplan *);
+// Null where ggml does not export it.
+extern "C" __attribute__((weak)) void ggml_print_backtrace(void);
 #endif
 #endif
+
+extern "C" {
+// Of ggml's internal header.
+GGML_API void ggml_log_callback_default(enum ggml_log_level level, const char * text, void * user_data);
+}
 
 // Text of this thread, without a destructor: handles may still be used while a thread's other variables are destroyed.
 struct text {
@@ -130,27 +139,95 @@ static bool computing() {
     return found;
 }
 
+// What was called before this library came; ggml prints where there is nothing.
+static std::atomic<ggml_abort_callback_t> other_callback{nullptr};
+
+static std::atomic<llama_sys_caller_of_thread> caller_of_thread{nullptr};
+
+// This thread is in that callback, which may call this library's in turn, as the one that was there before it.
+static thread_local bool passing_on = false;
+
+struct passing {
+    passing() { passing_on = true; }
+    ~passing() { passing_on = false; }
+};
+
+// As ggml ends the process, if it is to end.
+static void on_fatal(const char * message, llama_sys_caller caller) {
+    if (passing_on) {
+        fprintf(stderr, "%s\n", message);
+        return;
+    }
+    if (caller == LLAMA_SYS_CALLER_OTHERS) {
+        fprintf(stderr, "an assertion of llama.cpp failed in a call by other code of this program, not by llama-bench-rs:\n");
+    }
+    if (const ggml_abort_callback_t other = other_callback) {
+        passing on;
+        other(message);
+        return;
+    }
+    fprintf(stderr, "%s\n", message);
+#if defined(__ELF__)
+    if (caller != LLAMA_SYS_CALLER_US && ggml_print_backtrace != nullptr) {
+        ggml_print_backtrace();
+    }
+#endif
+}
+
 // ggml calls this in place of printing and then ends the process. An exception gets out of that, where it is sound:
 // - It is caught: the thread is inside `contained`. Compute threads and callers of other functions are not, and an
-//   exception that meets a destructor ends the process.
+//   exception that meets a destructor ends the process. Nor is a thread that llama.cpp called back from there, say a
+//   listener of its log that uses llama.cpp by another library.
 // - Nothing that runs on is left behind: the threads of a computation share its graph, its plan, which lies on the
 //   stack, and a barrier that would wait for this thread for ever. So none is thrown from within one, unless it has
 //   no other thread.
 // - Nothing half done is used again: Rust refuses the context from then on and frees neither it, nor its threads and
 //   model.
 static void on_abort(const char * message) {
-    if (catcher != nullptr && (one_thread || !computing())) {
+    const llama_sys_caller_of_thread caller_of = caller_of_thread;
+    const llama_sys_caller caller = caller_of();
+    if (caller == LLAMA_SYS_CALLER_US && catcher != nullptr && (one_thread || !computing())) {
         failed_assertion.set(message);
         throw std::runtime_error(message);
     }
-    fprintf(stderr, "%s\n", message);
+    on_fatal(message, caller);
 }
 #endif
 
-void llama_sys_throw_on_abort(void) {
+void llama_sys_throw_on_abort(llama_sys_caller_of_thread caller) {
 #ifdef CAN_THROW_FROM_C
-    ggml_set_abort_callback(on_abort);
+    caller_of_thread = caller;
+    const ggml_abort_callback_t before = ggml_set_abort_callback(on_abort);
+    if (before != on_abort) {
+        other_callback = before;
+    }
+#else
+    (void) caller;
 #endif
+}
+
+bool llama_sys_log_is_default(ggml_log_callback callback) {
+    return callback == ggml_log_callback_default;
+}
+
+int32_t llama_sys_flash_attn(const llama_context * ctx) {
+    return flash_attn(ctx);
+}
+
+void llama_sys_model_params(const llama_model * model, llama_model_params * out) {
+    model_params(model, out);
+}
+
+void llama_sys_model_facts_of(const llama_model * model, llama_sys_model_facts * out) {
+    model_facts(model, out);
+}
+
+uint32_t llama_sys_model_devices(const llama_model * model, ggml_backend_dev_t * out, uint32_t cap) {
+    return model_devices(model, out, cap);
+}
+
+bool llama_sys_model_tensor_at(const llama_model * model, uint32_t i, llama_sys_model_tensor * out) {
+    return model_tensor(model, i, out);
 }
 
 llama_model * llama_sys_model_load_from_file(const char * path, llama_model_params params) {

@@ -1,6 +1,6 @@
 // What Rust needs of llama.cpp beyond its C API: C++ exceptions stopped before they reach Rust, and facts that the
-// library offers to C++ alone. Of the source tree's internal headers, buffers.cpp uses llama-ext.h; work.cpp, memory.cpp
-// and grammar.cpp use more.
+// library offers to C++ alone. Of the source tree's internal headers, buffers.cpp uses llama-ext.h; work.cpp, memory.cpp,
+// facts.cpp and grammar.cpp use more.
 #pragma once
 
 #include "llama.h"
@@ -15,9 +15,21 @@ const char * llama_sys_last_exception(void);
 // Makes `exception` the text that llama_sys_last_exception returns.
 void llama_sys_remember_exception(const char * exception);
 
+// Who made the call of llama.cpp that a thread is in. A program may use llama.cpp besides this library.
+enum llama_sys_caller {
+    LLAMA_SYS_CALLER_US      = 0, // this library, on this thread
+    LLAMA_SYS_CALLER_OTHERS  = 1, // others: no thread is in a call of this library
+    LLAMA_SYS_CALLER_UNKNOWN = 2, // another thread is in one, which this thread may be computing for
+};
+typedef enum llama_sys_caller (*llama_sys_caller_of_thread)(void);
+
 // From now on a failed assertion (ggml_abort) inside a llama_sys_* call is an exception like any other, in place of
 // the end of the process, wherever shim.cpp says that this is sound. What the call worked on is then unusable: leak it.
-void llama_sys_throw_on_abort(void);
+// All other assertions go on to the callback that was set before. Call it again if others may have set theirs.
+void llama_sys_throw_on_abort(llama_sys_caller_of_thread caller);
+
+// Whether this is the callback that prints to standard error, which nobody chose.
+bool llama_sys_log_is_default(ggml_log_callback callback);
 
 // Each does what the function of the same name without `_sys` does. After an exception they return what that
 // function returns on failure (NULL, 0, false, INT32_MIN or -1000) and llama_sys_last_exception tells it.
@@ -76,6 +88,38 @@ bool llama_sys_sampler_reset(struct llama_sampler * smpl);
 // Sum of a[i] * b[i] over the first n (rounded down to a multiple of 32) values of both, `times` times over: work of fixed
 // size that llama.cpp has no part in.
 float llama_sys_dot(const float * a, const float * b, size_t n, uint32_t times);
+
+// Whether a context computes with flash attention: 1 or 0, -1 if llama.cpp has not decided.
+int32_t llama_sys_flash_attn(const struct llama_context * ctx);
+
+// The parameters that a model was loaded with. Of the pointers, null means that there was nothing; only those in
+// `tensor_split`, which are llama_max_devices() numbers, may still be followed.
+void llama_sys_model_params(const struct llama_model * model, struct llama_model_params * out);
+
+// What became of those parameters.
+struct llama_sys_model_facts {
+    uint32_t n_tensors;
+    uint32_t n_layers;    // the output layer counted
+    uint32_t n_offloaded; // of those, on devices
+    bool     can_offload; // there is a device to offload to
+    bool     has_weights; // all tensors have memory
+};
+void llama_sys_model_facts_of(const struct llama_model * model, struct llama_sys_model_facts * out);
+
+// The devices that a model is spread over: writes at most `cap` of them and returns how many there are.
+uint32_t llama_sys_model_devices(const struct llama_model * model, ggml_backend_dev_t * out, uint32_t cap);
+
+// A tensor of a model. The pointers live as long as the model.
+struct llama_sys_model_tensor {
+    const char *   name;
+    enum ggml_type type;
+    uint64_t       n_elements;
+    size_t         n_bytes;
+    const void *   data; // the bytes as they are in the file; NULL if the host cannot read them so
+};
+
+// The tensor of this index. False if there is none.
+bool llama_sys_model_tensor_at(const struct llama_model * model, uint32_t i, struct llama_sys_model_tensor * out);
 
 // Bytes used in one buffer type.
 struct llama_sys_memory {

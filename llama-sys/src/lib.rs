@@ -1,4 +1,4 @@
-//! The C API of llama.cpp, generated from the headers of the source that was built.
+//! The C API of llama.cpp, as the headers of the source that was built declare it; they also say what each function does.
 //!
 //! Besides `llama.h`, `ggml.h`, `ggml-backend.h`, `ggml-cpu.h` and `gguf.h` there are the functions `llama_sys_*`: each
 //! does what the one of the same name without `_sys` does, and stops C++ exceptions.
@@ -13,6 +13,9 @@
     clippy::all,
     rustdoc::all
 )]
+
+// Names the crate, which brings the libraries of another package's llama.cpp into the link, after this crate's own.
+extern crate llama_sys_provider as _;
 
 include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
 

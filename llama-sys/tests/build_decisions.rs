@@ -122,7 +122,7 @@ fn cmakes_files_are_read() {
     assert_eq!(cache.get("OpenMP_CXX_LIB_NAMES"), Some("gomp;pthread"));
     assert_eq!((cache.get("EMPTY"), cache.get("What")), (None, None));
     let text = "set(CMAKE_CXX_COMPILER_ID \"GNU\")\nset(CMAKE_CXX_COMPILER_VERSION \"12.2.0\")\n";
-    assert_eq!(cache::parse_compiler(text).as_deref(), Some("GNU 12.2.0"));
+    assert_eq!(cache::parse_compiler(text, "CXX").as_deref(), Some("GNU 12.2.0"));
 }
 
 #[test]

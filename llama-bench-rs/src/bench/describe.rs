@@ -24,7 +24,7 @@ pub(super) fn header(backend: &Backend, model: &Model, context: &ContextParams, 
             n_ctx_train: Some(model.n_ctx_train()),
             n_vocab: Some(model.n_vocab()),
         },
-        load: Load { elapsed: Some(model.load_time()), size_bytes: Some(model.size_bytes()) },
+        load: Load { elapsed: model.load_time(), size_bytes: Some(model.size_bytes()) },
         ..without_model(backend, model.path(), model.params(), context, request)
     }
 }
@@ -47,7 +47,10 @@ pub(super) fn without_model(
             devices: backend.devices().iter().map(device).collect(),
         },
         model: ModelInfo { filename: path.display().to_string(), ..ModelInfo::default() },
-        config: Config { numa: Some(backend.numa().name().into()), ..config(params, context, request) },
+        config: Config {
+            numa: backend.numa().map(|numa| numa.name().into()),
+            ..config(params, context, request)
+        },
         resolved: Resolved::default(),
         work: Vec::new(),
         load: Load::default(),

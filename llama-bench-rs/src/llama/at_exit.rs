@@ -86,6 +86,16 @@ fn begin_at_the_end() {
     }
 }
 
+/// Whether this thread is in a call into llama.cpp. Code of the application that such a call runs is not.
+pub(super) fn is_inside() -> bool {
+    DEPTH.get() > 0
+}
+
+/// Whether any thread is in one.
+pub(super) fn is_any_inside() -> bool {
+    STATE.load(Ordering::Relaxed) & !ENDING > 0
+}
+
 /// Whether computations and loads are to stop, since the process ends.
 pub(super) fn is_ending() -> bool {
     STATE.load(Ordering::Relaxed) & ENDING != 0

@@ -1,11 +1,11 @@
 //! llama.cpp as a whole: initialised once, kept until the process ends.
 
-use std::sync::OnceLock;
+use std::{ffi::c_void, mem, sync::OnceLock};
 
 use super::{
-    LlamaError, Numa, at_exit,
+    LlamaError, Numa, at_exit, build,
     device::{Device, DeviceKind, text},
-    log, sys,
+    hooks, log, sys,
 };
 
 /// llama.cpp, initialised: lists devices. Cheap to clone, usable from any thread.
@@ -27,19 +27,22 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct Backend(());
 
-/// The result of the first initialisation of the process.
+/// The result of the first initialisation of the process by this crate.
 struct Ready {
     has_cpu: bool,
-    numa: Numa,
+    /// `None` if other code chose before.
+    numa: Option<Numa>,
 }
 
 static READY: OnceLock<Ready> = OnceLock::new();
 
 impl Backend {
-    /// Initialises llama.cpp (`llama_backend_init`). Repeated calls are free.
+    /// Initialises llama.cpp (`llama_backend_init`). Repeated calls are free. Other code of the program that uses the same
+    /// llama.cpp may initialise it too, before or after, and end its own use (`llama_backend_free`) at any time.
     ///
     /// With the feature `dynamic-backends` it loads the backends beside the executable, else those in the folder
-    /// `GGML_BACKEND_PATH` (which may also name one more library), else those that the build left.
+    /// `GGML_BACKEND_PATH` (which may also name one more library), else those that the build left. It loads none if other
+    /// code has loaded a CPU backend: those that the program runs on are the ones to use.
     ///
     /// # Errors
     /// No CPU backend was found. With the feature `dynamic-backends` its library must be beside the executable.
@@ -57,38 +60,39 @@ impl Backend {
     pub fn init_with(numa: Numa) -> Result<Self, LlamaError> {
         let backend = Self::init_once(numa)?;
         let active = backend.numa();
-        if active == numa { Ok(backend) } else { Err(LlamaError::NumaChosen { asked: numa, active }) }
+        if active == Some(numa) { Ok(backend) } else { Err(LlamaError::NumaChosen { asked: numa, active }) }
     }
 
-    /// How threads are placed on a machine with several NUMA nodes.
-    pub fn numa(&self) -> Numa {
-        READY.get().map_or(Numa::Disabled, |ready| ready.numa)
+    /// How threads are placed on a machine with several NUMA nodes; `None` if other code of this program chose it, since
+    /// llama.cpp does not tell what was chosen.
+    pub fn numa(&self) -> Option<Numa> {
+        READY.get().and_then(|ready| ready.numa)
     }
 
     fn init_once(numa: Numa) -> Result<Self, LlamaError> {
         let mut first_log = None;
         let ready = READY.get_or_init(|| {
-            log::install();
+            at_exit::watch();
+            hooks::install();
             // A subscriber may ask for a backend itself, which must not wait for this one.
-            let (has_cpu, log) = log::capture_quietly(|| {
-                at_exit::watch();
-                // SAFETY: called once per process, guarded by the OnceLock; no other call into llama.cpp can come
-                // before, since every handle is made from a Backend.
-                unsafe {
-                    sys::ggml_backend_load_all();
+            let ((has_cpu, is_placed), log) = log::capture_quietly(|| {
+                if loads_backends(has_cpu()) {
+                    // SAFETY: no preconditions; called once per process, guarded by the OnceLock.
+                    unsafe { sys::ggml_backend_load_all() };
                     load_from_folders();
-                    sys::llama_sys_throw_on_abort();
-                    sys::llama_backend_init();
-                    let has_cpu = has_cpu();
-                    // The strategy is the CPU backend's; without one llama.cpp would abort.
-                    if has_cpu && numa != Numa::Disabled {
-                        sys::llama_numa_init(numa.as_raw());
-                    }
-                    has_cpu
                 }
+                // SAFETY: it may be called again, whoever did before.
+                unsafe { sys::llama_backend_init() };
+                let (has_cpu, is_placed) = (has_cpu(), is_numa());
+                // The strategy is the CPU backend's; without one llama.cpp would abort.
+                if has_cpu && !is_placed && numa != Numa::Disabled {
+                    // SAFETY: a CPU backend is registered.
+                    unsafe { sys::llama_numa_init(numa.as_raw()) };
+                }
+                (has_cpu, is_placed)
             });
             first_log = Some(log);
-            Ready { has_cpu, numa }
+            Ready { has_cpu, numa: (!is_placed).then_some(numa) }
         });
         if let Some(log) = first_log {
             log.tell();
@@ -162,6 +166,29 @@ impl Backend {
 fn has_cpu() -> bool {
     // SAFETY: the registry may be asked at any time.
     unsafe { !sys::ggml_backend_dev_by_type(sys::GGML_BACKEND_DEVICE_TYPE_CPU).is_null() }
+}
+
+/// Whether to look for backends. If they are libraries and other code has loaded its own, another copy would be registered
+/// beside them.
+fn loads_backends(has_cpu: bool) -> bool {
+    let may_be_loaded = cfg!(feature = "dynamic-backends") || build::is_shared();
+    !(may_be_loaded && has_cpu)
+}
+
+/// Threads are placed for several NUMA nodes already.
+fn is_numa() -> bool {
+    type IsNuma = unsafe extern "C" fn() -> bool;
+    // SAFETY: the registry may be asked at any time, for a function by the name that its CPU backend has for it; it is of
+    // this type and reads a number.
+    unsafe {
+        let device = sys::ggml_backend_dev_by_type(sys::GGML_BACKEND_DEVICE_TYPE_CPU);
+        if device.is_null() {
+            return false;
+        }
+        let reg = sys::ggml_backend_dev_backend_reg(device);
+        let function = sys::ggml_backend_reg_get_proc_address(reg, c"ggml_backend_cpu_is_numa".as_ptr());
+        !function.is_null() && mem::transmute::<*mut c_void, IsNuma>(function)()
+    }
 }
 
 /// Looks where ggml does not: ggml takes `GGML_BACKEND_PATH` for a library and does not know cargo's folders.

@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    Batch, ContextParams, FlashAttn, LlamaError, Model, compute, decode_rules::DecodeRules, device::text,
-    encoder::Outputs, kind::Kind, log, state::OnDevice, sys, threadpool::ThreadPool,
+    Batch, ContextParams, LlamaError, Model, compute, decode_rules::DecodeRules, device::text,
+    encoder::Outputs, hooks, kind::Kind, log, state::OnDevice, sys, threadpool::ThreadPool,
 };
 
 /// A context of a model: its memory, its compute buffers and its thread pool.
@@ -63,6 +63,7 @@ impl Context {
     #[doc(alias = "llama_init_from_model")]
     pub fn new(model: &Model, params: &ContextParams) -> Result<Self, LlamaError> {
         params.check(model)?;
+        hooks::install();
         let threads = ThreadPool::new(params)?;
         let aborts = compute::takes_abort_flag(model);
         let raw_params = params.raw(model);
@@ -87,7 +88,7 @@ impl Context {
             (sys::llama_n_ctx(raw), sys::llama_n_ctx_seq(raw), rules)
         };
         // SAFETY: a context that was just made.
-        let kind = unsafe { Kind::of(raw.as_ptr()) };
+        let (kind, flash_attn) = unsafe { (Kind::of(raw.as_ptr()), sys::llama_sys_flash_attn(raw.as_ptr())) };
         if params.pooling.is_none() {
             model.known_kind().get_or_init(|| kind);
         }
@@ -95,7 +96,7 @@ impl Context {
             raw,
             outputs: Outputs::new(params.embeddings, kind.pooling),
             params: params.clone(),
-            flash_attn: resolved_flash_attn(params, log.lines()),
+            flash_attn: (flash_attn >= 0).then_some(flash_attn > 0),
             on_device: OnDevice::default(),
             n_past: 0,
             n_ctx,
@@ -351,25 +352,6 @@ impl std::fmt::Debug for Context {
             .field("params", &self.params)
             .finish_non_exhaustive()
     }
-}
-
-/// Only llama.cpp's log says what `auto` became. Models without support never use it, whatever was asked.
-fn resolved_flash_attn<'a>(params: &ContextParams, log: impl Iterator<Item = &'a str>) -> Option<bool> {
-    let mut resolved = match params.flash_attn {
-        FlashAttn::On => Some(true),
-        FlashAttn::Off => Some(false),
-        FlashAttn::Auto => None,
-    };
-    for line in log {
-        if line.contains("Flash Attention not supported, set to disabled")
-            || line.contains("flash_attn is not compatible")
-        {
-            resolved = Some(false);
-        } else if line.contains("Flash Attention enabled") || line.contains("enabling flash_attn") {
-            resolved = Some(true);
-        }
-    }
-    resolved
 }
 
 /// What the shim returns instead of a code after an exception.

@@ -16,13 +16,14 @@ pub enum LlamaError {
     /// The placement of threads on NUMA nodes was chosen differently before, and cannot change within a process.
     #[error(
         "NUMA placement {} cannot be chosen any more: this process has initialised llama.cpp with {}; call \
-         Backend::init_with before anything else uses llama.cpp", .asked.name(), .active.name()
+         Backend::init_with before anything else uses llama.cpp",
+        .asked.name(), .active.map_or("a placement of other code's choice", super::Numa::name)
     )]
     NumaChosen {
         /// Placement asked for.
         asked: super::Numa,
-        /// Placement in effect.
-        active: super::Numa,
+        /// Placement in effect, if it is known.
+        active: Option<super::Numa>,
     },
     /// No device has the name asked for.
     #[error("unknown device {name:?}: the devices are {known}")]
@@ -111,6 +112,14 @@ pub enum LlamaError {
         path: PathBuf,
         /// Its last warnings and errors.
         log: String,
+    },
+    /// A model that other code loaded is not the one in this file.
+    #[error("{path} is not the file of the loaded model: {problem}; name the file that it was loaded from")]
+    OtherModel {
+        /// The path.
+        path: PathBuf,
+        /// Where they differ.
+        problem: String,
     },
     /// There is not enough memory.
     #[error("out of memory while {what}: lower the depth, n_gpu_layers or the batch sizes ({log})")]
@@ -275,6 +284,7 @@ impl LlamaError {
             Self::File { .. }
             | Self::NotAModel { .. }
             | Self::Load { .. }
+            | Self::OtherModel { .. }
             | Self::Adapter { .. }
             | Self::Hyperparameter { .. }
             | Self::Tensor { .. } => "model_load",

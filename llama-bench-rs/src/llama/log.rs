@@ -1,11 +1,11 @@
 //! llama.cpp's log, bridged to `tracing` and kept for errors.
 //!
-//! llama.cpp logs on the thread that called it, so each thread keeps the lines of its own calls.
+//! llama.cpp logs on the thread that called it, so each thread keeps the lines of its own calls. Which lines come here is
+//! decided in [`hooks`](super::hooks).
 
 use std::{
     cell::{Cell, RefCell},
-    ffi::{CStr, CString, c_char, c_void},
-    sync::Once,
+    ffi::{CStr, CString},
 };
 
 use super::{at_exit, sys};
@@ -40,15 +40,6 @@ thread_local! {
     static CAPTURE: RefCell<Capture> = RefCell::new(Capture::default());
     /// Lines are kept but not told: a subscriber is being told one, or the call is internal.
     static QUIET: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Takes over llama.cpp's log for the whole process, once.
-pub(super) fn install() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // SAFETY: the callback is a static function that keeps no user data and never unwinds.
-        unsafe { sys::llama_log_set(Some(callback), std::ptr::null_mut()) };
-    });
 }
 
 /// Runs a call into llama.cpp and returns its result with what it logged on this thread.
@@ -187,12 +178,9 @@ fn level_of(level: sys::ggml_log_level) -> Option<Level> {
     }
 }
 
-unsafe extern "C" fn callback(level: sys::ggml_log_level, text: *const c_char, _user_data: *mut c_void) {
-    if text.is_null() {
-        return;
-    }
-    // SAFETY: llama.cpp passes a NUL-terminated string that lives for the duration of the call.
-    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+/// Takes in what llama.cpp logged on this thread.
+pub(super) fn listen(level: sys::ggml_log_level, text: &CStr) {
+    let text = text.to_string_lossy();
     let completed = CAPTURE.try_with(|capture| {
         capture.try_borrow_mut().map(|mut capture| capture.push(level_of(level), &text)).unwrap_or_default()
     });
@@ -203,18 +191,13 @@ unsafe extern "C" fn callback(level: sys::ggml_log_level, text: *const c_char, _
 mod tests {
     use super::*;
 
-    fn log(level: sys::ggml_log_level, text: &CStr) {
-        // SAFETY: a valid C string.
-        unsafe { callback(level, text.as_ptr(), std::ptr::null_mut()) };
-    }
-
     #[test]
     fn continuations_join_their_line_and_unknown_levels_are_kept() {
         let ((), captured) = capture(|| {
-            log(sys::GGML_LOG_LEVEL_WARN, c"half ");
-            log(sys::GGML_LOG_LEVEL_CONT, c"a line\n");
-            log(999, c"odd\n");
-            log(sys::GGML_LOG_LEVEL_ERROR, c"no line feed");
+            listen(sys::GGML_LOG_LEVEL_WARN, c"half ");
+            listen(sys::GGML_LOG_LEVEL_CONT, c"a line\n");
+            listen(999, c"odd\n");
+            listen(sys::GGML_LOG_LEVEL_ERROR, c"no line feed");
         });
         let expected = [(Level::Warn, "half a line"), (Level::Info, "odd"), (Level::Error, "no line feed")];
         let expected = expected.map(|(level, text)| Line { level, text: text.into() });
@@ -225,8 +208,8 @@ mod tests {
     #[test]
     fn captures_nest_and_do_not_leak() {
         let (inner, outer) = capture(|| {
-            log(sys::GGML_LOG_LEVEL_WARN, c"outer\n");
-            capture(|| log(sys::GGML_LOG_LEVEL_WARN, c"inner\n")).1
+            listen(sys::GGML_LOG_LEVEL_WARN, c"outer\n");
+            capture(|| listen(sys::GGML_LOG_LEVEL_WARN, c"inner\n")).1
         });
         assert_eq!(inner.complaints(), "inner");
         assert_eq!(outer.complaints(), "outer");

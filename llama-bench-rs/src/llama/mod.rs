@@ -26,6 +26,9 @@
 //! [`chat`](crate::chat) keeps a whole conversation in a context; [`gguf`](crate::gguf) makes synthetic models.
 #![allow(unsafe_code)]
 
+mod adopt;
+mod adopted_file;
+mod adopted_params;
 mod at_exit;
 mod backend;
 mod batch;
@@ -50,13 +53,16 @@ mod fit;
 mod grammar;
 mod graph;
 mod header_checks;
+mod hooks;
 mod kind;
 mod kv_overrides;
+mod load;
 mod log;
 mod lora;
 mod memory;
 mod model;
 mod model_arguments;
+mod model_facts;
 mod model_metadata;
 mod model_params;
 mod numa;
@@ -105,12 +111,12 @@ pub(crate) use graph::{FLASH_ATTENTION, is_repacked};
 pub use kind::Pooling;
 #[doc(hidden)]
 pub use kv_overrides::KvOverride;
+#[doc(hidden)]
+pub use load::Progress;
 pub use lora::Lora;
 #[doc(hidden)]
 pub use memory::DeviceMemory;
 pub use model::Model;
-#[doc(hidden)]
-pub use model::Progress;
 #[doc(hidden)]
 pub use model_params::LazyMode;
 pub use model_params::{LoadMode, ModelParams, SplitMode};

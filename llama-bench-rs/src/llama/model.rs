@@ -1,19 +1,20 @@
 use std::{
+    any::Any,
     collections::BTreeMap,
-    ffi::{c_char, c_void},
+    ffi::c_char,
     path::{Path, PathBuf},
-    ptr::{self, NonNull},
+    ptr::NonNull,
     sync::{Arc, OnceLock},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{
-    Backend, Context, ContextParams, DeviceMemory, LlamaError, ModelParams, at_exit, checks,
-    context::with_exception, device::text, kind::Kind, kv_overrides, log, lora, model_arguments::Arguments,
-    model_metadata::metadata, sys,
+    Backend, Context, ContextParams, DeviceMemory, ModelParams, at_exit, device::text, kind::Kind, log, lora,
+    sys,
 };
 
-/// A loaded model; clones share it, and it is freed with the last clone, context or vocabulary that uses it.
+/// A loaded model; clones share it, and it is freed with the last clone, context or vocabulary that uses it. One that
+/// other code loaded is taken over by [`from_raw`](Self::from_raw).
 ///
 /// `Send` and `Sync`: llama.cpp never changes a model after loading, and its query functions only read. The two exceptions
 /// are kept from happening: adapters are loaded with the model, and YaRN scaling other than the file's, which would change
@@ -21,155 +22,70 @@ use super::{
 #[derive(Clone)]
 pub struct Model(Arc<Inner>);
 
-struct Inner {
-    raw: NonNull<sys::llama_model>,
-    path: PathBuf,
-    params: ModelParams,
-    load_time: Duration,
-    offloaded_layers: Option<(u32, u32)>,
-    learned_positions: Option<u32>,
-    unmatched_overrides: Vec<String>,
-    loras: Vec<lora::Loaded>,
-    metadata: BTreeMap<String, String>,
+/// What a model holds, however it came to be.
+pub(super) struct Inner {
+    // Freed first; contexts hold an Arc of this, so none is left then.
+    pub(super) raw: RawModel,
+    pub(super) path: PathBuf,
+    pub(super) params: ModelParams,
+    pub(super) load_time: Option<Duration>,
+    pub(super) offloaded_layers: Option<(u32, u32)>,
+    pub(super) learned_positions: Option<u32>,
+    pub(super) unmatched_overrides: Vec<String>,
+    pub(super) loras: Vec<lora::Loaded>,
+    pub(super) metadata: BTreeMap<String, String>,
     /// The same without weights, once somebody asked what a context takes.
-    weightless: OnceLock<Option<Model>>,
+    pub(super) weightless: OnceLock<Option<Model>>,
     /// Set by the first context.
-    kind: OnceLock<Kind>,
-    _backend: Backend,
+    pub(super) kind: OnceLock<Kind>,
+    pub(super) _backend: Backend,
 }
 
-// SAFETY: a llama_model is immutable after loading and tied to no thread (see Model).
+// SAFETY: a llama_model is immutable after loading and tied to no thread (see Model), and so are its adapters.
 unsafe impl Send for Inner {}
 // SAFETY: as above.
 unsafe impl Sync for Inner {}
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        // SAFETY: loaded once, freed once; contexts hold an Arc of this, so none is left.
-        log::capture(|| unsafe { sys::llama_model_free(self.raw.as_ptr()) });
+/// A model of llama.cpp, and who frees it.
+pub(super) struct RawModel {
+    pointer: NonNull<sys::llama_model>,
+    owner: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl RawModel {
+    /// # Safety
+    /// `pointer` is a live model that nobody else frees.
+    pub(super) unsafe fn owned(pointer: NonNull<sys::llama_model>) -> Self {
+        Self { pointer, owner: None }
+    }
+
+    /// # Safety
+    /// `pointer` is a model that lives until `owner` is dropped.
+    pub(super) unsafe fn of(pointer: NonNull<sys::llama_model>, owner: Box<dyn Any + Send + Sync>) -> Self {
+        Self { pointer, owner: Some(owner) }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut sys::llama_model {
+        self.pointer.as_ptr()
     }
 }
 
-/// Receives how far loading is, from 0 to 1; returning `false` stops the load.
-pub type Progress<'a> = &'a mut dyn FnMut(f32) -> bool;
+impl Drop for RawModel {
+    fn drop(&mut self) {
+        if let Some(owner) = self.owner.take() {
+            // It calls llama.cpp, which must not be at its end.
+            let _inside = at_exit::enter();
+            drop(owner);
+        } else {
+            // SAFETY: made from a live model that nobody else frees, and dropped once.
+            log::capture(|| unsafe { sys::llama_model_free(self.as_ptr()) });
+        }
+    }
+}
 
 impl Model {
-    /// Loads a model from a GGUF file, or from the first part of a split one, with default parameters. The first load of
-    /// a process initialises llama.cpp, as [`Backend::init`] does.
-    ///
-    /// If the weights are memory-mapped ([`LoadMode`](super::LoadMode)), do not truncate or overwrite the file while the
-    /// model lives: the operating system ends a process that reads a missing page. Replace the file by a new one of the
-    /// same name instead.
-    ///
-    /// ```
-    /// use llama_bench_rs::{gguf::{Shape, Synthetic}, llama::Model};
-    ///
-    /// let path = Synthetic::new(Shape::preset("tiny-llama")?).cached()?;
-    /// let model = Model::load(&path)?;
-    /// assert_eq!((model.architecture(), model.n_layer()), ("llama", 4));
-    /// # Ok::<(), llama_bench_rs::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// The file is missing, malformed, of an unknown architecture or incomplete; memory ran out; or llama.cpp has no CPU
-    /// backend.
-    #[doc(alias = "llama_model_load_from_file")]
-    pub fn load(path: impl AsRef<Path>) -> Result<Self, LlamaError> {
-        Self::load_with(path, &ModelParams::default())
-    }
-
-    /// [`load`](Self::load) with parameters, such as devices and how many layers go on them.
-    ///
-    /// # Errors
-    /// As `load`; a parameter cannot be used.
-    pub fn load_with(path: impl AsRef<Path>, params: &ModelParams) -> Result<Self, LlamaError> {
-        Self::load_with_progress(path, params, &mut |_| true)
-    }
-
-    /// Finds what is wrong with a model file without loading it: whether it can be opened, its header and the place of
-    /// every tensor are sound, and all parts of a split model are there. Takes milliseconds.
-    ///
-    /// # Errors
-    /// What [`load`](Self::load) would say of the file.
-    pub fn check_file(path: impl AsRef<Path>) -> Result<(), LlamaError> {
-        checks::model_file(path.as_ref(), &[]).map(drop)
-    }
-
-    /// The files that a model consists of: the one named, and the other parts of a split model.
-    ///
-    /// # Errors
-    /// The file is missing or its header is damaged.
-    pub fn files(path: impl AsRef<Path>) -> Result<Vec<PathBuf>, LlamaError> {
-        checks::model_files(path.as_ref())
-    }
-
-    /// [`load_with`](Self::load_with), telling `progress` how far it is. `false` stops the load.
-    ///
-    /// # Errors
-    /// As `load_with`; [`LlamaError::Cancelled`] if `progress` stopped it. A panic of `progress` stops the load and
-    /// goes on after it.
-    pub fn load_with_progress(
-        path: impl AsRef<Path>,
-        params: &ModelParams,
-        progress: Progress<'_>,
-    ) -> Result<Self, LlamaError> {
-        let backend = Backend::init()?;
-        let path = path.as_ref();
-        let learned_positions = checks::model_file(path, &params.kv_overrides)?;
-        // A model without memory is what the fit tries, and what tells its needs afterwards.
-        let fitted = match params.fit {
-            Some(fit) if !params.no_alloc => Some(fit.choose(&backend, path, params)?),
-            _ => None,
-        };
-        let params = fitted.as_ref().unwrap_or(params);
-        let arguments = Arguments::new(&backend, path, params)?;
-        let c_path = checks::c_path(path)?;
-        let mut watch = Watch { progress, panic: None, stopped: false };
-        let mut raw = arguments.raw(params);
-        raw.progress_callback = Some(on_progress);
-        raw.progress_callback_user_data = ptr::from_mut(&mut watch).cast();
-
-        let start = Instant::now();
-        // SAFETY: a NUL-terminated path, and parameters whose arrays live in `arguments` and whose callback data
-        // lives in `watch`, both past the call.
-        let (model, log) =
-            log::capture(|| unsafe { sys::llama_sys_model_load_from_file(c_path.as_ptr(), raw) });
-        let load_time = start.elapsed();
-        if let Some(panic) = watch.panic {
-            std::panic::resume_unwind(panic);
-        }
-        let Some(raw) = NonNull::new(model) else {
-            return Err(if watch.stopped {
-                LlamaError::Cancelled { what: "loading the model" }
-            } else {
-                let log = with_exception(log.complaints());
-                if LlamaError::is_memory(&log) {
-                    LlamaError::OutOfMemory { what: format!("loading {}", path.display()), log }
-                } else {
-                    LlamaError::Load { path: path.into(), log }
-                }
-            });
-        };
-        let mut inner = Inner {
-            raw,
-            path: path.into(),
-            params: params.clone(),
-            load_time,
-            offloaded_layers: log.lines().find_map(offloaded),
-            learned_positions,
-            unmatched_overrides: arguments.into_unmatched(),
-            loras: Vec::new(),
-            // SAFETY: a model that was just loaded.
-            metadata: unsafe { metadata(raw.as_ptr()) },
-            weightless: OnceLock::new(),
-            kind: OnceLock::new(),
-            _backend: backend,
-        };
-        let architecture = inner.metadata.get("general.architecture").map_or("", String::as_str);
-        inner.unmatched_overrides.extend(kv_overrides::unread(&params.kv_overrides, log.lines())?);
-        // SAFETY: the model was just loaded from this path, and this function alone has it.
-        inner.loras = unsafe { lora::load_all(raw.as_ptr(), path, architecture, params)? };
-        Ok(Self(Arc::new(inner)))
+    pub(super) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
     }
 
     /// The adapters that it was loaded with.
@@ -224,8 +140,8 @@ impl Model {
         &self.0.params
     }
 
-    /// Wall time of the load.
-    pub fn load_time(&self) -> Duration {
+    /// Wall time of the load; `None` for a model that other code loaded ([`from_raw`](Self::from_raw)).
+    pub fn load_time(&self) -> Option<Duration> {
         self.0.load_time
     }
 
@@ -236,8 +152,7 @@ impl Model {
         &self.0.unmatched_overrides
     }
 
-    /// Layers on devices and layers in all, the output layer counted, as llama.cpp logs them; `None` without a
-    /// device to offload to.
+    /// Layers on devices and layers in all, the output layer counted; `None` without a device to offload to.
     pub fn offloaded_layers(&self) -> Option<(u32, u32)> {
         self.0.offloaded_layers
     }
@@ -354,45 +269,5 @@ impl Model {
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Model").field("path", &self.0.path).finish_non_exhaustive()
-    }
-}
-
-struct Watch<'a> {
-    progress: Progress<'a>,
-    panic: Option<Box<dyn std::any::Any + Send>>,
-    stopped: bool,
-}
-
-unsafe extern "C" fn on_progress(progress: f32, user_data: *mut c_void) -> bool {
-    // SAFETY: points to the Watch of the load that is running on this thread, which nothing else uses meanwhile.
-    let watch = unsafe { &mut *user_data.cast::<Watch<'_>>() };
-    let call = std::panic::AssertUnwindSafe(|| (watch.progress)(progress));
-    // If the process ends meanwhile, this never returns and no weights are loaded any more.
-    match at_exit::outside(|| std::panic::catch_unwind(call)) {
-        Ok(go_on) => {
-            watch.stopped |= !go_on;
-            go_on
-        }
-        Err(panic) => {
-            watch.panic = Some(panic);
-            false
-        }
-    }
-}
-
-/// Reads `offloaded 25/25 layers to GPU`.
-fn offloaded(line: &str) -> Option<(u32, u32)> {
-    let (done, all) = line.split_once("offloaded ")?.1.split_once(" layers")?.0.split_once('/')?;
-    Some((done.parse().ok()?, all.parse().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_number_of_offloaded_layers_is_read_from_the_log() {
-        assert_eq!(offloaded("load_tensors: offloaded 25/25 layers to GPU"), Some((25, 25)));
-        assert_eq!(offloaded("load_tensors: offloading 24 repeating layers to GPU"), None);
     }
 }

@@ -82,33 +82,51 @@ impl Arguments {
         }
         raw.tensor_split = self.tensor_split.as_ptr();
         raw.main_gpu = params.main_gpu;
-        raw.split_mode = match params.split_mode {
-            SplitMode::None => sys::LLAMA_SPLIT_MODE_NONE,
-            SplitMode::Layer => sys::LLAMA_SPLIT_MODE_LAYER,
-            SplitMode::Row => sys::LLAMA_SPLIT_MODE_ROW,
-            SplitMode::Tensor => sys::LLAMA_SPLIT_MODE_TENSOR,
-        };
+        raw.split_mode = params.split_mode.as_raw();
         // There is nothing to map or to read lazily without memory for it; llama.cpp asserts as much.
         let load_mode = if params.no_alloc { LoadMode::None } else { params.load_mode };
         let lazy_mode = if params.no_alloc { LazyMode::Off } else { params.lazy_mode };
-        raw.load_mode = match load_mode {
-            LoadMode::Auto => sys::LLAMA_LOAD_MODE_AUTO,
-            LoadMode::None => sys::LLAMA_LOAD_MODE_NONE,
-            LoadMode::Mmap => sys::LLAMA_LOAD_MODE_MMAP,
-            LoadMode::Mlock => sys::LLAMA_LOAD_MODE_MLOCK,
-            LoadMode::MmapMlock => sys::LLAMA_LOAD_MODE_MMAP_MLOCK,
-            LoadMode::DirectIo => sys::LLAMA_LOAD_MODE_DIRECT_IO,
-        };
-        raw.lazy_mode = match lazy_mode {
-            LazyMode::Off => sys::LLAMA_LAZY_MODE_OFF,
-            LazyMode::Auto => sys::LLAMA_LAZY_MODE_AUTO,
-            LazyMode::On => sys::LLAMA_LAZY_MODE_ON,
-        };
+        raw.load_mode = load_mode.as_raw();
+        raw.lazy_mode = lazy_mode.as_raw();
         raw.use_extra_bufts = params.use_extra_bufts;
         raw.no_host = params.no_host;
         raw.vocab_only = params.vocab_only;
         raw.no_alloc = params.no_alloc;
         raw.check_tensors = params.check_tensors;
         raw
+    }
+}
+
+impl SplitMode {
+    pub(super) fn as_raw(self) -> sys::llama_split_mode {
+        match self {
+            Self::None => sys::LLAMA_SPLIT_MODE_NONE,
+            Self::Layer => sys::LLAMA_SPLIT_MODE_LAYER,
+            Self::Row => sys::LLAMA_SPLIT_MODE_ROW,
+            Self::Tensor => sys::LLAMA_SPLIT_MODE_TENSOR,
+        }
+    }
+}
+
+impl LoadMode {
+    pub(super) fn as_raw(self) -> sys::llama_load_mode {
+        match self {
+            Self::Auto => sys::LLAMA_LOAD_MODE_AUTO,
+            Self::None => sys::LLAMA_LOAD_MODE_NONE,
+            Self::Mmap => sys::LLAMA_LOAD_MODE_MMAP,
+            Self::Mlock => sys::LLAMA_LOAD_MODE_MLOCK,
+            Self::MmapMlock => sys::LLAMA_LOAD_MODE_MMAP_MLOCK,
+            Self::DirectIo => sys::LLAMA_LOAD_MODE_DIRECT_IO,
+        }
+    }
+}
+
+impl LazyMode {
+    pub(super) fn as_raw(self) -> sys::llama_lazy_mode {
+        match self {
+            Self::Off => sys::LLAMA_LAZY_MODE_OFF,
+            Self::Auto => sys::LLAMA_LAZY_MODE_AUTO,
+            Self::On => sys::LLAMA_LAZY_MODE_ON,
+        }
     }
 }

@@ -1,0 +1,462 @@
+//! Another user of llama.cpp in the same program, which has listeners of its own. They are the whole process's, so each test
+//! runs in one.
+
+use std::{
+    env,
+    ffi::{CStr, CString, c_char, c_void},
+    panic,
+    process::{Command, Output},
+    ptr,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering},
+    },
+};
+
+use super::{Listen, ON_LOG, as_c, has_log, install};
+use crate::{
+    gguf::{Shape, Synthetic},
+    llama::{Backend, Context, ContextParams, KvOverride, LlamaError, Model, ModelParams, sys},
+};
+
+const CHILD: &str = "LLAMA_BENCH_RS_TEST_HOOKS";
+
+/// Runs a test's body in a process of its own, which gets this role, and returns what that said; `None` in there.
+fn alone(test: &str, role: &str, body: impl FnOnce(&str)) -> Option<Output> {
+    if let Ok(role) = env::var(CHILD) {
+        body(&role);
+        return None;
+    }
+    let mut child = Command::new(env::current_exe().unwrap());
+    child.args(["--nocapture", "--exact", &format!("llama::hooks::tests::{test}")]);
+    // A debugger would be started for the trace of calls.
+    Some(child.env(CHILD, role).env("GGML_NO_BACKTRACE", "1").output().unwrap())
+}
+
+/// The same for a test that is to pass there.
+#[track_caller]
+fn passes_alone(test: &str, body: impl FnOnce()) {
+    if let Some(output) = alone(test, "", |_| body()) {
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && out.contains("1 passed"), "{out}\n{err}");
+    }
+}
+
+static N_HEARD: AtomicU32 = AtomicU32::new(0);
+static HEARD: Mutex<String> = Mutex::new(String::new());
+static DATA: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+
+/// Another library's listener, which counts and keeps what it hears.
+unsafe extern "C-unwind" fn theirs(_level: sys::ggml_log_level, text: *const c_char, data: *mut c_void) {
+    N_HEARD.fetch_add(1, Ordering::SeqCst);
+    DATA.store(data, Ordering::SeqCst);
+    // SAFETY: llama.cpp passes a NUL-terminated string.
+    HEARD.lock().unwrap().push_str(&unsafe { CStr::from_ptr(text) }.to_string_lossy());
+}
+
+/// One that hands everything on to ours, as to the one that was there before it.
+unsafe extern "C-unwind" fn theirs_and_ours(
+    level: sys::ggml_log_level,
+    text: *const c_char,
+    data: *mut c_void,
+) {
+    // SAFETY: called by llama.cpp, as both are.
+    unsafe {
+        theirs(level, text, data);
+        ON_LOG(level, text, data);
+    }
+}
+
+unsafe extern "C-unwind" fn panics(_: sys::ggml_log_level, _: *const c_char, _: *mut c_void) {
+    panic!("of a listener");
+}
+
+fn listen_with(listener: Listen, data: *mut c_void) {
+    // SAFETY: a static function, and data that it does not follow.
+    unsafe { sys::llama_log_set(as_c(listener), data) };
+}
+
+/// What they heard since the last time.
+fn heard() -> u32 {
+    HEARD.lock().unwrap().clear();
+    N_HEARD.swap(0, Ordering::SeqCst)
+}
+
+fn file() -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny.gguf");
+    Synthetic::new(Shape::preset("tiny-llama").unwrap()).write_to(&path).unwrap();
+    (folder, path)
+}
+
+/// They load a model and free it.
+fn they_load(path: &std::path::Path) {
+    let path = CString::new(path.to_str().unwrap()).unwrap();
+    // SAFETY: a NUL-terminated path, and a model that is freed once.
+    unsafe {
+        let params = sys::llama_model_params { n_gpu_layers: 0, ..sys::llama_model_default_params() };
+        sys::llama_model_free(sys::llama_model_load_from_file(path.as_ptr(), params));
+    }
+}
+
+fn small() -> ContextParams {
+    ContextParams::default().n_ctx(64).n_batch(32).n_ubatch(32).n_threads(1).n_threads_batch(1)
+}
+
+#[test]
+fn each_hears_the_lines_of_its_own_calls() {
+    passes_alone("each_hears_the_lines_of_its_own_calls", || {
+        let (_folder, path) = file();
+        let mut data = 7;
+        let data = (&raw mut data).cast::<c_void>();
+        listen_with(theirs, data);
+        Backend::init().unwrap();
+        heard();
+        let model = Model::load(&path).unwrap();
+        assert_eq!(heard(), 0, "a load of ours is not theirs");
+        they_load(&path);
+        assert!(heard() > 10, "their load is");
+        assert_eq!(DATA.load(Ordering::SeqCst), data, "with their data");
+
+        // They take it over: ours comes in front again with the next load or context.
+        listen_with(theirs, ptr::null_mut());
+        assert!(!has_log());
+        let context = Context::new(&model, &small()).unwrap();
+        assert!(has_log());
+        assert_eq!(heard(), 0);
+        they_load(&path);
+        assert!(heard() > 10);
+        assert!(DATA.load(Ordering::SeqCst).is_null());
+        drop(context);
+        assert_eq!(heard(), 0);
+    });
+}
+
+#[test]
+fn each_hears_its_own_threads() {
+    passes_alone("each_hears_its_own_threads", || {
+        let (_folder, path) = file();
+        listen_with(theirs, ptr::null_mut());
+        Backend::init().unwrap();
+        they_load(&path);
+        let n_lines = heard();
+        assert!(n_lines > 10);
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..20).for_each(|_| drop(Model::load(&path).unwrap())));
+            scope.spawn(|| (0..20).for_each(|_| they_load(&path)));
+        });
+        assert_eq!(heard(), 20 * n_lines);
+    });
+}
+
+#[test]
+fn an_error_tells_what_llama_cpp_said_although_others_have_taken_the_log_over() {
+    passes_alone("an_error_tells_what_llama_cpp_said_although_others_have_taken_the_log_over", || {
+        let (folder, _) = file();
+        let path = folder.path().join("unknown.gguf");
+        let metadata = vec![("tokenizer.ggml.model".into(), "none".into())];
+        let tensors = vec![("token_embd.weight".into(), vec![32, 32], crate::gguf::TensorType::F32)];
+        let metadata = [metadata, vec![("mamba.block_count".into(), crate::gguf::Value::U32(1))]].concat();
+        Synthetic::new(Shape::from_parts("unknown", "mamba", metadata, tensors)).write_to(&path).unwrap();
+        Backend::init().unwrap();
+        listen_with(theirs, ptr::null_mut());
+        let error = Model::load(&path).unwrap_err();
+        let LlamaError::Load { log, .. } = &error else { panic!("{error}") };
+        assert!(log.contains("mamba.context_length"), "{error}");
+    });
+}
+
+/// Takes the log over at the first line that it hears.
+struct TakesOver(AtomicBool);
+
+impl tracing::Subscriber for TakesOver {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        if !self.0.swap(true, Ordering::SeqCst) {
+            listen_with(theirs, ptr::null_mut());
+        }
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn nothing_that_is_recorded_is_lost_if_others_take_the_log_over_in_between() {
+    passes_alone("nothing_that_is_recorded_is_lost_if_others_take_the_log_over_in_between", || {
+        let (_folder, path) = file();
+        let before = Model::load(&path).unwrap();
+        let key = || vec![("llama.context_length".to_owned(), KvOverride::Int(77))];
+        let taking = || TakesOver(AtomicBool::new(false));
+        let model = tracing::subscriber::with_default(taking(), || {
+            Model::load_with(&path, &ModelParams::default().kv_overrides(key())).unwrap()
+        });
+        assert!(heard() > 0 && !has_log(), "they took it over while it was loaded");
+        assert_eq!(model.n_ctx_train(), 77);
+        assert_eq!(model.unmatched_overrides(), [""; 0], "what was not heard is not said");
+        assert_eq!(model.offloaded_layers(), before.offloaded_layers());
+        let context = tracing::subscriber::with_default(taking(), || Context::new(&model, &small()).unwrap());
+        assert!(heard() > 0 && !has_log());
+        assert!(context.flash_attn_resolved().is_some());
+    });
+}
+
+#[test]
+fn listeners_that_call_each_other_come_to_an_end() {
+    passes_alone("listeners_that_call_each_other_come_to_an_end", || {
+        let (_folder, path) = file();
+        Backend::init().unwrap();
+        listen_with(theirs_and_ours, ptr::null_mut());
+        they_load(&path);
+        let n_lines = heard();
+        assert!(n_lines > 10);
+        // Ours in front of theirs in front of ours.
+        install();
+        they_load(&path);
+        assert_eq!(heard(), n_lines, "each line once");
+        // Ours in front of ours.
+        listen_with(ON_LOG, ptr::null_mut());
+        install();
+        they_load(&path);
+        assert_eq!(heard(), n_lines, "who had it before still hears");
+        // What they have replaced may be gone: it is not called any more, even if theirs calls ours.
+        listen_with(theirs_and_ours, ptr::without_provenance_mut(8));
+        they_load(&path);
+        assert_eq!(heard(), n_lines);
+        assert_eq!(DATA.load(Ordering::SeqCst).addr(), 8);
+        Model::load(&path).unwrap();
+        assert_eq!(heard(), 0);
+    });
+}
+
+#[test]
+fn a_listener_that_panics_stops_nobody() {
+    passes_alone("a_listener_that_panics_stops_nobody", || {
+        let (_folder, path) = file();
+        Backend::init().unwrap();
+        listen_with(panics, ptr::null_mut());
+        install();
+        panic::set_hook(Box::new(|_| {}));
+        for _ in 0..2 {
+            // SAFETY: called as llama.cpp would, with a NUL-terminated text.
+            let line = || unsafe { ON_LOG(sys::GGML_LOG_LEVEL_INFO, c"a line\n".as_ptr(), ptr::null_mut()) };
+            assert!(panic::catch_unwind(line).is_err(), "each line reaches it");
+        }
+        let _ = panic::take_hook();
+        // Calls of ours do not.
+        Model::load(&path).unwrap();
+    });
+}
+
+#[test]
+fn what_was_there_before_is_what_lines_go_on_to() {
+    passes_alone("what_was_there_before_is_what_lines_go_on_to", || {
+        // llama.cpp's own, which prints: nobody chose it in a program that has llama.cpp for itself.
+        install();
+        assert!(super::other().is_none());
+        listen_with(theirs, ptr::null_mut());
+        install();
+        install();
+        let other = super::other().unwrap();
+        assert!(ptr::fn_addr_eq(other.listen, theirs as Listen));
+        // SAFETY: null is the default.
+        unsafe { sys::llama_log_set(None, ptr::null_mut()) };
+        install();
+        assert!(super::other().is_none() && has_log());
+    });
+}
+
+#[test]
+fn others_may_initialise_before_and_end_after() {
+    passes_alone("others_may_initialise_before_and_end_after", || {
+        let (_folder, path) = file();
+        // SAFETY: no preconditions.
+        let n_devices = unsafe {
+            sys::llama_backend_init();
+            sys::ggml_backend_load_all();
+            sys::ggml_backend_dev_count()
+        };
+        let backend = Backend::init().unwrap();
+        assert_eq!(backend.devices().len(), n_devices, "no backend is registered twice");
+        let model = Model::load(&path).unwrap();
+        let quantised = small().type_k(crate::llama::KvType::Q8_0).type_v(crate::llama::KvType::Q8_0);
+        let quantised = quantised.flash_attn(crate::llama::FlashAttn::On);
+        let mut context = Context::new(&model, &quantised).unwrap();
+        context.decode_tokens(&[1, 2, 3]).unwrap();
+        // SAFETY: no preconditions; what it frees is made again when it is needed.
+        unsafe { sys::llama_backend_free() };
+        context.decode_tokens(&[4]).unwrap();
+        assert!(context.logits(-1).unwrap().iter().all(|logit| logit.is_finite()));
+        let again = Model::load(&path).unwrap();
+        Context::new(&again, &quantised).unwrap().decode_tokens(&[1]).unwrap();
+        // SAFETY: as above.
+        unsafe {
+            sys::llama_backend_init();
+            sys::llama_backend_free();
+        }
+        context.decode_tokens(&[5]).unwrap();
+    });
+}
+
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix))]
+mod assertions {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    const NOTE: &str = "not by llama-bench-rs";
+
+    /// They fail an assertion.
+    fn they_abort() {
+        // SAFETY: a format without arguments.
+        unsafe { sys::ggml_abort(c"theirs.cpp".as_ptr(), 7, c"their assertion".as_ptr()) };
+    }
+
+    unsafe extern "C" fn their_callback(message: *const c_char) {
+        // SAFETY: ggml passes a NUL-terminated string.
+        eprintln!("they heard {}", unsafe { CStr::from_ptr(message) }.to_string_lossy());
+    }
+
+    static BEFORE: Mutex<sys::ggml_abort_callback_t> = Mutex::new(None);
+
+    unsafe extern "C" fn their_callback_and_ours(message: *const c_char) {
+        // SAFETY: called by ggml, as both are.
+        unsafe {
+            their_callback(message);
+            let before = *BEFORE.lock().unwrap();
+            before.unwrap()(message);
+        }
+    }
+
+    /// What a process that aborts says on standard error; `None` in that process.
+    #[track_caller]
+    fn said(test: &str, role: &str, body: impl FnOnce(&str)) -> Option<String> {
+        let output = alone(&format!("assertions::{test}"), role, body)?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.signal(), Some(6), "{said}");
+        Some(said)
+    }
+
+    #[test]
+    fn their_assertion_is_said_to_be_theirs() {
+        let said = said("their_assertion_is_said_to_be_theirs", "", |_| {
+            Backend::init().unwrap();
+            they_abort();
+        });
+        if let Some(said) = said {
+            assert!(said.contains(NOTE) && said.contains("theirs.cpp:7: their assertion"), "{said}");
+        }
+    }
+
+    #[test]
+    fn their_callback_is_called() {
+        for role in ["before", "after"] {
+            let said = said("their_callback_is_called", role, |role| {
+                let set = || {
+                    // SAFETY: a static function.
+                    unsafe { sys::ggml_set_abort_callback(Some(their_callback)) };
+                };
+                if role == "before" {
+                    set();
+                    Backend::init().unwrap();
+                } else {
+                    Backend::init().unwrap();
+                    set();
+                    install();
+                }
+                they_abort();
+            });
+            if let Some(said) = said {
+                assert!(said.contains(NOTE) && said.contains("they heard theirs.cpp:7"), "{role}: {said}");
+            }
+        }
+    }
+
+    #[test]
+    fn callbacks_that_call_each_other_come_to_an_end() {
+        let said = said("callbacks_that_call_each_other_come_to_an_end", "", |_| {
+            Backend::init().unwrap();
+            // SAFETY: static functions.
+            *BEFORE.lock().unwrap() = unsafe { sys::ggml_set_abort_callback(Some(their_callback_and_ours)) };
+            install();
+            they_abort();
+        });
+        if let Some(said) = said {
+            assert_eq!(said.matches("they heard").count(), 1, "{said}");
+            assert_eq!(said.matches(NOTE).count(), 1, "{said}");
+        }
+    }
+
+    /// It may be one of ours that another thread computes for.
+    #[test]
+    fn an_assertion_while_we_compute_is_said_to_be_nobodys() {
+        let said = said("an_assertion_while_we_compute_is_said_to_be_nobodys", "", |_| {
+            Backend::init().unwrap();
+            let (begun, wait) = std::sync::mpsc::channel();
+            std::thread::spawn(move || {
+                let _inside = crate::llama::at_exit::enter();
+                begun.send(()).unwrap();
+                loop {
+                    std::thread::park();
+                }
+            });
+            wait.recv().unwrap();
+            they_abort();
+        });
+        if let Some(said) = said {
+            assert!(said.contains("their assertion") && !said.contains(NOTE), "{said}");
+        }
+    }
+
+    /// Aborts, as another library does, at the first line that it hears.
+    struct Aborts;
+
+    impl tracing::Subscriber for Aborts {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+        fn event(&self, _: &tracing::Event<'_>) {
+            they_abort();
+        }
+
+        fn enter(&self, _: &tracing::span::Id) {}
+
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    /// An exception would pass through frames of Rust that no exception may pass.
+    #[test]
+    fn no_exception_is_thrown_into_a_listener_that_uses_llama_cpp() {
+        let said = said("no_exception_is_thrown_into_a_listener_that_uses_llama_cpp", "", |_| {
+            let (_folder, path) = file();
+            Backend::init().unwrap();
+            tracing::subscriber::with_default(Aborts, || {
+                let _ = Model::load(&path);
+            });
+        });
+        if let Some(said) = said {
+            assert!(said.contains("their assertion") && said.contains(NOTE), "{said}");
+        }
+    }
+}
