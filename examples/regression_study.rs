@@ -197,8 +197,8 @@ fn spread(args: &Args, runs: &Runs) -> Result<(), Box<dyn Error>> {
         let sets: Vec<_> = runs.equal.iter().filter_map(|run| run.cells[i].times()).collect();
         let figures = runs.equal.iter().filter_map(|run| RunEstimate::of([(run, &run.cells[i])]));
         let Some(figures) = Samples::new(figures.map(|figure| figure.time)) else { continue };
-        let Some(medians) = Samples::new(sets.iter().map(|set| set.median())) else { continue };
-        let within = sets.iter().filter_map(|set| set.cv()).map(Share::get).sum::<f64>() / sets.len() as f64;
+        let Some(medians) = Samples::new(sets.iter().map(Samples::median)) else { continue };
+        let within = sets.iter().filter_map(Samples::cv).map(Share::get).sum::<f64>() / sets.len() as f64;
         let (same, slow) = rates(args, args.baseline, runs, |test| *test == cell.test)?;
         say!(
             "| {} | {:.3?} | {} | {} | {} | {:.2} % | {} | {} | {} |",

@@ -163,9 +163,8 @@ fn tell_what_it_is_of(args: &Args, measured: &Loaded, rule: Rule) {
             "The mapped files were read from disk again for each load: their pages lay elsewhere each time.",
         ),
         PageCache::Kept(why) => args.format.tell(&format!(
-            "Both sides map files whose pages lay in the same place in every load, since {why}. That alone can make {:.0} \
-             of the speed: smaller differences have no verdict. Copy the files to a disk, or use -lm none.",
-            PLACEMENT
+            "Both sides map files whose pages lay in the same place in every load, since {why}. That alone can make \
+             {PLACEMENT:.0} of the speed: smaller differences have no verdict. Copy the files to a disk, or use -lm none."
         )),
         _ => {}
     }

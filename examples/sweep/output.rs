@@ -158,7 +158,7 @@ impl<'a> Output<'a> {
             self.failed = true;
             match error {
                 ReportError::Unwritable { .. } if self.screens.is_empty() => {
-                    complain!("sweep: {error}; it holds the cells before: make room or name another file")
+                    complain!("sweep: {error}; it holds the cells before: make room or name another file");
                 }
                 ReportError::Unwritable { .. } => complain!(
                     "sweep: {error}; it holds the cells before, and all are on standard output: make room or name \

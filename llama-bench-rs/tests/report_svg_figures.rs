@@ -167,7 +167,7 @@ fn the_time_of_a_token_stands_at_its_median() {
             .flat_map(|sample| sample.steps.iter().map(|step| step.as_secs_f64() * 1e3))
             .collect();
         steps.sort_by(f64::total_cmp);
-        let median = (steps[steps.len() / 2 - 1] + steps[steps.len() / 2]) / 2.0;
+        let median = f64::midpoint(steps[steps.len() / 2 - 1], steps[steps.len() / 2]);
         assert!((drawn - median).abs() <= 1.5 * y.resolution(), "{}: {drawn} and {median} ms", cell.test);
     }
 }

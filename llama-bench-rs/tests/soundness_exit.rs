@@ -126,7 +126,7 @@ fn child(role: &str) {
             thread_local!(static LAST: std::cell::RefCell<Option<ExitOnDrop>> = const { std::cell::RefCell::new(None) });
             let exit = move || {
                 LAST.with(|last| {
-                    *last.borrow_mut() = Some(ExitOnDrop(Context::new(&model, &params()).unwrap()))
+                    *last.borrow_mut() = Some(ExitOnDrop(Context::new(&model, &params()).unwrap()));
                 });
             };
             let _ = thread::spawn(exit).join();

@@ -152,7 +152,10 @@ fn a_decoder_generates_from_the_text_of_its_depth() {
                 // An empty text, or the prompt of a pair.
                 1 | 8 => {}
                 n => {
-                    assert!(call.text == fill[..n], "{method:?} {order:?}: the encoder has read another text")
+                    assert!(
+                        call.text == fill[..n],
+                        "{method:?} {order:?}: the encoder has read another text"
+                    );
                 }
             }
             let begins = call.before.is_empty();

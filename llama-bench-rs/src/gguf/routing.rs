@@ -132,7 +132,7 @@ impl Router {
         // The steeper they fall, the busier is the first: halve the interval.
         let (mut low, mut high) = (0.0, 64.0);
         for _ in 0..N_STEPS {
-            let middle = (low + high) / 2.0;
+            let middle = f64::midpoint(low, high);
             if busiest(&falling(middle)) < wanted { low = middle } else { high = middle }
         }
         falling(low)

@@ -166,7 +166,7 @@ impl Shape {
         for (name, value) in &mut self.metadata {
             match value {
                 Value::Array(per_layer) if per_layer.len() as u64 == before => {
-                    per_layer.truncate(n_layer as usize)
+                    per_layer.truncate(n_layer as usize);
                 }
                 _ if name.ends_with(".block_count") => *value = Value::U32(n_layer as u32),
                 _ => {}

@@ -29,7 +29,7 @@ pub enum RegressionError {
         tokens_per_second: f64,
     },
     /// Cells are not there to be judged.
-    #[error("{} of the cells to judge {} not there:\n{}{}", gaps.len(), plural(gaps.len(), "is", "are"), list(gaps), others(judged))]
+    #[error("{} of the cells to judge {} not there:\n{}{}", gaps.len(), plural(gaps.len(), "is", "are"), list(gaps), others(judged.as_deref()))]
     Incomplete {
         /// Which, and why.
         gaps: Vec<Gap>,
@@ -79,8 +79,8 @@ fn list(items: &[impl fmt::Display]) -> String {
 }
 
 /// The table of the cells that could be judged.
-fn others(judged: &Option<Box<Outcome>>) -> String {
-    judged.as_ref().map_or_else(String::new, |outcome| format!("\nthe others:\n{outcome}"))
+fn others(judged: Option<&Outcome>) -> String {
+    judged.map_or_else(String::new, |outcome| format!("\nthe others:\n{outcome}"))
 }
 
 /// A line on what went wrong, then the table.

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     record::{Cell, Run},
     stats::{Bounds, Confidence, Quantity, mean, t_quantile},
-    units::{RateSpread, TokensPerSecond},
+    units::{RateSpread, Share, TokensPerSecond},
 };
 
 /// What an interval is of.
@@ -152,7 +152,7 @@ fn printed(cell: &Cell) -> Option<(TokensPerSecond, f64)> {
     match &cell.outcome {
         crate::record::Outcome::Measured(measured) => {
             let summary = cell.rate_summary()?;
-            let cv = summary.cv.map_or(0.0, |cv| cv.get());
+            let cv = summary.cv.map_or(0.0, Share::get);
             Some((summary.mean, cv.powi(2) / measured.samples.len() as f64))
         }
         crate::record::Outcome::Summarised(summary) => {

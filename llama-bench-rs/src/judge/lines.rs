@@ -206,7 +206,7 @@ fn with_days(sides: &[Side<'_>], runs: f64, degrees_of_freedom: f64) -> (f64, f6
 /// The variance between sittings for sides whose runs are of these sittings.
 pub(super) fn variance_of_days(sides: &[&Vec<usize>]) -> f64 {
     let sides: Vec<(usize, Vec<usize>)> =
-        sides.iter().map(|side| (side.len(), once(side.to_vec()))).collect();
+        sides.iter().map(|side| (side.len(), once((*side).clone()))).collect();
     extra(&sides).map_or(0.0, |share| share * assumed::DAY.0.powi(2))
 }
 

@@ -111,7 +111,8 @@ impl Matrix {
                 let mut calibrations: Vec<f64> =
                     self.before.iter().chain(&self.after).map(|run| log_calibration(&run[i])).collect();
                 calibrations.sort_by(f64::total_cmp);
-                (calibrations[(calibrations.len() - 1) / 2] + calibrations[calibrations.len() / 2]) / 2.0
+                let n = calibrations.len();
+                f64::midpoint(calibrations[(n - 1) / 2], calibrations[n / 2])
             })
             .collect();
         // A slowdown does not change the work and the loop by the same factor; the larger it is, the more the two differ.

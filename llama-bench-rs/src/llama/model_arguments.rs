@@ -3,7 +3,7 @@
 use std::{ffi::CString, path::Path, ptr};
 
 use super::{
-    Backend, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode, checks, kv_overrides,
+    Backend, Device, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode, checks, kv_overrides,
     overrides::{self, Overrides},
     sys,
 };
@@ -53,7 +53,7 @@ impl Arguments {
             overrides
                 .push(sys::llama_model_tensor_buft_override { pattern: ptr::null(), buft: ptr::null_mut() });
         }
-        let mut devices: Vec<_> = params.devices.iter().map(|device| device.as_raw()).collect();
+        let mut devices: Vec<_> = params.devices.iter().map(Device::as_raw).collect();
         // llama.cpp takes a null pointer for all devices, and an empty list for none.
         if !devices.is_empty() || params.no_devices {
             devices.push(ptr::null_mut());

@@ -28,10 +28,10 @@ fn every_row_of_a_memory_is_seen() {
             let mut context = Context::new(&model(shape), &params).unwrap();
             match context.rows() {
                 Rows::Whole { smallest: usize::MAX } => {
-                    assert_eq!(shape, "tiny-mamba2", "no row is an attention's")
+                    assert_eq!(shape, "tiny-mamba2", "no row is an attention's");
                 }
                 Rows::Whole { smallest } => {
-                    assert!(smallest >= 32 && smallest % 32 == 0, "{shape}: {smallest}")
+                    assert!(smallest >= 32 && smallest % 32 == 0, "{shape}: {smallest}");
                 }
                 Rows::Ragged => panic!("{shape}"),
             }

@@ -47,7 +47,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::record::{Measured, Run, Sample, Summarised, pp, tg};
+    use crate::record::{Header, Measured, Run, Sample, Summarised, pp, tg};
 
     fn cell(test: Test, ms: &[u64]) -> Cell {
         let sample = |&ms: &u64| Sample { elapsed: Duration::from_millis(ms), ..Sample::default() };
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn a_report_finds_the_cell_of_a_test() {
         let cells = vec![cell(pp(512), &[1]), cell(tg(32), &[2]), cell(tg(32).at(64), &[3])];
-        let report = Report { runs: vec![Run { header: Default::default(), cells, curve: Vec::new() }] };
+        let report = Report { runs: vec![Run { header: Header::default(), cells, curve: Vec::new() }] };
         assert_eq!(report.cell_of(tg(32).at(64)), Some(&report.runs[0].cells[2]));
         assert_eq!(report.cell_of(tg(32).at(65)), None);
     }

@@ -125,7 +125,7 @@ impl Run {
         let Header { load, timing, .. } = &self.header;
         let mut n_filled = 0;
         let mut once = Duration::ZERO;
-        for point in self.curve.iter() {
+        for point in &self.curve {
             // What was filled again does not count.
             if point.n_depth >= n_filled {
                 n_filled = point.n_depth + point.n_tokens;

@@ -37,12 +37,13 @@ mod tests {
         let outcome = |i: usize| {
             let sample = |ms| Sample { elapsed: Duration::from_millis(ms), ..Sample::default() };
             let samples = vec![sample(100), sample(101), sample(102)];
-            match i < n_measured {
-                true => Outcome::Measured(Measured { samples, ..Measured::default() }),
-                false => Outcome::Failed(Failure {
+            if i < n_measured {
+                Outcome::Measured(Measured { samples, ..Measured::default() })
+            } else {
+                Outcome::Failed(Failure {
                     kind: "cancelled".into(),
                     message: "interrupted before the model was loaded".into(),
-                }),
+                })
             }
         };
         let run = |i: usize| {

@@ -29,7 +29,7 @@ impl Encode for Csv {
             writer.write_field(text.unwrap_or_default()).map_err(io_error)?;
         }
         writer.write_record(None::<&[u8]>).map_err(io_error)?;
-        let line = writer.into_inner().map_err(|error| error.into_error())?;
+        let line = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
         out.write_all(&line)?;
         Ok(())
     }

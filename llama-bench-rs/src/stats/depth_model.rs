@@ -90,7 +90,7 @@ impl DepthModel {
         line.variance = squares / line.degrees_of_freedom;
         line.variance_of_one = line.variance;
         let linearity = linearity::test(&groups, |x| line.at(x), squares);
-        if let Some(misfit) = linearity.as_ref().and_then(|l| l.misfit()) {
+        if let Some(misfit) = linearity.as_ref().and_then(Linearity::misfit) {
             line.variance = misfit.variance;
             line.variance_of_one = misfit.variance_of_one;
             line.degrees_of_freedom = misfit.degrees_of_freedom;

@@ -58,7 +58,7 @@ mod tests {
                 values.sort_by(f64::total_cmp);
                 fastest_of(&values, 10)
             };
-            (0..draws).map(|_| one(&mut rng)).sum::<f64>() / draws as f64
+            (0..draws).map(|_| one(&mut rng)).sum::<f64>() / f64::from(draws)
         };
         let (few, many) = (mean_of(20), mean_of(100));
         assert!((few / many - 1.0).abs() < 0.02, "{few} {many}");

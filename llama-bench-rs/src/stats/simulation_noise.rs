@@ -228,7 +228,7 @@ fn five_repetitions_tell_less() {
         let tally = tell(noise, Count::Fixed(5), 24);
         match noise {
             Noise::Levels(30.0) | Noise::Periodic(_) => {
-                assert!(tally.silent_misses() < 0.6, "{noise:?}: {tally}")
+                assert!(tally.silent_misses() < 0.6, "{noise:?}: {tally}");
             }
             _ => assert!(tally.silent_misses() < 0.2, "{noise:?}: {tally}"),
         }

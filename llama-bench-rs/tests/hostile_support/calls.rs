@@ -370,7 +370,7 @@ impl Subject {
     /// Random positions and sequences.
     fn odd_batch(&mut self) {
         let mut batch = Batch::new();
-        for _ in 0..1 + self.dice.below(8) {
+        for _ in 0..=self.dice.below(8) {
             let position = [0, 1, 5, self.end(0), self.end(0) + 3, 100_000][self.dice.below(6)];
             let n = 1 + self.dice.below(3);
             let sequences: Vec<i32> = (0..n).map(|_| self.dice.below(6) as i32).collect();

@@ -152,8 +152,7 @@ impl<'a> Cells<'a> {
 impl Cells<'_> {
     /// Whether the latest repetition was disturbed; of a pair, either half.
     pub(super) fn is_latest_disturbed(&self, unit: Unit) -> bool {
-        let is_disturbed =
-            |cell: usize| self.all[cell].samples.last().is_some_and(|sample| sample.is_disturbed());
+        let is_disturbed = |cell: usize| self.all[cell].samples.last().is_some_and(Sample::is_disturbed);
         self.possible(unit).into_iter().any(is_disturbed)
     }
 

@@ -154,7 +154,7 @@ fn among_many_lanes_the_disturbed_one_alone_repeats_at_once() {
     targets[1].wait = Some(Box::new(move |_, _| {
         n += 1;
         // Its second repetition, and that in its place.
-        Duration::from_secs(if [2, 3].contains(&n) { 1 } else { 0 })
+        Duration::from_secs([2, 3].contains(&n).into())
     }));
     let (runs, seen) = run_all([&plan; 3], &mut targets);
     let counts = |run: &Run| {

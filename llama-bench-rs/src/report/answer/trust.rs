@@ -8,6 +8,7 @@ use crate::{
         in_words::{count, percent},
         insights::{Conditions, Level, Noise, Statement, doubts},
     },
+    stats::Samples,
     units::Share,
 };
 
@@ -180,7 +181,7 @@ fn known(test: Test, cells: &[&Cell]) -> Option<Known> {
     let figures: Vec<Figures> = cells.iter().filter_map(|cell| Figures::of(cell)).collect();
     match &figures[..] {
         [one] => {
-            let n = one.times.as_ref().map(|times| times.n());
+            let n = one.times.as_ref().map(Samples::n);
             let width = if n.is_some() { one.relative_half_width()? } else { one.cv? };
             Some(Known { test, width, cv: one.cv, n })
         }

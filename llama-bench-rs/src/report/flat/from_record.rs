@@ -6,7 +6,7 @@ use super::{Flat, FlatCurvePoint, FlatDisturbance, FlatKind, FlatSample, Outcome
 use crate::{
     record::{Cell, CurvePoint, Header, Outcome, SCHEMA_VERSION, Sample, TestKind},
     stats::Samples,
-    units::TokensPerSecond,
+    units::{RateSpread, TokensPerSecond},
 };
 
 /// Nanoseconds, cut at what a signed 64-bit integer holds (292 years).
@@ -83,7 +83,7 @@ impl From<(&Header, &Cell)> for Flat {
         row.n_depth = cell.test.n_depth;
         row.pg_prompt = cell.test.group.map(|g| g.n_prompt);
         row.pg_gen = cell.test.group.map(|g| g.n_gen);
-        row.test_time = cell.started_at.clone();
+        row.test_time.clone_from(&cell.started_at);
         row.work = header.work_of(cell.test.kind).cloned();
         row.set_outcome(cell);
         if let Some(cut) = cell.cut_short(&header.config) {
@@ -119,8 +119,8 @@ impl Flat {
                 self.outcome = Some(OutcomeKind::Summarised);
                 self.avg_ns = Some(ns(summary.mean));
                 self.stddev_ns = summary.stddev.map(ns);
-                self.avg_ts = summary.rate.map(|rate| rate.get());
-                self.stddev_ts = summary.rate_stddev.map(|spread| spread.get());
+                self.avg_ts = summary.rate.map(TokensPerSecond::get);
+                self.stddev_ts = summary.rate_stddev.map(RateSpread::get);
             }
             Outcome::Failed(failure) => {
                 self.outcome = Some(OutcomeKind::Failed);
@@ -155,7 +155,7 @@ impl Flat {
         }
         if let Some(rates) = cell.rate_samples() {
             self.avg_ts = Some(rates.mean().get());
-            self.stddev_ts = rates.stddev().map(|spread| spread.get());
+            self.stddev_ts = rates.stddev().map(RateSpread::get);
         }
     }
 

@@ -7,7 +7,7 @@ use crate::{
         figures::Figures,
         in_words::{count, percent},
     },
-    stats::{StoppingRule, repetitions_for},
+    stats::{Samples, StoppingRule, repetitions_for},
     units::{RateSpread, Share, TokensPerSecond},
 };
 
@@ -49,7 +49,7 @@ pub fn unbelievable(run: &Run) -> Option<Unbelievable> {
         let figures = Figures::of(cell)?;
         // A few repetitions that lie close together have a wide interval, but their mean is plausible.
         let cv = figures.cv.filter(|cv| cv.get() > BAD)?;
-        let n_made = figures.times.as_ref().map(|times| times.n());
+        let n_made = figures.times.as_ref().map(Samples::n);
         // Without samples the deviation is all there is to judge by.
         let width = if n_made.is_some() { figures.relative_half_width()? } else { cv };
         let more = |n: usize| n.max(n_made.unwrap_or(0) + 1);

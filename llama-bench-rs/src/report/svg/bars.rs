@@ -13,6 +13,7 @@ use super::{
 use crate::{
     record::{Group, Report, Test, TestKind},
     report::side_by_side::{Figure, Row, SideBySide},
+    units::TokensPerSecond,
 };
 
 const WIDTH: u32 = SIZE.0;
@@ -86,7 +87,7 @@ fn ends<'a, 'b>(all: &'b SideBySide<'a>, is_kind: fn(TestKind) -> bool) -> Optio
 
 /// How far a bar and its interval reach; a wild interval must not squash the bars.
 fn reach(figure: &Figure<'_>) -> f64 {
-    let rate = figure.rate().map_or(0.0, |rate| rate.get());
+    let rate = figure.rate().map_or(0.0, TokensPerSecond::get);
     figure.bounds().map_or(rate, |[_, upper]| upper.get().min(2.0 * rate))
 }
 
@@ -95,7 +96,7 @@ impl<'a> Chart<'a> {
         let bar =
             |(n_side, (figure, name)): (usize, (&'a Figure<'a>, &'a String))| Bar { name, n_side, figure };
         let mut bars: Vec<Bar<'_>> = row.figures.iter().zip(names).enumerate().map(bar).collect();
-        let rate = |bar: &Bar<'_>| bar.figure.rate().map_or(0.0, |rate| rate.get());
+        let rate = |bar: &Bar<'_>| bar.figure.rate().map_or(0.0, TokensPerSecond::get);
         bars.sort_by(|a, b| rate(b).total_cmp(&rate(a)));
         Self { test, bars }
     }
@@ -146,8 +147,8 @@ impl Bar<'_> {
         let ink = Ink::Series(self.n_side % Ink::N_SERIES);
         let shape = Shape::ALL[(self.n_side / Ink::N_SERIES) % Shape::ALL.len()];
         let swatch = LegendEntry { name: String::new(), ink, shape }.swatch();
-        let speed = self.figure.rate().map(|rate| rate.get());
-        let interval = self.figure.bounds().map(|bounds| bounds.map(|bound| bound.get()));
+        let speed = self.figure.rate().map(TokensPerSecond::get);
+        let interval = self.figure.bounds().map(|bounds| bounds.map(TokensPerSecond::get));
         let end = left + scale * reach(self.figure);
         html! {
             g transform={ "translate(" (MARGIN + 5.0) " " (at(name_middle)) ")" } { (swatch) }

@@ -1,5 +1,7 @@
 //! Puts title, legend and panels together, as a file of its own or as a part of a page.
 
+use std::borrow::Cow;
+
 use maud::{Markup, PreEscaped, html};
 
 use super::{
@@ -128,7 +130,7 @@ impl Drawing {
 fn wrap(text: &str, width: f64) -> Vec<String> {
     let n_characters = (width / (0.53 * SMALL)) as usize;
     let options = textwrap::Options::new(n_characters).word_splitter(textwrap::WordSplitter::NoHyphenation);
-    textwrap::wrap(text, options).into_iter().map(|line| line.into_owned()).collect()
+    textwrap::wrap(text, options).into_iter().map(Cow::into_owned).collect()
 }
 
 fn lines(lines: &[String], class: &str, fill: &str, (x, y): (u32, u32)) -> Markup {

@@ -10,7 +10,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{self, Command, Stdio},
-    sync::Mutex,
+    sync::{Mutex, PoisonError},
     thread,
 };
 
@@ -40,7 +40,7 @@ impl Call {
     /// The call that is being made.
     pub(super) fn of(guard: &str) -> Self {
         let test = thread::current().name().unwrap_or_default().to_owned();
-        let mut asked = ASKED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
         let number = asked.entry((test.clone(), guard.to_owned())).or_default();
         *number += 1;
         let program = env::current_exe().ok().filter(|program| is_harness(program, &test));
