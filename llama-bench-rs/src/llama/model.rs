@@ -155,7 +155,7 @@ impl Model {
             path: path.into(),
             params: params.clone(),
             load_time,
-            offloaded_layers: log.lines().find_map(offloaded),
+            offloaded_layers: log.lines().find_map(offloaded).map(|layers| params.offloaded(layers)),
             learned_positions,
             unmatched_overrides: arguments.into_unmatched(),
             loras: Vec::new(),
@@ -236,8 +236,8 @@ impl Model {
         &self.0.unmatched_overrides
     }
 
-    /// Layers on devices and layers in all, the output layer counted, as llama.cpp logs them; `None` without a
-    /// device to offload to.
+    /// Layers on devices and layers in all, the output layer counted, as llama.cpp logs them; `None` if the machine has
+    /// no device to offload to.
     pub fn offloaded_layers(&self) -> Option<(u32, u32)> {
         self.0.offloaded_layers
     }
