@@ -7,9 +7,9 @@ use std::{fs, path::PathBuf};
 
 use llama_bench_rs::{
     gguf::{GgufFile, Shape, Synthetic, TensorType, Value},
-    llama::{Context, LlamaError, Lora, Model, ModelParams, SplitMode},
+    llama::{Context, LlamaError, Lora, Model, SplitMode},
 };
-use llama_support::{file, folder, params, tiny};
+use llama_support::{file, folder, on_cpu, params, tiny};
 
 type Tensor = (String, Vec<u64>, TensorType);
 
@@ -50,7 +50,7 @@ fn good(name: &str, shape: &str, architecture: &str, tensor: &str) -> PathBuf {
 }
 
 fn load(shape: &str, lora: Vec<PathBuf>) -> Result<Model, LlamaError> {
-    Model::load_with(file(shape, false), &ModelParams::default().lora(lora))
+    Model::load_with(file(shape, false), &on_cpu().lora(lora))
 }
 
 fn logits(context: &mut Context, loras: &[(&Lora, f32)]) -> Vec<f32> {
@@ -180,7 +180,7 @@ fn what_does_not_fit_is_refused() {
     assert!(load("tiny-llama", vec![file("tiny-llama", false)]).is_err());
 
     let path = good("of-vocabulary", "tiny-llama", "llama", base);
-    let params = ModelParams::default().lora(vec![path]);
+    let params = on_cpu().lora(vec![path]);
     for params in [params.clone().vocab_only(true), params.split_mode(SplitMode::Row)] {
         assert!(Model::load_with(file("tiny-llama", true), &params).is_err());
     }

@@ -7,7 +7,7 @@ use llama_bench_rs::llama::{
     Context, ContextParams, Device, FlashAttn, KvType, LazyMode, LlamaError, LoadMode, Model, ModelParams,
     SplitMode, StateFlags,
 };
-use llama_support::{backend, file, params, tiny};
+use llama_support::{backend, file, on_cpu, params, tiny, tiny_on_devices};
 
 /// Loads, and if that works computes a little.
 fn try_model(params_of_model: &ModelParams) -> Result<(), LlamaError> {
@@ -32,7 +32,7 @@ fn ways_to_load() {
         for &lazy_mode in LazyMode::ALL {
             for bits in 0..32u32 {
                 let on = |bit: u32| bits >> bit & 1 == 1;
-                let params = ModelParams::default()
+                let params = on_cpu()
                     .load_mode(load_mode)
                     .lazy_mode(lazy_mode)
                     .no_host(on(0))
@@ -103,7 +103,7 @@ fn tensors_kept_elsewhere() {
 #[test]
 fn ways_to_make_a_context() {
     for shape in ["tiny-llama", "tiny-gpt-oss", "tiny-gemma3", "tiny-mamba2", "tiny-granite-hybrid"] {
-        let model = tiny(shape);
+        let model = tiny_on_devices(shape);
         let mut n_worked = 0;
         for bits in 0..64u32 {
             let on = |bit: u32| bits >> bit & 1 == 1;

@@ -6,16 +6,13 @@ mod llama_support;
 use llama_bench_rs::with;
 use llama_bench_rs::{
     bench::Sweep,
-    llama::{
-        Context, ContextParams, KvOverride, KvType, LlamaError, Model, ModelParams, Pooling, Rope,
-        RopeScaling,
-    },
+    llama::{Context, ContextParams, KvOverride, KvType, LlamaError, Model, Pooling, Rope, RopeScaling},
 };
-use llama_support::{file, params, tiny};
+use llama_support::{file, on_cpu, params, tiny};
 
 fn overridden(shape: &str, overrides: &[(&str, KvOverride)]) -> Result<Model, LlamaError> {
     let overrides = overrides.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    Model::load_with(file(shape, true), &ModelParams::default().kv_overrides(overrides))
+    Model::load_with(file(shape, true), &on_cpu().kv_overrides(overrides))
 }
 
 fn logits(model: &Model, params: &ContextParams) -> Vec<f32> {

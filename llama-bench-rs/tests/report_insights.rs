@@ -15,6 +15,7 @@ use llama_bench_rs::{
     },
     stats::{Stop, StoppingRule},
     units::words::duration,
+    with,
 };
 use report_support::{
     assorted, reference,
@@ -258,6 +259,27 @@ fn what_llama_cpp_made_of_the_configuration() {
     let header = &mut report.runs[0].header;
     header.config.n_gpu_layers = Some(12);
     assert!(saying(&report, "12 of 25 layers").ends_with("12 asked for."));
+}
+
+#[test]
+fn layers_on_the_cpu_are_no_warning_if_no_device_was_to_be_used() {
+    let mut report = reference();
+    let header = &mut report.runs[0].header;
+    header.resolved.offloaded_layers = Some((0, 25));
+    header.host.devices.push(with!(DeviceInfo { name: "CPU".into(), kind: "cpu".into() }));
+    for (devices, level, asked) in [
+        ("auto", Level::Warning, "99 asked for: the rest"),
+        ("CUDA0", Level::Warning, "99 asked for: the rest"),
+        ("CUDA0/CPU", Level::Warning, "99 asked for: the rest"),
+        ("none", Level::Note, "0 asked for."),
+        ("CPU", Level::Note, "0 asked for."),
+    ] {
+        report.runs[0].header.config.devices = devices.into();
+        let said = insights(&report);
+        let said = said.iter().find(|it| it.to_string().contains("0 of 25 layers")).unwrap();
+        assert_eq!(said.level(), level, "{devices}: {said}");
+        assert!(said.to_string().contains(asked), "{devices}: {said}");
+    }
 }
 
 #[test]

@@ -53,6 +53,10 @@ fn memory() -> impl Strategy<Value = BTreeMap<String, DeviceMemory>> {
     prop::collection::btree_map(text(), one, 0..3)
 }
 
+fn features() -> impl Strategy<Value = BTreeMap<String, BTreeMap<String, String>>> {
+    prop::collection::btree_map(text(), prop::collection::btree_map(text(), text(), 0..3), 0..3)
+}
+
 fn flash_attn() -> impl Strategy<Value = FlashAttnSetting> {
     prop::sample::select(vec![FlashAttnSetting::Auto, FlashAttnSetting::Off, FlashAttnSetting::On])
 }
@@ -78,10 +82,12 @@ fn header() -> impl Strategy<Value = Header> {
         any::<(Option<i32>, Option<i32>, Option<i32>, Option<u64>)>(),
         option::of(flash_attn()),
         option::of(prop::sample::select(vec![Method::Rewind, Method::FreshContext])),
+        (features(), vec(text(), 0..3)),
     );
     (pools, rest).prop_map(|(pools, rest)| {
         let (mut t, mut n, mut wide, mut flags) = pools;
-        let (mut times, devices, memory, resolved_fa, layers, numbers, flash_attn, method) = rest;
+        let (mut times, devices, memory, resolved_fa, layers, numbers, flash_attn, method, features) = rest;
+        let (backend_features, cpu_features) = features;
         let (n_gpu_layers, main_gpu, prio, seed) = numbers;
         let (t, n, wide, flags, times) = (&mut t, &mut n, &mut wide, &mut flags, &mut times);
         with!(Header {
@@ -98,7 +104,9 @@ fn header() -> impl Strategy<Value = Header> {
                 gpu_info: next(t),
                 backends: next(t),
                 driver: next(t),
-                devices
+                devices,
+                backend_features,
+                cpu_features,
             }),
             model: with!(ModelInfo {
                 filename: next(t),

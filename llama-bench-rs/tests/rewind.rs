@@ -10,7 +10,7 @@ use llama_bench_rs::{
     record::{Method, Rewind, TestKind},
     units::Share,
 };
-use llama_support::{folder, load, tiny};
+use llama_support::{folder, has_gpu, load, tiny, tiny_on_devices};
 use proptest::prelude::*;
 
 /// Every kind of memory, and how it is brought back when repetitions go in blocks.
@@ -73,6 +73,21 @@ fn logits_and_positions_are_those_of_a_fresh_fill() {
                 let rewinds = (found.order, found.depths[0].rewind, found.depths[3].rewind);
                 assert_eq!(rewinds, (order, Rewind::Clear, expected), "{case}");
             }
+        }
+    }
+}
+
+/// A GPU adds in another order when cells lie elsewhere, in every kind of memory.
+#[test]
+fn on_a_gpu_every_rewind_is_right_within_rounding() {
+    if !has_gpu("on_a_gpu_every_rewind_is_right_within_rounding") {
+        return;
+    }
+    for (shape, _) in SHAPES {
+        for order in [Order::Blocks, Order::Rounds] {
+            let model = tiny_on_devices(shape);
+            let found = sweep(&model, KvType::F16, order, &[0, 40, 130, 333]).verify().unwrap();
+            assert!(found.is_exact() || found.is_within_noise(), "{shape} {order:?}: {found:?}");
         }
     }
 }

@@ -13,7 +13,7 @@ use llama_bench_rs::{
         SamplerParams, StateFlags,
     },
 };
-use llama_support::{file, folder, load, params, tiny};
+use llama_support::{file, folder, load, params, tiny_on_devices as tiny};
 
 #[test]
 fn a_model_without_memory_tells_its_size_and_computes_nothing() {

@@ -15,7 +15,7 @@ use std::{
 
 use child_support::{command, role, told};
 use llama_bench_rs::llama::{Backend, Context, ContextParams, Model, ModelParams, StateFlags};
-use llama_support::{file, load};
+use llama_support::file;
 
 const TEST: &str = "the_process_ends_while_threads_work";
 
@@ -87,7 +87,7 @@ impl tracing::Subscriber for Exit {
 fn child(role: &str) {
     let [work, rounds, end] = role.split(' ').collect::<Vec<_>>()[..] else { panic!("{role}") };
     let rounds: u32 = rounds.parse().unwrap();
-    let model = load(&file("tiny-llama", true)).unwrap();
+    let model = Model::load(file("tiny-llama", true)).unwrap();
     let done = Arc::new(AtomicU32::new(0));
     for _ in 0..2 {
         let (model, work, done) = (model.clone(), work.to_owned(), done.clone());
@@ -156,7 +156,7 @@ fn the_process_ends_while_threads_work() {
 #[test]
 fn a_listener_that_waits_for_the_end_does_not_hold_it_up() {
     if role().is_some() {
-        let model = load(&file("tiny-llama", false)).unwrap();
+        let model = Model::load(file("tiny-llama", false)).unwrap();
         let (told, wait) = std::sync::mpsc::channel();
         thread::spawn(move || {
             let never = &mut |_| {
@@ -179,7 +179,7 @@ fn a_listener_that_waits_for_the_end_does_not_hold_it_up() {
 #[test]
 fn buffered_output_is_kept() {
     if role().is_some() {
-        let model = load(&file("tiny-llama", false)).unwrap();
+        let model = Model::load(file("tiny-llama", false)).unwrap();
         thread::spawn(move || {
             let mut context = Context::new(&model, &params()).unwrap();
             loop {

@@ -8,8 +8,8 @@ mod llama_support;
 use std::{fs, os::unix::fs::PermissionsExt, process::Output};
 
 use child_support::{again, can_limit_addresses, command, role, told};
-use llama_bench_rs::llama::{Context, ContextParams, LlamaError, LoadMode, Model, ModelParams};
-use llama_support::{file, folder};
+use llama_bench_rs::llama::{Context, ContextParams, LlamaError, LoadMode, Model};
+use llama_support::{file, folder, load, on_cpu};
 
 /// Stacks of 1 GiB in an address space of 4 GiB: three threads beside the calling one, on every machine.
 const THREE_THREADS: &str = "ulimit -s 1048576 && ulimit -v 4194304 || { echo 'no such limits'; exit 0; }";
@@ -28,7 +28,7 @@ fn with_threads(n: u32) -> ContextParams {
 }
 
 fn model(path: &std::path::Path) -> Model {
-    Model::load(path).unwrap()
+    load(path).unwrap()
 }
 
 fn refused<T>(n: u32, result: Result<T, LlamaError>) {
@@ -94,7 +94,7 @@ fn a_thread_whose_team_cannot_be_had_gets_an_error() {
 fn loads_without_threads_go_on() {
     if role().is_some() {
         for mode in [LoadMode::None, LoadMode::Mmap] {
-            let params = ModelParams::default().check_tensors(true).load_mode(mode);
+            let params = on_cpu().check_tensors(true).load_mode(mode);
             if let Err(error) = Model::load_with(file("tiny-llama", false), &params) {
                 println!("load: {error}");
             }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use llama_bench_rs::{
     gguf::{FileType, GgufFile, Shape, Synthetic, TensorType},
-    llama::{Context, ContextParams, Model},
+    llama::{Context, ContextParams, Model, ModelParams},
 };
 use llama_sys as sys;
 
@@ -15,8 +15,9 @@ fn write(dir: &Path, synthetic: &Synthetic) -> PathBuf {
     path
 }
 
+/// On the CPU alone, which computes the same to the last bit each time.
 fn load(path: &Path) -> Model {
-    Model::load(path).unwrap()
+    Model::load_with(path, &ModelParams::default().no_devices(true)).unwrap()
 }
 
 /// Logits after these tokens.

@@ -7,7 +7,7 @@ use llama_bench_rs::with;
 use llama_bench_rs::{
     bench::Sweep,
     gguf::{Shape, Synthetic},
-    llama::{Backend, Context, ContextParams, DeviceKind, FlashAttn, KvType, LoadMode, Model, ModelParams},
+    llama::{Context, ContextParams, FlashAttn, KvType, LoadMode, Model, ModelParams},
     record::{
         Header, Method, Report, Run, TestKind,
         work::{WorkChange, WorkKind, changes},
@@ -17,7 +17,7 @@ use llama_bench_rs::{
         terminal::{Style, render},
     },
 };
-use llama_support::{folder, load, params, tiny};
+use llama_support::{folder, has_gpu, load, on_cpu, params, tiny};
 
 fn shapes() -> Vec<&'static str> {
     Shape::preset_names().iter().copied().filter(|name| name.starts_with("tiny-")).collect()
@@ -112,8 +112,7 @@ fn weights_that_are_no_longer_repacked_are_named_and_a_loss() {
     let synthetic = Synthetic::new(Shape::preset("tiny-llama").unwrap());
     synthetic.file_type("q4_0".parse().unwrap()).write_to(&path).unwrap();
     let with = |use_extra_bufts| {
-        let params =
-            with!(ModelParams { use_extra_bufts, load_mode: LoadMode::None, ..ModelParams::default() });
+        let params = on_cpu().use_extra_bufts(use_extra_bufts).load_mode(LoadMode::None);
         Model::load_with(&path, &params).unwrap()
     };
     let (repacked, plain) = (header(&with(true), params(64)), header(&with(false), params(64)));
@@ -160,9 +159,7 @@ fn types_and_sizes_of_the_cache_and_of_pieces_are_named() {
 
 #[test]
 fn layers_that_left_a_gpu_are_named_and_a_loss() {
-    let backend = Backend::init().unwrap();
-    if !backend.devices().iter().any(|device| device.kind() == DeviceKind::Gpu) {
-        println!("SKIPPED: layers_that_left_a_gpu_are_named_and_a_loss needs a GPU");
+    if !has_gpu("layers_that_left_a_gpu_are_named_and_a_loss") {
         return;
     }
     let path = llama_support::file("tiny-llama", false);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{calibration::CALIBRATION_VERSION, plan::Request};
+use super::{calibration::CALIBRATION_VERSION, cpu_features::cpu_features, plan::Request};
 use crate::{
     llama::{Backend, ContextParams, Device, FlashAttn, LlamaError, Model, ModelParams, Rope, build_info},
     record::{
@@ -45,6 +45,8 @@ pub(super) fn without_model(
             backends: backend.names(),
             driver: super::monitor::driver(),
             devices: backend.devices().iter().map(device).collect(),
+            backend_features: backend.features(),
+            cpu_features: cpu_features().to_vec(),
         },
         model: ModelInfo { filename: path.display().to_string(), ..ModelInfo::default() },
         config: Config {

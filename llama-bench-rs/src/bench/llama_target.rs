@@ -107,7 +107,9 @@ impl LlamaTarget {
     fn is_on_cpu_alone(&self) -> bool {
         match self.model.offloaded_layers() {
             None => true,
-            Some((n_offloaded, _)) => n_offloaded == 0 && !self.params.op_offload,
+            Some((n_offloaded, _)) => {
+                n_offloaded == 0 && (!self.params.op_offload || self.model.params().is_on_cpu())
+            }
         }
     }
 

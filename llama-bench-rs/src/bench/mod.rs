@@ -25,6 +25,7 @@ pub mod calibration;
 mod campaign;
 #[doc(hidden)]
 pub mod clock;
+mod cpu_features;
 #[cfg(test)]
 mod curve_tests;
 mod delay;

@@ -59,7 +59,7 @@ impl Model {
             path: path.into(),
             params: params.clone(),
             load_time: None,
-            offloaded_layers: facts.offloaded_layers(),
+            offloaded_layers: facts.offloaded_layers().map(|layers| params.offloaded(layers)),
             learned_positions,
             unmatched_overrides: arguments.into_unmatched(),
             loras: Vec::new(),

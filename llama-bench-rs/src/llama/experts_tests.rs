@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::{ContextParams, Model, sys};
+use super::{ContextParams, Model, ModelParams, sys};
 use crate::gguf::{Routing, Shape, Synthetic};
 
 /// How often each expert was chosen, by the name of the layer's tensor.
@@ -49,7 +49,7 @@ extern "C" fn look(tensor: *mut sys::ggml_tensor, is_asked: bool, chosen: *mut c
 /// Decodes random tokens and returns, for each layer, how many times its share the busiest expert gets.
 fn busiest(path: &Path, n_expert: usize, n_tokens: usize) -> Vec<f64> {
     const N_BATCH: usize = 256;
-    let model = Model::load(path).unwrap();
+    let model = Model::load_with(path, &ModelParams::default().no_devices(true)).unwrap();
     let mut chosen = Chosen::new();
     let params = ContextParams::default().n_ctx(n_tokens as u32).n_batch(N_BATCH as u32).n_threads(2);
     let mut params = params.raw(&model);

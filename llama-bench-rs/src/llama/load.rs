@@ -136,7 +136,7 @@ impl Model {
             path: path.into(),
             params: params.clone(),
             load_time: Some(load_time),
-            offloaded_layers: facts.offloaded_layers(),
+            offloaded_layers: facts.offloaded_layers().map(|layers| params.offloaded(layers)),
             learned_positions,
             unmatched_overrides,
             loras,

@@ -49,6 +49,7 @@ mod encoder;
 mod error;
 #[cfg(test)]
 mod experts_tests;
+mod features;
 mod fit;
 mod grammar;
 mod graph;

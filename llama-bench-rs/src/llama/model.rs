@@ -152,7 +152,8 @@ impl Model {
         &self.0.unmatched_overrides
     }
 
-    /// Layers on devices and layers in all, the output layer counted; `None` without a device to offload to.
+    /// Layers on devices and layers in all, the output layer counted; `None` if the machine has no device to
+    /// offload to.
     pub fn offloaded_layers(&self) -> Option<(u32, u32)> {
         self.0.offloaded_layers
     }

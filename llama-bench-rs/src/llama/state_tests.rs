@@ -1,11 +1,13 @@
 //! The way of a device, taken on the host: llama.cpp keeps tensor data in buffers of its own.
 
-use super::{Batch, Context, ContextParams, FlashAttn, LlamaError, Model, StateFlags, state::Rows};
+use super::{
+    Batch, Context, ContextParams, FlashAttn, LlamaError, Model, ModelParams, StateFlags, state::Rows,
+};
 use crate::gguf::{Shape, Synthetic};
 
 fn model(shape: &str) -> Model {
     let path = Synthetic::new(Shape::preset(shape).unwrap()).cached().unwrap();
-    Model::load(path).unwrap()
+    Model::load_with(path, &ModelParams::default().no_devices(true)).unwrap()
 }
 
 fn params(flash_attn: FlashAttn) -> ContextParams {

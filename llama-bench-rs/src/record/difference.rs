@@ -65,7 +65,13 @@ impl Header {
 }
 
 fn is_known(value: &Value) -> bool {
-    !value.is_null() && value.as_str() != Some("")
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => true,
+    }
 }
 
 /// Those of the named values of two sides that differ. A value that only one side has is not a difference.
@@ -88,6 +94,10 @@ mod tests {
         header.config.type_k = "f16".into();
         assert_eq!(header.differences(&Header::default()), []);
         assert_eq!(Header::default().differences(&header), []);
+        header.host.cpu_features = vec!["AVX2".into()];
+        header.host.backend_features.insert("CPU".into(), [("AVX2".into(), "1".into())].into());
+        header.host.devices = vec![DeviceInfo::default()];
+        assert_eq!(header.differences(&Header::default()), []);
         // That there is no stopping rule is known.
         header.config.stopping = Some(crate::stats::StoppingRule::new());
         assert_eq!(header.differences(&Header::default()).len(), 1);

@@ -49,6 +49,12 @@ pub struct Host {
     pub driver: String,
     /// Every device that llama.cpp sees.
     pub devices: Vec<DeviceInfo>,
+    /// What each backend was compiled with, by its name, as llama.cpp tells it: for `CPU` its instruction sets, such as
+    /// `AVX2` = `1`. Empty if unknown.
+    pub backend_features: BTreeMap<String, BTreeMap<String, String>>,
+    /// Instruction sets that the CPU has, under llama.cpp's names. Those that this crate cannot ask for are missing; empty
+    /// if unknown.
+    pub cpu_features: Vec<String>,
 }
 
 /// One device.

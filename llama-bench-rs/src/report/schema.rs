@@ -134,6 +134,11 @@ fn nested(name: &str) -> Value {
             let bytes = ["memory_free_bytes", "memory_total_bytes"].map(|name| (name, count()));
             list(object(&[&text[..], &bytes[..]].concat()))
         }
+        "backend_features" => {
+            let values = json!({ "type": "object", "additionalProperties": { "type": "string" } });
+            json!({ "type": "object", "additionalProperties": values })
+        }
+        "cpu_features" => list(json!({ "type": "string" })),
         "conditions" => {
             let counts = [
                 "sm_clock_min_mhz",

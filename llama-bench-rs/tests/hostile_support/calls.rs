@@ -9,7 +9,7 @@ use llama_bench_rs::llama::{
 };
 
 use super::{dice::Dice, likeness::likeness_to_fresh, shapes};
-use crate::llama_support::{params, tiny};
+use crate::llama_support::{params, tiny_on_devices as tiny};
 
 const N_CTX: u32 = 512;
 

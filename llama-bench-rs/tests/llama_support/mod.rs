@@ -1,4 +1,7 @@
 //! Tiny models, made once per process.
+//!
+//! They are loaded on the CPU alone, whatever devices the machine has: devices, memory, the work of a graph and sums to
+//! the last bit are then the same everywhere. A test of what must hold on any device asks for a model `on_devices`.
 #![allow(dead_code)]
 
 use std::{
@@ -11,10 +14,13 @@ use std::{
 
 use llama_bench_rs::{
     gguf::{Shape, Synthetic},
-    llama::{Backend, Batch, Context, ContextParams, LlamaError, Model},
+    llama::{Backend, Batch, Context, ContextParams, DeviceKind, LlamaError, Model, ModelParams},
 };
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(make_folder);
-static MODELS: LazyLock<Mutex<HashMap<(String, bool), Model>>> = LazyLock::new(Mutex::default);
+static MODELS: LazyLock<Mutex<HashMap<Key, Model>>> = LazyLock::new(Mutex::default);
+
+/// The shape, whether there is a vocabulary, and whether devices may be used.
+type Key = (String, bool, bool);
 
 /// A folder for the files of this process.
 pub fn folder() -> &'static Path {
@@ -48,22 +54,44 @@ pub fn file(shape: &str, vocabulary: bool) -> PathBuf {
     path
 }
 
-pub fn load(path: &Path) -> Result<Model, LlamaError> {
-    Model::load(path)
+/// Parameters of a model on the CPU alone.
+pub fn on_cpu() -> ModelParams {
+    ModelParams::default().no_devices(true)
 }
 
-fn model(shape: &str, vocabulary: bool) -> Model {
+pub fn load(path: &Path) -> Result<Model, LlamaError> {
+    Model::load_with(path, &on_cpu())
+}
+
+/// Whether there is a GPU. Without one the test is skipped, and says so.
+pub fn has_gpu(test: &str) -> bool {
+    let devices = backend().devices();
+    let found = devices.iter().any(|device| matches!(device.kind(), DeviceKind::Gpu | DeviceKind::Igpu));
+    if !found {
+        println!("SKIPPED: {test} needs a GPU");
+    }
+    found
+}
+
+fn model(shape: &str, vocabulary: bool, on_devices: bool) -> Model {
     let mut models = MODELS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let key = (shape.to_owned(), vocabulary);
-    models.entry(key).or_insert_with(|| load(&file(shape, vocabulary)).unwrap()).clone()
+    let params = if on_devices { ModelParams::default() } else { on_cpu() };
+    let key = (shape.to_owned(), vocabulary, on_devices);
+    let load = || Model::load_with(file(shape, vocabulary), &params).unwrap();
+    models.entry(key).or_insert_with(load).clone()
 }
 
 pub fn tiny(shape: &str) -> Model {
-    model(shape, false)
+    model(shape, false, false)
+}
+
+/// A tiny model where llama.cpp puts it by default: on a GPU if there is one.
+pub fn tiny_on_devices(shape: &str) -> Model {
+    model(shape, false, true)
 }
 
 pub fn tiny_with_vocabulary(shape: &str) -> Model {
-    model(shape, true)
+    model(shape, true, false)
 }
 
 /// A small context of one thread: tests do not compete for cores.

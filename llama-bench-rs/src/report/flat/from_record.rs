@@ -40,6 +40,8 @@ impl From<&Header> for Flat {
             memory: resolved.memory.clone(),
             driver: host.driver.clone(),
             device_list: host.devices.clone(),
+            backend_features: host.backend_features.clone(),
+            cpu_features: host.cpu_features.clone(),
             model_architecture: model.architecture.clone(),
             model_n_layer: model.n_layer,
             model_n_ctx_train: model.n_ctx_train,

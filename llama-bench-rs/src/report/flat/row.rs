@@ -199,6 +199,10 @@ parameters! { row {
     Own Text driver: String;
     /// Every device that llama.cpp sees.
     Own Nested device_list: Vec<DeviceInfo>;
+    /// What each backend was compiled with, by its name, as llama.cpp tells it; empty if unknown.
+    Own Nested backend_features: BTreeMap<String, BTreeMap<String, String>>;
+    /// Instruction sets that the CPU has, under llama.cpp's names, as far as they can be asked for; empty if unknown.
+    Own Nested cpu_features: Vec<String>;
     /// Architecture of the model.
     Own Text model_architecture: String;
     /// Layers of the model.

@@ -31,6 +31,8 @@ impl Flat {
                 backends: self.backends.clone(),
                 driver: self.driver.clone(),
                 devices: self.device_list.clone(),
+                backend_features: self.backend_features.clone(),
+                cpu_features: self.cpu_features.clone(),
             },
             model: ModelInfo {
                 filename: self.model_filename.clone(),

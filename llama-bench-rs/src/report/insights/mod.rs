@@ -17,6 +17,7 @@
 
 mod chat;
 mod conditions;
+mod cpu;
 mod doubt;
 mod expectation;
 mod failures;
@@ -37,6 +38,7 @@ use std::fmt;
 
 pub use chat::{Answer, ChatTimes, chat_times};
 pub use conditions::Conditions;
+pub use cpu::{CpuRemedy, UnusedCpuFeatures};
 pub use doubt::{Doubt, Unbelievable, unbelievable};
 pub use failures::FailedCells;
 pub use fall::{DepthFall, FasterFall};
@@ -111,6 +113,8 @@ pub enum Statement {
     Conditions(Conditions),
     /// What llama.cpp made of the configuration.
     Setup(Setup),
+    /// What the CPU has and llama.cpp was built without.
+    UnusedCpuFeatures(UnusedCpuFeatures),
     /// What llama.cpp computed.
     Graphs(Graphs),
     /// What single tokens show.
@@ -142,6 +146,7 @@ impl Statement {
             Statement::SmallPages(it) => it,
             Statement::Conditions(it) => it,
             Statement::Setup(it) => it,
+            Statement::UnusedCpuFeatures(it) => it,
             Statement::Graphs(it) => it,
             Statement::Steps(it) => it,
             Statement::Expected(it) => it,
@@ -209,6 +214,7 @@ fn of_run(run: &Run, expected: Vec<Statement>) -> Vec<Statement> {
     said.extend(neighbours::neighbours(run).map(Statement::Neighbours));
     said.extend(conditions::conditions(run).into_iter().map(Statement::Conditions));
     said.extend(setup::setup(run).into_iter().map(Statement::Setup));
+    said.extend(cpu::unused_features(run).map(Statement::UnusedCpuFeatures));
     said.extend(graphs::graphs(run).map(Statement::Graphs));
     said.extend(small_pages::small_pages(run).map(Statement::SmallPages));
     said.extend(next::next(run, &all, found.is_any()).into_iter().map(Statement::Next));

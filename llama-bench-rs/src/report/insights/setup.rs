@@ -40,11 +40,15 @@ pub enum Setup {
 pub(super) fn setup(run: &Run) -> Vec<Setup> {
     let (config, resolved) = (&run.header.config, &run.header.resolved);
     let is_gpu = |kind: &str| matches!(kind, "gpu" | "igpu" | "meta");
+    let devices = &run.header.host.devices;
+    let is_cpu = |name: &str| devices.iter().any(|device| device.name == name && device.kind == "cpu");
+    // Layers that are to go on no device but the CPU are asked for on none.
+    let is_on_cpu = config.devices == "none" || config.devices.split('/').all(is_cpu);
     let offload = resolved.offloaded_layers.map(|(n_offloaded, n_layers)| Setup::Offload {
         n_offloaded,
         n_layers,
-        n_asked: config.n_gpu_layers,
-        has_gpu: run.header.host.devices.iter().any(|device| is_gpu(&device.kind)),
+        n_asked: if is_on_cpu { Some(0) } else { config.n_gpu_layers },
+        has_gpu: devices.iter().any(|device| is_gpu(&device.kind)),
     });
     let flash_attention =
         resolved.flash_attn.map(|used| Setup::FlashAttention { asked: config.flash_attn, used });
