@@ -11,8 +11,10 @@ use support::{file_with_vocabulary, params};
 fn logs_that_change_hands_and_backends_that_end_do_not_disturb() {
     let mut llama = LlamaBackend::init().unwrap();
     let (model, measured) = load(&llama, file_with_vocabulary(), &params()).unwrap();
-    // How llama.cpp decides on flash attention stands in its log alone.
-    let is_told = || measure(&measured).unwrap().runs[0].header.resolved.flash_attn.is_some();
+    let is_told = || {
+        let report = measure(&measured).unwrap();
+        report.is_complete() && report.runs[0].header.resolved.flash_attn.is_some()
+    };
     assert!(is_told());
     let expected = answer(&llama, &model, "hello", 4).unwrap();
     llama.void_logs();

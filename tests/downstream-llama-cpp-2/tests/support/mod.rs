@@ -19,10 +19,14 @@ use llama_cpp_2::{
     model::{LlamaModel, params::LlamaModelParams},
 };
 
-/// llama-cpp-2 has one per process.
+/// llama-cpp-2 has one per process. Its log is not shown.
 pub fn llama() -> &'static LlamaBackend {
     static LLAMA: OnceLock<LlamaBackend> = OnceLock::new();
-    LLAMA.get_or_init(|| LlamaBackend::init().unwrap())
+    LLAMA.get_or_init(|| {
+        let mut llama = LlamaBackend::init().unwrap();
+        llama.void_logs();
+        llama
+    })
 }
 
 /// A model without a vocabulary, as the example `sweep` makes it.
