@@ -7,8 +7,8 @@ use llama_bench_llama_cpp_2::{
     llama_bench_rs::{Model, Report, Sweep},
 };
 use llama_cpp_2::{
-    context::params::LlamaContextParams, llama_backend::LlamaBackend, llama_batch::LlamaBatch, model::LlamaModel,
-    sampling::LlamaSampler,
+    context::params::LlamaContextParams, llama_backend::LlamaBackend, llama_batch::LlamaBatch,
+    model::LlamaModel, sampling::LlamaSampler,
 };
 
 /// Contexts as this application makes them: one thread, for tests that do not compete for cores.

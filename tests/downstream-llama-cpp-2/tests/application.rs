@@ -140,8 +140,13 @@ fn a_program_with_its_own_llama_cpp_measures_the_same_tests() -> Outcome {
     let alone = report::read_file(Path::new(&path))?.report;
     let (_, measured) = load(llama(), file(), &params())?;
     let context = ContextParams::default().n_threads(1).n_threads_batch(1);
-    let shared =
-        Sweep::new(&measured).context(context).prompt(32).generate(4).depths([0, 128]).repetitions(2).run()?;
+    let shared = Sweep::new(&measured)
+        .context(context)
+        .prompt(32)
+        .generate(4)
+        .depths([0, 128])
+        .repetitions(2)
+        .run()?;
     let n_samples = |report: &Report| -> Vec<_> {
         report.cells().map(|(_, cell)| (cell.test, cell.rates().len())).collect()
     };

@@ -48,7 +48,13 @@ pub fn both() -> (Arc<LlamaModel>, Model) {
 }
 
 pub fn small() -> ContextParams {
-    ContextParams::default().n_ctx(256).n_batch(64).n_ubatch(64).n_threads(1).n_threads_batch(1).op_offload(false)
+    ContextParams::default()
+        .n_ctx(256)
+        .n_batch(64)
+        .n_ubatch(64)
+        .n_threads(1)
+        .n_threads_batch(1)
+        .op_offload(false)
 }
 
 /// What llama-bench-rs makes of these tokens.
