@@ -188,7 +188,7 @@ mod tests {
             let path = entry.unwrap().path();
             let source = fs::read_to_string(&path).unwrap();
             // Tests that play another user of llama.cpp are named here too.
-            if ["sys.rs", "experts_tests.rs", "adopt_tests.rs", "hooks_tests.rs"]
+            if ["sys.rs", "experts_tests.rs", "adopt_tests.rs", "assertion_tests.rs", "hooks_tests.rs"]
                 .iter()
                 .any(|name| path.ends_with(name))
             {
