@@ -41,7 +41,7 @@ impl Totals {
             if n_runs == 1 { String::new() } else { format!(", in {n_runs} runs; the counts are of one") };
         let preview = sweep.preview().map_err(bad_usage)?;
         say!("{} of {heading}{runs}", count(preview.n_cells, "cell"));
-        say!("{preview}");
+        crate::print::out_wrapped(&preview.to_string());
         self.n_cells += preview.n_cells * configuration.n_runs as usize;
         self.n_fill_tokens += preview.n_fill_tokens * n_runs;
         self.n_timed_tokens += preview.n_timed_tokens * n_runs;
