@@ -19,7 +19,7 @@ use llama_bench_rs::{
     cli::{self, ContextArgs, ModelArgs},
     llama::{Backend, Context, Model, Pooling, Token},
     report::terminal,
-    units::text::shortened,
+    units::{text::shortened, words},
 };
 
 /// Prints how similar texts are, by the cosine similarity of their embeddings.
@@ -221,9 +221,10 @@ fn similarity(a: &[f32], b: &[f32]) -> f64 {
 fn say_facts(model: &Model, embedder: &Embedder, embeddings: &[Vec<f32>], n_tokens: usize, time: Duration) {
     let width = embeddings.first().map_or(0, Vec::len);
     complain!(
-        "{}: {} texts, {n_tokens} tokens in {time:.1?}; {width} numbers each, pooled by {}",
+        "{}: {} texts, {n_tokens} tokens in {}; {width} numbers each, pooled by {}",
         model.path().file_name().unwrap_or_default().display(),
         embeddings.len(),
+        words::duration(time),
         embedder.context.pooling().name()
     );
 }

@@ -170,7 +170,10 @@ fn print(args: &Args, [fresh, rewind]: &[Found; 2]) -> bool {
     let total =
         |found: &Found| found.walls.iter().sum::<Duration>().as_secs_f64() / found.walls.len().max(1) as f64;
     let (slow, fast) = (total(fresh), total(rewind));
-    say!("\ntime per round: {slow:.2} s fresh context, {fast:.2} s rewind ({:.2} of it)", fast / slow);
+    say!(
+        "\ntime per round: {slow:.2} s fresh context, {fast:.2} s rewind ({:.2} times as long)",
+        fast / slow
+    );
     for failure in fresh.failures.iter().chain(&rewind.failures) {
         say!("failed: {failure}");
         agree = Agreement::No;
@@ -242,7 +245,7 @@ fn row(args: &Args, name: &str, n_tokens: u64, before: &[Duration], after: &[Dur
         Some(c) => {
             let (speedup, lower, upper) = (c.speedup.get(), c.bounds.lower().get(), c.bounds.upper().get());
             (
-                format!("{speedup:.3} ({lower:.3} to {upper:.3})"),
+                format!("{speedup:.3} ({lower:.3} to {})", at_most(upper)),
                 Agreement::of(speedup, [lower, upper], noise),
             )
         }
@@ -252,9 +255,19 @@ fn row(args: &Args, name: &str, n_tokens: u64, before: &[Duration], after: &[Dur
     agrees
 }
 
+/// Further digits of an absurd number say nothing.
+fn at_most(ratio: f64) -> String {
+    if ratio < 999.5 { format!("{ratio:.3}") } else { "over 999".into() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interval_that_tells_nothing_has_few_digits() {
+        assert_eq!([1.0123, 740_644_221.0, f64::INFINITY].map(at_most), ["1.012", "over 999", "over 999"]);
+    }
 
     #[test]
     fn methods_agree_only_if_the_interval_says_so() {

@@ -130,7 +130,7 @@ fn configurations_are_resumed_in_another_order_and_with_more_of_them() {
     // Fewer are a mistake: what the file holds of the third would be lost from sight.
     let ran = sweep("16,32");
     assert_eq!(ran.status, 2, "{}", ran.err);
-    assert!(ran.err.contains("config.n_ubatch is 16 and was 64"), "{}", ran.err);
+    assert!(ran.err.contains("-ub is 16 and was 64"), "{}", ran.err);
     assert_eq!(in_file(&file), second);
 }
 

@@ -173,9 +173,37 @@ fn an_interruption_keeps_the_loads_that_are_done() {
     let joined = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(joined.contains(&format!("Of {n} loads of each side, in turn")), "{}", ran.out);
     assert!(ran.out.lines().any(|line| line.starts_with("pp16 ")), "{}", ran.out);
-    // What was cut is in the file too.
+    // What was cut is in the file too, and does not keep the loads before it from being compared.
     let rows = fs::read_to_string(&file).unwrap();
     assert!(rows.lines().count() >= 2 * 2 * n, "{rows}");
+    let again = run(example("compare").args([&file, &file]));
+    assert!(again.out.contains(&format!("Of {n} runs of A and {n} runs of B")), "{}", again.out);
+    assert!(!again.out.contains("interrupted before"), "{}", again.out);
+}
+
+/// SIGKILL leaves no time to write anything.
+#[test]
+#[cfg(unix)]
+fn a_killed_comparison_leaves_the_loads_that_were_done_in_its_file() {
+    use std::{
+        io::{BufRead, BufReader},
+        process::Stdio,
+    };
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("both.jsonl");
+    let mut command = example("compare");
+    command.args(["--shape", "tiny-llama", "--b", "-fa 1", "--loads", "100000", "--output"]);
+    let mut child =
+        command.arg(&file).args(SMALL).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut err, mut text) = (BufReader::new(child.stderr.take().unwrap()), String::new());
+    while !text.contains("load 3 of 100000") {
+        assert!(err.read_line(&mut text).unwrap() > 0, "it ended by itself: {text}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let rows = fs::read_to_string(&file).unwrap();
+    assert!(rows.lines().count() >= 2 * 2 * 2, "two loads of two sides with two tests: {rows}");
 }
 
 #[test]

@@ -262,6 +262,9 @@ fn what_cannot_be_done_is_said() {
     refused(&["-p", "x", "--top-p", "7"], 1, "top_p = 7");
     refused(&["-p", "x", "--n-gen", "some"], 2, "not a number of tokens");
     refused(&["-p", "x", "-n", "-2"], 2, "-1 for no limit");
+    refused(&["-p", "x", "--temp", "warm"], 2, "\"warm\" is not a number: write one, such as 0.8");
+    refused(&["-p", "x", "-c", "-1"], 2, "\"-1\" is not a whole number");
+    refused(&["-p", "x", "-m", "a.gguf,b.gguf"], 1, "the number of models = ");
     refused(&["-p", "x", "--chat-template", "chatlm"], 1, "chatml");
     refused(&["-p", "x", "--chat-template-file", "no/such/file"], 1, "no/such/file");
     refused(&["-p", "x", "--chat-template", "chatml", "--raw"], 2, "--raw");

@@ -130,7 +130,7 @@ fn another_configuration_is_refused_by_name_and_the_file_stays() {
     let before = fs::read(&file).unwrap();
     let refused = resume(&file, &["-ub", "64"]);
     assert_eq!(refused.status, 2, "{}", refused.err);
-    assert!(refused.err.contains("config.n_ubatch is 64 and was 512"), "{}", refused.err);
+    assert!(refused.err.contains("-ub is 64 and was 512"), "{}", refused.err);
     assert_eq!(fs::read(&file).unwrap(), before);
 
     fs::write(&file, "{\"damaged\n{}\n").unwrap();

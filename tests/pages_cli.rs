@@ -80,6 +80,7 @@ fn what_could_not_be_written_is_refused_beforehand() {
         (vec!["--output", text(&same), "--html", text(&same)], "another flag"),
         (vec!["--force"], "--html"),
         (vec!["--picture", "bars"], "--svg"),
+        (vec!["--svg", "a.png"], "pictures are SVG, not png"),
     ] {
         let ran = small_sweep(&[&["-m", "missing.gguf"], &arguments[..]].concat());
         assert_eq!((ran.status, ran.out.as_str()), (2, ""), "{arguments:?}: {}", ran.err);

@@ -188,3 +188,23 @@ fn a_verification_ends_by_a_signal() {
     assert_eq!(child.wait().unwrap().code(), Some(143), "{text}");
     assert!(text.contains("interrupted before every depth was verified"), "{text}");
 }
+
+/// What is left of an interrupted sweep is not measured.
+#[test]
+fn an_interrupted_sweep_forecasts_nothing_more() {
+    let mut child = example("sweep")
+        .args(["--shape", "tiny-llama", "-p", "8", "-n", "4", "-d", "0,32", "-t", "1", "-r", "10000000"])
+        .args(["-o", "none"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut err, mut text) = (BufReader::new(child.stderr.take().unwrap()), String::new());
+    while !text.contains("this will take") {
+        assert!(err.read_line(&mut text).unwrap() > 0, "it ended by itself: {text}");
+    }
+    send(&child, "TERM");
+    let mut rest = String::new();
+    err.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143), "{rest}");
+    assert!(rest.contains("interrupted") && !rest.contains("this will take"), "{rest}");
+}

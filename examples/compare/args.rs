@@ -75,7 +75,8 @@ pub struct Args {
     pub format: Form,
     /// Write the results of both sides to this file too
     ///
-    /// Every repetition, in the format of the file's extension: JSON, JSONL, CSV, SQL or Markdown; A's runs come first.
+    /// Every repetition, in the format of the file's extension: JSON, JSONL, CSV, SQL or Markdown; each load as it is
+    /// measured, A's run first.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
     /// Replace the --output file if it holds results

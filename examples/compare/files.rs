@@ -8,7 +8,7 @@ use std::{
 use llama_bench_rs::{
     judge::CompareError,
     judge::{self, Rule},
-    record::Report,
+    record::{Report, Run},
     report::{self, ReportError},
     units::{Share, words},
 };
@@ -74,8 +74,8 @@ fn tell_what_it_is_of(form: Form, judged: &judge::ReportJudgement<'_>, rule: Rul
     };
     form.tell(&format!(
         "\nOf {} of A and {} of B, measured apart. {rule} p is corrected for the number of lines.",
-        n_runs(|pair| pair.before.len()),
-        n_runs(|pair| pair.after.len()),
+        n_runs(|pair| n_measured(&pair.before)),
+        n_runs(|pair| n_measured(&pair.after)),
     ));
     if judged.pairs.iter().any(|pair| pair.judgement.is_of_one_sitting == Some(true)) {
         form.tell(
@@ -83,6 +83,11 @@ fn tell_what_it_is_of(form: Form, judged: &judge::ReportJudgement<'_>, rule: Rul
              assume. Measure again on another day, or both in turn (--a and --b), to know it.",
         );
     }
+}
+
+/// Runs that were interrupted before anything of them was measured are not compared.
+fn n_measured(runs: &[&Run]) -> usize {
+    runs.iter().filter(|run| run.cells.iter().any(|cell| cell.measured().is_some())).count()
 }
 
 fn read(path: &Path) -> Result<Report, Failed> {

@@ -103,9 +103,12 @@ fn line(test: Test, failure: Option<&Failure>, judged: Option<&Judgement>, of: O
         says,
     };
     match (failure, judged) {
-        (Some(failure), _) => unjudged(failure.message.clone()),
-        (None, None) => unjudged("not measured on both sides".into()),
-        (None, Some(one)) => Line {
+        // Of a run that was interrupted the others can be judged all the same.
+        (Some(failure), judged) if judged.is_none() || failure.kind != "cancelled" => {
+            unjudged(failure.message.clone())
+        }
+        (_, None) => unjudged("not measured on both sides".into()),
+        (_, Some(one)) => Line {
             speedup: Some(one.speedup),
             bounds: one.bounds,
             p_value: one.p_value,

@@ -7,7 +7,7 @@ use llama_bench_rs::{
     judge::{self, Rule},
     llama::Backend,
     record::{Cell, Report, Run},
-    report::{FileSink, Format},
+    report::{FileSink, Format, ReportError},
     units::{Probability, Share, words},
 };
 
@@ -50,13 +50,16 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
     let interrupt = Interrupt::watch().map_err(bad_usage)?;
     let progress = Progress::new(n_loads, args.quiet);
     let mut tell = |load| progress.load(load);
+    let mut kept = file.map(Ok);
+    let mut keep = |runs: &[&Run]| keep(&mut kept, runs);
     let mut measured = Loads::new(n_loads)
         .side(&paths[0], &a.model, |sweep| a.ask(args, sweep))
         .side(&paths[1], &b.model, |sweep| b.ask(args, sweep))
         .observer(&mut tell)
+        .keeper(&mut keep)
         .cancel(interrupt.cancel().clone())
         .run()?;
-    let kept = file.map_or(Ok(()), |file| keep(file, &measured.sides));
+    let kept = kept.map_or(Ok(()), |file| file.and_then(FileSink::finish));
     let interrupted = interrupt.status();
     if let Some(status) = interrupted {
         leave_out_begun(&mut measured.sides);
@@ -144,10 +147,11 @@ fn tell_plan(plans: &[Plan; 2], bytes: u64, n_loads: u32) {
     say!("bytes to load: {} each time, {} in all", words::bytes(bytes), words::bytes(count(bytes)));
     say!("tokens to fill: {}", count(sum(&|plan| plan.n_fill_tokens())));
     say!("tokens to time: {}", count(sum(&|plan| plan.n_timed_tokens())));
-    say!(
-        "\nOne load cannot tell the sides from where they happen to lie in memory, which changes from load to load and \
-         makes up to 9 % of the speed on a CPU. --loads 1 shows the change without a verdict; with 2 or 3 loads only \
-         large differences have one. Mapped files of two sides that differ are read from disk again for each load."
+    crate::print::out_wrapped(
+        "\nWhere a model and its context lie in memory changes from load to load and makes up to 9 % of the speed on a CPU. \
+         One load cannot tell that from a difference between the sides: --loads 1 shows the change without a verdict, and \
+         with 2 or 3 loads only large differences have one. Mapped files of two sides that differ are read from disk again \
+         for each load.",
     );
 }
 
@@ -185,15 +189,20 @@ fn open(path: &Path, force: bool) -> Result<FileSink, Failed> {
         .map_err(|e| Failed { message: format!("--output {}: {e}", path.display()), status: BAD_USAGE })
 }
 
-fn keep(mut file: FileSink, sides: &[Report]) -> Result<(), Failed> {
-    for run in sides.iter().flat_map(|side| &side.runs) {
-        file.begin(&run.header)?;
-        file.curve(&run.curve);
-        for cell in &run.cells {
-            file.cell(&run.header, cell)?;
+/// Writes the runs of a load, if there is a file that takes them: whatever ends the process later, they are in it.
+fn keep(file: &mut Option<Result<FileSink, ReportError>>, runs: &[&Run]) {
+    let Some(Ok(sink)) = file else { return };
+    let mut write = || -> Result<(), ReportError> {
+        for run in runs {
+            sink.begin(&run.header)?;
+            sink.curve(&run.curve);
+            run.cells.iter().try_for_each(|cell| sink.cell(&run.header, cell))?;
         }
+        Ok(())
+    };
+    if let Err(error) = write() {
+        *file = Some(Err(error));
     }
-    Ok(file.finish()?)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use llama_bench_rs::cli::{ContextArgs, ModelArgs};
+use llama_bench_rs::cli::{self, ContextArgs, ModelArgs};
 
 /// Chats with a model: answers each line of standard input.
 #[derive(Debug, Parser)]
@@ -24,11 +24,11 @@ pub struct Args {
     #[arg(allow_negative_numbers = true)]
     pub n_gen: u32,
     /// Tokens that the context holds; 0 for as many as the model was trained for
-    #[arg(short = 'c', long, default_value_t = 4096)]
+    #[arg(short = 'c', long, value_name = "N", default_value = "4096", value_parser = cli::whole::<u32>)]
     pub n_ctx: u32,
     /// What to do when the context is full: drop the oldest turns, stop the answer, or ask; without a terminal, ask
     /// means drop
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
     pub when_full: WhenFull,
     /// Chat template, by its text or by a name that llama.cpp knows (chatml, llama3), in place of the model's own
     #[arg(long, value_name = "TEMPLATE", conflicts_with_all = ["chat_template_file", "raw"])]
@@ -40,19 +40,19 @@ pub struct Args {
     #[arg(long)]
     pub raw: bool,
     /// Temperature; 0 always takes the most likely token
-    #[arg(long, default_value_t = 0.8)]
+    #[arg(long, value_name = "X", default_value = "0.8", value_parser = number)]
     pub temp: f32,
     /// Only the K most likely tokens; 0 for all
-    #[arg(long, value_name = "K", default_value_t = 40)]
+    #[arg(long, value_name = "K", default_value = "40", value_parser = cli::whole::<u32>)]
     pub top_k: u32,
     /// Only the most likely tokens that together have this probability; 1 for all
-    #[arg(long, value_name = "P", default_value_t = 0.95)]
+    #[arg(long, value_name = "P", default_value = "0.95", value_parser = number)]
     pub top_p: f32,
     /// Only tokens at least this share as likely as the most likely one; 0 for all
-    #[arg(long, value_name = "P", default_value_t = 0.05)]
+    #[arg(long, value_name = "P", default_value = "0.05", value_parser = number)]
     pub min_p: f32,
     /// Divides the logits of the last 64 tokens by this, 0.01 to 100; 1 leaves them
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value = "1", value_parser = number)]
     pub repeat_penalty: f32,
     /// Grammar (GBNF) that every answer must follow
     #[arg(long, value_name = "GRAMMAR", conflicts_with = "grammar_file")]
@@ -64,7 +64,7 @@ pub struct Args {
     #[arg(long)]
     pub ignore_eos: bool,
     /// Seed of the draws
-    #[arg(long, default_value_t = 42)]
+    #[arg(long, value_name = "N", default_value = "42", value_parser = cli::whole::<u32>)]
     pub seed: u32,
 }
 
@@ -81,6 +81,11 @@ fn limit(text: &str) -> Result<u32, String> {
         Ok(n) => u32::try_from(n).map_err(|_| "give 0 to 4294967295, or -1 for no limit".into()),
         Err(_) => Err("not a number of tokens; write 256, or -1 for no limit".into()),
     }
+}
+
+/// A number that may have a fraction.
+fn number(text: &str) -> Result<f32, String> {
+    text.trim().parse().map_err(|_| format!("{text:?} is not a number: write one, such as 0.8"))
 }
 
 /// What happens when the context is full.

@@ -77,6 +77,12 @@ impl PageArgs {
                 ));
             }
             taken.push(path);
+            if let (true, Some(extension)) = (flag == "--svg", other_picture(path)) {
+                return Err(format!(
+                    "{flag} {}: pictures are SVG, not {extension}: name a FILE.svg and convert it",
+                    path.display()
+                ));
+            }
             if !is_stdout(path) {
                 check_file(flag, path, beside.replaces)?;
             }
@@ -98,6 +104,12 @@ impl PageArgs {
         let failed: Vec<String> = written.into_iter().flatten().filter_map(Result::err).collect();
         if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
     }
+}
+
+/// The extension, if it promises a picture of another format.
+fn other_picture(path: &Path) -> Option<String> {
+    let extension = path.extension()?.to_string_lossy().to_ascii_lowercase();
+    ["png", "jpg", "jpeg", "gif", "webp", "pdf"].contains(&&*extension).then_some(extension)
 }
 
 fn is_stdout(path: &Path) -> bool {

@@ -17,7 +17,7 @@ use llama_bench_rs::{
 /// one of -p, -n and -pg given, the others have no default. Of a flag that takes one value the last counts.
 ///
 /// Exit status: 0 all cells measured, 1 some failed, 2 bad usage or a baseline of something else, 3 slower than the
-/// baseline or than expected.
+/// baseline, or slower or faster than expected.
 #[derive(Debug, Parser)]
 #[command(name = "sweep", disable_version_flag = true)]
 #[command(group(ArgGroup::new("written").multiple(true).args(["output", "html", "svg"])))]

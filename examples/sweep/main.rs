@@ -107,7 +107,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
         job.sources.iter().filter_map(|source| source.defect().map(|defect| defect.to_string())).collect();
     defects.iter().for_each(|defect| complain!("sweep: {defect}"));
 
-    let progress = Progress::new(args);
+    let progress = Progress::new(args, cancel.clone());
     let mut notes = remarks::Notes::default();
     if args.plan || args.verify {
         let complete = inspect(

@@ -40,7 +40,7 @@ impl Totals {
         };
         let preview = sweep.preview().map_err(bad_usage)?;
         say!("{} of {heading}{runs}", count(preview.counts.n_cells, "cell"));
-        say!("{preview}");
+        crate::print::out_wrapped(&preview.to_string());
         self.counts.add_runs(&preview.counts, configuration.n_runs);
         self.n_failed += usize::from(preview.check().is_err());
         if preview.counts.n_cells == 0 {

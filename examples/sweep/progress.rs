@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use llama_bench_rs::{
-    bench::{Event, ProgressLine, TimeLeft, clock_words},
+    bench::{Cancel, Event, ProgressLine, TimeLeft, clock_words},
     cli::RunsIn,
     record::Test,
 };
@@ -42,6 +42,8 @@ pub struct Progress {
     bar: ProgressBar,
     start: Instant,
     state: RefCell<State>,
+    /// Set once nothing more is begun.
+    cancel: Cancel,
 }
 
 #[derive(Default)]
@@ -54,12 +56,10 @@ struct State {
     shown_at: Option<Duration>,
     /// What the whole was said to take.
     told_whole: Option<TimeLeft>,
-    /// Nothing more is measured.
-    is_interrupted: bool,
 }
 
 impl Progress {
-    pub fn new(args: &Args) -> Self {
+    pub fn new(args: &Args, cancel: Cancel) -> Self {
         let mut bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let how = match (args.quiet, args.progress, bar.is_hidden()) {
             (true, ..) => How::Quiet,
@@ -73,7 +73,7 @@ impl Progress {
             bar = ProgressBar::hidden();
         }
         bar.set_style(ProgressStyle::with_template("{spinner} {wide_msg}").expect("a valid template"));
-        Self { how, bar, start: Instant::now(), state: RefCell::default() }
+        Self { how, bar, start: Instant::now(), state: RefCell::default(), cancel }
     }
 
     /// A step of its own.
@@ -98,11 +98,6 @@ impl Progress {
         let now = self.start.elapsed();
         let mut state = self.state.borrow_mut();
         state.line.hear(event, now);
-        if let Event::CellDone { cell, .. } = event
-            && cell.was_not_begun()
-        {
-            state.is_interrupted = true;
-        }
         if let Event::Waiting = event {
             self.suspend(|| complain!("sweep: waiting for another sweep on this machine to end"));
         }
@@ -115,6 +110,9 @@ impl Progress {
     }
 
     fn change_line(&self, state: &mut State, event: &Event<'_>, now: Duration) {
+        if self.cancel.is_cancelled() {
+            return self.show("interrupted, writing what was measured".into());
+        }
         self.tell_whole(state, event, now);
         if let Event::Configuration { index, run, .. } = event
             && !state.seen.insert((*index, *run))
@@ -164,7 +162,8 @@ impl Progress {
             Event::Measuring { .. } => state.told_whole.is_none(),
             _ => false,
         };
-        if !is_time || state.is_interrupted {
+        // What is left is not measured any more.
+        if !is_time || self.cancel.is_cancelled() {
             return;
         }
         let Some(whole) = state.line.whole(now) else { return };

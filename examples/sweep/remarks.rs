@@ -82,7 +82,8 @@ pub fn tell_how_to_resume(can_be_resumed: bool, report: &Report) {
     if can_be_resumed {
         let resume = std::env::args_os().filter(|argument| argument != "--resume" && argument != "--force");
         let line: Vec<String> = resume.map(|argument| quoted(&argument.to_string_lossy())).collect();
-        complain!("sweep: interrupted{done}; to resume: {} --resume", line.join(" "));
+        // In one piece, to be copied.
+        crate::print::err(format_args!("sweep: interrupted{done}; to resume: {} --resume\n", line.join(" ")));
     } else {
         complain!(
             "sweep: interrupted{done}; what was measured is above. A sweep with --output FILE.jsonl can be \

@@ -1,6 +1,6 @@
 //! Results on standard output or standard error.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use llama_bench_rs::{
     cli::OutputFormat,
@@ -17,6 +17,8 @@ pub enum Stream {
 impl Stream {
     fn open(self) -> Box<dyn Write> {
         match self {
+            Stream::Out if io::stdout().is_terminal() => Box::new(WholeLines::new(io::stdout())),
+            Stream::Err if io::stderr().is_terminal() => Box::new(WholeLines::new(io::stderr())),
             Stream::Out => Box::new(io::stdout()),
             Stream::Err => Box::new(io::stderr()),
         }
@@ -27,6 +29,43 @@ impl Stream {
             Stream::Out => terminal::Style::of(&io::stdout()),
             Stream::Err => terminal::Style::of(&io::stderr()),
         }
+    }
+}
+
+/// Holds back a line until it is complete: progress that is drawn between two rows clears the line it stands on.
+struct WholeLines<W: Write> {
+    to: W,
+    held: Vec<u8>,
+}
+
+impl<W: Write> WholeLines<W> {
+    fn new(to: W) -> Self {
+        Self { to, held: Vec::new() }
+    }
+}
+
+impl<W: Write> Write for WholeLines<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(end) = bytes.iter().rposition(|&byte| byte == b'\n') {
+            self.to.write_all(&self.held)?;
+            self.to.write_all(&bytes[..=end])?;
+            self.held.clear();
+            self.held.extend_from_slice(&bytes[end + 1..]);
+        } else {
+            self.held.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+impl<W: Write> Drop for WholeLines<W> {
+    fn drop(&mut self) {
+        // Nobody is left to hear of an error.
+        let _ = self.to.write_all(&self.held).and_then(|()| self.to.flush());
     }
 }
 
@@ -80,5 +119,23 @@ impl Screen {
                 stream.open().write_all(text.as_bytes()).map_err(ReportError::Write)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_finds_no_line_begun() {
+        let mut shown = Vec::new();
+        let mut rows = WholeLines::new(&mut shown);
+        for text in ["[\n  {", "\n  }", ",\n  {\n  }"] {
+            rows.write_all(text.as_bytes()).unwrap();
+            rows.flush().unwrap();
+            assert!(rows.to.ends_with(b"\n"), "{:?}", rows.to);
+        }
+        drop(rows);
+        assert_eq!(String::from_utf8(shown).unwrap(), "[\n  {\n  },\n  {\n  }");
     }
 }

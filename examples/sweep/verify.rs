@@ -81,7 +81,9 @@ impl Verified {
     fn tell(&mut self, heading: &str, found: &Verification) {
         let gap = if self.n_shown > 0 { "\n" } else { "" };
         self.n_shown += 1;
-        say!("{gap}{heading}\n\n{found}");
+        // What the columns mean is said once.
+        let found_in_words = if self.n_shown == 1 { found.to_string() } else { format!("{found:#}") };
+        crate::print::out_wrapped(&format!("{gap}{heading}\n\n{found_in_words}"));
         if found.is_exact() {
             self.n_exact += 1;
         } else if found.is_within_noise() {

@@ -50,6 +50,8 @@ fn formats_are_named_as_llama_bench_names_them() {
     }
     let error = "yaml".parse::<Format>().unwrap_err();
     assert_eq!(error.to_string(), "unknown format `yaml`: use json, jsonl, csv, sql or md");
+    let error = "".parse::<Format>().unwrap_err();
+    assert_eq!(error.to_string(), "no extension names a format: use json, jsonl, csv, sql or md");
 }
 
 /// The figures that the reference run's owner saw.

@@ -92,12 +92,35 @@ fn llama_benchs_file() {
 #[test]
 fn lines_keep_to_the_width() {
     for width in [60, 72, 80, 100, 132, 200] {
-        for report in [reference(), assorted(), several()] {
+        for report in [reference(), assorted(), several(), tied()] {
             for line in render_with(&report, &expected(), at(width)).lines() {
                 assert!(line.chars().count() <= width, "{width}: {line}");
             }
         }
     }
+}
+
+/// Six configurations, each as fast as the others: sentences of the ranking are long.
+fn tied() -> Report {
+    let run = several().runs.remove(0);
+    let of = |(n_ubatch, flash_attn)| {
+        let mut run = run.clone();
+        (run.header.config.n_ubatch, run.header.config.flash_attn) = (Some(n_ubatch), Some(flash_attn));
+        run
+    };
+    let each =
+        |n_ubatch| [FlashAttnSetting::Off, FlashAttnSetting::On].map(|flash_attn| (n_ubatch, flash_attn));
+    Report { runs: [512, 1024, 2048].into_iter().flat_map(each).map(of).collect() }
+}
+
+#[test]
+fn the_next_best_stands_below_the_table_of_a_narrow_terminal() {
+    let sentences = |width: usize| {
+        let text = render(&tied(), at(width));
+        let ranking = text.split("\n\nBy depth").next().unwrap().to_owned();
+        ranking.split_whitespace().collect::<Vec<_>>().join(" ").matches(", nor from 4 more").count()
+    };
+    assert_eq!([60, 80, 200].map(sentences), [4; 3], "one for each test");
 }
 
 /// The reader of an answer does not scroll past the configuration.

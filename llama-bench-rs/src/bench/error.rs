@@ -55,7 +55,7 @@ pub enum BenchError {
     /// The run to resume is of something else.
     #[error(
         "the earlier run is of another configuration and cannot be resumed: {}; measure into another file",
-        differences.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        differences.iter().map(|one| one.in_flags()).collect::<Vec<_>>().join(", ")
     )]
     OtherRun {
         /// What differs, the present value first.

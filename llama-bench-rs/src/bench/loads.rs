@@ -13,12 +13,15 @@ use super::{
 use crate::{
     Error,
     llama::{Backend, Model, ModelParams},
-    record::{Failure, Report},
+    record::{Failure, Report, Run},
     stats::Rng,
 };
 
 /// What is asked of a side's sweep.
 type Ask<'a> = Box<dyn for<'m> Fn(Sweep<'m>) -> Sweep<'m> + 'a>;
+
+/// What receives the runs of a load.
+type Keep<'a> = &'a mut dyn FnMut(&[&Run]);
 
 /// One side: a model file, how it is loaded, and what is measured of it.
 struct Side<'a> {
@@ -59,6 +62,7 @@ pub struct Loads<'a> {
     sides: Vec<Side<'a>>,
     seed: u64,
     observer: Option<&'a mut dyn FnMut(u32)>,
+    keeper: Option<Keep<'a>>,
     cancel: Cancel,
     exclusive: bool,
 }
@@ -81,6 +85,7 @@ impl<'a> Loads<'a> {
             sides: Vec::new(),
             seed: 42,
             observer: None,
+            keeper: None,
             cancel: Cancel::new(),
             exclusive: true,
         }
@@ -106,6 +111,13 @@ impl<'a> Loads<'a> {
     /// Sets the observer, which receives the number of each load, from 0, before it begins.
     pub fn observer(mut self, observer: &'a mut dyn FnMut(u32)) -> Self {
         self.observer = Some(observer);
+        self
+    }
+
+    /// Sets what receives the runs of each load as soon as they are measured, one of each side in the order given: a file
+    /// that they are written to survives the process.
+    pub fn keeper(mut self, keeper: &'a mut dyn FnMut(&[&Run])) -> Self {
+        self.keeper = Some(keeper);
         self
     }
 
@@ -151,6 +163,10 @@ impl<'a> Loads<'a> {
             let sweeps = order.iter().map(|&i| self.sweep(i, &models)).collect();
             for (&i, run) in order.iter().zip(interleave(sweeps)?.runs) {
                 measured.sides[i].runs.push(run);
+            }
+            if let Some(keeper) = &mut self.keeper {
+                let runs: Vec<&Run> = measured.sides.iter().filter_map(|side| side.runs.last()).collect();
+                keeper(&runs);
             }
             // Memory that is freed last is handed out first: in a fixed order a side would get the same memory again.
             while !models.is_empty() {

@@ -38,13 +38,18 @@ fn each_side_has_a_run_per_load_and_a_slow_side_is_slow() {
     let (_folder, [a, b]) = copies();
     let mut heard = Vec::new();
     let mut hear = |load| heard.push(load);
+    let mut kept: Vec<Vec<Run>> = Vec::new();
+    let mut keep = |runs: &[&Run]| kept.push(runs.iter().map(|run| (*run).clone()).collect());
     let measured = Loads::new(3)
         .side(&a, &params(LoadMode::None), small)
         .side(&b, &params(LoadMode::None), |sweep| small(sweep).slowed(Share::new(19.0).unwrap()))
         .observer(&mut hear)
+        .keeper(&mut keep)
         .run()
         .unwrap();
     assert_eq!(heard, [0, 1, 2]);
+    let loads = measured.sides[0].runs.iter().zip(&measured.sides[1].runs);
+    assert_eq!(kept, loads.map(|(a, b)| vec![a.clone(), b.clone()]).collect::<Vec<_>>(), "as they came");
     assert_eq!(measured.page_cache, PageCache::Alike, "nothing is mapped");
     for (report, path) in measured.sides.iter().zip([&a, &b]) {
         assert_eq!(report.runs.len(), 3);

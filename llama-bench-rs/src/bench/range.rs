@@ -17,7 +17,7 @@ pub const MAX_VALUES: usize = 10_000;
 #[non_exhaustive]
 pub enum RangeError {
     /// A part of the list is not a number or range.
-    #[error("{part:?} in {list:?} is not a number or range: write 512, 0-4, 0-32768+4096 or 1-64*2")]
+    #[error("{} is not a number or range: write 512, 0-4, 0-32768+4096 or 1-64*2", within(part, list))]
     Syntax {
         /// The part.
         part: String,
@@ -25,7 +25,7 @@ pub enum RangeError {
         list: String,
     },
     /// A number does not fit.
-    #[error("{part:?} in {list:?} is too large: the largest value is {}", i32::MAX)]
+    #[error("{} is too large: the largest value is {}", within(part, list), i32::MAX)]
     TooLarge {
         /// The part.
         part: String,
@@ -34,7 +34,8 @@ pub enum RangeError {
     },
     /// A range that never ends: its step is 0, or it multiplies by less than 2 or from 0.
     #[error(
-        "the range {part:?} in {list:?} does not advance: give a step of at least 1, or a factor of at least 2 and a start above 0"
+        "the range {} does not advance: give a step of at least 1, or a factor of at least 2 and a start above 0",
+        within(part, list)
     )]
     Stuck {
         /// The part.
@@ -43,7 +44,7 @@ pub enum RangeError {
         list: String,
     },
     /// The end of a range is before its start.
-    #[error("{part:?} in {list:?}: the end is before the start: write {}", turned_round(part))]
+    #[error("{}: the end is before the start: write {}", within(part, list), turned_round(part))]
     Empty {
         /// The part.
         part: String,
@@ -59,6 +60,11 @@ pub enum RangeError {
 }
 
 crate::error::debug_like_display!(RangeError);
+
+/// The part, and the list if that has more.
+fn within(part: &str, list: &str) -> String {
+    if part == list { format!("{part:?}") } else { format!("{part:?} in {list:?}") }
+}
 
 /// Reads a list of numbers and ranges; values are at most `i32::MAX`, as llama.cpp's are.
 ///
@@ -203,6 +209,8 @@ mod tests {
         assert!(of("5,0-9+0").contains("\"0-9+0\"") && of("5,0-9+0").contains("does not advance"));
         assert!(of("0-8*2").contains("does not advance") && of("1-8*1").contains("does not advance"));
         assert!(of("5,9-1").contains("\"9-1\" in \"5,9-1\": the end is before the start: write 1-9"));
+        assert!(of("x").starts_with("\"x\" is not a number or range: "), "a list of one is said once");
+        assert!(of("1,x").starts_with("\"x\" in \"1,x\" is not a number or range: "));
         for (list, remedy) in [("9-1", "1-9"), ("5,9-1+2", "1-9+2"), ("64-1*2", "1-64*2")] {
             let said = of(list);
             assert!(said.ends_with(&format!("the end is before the start: write {remedy}")), "{said}");

@@ -6,11 +6,28 @@ use clap::{Arg, ArgAction, Command};
 
 use super::names::{refused, shown};
 
-/// Columns of every screen that this may be read on.
-const WIDTH: usize = 80;
+/// Most columns: wider lines are hard to read.
+pub(super) const WIDTH: usize = 80;
+
+/// Fewest columns that names and what they mean fit beside each other in.
+const NARROWEST: usize = 40;
 
 /// Where descriptions begin.
 const INDENT: usize = 31;
+
+/// The width of lines, and where descriptions begin.
+#[derive(Clone, Copy)]
+struct Layout {
+    width: usize,
+    indent: usize,
+}
+
+impl Layout {
+    fn of(width: usize) -> Self {
+        let width = width.clamp(NARROWEST, WIDTH);
+        Self { width, indent: INDENT.min(width / 2 - 2) }
+    }
+}
 
 /// How much is explained.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,8 +50,9 @@ impl Detail {
     }
 }
 
-/// The whole help of a command that has not been built.
-pub(super) fn render(command: &Command, detail: Detail) -> String {
+/// The whole help of a command that has not been built, for a screen of so many columns.
+pub(super) fn render(command: &Command, detail: Detail, width: usize) -> String {
+    let layout = Layout::of(width);
     let about = match detail {
         Detail::Screen => command.get_about(),
         Detail::All => command.get_long_about().or(command.get_about()),
@@ -44,7 +62,7 @@ pub(super) fn render(command: &Command, detail: Detail) -> String {
     if !about.ends_with('.') {
         about.push('.');
     }
-    let mut text = format!("{}\n\nUsage: {}\n", wrapped(&about, 0), usage(command));
+    let mut text = format!("{}\n\nUsage: {}\n", layout.wrapped(&about, 0), usage(command));
     let mut headings: Vec<&str> = Vec::new();
     for arg in command.get_arguments().filter(|arg| !detail.hides(arg)) {
         if !headings.contains(&heading(arg)) {
@@ -55,7 +73,7 @@ pub(super) fn render(command: &Command, detail: Detail) -> String {
         let gap = if i == 0 || detail == Detail::All { "\n" } else { "" };
         text.push_str(&format!("{gap}{name}:\n"));
         for arg in command.get_arguments().filter(|arg| heading(arg) == name && !detail.hides(arg)) {
-            text.push_str(&line(&names(arg), &description(arg, detail)));
+            text.push_str(&layout.line(&names(arg), &description(arg, detail)));
         }
     }
     if detail == Detail::Screen {
@@ -65,18 +83,24 @@ pub(super) fn render(command: &Command, detail: Detail) -> String {
             1 => "Print this; --help prints 1 more flag".to_owned(),
             n => format!("Print this; --help prints {n} more flags"),
         };
-        text.push_str(&line("-h, --help", &rest));
+        text.push_str(&layout.line("-h, --help", &rest));
         return text;
     }
     text.push_str("\nHelp:\n");
-    text.push_str(&line("-h", "Print the flags that most people need and stop"));
-    text.push_str(&line("--help", "Print this and stop"));
+    text.push_str(&layout.line("-h", "Print the flags that most people need and stop"));
+    text.push_str(&layout.line("--help", "Print this and stop"));
     let refused = refused(command);
     if !refused.is_empty() {
-        text.push_str("\nFlags of llama-bench that this program does not have:\n");
+        let heading = layout.wrapped("Flags of llama-bench that this program does not have:", 0);
+        text.push_str(&format!("\n{heading}\n"));
     }
     for (names, why) in refused {
-        text.push_str(&format!("  {}\n{:10}{}\n", wrapped(&names.join(", "), 2), "", wrapped(why, 10)));
+        text.push_str(&format!(
+            "  {}\n{:10}{}\n",
+            layout.wrapped(&names.join(", "), 2),
+            "",
+            layout.wrapped(why, 10)
+        ));
     }
     text
 }
@@ -139,30 +163,32 @@ fn description(arg: &Arg, detail: Detail) -> String {
     text
 }
 
-/// Names on the left, what they mean on the right.
-fn line(names: &str, description: &str) -> String {
-    let names = format!("  {names}");
-    let description = wrapped(description, INDENT);
-    if names.chars().count() + 1 > INDENT {
-        format!("{names}\n{:INDENT$}{description}\n", "")
-    } else {
-        format!("{names:INDENT$}{description}\n")
+impl Layout {
+    /// Names on the left, what they mean on the right.
+    fn line(self, names: &str, description: &str) -> String {
+        let names = format!("  {names}");
+        let description = self.wrapped(description, self.indent);
+        if names.chars().count() + 1 > self.indent {
+            format!("{names}\n{:1$}{description}\n", "", self.indent)
+        } else {
+            format!("{names:0$}{description}\n", self.indent)
+        }
     }
-}
 
-/// Lines of at most [`WIDTH`] columns, all but the first indented; paragraphs begin on a line of their own.
-fn wrapped(text: &str, indent: usize) -> String {
-    let gap = if indent == 0 { "\n\n".to_owned() } else { format!("\n{:indent$}", "") };
-    let paragraph = |text: &str| {
-        let words: Vec<&str> = text.split_ascii_whitespace().collect();
-        // What belongs together stays on one line.
-        let text = words.join(" ").replace(" %", "\u{a0}%").replace("[default: ", "[default:\u{a0}");
-        let options = textwrap::Options::new(WIDTH - indent)
-            .break_words(false)
-            .word_splitter(textwrap::WordSplitter::NoHyphenation);
-        let lines: Vec<String> =
-            textwrap::wrap(&text, options).iter().map(|line| line.replace('\u{a0}', " ")).collect();
-        lines.join(&format!("\n{:indent$}", ""))
-    };
-    text.split("\n\n").map(paragraph).collect::<Vec<_>>().join(&gap)
+    /// Lines that fit, all but the first indented; paragraphs begin on a line of their own.
+    fn wrapped(self, text: &str, indent: usize) -> String {
+        let gap = if indent == 0 { "\n\n".to_owned() } else { format!("\n{:indent$}", "") };
+        let paragraph = |text: &str| {
+            let words: Vec<&str> = text.split_ascii_whitespace().collect();
+            // What belongs together stays on one line.
+            let text = words.join(" ").replace(" %", "\u{a0}%").replace("[default: ", "[default:\u{a0}");
+            let options = textwrap::Options::new(self.width - indent)
+                .break_words(false)
+                .word_splitter(textwrap::WordSplitter::NoHyphenation);
+            let lines: Vec<String> =
+                textwrap::wrap(&text, options).iter().map(|line| line.replace('\u{a0}', " ")).collect();
+            lines.join(&format!("\n{:indent$}", ""))
+        };
+        text.split("\n\n").map(paragraph).collect::<Vec<_>>().join(&gap)
+    }
 }

@@ -53,9 +53,11 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
+use std::{ffi::OsString, io::IsTerminal};
 
 use clap::{Parser, error::ErrorKind, parser::ValueSource};
+
+use crate::report::terminal::Style;
 
 pub use context::ContextArgs;
 #[doc(hidden)]
@@ -104,7 +106,9 @@ pub fn try_parse_given<P: Parser>(
     let mut command = P::command();
     let words = names::translate(&command, words.into_iter().map(Into::into))
         .map_err(|message| command.error(ErrorKind::UnknownArgument, message))?;
-    let help = help::render(&command, help::Detail::asked_for(&words));
+    let stdout = std::io::stdout();
+    let width = if stdout.is_terminal() { Style::of(&stdout).width } else { help::WIDTH };
+    let help = help::render(&command, help::Detail::asked_for(&words), width);
     let mut command = command.args_override_self(true).override_help(help);
     let mut matches = command.try_get_matches_from_mut(words)?;
     let is_given = |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);

@@ -196,9 +196,9 @@ impl ModelArgs {
         let n_named = self.models.len() + self.shapes.len();
         if n_named > 1 {
             return Err(LlamaError::Parameter {
-                name: "the model",
-                value: format!("{n_named} models"),
-                remedy: "name one".into(),
+                name: "the number of models",
+                value: n_named.to_string(),
+                remedy: "name one, with -m or --shape".into(),
             }
             .into());
         }

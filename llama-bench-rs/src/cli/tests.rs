@@ -242,6 +242,23 @@ fn a_program_of_one_configuration_refuses_lists() {
 }
 
 #[test]
+fn help_fits_a_narrow_terminal() {
+    for detail in [help::Detail::Screen, help::Detail::All] {
+        for width in [40, 60, 80, 200] {
+            let text = help::render(&App::command(), detail, width);
+            let most = width.min(80);
+            // A name with its value may be wider than the narrowest.
+            let wide: Vec<&str> =
+                text.lines().filter(|line| line.chars().count() > most && !line.starts_with("  -")).collect();
+            assert_eq!(wide, [""; 0], "{width}");
+        }
+    }
+    let [narrow, wide] = [60, 80].map(|width| help::render(&App::command(), help::Detail::All, width));
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(&narrow), words(&wide), "nothing is left out");
+}
+
+#[test]
 fn help_has_one_screen_and_all() {
     let help = |flag: &str| {
         let error = app(&format!("app {flag}")).unwrap_err();

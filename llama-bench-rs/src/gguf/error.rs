@@ -96,7 +96,7 @@ pub enum Malformed {
         left: u64,
     },
     /// The first four bytes are not `GGUF`.
-    #[error("it begins with \"{found}\" instead of \"GGUF\"")]
+    #[error("it begins with \"{found}\" instead of \"GGUF\"; {}", magic_hint(found))]
     Magic {
         /// The first bytes, made printable.
         found: String,
@@ -108,7 +108,9 @@ pub enum Malformed {
         found: u32,
     },
     /// A count, length or size that the file cannot contain.
-    #[error("{what} is {found}, but at most {limit} is possible here")]
+    #[error(
+        "{what} is {found}, but at most {limit} is possible here; the file is cut off or damaged: fetch it again"
+    )]
     TooLarge {
         /// Which count or length.
         what: String,
@@ -163,6 +165,16 @@ pub enum Malformed {
 }
 
 crate::error::debug_like_display!(Malformed);
+
+/// What usually begins like that, and what to do.
+fn magic_hint(found: &str) -> &'static str {
+    match found {
+        "<htm" | "<HTM" | "<!do" | "<!DO" | "<?xm" => "this is a web page: fetch the file itself",
+        "vers" => "this may be a pointer of Git LFS: fetch the file itself (git lfs pull)",
+        "PK\\x03\\x04" => "this is an archive, as PyTorch writes: convert the model to GGUF",
+        _ => "name a model in the GGUF format",
+    }
+}
 
 fn version_hint(found: u32) -> &'static str {
     match found {

@@ -123,7 +123,15 @@ fn a_cut_off_file_is_refused_wherever_it_is_cut() {
 fn magic_and_version_are_checked() {
     assert_eq!(problem(b"GGML....").1, Malformed::Magic { found: "GGML".into() });
     let bytes = problem(b"\x96\xa2\"\n....").1.to_string();
-    assert_eq!(bytes, r#"it begins with "\x96\xa2\"\n" instead of "GGUF""#, "each byte is escaped once");
+    let expected = r#"it begins with "\x96\xa2\"\n" instead of "GGUF"; name a model in the GGUF format"#;
+    assert_eq!(bytes, expected, "each byte is escaped once");
+    for (begin, hint) in [
+        (&b"<!DOCTYPE html>"[..], "fetch the file itself"),
+        (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+        (b"PK\x03\x04....", "convert the model to GGUF"),
+    ] {
+        assert!(problem(begin).1.to_string().contains(hint), "{hint}");
+    }
     for version in [0, 1, 4, 3 << 24] {
         assert_eq!(problem(&with_u32(4, version)), (4, Malformed::Version { found: version }));
     }
@@ -138,6 +146,7 @@ fn counts_that_the_file_cannot_hold_are_refused_before_anything_is_allocated() {
             let (offset, problem) = problem(&with_u64(at, count));
             assert_eq!(offset, at as u64);
             assert!(matches!(problem, Malformed::TooLarge { found, .. } if found == count), "{problem}");
+            assert!(problem.to_string().ends_with("cut off or damaged: fetch it again"), "{problem}");
         }
     }
 }

@@ -282,12 +282,18 @@ fn what_was_there_before_is_what_lines_go_on_to() {
 fn others_may_initialise_before_and_end_after() {
     passes_alone("others_may_initialise_before_and_end_after", || {
         let (_folder, path) = file();
-        // SAFETY: no preconditions.
+        let folder = CString::new(sys::build_info::BACKEND_DIR).unwrap();
+        // SAFETY: a NUL-terminated path, or none: then the backends are built in.
         let n_devices = unsafe {
             sys::llama_backend_init();
-            sys::ggml_backend_load_all();
+            if folder.is_empty() {
+                sys::ggml_backend_load_all();
+            } else {
+                sys::ggml_backend_load_all_from_path(folder.as_ptr());
+            }
             sys::ggml_backend_dev_count()
         };
+        assert!(n_devices > 0);
         let backend = Backend::init().unwrap();
         assert_eq!(backend.devices().len(), n_devices, "no backend is registered twice");
         let model = Model::load(&path).unwrap();

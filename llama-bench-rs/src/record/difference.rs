@@ -2,7 +2,10 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{Header, parameters::differing};
+use super::{
+    Header,
+    parameters::{Flag, PARAMETERS, differing},
+};
 
 /// A fact in which two runs differ.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +17,20 @@ pub struct Difference {
     pub one: Value,
     /// Its value on the other side.
     pub other: Value,
+}
+
+impl Difference {
+    /// The same with the flag of a command line in place of the field, if one asks for it: `-r is 10 and was 20`.
+    pub(crate) fn in_flags(&self) -> String {
+        let field = self.field.strip_prefix("config.");
+        let parameter = PARAMETERS.iter().find(|parameter| Some(parameter.field) == field);
+        match parameter.map(|parameter| parameter.flag) {
+            Some(Flag::Value(flag) | Flag::Unless(flag, _) | Flag::Repetitions(flag)) => {
+                format!("{flag} is {} and was {}", self.one, self.other)
+            }
+            _ => self.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Difference {
@@ -117,5 +134,7 @@ mod tests {
         other.build.commit = "abc".into();
         let found: Vec<String> = header.differences(&other).iter().map(ToString::to_string).collect();
         assert_eq!(found, ["build.commit is \"def\" and was \"abc\"", "config.n_ubatch is 512 and was 256"]);
+        let found: Vec<String> = header.differences(&other).iter().map(Difference::in_flags).collect();
+        assert_eq!(found, ["build.commit is \"def\" and was \"abc\"", "-ub is 512 and was 256"]);
     }
 }

@@ -155,11 +155,16 @@ impl fmt::Display for Format {
 
 /// The name is none of `json`, `jsonl`, `csv`, `sql` and `md`.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown format `{0}`: use json, jsonl, csv, sql or md")]
+#[error("{}: use json, jsonl, csv, sql or md", unknown(.0))]
 #[doc(hidden)]
 pub struct UnknownFormat(String);
 
 crate::error::debug_like_display!(UnknownFormat);
+
+/// A file's name may have no extension.
+fn unknown(name: &str) -> String {
+    if name.is_empty() { "no extension names a format".into() } else { format!("unknown format `{name}`") }
+}
 
 impl FromStr for Format {
     type Err = UnknownFormat;

@@ -82,7 +82,7 @@ mod tests {
     fn what_was_not_asked_for_is_refused_by_name() {
         let ours = [64, 128].map(|n_ubatch| configuration(n_ubatch, 1));
         let refused = places_of(&ours, &report(&[64, 512])).unwrap_err().to_string();
-        assert!(refused.contains("config.n_ubatch is 64 and was 512"), "{refused}");
+        assert!(refused.contains("-ub is 64 and was 512"), "{refused}");
         let refused = places_of(&ours, &report(&[64, 64])).unwrap_err().to_string();
         assert!(refused.contains("more than 1 run of ub 64"), "{refused}");
     }

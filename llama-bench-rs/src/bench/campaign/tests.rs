@@ -318,7 +318,7 @@ fn a_campaign_is_taken_up_by_configuration_and_may_grow() {
 
     let before = std::fs::read(&file).unwrap();
     let refused = run(sizes([16, 32])).unwrap_err().to_string();
-    assert!(refused.contains("config.n_ubatch is 16 and was 64"), "{refused}");
+    assert!(refused.contains("-ub is 16 and was 64"), "{refused}");
     assert_eq!(times(&read_file(&file).unwrap().report), times(&in_file));
     assert_eq!(std::fs::read(&file).unwrap().len(), before.len());
 }

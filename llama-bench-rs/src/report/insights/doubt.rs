@@ -67,7 +67,8 @@ pub fn unbelievable(run: &Run) -> Option<Unbelievable> {
 impl fmt::Display for Unbelievable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const NAMED: usize = 3;
-        write!(f, "the spread of {} is too large to believe the figures: ", count(self.cells.len(), "cell"))?;
+        let n = count(self.cells.len(), "cell");
+        write!(f, "the spread of {n} is too large to believe the figures (mean ± standard deviation): ")?;
         for (i, doubt) in self.cells.iter().take(NAMED).enumerate() {
             let separator = if i > 0 { ", " } else { "" };
             let (rate, stddev) = (doubt.rate.get(), doubt.stddev.get());

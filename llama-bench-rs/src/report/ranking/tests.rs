@@ -55,6 +55,17 @@ The best of 3 configurations:
 }
 
 #[test]
+fn what_is_to_be_copied_may_lead_in_no_test_and_says_why() {
+    // The third leads in prompts, the second in generations by less than is sure.
+    let ranking = ranking(&three([[4156, 190], [3151, 146], [3119, 149]])).unwrap();
+    let text = ranking.to_string();
+    let why = "\nTo copy, in no test surely slower than the best: -ub 1024 -fa ";
+    assert!(text.contains(why), "{text}");
+    let listed = "\n- To copy, in no test surely slower than the best: `-ub 1024 -fa ";
+    assert!(ranking.markdown().contains(listed), "{}", ranking.markdown());
+}
+
+#[test]
 fn equal_configurations_are_no_sure_difference() {
     let text = ranking(&three([[3000, 150], [3010, 151], [2990, 150]])).unwrap().to_string();
     assert!(text.starts_with("No sure difference between 3 configurations:"), "{text}");

@@ -160,10 +160,18 @@ impl Ranking {
         let line = |choice: &super::Choice| {
             let Ranks { name, flags, .. } = &self.configurations[choice.side];
             let words: Vec<String> = flags.iter().map(|word| quoted(word)).collect();
-            let what = match choice.family {
+            let mut what = match choice.family {
                 None => "To copy".to_owned(),
                 Some(family) => format!("To copy for {family}"),
             };
+            // Another one leads there, by less than what is sure.
+            let is_led = |best: &&Best| {
+                let is_meant = choice.family.is_none_or(|family| best.test.kind.family() == family);
+                is_meant && best.configuration != choice.configuration
+            };
+            if self.tests.iter().any(|best| is_led(&best)) {
+                what += ", in no test surely slower than the best";
+            }
             if words.is_empty() {
                 format!("{what}: nothing to add, {name} is the default")
             } else {

@@ -86,19 +86,30 @@ fn best(report: &Report, paint: &Paint) -> String {
     let rows = ranking.rows();
     let [names, rows @ ..] = &rows[..] else { return String::new() };
     let texts = |column: usize| rows.iter().map(|row| row[column].clone()).collect::<Vec<_>>();
-    let grid = Grid {
-        keys: vec![Column::left(&names[0], texts(0))],
-        blocks: vec![
-            vec![Column::left(&names[1], texts(1)), Column::right(&names[2], texts(2))],
-            vec![Column::left(&names[3], texts(3))],
-            vec![Column::left(&names[4], texts(4))],
-        ],
-        n_rows: rows.len(),
-        ..Grid::default()
+    let label = ranking.rows().iter().map(|row| row[0].chars().count()).max().unwrap_or(0) + 2;
+    let is_wide = |column: &usize| {
+        let widest = ranking.rows().iter().map(|row| row[*column].chars().count()).max();
+        label + widest.unwrap_or(0) > paint.width()
     };
+    // Sentences that are wider than the screen stand below the table, in several lines each.
+    let (wide, narrow): (Vec<usize>, Vec<usize>) = [3, 4].into_iter().partition(is_wide);
+    let mut blocks = vec![vec![Column::left(&names[1], texts(1)), Column::right(&names[2], texts(2))]];
+    blocks.extend(narrow.into_iter().map(|column| vec![Column::left(&names[column], texts(column))]));
+    let grid =
+        Grid { keys: vec![Column::left(&names[0], texts(0))], blocks, n_rows: rows.len(), ..Grid::default() };
+    let below: String =
+        wide.into_iter().map(|column| sentences(paint, label, &ranking.rows(), column)).collect();
     let notes = ranking.notes();
     let notes: String = notes.iter().map(|note| paint.wrapped("", 0, note)).collect();
-    heading(paint, &ranking.headline()) + &grid.render(paint) + &notes
+    heading(paint, &ranking.headline()) + &grid.render(paint) + &below + &notes
+}
+
+/// A column of sentences, each behind the name of its row and wrapped.
+fn sentences(paint: &Paint, label: usize, rows: &[[String; 5]], column: usize) -> String {
+    let line = |row: &[String; 5]| paint.wrapped(&format!("{:<label$}", row[0]), label, &row[column]);
+    let Some((names, rows)) = rows.split_first() else { return String::new() };
+    let lines: String = rows.iter().map(line).collect();
+    format!("\n{}{lines}", paint.ink_lines(Ink::Faint, &line(names)))
 }
 
 /// A heading of its own line.
