@@ -18,7 +18,9 @@ use llama_support::{file, folder, load};
 fn refused(shape: &str, change: impl Fn(&mut Parts)) -> LlamaError {
     let mut parts = Parts::of(&GgufFile::open(file(shape, false)).unwrap());
     change(&mut parts);
-    let path = folder().join("changed.gguf");
+    // Tests run at once: a file each.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("changed.gguf");
     let (header, length) = parts.header();
     fs::write(&path, header).unwrap();
     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length).unwrap();
