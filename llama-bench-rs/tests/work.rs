@@ -267,7 +267,11 @@ fn every_format_keeps_it_and_people_read_it() {
     let text = render(&alone, Style::default());
     let said = text.split_whitespace().collect::<Vec<_>>().join(" ");
     // A CPU with AMX repacks F16 too, which is said after the nodes.
-    for part in ["What llama.cpp computes: 64 tokens of a prompt take ", " nodes on CPU", "; 1 token of a generation takes "] {
+    for part in [
+        "What llama.cpp computes: 64 tokens of a prompt take ",
+        " nodes on CPU",
+        "; 1 token of a generation takes ",
+    ] {
         assert!(said.contains(part), "{part}: {text}");
     }
 }
