@@ -25,7 +25,7 @@ pub fn checks(bindings: &str) -> Result<String, String> {
             Item::Type(item) => lines.push(names.alias(&item.ident.to_string(), &item.ty)?),
             Item::Struct(item) => names.fields(&item.ident.to_string(), item.fields.iter(), &mut lines)?,
             Item::Union(item) => {
-                names.fields(&item.ident.to_string(), item.fields.named.iter(), &mut lines)?
+                names.fields(&item.ident.to_string(), item.fields.named.iter(), &mut lines)?;
             }
             Item::ForeignMod(block) => {
                 for item in &block.items {

@@ -167,7 +167,7 @@ impl Ranking {
             // Another one leads there, by less than what is sure.
             let is_led = |best: &&Best| {
                 let is_meant = choice.family.is_none_or(|family| best.test.kind.family() == family);
-                is_meant && best.configuration != choice.configuration
+                is_meant && best.configuration != choice.side
             };
             if self.tests.iter().any(|best| is_led(&best)) {
                 what += ", in no test surely slower than the best";
