@@ -13,7 +13,7 @@ pub struct Build {
     pub commit: String,
     /// Upstream's running build number.
     pub number: Option<u32>,
-    /// Where the source came from: `package`, `vendor` or `LLAMA_CPP_DIR`.
+    /// Where the source came from: `package`, `vendor`, `LLAMA_CPP_DIR`, or `llama-cpp-2` if that crate built it.
     pub source: String,
     /// Version of llama.cpp and of the package that carried it.
     pub version: String,
