@@ -20,7 +20,8 @@ use crate::model_params;
 /// Loads a model once, to infer with `llama-cpp-2` and to measure. Takes what `LlamaModel::load_from_file` takes.
 ///
 /// The weights are freed with the last of both handles. While the measured one lives, `Arc::get_mut` gives no
-/// `&mut LlamaModel`: to load a LoRA adapter, which takes one, load the model with `llama-cpp-2` and [`adopt`] it.
+/// `&mut LlamaModel`: to load a LoRA adapter, which takes one, load the model with `llama-cpp-2` and [`adopt`] it. If the
+/// process ends meanwhile, it waits for the load.
 ///
 /// ```no_run
 /// use llama_bench_llama_cpp_2::{llama_bench_rs::testing::{guard, quick_sweep}, load};
@@ -42,15 +43,18 @@ pub fn load(
     path: impl AsRef<Path>,
     params: &LlamaModelParams,
 ) -> Result<(Arc<LlamaModel>, Model), LlamaError> {
+    let backend = Backend::init()?;
     let path = path.as_ref();
     let recorded = model_params(params)?;
-    check(path, &recorded)?;
-    let model = LlamaModel::load_from_file(llama, path, params).map_err(|e| explained(e, path, &recorded))?;
-    let model = Arc::new(model);
-    // SAFETY: loaded above from that path with those parameters, of which `model_params` refuses those that leave out the
-    // weights. The model does not change: that takes `&mut LlamaModel`, which a shared Arc gives nobody.
-    let measured = unsafe { taken_over(Arc::clone(&model), path, recorded) }?;
-    Ok((model, measured))
+    check(&backend, path, &recorded)?;
+    backend.hold_during(|| {
+        let model = LlamaModel::load_from_file(llama, path, params);
+        let model = Arc::new(model.map_err(|error| explained(error, path, &recorded))?);
+        // SAFETY: loaded above from that path with those parameters, of which `model_params` refuses those that leave out
+        // the weights. The model does not change: that takes `&mut LlamaModel`, which a shared Arc gives nobody.
+        let measured = unsafe { taken_over(Arc::clone(&model), path, recorded) }?;
+        Ok((model, measured))
+    })
 }
 
 /// Measures a model that `llama-cpp-2` has loaded: nothing is loaded again.
@@ -89,7 +93,7 @@ where
 {
     let recorded = model_params(params)?;
     // SAFETY: as the caller promises.
-    unsafe { taken_over(owner, path.as_ref(), recorded) }
+    Backend::init()?.hold_during(|| unsafe { taken_over(owner, path.as_ref(), recorded) })
 }
 
 /// # Safety
@@ -120,8 +124,8 @@ where
 }
 
 /// What can be told of parameters and file before llama.cpp sees them.
-fn check(path: &Path, params: &ModelParams) -> Result<(), LlamaError> {
-    params.check(&Backend::init()?)?;
+fn check(backend: &Backend, path: &Path, params: &ModelParams) -> Result<(), LlamaError> {
+    params.check(backend)?;
     if params.kv_overrides.is_empty() {
         return Model::check_file(path);
     }

@@ -3,7 +3,9 @@
 use std::{ffi::c_void, mem, sync::OnceLock};
 
 use super::{
-    LlamaError, Numa, at_exit, build,
+    LlamaError, Numa,
+    at_exit::{self, Calls},
+    build,
     device::{Device, DeviceKind, text},
     hooks, log, sys,
 };
@@ -61,6 +63,17 @@ impl Backend {
         let backend = Self::init_once(numa)?;
         let active = backend.numa();
         if active == Some(numa) { Ok(backend) } else { Err(LlamaError::NumaChosen { asked: numa, active }) }
+    }
+
+    /// Runs code that calls llama.cpp by another library. The end of the process waits for it as for this crate's own calls,
+    /// and lets it not begin any more.
+    #[doc(hidden)]
+    pub fn hold_during<R>(&self, calls: impl FnOnce() -> R) -> R {
+        static CALLS: Calls = Calls::new();
+        let _inside = at_exit::enter();
+        let result = calls();
+        CALLS.count();
+        result
     }
 
     /// How threads are placed on a machine with several NUMA nodes; `None` if other code of this program chose it, since
