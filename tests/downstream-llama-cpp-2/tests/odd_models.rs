@@ -19,7 +19,7 @@ use llama_bench_llama_cpp_2::{
         gguf::{Shape, Synthetic},
         llama::{LlamaError, LoadMode},
     },
-    load,
+    load, model_params,
 };
 use llama_cpp_2::model::{
     LlamaModel,
@@ -136,7 +136,7 @@ impl Deref for Shared {
 #[test]
 fn a_model_is_adopted_from_whoever_owns_it() -> Outcome {
     let load = || LlamaModel::load_from_file(llama(), file(), &params());
-    let expected = logits(&Model::load(file())?, &[5, 6, 7]);
+    let expected = logits(&Model::load_with(file(), &model_params(&params())?)?, &[5, 6, 7]);
     let engine = Arc::new(Engine { model: load()? });
     let owners: [&dyn Fn() -> Result<Model, Box<dyn Error>>; 3] = [
         // SAFETY: loaded from that file with those parameters; the box is its only owner.
