@@ -2,7 +2,6 @@
 
 mod report_support;
 
-use llama_bench_rs::with;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -16,6 +15,7 @@ use llama_bench_rs::{
     report::{self, Format},
     stats::{Stop, StoppingRule},
     units::{RateSpread, TokensPerSecond},
+    with,
 };
 use proptest::{collection::vec, option, prelude::*};
 use report_support::sqlite::through_sqlite;
