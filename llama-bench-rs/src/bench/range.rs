@@ -5,7 +5,7 @@
 //!
 //! assert_eq!(parse("1-64*4")?, [1, 4, 16, 64]);
 //! let error = parse("9-1").unwrap_err().to_string();
-//! assert_eq!(error, r#""9-1" in "9-1": the end is before the start: write 1-9"#);
+//! assert_eq!(error, r#""9-1": the end is before the start: write 1-9"#);
 //! # Ok::<(), llama_bench_rs::bench::range::RangeError>(())
 //! ```
 
