@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod llama_support;
+mod log_support;
 
 use std::{cell::Cell, sync::OnceLock};
 
@@ -11,6 +12,7 @@ use llama_bench_rs::{
     testing,
 };
 use llama_support::{file, folder, load, params, tiny};
+use log_support::on_line;
 
 fn batch(tokens: &[(u32, &[i32])]) -> Batch {
     let mut batch = Batch::new();
@@ -200,9 +202,6 @@ fn factors_of_positions_are_numbers() {
     assert_eq!(model.n_ctx_train(), n_ctx_train);
 }
 
-/// Calls the library at every line of llama.cpp's log, and lets the lines of those calls pass.
-struct CallsBack;
-
 thread_local! {
     static CALLS_BACK: Cell<bool> = const { Cell::new(false) };
     static N_CALLS: Cell<u32> = const { Cell::new(0) };
@@ -210,43 +209,26 @@ thread_local! {
 
 static MODEL: OnceLock<Model> = OnceLock::new();
 
-impl tracing::Subscriber for CallsBack {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
+/// Calls the library at a line of llama.cpp's log, and lets the lines of those calls pass.
+fn call_back(event: &tracing::Event<'_>) {
+    if event.metadata().target() != "llama.cpp" || !CALLS_BACK.get() {
+        return;
     }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        if event.metadata().target() != "llama.cpp" || !CALLS_BACK.get() {
-            return;
-        }
-        N_CALLS.set(N_CALLS.get() + 1);
-        Backend::init().unwrap();
-        let Some(model) = MODEL.get() else { return };
-        // Each of these is a call into C++, and some fail there.
-        model.memory_of_context(&params(256)).unwrap();
-        testing::tiny("tiny-llama").unwrap();
-        let mut context = Context::new(model, &params(256)).unwrap();
-        assert_eq!(context.flash_attn_resolved(), Some(true), "its own log is not lost");
-        context.decode_tokens(&[1]).unwrap();
-        assert!(context.state_restore_bytes(&[1; 64], 0, Default::default()).is_err());
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
+    N_CALLS.set(N_CALLS.get() + 1);
+    Backend::init().unwrap();
+    let Some(model) = MODEL.get() else { return };
+    // Each of these is a call into C++, and some fail there.
+    model.memory_of_context(&params(256)).unwrap();
+    testing::tiny("tiny-llama").unwrap();
+    let mut context = Context::new(model, &params(256)).unwrap();
+    assert_eq!(context.flash_attn_resolved(), Some(true), "its own log is not lost");
+    context.decode_tokens(&[1]).unwrap();
+    assert!(context.state_restore_bytes(&[1; 64], 0, Default::default()).is_err());
 }
 
 #[test]
 fn subscribers_may_call_the_library() {
-    tracing::subscriber::set_global_default(CallsBack).unwrap();
+    tracing::subscriber::set_global_default(on_line(call_back)).unwrap();
     let model = tiny("tiny-llama");
     let _ = MODEL.set(model.clone());
     CALLS_BACK.set(true);

@@ -3,6 +3,7 @@
 
 mod child_support;
 mod llama_support;
+mod log_support;
 
 use std::{
     process,
@@ -16,6 +17,7 @@ use std::{
 use child_support::{command, role, told};
 use llama_bench_rs::llama::{Backend, Context, ContextParams, Model, ModelParams, StateFlags};
 use llama_support::file;
+use log_support::on_line;
 
 const TEST: &str = "the_process_ends_while_threads_work";
 
@@ -58,31 +60,6 @@ fn round(work: &str, model: &Model, context: &mut Option<Context>) {
     }
 }
 
-/// Ends the process at the first line of its log.
-struct Exit;
-
-impl tracing::Subscriber for Exit {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, _: &tracing::Event<'_>) {
-        process::exit(7);
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
 /// Lets threads work, and ends the process after this many rounds: by returning from `main`, or by `exit`.
 fn child(role: &str) {
     let [work, rounds, end] = role.split(' ').collect::<Vec<_>>()[..] else { panic!("{role}") };
@@ -112,7 +89,7 @@ fn child(role: &str) {
         }
         // From within a line of llama.cpp's log.
         "subscriber" => {
-            tracing::subscriber::set_global_default(Exit).unwrap();
+            tracing::subscriber::set_global_default(on_line(|_| process::exit(7))).unwrap();
             let _ = Model::load(model.path());
         }
         // While the thread's own handles are dropped.

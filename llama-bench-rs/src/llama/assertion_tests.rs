@@ -108,38 +108,14 @@ fn an_assertion_while_we_compute_is_said_to_be_nobodys() {
     }
 }
 
-/// Aborts, as another library does, at the first line that it hears.
-struct Aborts;
-
-impl tracing::Subscriber for Aborts {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, _: &tracing::Event<'_>) {
-        they_abort();
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
 /// An exception would pass through frames of Rust that no exception may pass.
 #[test]
 fn no_exception_is_thrown_into_a_listener_that_uses_llama_cpp() {
     let said = said("no_exception_is_thrown_into_a_listener_that_uses_llama_cpp", "", |_| {
         let (_folder, path) = file();
         Backend::init().unwrap();
-        tracing::subscriber::with_default(Aborts, || {
+        // As another library does, at every line that it hears.
+        tracing::subscriber::with_default(on_line(|_| they_abort()), || {
             let _ = Model::load(&path);
         });
     });

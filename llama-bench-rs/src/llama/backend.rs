@@ -5,7 +5,6 @@ use std::{ffi::c_void, mem, sync::OnceLock};
 use super::{
     LlamaError, Numa,
     at_exit::{self, Calls},
-    build,
     device::{Device, DeviceKind, text},
     hooks, log, sys,
 };
@@ -184,7 +183,7 @@ fn has_cpu() -> bool {
 /// Whether to look for backends. If they are libraries and other code has loaded its own, another copy would be registered
 /// beside them.
 fn loads_backends(has_cpu: bool) -> bool {
-    let may_be_loaded = cfg!(feature = "dynamic-backends") || build::is_shared();
+    let may_be_loaded = cfg!(feature = "dynamic-backends") || sys::build_info::SHARED;
     !(may_be_loaded && has_cpu)
 }
 

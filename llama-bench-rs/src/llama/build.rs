@@ -23,11 +23,6 @@ pub struct Build {
     pub cmake_options: String,
 }
 
-/// Whether other code of this program may use the same llama.cpp.
-pub(super) fn is_shared() -> bool {
-    sys::build_info::SOURCE == "llama-cpp-2"
-}
-
 /// The llama.cpp that this program was built with.
 pub fn build_info() -> Build {
     Build {

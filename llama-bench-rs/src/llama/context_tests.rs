@@ -2,7 +2,11 @@
 //! the check that keeps safe code from that taken away.
 
 use std::process::Command;
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix))]
+use std::sync::{Arc, Mutex, PoisonError};
 
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix))]
+use super::log_support::on_line;
 use super::{Batch, Context, ContextParams, LlamaError, Model, ModelParams, StateFlags};
 use crate::gguf::{Shape, Synthetic, TensorType, Value};
 
@@ -127,36 +131,6 @@ fn a_failed_assertion_among_threads_ends_the_process() {
     assert!(!String::from_utf8_lossy(&output.stdout).contains("went on"));
 }
 
-/// Decodes in another context when llama.cpp logs the first line.
-#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix))]
-struct Decodes(std::sync::Mutex<Option<Context>>);
-
-#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix))]
-impl tracing::Subscriber for Decodes {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, _: &tracing::Event<'_>) {
-        let context = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(mut context) = context {
-            context.decode_tokens(&[1, 2]).unwrap();
-        }
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
 #[test]
 #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), unix))]
 fn a_call_within_a_call_takes_nothing_from_it() {
@@ -168,13 +142,20 @@ fn a_call_within_a_call_takes_nothing_from_it() {
     broken.decode_tokens(&[1; N_POSITIONS as usize]).unwrap();
     broken.positions = u32::MAX;
     for n_threads in [1, 2] {
-        let subscriber = std::sync::Arc::new(Decodes(Some(context(&model, n_threads)).into()));
+        // Decodes in another context at the first line.
+        let other = Arc::new(Mutex::new(Some(context(&model, n_threads))));
+        let taken = other.clone();
+        let subscriber = on_line(move |_| {
+            let other = taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(mut other) = other {
+                other.decode_tokens(&[1, 2]).unwrap();
+            }
+        });
         // Tokens whose embeddings nobody asked for.
         let mut batch = Batch::new();
         (0..2).for_each(|i| batch.add(1, N_POSITIONS + i, &[0], false).unwrap());
-        let refused =
-            tracing::subscriber::with_default(subscriber.clone(), || broken.decode(&batch)).unwrap_err();
-        assert!(subscriber.0.lock().unwrap().is_none(), "the subscriber was called");
+        let refused = tracing::subscriber::with_default(subscriber, || broken.decode(&batch)).unwrap_err();
+        assert!(other.lock().unwrap().is_none(), "the subscriber was called");
         let LlamaError::Exception { exception, .. } = &refused else { panic!("{refused}") };
         assert!(exception.contains("GGML_ASSERT"), "{refused}");
         broken = context(&model, 1);

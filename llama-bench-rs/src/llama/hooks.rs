@@ -11,7 +11,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{at_exit, build, log, sys};
+use super::{at_exit, log, sys};
 
 /// A listener as llama.cpp calls it. It may unwind, so that what others' listeners throw passes as it would without us.
 type Listen = unsafe extern "C-unwind" fn(sys::ggml_log_level, *const c_char, *mut c_void);
@@ -45,7 +45,7 @@ pub(super) fn install() {
         // SAFETY: compares the address alone.
         let is_default = unsafe { sys::llama_sys_log_is_default(as_c(now.listen)) };
         // In a program that shares llama.cpp, others expect their lines where llama.cpp puts them.
-        *other = Some(now).filter(|_| build::is_shared() || !is_default);
+        *other = Some(now).filter(|_| sys::build_info::SHARED || !is_default);
         // Another thread may be about to call the listener that was there, and find the new data: it is the old one.
         // SAFETY: a static function that takes any data, and data that its owner hands out for every thread.
         unsafe { sys::llama_log_set(as_c(ON_LOG), now.data) };

@@ -13,6 +13,7 @@ use std::{
     },
 };
 
+use super::super::log_support::on_line;
 use super::{Listen, ON_LOG, as_c, has_log, install};
 use crate::{
     gguf::{Shape, Synthetic},
@@ -167,30 +168,13 @@ fn an_error_tells_what_llama_cpp_said_although_others_have_taken_the_log_over() 
 }
 
 /// Takes the log over at the first line that it hears.
-struct TakesOver(AtomicBool);
-
-impl tracing::Subscriber for TakesOver {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, _: &tracing::Event<'_>) {
-        if !self.0.swap(true, Ordering::SeqCst) {
+fn takes_over() -> impl tracing::Subscriber + Send + Sync {
+    let has_it = AtomicBool::new(false);
+    on_line(move |_| {
+        if !has_it.swap(true, Ordering::SeqCst) {
             listen_with(theirs, ptr::null_mut());
         }
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
+    })
 }
 
 #[test]
@@ -199,15 +183,15 @@ fn nothing_that_is_recorded_is_lost_if_others_take_the_log_over_in_between() {
         let (_folder, path) = file();
         let before = Model::load(&path).unwrap();
         let key = || vec![("llama.context_length".to_owned(), KvOverride::Int(77))];
-        let taking = || TakesOver(AtomicBool::new(false));
-        let model = tracing::subscriber::with_default(taking(), || {
+        let model = tracing::subscriber::with_default(takes_over(), || {
             Model::load_with(&path, &ModelParams::default().kv_overrides(key())).unwrap()
         });
         assert!(heard() > 0 && !has_log(), "they took it over while it was loaded");
         assert_eq!(model.n_ctx_train(), 77);
         assert_eq!(model.unmatched_overrides(), [""; 0], "what was not heard is not said");
         assert_eq!(model.offloaded_layers(), before.offloaded_layers());
-        let context = tracing::subscriber::with_default(taking(), || Context::new(&model, &small()).unwrap());
+        let context =
+            tracing::subscriber::with_default(takes_over(), || Context::new(&model, &small()).unwrap());
         assert!(heard() > 0 && !has_log());
         assert!(context.flash_attn_resolved().is_some());
     });

@@ -59,6 +59,9 @@ mod kind;
 mod kv_overrides;
 mod load;
 mod log;
+#[cfg(test)]
+#[path = "../../tests/log_support/mod.rs"]
+mod log_support;
 mod lora;
 mod memory;
 mod model;
