@@ -28,6 +28,7 @@ mod headline;
 mod next;
 mod pivot;
 mod said;
+mod serve;
 mod trust;
 mod why;
 

@@ -2,14 +2,14 @@ use std::fmt;
 
 use super::{
     Measured, SpeedFigure,
-    command::{Tests, axes, cargo_run, sweep, sweep_of_axes},
+    command::{Tests, axes, sweep, sweep_of_axes},
+    serve::serve,
 };
 use crate::{
     record::{Cell, Header, Report, Test, tests_of},
     report::{
         Ranks,
         insights::{NextStep, next_steps},
-        names::model_words,
         ranking,
     },
     stats::samples_for,
@@ -25,7 +25,7 @@ pub struct Next {
     /// The command, ready to be copied into a shell.
     pub command: String,
     /// Whether it makes the same figures more certain.
-    is_precision: bool,
+    pub(super) is_precision: bool,
 }
 
 impl fmt::Display for Next {
@@ -191,33 +191,6 @@ fn depths(header: &Header) -> std::collections::BTreeSet<u32> {
         [_] => [0, n_trained / 4, n_trained / 2].into(),
         _ => fitting.into_iter().collect(),
     }
-}
-
-/// Several sequences at once, and a conversation.
-fn serve(header: &Header) -> Vec<Next> {
-    let file = &header.model.filename;
-    if file.is_empty() {
-        return Vec::new();
-    }
-    let layers = header.config.n_gpu_layers.filter(|&n| n != 0 && !header.host.gpu_info.is_empty());
-    let layers = layers.map_or_else(Vec::new, |n| {
-        flags(["-ngl", &u32::try_from(n).map_or_else(|_| "99".into(), |n| n.to_string())])
-    });
-    let mut parallel = flags(["-m", file]);
-    parallel.extend(layers.iter().cloned());
-    parallel.extend(flags(["-c", "16384", "-npp", "512", "-ntg", "128", "-npl", "1,2,4,8,16"]));
-    vec![
-        Next {
-            why: "for what a server reaches with several sequences at once (parallel, with llama.cpp's own tool)".into(),
-            command: super::command::line("llama-batched-bench", &parallel),
-            is_precision: false,
-        },
-        Next {
-            why: "for how an answer feels (interactive generation)".into(),
-            command: cargo_run(header, "generate", &[model_words(file), layers].concat()),
-            is_precision: false,
-        },
-    ]
 }
 
 #[cfg(test)]

@@ -59,6 +59,7 @@ pub(in crate::report) use chat::chat_times_of;
 pub(in crate::report) use fall::falls;
 pub(in crate::report) use next::next_steps;
 pub(in crate::report) use precision::BAD;
+pub(in crate::report) use setup::is_on_cpu;
 
 use super::figures::Series;
 use crate::{

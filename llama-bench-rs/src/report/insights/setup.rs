@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::{Level, Say};
 use crate::{
-    record::{FlashAttnSetting, Rewind, Run, Test},
+    record::{FlashAttnSetting, Header, Rewind, Run, Test},
     report::in_words::count,
 };
 
@@ -37,17 +37,21 @@ pub enum Setup {
     },
 }
 
+/// Whether only the CPU was asked for: layers that are to go on no other device are asked for on none.
+pub(in crate::report) fn is_on_cpu(header: &Header) -> bool {
+    let is_cpu =
+        |name: &str| header.host.devices.iter().any(|device| device.name == name && device.kind == "cpu");
+    header.config.devices == "none" || header.config.devices.split('/').all(is_cpu)
+}
+
 pub(super) fn setup(run: &Run) -> Vec<Setup> {
     let (config, resolved) = (&run.header.config, &run.header.resolved);
     let is_gpu = |kind: &str| matches!(kind, "gpu" | "igpu" | "meta");
     let devices = &run.header.host.devices;
-    let is_cpu = |name: &str| devices.iter().any(|device| device.name == name && device.kind == "cpu");
-    // Layers that are to go on no device but the CPU are asked for on none.
-    let is_on_cpu = config.devices == "none" || config.devices.split('/').all(is_cpu);
     let offload = resolved.offloaded_layers.map(|(n_offloaded, n_layers)| Setup::Offload {
         n_offloaded,
         n_layers,
-        n_asked: if is_on_cpu { Some(0) } else { config.n_gpu_layers },
+        n_asked: if is_on_cpu(&run.header) { Some(0) } else { config.n_gpu_layers },
         has_gpu: devices.iter().any(|device| is_gpu(&device.kind)),
     });
     let flash_attention =
