@@ -2,6 +2,7 @@
 
 #include "buffers.h"
 #include "facts.h"
+#include "frames.h"
 #include "ggml-cpu.h"
 #include "grammar.h"
 #include "memory.h"
@@ -11,22 +12,12 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <stdexcept>
 
-// Where a failed assertion may be thrown: through frames of ggml's C code, which have unwind tables on these targets
-// whether or not exceptions are enabled for C. Elsewhere it ends the process, as llama.cpp has it.
-#if defined(__GNUC__) && (defined(__ELF__) || defined(__APPLE__)) && (defined(__x86_64__) || defined(__aarch64__))
-#define CAN_THROW_FROM_C 1
-#include <dlfcn.h>
-#include <unwind.h>
-#if defined(__ELF__)
-// Null where the CPU backend is a library loaded at run time.
-extern "C" __attribute__((weak)) enum ggml_status ggml_graph_compute(struct ggml_cgraph *, struct ggml_cplan *);
+#if defined(CAN_THROW_FROM_C) && defined(__ELF__)
 // Null where ggml does not export it.
 extern "C" __attribute__((weak)) void ggml_print_backtrace(void);
-#endif
 #endif
 
 extern "C" {
@@ -114,31 +105,6 @@ template <typename F, typename R> static R computed(llama_context * ctx, F call,
 static const int32_t threw = -1000;
 
 #ifdef CAN_THROW_FROM_C
-static _Unwind_Reason_Code look_for_compute(_Unwind_Context * frame, void * found) {
-    // Frames beyond the catcher stay: an exception does not pass them.
-    if ((const void *) _Unwind_GetCFA(frame) > catcher) {
-        return _URC_NORMAL_STOP;
-    }
-    void * function = _Unwind_FindEnclosingFunction((void *) (_Unwind_GetIP(frame) - 1));
-    bool is_it = false;
-#if defined(__ELF__)
-    is_it = function != nullptr && function == (void *) &ggml_graph_compute;
-#endif
-    Dl_info info;
-    if (!is_it && function != nullptr && dladdr(function, &info) != 0 && info.dli_sname != nullptr) {
-        is_it = strcmp(info.dli_sname, "ggml_graph_compute") == 0;
-    }
-    *(bool *) found = is_it;
-    return is_it ? _URC_NORMAL_STOP : _URC_NO_REASON;
-}
-
-// The CPU backend is computing a graph between here and the catcher.
-static bool computing() {
-    bool found = false;
-    _Unwind_Backtrace(look_for_compute, &found);
-    return found;
-}
-
 // What was called before this library came; ggml prints where there is nothing.
 static std::atomic<ggml_abort_callback_t> other_callback{nullptr};
 
@@ -186,7 +152,7 @@ static void on_fatal(const char * message, llama_sys_caller caller) {
 static void on_abort(const char * message) {
     const llama_sys_caller_of_thread caller_of = caller_of_thread;
     const llama_sys_caller caller = caller_of();
-    if (caller == LLAMA_SYS_CALLER_US && catcher != nullptr && (one_thread || !computing())) {
+    if (caller == LLAMA_SYS_CALLER_US && catcher != nullptr && (one_thread || !is_computing(catcher))) {
         failed_assertion.set(message);
         throw std::runtime_error(message);
     }
