@@ -2,7 +2,13 @@
 
 use std::{fs, path::Path};
 
-use crate::{cache, cmake::Built, config::Config, shared::Shared, source::Source};
+use crate::{
+    cache,
+    cmake::Built,
+    config::Config,
+    shared::Shared,
+    source::{self, Source},
+};
 
 pub fn write(config: &Config, source: &Source, built: &Built, out_dir: &Path) -> Result<(), String> {
     let options: Vec<String> =
@@ -39,6 +45,7 @@ struct Facts<'a> {
     source: &'a str,
     shared: bool,
     version: &'a str,
+    ggml_version: Option<String>,
     compiler: &'a str,
     options: &'a str,
     backends: &'a str,
@@ -46,13 +53,23 @@ struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     fn new(source: &'a Source, compiler: &'a str, options: &'a str, backends: &'a str) -> Self {
-        let Source { kind, version, commit, number, .. } = source;
-        Self { commit, number: *number, source: kind, shared: false, version, compiler, options, backends }
+        let Source { dir, kind, version, commit, number } = source;
+        Self {
+            commit,
+            number: *number,
+            source: kind,
+            shared: false,
+            version,
+            ggml_version: source::ggml_version(dir),
+            compiler,
+            options,
+            backends,
+        }
     }
 }
 
 fn save(out_dir: &Path, facts: &Facts) -> Result<(), String> {
-    let Facts { commit, number, source, shared, version, compiler, options, backends } = facts;
+    let Facts { commit, number, source, shared, version, ggml_version, compiler, options, backends } = facts;
     let text = format!(
         "/// Commit of llama.cpp in seven hexadecimal digits; of its checksum if the source does not tell it.\n\
          pub const COMMIT: &str = {commit:?};\n\
@@ -64,6 +81,8 @@ fn save(out_dir: &Path, facts: &Facts) -> Result<(), String> {
          pub const SHARED: bool = {shared};\n\
          /// Version of llama.cpp.\n\
          pub const VERSION: &str = {version:?};\n\
+         /// Version of the ggml in the source, as `ggml_version` returns it; `None` if the source does not tell it.\n\
+         pub const GGML_VERSION: Option<&str> = {ggml_version:?};\n\
          /// Name and version of the compilers.\n\
          pub const COMPILER: &str = {compiler:?};\n\
          /// CMake definitions, separated by blanks.\n\

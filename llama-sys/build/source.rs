@@ -267,15 +267,21 @@ pub fn check(dir: &Path, what: &str) -> Result<(), String> {
 
 /// `0.6.0` from `set(LLAMA_VERSION_MAJOR 0)` and its siblings.
 pub fn llama_version(dir: &Path) -> String {
-    let text = fs::read_to_string(dir.join("CMakeLists.txt")).unwrap_or_default();
-    let part = |name: &str| {
-        let (_, rest) = text.split_once(&format!("set(LLAMA_VERSION_{name} "))?;
-        rest.split_once(')').map(|(number, _)| number.trim().to_owned())
+    version(&dir.join("CMakeLists.txt"), "LLAMA_VERSION").unwrap_or_else(|| "of unknown version".into())
+}
+
+/// Version of the ggml in the tree, as `ggml_version` returns it.
+pub fn ggml_version(dir: &Path) -> Option<String> {
+    version(&dir.join("ggml/CMakeLists.txt"), "GGML_VERSION")
+}
+
+fn version(file: &Path, name: &str) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    let part = |part: &str| {
+        let (_, rest) = text.split_once(&format!("set({name}_{part} "))?;
+        rest.split_once(')').map(|(number, _)| number.trim())
     };
-    match (part("MAJOR"), part("MINOR"), part("PATCH")) {
-        (Some(major), Some(minor), Some(patch)) => format!("{major}.{minor}.{patch}"),
-        _ => "of unknown version".into(),
-    }
+    Some(format!("{}.{}.{}", part("MAJOR")?, part("MINOR")?, part("PATCH")?))
 }
 
 /// The first digits of the commit and the number of commits, if the tree itself is a checkout: a tree that merely lies in another

@@ -94,6 +94,11 @@ fn folders_that_are_not_a_usable_tree_are_named_with_a_remedy() {
     let old = source::check(&dir, "LLAMA_CPP_DIR").unwrap_err();
     assert!(old.contains("too old") && old.contains("llama_load_mode"), "{old}");
     assert_eq!(source::llama_version(&dir), "0.4.2");
+    assert_eq!(source::ggml_version(&dir), None);
+    let ggml = "set(GGML_VERSION_MAJOR 0)\nset(GGML_VERSION_MINOR 26)\nset(GGML_VERSION_PATCH 0)\n\
+         set(GGML_VERSION_BASE \"${GGML_VERSION_MAJOR}.${GGML_VERSION_MINOR}.${GGML_VERSION_PATCH}\")\n";
+    write("ggml/CMakeLists.txt", ggml);
+    assert_eq!(source::ggml_version(&dir).as_deref(), Some("0.26.0"));
     fs::remove_dir_all(dir).unwrap();
 }
 

@@ -1,6 +1,10 @@
 //! llama.cpp as a whole: initialised once, kept until the process ends.
 
-use std::{ffi::c_void, mem, sync::OnceLock};
+use std::{
+    ffi::{CStr, c_void},
+    mem,
+    sync::OnceLock,
+};
 
 use super::{
     LlamaError, Numa,
@@ -46,7 +50,8 @@ impl Backend {
     /// code has loaded a CPU backend: those that the program runs on are the ones to use.
     ///
     /// # Errors
-    /// No CPU backend was found. With the feature `dynamic-backends` its library must be beside the executable.
+    /// - No CPU backend was found. With the feature `dynamic-backends` its library must be beside the executable.
+    /// - The ggml that runs is not llama.cpp's but that of another crate, such as `whisper-rs`.
     #[doc(alias = "llama_backend_init")]
     pub fn init() -> Result<Self, LlamaError> {
         Self::init_once(Numa::Disabled)
@@ -82,6 +87,9 @@ impl Backend {
     }
 
     fn init_once(numa: Numa) -> Result<Self, LlamaError> {
+        if READY.get().is_none() {
+            is_ours(running_ggml(), sys::build_info::GGML_VERSION)?;
+        }
         let mut first_log = None;
         let ready = READY.get_or_init(|| {
             at_exit::watch();
@@ -174,6 +182,22 @@ impl Backend {
     }
 }
 
+/// Version of the ggml that the linker chose, or the loader.
+fn running_ggml() -> &'static str {
+    // SAFETY: ggml returns a string literal, which ends in NUL and lives as long as the process.
+    unsafe { CStr::from_ptr(sys::ggml_version()) }.to_str().unwrap_or_default()
+}
+
+/// Refuses a ggml of another version: its operations and structures are others. Two of one version cannot be told apart.
+fn is_ours(running: &str, compiled_for: Option<&'static str>) -> Result<(), LlamaError> {
+    match compiled_for {
+        Some(expected) if running != expected => {
+            Err(LlamaError::OtherGgml { found: running.into(), expected })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A CPU backend is registered: without one, no model can run.
 fn has_cpu() -> bool {
     // SAFETY: the registry may be asked at any time.
@@ -214,5 +238,31 @@ fn load_from_folders() {
             // SAFETY: a NUL-terminated path; called under the OnceLock of `init`.
             unsafe { sys::ggml_backend_load_all_from_path(dir.as_ptr()) };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ggml_that_llama_cpp_was_not_compiled_for_is_refused() {
+        let error = is_ours("0.9.5", Some("0.26.0")).unwrap_err();
+        let LlamaError::OtherGgml { found, expected } = &error else { panic!("{error}") };
+        assert_eq!((found.as_str(), *expected), ("0.9.5", "0.26.0"));
+        let text = error.to_string();
+        assert!(
+            text.contains("0.9.5") && text.contains("0.26.0") && text.contains("docs/building.md"),
+            "{text}"
+        );
+        // A source that does not tell its version is not compared.
+        assert!(is_ours("0.9.5", None).is_ok());
+    }
+
+    #[test]
+    fn the_ggml_of_this_program_is_the_one_of_its_source() {
+        let compiled_for = sys::build_info::GGML_VERSION;
+        assert!(compiled_for.is_some_and(|version| version.split('.').count() == 3), "{compiled_for:?}");
+        assert!(is_ours(running_ggml(), compiled_for).is_ok(), "{} {compiled_for:?}", running_ggml());
     }
 }

@@ -13,6 +13,18 @@ pub enum LlamaError {
          or point GGML_BACKEND_PATH at it"
     )]
     NoCpuBackend,
+    /// Another crate of the program links a ggml of its own, and the linker took that one for llama.cpp too.
+    #[error(
+        "this program runs ggml {found}, but its llama.cpp was compiled for ggml {expected}: another crate, such as \
+         whisper-rs, links a ggml of its own; measure in a program without that crate, or have it use llama.cpp's ggml \
+         (docs/building.md, \"With other crates that contain ggml\")"
+    )]
+    OtherGgml {
+        /// Version of the ggml that runs.
+        found: String,
+        /// Version of the ggml that llama.cpp was compiled for.
+        expected: &'static str,
+    },
     /// The placement of threads on NUMA nodes was chosen differently before, and cannot change within a process.
     #[error(
         "NUMA placement {} cannot be chosen any more: this process has initialised llama.cpp with {}; call \
@@ -280,6 +292,7 @@ impl LlamaError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::NoCpuBackend | Self::UnknownDevice { .. } | Self::UnknownBufferType { .. } => "not_found",
+            Self::OtherGgml { .. } => "not_found",
             Self::Open { .. } | Self::SplitMissing { .. } => "not_found",
             Self::File { .. }
             | Self::NotAModel { .. }
