@@ -38,7 +38,8 @@ impl Shared {
         Ok(Some(Self { dir, cache, version: fact("VERSION"), backend_dir: fact("BACKEND_DIR") }))
     }
 
-    /// Refuses features and variables that have no effect on this build.
+    /// Refuses features and variables that ask for another build than this one. What only has no effect is a warning, which
+    /// cargo shows for packages by path, and for others if the build fails.
     pub fn check(&self) -> Result<(), String> {
         let asked = Asked {
             features: FEATURES.iter().map(|feature| feature.ours).filter(|name| env::feature(name)).collect(),
@@ -50,6 +51,9 @@ impl Shared {
             target_os: env::cargo("CARGO_CFG_TARGET_OS"),
             cross: env::cargo("HOST") != env::cargo("TARGET"),
         };
+        if let Some(warning) = architectures(env::var("LLAMA_CUDA_ARCHITECTURES").as_deref(), &self.cache) {
+            println!("cargo::warning={warning}");
+        }
         let refused = asked.refused(&self.cache);
         if refused.is_empty() { Ok(()) } else { Err(refused.join("\n")) }
     }
@@ -112,7 +116,6 @@ const VARIABLES: &[(&str, &str)] = &[
         "LLAMA_CPP_DIR",
         "to build another source, put it in the place of llama-cpp-sys-2 by a [patch] in Cargo.toml",
     ),
-    ("LLAMA_CUDA_ARCHITECTURES", "set CMAKE_CUDA_ARCHITECTURES, which llama-cpp-2 hands to CMake"),
     (
         "LLAMA_CMAKE_DEFINES",
         "set each definition as a variable of its own, such as GGML_LTO=ON: llama-cpp-2 hands those that begin with \
@@ -161,6 +164,20 @@ impl Asked<'_> {
             _ => true,
         }
     }
+}
+
+/// What to say of `LLAMA_CUDA_ARCHITECTURES`, which may be set for other builds on the machine: code for other GPUs
+/// computes the same, or does not run at all.
+pub fn architectures(asked: Option<&str>, cache: &Cache) -> Option<String> {
+    let asked = asked.filter(|_| cache.is_on("GGML_CUDA"))?;
+    let built = cache.get("CMAKE_CUDA_ARCHITECTURES").filter(|built| !built.is_empty()).unwrap_or("not set");
+    (asked != built).then(|| {
+        format!(
+            "LLAMA_CUDA_ARCHITECTURES is {asked}, but the llama.cpp of this program is built by llama-cpp-2, which does \
+             not read it (CMAKE_CUDA_ARCHITECTURES is {built}): set CMAKE_CUDA_ARCHITECTURES to {asked}, which \
+             llama-cpp-2 hands to CMake, and run `cargo clean -p llama-cpp-sys-2`"
+        )
+    })
 }
 
 /// Shown whatever they are, first and in this order: those that a build of our own sets too.

@@ -89,11 +89,7 @@ fn a_feature_that_would_change_nothing_is_accepted() {
 #[test]
 fn variables_of_a_build_of_our_own_are_refused_with_theirs() {
     let cache = Cache::parse(PLAIN);
-    for (variable, instead) in [
-        ("LLAMA_CPP_DIR", "[patch]"),
-        ("LLAMA_CUDA_ARCHITECTURES", "CMAKE_CUDA_ARCHITECTURES"),
-        ("LLAMA_CMAKE_DEFINES", "GGML_"),
-    ] {
+    for (variable, instead) in [("LLAMA_CPP_DIR", "[patch]"), ("LLAMA_CMAKE_DEFINES", "GGML_")] {
         let refused = asked(&[], &[variable]).refused(&cache);
         let [message] = refused.as_slice() else { panic!("{variable}: {refused:?}") };
         assert!(message.starts_with(&format!("{variable} is set")), "{message}");
@@ -101,6 +97,27 @@ fn variables_of_a_build_of_our_own_are_refused_with_theirs() {
     }
     // All at once: a build takes minutes.
     assert_eq!(asked(&["cuda", "vulkan"], &["LLAMA_CPP_DIR"]).refused(&cache).len(), 3);
+}
+
+/// It may be set for other builds, and changes no result.
+#[test]
+fn architectures_for_a_build_of_our_own_are_a_warning() {
+    let cuda = PLAIN.replace("GGML_CUDA:BOOL=OFF", "GGML_CUDA:BOOL=ON");
+    let built = |architectures: &str| {
+        Cache::parse(&format!("{cuda}CMAKE_CUDA_ARCHITECTURES:STRING={architectures}\n"))
+    };
+    let said = shared::architectures(Some("121a-real"), &built("90-real")).unwrap();
+    for part in
+        ["LLAMA_CUDA_ARCHITECTURES is 121a-real", "is 90-real", "set CMAKE_CUDA_ARCHITECTURES to 121a-real"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(shared::architectures(Some("121a-real"), &Cache::parse(&cuda)).unwrap().contains("is not set"));
+    assert_eq!(asked(&["cuda"], &["LLAMA_CUDA_ARCHITECTURES"]).refused(&built("90-real")), [""; 0]);
+    // Nothing to say: not asked, built for these, or without CUDA.
+    assert_eq!(shared::architectures(None, &built("90-real")), None);
+    assert_eq!(shared::architectures(Some("90-real"), &built("90-real")), None);
+    assert_eq!(shared::architectures(Some("121a-real"), &Cache::parse(PLAIN)), None);
 }
 
 #[test]
