@@ -8,6 +8,8 @@
 #[macro_use]
 #[path = "support/print.rs"]
 mod print;
+#[path = "support/agreement.rs"]
+mod agreement;
 #[path = "support/signals.rs"]
 mod signals;
 
@@ -16,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use agreement::{Agreement, show};
 use clap::Parser;
 use llama_bench_rs::{
     Error,
@@ -160,7 +163,7 @@ fn print(args: &Args, [fresh, rewind]: &[Found; 2]) -> bool {
     say!("| test | fresh context t/s | rewind t/s | ratio (95 % interval) | the methods |");
     say!("| --- | ---: | ---: | ---: | --- |");
     for ((test, before), (_, after)) in fresh.means.iter().zip(&rewind.means) {
-        agree = agree.and(row(args, &test.to_string(), u64::from(test.kind.n_tokens()), before, after));
+        agree = agree.and(row(args, &test.to_string(), u64::from(test.n_tokens()), before, after));
     }
     for ((test, before), (_, after)) in fresh.steady.iter().zip(&rewind.steady) {
         if matches!(test.kind, TestKind::Tg(_)) {
@@ -189,49 +192,12 @@ fn print(args: &Args, [fresh, rewind]: &[Found; 2]) -> bool {
     agree != Agreement::No
 }
 
-/// Whether both methods agree; the worst comes last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Agreement {
-    Yes,
-    Unknown,
-    No,
-}
-
-impl Agreement {
-    /// From the ratio of the speeds and its interval: they agree if all of it lies within the tolerance, and do not if the
-    /// ratio lies beyond and is surely not 1.
-    fn of(speedup: f64, [lower, upper]: [f64; 2], tolerance: Share) -> Self {
-        let is_within = |ratio: f64| (ratio - 1.0).abs() <= tolerance.get();
-        if is_within(lower) && is_within(upper) {
-            Self::Yes
-        } else if is_within(speedup) || (lower <= 1.0 && upper >= 1.0) {
-            Self::Unknown
-        } else {
-            Self::No
-        }
-    }
-
-    fn and(self, other: Self) -> Self {
-        self.max(other)
-    }
-}
-
-impl std::fmt::Display for Agreement {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Yes => "agree",
-            Self::Unknown => "too noisy to tell",
-            Self::No => "differ",
-        })
-    }
-}
-
 fn row(args: &Args, name: &str, n_tokens: u64, before: &[Duration], after: &[Duration]) -> Agreement {
     let rate = |times: &[Duration]| {
         let rates = times.iter().filter_map(|&time| TokensPerSecond::from_elapsed(n_tokens, time));
         Samples::new(rates).map(|rates| rates.summary())
     };
-    let show = |times: &[Duration]| match rate(times) {
+    let rates = |times: &[Duration]| match rate(times) {
         Some(rate) => match rate.ci95 {
             Some(interval) => format!("{:.2} ± {:.2}", rate.mean.get(), interval.half_width().get()),
             None => format!("{:.2}", rate.mean.get()),
@@ -241,42 +207,7 @@ fn row(args: &Args, name: &str, n_tokens: u64, before: &[Duration], after: &[Dur
     let noise = args.tolerance;
     let samples = Samples::new(before.iter().copied()).zip(Samples::new(after.iter().copied()));
     let ratio = samples.and_then(|(before, after)| Ratio::of_times(&before, &after, Design::Paired));
-    let (ratio, agrees) = match ratio {
-        Some(c) => {
-            let (speedup, lower, upper) = (c.speedup.get(), c.bounds.lower().get(), c.bounds.upper().get());
-            (
-                format!("{speedup:.3} ({lower:.3} to {})", at_most(upper)),
-                Agreement::of(speedup, [lower, upper], noise),
-            )
-        }
-        None => ("one round tells no interval".into(), Agreement::Unknown),
-    };
-    say!("| {name} | {} | {} | {ratio} | {agrees} |", show(before), show(after));
+    let (ratio, agrees) = show(ratio, noise);
+    say!("| {name} | {} | {} | {ratio} | {agrees} |", rates(before), rates(after));
     agrees
-}
-
-/// Further digits of an absurd number say nothing.
-fn at_most(ratio: f64) -> String {
-    if ratio < 999.5 { format!("{ratio:.3}") } else { "over 999".into() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_interval_that_tells_nothing_has_few_digits() {
-        assert_eq!([1.0123, 740_644_221.0, f64::INFINITY].map(at_most), ["1.012", "over 999", "over 999"]);
-    }
-
-    #[test]
-    fn methods_agree_only_if_the_interval_says_so() {
-        let of = |speedup, bounds| Agreement::of(speedup, bounds, Share::percent(2));
-        assert_eq!(of(1.001, [0.99, 1.012]), Agreement::Yes);
-        assert_eq!(of(1.0, [0.0047, 135.9]), Agreement::Unknown, "a wide interval agrees with everything");
-        assert_eq!(of(0.999, [0.97, 1.01]), Agreement::Unknown);
-        assert_eq!(of(0.9, [0.7, 1.1]), Agreement::Unknown);
-        assert_eq!(of(0.9, [0.88, 0.92]), Agreement::No);
-        assert_eq!(of(1.01, [1.005, 1.015]), Agreement::Yes, "sure, and within the tolerance");
-    }
 }

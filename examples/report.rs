@@ -6,6 +6,12 @@ mod pages;
 #[macro_use]
 #[path = "support/print.rs"]
 mod print;
+#[path = "support/served.rs"]
+mod served;
+#[path = "support/serving.rs"]
+mod serving_files;
+#[path = "support/targets.rs"]
+mod targets;
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -31,7 +37,8 @@ const SOME_FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
 const MISSED: u8 = 3;
 
-/// Reads results of this project or of llama-bench and shows them: as a page, as a picture, or in another format.
+/// Reads results of this project, of llama-bench or of llama-batched-bench and shows them: as a page, as a picture, or in
+/// another format.
 ///
 /// Several files are put side by side: one row and one colour for each configuration, and for each file that has it. With
 /// neither --html nor --svg nor -o: the table on standard output. Exit status: 0 all cells measured, 1 some failed or
@@ -40,7 +47,7 @@ const MISSED: u8 = 3;
 #[command(name = "report", disable_version_flag = true)]
 #[command(group(ArgGroup::new("written").multiple(true).args(["html", "svg"])))]
 struct Args {
-    /// Result files: JSON, JSONL or CSV, or a page made from them; - for standard input
+    /// Result files: JSON, JSONL or CSV, what llama-batched-bench prints, or a page; - for standard input
     #[arg(required_unless_present = "json_schema", value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -48,7 +55,8 @@ struct Args {
     /// Replace the files of --html and --svg
     #[arg(long, requires = "written")]
     force: bool,
-    /// Format on standard output: json, jsonl, csv, sql, md, none, or term for a report that fits the terminal
+    /// Format on standard output: json, jsonl, csv, sql, md, batched-bench, none, or term for a report that fits the
+    /// terminal
     #[arg(short = 'o', long = "output-format", value_name = "FORMAT")]
     format: Option<OutputFormat>,
     /// What Markdown shows as the speed of a test: mean (llama-bench's), median, or what this share of the repetitions
@@ -58,9 +66,9 @@ struct Args {
     /// Tell what was measured on, and what the figures mean
     #[arg(long)]
     explain: bool,
-    /// Hold every configuration against what is expected of a test, such as tg32@4096=50..; a speed that is surely outside
-    /// makes exit status 3
-    #[arg(long, value_name = "TEST[@DEPTH]=LOW..HIGH", value_delimiter = ',')]
+    /// Hold every configuration against what is expected of a test, such as tg32@4096=50.. or, with 8 sequences,
+    /// tg32x8@4096=400..; a speed that is surely outside makes exit status 3
+    #[arg(long, value_name = "TEST[xN][@DEPTH]=LOW..HIGH", value_delimiter = ',')]
     expect: Vec<Expectation>,
     /// Print the JSON Schema of this project's JSON and stop
     #[arg(long)]
@@ -92,6 +100,9 @@ fn run(args: &Args) -> Result<u8, Failed> {
         return Ok(0);
     }
     args.pages.check(&args.beside()).map_err(|message| (BAD_USAGE, message))?;
+    if let Some(reports) = serving_files::read(&args.files).map_err(|message| (BAD_USAGE, message))? {
+        return served::show(args, reports);
+    }
     let mut report = Report::default();
     // A file that cannot be read does not hide the others.
     let mut failed_status = None;

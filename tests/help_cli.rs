@@ -7,10 +7,12 @@ use std::{collections::BTreeSet, path::Path};
 
 use support::{Ran, example, run};
 
-const PROGRAMS: [&str; 9] = [
+const PROGRAMS: [&str; 11] = [
     "sweep",
+    "serve_bench",
     "compare",
     "method_check",
+    "serve_check",
     "routing",
     "guard_study",
     "regression_study",
@@ -20,10 +22,12 @@ const PROGRAMS: [&str; 9] = [
 ];
 
 /// Groups of flags, alike in all programs.
-const GROUPS: [&str; 12] = [
+const GROUPS: [&str; 14] = [
     "Arguments",
     "Sides",
     "Tests",
+    "Requests",
+    "Server",
     "Model",
     "Devices",
     "Context",
@@ -131,6 +135,9 @@ fn what_is_wrong_with_an_argument_is_said() {
         ("method_check", &["-m", "a.gguf,b.gguf"][..], "name one"),
         ("method_check", &["-ctk", "q9"][..], "type of cache = q9"),
         ("method_check", &["-hf", "x"][..], "download the GGUF file"),
+        ("serve_check", &["--slots", "0"][..], "give 1 or more"),
+        ("serve_check", &["--prompt", "uniform:9:1"][..], "write uniform:1:9"),
+        ("serve_check", &["--slots", "64", "-b", "32"][..], "raise n_batch to at least 64"),
     ] {
         let ran = run(example(name).args(arguments));
         assert_eq!((ran.status, ran.out.as_str()), (2, ""), "{name} {arguments:?}: {}", ran.err);

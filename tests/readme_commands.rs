@@ -39,9 +39,13 @@ const SHAPES: [(&str, &str); 8] = [
 ];
 
 /// Flags that make a run short, by program; one that the command has already, under any of its names, stays as it is.
-const SHORTER: [(&str, &[&[&str]]); 5] = [
+const SHORTER: [(&str, &[&[&str]]); 6] = [
     ("sweep", &[&["-r", "1"], &["-t", "1"], &["--repeat-disturbed", "0"], &["--cell-time", "0.05"]]),
     ("compare", &[&["-r", "1"], &["-t", "1"], &["--loads", "1"]]),
+    (
+        "serve_bench",
+        &[&["-r", "1"], &["-t", "1"], &["--requests", "2"], &["--prompt", "8"], &["--generate", "2"]],
+    ),
     ("method_check", &[&["-r", "1"], &["-t", "1"], &["--rounds", "1"]]),
     ("generate", &[&["-n", "4"], &["-t", "1"]]),
     ("embed", &[&["-t", "1"]]),

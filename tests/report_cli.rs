@@ -238,7 +238,7 @@ fn bad_usage_says_what_to_write() {
     for (arguments, remedy) in [
         (&[][..], "<FILE>"),
         (&["a.json", "-o", "xml"][..], "jsonl"),
-        (&["a.json", "--svg", "a.svg", "--picture", "pie"][..], "depth, latency or bars"),
+        (&["a.json", "--svg", "a.svg", "--picture", "pie"][..], "depth, latency, bars, parallel or tradeoff"),
         (&["a.json", "--picture", "depth"][..], "--svg"),
     ] {
         let (status, _, err) = said(&run(folder.path(), arguments));
@@ -269,4 +269,30 @@ fn figures_that_cannot_be_believed_are_said_in_every_format() {
             assert!(ran.err.contains(word), "{format}: no {word:?} in {}", ran.err);
         }
     }
+}
+
+/// llama-batched-bench's lines are results like others, in both programs, and are written again.
+#[test]
+fn a_file_of_llama_batched_bench_is_shown_written_and_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let theirs = format!("{FIXTURES}/llama-batched-bench.jsonl");
+    let (status, table, err) = said(&run(folder.path(), &[&theirs]));
+    assert_eq!(status, Some(0), "{err}");
+    assert!(table.contains("| tg32 x4 @ d128 (pg128+32) |"), "{table}");
+    let (status, lines, err) = said(&run(folder.path(), &[&theirs, "-o", "batched-bench"]));
+    assert_eq!(status, Some(0), "{err}");
+    assert!(lines.starts_with("{\"n_kv_max\": 4096, ") && lines.lines().count() == 2, "{lines}");
+    fs::write(folder.path().join("again.jsonl"), &lines).unwrap();
+    let cells = |path: &Path| {
+        let report = report::read_file(path).unwrap().report;
+        report.cells().map(|(_, cell)| (cell.test, cell.times().unwrap().mean())).collect::<Vec<_>>()
+    };
+    assert_eq!(cells(&folder.path().join("again.jsonl")), cells(Path::new(&theirs)));
+    let (status, text, err) = said(&run(folder.path(), &[&theirs, "-o", "term", "--html", "a.html"]));
+    assert!(status == Some(0) && text.contains("x4"), "{err}: {text}");
+    let compare =
+        support::example("compare").args([&theirs, "again.jsonl"]).current_dir(folder.path()).output();
+    let (status, text, err) = said(&compare.unwrap());
+    assert_eq!(status, Some(0), "{err}");
+    assert!(text.contains("tg32 x4 @ d128 (pg128+32)"), "{text}");
 }

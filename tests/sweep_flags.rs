@@ -158,6 +158,19 @@ fn a_verification_says_what_it_is_of() {
 }
 
 #[test]
+fn copies_for_several_sequences_are_verified_too() {
+    for (shared, words) in
+        [(&["-npl", "1,3"][..], "has its own copy"), (&["-npl", "3", "-pps"], "share the tokens")]
+    {
+        let ran = small_sweep(&[&["--verify", "-n", "4"], shared].concat());
+        assert_eq!(ran.status, 0, "{}", ran.err);
+        for words in [words, "| depth | sequences | copies |", "Every rewind and every copy is ", "Worst: "] {
+            assert!(ran.out.contains(words), "{words}: {}", ran.out);
+        }
+    }
+}
+
+#[test]
 fn verifications_of_several_configurations_end_with_a_sum_and_show_progress() {
     let ran = small_sweep(&["--verify", "-ub", "16,32", "-n", "0"]);
     assert_eq!(ran.status, 0, "{}", ran.err);

@@ -28,7 +28,7 @@ use crate::write::Form;
 pub struct Args {
     /// Two files of results, the earlier one first
     ///
-    /// JSON, JSONL or CSV of this project or of llama-bench; - for standard input.
+    /// JSON, JSONL or CSV of this project or of llama-bench, or what llama-batched-bench prints; - for standard input.
     #[arg(value_name = "FILE", conflicts_with_all = ["a", "b", "TestArgs", "ModelArgs", "ContextArgs", "loads", "n_reps", "output", "plan"])]
     pub files: Vec<PathBuf>,
     /// Flags of one side, such as "-fa 0"

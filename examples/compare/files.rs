@@ -18,6 +18,7 @@ use crate::{
     args::Args,
     bad_usage,
     lines::{Comparison, Of},
+    serving, serving_files,
     write::{Form, write},
 };
 
@@ -28,6 +29,9 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
         let message = format!("{} named: give two, the earlier one first", words::count(n, "file"));
         return Err(bad_usage(message));
     };
+    if let Some(reports) = serving_files::read(&args.files).map_err(bad_usage)? {
+        return serving::run(args, &reports);
+    }
     let (a, b) = (read(before)?, read(after)?);
     let rule = Rule::new(Share::new(2.0 * args.noise.get()).unwrap_or(args.noise));
     let judged = judge::compare_reports(&a, &b, rule).map_err(|error| match error {

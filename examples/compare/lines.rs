@@ -14,6 +14,8 @@ pub enum Of {
     Loads,
     /// They were measured apart.
     Runs,
+    /// They served the same requests.
+    Repetitions,
 }
 
 impl Of {
@@ -21,13 +23,15 @@ impl Of {
         match self {
             Of::Loads => "loads",
             Of::Runs => "runs",
+            Of::Repetitions => "repetitions",
         }
     }
 
-    fn of_more(self) -> &'static str {
+    pub fn of_more(self) -> &'static str {
         match self {
             Of::Loads => "take more loads (--loads)",
             Of::Runs => "measure more runs (sweep --runs)",
+            Of::Repetitions => "serve more repetitions (serve_bench -r)",
         }
     }
 }
@@ -89,7 +93,7 @@ fn failure<'a>(a: &[&'a Run], b: &[&'a Run], test: Test) -> Option<&'a Failure> 
 fn line(test: Test, failure: Option<&Failure>, judged: Option<&Judgement>, of: Of) -> Line {
     let judged = judged.and_then(|all| all.tests.iter().find(|judged| judged.test == test));
     let rate = |estimate: Option<&RunEstimate>| {
-        estimate.and_then(|estimate| estimate.rate(test.kind.n_tokens())).map(|rate| rate.get())
+        estimate.and_then(|estimate| estimate.rate(test.n_tokens())).map(|rate| rate.get())
     };
     let (a, b) = (rate(judged.map(|one| &one.before)), rate(judged.map(|one| &one.after)));
     let unjudged = |says| Line {
@@ -134,7 +138,7 @@ fn shifts(judgement: &Judgement) -> Vec<Line> {
 }
 
 /// The verdict of a line, unless it is "cannot tell".
-fn verdict(finding: Finding, speedup: Speedup) -> Option<String> {
+pub fn verdict(finding: Finding, speedup: Speedup) -> Option<String> {
     let size = speedup.change().size();
     Some(match finding.verdict {
         Verdict::Improved => format!("B is {size:.1} faster"),

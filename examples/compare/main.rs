@@ -17,6 +17,9 @@ mod files;
 mod lines;
 mod measure;
 mod progress;
+mod serving;
+#[path = "../support/serving.rs"]
+mod serving_files;
 mod side;
 #[path = "../support/signals.rs"]
 mod signals;

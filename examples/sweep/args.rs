@@ -80,7 +80,8 @@ pub struct Args {
     pub plan: bool,
     /// Check that rewound contexts match fresh ones
     ///
-    /// Compares the logits of a rewound context with those of a freshly filled one at each depth.
+    /// Compares the logits of a rewound context with those of a freshly filled one at each depth, and with several sequences
+    /// those of each copy.
     #[arg(long, conflicts_with_all = ["plan", "resume"], help_heading = "In place of measuring")]
     pub verify: bool,
     /// List the devices

@@ -13,7 +13,8 @@ use crate::{Failed, args::Args, bad_usage, output::print_beside};
 pub struct ExpectArgs {
     /// Tokens per second that a test should reach
     ///
-    /// Such as pp2048=2000..3000 or tg32@4096=50..; a speed that is surely outside makes exit status 3.
+    /// Such as pp2048=2000..3000, tg32@4096=50.. or, with 8 sequences, tg32x8@4096=400..; a speed that is surely outside
+    /// makes exit status 3.
     #[arg(long, value_name = "TEST=LOW..HIGH", value_delimiter = ',')]
     pub expect: Vec<Expectation>,
 }
@@ -25,7 +26,7 @@ impl ExpectArgs {
         match self.expect.iter().find(|expectation| !is_planned(expectation)) {
             None => Ok(()),
             Some(expectation) => Err(bad_usage(format!(
-                "--expect: {} is not among the tests: ask for it with -p, -n and -d",
+                "--expect: {} is not among the tests: ask for it with -p, -n, -d and -npl",
                 expectation.test()
             ))),
         }

@@ -24,6 +24,8 @@ mod screen;
 mod signals;
 mod silent;
 mod source;
+#[path = "../support/targets.rs"]
+mod targets;
 mod verify;
 
 use std::process::ExitCode;

@@ -1,6 +1,9 @@
 //! Flags that do nothing without another flag: reported, not accepted silently.
 
-use llama_bench_rs::{cli::OutputFormat, report::Format};
+use llama_bench_rs::{
+    cli::{OutputFormat, all},
+    report::Format,
+};
 
 use crate::args::Args;
 
@@ -18,7 +21,8 @@ const fn needs(flag: &'static str, is_met: fn(&Args, usize) -> bool, what: &'sta
     Needs { flag, is_met, what }
 }
 
-static NEEDS: [Needs; 10] = [
+static NEEDS: [Needs; 11] = [
+    needs("shared_prefix", |args, _| all(&args.tests.parallel).into_iter().any(|n| n > 1), "-npl 2 or more"),
     needs("min_reps", |args, _| args.run.until.is_some(), "--until"),
     needs("max_reps", |args, _| args.run.until.is_some(), "--until"),
     needs("cell_time", |args, _| args.run.until.is_some(), "--until"),
@@ -103,7 +107,7 @@ mod tests {
 
     /// Flags whose value matters on every command line, or that clap refuses without what they need. A value that means
     /// nothing for a model is told when the model is known.
-    const ALONE: &str = "n_prompt n_gen pg n_depth models shapes load_mode no_mmap mmap direct_io lazy_mode repack \
+    const ALONE: &str = "n_prompt n_gen pg n_depth parallel models shapes load_mode no_mmap mmap direct_io lazy_mode repack \
         n_gpu_layers n_cpu_moe device split_mode tensor_split main_gpu override_tensor fit_target fit_ctx no_host numa \
         n_batch n_ubatch flash_attn type_k type_v n_threads cpu_mask cpu_strict poll prio no_kv_offload no_op_offload \
         swa_full embeddings n_reps until runs delay no_warmup method order seed calibrate repeat_disturbed share_machine \
@@ -122,8 +126,9 @@ mod tests {
 
     #[test]
     fn a_flag_without_what_it_needs_is_said_and_with_it_is_not() {
-        // Without -r clap refuses the first three; beside it, which --until excludes, it takes them.
+        // Without -r clap refuses those of --until; beside it, which --until excludes, it takes them.
         let table = [
+            ("-pps", "-pps -npl 1,4"),
             ("--min-reps 5 -r 3", "--min-reps 5 --until 1"),
             ("--max-reps 50 -r 3", "--max-reps 50 --until 1"),
             ("--cell-time 5 -r 3", "--cell-time 5 --until 1"),

@@ -11,7 +11,7 @@ use llama_bench_rs::{
         abilities::Abilities,
         calibration::CalibrationTime,
         clock::MonotonicClock,
-        target::{Keep, Limits, Target, Token},
+        target::{Keep, Limits, Row, Target, Token},
     },
     record::{
         Disturbance, Failure, GpuConditions, Header, Placement, Resolved, Rewind, Work, work::WorkKind,
@@ -27,7 +27,7 @@ impl Target for Nothing {
         Abilities::default()
     }
 
-    fn memory_estimate(&mut self, _n_ctx: u32) -> Option<MemoryEstimate> {
+    fn memory_estimate(&mut self, _n_ctx: u32, _n_seqs: u32) -> Option<MemoryEstimate> {
         None
     }
 
@@ -67,12 +67,17 @@ impl Target for Nothing {
         Vec::new()
     }
 
-    fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure> {
+    fn open(&mut self, n_ctx: u32, _n_seqs: u32) -> Result<Resolved, Failure> {
         Ok(with!(Resolved { n_ctx: Some(n_ctx), ..Resolved::default() }))
     }
 
     fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure> {
         black_box(tokens);
+        Ok(())
+    }
+
+    fn decode_rows(&mut self, rows: &[Row]) -> Result<(), Failure> {
+        black_box(rows);
         Ok(())
     }
 
@@ -95,6 +100,10 @@ impl Target for Nothing {
     }
 
     fn rewind(&mut self, _slot: usize) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn spread(&mut self, _n_seqs: u32) -> Result<(), Failure> {
         Ok(())
     }
 

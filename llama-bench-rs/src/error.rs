@@ -64,6 +64,10 @@ pub enum Error {
     #[cfg(feature = "measure")]
     #[error(transparent)]
     Regression(#[from] crate::judge::RegressionError),
+    /// Requests cannot be served as asked.
+    #[cfg(feature = "measure")]
+    #[error(transparent)]
+    Serve(#[from] crate::serve::ServeError),
     /// A guard does not pass.
     #[cfg(feature = "measure")]
     #[error(transparent)]

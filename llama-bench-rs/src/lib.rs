@@ -6,6 +6,7 @@
 //! | measure, test, compare, chat: ten tasks in a few lines each | [`cookbook`] |
 //! | keep a model's speed in your own tests | [`testing`]: the first hour, every message, how many runs |
 //! | measure one model | [`Sweep`]; many configurations: [`bench::Campaign`] |
+//! | know what many users at once would feel | [`serve`] |
 //! | use the figures | [`Report`], [`Cell`], and [`stats`] for what they are |
 //! | understand a verdict | [`judge`] |
 //! | write files, tables and pages | [`report`] |
@@ -48,6 +49,8 @@ pub mod llama;
 pub mod record;
 #[cfg(feature = "measure")]
 pub mod report;
+#[cfg(feature = "measure")]
+pub mod serve;
 #[cfg(feature = "measure")]
 pub mod stats;
 #[cfg(feature = "measure")]

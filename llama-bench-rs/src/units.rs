@@ -19,6 +19,7 @@ mod relative;
 pub mod text;
 #[cfg(feature = "measure")]
 pub(crate) mod text_table;
+pub mod time;
 pub mod words;
 
 pub use relative::{Change, Multiple, OutOfRange, Probability, Share, Speedup};
@@ -55,6 +56,32 @@ impl fmt::Display for TokensPerSecond {
         match f.precision() {
             Some(precision) => write!(f, "{:.precision$} t/s", self.0),
             None => write!(f, "{:.2} t/s", self.0),
+        }
+    }
+}
+
+/// A throughput in requests per second, always finite, zero or more. Prints with three significant digits.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestsPerSecond(f64);
+
+impl RequestsPerSecond {
+    /// From a bare number of requests per second; `None` unless finite and not negative.
+    pub fn new(requests_per_second: f64) -> Option<Self> {
+        (requests_per_second.is_finite() && requests_per_second >= 0.0).then_some(Self(requests_per_second))
+    }
+
+    /// The bare number, in requests per second.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl fmt::Display for RequestsPerSecond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match f.precision() {
+            Some(precision) => write!(f, "{:.precision$} requests/s", self.0),
+            None => write!(f, "{} requests/s", words::digits(self.0, 3)),
         }
     }
 }
@@ -99,6 +126,14 @@ mod tests {
         assert_eq!(TokensPerSecond::from_elapsed(10, Duration::ZERO), None);
         assert_eq!(TokensPerSecond::from_elapsed(0, Duration::from_secs(1)), None);
         assert_eq!(TokensPerSecond::new(f64::NAN), None);
+    }
+
+    #[test]
+    fn requests_per_second_may_be_zero_but_not_negative() {
+        assert_eq!(RequestsPerSecond::new(0.0).map(|rate| rate.to_string()).as_deref(), Some("0 requests/s"));
+        assert_eq!(RequestsPerSecond::new(1.2345).unwrap().to_string(), "1.23 requests/s");
+        assert_eq!(RequestsPerSecond::new(-0.1), None);
+        assert_eq!(RequestsPerSecond::new(f64::NAN), None);
     }
 
     #[test]

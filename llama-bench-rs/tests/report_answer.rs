@@ -160,7 +160,7 @@ fn several_runs_of_one_configuration_are_one_row_with_intervals_between_runs() {
     assert!(answer.headline.sentence().contains(" between 3 runs") || answer.headline.n_doubtful == 1);
     assert_eq!(answer.headline.title(), "gpt-oss 20B Q4_K - Medium on NVIDIA GB10, 3 runs");
     // Repetitions do not show how far runs lie apart.
-    let apart = command(&answer.next, "--example sweep");
+    let apart = command(&answer.next, "--runs");
     assert!(
         apart.ends_with(" --runs 3") && answer.next[0].why.starts_with("on a quieter machine"),
         "{:#?}",
@@ -228,8 +228,9 @@ fn what_to_run_next_is_a_command() {
     let next = answer(&reference()).next;
     assert_eq!(next.len(), 2, "{next:#?}");
     assert_eq!(
-        command(&next, "batched"),
-        "llama-batched-bench -m models/gpt-oss-20b-Q4_K_M.gguf -ngl 99 -c 16384 -npp 512 -ntg 128 -npl 1,2,4,8,16"
+        command(&next, "-npl"),
+        "cargo run --release --features cuda --example sweep -- -m models/gpt-oss-20b-Q4_K_M.gguf -p 2048 -n 32 -d 0,4096 \
+         -npl 1,2,4,8,16 -ngl 99 -t 20 -ub 2048 -fa 1 -lm none"
     );
     assert_eq!(
         command(&next, "generate"),
@@ -313,5 +314,5 @@ fn names_in_a_file_cannot_run_or_mark_up_anything() {
     let fences: Vec<&str> = text.lines().filter(|line| line.starts_with("```")).collect();
     assert_eq!(fences.len(), 2, "{text}");
     assert!(fences[0].trim_end_matches("sh").len() > 3, "longer than any within: {fences:?}");
-    assert!(command(&answer(&report).next, "batched").contains(r"'$(reboot) `x````<b>'\''.gguf'"));
+    assert!(command(&answer(&report).next, "-npl").contains(r"'$(reboot) `x````<b>'\''.gguf'"));
 }

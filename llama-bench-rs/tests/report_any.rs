@@ -84,15 +84,19 @@ fn cell() -> impl Strategy<Value = Cell> {
     let n_tokens = prop_oneof![Just(0u32), Just(1), Just(32), Just(2048), Just(u32::MAX)];
     let n_depth = prop_oneof![4 => (0u32..5).prop_map(|d| d * 4096), 1 => any::<u32>()];
     let group = option::weighted(0.2, (0u32..600, 0u32..600));
-    (0..3usize, n_tokens, n_depth, group, outcome()).prop_map(|(i, n, n_depth, group, outcome)| Cell {
-        test: Test {
-            kind: [TestKind::Pp, TestKind::Tg, TestKind::Embd][i](n),
-            n_depth,
-            group: group.map(|(n_prompt, n_gen)| Group { n_prompt, n_gen }),
+    let n_parallel = prop_oneof![4 => Just(1u32), 1 => 1..600u32];
+    (0..3usize, n_tokens, n_depth, group, n_parallel, outcome()).prop_map(
+        |(i, n, n_depth, group, n_parallel, outcome)| Cell {
+            test: Test {
+                kind: [TestKind::Pp, TestKind::Tg, TestKind::Embd][i](n),
+                n_depth,
+                group: group.map(|(n_prompt, n_gen)| Group { n_prompt, n_gen }),
+                n_parallel,
+            },
+            started_at: String::new(),
+            outcome,
         },
-        started_at: String::new(),
-        outcome,
-    })
+    )
 }
 
 fn header() -> impl Strategy<Value = Header> {

@@ -49,9 +49,12 @@ fn formats_are_named_as_llama_bench_names_them() {
         assert_eq!(format.name().parse::<Format>().unwrap(), format);
     }
     let error = "yaml".parse::<Format>().unwrap_err();
-    assert_eq!(error.to_string(), "unknown format `yaml`: use json, jsonl, csv, sql or md");
+    assert_eq!(error.to_string(), "unknown format `yaml`: use json, jsonl, csv, sql, md or batched-bench");
     let error = "".parse::<Format>().unwrap_err();
-    assert_eq!(error.to_string(), "no extension names a format: use json, jsonl, csv, sql or md");
+    assert_eq!(
+        error.to_string(),
+        "no extension names a format: use json, jsonl, csv, sql, md or batched-bench"
+    );
 }
 
 /// The figures that the reference run's owner saw.

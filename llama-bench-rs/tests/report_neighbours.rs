@@ -158,7 +158,7 @@ fn a_disturbed_repetition_and_what_was_set_aside_survive_and_are_no_part_of_a_me
         ..Measured::default()
     });
     let cell = Cell {
-        test: Test { kind: TestKind::Pp(8), n_depth: 0, group: None },
+        test: Test::from(TestKind::Pp(8)),
         started_at: String::new(),
         outcome: Outcome::Measured(measured),
     };

@@ -55,7 +55,8 @@ impl std::io::Write for Flushed {
 fn every_cell_is_flushed_as_it_comes() {
     let report = reference();
     let run = &report.runs[0];
-    for format in Format::ALL {
+    // A line of llama-batched-bench waits for its other half.
+    for format in Format::ALL.into_iter().filter(|format| *format != Format::BatchedBench) {
         let out = Flushed::default();
         let done = out.done.clone();
         let mut sink = Sink::new(format, out);

@@ -174,7 +174,7 @@ fn every_wish_of_the_reference_runs_reader_is_on_the_screen() {
         "pp2048 2000 to 3000 t/s 3714 (3485 to 3958) t/s exceeds",
         "tg32 @ d32768 at least 70 t/s",
         // What to run next.
-        "llama-batched-bench -m models/gpt-oss-20b-Q4_K_M.gguf",
+        "--example sweep -- -m models/gpt-oss-20b-Q4_K_M.gguf -p 2048 -n 32 -d 0,4096 -npl 1,2,4,8,16",
         "--example generate -- -m models/gpt-oss-20b-Q4_K_M.gguf",
     ];
     let words = words.replace(" \\ ", " ");

@@ -226,7 +226,10 @@ fn sequences_are_counted_together() {
         let params = params(256).n_seq_max(3).kv_unified(kv_unified);
         let mut context = Context::new(&model, &params).unwrap();
         assert_eq!(context.work(WorkKind::Generation, 1).unwrap().n_tokens, 3);
-        assert_eq!(context.work(WorkKind::Prompt, 64).unwrap(), context.work(WorkKind::Prompt, 64).unwrap());
+        let work = context.work(WorkKind::Prompt, 64).unwrap();
+        assert_eq!(work, context.work(WorkKind::Prompt, 64).unwrap());
+        // As many of each, and no more than are computed at once.
+        assert!(work.n_tokens.is_multiple_of(3) && work.n_tokens <= context.n_ubatch(), "{work:?}");
     }
 }
 

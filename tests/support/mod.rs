@@ -89,6 +89,29 @@ pub fn small_sweep(more: &[&str]) -> Ran {
     sweep(SMALL.iter().chain(more))
 }
 
+/// What makes serving of the tiny model a matter of a second or less.
+pub const SMALL_LOAD: [&str; 14] = [
+    "--shape",
+    "tiny-llama",
+    "--users",
+    "1,2",
+    "--prompt",
+    "16",
+    "--generate",
+    "4",
+    "--requests",
+    "4",
+    "-r",
+    "2",
+    "-t",
+    "1",
+];
+
+/// The serve_bench example with the small load and more arguments.
+pub fn small_load(more: &[&str]) -> Ran {
+    run(example("serve_bench").args(SMALL_LOAD).args(more))
+}
+
 /// The file of a tiny model, made by the library.
 pub fn tiny_model(folder: &Path) -> PathBuf {
     use llama_bench_rs::gguf::{Shape, Synthetic};

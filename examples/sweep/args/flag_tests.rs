@@ -164,6 +164,8 @@ fn every_flag_of_llama_bench_in_each_of_its_forms() {
     s.list("-p --n-prompt", ["512", "0"], n_prompt, |n| *n, [512, 0]);
     s.list("-n --n-gen", ["0", "64"], |line| all(&args(line).tests.n_gen), |n| *n, [0, 64]);
     s.list("-d --n-depth", ["0", "9"], |line| all(&args(line).tests.n_depth), |n| *n, [0, 9]);
+    s.list("-npl --parallel", ["1", "32"], |line| all(&args(line).tests.parallel), |n| *n, [1, 32]);
+    s.switch("-pps --shared-prefix", |args| args.tests.shared_prefix);
     let path = |path: &PathBuf| path.to_str().unwrap().to_owned();
     s.list(
         "-m --model",
@@ -343,5 +345,7 @@ fn a_fit_leaves_room_for_the_tests() {
         |line| models(line).iter().map(|p| p.fit.map(|fit| (fit.margin_mib, fit.n_ctx))).collect::<Vec<_>>();
     assert_eq!(fits("-fitt 100"), [Some((100, 4096))]);
     assert_eq!(fits("-fitt 100 -p 512 -n 0 -d 0,8192 -pg 600,8"), [Some((100, 8800))]);
+    assert_eq!(fits("-fitt 100 -p 512 -d 8192 -npl 1,4"), [Some((100, 34816))]);
+    assert_eq!(fits("-fitt 100 -p 512 -d 8192 -npl 1,4 -pps"), [Some((100, 10240))]);
     assert_eq!(fits("-fitt 0,9 -fitc 1,2"), [Some((0, 1)), Some((0, 2)), Some((9, 1)), Some((9, 2))]);
 }

@@ -91,9 +91,19 @@ impl Abilities {
         }
     }
 
+    /// Why several sequences cannot be processed together, if they cannot.
+    fn no_sequences(&self, kind: TestKind) -> Option<&'static str> {
+        match self.memory {
+            Memory::Nothing(_) => Some("this model keeps no memory in which it could hold sequences apart"),
+            Memory::Encoded { .. } => Some("this model's encoder keeps the text of one sequence"),
+            Memory::Tokens if kind.is_embedding() => Some("a text is embedded by itself"),
+            Memory::Tokens => None,
+        }
+    }
+
     /// Why this test cannot be run, if it cannot.
     pub(super) fn refusal(&self, test: &Test) -> Option<Failure> {
-        let Test { kind, n_depth, .. } = *test;
+        let Test { kind, n_depth, n_parallel, .. } = *test;
         match self.memory {
             Memory::Nothing(reason) if kind.is_generation() => {
                 return Some(unsupported(reason.no_generation()));
@@ -107,6 +117,11 @@ impl Abilities {
                 ));
             }
             _ => {}
+        }
+        if n_parallel > 1
+            && let Some(why) = self.no_sequences(kind)
+        {
+            return Some(unsupported(&format!("{why}: measure with 1 sequence")));
         }
         // Before the batch size: a larger batch would not help here.
         let n_end = n_depth.saturating_add(kind.n_tokens());
@@ -148,7 +163,7 @@ mod tests {
     use super::*;
 
     fn refusal(abilities: Abilities, kind: TestKind, n_depth: u32) -> Option<(String, String)> {
-        let failure = abilities.refusal(&Test { kind, n_depth, group: None })?;
+        let failure = abilities.refusal(&Test::from(kind).at(n_depth))?;
         Some((failure.kind.to_string(), failure.message))
     }
 
@@ -197,6 +212,25 @@ mod tests {
         assert_eq!(refusal(abilities, TestKind::Tg(500), 64), None);
         assert_eq!(refusal(abilities, TestKind::Tg(1), 65).unwrap().0, "invalid_parameter");
         assert!(refusal(abilities, TestKind::Pp(8), 8).unwrap().1.contains("encoder keeps no memory"));
+    }
+
+    #[test]
+    fn several_sequences_need_a_memory_of_tokens() {
+        let refusal = |memory, kind| {
+            let abilities = Abilities { memory, ..Abilities::default() };
+            assert_eq!(abilities.refusal(&kind), None, "alone");
+            Some(abilities.refusal(&kind.parallel(2))?.message)
+        };
+        let (prompt, text) = (Test::from(TestKind::Pp(8)), Test::from(TestKind::Embd(8)));
+        assert_eq!(refusal(Memory::Tokens, prompt), None);
+        assert_eq!(refusal(Memory::Tokens, Test::from(TestKind::Tg(8)).at(64)), None);
+        assert!(
+            refusal(Memory::Tokens, text).unwrap().contains("embedded by itself: measure with 1 sequence")
+        );
+        assert!(refusal(Memory::Nothing(Reason::Diffusion), prompt).unwrap().contains("no memory"));
+        for test in [prompt, Test::from(TestKind::Tg(8)).at(64)] {
+            assert!(refusal(Memory::Encoded { start: 0 }, test).unwrap().contains("encoder"));
+        }
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn device(device: &Device) -> DeviceInfo {
 }
 
 /// Refuses parameters that a record cannot hold: the figures would look like those of the unchanged model.
-pub(super) fn unrecorded(model: &ModelParams, context: &ContextParams) -> Result<(), LlamaError> {
+pub(crate) fn unrecorded(model: &ModelParams, context: &ContextParams) -> Result<(), LlamaError> {
     let what = if !model.kv_overrides.is_empty() {
         "metadata in place of the file's (kv_overrides)"
     } else if context.rope != Rope::default() {
@@ -139,7 +139,10 @@ macro_rules! asked {
                 embeddings: _,
                 generations: _,
                 pairs: _,
+                parallel: _,
                 depths: _,
+                // `kv_unified` of the context says it.
+                shared_prefix: _,
                 // The cells say what was repeated, and what was disturbed.
                 repeat_percent: _,
                 exclusive: _,
@@ -295,6 +298,8 @@ mod tests {
             generations: vec![1] => Elsewhere,
             pairs: vec![Group { n_prompt: 1, n_gen: 1 }] => Elsewhere,
             depths: vec![1] => Elsewhere,
+            parallel: vec![2] => Elsewhere,
+            shared_prefix: true => Elsewhere,
             n_reps: 99 => Recorded,
             stopping: Some(StoppingRule::new()) => Recorded,
             warmup: false => Keyed,

@@ -18,6 +18,28 @@ pub enum BenchError {
         /// Which length.
         what: &'static str,
     },
+    /// No number of sequences was given.
+    #[error("no number of sequences to measure with: give at least one, 1 for one at a time")]
+    NoSequences,
+    /// A context cannot hold as many sequences.
+    #[error("{n} is not a valid number of sequences: give 1 to {max}")]
+    Sequences {
+        /// Number asked for.
+        n: u32,
+        /// Most sequences of a context.
+        max: u32,
+    },
+    /// A step of so many sequences does not fit into a batch.
+    #[error(
+        "{n} sequences take a token each in one decode and n_batch is {n_batch}: raise -b (n_batch) to {n} or more, or \
+         ask for {n_batch} sequences or fewer"
+    )]
+    MoreSequencesThanBatch {
+        /// Sequences asked for.
+        n: u32,
+        /// Most tokens in one decode.
+        n_batch: u32,
+    },
     /// No repetitions were asked for.
     #[error("0 repetitions give no figure: ask for at least 1")]
     NoRepetitions,

@@ -63,7 +63,7 @@ impl From<Error> for Failure {
             Error::Gguf(GgufError::Stopped { .. }) => FailureKind::Cancelled,
             Error::Gguf(GgufError::DiskFull { .. }) => FailureKind::DiskFull,
             Error::Gguf(_) => FailureKind::ModelFile,
-            Error::Bench(_) => FailureKind::Bench,
+            Error::Bench(_) | Error::Serve(_) => FailureKind::Bench,
             Error::Report(_) => FailureKind::Report,
             Error::Baseline(_) => FailureKind::Baseline,
             Error::Regression(_) | Error::Guard(_) => FailureKind::Regression,
@@ -112,7 +112,7 @@ mod tests {
         let cancel = crate::bench::Cancel::new();
         let mut silent = |_: &Event<'_>| {};
         let mut earlier = super::super::run(&plan, &mut target, &clock, header, &mut silent, &cancel);
-        let lost = Test { kind: TestKind::Tg(4), n_depth: 64, group: None };
+        let lost = Test::from(TestKind::Tg(4)).at(64);
         earlier.cells.retain(|cell| cell.test != lost);
         let mut curve: Vec<CurvePoint> = Vec::new();
         let mut observe = |event: &Event<'_>| {

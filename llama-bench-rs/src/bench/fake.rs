@@ -8,7 +8,7 @@ use super::{
     calibration::CalibrationTime,
     clock::Clock,
     memory_estimate::MemoryEstimate,
-    target::{Keep, Limits, Target, Token},
+    target::{Keep, Limits, Row, Target, Token},
 };
 use crate::record::{self, Disturbance, Failure, GpuConditions, Placement, Resolved, Rewind, work::WorkKind};
 
@@ -40,7 +40,12 @@ pub(super) struct Call {
     pub(super) before: Vec<Token>,
     /// What the encoder had read before.
     pub(super) text: Vec<Token>,
+    /// Tokens of all sequences.
     pub(super) tokens: Vec<Token>,
+    /// Of a decode of several sequences, what it decoded.
+    pub(super) rows: Vec<Row>,
+    /// Content of the other sequences before, from sequence 1.
+    pub(super) others: Vec<Vec<Token>>,
 }
 
 /// How tokens reached the target.
@@ -49,6 +54,7 @@ pub(super) enum Work {
     Read,
     Embed,
     Decode,
+    Rows,
 }
 
 type Wait = Box<dyn FnMut(u32, usize) -> Duration>;
@@ -59,8 +65,14 @@ pub(super) struct FakeTarget {
     pub(super) clock: FakeClock,
     pub(super) calls: Vec<Call>,
     pub(super) opened: Vec<u32>,
-    /// Contexts larger than this cannot be had.
+    /// Sequences of each of those contexts.
+    pub(super) opened_seqs: Vec<u32>,
+    /// Contexts larger than this, all sequences together, cannot be had.
     pub(super) n_ctx_max: Option<u32>,
+    /// All sequences lie in one buffer and share what was copied.
+    pub(super) unified: bool,
+    /// Sequences cannot be copied.
+    pub(super) no_copies: bool,
     /// Tokens that contexts may hold together, those of other targets with the same memory included.
     pub(super) memory: Option<Rc<Cell<u32>>>,
     /// The decode of this number (from 0) fails.
@@ -77,7 +89,15 @@ pub(super) struct FakeTarget {
     /// Largest number of tokens in one decode; 16 if it is not said.
     pub(super) n_batch: Option<u32>,
     pub(super) content: Vec<Token>,
+    /// Content of the other sequences.
+    pub(super) others: Vec<Vec<Token>>,
+    /// Tokens that were the same in all of them when they were copied.
+    pub(super) n_shared: usize,
+    /// How often it was spread to more than one sequence.
+    pub(super) n_spread: usize,
     pub(super) n_ctx: u32,
+    /// Tokens that the open context takes of the memory.
+    pub(super) n_taken: u32,
     pub(super) slots: HashMap<usize, usize>,
     /// Positions that no later decode has overwritten.
     pub(super) intact: Vec<Token>,
@@ -103,31 +123,36 @@ fn failure(kind: &str) -> Failure {
 
 impl Target for FakeTarget {
     fn close(&mut self) {
-        let n_ctx = std::mem::take(&mut self.n_ctx);
+        self.n_ctx = 0;
+        let n_taken = std::mem::take(&mut self.n_taken);
         if let Some(memory) = &self.memory {
-            memory.set(memory.get() + n_ctx);
+            memory.set(memory.get() + n_taken);
         }
     }
 
-    fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure> {
-        if self.n_ctx_max.is_some_and(|max| n_ctx > max) {
+    fn open(&mut self, n_ctx: u32, n_seqs: u32) -> Result<Resolved, Failure> {
+        let n_all = if self.unified { n_ctx } else { n_ctx * n_seqs };
+        if self.n_ctx_max.is_some_and(|max| n_all > max) {
             return Err(failure("out_of_memory"));
         }
         self.close();
         if let Some(memory) = &self.memory {
-            memory.set(memory.get().checked_sub(n_ctx).ok_or_else(|| failure("out_of_memory"))?);
+            memory.set(memory.get().checked_sub(n_all).ok_or_else(|| failure("out_of_memory"))?);
         }
         self.opened.push(n_ctx);
-        self.n_ctx = n_ctx;
+        self.opened_seqs.push(n_seqs);
+        (self.n_ctx, self.n_taken) = (n_ctx, n_all);
         self.content.clear();
+        self.others = vec![Vec::new(); n_seqs as usize - 1];
+        self.n_shared = 0;
         self.text.clear();
         self.intact.clear();
         self.slots.clear();
         self.whole = None;
-        Ok(Resolved { n_ctx: Some(n_ctx), ..Resolved::default() })
+        Ok(Resolved { n_ctx: Some(n_all), n_seq_max: Some(n_seqs), ..Resolved::default() })
     }
 
-    fn memory_estimate(&mut self, _n_ctx: u32) -> Option<MemoryEstimate> {
+    fn memory_estimate(&mut self, _n_ctx: u32, _n_seqs: u32) -> Option<MemoryEstimate> {
         None
     }
 
@@ -142,6 +167,31 @@ impl Target for FakeTarget {
     fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure> {
         assert!(!matches!(self.abilities.memory, Memory::Nothing(_)), "nothing is decoded without memory");
         self.compute(Work::Decode, tokens)
+    }
+
+    fn decode_rows(&mut self, rows: &[Row]) -> Result<(), Failure> {
+        assert!(self.abilities.memory == Memory::Tokens, "several sequences need a memory of tokens");
+        let tokens: Vec<Token> = rows.iter().map(|row| row.token).collect();
+        self.submit(Work::Rows, &tokens, rows)?;
+        for row in rows {
+            let seq = row.seq as usize;
+            match seq.checked_sub(1) {
+                Some(other) => self.others[other].push(row.token),
+                None => {
+                    self.intact.truncate(self.content.len());
+                    self.content.push(row.token);
+                    self.intact.push(row.token);
+                }
+            }
+        }
+        let lengths = || [&self.content].into_iter().chain(&self.others).map(Vec::len);
+        if self.unified {
+            let n_own: usize = lengths().map(|n| n.saturating_sub(self.n_shared)).sum();
+            assert!(self.n_shared + n_own <= self.n_ctx as usize, "past the end of the shared context");
+        } else {
+            assert!(lengths().all(|n| n <= self.n_ctx as usize), "past the end of a sequence");
+        }
+        Ok(())
     }
 
     fn read(&mut self, tokens: &[Token]) -> Result<(), Failure> {
@@ -166,6 +216,8 @@ impl Target for FakeTarget {
 
     fn clear(&mut self) {
         self.content.clear();
+        self.others.iter_mut().for_each(Vec::clear);
+        self.n_shared = 0;
         self.text.clear();
     }
 
@@ -196,6 +248,22 @@ impl Target for FakeTarget {
         }
         // Like a KV cache: what was overwritten since is not what was held.
         self.content = self.intact.get(..n_depth).ok_or_else(|| failure("state"))?.to_vec();
+        Ok(())
+    }
+
+    fn spread(&mut self, n_seqs: u32) -> Result<(), Failure> {
+        if self.no_copies && n_seqs > 1 && !self.content.is_empty() {
+            return Err(failure("unsupported"));
+        }
+        assert!(n_seqs as usize <= self.others.len() + 1, "there is no sequence {n_seqs}");
+        self.n_spread += usize::from(n_seqs > 1);
+        self.n_shared = self.content.len();
+        for (i, other) in self.others.iter_mut().enumerate() {
+            other.clear();
+            if i + 1 < n_seqs as usize {
+                other.clone_from(&self.content);
+            }
+        }
         Ok(())
     }
 
@@ -246,21 +314,23 @@ impl Target for FakeTarget {
 }
 
 impl FakeTarget {
-    fn compute(&mut self, work: Work, tokens: &[Token]) -> Result<(), Failure> {
+    /// A decode begins: fails or panics on demand, and takes its time.
+    fn submit(&mut self, work: Work, tokens: &[Token], rows: &[Row]) -> Result<(), Failure> {
         if self.fail_call == Some(self.calls.len()) {
             self.fail_call = None;
             return Err(failure("decode"));
         }
         assert_ne!(self.panic_call, Some(self.calls.len()), "a defect of the target");
-        let whole = if work == Work::Decode { None } else { self.abilities.whole_prompt };
-        let n_batch = whole.unwrap_or(self.limits().n_batch);
+        let is_read = matches!(work, Work::Read | Work::Embed);
+        let n_batch = self.abilities.whole_prompt.filter(|_| is_read).unwrap_or(self.limits().n_batch);
         assert!(tokens.len() <= n_batch as usize, "a chunk is larger than n_batch");
-        assert!(self.content.len() + tokens.len() <= self.n_ctx as usize, "past the end of the context");
         self.calls.push(Call {
             work,
             before: self.content.clone(),
             text: self.text.clone(),
             tokens: tokens.to_vec(),
+            rows: rows.to_vec(),
+            others: self.others.clone(),
         });
         let n = tokens.len() as u32;
         let ramp = self.ramp >> self.calls.len().min(31);
@@ -269,6 +339,13 @@ impl FakeTarget {
         if n == self.limits().n_batch {
             self.clock.advance(std::mem::take(&mut self.cold_long));
         }
+        Ok(())
+    }
+
+    fn compute(&mut self, work: Work, tokens: &[Token]) -> Result<(), Failure> {
+        let n_after = self.content.len() + tokens.len();
+        assert!(n_after <= self.n_ctx as usize, "past the end of the context");
+        self.submit(work, tokens, &[])?;
         match self.abilities.memory {
             Memory::Nothing(_) => return Ok(()),
             Memory::Encoded { .. } if work != Work::Decode => {

@@ -1,5 +1,7 @@
 //! The real target: a context of a model.
 
+mod sequences;
+
 use std::{collections::HashMap, time::Duration};
 
 use super::{
@@ -10,17 +12,20 @@ use super::{
     disturbance::Watch,
     memory_estimate::{MemoryEstimate, has_partial_state},
     monitor, placement,
-    target::{Keep, Limits, Target, Token},
+    target::{Keep, Limits, Row, Target, Token},
 };
 use crate::{
-    llama::{Backend, Context, ContextParams, LlamaError, Model, Pooling, SeqState, StateFlags},
+    llama::{Context, ContextParams, LlamaError, Model, Pooling, SeqState, StateFlags},
     record::{
         Disturbance, Failure, FailureKind, GpuConditions, Placement, Resolved, Rewind, Work, work::WorkKind,
     },
     units::Share,
 };
+use sequences::{Sequences, whole_fits};
 
-/// A llama.cpp context that can be filled, timed and rewound. Sequence 0 is the one measured.
+pub(super) use sequences::sized;
+
+/// A llama.cpp context that can be filled, timed and rewound.
 #[derive(Debug)]
 pub struct LlamaTarget {
     model: Model,
@@ -30,10 +35,12 @@ pub struct LlamaTarget {
     whole: Option<SeqState>,
     /// Positions below this one still hold the fill; deeper ones were overwritten by a test or never filled.
     n_intact: u32,
+    /// The sequences of the open context.
+    sequences: Sequences,
     /// What the encoder of an encoder-decoder model has read.
     text: Text,
-    /// Largest context that was found to fit.
-    n_ctx_fits: u32,
+    /// Tokens and sequences of the largest context that was found to fit.
+    fits: (u32, u32),
     /// Made when it is first needed.
     calibration_loop: Option<CalibrationLoop>,
     watch: Watch,
@@ -62,7 +69,8 @@ struct Slot {
 const SEQ: i32 = 0;
 
 impl LlamaTarget {
-    /// Creates a target that makes contexts of this model with these parameters; the engine chooses `n_ctx`.
+    /// Creates a target that makes contexts of this model with these parameters; the engine chooses `n_ctx`, and
+    /// `n_seq_max` if it needs more sequences.
     pub fn new(model: &Model, params: &ContextParams) -> Self {
         Self {
             model: model.clone(),
@@ -71,8 +79,9 @@ impl LlamaTarget {
             slots: HashMap::new(),
             whole: None,
             n_intact: 0,
+            sequences: Sequences::default(),
             text: Text::Nothing,
-            n_ctx_fits: 0,
+            fits: (0, 0),
             calibration_loop: None,
             watch: Watch::default(),
             delay: None,
@@ -90,10 +99,7 @@ impl LlamaTarget {
     /// # Errors
     /// None is open.
     pub fn context(&mut self) -> Result<&mut Context, Failure> {
-        self.context.as_mut().ok_or_else(|| Failure {
-            kind: FailureKind::Context,
-            message: "no context is open: the one before failed".into(),
-        })
+        self.context.as_mut().ok_or_else(no_context)
     }
 
     fn begin_delay(&mut self) {
@@ -150,32 +156,36 @@ impl Target for LlamaTarget {
         self.slots.clear();
         self.whole = None;
         self.n_intact = 0;
+        self.sequences = Sequences::default();
         self.text = Text::Nothing;
         self.context = None;
     }
 
-    fn memory_estimate(&mut self, n_ctx: u32) -> Option<MemoryEstimate> {
-        if n_ctx <= self.n_ctx_fits {
+    fn memory_estimate(&mut self, n_ctx: u32, n_seqs: u32) -> Option<MemoryEstimate> {
+        if n_ctx <= self.fits.0 && n_seqs <= self.fits.1 {
             return None;
         }
-        let estimate = MemoryEstimate::of_context(&self.model, &self.params, n_ctx)?;
+        let params = sized(&self.params, n_ctx, n_seqs);
+        let estimate = MemoryEstimate::of_context(&self.model, &params, params.n_ctx)?;
         if estimate.check().is_ok() {
-            self.n_ctx_fits = n_ctx;
+            self.fits = (n_ctx, n_seqs);
         }
         Some(estimate)
     }
 
-    fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure> {
+    fn open(&mut self, n_ctx: u32, n_seqs: u32) -> Result<Resolved, Failure> {
         self.close();
         describe::unrecorded(self.model.params(), &self.params)?;
-        let context = Context::new(&self.model, &self.params.clone().n_ctx(n_ctx))?;
+        let context = Context::new(&self.model, &sized(&self.params, n_ctx, n_seqs))?;
         let resolved = Resolved {
             flash_attn: context.flash_attn_resolved(),
             n_ctx: Some(context.n_ctx()),
+            n_seq_max: Some(context.params().n_seq_max),
             offloaded_layers: self.model.offloaded_layers(),
             memory: context.memory_breakdown(),
             order: None,
         };
+        self.sequences = Sequences::of(context.params());
         self.context = Some(context);
         Ok(resolved)
     }
@@ -188,6 +198,12 @@ impl Target for LlamaTarget {
         context.decode_tokens(tokens)?;
         self.n_intact = self.n_intact.min(n_past);
         Ok(())
+    }
+
+    #[inline]
+    fn decode_rows(&mut self, rows: &[Row]) -> Result<(), Failure> {
+        self.begin_delay();
+        self.submit(rows)
     }
 
     #[inline]
@@ -225,6 +241,7 @@ impl Target for LlamaTarget {
         if let Some(context) = &mut self.context {
             context.memory_clear(false);
         }
+        self.sequences.clear();
         self.text = Text::Nothing;
         self.n_intact = 0;
     }
@@ -276,6 +293,7 @@ impl Target for LlamaTarget {
             return Err(state_failure(format!("nothing is held as slot {slot}")));
         };
         let n_depth = *n_depth;
+        self.empty_others()?;
         self.bring_back(n_depth)?;
         let (Some(context), Some(slot)) = (&mut self.context, self.slots.get(&slot)) else {
             return Err(state_failure("no context is open".into()));
@@ -291,12 +309,17 @@ impl Target for LlamaTarget {
         Ok(())
     }
 
+    fn spread(&mut self, n_seqs: u32) -> Result<(), Failure> {
+        self.spread_to(n_seqs)
+    }
+
     fn save(&mut self) -> Result<Vec<u8>, Failure> {
         let state = self.context()?.state_save(SEQ, StateFlags::empty())?;
         Ok(state.into_bytes())
     }
 
     fn load(&mut self, state: &[u8]) -> Result<(), Failure> {
+        self.sequences.forget_copies();
         Ok(self.context()?.state_restore_bytes(state, SEQ, StateFlags::empty())?)
     }
 
@@ -360,15 +383,9 @@ impl Target for LlamaTarget {
     }
 }
 
-/// Whether every device has room for 1.1 times what the context's memory takes on it.
-fn whole_fits(context: &Context) -> bool {
-    let memory = context.memory_breakdown();
-    Backend::init().is_ok_and(|backend| {
-        backend.devices().iter().all(|device| {
-            let context_bytes = memory.get(&device.name()).map_or(0, |m| m.context_bytes);
-            context_bytes + context_bytes / 10 <= device.memory_bytes().0
-        })
-    })
+fn no_context() -> Failure {
+    let message = "no context is open: the one before failed".into();
+    Failure { kind: FailureKind::Context, message }
 }
 
 fn state_failure(message: String) -> Failure {

@@ -5,15 +5,17 @@ use std::{collections::BTreeMap, fmt};
 use crate::{
     llama::{Backend, ContextParams, Model},
     record::{DeviceMemory, Failure, FailureKind},
-    units::words::bytes,
+    units::words::{bytes, count},
 };
 
 /// Estimated memory of a sweep beyond the weights, by device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryEstimate {
-    /// Tokens that the context will hold.
+    /// Tokens that the context will hold, of all sequences together.
     pub n_ctx: u32,
+    /// Sequences that it will hold apart.
+    pub n_seqs: u32,
     /// By device name, such as `CUDA0` or `CPU`.
     pub devices: BTreeMap<String, DeviceEstimate>,
 }
@@ -24,8 +26,9 @@ pub struct MemoryEstimate {
 pub struct DeviceEstimate {
     /// KV cache and recurrent state.
     pub context_bytes: u64,
-    /// Of these, what does not grow with the context: sliding windows and recurrent states. A partial snapshot takes
-    /// at most as much, on the device if it can be kept there, otherwise on the host. 0 if it was not asked for.
+    /// Of these, what does not grow with the context, for one sequence: sliding windows and recurrent states. A partial
+    /// snapshot takes at most as much, on the device if it can be kept there, otherwise on the host. 0 if it was not asked
+    /// for.
     pub partial_bytes: u64,
     /// Compute buffers.
     pub compute_bytes: u64,
@@ -41,11 +44,13 @@ impl DeviceEstimate {
 }
 
 impl MemoryEstimate {
-    /// Asks llama.cpp for the size of a context and of a partial snapshot of it; `None` if it has no estimate.
+    /// Asks llama.cpp for the size of a context of `n_ctx` tokens in all and of a partial snapshot of one of its sequences;
+    /// `None` if it has no estimate.
     pub(super) fn of(model: &Model, params: &ContextParams, n_ctx: u32) -> Option<Self> {
         // What a larger context has no more of is a window or a state.
         let grown = if has_partial_state(model, params) {
-            model.memory_of_context(&params.clone().n_ctx(n_ctx.checked_add(GROWTH)?))?
+            let growth = GROWTH.checked_mul(params.n_seq_max)?;
+            model.memory_of_context(&params.clone().n_ctx(n_ctx.checked_add(growth)?))?
         } else {
             BTreeMap::new()
         };
@@ -53,7 +58,7 @@ impl MemoryEstimate {
     }
 
     /// The same without looking at snapshots, which takes half the time.
-    pub(super) fn of_context(model: &Model, params: &ContextParams, n_ctx: u32) -> Option<Self> {
+    pub(crate) fn of_context(model: &Model, params: &ContextParams, n_ctx: u32) -> Option<Self> {
         Self::compared(model, params, n_ctx, &BTreeMap::new())
     }
 
@@ -64,6 +69,7 @@ impl MemoryEstimate {
         grown: &BTreeMap<String, DeviceMemory>,
     ) -> Option<Self> {
         let memory = model.memory_of_context(&params.clone().n_ctx(n_ctx))?;
+        let n_seqs = params.n_seq_max.max(1);
         let free: BTreeMap<String, u64> = Backend::init()
             .ok()?
             .devices()
@@ -74,9 +80,9 @@ impl MemoryEstimate {
             .into_iter()
             .map(|(name, memory)| {
                 let partial_bytes = grown.get(&name).map_or(0, |grown| {
-                    let per_token =
-                        grown.context_bytes.saturating_sub(memory.context_bytes) / u64::from(GROWTH);
-                    memory.context_bytes.saturating_sub(per_token * u64::from(n_ctx))
+                    let growth = u64::from(GROWTH) * u64::from(n_seqs);
+                    let per_token = grown.context_bytes.saturating_sub(memory.context_bytes) / growth;
+                    memory.context_bytes.saturating_sub(per_token * u64::from(n_ctx)) / u64::from(n_seqs)
                 });
                 let estimate = DeviceEstimate {
                     context_bytes: memory.context_bytes,
@@ -87,7 +93,7 @@ impl MemoryEstimate {
                 (name, estimate)
             })
             .collect();
-        Some(Self { n_ctx, devices })
+        Some(Self { n_ctx, n_seqs, devices })
     }
 
     /// Refuses what does not fit into the memory that is free.
@@ -103,22 +109,32 @@ impl MemoryEstimate {
         Err(Failure {
             kind: FailureKind::OutOfMemory,
             message: format!(
-                "a context of {} tokens takes {} on {name} ({} for its tokens, {} to compute) and {} are free: lower \
-                 the depth or the batch, use a smaller KV type (q8_0), or free memory",
-                self.n_ctx,
+                "a context of {} takes {} on {name} ({} for its tokens, {} to compute) and {} are free: lower the {}depth \
+                 or the batch, use a smaller KV type (q8_0), or free memory",
+                self.size(),
                 bytes(estimate.total_bytes()),
                 bytes(estimate.context_bytes),
                 bytes(estimate.compute_bytes),
                 bytes(estimate.free_bytes.unwrap_or(0)),
+                if self.n_seqs > 1 { "number of sequences (-npl), the " } else { "" },
             ),
         })
+    }
+
+    /// `4096 tokens`, `65536 tokens for 16 sequences`.
+    fn size(&self) -> String {
+        let tokens = count(self.n_ctx as usize, "token");
+        match self.n_seqs {
+            0 | 1 => tokens,
+            n_seqs => format!("{tokens} for {n_seqs} sequences"),
+        }
     }
 }
 
 impl fmt::Display for MemoryEstimate {
     /// The size of the context, then a line for each device.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "context: {} tokens", self.n_ctx)?;
+        write!(f, "context: {}", self.size())?;
         self.devices.iter().try_for_each(|(name, estimate)| write!(f, "\n{name}: {estimate}"))
     }
 }
@@ -149,7 +165,7 @@ mod tests {
 
     fn estimate(context_bytes: u64, compute_bytes: u64, free_bytes: Option<u64>) -> MemoryEstimate {
         let device = DeviceEstimate { context_bytes, partial_bytes: 0, compute_bytes, free_bytes };
-        MemoryEstimate { n_ctx: 4096, devices: [("CUDA0".to_owned(), device)].into() }
+        MemoryEstimate { n_ctx: 4096, n_seqs: 1, devices: [("CUDA0".to_owned(), device)].into() }
     }
 
     #[test]
@@ -161,6 +177,33 @@ mod tests {
         assert_eq!(refused.kind, "out_of_memory");
         for part in ["4096 tokens", "10.00 GiB on CUDA0", "8.00 GiB are free", "q8_0"] {
             assert!(refused.message.contains(part), "{}", refused.message);
+        }
+    }
+
+    #[test]
+    fn several_sequences_are_named_and_can_be_fewer() {
+        let many = MemoryEstimate { n_ctx: 65536, n_seqs: 16, ..estimate(9 << 30, 0, Some(8 << 30)) };
+        let refused = many.check().unwrap_err().message;
+        for part in [
+            "65536 tokens for 16 sequences takes 9.00 GiB",
+            "lower the number of sequences (-npl), the depth",
+        ] {
+            assert!(refused.contains(part), "{refused}");
+        }
+        assert!(many.to_string().starts_with("context: 65536 tokens for 16 sequences\n"), "{many}");
+    }
+
+    #[test]
+    fn a_snapshot_of_one_sequence_does_not_grow_with_their_number() {
+        for shape in ["tiny-gemma3", "tiny-mamba2", "tiny-granite-hybrid"] {
+            let model = crate::testing::tiny(shape).unwrap();
+            let partial = |n_seqs: u32| {
+                let params = ContextParams::default().n_seq_max(n_seqs);
+                let estimate = MemoryEstimate::of(&model, &params, 1024 * n_seqs).unwrap();
+                estimate.devices.values().map(|device| device.partial_bytes).sum::<u64>()
+            };
+            let (one, four) = (partial(1), partial(4));
+            assert!(one > 0 && four.abs_diff(one) <= one / 10, "{shape}: {one} and {four} bytes");
         }
     }
 

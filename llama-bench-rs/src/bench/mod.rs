@@ -25,6 +25,7 @@ pub mod calibration;
 mod campaign;
 #[doc(hidden)]
 pub mod clock;
+mod contexts;
 mod cpu_features;
 #[cfg(test)]
 mod curve_tests;
@@ -65,6 +66,7 @@ mod preview;
 pub mod range;
 mod repeats;
 mod request;
+mod room;
 mod sweep;
 #[doc(hidden)]
 pub mod target;
@@ -84,6 +86,7 @@ pub use campaign::{Campaign, Grid};
 pub use campaign::{Campaigned, Configuration, Source};
 #[cfg(feature = "cli")]
 pub(crate) use describe::of_params;
+pub(crate) use describe::unrecorded;
 #[doc(hidden)]
 pub use error::BenchError;
 pub use forecast::ProgressLine;
@@ -109,8 +112,9 @@ pub use preview::{Counts, Preview};
 pub use sweep::Sweep;
 #[doc(hidden)]
 pub use sweep::interleave;
+pub(crate) use turns::turns;
 #[doc(hidden)]
-pub use verify::{Verification, VerifiedDepth};
+pub use verify::{Verification, VerifiedDepth, VerifiedLevel};
 
 use clock::Clock;
 use target::Target;

@@ -6,6 +6,7 @@ use super::Plan;
 use crate::{
     llama::{Backend, ContextParams, KvType, Model, ModelParams, SplitMode},
     record::{Test, TestKind},
+    units::words::count,
 };
 
 /// A parameter whose value has no effect or another effect. Its `Display` is one sentence.
@@ -48,6 +49,7 @@ pub(super) fn notes(backend: &Backend, model: &Model, context: &ContextParams, p
         note("tensor_buft_overrides", value, "has no effect: the pattern matches no tensor of the model")
     }));
     all.extend(of_context(context, &facts));
+    all.extend(of_sequences(context, plan, &facts));
     all.extend(of_plan(plan, &facts));
     all
 }
@@ -125,6 +127,25 @@ fn of_context(context: &ContextParams, facts: &Facts) -> Vec<Note> {
     all
 }
 
+fn of_sequences(context: &ContextParams, plan: &Plan, facts: &Facts) -> Vec<Note> {
+    let mut all = Vec::new();
+    let n_most = plan.cells.iter().map(|test| test.n_parallel).max().unwrap_or(1);
+    if context.kv_unified && facts.is_recurrent {
+        let effect = "has no effect: each sequence of a recurrent model has a state of its own";
+        all.push(note("kv_unified", true, effect));
+    } else if context.kv_unified && n_most == 1 {
+        all.push(note("kv_unified", true, "has no effect: no test has several sequences (-npl)"));
+    }
+    if context.n_seq_max > n_most {
+        let effect = format!(
+            "is more than the {} that tests have at most: the rest takes memory",
+            count(n_most, "sequence")
+        );
+        all.push(note("n_seq_max", context.n_seq_max, effect));
+    }
+    all
+}
+
 /// Tests that begin within the trained context and end past it are measured; those that begin past it fail.
 fn of_plan(plan: &Plan, facts: &Facts) -> Vec<Note> {
     let crosses = |test: &&Test| {
@@ -190,6 +211,21 @@ mod tests {
         assert_eq!(names(&found), ["cpu_strict", "type_k", "swa_full", "no_kv_offload", "no_op_offload"]);
         let able = Facts { n_gpus: 1, n_swa: 128, is_recurrent: false, ..facts() };
         assert_eq!(of_context(&context.cpu_mask(vec![true; 4]), &able), []);
+    }
+
+    #[test]
+    fn what_concerns_several_sequences_is_said_if_no_test_has_so_many() {
+        let attention = Facts { is_recurrent: false, ..facts() };
+        let plan = |parallel| Request { parallel, ..request() }.plan().unwrap();
+        let context = ContextParams::default().kv_unified(true).n_seq_max(8);
+        let found = of_sequences(&context, &plan(vec![1]), &attention);
+        assert_eq!(names(&found), ["kv_unified", "n_seq_max"]);
+        assert!(found[0].effect.contains("no test has several sequences (-npl)"), "{}", found[0]);
+        assert!(found[1].effect.contains("more than the 1 sequence that"), "{}", found[1]);
+        assert_eq!(of_sequences(&context, &plan(vec![1, 8]), &attention), []);
+        let found = of_sequences(&context, &plan(vec![1, 8]), &facts());
+        assert!(names(&found) == ["kv_unified"] && found[0].effect.contains("recurrent"), "{found:?}");
+        assert_eq!(of_sequences(&ContextParams::default(), &plan(vec![1]), &attention), []);
     }
 
     #[test]

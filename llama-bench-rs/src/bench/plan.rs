@@ -75,7 +75,7 @@ pub(super) struct ReusedPrompt {
 /// A checked request with its cells in order.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Every cell: depths ascending, at each depth pp, tg, embd, then the halves of pg.
+    /// Every cell: depths ascending, at each depth pp, tg, embd, then the halves of pg, each with every number of sequences.
     pub cells: Vec<Test>,
     /// The same, grouped by depth, ascending.
     pub depths: Vec<Depth>,
@@ -109,53 +109,41 @@ impl Plan {
         Self::of(self.cells.iter().filter(|test| !is_refused(test)).copied().collect(), self.request.clone())
     }
 
-    /// Tokens that the context must hold for this unit, before padding.
-    pub fn n_needed(&self, unit: Unit) -> u32 {
-        unit.cells()
-            .map(|cell| self.cells[cell].n_depth + self.cells[cell].kind.n_tokens())
-            .max()
-            .unwrap_or(0)
-    }
-
-    /// Tokens that one repetition of this unit decodes.
-    pub(super) fn n_test(&self, unit: Unit) -> u32 {
-        unit.cells().map(|cell| self.cells[cell].kind.n_tokens()).sum()
-    }
-
-    /// Tokens that the context must hold for everything up to and including this depth, padded.
-    pub fn n_ctx(&self, depths: &[Depth]) -> u32 {
-        let needed = depths.iter().flat_map(|d| &d.units).map(|&unit| self.n_needed(unit)).max().unwrap_or(0);
-        needed.next_multiple_of(N_CTX_PAD)
-    }
-
-    /// Padded context for one unit alone, as llama-bench sizes the context of a test.
-    pub fn n_ctx_of(&self, unit: Unit) -> u32 {
-        self.n_needed(unit).next_multiple_of(N_CTX_PAD)
-    }
-
     /// Tokens decoded in timed repetitions; with a stopping rule, at most.
     pub fn n_timed_tokens(&self) -> u64 {
-        let per_rep: u64 = self.cells.iter().map(|cell| u64::from(cell.kind.n_tokens())).sum();
+        let per_rep: u64 = self.cells.iter().map(|cell| u64::from(cell.n_tokens())).sum();
         per_rep * u64::from(self.request.n_reps_max())
     }
 
-    /// Tokens decoded to reach the depths: the deepest once when rewinding, llama-bench's sum of fills otherwise. At
-    /// most: a reused prompt is not decoded again.
+    /// Tokens decoded to reach the depths if one context has room for all of them: the deepest once when rewinding,
+    /// llama-bench's sum of fills otherwise, in which each of several sequences is filled before each repetition. At most: a
+    /// reused prompt is not decoded again.
     pub fn n_fill_tokens(&self) -> u64 {
         match self.request.method {
             Method::Rewind => self.depths.last().map_or(0, |d| u64::from(d.n_depth)),
-            Method::FreshContext => self.depths.iter().map(|d| u64::from(d.n_depth)).sum(),
+            Method::FreshContext => {
+                self.depths.iter().map(|d| u64::from(d.n_depth) * self.n_fresh_fills(d)).sum()
+            }
         }
     }
 
+    /// How often a sequence is filled to this depth in fresh contexts. The state of one sequence is saved and restored.
+    fn n_fresh_fills(&self, depth: &Depth) -> u64 {
+        let n_reps = u64::from(self.request.n_reps_max());
+        let levels = || depth.units.iter().map(|&unit| u64::from(self.n_seqs_of(unit)));
+        let is_saved = |n_seqs: &u64| *n_seqs == 1 || self.request.shared_prefix;
+        let n_each: u64 = levels().filter(|n_seqs| !is_saved(n_seqs)).map(|n_seqs| n_seqs * n_reps).sum();
+        n_each + u64::from(levels().any(|n_seqs| is_saved(&n_seqs)))
+    }
+
     /// The prompt whose last repetition at a depth can stay in the context as the beginning of the fill to the next:
-    /// the longest that does not reach past it.
+    /// the longest of one sequence that does not reach past it.
     pub(super) fn reused_prompt(&self, depth: &Depth, next: &Depth) -> Option<ReusedPrompt> {
         let gap = next.n_depth - depth.n_depth;
         let prompt = |&unit: &Unit| match unit {
-            Unit::Single(cell) => match self.cells[cell].kind {
-                TestKind::Pp(n_tokens) => Some(ReusedPrompt { unit, cell, n_tokens }),
-                TestKind::Tg(_) | TestKind::Embd(_) => None,
+            Unit::Single(cell) => match (self.cells[cell].kind, self.cells[cell].n_parallel) {
+                (TestKind::Pp(n_tokens), 1) => Some(ReusedPrompt { unit, cell, n_tokens }),
+                _ => None,
             },
             Unit::Pair { .. } => None,
         };
@@ -197,7 +185,7 @@ impl Plan {
 }
 
 /// Tokens in the context before the unit that this test belongs to.
-fn start(test: &Test) -> u32 {
+pub(super) fn start(test: &Test) -> u32 {
     match (test.kind, test.group) {
         (TestKind::Tg(_), Some(group)) => test.n_depth.saturating_sub(group.n_prompt),
         _ => test.n_depth,
@@ -208,6 +196,7 @@ fn start(test: &Test) -> u32 {
 fn is_pair(prompt: &Test, generation: &Test) -> bool {
     prompt.group.is_some()
         && prompt.group == generation.group
+        && prompt.n_parallel == generation.n_parallel
         && !prompt.kind.is_generation()
         && generation.kind.is_generation()
         && start(prompt) == start(generation)
@@ -230,6 +219,8 @@ pub(super) mod tests {
             generations: vec![4],
             embeddings: vec![],
             pairs: vec![],
+            parallel: vec![1],
+            shared_prefix: false,
             depths: vec![64, 0, 32, 64],
             n_reps: 3,
             stopping: None,
@@ -264,6 +255,19 @@ pub(super) mod tests {
         let names: Vec<_> = plan.cells.iter().map(Test::to_string).collect();
         assert_eq!(names, ["pp300 @ d100 (pg300+5)", "tg5 @ d400 (pg300+5)"]);
         assert_eq!(plan.n_ctx(&plan.depths), 512);
+    }
+
+    #[test]
+    fn fresh_contexts_fill_each_sequence_before_each_repetition() {
+        let asked = Request { method: Method::FreshContext, depths: vec![0, 100], ..request() };
+        let fills = |parallel: &[u32], shared_prefix| {
+            let request = Request { parallel: parallel.to_vec(), shared_prefix, ..asked.clone() };
+            request.plan().unwrap().n_fill_tokens()
+        };
+        assert_eq!(fills(&[1], false), 100);
+        // Two tests, three repetitions, four sequences.
+        assert_eq!((fills(&[4], false), fills(&[1, 4], false)), (2400, 2500));
+        assert_eq!((fills(&[4], true), fills(&[1, 4], true)), (100, 100));
     }
 
     #[test]
@@ -321,8 +325,10 @@ pub(super) mod tests {
         let [at_0, at_32, at_64] = &plan.depths[..] else { panic!("three depths") };
         assert_eq!(plan.reused_prompt(at_0, at_32).map(|reused| reused.n_tokens), Some(32));
         assert_eq!(plan.reused_prompt(at_0, at_64).map(|reused| reused.n_tokens), Some(64));
-        let plan = Request { prompts: vec![33], ..request() }.plan().unwrap();
-        assert_eq!(plan.reused_prompt(&plan.depths[0], &plan.depths[1]), None);
+        for (prompts, parallel) in [(vec![33], vec![1]), (vec![8], vec![4])] {
+            let plan = Request { prompts, parallel, ..request() }.plan().unwrap();
+            assert_eq!(plan.reused_prompt(&plan.depths[0], &plan.depths[1]), None);
+        }
     }
 
     #[test]

@@ -8,7 +8,8 @@ use super::{
     plan::{N_CTX_PAD, Plan},
 };
 use crate::{
-    record::{Group, Method, Order, Test, TestKind},
+    llama::max_sequences,
+    record::{Group, Method, Order, Test, embd, pp, tg},
     stats::StoppingRule,
 };
 
@@ -26,6 +27,10 @@ pub struct Request {
     pub embeddings: Vec<u32>,
     /// Prompt and generation in one go.
     pub pairs: Vec<Group>,
+    /// Numbers of sequences that tests process together; order and repeats do not matter.
+    pub parallel: Vec<u32>,
+    /// Whether the sequences share the tokens of the depth, in one KV buffer.
+    pub shared_prefix: bool,
     /// Depths, in tokens; order and repeats do not matter.
     pub depths: Vec<u32>,
     /// Repetitions per cell, if no rule stops them.
@@ -60,6 +65,8 @@ impl Default for Request {
             generations: Vec::new(),
             embeddings: Vec::new(),
             pairs: Vec::new(),
+            parallel: vec![1],
+            shared_prefix: false,
             depths: vec![0],
             n_reps: 5,
             stopping: None,
@@ -80,7 +87,8 @@ impl Request {
     /// Checks the request and lays out its cells.
     ///
     /// # Errors
-    /// Nothing to measure, a length or count of zero, or positions that llama.cpp cannot count.
+    /// Nothing to measure, a length or count of zero, more sequences than a context can hold, or positions that llama.cpp
+    /// cannot count.
     pub fn plan(mut self) -> Result<Plan, BenchError> {
         self.check()?;
         self.depths.sort_unstable();
@@ -90,14 +98,19 @@ impl Request {
         self.generations = once(&self.generations);
         self.embeddings = once(&self.embeddings);
         self.pairs = once(&self.pairs);
+        self.parallel.sort_unstable();
+        self.parallel.dedup();
         let at = |&n_depth: &u32| {
-            let test = move |kind, n_depth, group| Test { kind, n_depth, group };
-            let prompts = self.prompts.iter().map(move |&n| test(TestKind::Pp(n), n_depth, None));
-            let generations = self.generations.iter().map(move |&n| test(TestKind::Tg(n), n_depth, None));
-            let embeddings = self.embeddings.iter().map(move |&n| test(TestKind::Embd(n), n_depth, None));
+            let levels = &self.parallel;
+            let at_levels = move |test: Test| levels.iter().map(move |&n| test.parallel(n).at(n_depth));
+            let prompts = self.prompts.iter().flat_map(move |&n| at_levels(pp(n)));
+            let generations = self.generations.iter().flat_map(move |&n| at_levels(tg(n)));
+            let embeddings = self.embeddings.iter().flat_map(move |&n| at_levels(embd(n)));
             let pairs = self.pairs.iter().flat_map(move |&group| {
-                let prompt = test(TestKind::Pp(group.n_prompt), n_depth, Some(group));
-                [prompt, test(TestKind::Tg(group.n_gen), n_depth + group.n_prompt, Some(group))]
+                let halves = move |&n: &u32| {
+                    [group.prompt(), group.generation()].map(|test| test.parallel(n).at(n_depth))
+                };
+                levels.iter().flat_map(halves)
             });
             prompts.chain(generations).chain(embeddings).chain(pairs)
         };
@@ -123,10 +136,16 @@ impl Request {
         {
             return Err(BenchError::ZeroLength { what });
         }
+        let Some(&n_most) = self.parallel.iter().max() else { return Err(BenchError::NoSequences) };
+        let max = max_sequences();
+        if let Some(&n) = self.parallel.iter().find(|&n| !(1..=max).contains(n)) {
+            return Err(BenchError::Sequences { n, max });
+        }
         let Some(&n_depth) = self.depths.iter().max() else { return Err(BenchError::NoDepths) };
         let longest = singles.into_iter().flatten().map(|&n| u64::from(n));
         let pairs = self.pairs.iter().map(|g| u64::from(g.n_prompt) + u64::from(g.n_gen));
-        let n_tokens = longest.chain(pairs).max().unwrap_or(0);
+        let n_of_each = longest.chain(pairs).max().unwrap_or(0);
+        let n_tokens = if self.shared_prefix { n_of_each * u64::from(n_most) } else { n_of_each };
         if u64::from(n_depth) + n_tokens > u64::from(N_CTX_MAX) {
             let n_tokens = n_tokens.min(u64::from(u32::MAX)) as u32;
             return Err(BenchError::TooDeep { n_depth, n_tokens, max: N_CTX_MAX });
@@ -172,5 +191,42 @@ mod tests {
         assert!(refused(Request { depths: vec![u32::MAX], ..request() }).contains("4294967295"));
         let pairs = vec![Group { n_prompt: u32::MAX, n_gen: u32::MAX }];
         assert!(refused(Request { pairs, ..request() }).contains("past the last position"));
+    }
+
+    #[test]
+    fn impossible_numbers_of_sequences_are_refused_by_name() {
+        let refused = |r: Request| r.plan().unwrap_err().to_string();
+        assert!(refused(Request { parallel: vec![], ..request() }).contains("no number of sequences"));
+        let max = max_sequences();
+        for n in [0, max + 1, u32::MAX] {
+            let said = refused(Request { parallel: vec![1, n], ..request() });
+            assert_eq!(said, format!("{n} is not a valid number of sequences: give 1 to {max}"));
+        }
+        assert!(Request { parallel: vec![max], ..request() }.plan().is_ok());
+        // Sequences that share one buffer have to fit into it together.
+        let long = Request { prompts: vec![1 << 25], parallel: vec![64], ..request() };
+        assert!(long.clone().plan().is_ok());
+        assert!(refused(Request { shared_prefix: true, ..long }).contains("past the last position"));
+    }
+
+    #[test]
+    fn every_test_is_planned_with_every_number_of_sequences() {
+        let pairs = vec![Group { n_prompt: 4, n_gen: 2 }];
+        let asked =
+            Request { embeddings: vec![6], pairs, parallel: vec![2, 1, 2], depths: vec![0], ..request() };
+        let names: Vec<_> = asked.plan().unwrap().cells.iter().map(Test::to_string).collect();
+        let expected = [
+            "pp8",
+            "pp8 x2",
+            "tg4",
+            "tg4 x2",
+            "embd6",
+            "embd6 x2",
+            "pp4 (pg4+2)",
+            "tg2 @ d4 (pg4+2)",
+            "pp4 x2 (pg4+2)",
+            "tg2 x2 @ d4 (pg4+2)",
+        ];
+        assert_eq!(names, expected);
     }
 }

@@ -1,13 +1,19 @@
 //! A sweep: measures a model at several depths.
 
+mod parallel;
 mod ready;
 mod trial;
 
 use std::{path::Path, time::Duration};
 
 use super::{
-    Cancel, MemoryEstimate, Note, Observer, Order, Plan, Request, Verification, error::BenchError,
-    failed::NotLoaded, llama_target::LlamaTarget, lock::Turn, observe::Silent, target::Target as _,
+    Cancel, MemoryEstimate, Note, Observer, Order, Plan, Request, Verification,
+    error::BenchError,
+    failed::NotLoaded,
+    llama_target::{LlamaTarget, sized},
+    lock::Turn,
+    observe::Silent,
+    target::Target as _,
 };
 use crate::{
     llama::{Backend, ContextParams, Model, ModelParams},
@@ -135,11 +141,12 @@ impl<'a> Sweep<'a> {
         self
     }
 
-    /// Sets how contexts are made; the sweep chooses `n_ctx`. With [`embeddings`](ContextParams::embeddings), prompts
-    /// become embd tests, as with llama-bench's `-embd 1`.
+    /// Sets how contexts are made; the sweep chooses `n_ctx`, and `n_seq_max` if its tests need more sequences. With
+    /// [`embeddings`](ContextParams::embeddings), prompts become embd tests, as with llama-bench's `-embd 1`.
     #[must_use]
     pub fn context(mut self, context: ContextParams) -> Self {
         self.context = context;
+        self.context.kv_unified |= self.request.shared_prefix;
         self
     }
 
@@ -264,7 +271,9 @@ impl<'a> Sweep<'a> {
     pub(super) fn memory_estimate_of(&self, possible: &Plan) -> Option<MemoryEstimate> {
         match self.subject {
             Subject::Model(model) if !possible.cells.is_empty() => {
-                MemoryEstimate::of(model, &self.context, possible.n_ctx(&possible.depths))
+                let (n_ctx, n_seqs) = (possible.n_ctx(&possible.depths), possible.n_seqs(&possible.depths));
+                let params = sized(&self.context, n_ctx, n_seqs);
+                MemoryEstimate::of(model, &params, params.n_ctx)
             }
             _ => None,
         }
@@ -296,11 +305,14 @@ impl<'a> Sweep<'a> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn plan(&self) -> Result<Plan, BenchError> {
-        self.request().plan()
+        let plan = self.request().plan()?;
+        self.check_batch(&plan)?;
+        Ok(plan)
     }
 
     fn request(&self) -> Request {
         let mut request = self.request.clone();
+        request.shared_prefix = self.context.kv_unified;
         if self.context.embeddings {
             request.embeddings.append(&mut request.prompts);
         }
@@ -333,7 +345,8 @@ impl<'a> Sweep<'a> {
 
     /// Checks that a rewound context matches a freshly filled one, without timing anything: goes over the depths as
     /// [`run`](Self::run) does, decodes as many tokens as the longest test between rewinds, and compares logits and
-    /// positions. Slow: it fills a fresh context for every depth.
+    /// positions. With several sequences it also compares each copy of the fill with a sequence that was filled by itself.
+    /// Slow: it fills a fresh context for every depth, and every sequence of one for every number of sequences.
     ///
     /// # Errors
     /// As `run`, or the model was not loaded, a context could not be made, filled or rewound, or it was cancelled.

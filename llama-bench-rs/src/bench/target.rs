@@ -25,10 +25,22 @@ use crate::record::{Disturbance, Failure, GpuConditions, Placement, Resolved, Re
 /// Token id, as in llama.cpp.
 pub type Token = i32;
 
+/// One token of one sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The sequence that it belongs to, from 0.
+    pub seq: u32,
+    /// The token.
+    pub token: Token,
+    /// Whether logits after it are wanted.
+    pub logits: bool,
+}
+
 /// A context that can be filled, timed and brought back to a depth.
 ///
-/// Positions are implicit: tokens continue from the last one. No method has a default, because a target that wraps another
-/// one could forget to forward it.
+/// It holds one or more sequences. Sequence 0 is the one that is filled and brought back; the others become copies of it
+/// ([`spread`](Self::spread)). Positions are implicit: tokens continue from the last one of their sequence. No method has a
+/// default, because a target that wraps another one could forget to forward it.
 pub trait Target {
     /// What it can do.
     fn abilities(&self) -> Abilities;
@@ -36,15 +48,16 @@ pub trait Target {
     /// The facts that shape a plan.
     fn limits(&self) -> Limits;
 
-    /// Estimates a context with room for `n_ctx` tokens; `None` if there is no estimate, or an earlier one showed that it
-    /// fits.
-    fn memory_estimate(&mut self, n_ctx: u32) -> Option<MemoryEstimate>;
+    /// Estimates a context as [`open`](Self::open) would make it; `None` if there is no estimate, or an earlier one showed
+    /// that it fits.
+    fn memory_estimate(&mut self, n_ctx: u32, n_seqs: u32) -> Option<MemoryEstimate>;
 
-    /// Opens a context with room for `n_ctx` tokens in place of any that is open, empty.
+    /// Opens a context of `n_seqs` sequences in place of any that is open, empty. Each sequence has room for `n_ctx` tokens
+    /// of its own; if they share one KV buffer, all of them have room for `n_ctx` tokens together.
     ///
     /// # Errors
     /// There is not enough memory, or llama.cpp refuses the parameters.
-    fn open(&mut self, n_ctx: u32) -> Result<Resolved, Failure>;
+    fn open(&mut self, n_ctx: u32, n_seqs: u32) -> Result<Resolved, Failure>;
 
     /// Gives up the open context, if there is one.
     fn close(&mut self);
@@ -56,11 +69,18 @@ pub trait Target {
     /// The graph could not be read, and the context cannot be used any more.
     fn work(&mut self, kind: WorkKind, n_tokens: u32) -> Result<Option<Work>, Failure>;
 
-    /// Submits tokens, at most `n_batch` of them; may return before the work is done.
+    /// Submits tokens of sequence 0, at most `n_batch` of them; may return before the work is done.
     ///
     /// # Errors
     /// The tokens do not fit or the decode failed.
     fn decode(&mut self, tokens: &[Token]) -> Result<(), Failure>;
+
+    /// Submits tokens of several sequences, at most `n_batch` of them; may return before the work is done. Called after
+    /// [`spread`](Self::spread) or [`clear`](Self::clear), within timed regions: it does not allocate.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode), or there is no such sequence.
+    fn decode_rows(&mut self, rows: &[Row]) -> Result<(), Failure>;
 
     /// Submits a part of a prompt, or a text to embed. An encoder reads it; without one it is decoded.
     ///
@@ -86,10 +106,10 @@ pub trait Target {
     /// The work failed.
     fn synchronize(&mut self) -> Result<(), Failure>;
 
-    /// Forgets all tokens; held states stay.
+    /// Forgets all tokens of all sequences; held states stay.
     fn clear(&mut self);
 
-    /// Remembers the current state as `slot` (a slot per depth, ascending) until the context is opened again, or as long as
+    /// Remembers the current state of sequence 0 as `slot` (a slot per depth, ascending) until the context is opened again, or as long as
     /// `keep` says. [`rewind`](Self::rewind) can return to it any number of times. Returns the way that this is done.
     ///
     /// # Errors
@@ -106,19 +126,27 @@ pub trait Target {
     /// The state could not be saved.
     fn hold_whole(&mut self) -> Result<(), Failure>;
 
-    /// Returns to the state held as `slot`.
+    /// Returns sequence 0 to the state held as `slot`. What other sequences hold is not defined until the next
+    /// [`spread`](Self::spread), and slows nothing down.
     ///
     /// # Errors
     /// The state could not be restored; the target must then be cleared or opened again.
     fn rewind(&mut self, slot: usize) -> Result<(), Failure>;
 
-    /// Copies the whole state to host memory, as llama-bench keeps it between contexts.
+    /// Makes the first `n_seqs` sequences equal: copies of sequence 0, as [`rewind`](Self::rewind) or
+    /// [`clear`](Self::clear) left it. Those after them slow nothing down. Waits until all of it is done.
+    ///
+    /// # Errors
+    /// There are not as many sequences, or this memory cannot be copied.
+    fn spread(&mut self, n_seqs: u32) -> Result<(), Failure>;
+
+    /// Copies the whole state of sequence 0 to host memory, as llama-bench keeps it between contexts.
     ///
     /// # Errors
     /// The state could not be saved.
     fn save(&mut self) -> Result<Vec<u8>, Failure>;
 
-    /// Replaces the state by one from [`save`](Self::save), perhaps of another context of the same model.
+    /// Replaces the state of sequence 0 by one from [`save`](Self::save), perhaps of another context of the same model.
     ///
     /// # Errors
     /// The state was refused; the target must then be cleared.

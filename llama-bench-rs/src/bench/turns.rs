@@ -2,7 +2,7 @@
 
 /// The order of the lanes in one repetition. Two alternate back and forth. Of more, each has every place once in as many
 /// repetitions as there are lanes, and none has two turns in a row, which would find its own context in the caches.
-pub(super) fn turns(n_lanes: usize, rep: u32) -> Vec<usize> {
+pub(crate) fn turns(n_lanes: usize, rep: u32) -> Vec<usize> {
     let mut turns: Vec<usize> = (0..n_lanes).collect();
     turns.rotate_left(rep as usize % n_lanes.max(1));
     turns

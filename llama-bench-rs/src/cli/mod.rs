@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`ModelArgs`] | which models, on which devices: `-m`, `--shape`, `-ngl`, `-ot` |
 //! | [`ContextArgs`] | how contexts are made: `-b`, `-ub`, `-fa`, `-ctk`, `-t` |
-//! | [`TestArgs`] | what is measured: `-p`, `-n`, `-pg`, `-d` |
+//! | [`TestArgs`] | what is measured: `-p`, `-n`, `-pg`, `-d`, `-npl` |
 //! | [`RunArgs`] | repetitions, stopping rule, order, several runs: `-r`, `--until`, `--runs` |
 //! | [`OutputArgs`] | formats and the file: `-o`, `-oe`, `--output` |
 //!
@@ -77,7 +77,9 @@ pub use run::{MethodArg, OrderArg, RunsIn};
 pub use test::DefaultTests;
 pub use test::TestArgs;
 #[doc(hidden)]
-pub use values::{CpuMask, Integers, Numbers, all, all_integers, at_least_one, percent, seconds, whole};
+pub use values::{
+    CpuMask, Integers, Numbers, all, all_integers, at_least_one, percent, seconds, switch, whole,
+};
 
 /// Reads the arguments of this process; bad usage ends it with status 2, `-h` and `--help` with 0.
 pub fn parse<P: Parser>() -> P {

@@ -16,7 +16,7 @@ pub(super) const REFUSED: &[(&[&str], &str)] = &[
 ];
 
 /// Formats as llama-bench names them.
-const FORMATS: &[&str] = &["csv", "json", "jsonl", "md", "sql", "none", "term"];
+const FORMATS: &[&str] = &["batched-bench", "csv", "json", "jsonl", "md", "sql", "none", "term"];
 
 /// A command line in clap's names, the program's name first, each value tied to its flag with `=`: what follows a flag
 /// is its value even if it begins with a dash, as in `-ngl -1,0`.

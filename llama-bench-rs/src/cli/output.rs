@@ -9,7 +9,7 @@ use crate::report::{Format, UnknownFormat};
 pub struct OutputArgs {
     /// Format on standard output
     ///
-    /// json, jsonl, csv, sql, md, none, or term: the answer, a table with intervals and bars, and what the figures mean.
+    /// json, jsonl, csv, sql, md, batched-bench (llama-batched-bench's lines), none, or term: the answer, a table with intervals and bars, and what the figures mean.
     /// Also as --output, if that names a format.
     #[arg(short = 'o', long = "output-format", value_name = "FORMAT", default_value = "md", value_parser = OutputFormat::from_str, help_heading = "Output")]
     pub format: OutputFormat,
@@ -45,7 +45,9 @@ impl FromStr for OutputFormat {
             "term" => Ok(Self::Terminal),
             "none" => Ok(Self::Nothing),
             name => name.parse().map(Self::Rows).map_err(|_: UnknownFormat| {
-                format!("{name:?} is not a format: write json, jsonl, csv, sql, md, term or none")
+                format!(
+                    "{name:?} is not a format: write json, jsonl, csv, sql, md, batched-bench, term or none"
+                )
             }),
         }
     }

@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
-use super::{Numbers, all, values::pair};
+use super::{
+    Numbers, all,
+    values::{pair, sequences},
+};
 use crate::bench::Sweep;
 
 /// Which tests are measured at which depths. Each flag may be repeated; with one of -p, -n and -pg given, the others have
@@ -21,6 +24,16 @@ pub struct TestArgs {
     /// Depths: tokens in the context before a test
     #[arg(short = 'd', long = "n-depth", value_name = "N", value_parser = Numbers::from_str, help_heading = "Tests")]
     pub n_depth: Vec<Numbers>,
+    /// Sequences processed together, as for many users
+    ///
+    /// Each test is measured with every number of sequences, at every depth. Speeds are of all of them together.
+    #[arg(long = "parallel", visible_alias = "npl", value_name = "N", value_parser = sequences, help_heading = "Tests")]
+    pub parallel: Vec<Numbers>,
+    /// With -npl: the sequences share the tokens of the depth
+    ///
+    /// In one KV buffer for all of them. Without this flag each sequence has its own copy.
+    #[arg(long, visible_alias = "pps", hide_short_help = true, help_heading = "Tests")]
+    pub shared_prefix: bool,
 }
 
 /// What a program measures if the flags do not say.
@@ -42,6 +55,12 @@ impl TestArgs {
         let or = |given: &[Numbers], default| if is_given { all(given) } else { vec![default] };
         let depths = if self.n_depth.is_empty() { default.depths.to_vec() } else { all(&self.n_depth) };
         let mut sweep = sweep.depths(depths);
+        if !self.parallel.is_empty() {
+            sweep = sweep.parallel(all(&self.parallel));
+        }
+        if self.shared_prefix {
+            sweep = sweep.shared_prefix(true);
+        }
         // As in llama-bench, a length of 0 means none.
         for n in or(&self.n_prompt, default.n_prompt).into_iter().filter(|&n| n > 0) {
             sweep = sweep.prompt(n);
@@ -52,11 +71,17 @@ impl TestArgs {
         self.pg.iter().fold(sweep, |sweep, &(n_prompt, n_gen)| sweep.pg(n_prompt, n_gen))
     }
 
-    /// The smallest context for these tests, in tokens.
+    /// The smallest context for these tests, in tokens of all sequences together.
     pub fn n_ctx(&self) -> u32 {
         let lengths = [all(&self.n_prompt), all(&self.n_gen)].concat();
         let pairs = self.pg.iter().map(|(n_prompt, n_gen)| n_prompt.saturating_add(*n_gen));
         let longest = lengths.into_iter().chain(pairs).max().unwrap_or(0);
-        all(&self.n_depth).into_iter().max().unwrap_or(0).saturating_add(longest)
+        let n_depth = all(&self.n_depth).into_iter().max().unwrap_or(0);
+        let n_seqs = all(&self.parallel).into_iter().max().unwrap_or(1);
+        if self.shared_prefix {
+            n_depth.saturating_add(longest.saturating_mul(n_seqs))
+        } else {
+            n_depth.saturating_add(longest).saturating_mul(n_seqs)
+        }
     }
 }

@@ -91,6 +91,9 @@ fn flags_lead_back_to_the_parameters() {
         assert_eq!(app.context.params(), std::slice::from_ref(context), "{flags:?}");
     }
     assert!(flags_of(&ModelParams::default(), &ContextParams::default()).is_empty());
+    // A flag of the tests leads to this one.
+    let shared = ContextParams::default().kv_unified(true);
+    assert_eq!(flags_of(&ModelParams::default(), &shared), ["-pps"]);
 }
 
 /// What is recorded of a sweep with the flags of a line.
@@ -100,7 +103,9 @@ fn asked(words: &[String]) -> Config {
     let model = app.model.combinations(&Backend::init().unwrap(), 0).unwrap().swap_remove(0);
     let context = app.context.params().swap_remove(0);
     let sweep = Sweep::not_loaded("a.gguf", &model, Failure { kind: "test".into(), message: String::new() });
-    let sweep = app.run.ask(sweep.context(context).prompt(1), app.run.stopping().unwrap());
+    let default = DefaultTests { n_prompt: 1, n_gen: 0, depths: &[0] };
+    let sweep = app.tests.ask(sweep.context(context), default);
+    let sweep = app.run.ask(sweep, app.run.stopping().unwrap());
     let mut config = sweep.header().unwrap().config;
     // Set for the whole process, before anything is measured.
     config.numa = Some(app.run.numa.map_or("disabled", |numa| numa.name()).into());

@@ -4,8 +4,8 @@ use std::{str::FromStr, time::Duration};
 
 use crate::{
     bench::range::{self, RangeError},
-    llama::{LlamaError, LoadMode, Numa},
-    units::Share,
+    llama::{LlamaError, LoadMode, Numa, max_sequences},
+    units::{Share, time},
 };
 
 /// CPUs that ggml's thread pools know.
@@ -62,6 +62,11 @@ pub(super) fn batch_sizes(list: &str) -> Result<Numbers, String> {
 /// Numbers of threads, as many as ggml has room for.
 pub(super) fn threads(list: &str) -> Result<Numbers, String> {
     numbers(list, 1, MAX_CPUS as u32, "number of threads")
+}
+
+/// Numbers of sequences, as many as a context can hold apart.
+pub(super) fn sequences(list: &str) -> Result<Numbers, String> {
+    numbers(list, 1, max_sequences(), "number of sequences")
 }
 
 /// Levels of polling.
@@ -130,7 +135,11 @@ pub(super) fn pair(text: &str) -> Result<(u32, u32), String> {
     }
 }
 
-pub(super) fn switch(text: &str) -> Result<bool, String> {
+/// A switch: 1 for on, 0 for off.
+///
+/// # Errors
+/// The text is neither.
+pub fn switch(text: &str) -> Result<bool, String> {
     match text {
         "0" | "off" | "false" | "disabled" => Ok(false),
         "1" | "on" | "true" | "enabled" => Ok(true),
@@ -148,14 +157,7 @@ pub(super) fn mmap(text: &str) -> Result<LoadMode, String> {
 /// # Errors
 /// The text is not a time, or it is negative.
 pub fn seconds(text: &str) -> Result<Duration, String> {
-    let number = text.trim();
-    let units = [("ms", 1e-3), ("min", 60.0), ("s", 1.0), ("m", 60.0)];
-    let (number, unit) = units
-        .iter()
-        .find_map(|(name, unit)| Some((number.strip_suffix(name)?.trim_end(), *unit)))
-        .unwrap_or((number, 1.0));
-    let seconds = number.parse::<f64>().ok().and_then(|n| Duration::try_from_secs_f64(n * unit).ok());
-    seconds
+    time::parse(text)
         .ok_or_else(|| format!("{text:?} is not a time: write seconds, 0 or more, such as 5, 0.5 or 500ms"))
 }
 

@@ -8,29 +8,55 @@ use super::RankedTest;
 pub struct Choice {
     /// For which kind of tests it is, `pp`, `tg` or `embd`; `None` for all.
     pub family: Option<&'static str>,
+    /// For how many sequences at once it is; `None` for every number of them.
+    pub n_parallel: Option<u32>,
     /// The side, from 0: an index of what was ranked.
     pub side: usize,
 }
 
-/// One side for everything, if one leads in every test; else one for each kind of tests that has such a side. Empty if all
-/// of them are the reference, which is in use already.
+/// One side for everything, if one leads in every test; else one for each kind of tests that has such a side, or for each
+/// number of sequences of a kind. Empty if all of them are the reference, which is in use already.
 pub(super) fn choices(tests: &[RankedTest], reference: usize) -> Vec<Choice> {
     let all: Vec<&RankedTest> = tests.iter().collect();
-    let mut families: Vec<&'static str> = Vec::new();
-    for ranked in tests {
-        if !families.contains(&ranked.test.kind.family()) {
-            families.push(ranked.test.kind.family());
-        }
-    }
-    let of_family = |family: &'static str| {
-        let tests = all.iter().copied().filter(|ranked| ranked.test.kind.family() == family);
-        Some(Choice { family: Some(family), side: choose(&tests.collect::<Vec<_>>(), reference)? })
-    };
     let choices: Vec<Choice> = match choose(&all, reference) {
-        Some(side) => vec![Choice { family: None, side }],
-        None => families.into_iter().filter_map(of_family).collect(),
+        Some(side) => vec![Choice { family: None, n_parallel: None, side }],
+        None => by(&all, |ranked| ranked.test.kind.family())
+            .into_iter()
+            .flat_map(|(family, tests)| of_family(family, &tests, reference))
+            .collect(),
     };
     if choices.iter().all(|choice| choice.side == reference) { Vec::new() } else { choices }
+}
+
+fn of_family(family: &'static str, tests: &[&RankedTest], reference: usize) -> Vec<Choice> {
+    let family = Some(family);
+    if let Some(side) = choose(tests, reference) {
+        return vec![Choice { family, n_parallel: None, side }];
+    }
+    let levels = by(tests, |ranked| ranked.test.n_parallel);
+    if levels.len() == 1 {
+        return Vec::new();
+    }
+    let of_level = |(n, tests): (u32, Vec<&RankedTest>)| {
+        Some(Choice { family, n_parallel: Some(n), side: choose(&tests, reference)? })
+    };
+    levels.into_iter().filter_map(of_level).collect()
+}
+
+/// The tests that have the same key together, in the order in which each key first occurs.
+fn by<'a, K: PartialEq>(
+    tests: &[&'a RankedTest],
+    key: impl Fn(&RankedTest) -> K,
+) -> Vec<(K, Vec<&'a RankedTest>)> {
+    let mut groups: Vec<(K, Vec<&RankedTest>)> = Vec::new();
+    for &test in tests {
+        let own = key(test);
+        match groups.iter_mut().find(|(known, _)| *known == own) {
+            Some((_, tests)) => tests.push(test),
+            None => groups.push((own, vec![test])),
+        }
+    }
+    groups
 }
 
 /// The side that leads in all of these tests: the reference if it does, else the one that is nearest to the top on the

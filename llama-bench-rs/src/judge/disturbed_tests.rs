@@ -14,7 +14,7 @@ fn runs(n_threads: u32, waited: Duration) -> Vec<Run> {
         Disturbance { n_threads: Some(n_threads), on_core, waited: Some(waited), ..Disturbance::default() };
     let sample = Sample { elapsed: 10 * MS + waited, disturbance: Some(disturbance), ..Sample::default() };
     let measured = Measured { samples: vec![sample; 20], ..Measured::default() };
-    let test = Test { kind: TestKind::Pp(64), n_depth: 0, group: None };
+    let test = Test::from(TestKind::Pp(64));
     let cell = Cell { test, started_at: String::new(), outcome: Outcome::Measured(measured) };
     vec![Run { header: Header::default(), cells: vec![cell], curve: vec![] }; 3]
 }

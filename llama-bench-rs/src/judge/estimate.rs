@@ -156,7 +156,7 @@ fn printed(cell: &Cell) -> Option<(TokensPerSecond, f64)> {
             Some((summary.mean, cv.powi(2) / measured.samples.len() as f64))
         }
         crate::record::Outcome::Summarised(summary) => {
-            let n_tokens = u64::from(cell.test.kind.n_tokens());
+            let n_tokens = u64::from(cell.test.n_tokens());
             let rate = summary.rate.or_else(|| TokensPerSecond::from_elapsed(n_tokens, summary.mean));
             Some((rate?, 0.0))
         }

@@ -4,28 +4,41 @@ use super::{Group, PrintedRate};
 use crate::record::{Report, Run, Test, TestKind};
 
 /// What somebody expects of a test, in tokens per second.
+///
+/// ```
+/// use llama_bench_rs::{record::tg, report::insights::Expectation};
+///
+/// let expected: Expectation = "tg32x8@4096=400..".parse()?;
+/// assert_eq!(expected.test(), tg(32).parallel(8).at(4096));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectation {
-    kind: TestKind,
-    n_depth: u32,
+    test: Test,
     tokens_per_second: Range<f64>,
 }
 
 impl Expectation {
     /// A test in an empty context is expected to run at so many tokens per second.
     pub fn new(kind: TestKind, tokens_per_second: Range<f64>) -> Self {
-        Self { kind, n_depth: 0, tokens_per_second }
+        Self { test: kind.into(), tokens_per_second }
     }
 
     /// The same in a context of this many tokens.
     #[must_use]
     pub fn at_depth(self, n_depth: u32) -> Self {
-        Self { n_depth, ..self }
+        Self { test: Test { n_depth, ..self.test }, ..self }
+    }
+
+    /// The same with this many sequences at once, whose tokens count together.
+    #[must_use]
+    pub fn parallel(self, n_parallel: u32) -> Self {
+        Self { test: self.test.parallel(n_parallel), ..self }
     }
 
     /// The test that it is about.
     pub fn test(&self) -> Test {
-        Test { kind: self.kind, n_depth: self.n_depth, group: None }
+        self.test
     }
 
     /// What is expected, in words: `2000 to 3000 t/s`, `at least 50 t/s`.
@@ -82,21 +95,26 @@ crate::error::debug_like_display!(ExpectationError);
 impl FromStr for Expectation {
     type Err = ExpectationError;
 
-    /// `TEST[@DEPTH]=LOW..HIGH` in tokens per second, either bound left out for none: `tg32@4096=50..`.
+    /// `TEST[xSEQUENCES][@DEPTH]=LOW..HIGH` in tokens per second, either bound left out for none: `tg32@4096=50..`,
+    /// `tg32x8@4096=400..`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         parse(text).map_err(|why| ExpectationError { text: text.to_owned(), why })
     }
 }
 
 fn parse(text: &str) -> Result<Expectation, String> {
-    let whole =
-        "write test, depth and tokens per second as pp2048=2000..3000, tg32@4096=50.. or embd512=900..";
+    let whole = "write test, depth and tokens per second as pp2048=2000..3000, tg32@4096=50.., tg32x8@4096=400.. or embd512=900..";
     let (test, range) = text.split_once('=').ok_or(whole)?;
     let (kind, n_depth) = test.split_once('@').unwrap_or((test, "0"));
     let (kind, n_depth) = (kind.trim(), n_depth.trim());
     let n_depth = n_depth.strip_prefix('d').unwrap_or(n_depth).parse();
     let n_depth = n_depth.map_err(|_| format!("what follows @ is not a number of tokens; {whole}"))?;
+    let (kind, n_parallel) = kind.split_once('x').unwrap_or((kind, "1"));
+    let kind = kind.trim();
     let kind: TestKind = kind.parse().map_err(|_| format!("{kind:?} is not a test; {whole}"))?;
+    let n_parallel = n_parallel.trim().parse().ok().filter(|&n: &u32| n > 0);
+    let n_parallel =
+        n_parallel.ok_or_else(|| format!("what follows x is not a number of sequences; {whole}"))?;
     let ends = "write tg32@4096=50.. for at least 50 t/s, ..60 for at most 60, or 50..60";
     let (low, high) = range.split_once("..").ok_or_else(|| format!("{range:?} is not a range: {ends}"))?;
     let bound = |text: &str, without: f64| match text.trim() {
@@ -121,7 +139,7 @@ fn parse(text: &str) -> Result<Expectation, String> {
             format!("its ends are equal, and no speed is that exact: {ends}")
         });
     }
-    Ok(Expectation::new(kind, from..to).at_depth(n_depth))
+    Ok(Expectation::new(kind, from..to).at_depth(n_depth).parallel(n_parallel))
 }
 
 /// How a measurement compares with what was expected, decided by the 95 % interval between runs of the printed figure.
@@ -209,6 +227,9 @@ mod tests {
             ("tg8=-5..60", "\"-5\" is not a speed"),
             ("tg8@deep=50..", "what follows @ is not a number of tokens"),
             ("gt8=50..", "\"gt8\" is not a test"),
+            ("tg8x0=50..", "what follows x is not a number of sequences"),
+            ("tg8x=50..", "what follows x is not a number of sequences"),
+            ("x8=50..", "\"\" is not a test"),
         ] {
             let said = text.parse::<Expectation>().unwrap_err().to_string();
             assert!(said.starts_with(&format!("{text:?} is not a valid expectation: {why}")), "{said}");
@@ -216,6 +237,33 @@ mod tests {
         for text in ["tg8=50..60", "tg8@d4096=50..", "embd512=..900", " pp2048 @ 0 = 2000 .. 3000 "] {
             assert!(text.parse::<Expectation>().is_ok(), "{text}");
         }
+    }
+
+    /// `Display` of a test writes `tg8 x4 @ d512`.
+    #[test]
+    fn a_number_of_sequences_is_part_of_the_test() {
+        for text in ["tg8x4@512=50..", "tg8 x4 @ d512=50..", "tg8 x 4@512=50.."] {
+            let expected: Expectation = text.parse().unwrap();
+            assert_eq!(expected.test(), crate::record::tg(8).parallel(4).at(512), "{text}");
+            let again: Expectation = format!("{}=50..", expected.test()).parse().unwrap();
+            assert_eq!(again, expected);
+        }
+    }
+
+    #[test]
+    fn an_expectation_of_one_level_says_nothing_of_another() {
+        use crate::record::{fixture::pp100_run as run, pp};
+
+        let mut one = run(512, &[100, 101, 99]);
+        let mut eight = one.cells[0].clone();
+        eight.test = pp(100).parallel(8);
+        one.cells.push(eight);
+        let verdict = |text: &str| text.parse::<Expectation>().unwrap().check(&one).verdict;
+        // 1000 t/s alone, 8000 t/s of eight together.
+        assert_eq!(verdict("pp100=900..1100"), ExpectationVerdict::AsExpected);
+        assert_eq!(verdict("pp100x8=7000..9000"), ExpectationVerdict::AsExpected);
+        assert_eq!(verdict("pp100x8=900..1100"), ExpectationVerdict::Exceeds);
+        assert_eq!(verdict("pp100x4=1.."), ExpectationVerdict::NotMeasured);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    record::{Cell, Group, Outcome, Run, TestKind},
+    record::{Cell, Outcome, Run, Test, TestKind},
     stats::{Samples, TimePart},
     units::{RateSpread, Share, TokensPerSecond},
 };
@@ -42,7 +42,7 @@ impl Figures {
                 })
             }
             Outcome::Summarised(summary) => {
-                let n_tokens = u64::from(cell.test.kind.n_tokens());
+                let n_tokens = u64::from(cell.test.n_tokens());
                 let rate = summary.rate.or_else(|| TokensPerSecond::from_elapsed(n_tokens, summary.mean))?;
                 let cv = summary.rate_stddev.and_then(|stddev| Share::new(stddev.get() / rate.get()));
                 Some(Self { rate, half_width: None, cv, time: summary.mean, rates: None, times: None })
@@ -72,8 +72,8 @@ pub(crate) struct Point<'a> {
 /// The cells of one test over the depths, ascending, those without a figure left out.
 #[derive(Clone, Debug)]
 pub(crate) struct Series<'a> {
-    pub(crate) kind: TestKind,
-    pub(crate) group: Option<Group>,
+    /// [At any depth](Test::at_any_depth).
+    pub(crate) test: Test,
     pub(crate) points: Vec<Point<'a>>,
 }
 
@@ -83,11 +83,11 @@ impl<'a> Series<'a> {
         let mut all: Vec<Self> = Vec::new();
         for cell in &run.cells {
             let Some(figures) = Figures::of(cell) else { continue };
-            let (kind, group) = (cell.test.kind, cell.test.group);
+            let test = cell.test.at_any_depth();
             let point = Point { cell, figures };
-            match all.iter_mut().find(|series| (series.kind, series.group) == (kind, group)) {
+            match all.iter_mut().find(|series| series.test == test) {
                 Some(series) => series.points.push(point),
-                None => all.push(Self { kind, group, points: vec![point] }),
+                None => all.push(Self { test, points: vec![point] }),
             }
         }
         for series in &mut all {
@@ -102,12 +102,21 @@ impl<'a> Series<'a> {
         (first.n_depth() < last.n_depth()).then_some([first, last])
     }
 
-    /// The series that represents its kind. Preferred are single tests over halves of a pg test, then the series with more
-    /// depths, then the one with more tokens.
+    /// The series of one sequence that represents its kind: what a single user sees. Preferred are single tests over halves
+    /// of a pg test, then the series with more depths, then the one with more tokens.
     pub(crate) fn main(all: &[Self], is_kind: impl Fn(TestKind) -> bool) -> Option<&Self> {
         all.iter()
-            .filter(|series| is_kind(series.kind))
-            .max_by_key(|s| (s.group.is_none(), s.points.len(), s.kind.n_tokens()))
+            .filter(|series| is_kind(series.test.kind) && series.test.n_parallel == 1)
+            .max_by_key(|s| (s.test.group.is_none(), s.points.len(), s.test.kind.n_tokens()))
+    }
+
+    /// Of each kind of test the series with the fewest sequences, which are those of a single user if that was measured.
+    pub(crate) fn of_fewest_sequences(all: &[Self]) -> impl Iterator<Item = &Self> {
+        let fewest = |kind: TestKind| {
+            let same = all.iter().filter(move |other| other.test.kind.family() == kind.family());
+            same.map(|other| other.test.n_parallel).min()
+        };
+        all.iter().filter(move |series| fewest(series.test.kind) == Some(series.test.n_parallel))
     }
 }
 

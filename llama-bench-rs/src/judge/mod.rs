@@ -7,6 +7,7 @@
 //! | how two sides differ, test by test | [`compare`]; [`compare_paired`] if they were measured in turn |
 //! | which configuration is the best | [`rank()`], or [`report::ranking`](crate::report::ranking) with its text |
 //! | the figures of several runs together | [`between_runs()`] |
+//! | up to how many sequences more of them pay | [`Knee`] |
 //!
 //! # The rule
 //!
@@ -58,6 +59,7 @@ mod figure;
 pub(crate) mod figures;
 mod floor;
 mod group;
+mod knee;
 mod lines;
 mod matrix;
 mod outcome;
@@ -66,6 +68,7 @@ mod rank;
 mod regression;
 mod reports;
 mod rule;
+mod serving;
 pub(crate) mod side_by_side;
 mod sides;
 mod spread;
@@ -110,6 +113,9 @@ pub use figure::{AdjustedFigure, RunFigure, TimeFigure};
 #[doc(hidden)]
 pub use floor::{Floor, FloorOutcome, check_at_least};
 pub(crate) use group::Group;
+pub(crate) use knee::growth;
+#[doc(hidden)]
+pub use knee::{Knee, LevelStep};
 #[doc(hidden)]
 pub use outcome::{CellOutcome, Outcome, ShiftOutcome};
 #[doc(hidden)]
@@ -123,6 +129,9 @@ pub use reports::compare_reports;
 #[doc(hidden)]
 pub use reports::{ConfigurationJudgement, ReportJudgement};
 pub use rule::Rule;
+#[doc(hidden)]
+pub use serving::ServedJudgement;
+pub(crate) use serving::{Pairs, judge_served};
 pub use tolerance::Tolerance;
 pub use verdict::Verdict;
 #[doc(hidden)]

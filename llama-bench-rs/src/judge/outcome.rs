@@ -60,12 +60,12 @@ impl CellOutcome {
 
     /// Tokens per second in the baseline, at the fast end.
     pub fn rate_before(&self) -> Option<TokensPerSecond> {
-        self.judged.before.rate(self.test.kind.n_tokens())
+        self.judged.before.rate(self.test.n_tokens())
     }
 
     /// Tokens per second now, at the fast end.
     pub fn rate_now(&self) -> Option<TokensPerSecond> {
-        self.judged.after.rate(self.test.kind.n_tokens())
+        self.judged.after.rate(self.test.n_tokens())
     }
 
     /// As the test is printed, with its configuration.

@@ -8,8 +8,8 @@ use crate::{
     stats::{Quantity as _, Samples, TimeSpread},
 };
 
-/// How the times of one test are spread: of a generation those of single tokens, of a prompt and of an embedding those of
-/// the whole. The repetitions of all runs count.
+/// How the times of one test are spread: of a generation those of single steps, each a token of every sequence, of a prompt
+/// and of an embedding those of the whole. The repetitions of all runs count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Percentiles {

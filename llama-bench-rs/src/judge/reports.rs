@@ -124,7 +124,7 @@ mod tests {
         let model = ModelInfo { description: "tiny".into(), ..ModelInfo::default() };
         let sample = |i: u64| Sample { elapsed: Duration::from_micros(micros + i % 3), ..Sample::default() };
         let cell = |kind| Cell {
-            test: Test { kind, n_depth: 0, group: None },
+            test: Test::from(kind),
             started_at: String::new(),
             outcome: Outcome::Measured(Measured {
                 samples: (0..5).map(sample).collect(),

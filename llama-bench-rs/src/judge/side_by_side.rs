@@ -69,7 +69,7 @@ fn row<'a>(test: Test, sides: &[Vec<&'a Run>], judgements: &[Judgement]) -> Row<
     };
     let pool: Vec<&Cell> = sides.iter().flat_map(|side| cells(side)).map(|(_, cell)| cell).collect();
     let figure = |side: &Vec<&'a Run>| match RunEstimate::beside(&cells(side), &pool) {
-        Some(estimate) => Figure::Measured(estimate, test.kind.n_tokens()),
+        Some(estimate) => Figure::Measured(estimate, test.n_tokens()),
         None => match side.iter().find_map(|run| find(run, test)?.failure()) {
             Some(failure) => Figure::Failed(&failure.kind),
             None => Figure::Missing,

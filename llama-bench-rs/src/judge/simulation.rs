@@ -47,7 +47,7 @@ impl Machine {
                 let log = common + self.own * rng.normal() + slow;
                 let elapsed = Duration::from_secs_f64(0.01 * log.exp());
                 let sample = Sample { elapsed, ..Sample::default() };
-                let test = Test { kind, n_depth: 256 * i, group: None };
+                let test = Test::from(kind).at(256 * i);
                 let outcome = Outcome::Measured(Measured { samples: vec![sample; 2], ..Measured::default() });
                 cells.push(Cell { test, started_at: String::new(), outcome });
             }

@@ -55,6 +55,8 @@ pub enum Because {
     TooNoisy,
     /// One run on each side does not show how far runs lie apart.
     OneRunEach,
+    /// One repetition of a served load on each side does not show how far repetitions lie apart.
+    OneRepetitionEach,
     /// The figures as measured and those relative to the calibration loop disagree.
     Disagreement {
         /// The change as measured.
@@ -75,6 +77,7 @@ impl fmt::Display for Finding {
             Because::Own | Because::WithinTolerance | Because::TooNoisy => write!(f, "{}", self.verdict),
             Because::Shared => write!(f, "{}, as all tests of its kind", self.verdict),
             Because::OneRunEach => write!(f, "one run each: {}", self.verdict),
+            Because::OneRepetitionEach => write!(f, "one repetition each: {}", self.verdict),
             Because::Disagreement { as_measured, adjusted } => write!(
                 f,
                 "neighbours busy: {} ({as_measured} as measured, {adjusted} calibrated)",

@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    Batch, ContextParams, LlamaError, Model, compute, decode_rules::DecodeRules, device::text,
-    encoder::Outputs, hooks, kind::Kind, log, state::OnDevice, sys, threadpool::ThreadPool,
+    Batch, ContextParams, LlamaError, Model, batch::Pointers, compute, decode_rules::DecodeRules,
+    device::text, encoder::Outputs, hooks, kind::Kind, log, state::OnDevice, sys, threadpool::ThreadPool,
 };
 
 /// A context of a model: its memory, its compute buffers and its thread pool.
@@ -24,6 +24,8 @@ pub struct Context {
     /// Position of the next token of sequence 0, kept here to save a call per decode.
     pub(super) n_past: u32,
     pub(super) outputs: Outputs,
+    /// For batches, kept from one to the next.
+    pub(super) pointers: Pointers,
     n_ctx: u32,
     pub(super) n_ctx_seq: u32,
     pub(super) rules: DecodeRules,
@@ -37,7 +39,8 @@ pub struct Context {
     model: Model,
 }
 
-// SAFETY: a llama_context may be used from any one thread at a time; `&mut self` on every mutating call ensures one.
+// SAFETY: a llama_context may be used from any one thread at a time; `&mut self` on every mutating call ensures one. The
+// pointers for batches are followed within one call only.
 unsafe impl Send for Context {}
 
 impl Drop for Context {
@@ -99,6 +102,7 @@ impl Context {
             flash_attn: (flash_attn >= 0).then_some(flash_attn > 0),
             on_device: OnDevice::default(),
             n_past: 0,
+            pointers: Pointers::default(),
             n_ctx,
             n_ctx_seq,
             rules,
@@ -200,7 +204,8 @@ impl Context {
         Ok(())
     }
 
-    /// Submits a batch: tokens with positions and sequences of their own. May return before the work is done.
+    /// Submits a batch: tokens with positions and sequences of their own. May return before the work is done. Allocates
+    /// nothing on success, but for the first batch of a length.
     ///
     /// # Errors
     /// The batch is empty or larger than `n_batch` (`n_ubatch` if attention is not causal); it names an unknown token or
@@ -214,11 +219,10 @@ impl Context {
         self.check_intact("llama_decode")?;
         self.check_decoder()?;
         let _caller = self.lend_caller()?;
-        let mut raw = batch.raw();
+        let raw = batch.raw(&mut self.pointers);
         // SAFETY: a live context; the arrays in `raw` are as long as it says and outlive the call; tokens and
         // sequences were checked, and llama.cpp checks positions and room.
-        let (code, log) =
-            log::capture(|| unsafe { sys::llama_sys_decode(self.raw.as_ptr(), raw.as_llama_batch()) });
+        let (code, log) = log::capture(|| unsafe { sys::llama_sys_decode(self.raw.as_ptr(), raw) });
         if code != 0 {
             return Err(self.decode_error(code, &log));
         }

@@ -3,6 +3,7 @@ use super::{
     decode_rules::{has_streams, is_encoder_decoder},
     default_threads::default_threads,
     model_params::{names, setters},
+    sequences::max_sequences,
     sys,
     threads::OPENMP,
 };
@@ -291,9 +292,8 @@ impl ContextParams {
             let remedy = "the decoder of this model takes sequences from one memory: turn kv_unified on";
             return refuse("n_seq_max", &self.n_seq_max, remedy.into());
         }
-        // SAFETY: no preconditions.
-        let max = unsafe { sys::llama_max_parallel_sequences() };
-        if self.n_seq_max as usize > max {
+        let max = max_sequences();
+        if self.n_seq_max > max {
             return refuse("n_seq_max", &self.n_seq_max, format!("the largest value is {max}"));
         }
         for (name, value) in [("n_threads", self.n_threads), ("n_threads_batch", self.n_threads_batch)] {

@@ -54,8 +54,8 @@ impl Context {
     pub fn encode(&mut self, batch: &Batch) -> Result<(), LlamaError> {
         self.check_encode(batch.len())?;
         batch.check(self.model().n_vocab(), self.params().n_seq_max, self.positions)?;
-        let mut raw = batch.raw();
-        self.encode_raw(raw.as_llama_batch(), batch.len())
+        let raw = batch.raw(&mut self.pointers);
+        self.encode_raw(raw, batch.len())
     }
 
     fn encode_raw(&mut self, batch: sys::llama_batch, n_tokens: usize) -> Result<(), LlamaError> {

@@ -135,6 +135,8 @@ pub use sampler_chain::SamplerChain;
 #[doc(hidden)]
 pub use sampler_chain::{Dry, Penalties};
 #[doc(hidden)]
+pub use sequences::max_sequences;
+#[doc(hidden)]
 pub use state::{SeqState, StateFlags};
 #[doc(hidden)]
 pub use text_stream::TextStream;

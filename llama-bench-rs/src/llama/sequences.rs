@@ -2,6 +2,13 @@
 
 use super::{Batch, Context, LlamaError, context::last_exception, decode_rules::has_streams, log, sys};
 
+/// Most sequences that a context can hold apart.
+#[doc(alias = "llama_max_parallel_sequences")]
+pub fn max_sequences() -> u32 {
+    // SAFETY: no preconditions.
+    u32::try_from(unsafe { sys::llama_max_parallel_sequences() }).unwrap_or(u32::MAX)
+}
+
 impl Context {
     /// Tokens that one sequence can hold: all of the context's if they share one memory, else an equal part.
     #[doc(alias = "llama_n_ctx_seq")]

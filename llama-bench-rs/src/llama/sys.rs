@@ -161,6 +161,7 @@ mod tests {
     const PURE: &[&str] = &[
         "ggml_log_get",
         "ggml_threadpool_params_default",
+        "ggml_version",
         "llama_batch_get_one",
         "llama_context_default_params",
         "llama_log_set",

@@ -15,8 +15,9 @@ enum Graph<'a> {
 }
 
 impl Context {
-    /// The graph that it computes for this kind of test, `n_tokens` at once if that many fit. llama.cpp builds it and
-    /// chooses a device for each node, as it does for a decode; nothing is computed, unless the model has both an encoder
+    /// The graph that it computes for this kind of test, `n_tokens` at once if that many fit. In a context of several
+    /// sequences all of them take part: a generation has one token of each, a prompt as many of each. llama.cpp builds the
+    /// graph and chooses a device for each node, as it does for a decode; nothing is computed, unless the model has both an encoder
     /// and a decoder: what its encoder does shows only when it encodes a text. Sequences are left as they are. The next
     /// decode builds its graph anew.
     ///
@@ -31,7 +32,8 @@ impl Context {
         let n_most = self.n_ctx().min(self.n_ubatch());
         let n_tokens = match kind {
             WorkKind::Generation => n_seqs,
-            WorkKind::Prompt | WorkKind::Embedding => n_tokens.clamp(1, n_most).max(n_seqs),
+            // llama.cpp would round up, past the most that it computes at once.
+            WorkKind::Prompt | WorkKind::Embedding => (n_tokens.clamp(1, n_most) / n_seqs).max(1) * n_seqs,
         };
         let embeddings = self.outputs.embeddings;
         if kind == WorkKind::Embedding {

@@ -20,7 +20,7 @@ pub enum TestKind {
 }
 
 impl TestKind {
-    /// Tokens processed by one repetition.
+    /// Tokens of each sequence that one repetition processes.
     pub fn n_tokens(self) -> u32 {
         match self {
             TestKind::Pp(n) | TestKind::Tg(n) | TestKind::Embd(n) => n,
@@ -101,12 +101,41 @@ pub struct Test {
     pub n_depth: u32,
     /// The pg test that this is one half of; `None` for a test of its own.
     pub group: Option<Group>,
+    /// Sequences that are processed together, each with its own tokens and at this depth; 1 for llama-bench's tests. The
+    /// tokens of the kind are those of each sequence.
+    #[serde(default = "alone", skip_serializing_if = "is_alone")]
+    pub n_parallel: u32,
+}
+
+fn alone() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_alone(n_parallel: &u32) -> bool {
+    *n_parallel == alone()
+}
+
+impl Test {
+    /// Tokens processed by one repetition, of all sequences together.
+    pub fn n_tokens(&self) -> u32 {
+        self.kind.n_tokens().saturating_mul(self.n_parallel)
+    }
+
+    /// The test without its depth: what all cells of one line over the depths share.
+    #[must_use]
+    pub fn at_any_depth(self) -> Self {
+        Self { n_depth: 0, ..self }
+    }
 }
 
 impl fmt::Display for Test {
-    /// As llama-bench names tests: `pp2048 @ d4096`, `tg32`.
+    /// As llama-bench names tests: `pp2048 @ d4096`, `tg32`; with several sequences, `tg32 x8 @ d4096`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.kind)?;
+        if self.n_parallel != 1 {
+            write!(f, " x{}", self.n_parallel)?;
+        }
         if self.n_depth > 0 {
             write!(f, " @ d{}", self.n_depth)?;
         }
@@ -147,7 +176,7 @@ impl Cell {
 
     /// The rate of each repetition, in the order of [`Measured::samples`].
     pub fn rates(&self) -> Vec<TokensPerSecond> {
-        let n_tokens = u64::from(self.test.kind.n_tokens());
+        let n_tokens = u64::from(self.test.n_tokens());
         self.measured()
             .map(|m| &m.samples[..])
             .unwrap_or_default()

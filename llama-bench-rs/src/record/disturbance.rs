@@ -158,7 +158,7 @@ mod tests {
             sample(Disturbance { n_threads: Some(1), waited: Some(waited), ..Disturbance::default() })
         };
         let cell = |samples| Cell {
-            test: Test { kind: TestKind::Pp(8), n_depth: 0, group: None },
+            test: Test::from(TestKind::Pp(8)),
             started_at: String::new(),
             outcome: Outcome::Measured(Measured { samples, ..Measured::default() }),
         };

@@ -9,7 +9,7 @@ pub(crate) fn pp100_run(n_batch: u32, ms: &[u64]) -> Run {
     let sample = |&ms: &u64| Sample { elapsed: Duration::from_millis(ms), ..Sample::default() };
     let measured = Measured { samples: ms.iter().map(sample).collect(), ..Measured::default() };
     let cell = Cell {
-        test: Test { kind: TestKind::Pp(100), n_depth: 0, group: None },
+        test: Test::from(TestKind::Pp(100)),
         started_at: String::new(),
         outcome: Outcome::Measured(measured),
     };

@@ -160,8 +160,10 @@ impl Order {
 pub struct Resolved {
     /// Whether flash attention was used; `None` if unknown.
     pub flash_attn: Option<bool>,
-    /// Cells of the context, in tokens, after padding.
+    /// Cells of the context, in tokens, after padding; of all its sequences together.
     pub n_ctx: Option<u32>,
+    /// Sequences that the context could hold apart: at least as many as were asked for, and as the tests process together.
+    pub n_seq_max: Option<u32>,
     /// Layers (the output layer counted, as llama.cpp does) placed on devices, and how many there are.
     pub offloaded_layers: Option<(u32, u32)>,
     /// Memory used, by device or buffer type.

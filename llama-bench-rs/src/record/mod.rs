@@ -144,9 +144,11 @@ impl Report {
         self.runs.iter().flat_map(|run| run.cells.iter().map(move |cell| (run, cell)))
     }
 
-    /// The first cell of this test at this depth, over all runs.
+    /// The first cell of this test at this depth with one sequence, over all runs; [`cell_of`](Self::cell_of) finds those
+    /// with several.
     pub fn cell(&self, kind: TestKind, n_depth: u32) -> Option<&Cell> {
-        self.cells().map(|(_, cell)| cell).find(|cell| cell.test.kind == kind && cell.test.n_depth == n_depth)
+        let is_it = |test: Test| (test.kind, test.n_depth, test.n_parallel) == (kind, n_depth, 1);
+        self.cells().map(|(_, cell)| cell).find(|cell| is_it(cell.test))
     }
 
     /// Whether no cell failed.

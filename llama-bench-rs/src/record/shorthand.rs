@@ -39,12 +39,12 @@ pub fn pg(n_prompt: u32, n_gen: u32) -> Group {
 impl Group {
     /// The prompt half.
     pub fn prompt(self) -> Test {
-        Test { kind: TestKind::Pp(self.n_prompt), n_depth: 0, group: Some(self) }
+        Test { kind: TestKind::Pp(self.n_prompt), n_depth: 0, group: Some(self), n_parallel: 1 }
     }
 
     /// The generation half, which begins after the prompt.
     pub fn generation(self) -> Test {
-        Test { kind: TestKind::Tg(self.n_gen), n_depth: self.n_prompt, group: Some(self) }
+        Test { kind: TestKind::Tg(self.n_gen), n_depth: self.n_prompt, group: Some(self), n_parallel: 1 }
     }
 }
 
@@ -59,11 +59,25 @@ impl Test {
         };
         Self { n_depth: n_depth + n_before, ..self }
     }
+
+    /// The same test with `n_parallel` sequences at once.
+    ///
+    /// ```
+    /// use llama_bench_rs::record::tg;
+    ///
+    /// let test = tg(32).parallel(8).at(4096);
+    /// assert_eq!(test.to_string(), "tg32 x8 @ d4096");
+    /// assert_eq!(test.n_tokens(), 256);
+    /// ```
+    #[must_use]
+    pub fn parallel(self, n_parallel: u32) -> Self {
+        Self { n_parallel, ..self }
+    }
 }
 
 impl From<TestKind> for Test {
     /// The test in an empty context.
     fn from(kind: TestKind) -> Self {
-        Self { kind, n_depth: 0, group: None }
+        Self { kind, n_depth: 0, group: None, n_parallel: 1 }
     }
 }

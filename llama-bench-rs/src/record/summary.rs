@@ -52,7 +52,7 @@ impl Cell {
     pub fn throughput(&self) -> Option<TokensPerSecond> {
         let samples = &self.measured()?.samples;
         let elapsed = samples.iter().map(|sample| sample.elapsed).sum();
-        TokensPerSecond::from_elapsed(u64::from(self.test.kind.n_tokens()) * samples.len() as u64, elapsed)
+        TokensPerSecond::from_elapsed(u64::from(self.test.n_tokens()) * samples.len() as u64, elapsed)
     }
 
     /// The figures of single generated tokens; `None` for pp, embd and a cell without samples.
@@ -80,7 +80,7 @@ mod tests {
 
     fn cell(kind: TestKind, samples: Vec<Sample>) -> Cell {
         Cell {
-            test: Test { kind, n_depth: 0, group: None },
+            test: Test::from(kind),
             started_at: "2025-11-03T10:00:00Z".into(),
             outcome: Outcome::Measured(Measured {
                 samples,

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::{FIELDS, Field, Flat, Format, Kind, Place, Problem, ReportError, Skipped};
+use super::{
+    FIELDS, Field, Flat, Format, Kind, Place, Problem, ReportError, Skipped, flat::keeps_out_of_joins,
+};
 use crate::record::{CurvePoint, Report, Run, SCHEMA_VERSION, Test};
 
 /// Every row of llama-bench has these, whatever its version.
@@ -148,7 +150,7 @@ fn row_of(place: Place, mut row: Map<String, Value>) -> Result<Flat, ReportError
     let mut known = Map::new();
     for Field { name, kind, .. } in FIELDS {
         let Some(value) = row.remove(*name) else { continue };
-        if *name == "fit_target" && value.as_str().is_some_and(|text| text.starts_with("failed@")) {
+        if *name == "fit_target" && value.as_str().is_some_and(keeps_out_of_joins) {
             continue;
         }
         let value = typed(name, *kind, value).map_err(bad)?;

@@ -50,7 +50,7 @@ mod tests {
             let mut header = Header::default();
             header.config.n_ubatch = Some(64 << i);
             let cell = |(j, kind): (usize, TestKind)| Cell {
-                test: Test { kind, n_depth: 0, group: None },
+                test: Test::from(kind),
                 started_at: String::new(),
                 outcome: outcome(2 * i + j),
             };

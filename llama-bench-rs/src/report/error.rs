@@ -35,7 +35,9 @@ pub enum ReportError {
         source: io::Error,
     },
     /// The file does not look like any format that can be read.
-    #[error("{found}; JSON, JSONL and CSV of this crate or of llama-bench can be read{hint}")]
+    #[error(
+        "{found}; JSON, JSONL and CSV of this crate, of llama-bench or of llama-batched-bench can be read{hint}"
+    )]
     Unrecognised {
         /// What it looks like instead.
         found: &'static str,
@@ -114,7 +116,7 @@ impl fmt::Display for Place {
 
 impl ReportError {
     /// A JSON value that cannot be read, after this many lines of the text.
-    pub(super) fn syntax(format: Format, lines_before: usize, error: &serde_json::Error) -> Self {
+    pub(crate) fn syntax(format: Format, lines_before: usize, error: &serde_json::Error) -> Self {
         // serde_json counts lines from the start of the value.
         let place = format!(" at line {} column {}", error.line(), error.column());
         let (message, column) = (error.to_string().replace(&place, ""), error.column());

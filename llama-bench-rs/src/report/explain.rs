@@ -1,16 +1,17 @@
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use super::{
     Stat,
     answer::{Answer, Configuration, ExpectedRow, Next, PivotRow, TimeFigure},
-    in_words::{duration, one_line},
+    in_words::{duration, one_line, speed},
     insights::{Expectation, Level},
+    levels::LevelRow,
 };
 use crate::record::Report;
 
 /// What a report answers as Markdown, to go around the table of [`Format::Markdown`](super::Format::Markdown), as one pastes
-/// it into an issue: the result first, then the figures by depth, how times are spread, what the figures mean, what was
-/// expected, what to run next, and the configuration.
+/// it into an issue: the result first, then the figures by depth and by number of sequences, how times are spread, what the
+/// figures mean, what was expected, what to run next, and the configuration.
 pub fn explain_markdown(report: &Report, expectations: &[Expectation]) -> String {
     explain_markdown_with(report, expectations, Stat::Mean)
 }
@@ -28,6 +29,7 @@ pub fn explain_markdown_with(report: &Report, expectations: &[Expectation], stat
             stat => format!("The speeds here are means; the table above shows another statistic ({stat}).\n"),
         },
         pivot(&answer),
+        levels(&answer),
         percentiles(&answer),
         said(&answer),
         expected(&answer.expected),
@@ -68,6 +70,46 @@ fn pivot(answer: &Answer) -> String {
     }
     let why = answer.why_falls().map_or_else(String::new, |why| format!("\n{why}\n"));
     format!("{}\n{}\n{why}", table.text(), answer.caption())
+}
+
+/// What a column shows of a number of sequences.
+type ShownOfLevel<'a> = &'a dyn Fn(&LevelRow) -> Option<String>;
+
+fn levels(answer: &Answer) -> String {
+    let rows = answer.level_rows();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let step = |of: fn(&super::answer::TimeSpread) -> Duration| {
+        move |row: &LevelRow| row.step_times.as_ref().map(|times| duration(of(times)))
+    };
+    let failure = |row: &LevelRow| {
+        let failure = row.failure.as_ref()?;
+        Some(escape(&one_line(&format!("{}: {}", failure.kind, failure.message))))
+    };
+    let columns: [(&str, ShownOfLevel<'_>); 10] = [
+        ("sequences", &|row| Some(row.n_parallel.to_string())),
+        ("generation t/s", &|row| Some(row.generation?.total.bare())),
+        ("each t/s", &|row| Some(speed(row.generation?.each.rate))),
+        ("scaling", &|row| Some(row.generation?.scaling_words())),
+        ("step p50", &step(|times| times.p50)),
+        ("p90", &step(|times| times.p90)),
+        ("p99", &step(|times| times.p99)),
+        ("prefill t/s", &|row| Some(row.prefill?.total.bare())),
+        ("each t/s", &|row| Some(speed(row.prefill?.each.rate))),
+        ("scaling", &|row| Some(row.prefill?.scaling_words())),
+    ];
+    let mut table = Table::of_names("configuration", rows.iter().map(|(it, ..)| escape(&it.name)).collect());
+    table.right("depth", rows.iter().map(|(_, levels, _)| Some(levels.n_depth.to_string())));
+    for (heading, value) in columns {
+        table.right(heading, rows.iter().map(|(.., row)| value(row)));
+    }
+    table.left("failed", rows.iter().map(|(.., row)| failure(row)));
+    let said = answer.levels_said().into_iter().map(|(name, said)| match name {
+        "" => format!("\n{}\n", escape(&said)),
+        name => format!("\n{}: {}\n", escape(name), escape(&said)),
+    });
+    format!("{}\n{}\n{}", table.text(), answer.levels_caption(), said.collect::<String>())
 }
 
 fn percentiles(answer: &Answer) -> String {

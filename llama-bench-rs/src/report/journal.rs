@@ -263,7 +263,7 @@ impl Journal {
 }
 
 /// Replaces a file as a whole and returns it, open at its end.
-fn replace(path: &Path, text: &[u8], durable: bool) -> io::Result<File> {
+pub(crate) fn replace(path: &Path, text: &[u8], durable: bool) -> io::Result<File> {
     // Always the same name: what a killed process left under it is replaced the next time.
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());

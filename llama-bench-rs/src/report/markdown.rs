@@ -262,7 +262,7 @@ impl Markdown {
 
     /// The statistic of the repetitions, if the row has any.
     fn of_samples(&self, row: &Flat) -> String {
-        let n_tokens = row.test().map_or(0, |test| test.kind.n_tokens());
+        let n_tokens = row.test().map_or(0, |test| test.n_tokens());
         match (self.stat.of(n_tokens, &row.samples_ns), row.samples_ns.is_empty()) {
             (Some((rate, Some(spread))), _) => format!("{:.2} ± {:.2}", rate.get(), spread.get()),
             (Some((rate, None)), _) => format!("{:.2}", rate.get()),

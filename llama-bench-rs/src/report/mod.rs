@@ -2,7 +2,7 @@
 //!
 //! All formats hold the same rows, [`Flat`]: llama-bench's fields first, under its names, in its order and of its
 //! types, then this crate's. Scripts made for llama-bench, such as its `compare-llama-bench.py`, read the files as
-//! they are. Everything but Markdown carries the raw samples and all of the [`Header`], and
+//! they are. Everything but Markdown and `batched-bench` carries the raw samples and all of the [`Header`], and
 //! JSON, JSONL and CSV [read](read_str) back into an equal [`Report`] (durations to the nanosecond, up to 292
 //! years; a run without cells leaves no trace). So does the SQL, from the database that it was loaded into, with the
 //! feature `sqlite`: see [`read_file`].
@@ -25,6 +25,19 @@
 //! scripts that join two builds skip the row and do not divide by a missing speed. CSV has no null: there it holds
 //! `failed@COMMIT`, which differs from any row of another build.
 //!
+//! # Several sequences
+//! In the row of a test with several sequences, `n_parallel` is their number, `n_prompt`, `n_gen` and `n_depth` are the
+//! tokens of each, and rates are of all together. `kv_unified` says whether they share the tokens of the depth. llama-bench's
+//! columns cannot tell such a row from that of one sequence, so `fit_target` keeps it out of joins as it does a failed
+//! row: null, in CSV `x8@COMMIT`. A file without `n_parallel` has one sequence everywhere.
+//!
+//! [`Format::BatchedBench`] has llama-batched-bench's fields in its order. A line is a prompt and the generation after it:
+//! the two halves of a pg test, or pp P x B at depth 0 with tg G x B at depth P; with a shared prefix the prompt is that of
+//! one sequence. What was not measured is null. This crate's fields follow: spreads, the times of the repetitions, and what is
+//! known of the run; single steps, the fill and conditions are in the other formats only. Lines of llama-batched-bench
+//! itself, and its table, [read](read_str) as pg tests of one repetition. A line that comes a second time is of another
+//! run. With `-pps` the prompt is that of one sequence, and every line is a repetition of it.
+//!
 //! # Where the files differ from llama-bench's
 //! - The standard deviation of a single repetition is null, not 0.
 //! - Floating-point numbers have all their digits.
@@ -38,6 +51,7 @@
 #[doc(hidden)]
 pub mod answer;
 mod assembler;
+mod batched;
 mod begun;
 mod between_runs;
 mod csv;
@@ -54,9 +68,11 @@ pub mod insights;
 mod journal;
 mod json;
 mod jsonl;
+#[doc(hidden)]
+pub mod levels;
 mod markdown;
 mod names;
-mod page_data;
+pub(crate) mod page_data;
 mod ranking;
 mod read;
 mod report_serde;
@@ -96,6 +112,7 @@ pub use flat::{
     FIELDS, Field, Flat, FlatCurvePoint, FlatDisturbance, FlatKind, FlatSample, Kind, Origin, OutcomeKind,
 };
 pub use journal::Journal;
+pub(crate) use journal::replace as replace_file;
 #[doc(hidden)]
 pub use names::{ConfigurationRuns, configurations, run_labels};
 pub use ranking::ranking;
@@ -129,11 +146,14 @@ pub enum Format {
     Sql,
     /// The table for people.
     Markdown,
+    /// llama-batched-bench's JSONL: a prompt and the generation after it on a line, by number of sequences.
+    BatchedBench,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 5] = [Format::Json, Format::Jsonl, Format::Csv, Format::Sql, Format::Markdown];
+    pub const ALL: [Format; 6] =
+        [Format::Json, Format::Jsonl, Format::Csv, Format::Sql, Format::Markdown, Format::BatchedBench];
 
     /// Its name, as llama-bench's `-o` takes it, and the usual extension of its files.
     pub fn name(self) -> &'static str {
@@ -143,6 +163,7 @@ impl Format {
             Format::Csv => "csv",
             Format::Sql => "sql",
             Format::Markdown => "md",
+            Format::BatchedBench => "batched-bench",
         }
     }
 }
@@ -153,9 +174,9 @@ impl fmt::Display for Format {
     }
 }
 
-/// The name is none of `json`, `jsonl`, `csv`, `sql` and `md`.
+/// The name is none of `json`, `jsonl`, `csv`, `sql`, `md` and `batched-bench`.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: use json, jsonl, csv, sql or md", unknown(.0))]
+#[error("{}: use json, jsonl, csv, sql, md or batched-bench", unknown(.0))]
 #[doc(hidden)]
 pub struct UnknownFormat(String);
 

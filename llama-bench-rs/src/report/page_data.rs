@@ -16,7 +16,7 @@ pub(super) fn opening(id: &str) -> String {
 
 /// The JSON of an element, after as many empty lines as the page has before it: line numbers are then those of the page.
 /// `None` if the page has no such element.
-pub(super) fn embedded_json(page: &str, id: &str) -> Option<String> {
+pub(crate) fn embedded_json(page: &str, id: &str) -> Option<String> {
     let (before, rest) = page.split_once(&opening(id))?;
     let (json, _) = rest.split_once(CLOSING)?;
     Some("\n".repeat(before.matches('\n').count()) + json)

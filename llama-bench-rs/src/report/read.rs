@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     Format, Loaded, Place, ReportError,
     assembler::{Assembler, REQUIRED},
-    decode, page_data,
+    batched, decode, page_data,
 };
 
 /// Reads a file of this crate or of llama-bench: JSON, JSONL, CSV or, with the feature `sqlite`, a SQLite database with
@@ -49,7 +49,8 @@ fn read_database(_: &Path) -> Result<Loaded, ReportError> {
     })
 }
 
-/// Reads the text of a file of this crate or of llama-bench: JSON, JSONL or CSV, recognised by the content.
+/// Reads the text of a file of this crate, of llama-bench or of llama-batched-bench: JSON, JSONL, CSV, or
+/// llama-batched-bench's table, recognised by the content.
 ///
 /// Fields that llama-bench does not write get their defaults; its CSV has no samples, so its cells are
 /// [`Summarised`](crate::record::Outcome::Summarised). Unknown fields are ignored.
@@ -73,6 +74,7 @@ pub fn read_str(text: &str) -> Result<Loaded, ReportError> {
                 hint: "; load it into sqlite3 and export the table as CSV",
             })
         }
+        _ if batched::is_table(text) => add_all(batched::lines_of_table(text)?, &mut assembler),
         _ if first_line.starts_with('|') => Err(ReportError::Unrecognised {
             found: "this is a Markdown table, which holds rounded means only",
             hint: "; write JSON, JSONL or CSV beside it",
@@ -91,7 +93,13 @@ fn read_json(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {
             hint: "",
         });
     }
-    (1..).zip(rows).try_for_each(|(n, row)| assembler.add(Place::Row(n), row))
+    add_all((1..).zip(rows).map(|(n, row)| (Place::Row(n), row)).collect(), assembler)
+}
+
+/// Adds objects: rows, and lines of llama-batched-bench.
+fn add_all(objects: batched::Placed, assembler: &mut Assembler) -> Result<(), ReportError> {
+    let rows = if batched::has_lines(&objects) { batched::rows(objects)? } else { objects };
+    rows.into_iter().try_for_each(|(place, row)| assembler.add(place, row))
 }
 
 fn read_page(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {
@@ -109,8 +117,15 @@ fn read_page(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {
 
 fn read_jsonl(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {
     let lines = text.lines().map(decode::without_mark).enumerate();
-    let mut lines = lines.filter(|(_, line)| !line.trim().is_empty());
-    lines.try_for_each(|(i, line)| assembler.add_line(i, line).map(drop))
+    let lines = lines.filter(|(_, line)| !line.trim().is_empty());
+    let object = |(i, line): (usize, &str)| match serde_json::from_str(line) {
+        Ok(object) => Ok((Place::Line(i + 1), object)),
+        Err(error) => match batched::without_nan(line) {
+            Some(object) => Ok((Place::Line(i + 1), object)),
+            None => Err(ReportError::syntax(Format::Jsonl, i, &error)),
+        },
+    };
+    add_all(lines.map(object).collect::<Result<_, _>>()?, assembler)
 }
 
 fn read_csv(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {

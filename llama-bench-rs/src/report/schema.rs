@@ -66,6 +66,7 @@ fn property(field: &Field, defaults: &Map<String, Value>) -> Value {
     let mut schema = match field.kind {
         _ if field.name == "schema_version" => json!({ "const": SCHEMA_VERSION }),
         _ if field.name == "outcome" => json!({ "enum": ["measured", "summarised", "failed"] }),
+        _ if field.name == "n_parallel" => json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX }),
         Kind::Text => json!({ "type": "string" }),
         Kind::Int => json!({ "type": "integer", "minimum": i64::MIN, "maximum": i64::MAX }),
         Kind::Wide => json!({ "type": "integer", "minimum": 0, "maximum": u64::MAX }),

@@ -4,7 +4,8 @@ use std::{
 };
 
 use super::{
-    Flat, Format, ReportError, Stat, csv::Csv, json::Json, jsonl::Jsonl, markdown::Markdown, sql::Sql,
+    Flat, Format, ReportError, Stat, batched::Batched, csv::Csv, json::Json, jsonl::Jsonl,
+    markdown::Markdown, sql::Sql,
 };
 use crate::record::{Cell, CurvePoint, Header};
 
@@ -54,8 +55,9 @@ impl From<EncodeError> for ReportError {
 
 /// Writes a report while it is being measured: every cell is written and flushed as it comes.
 ///
-/// An output that was not [finished](Sink::finish) is complete up to its last cell in every format but JSON, whose
-/// closing bracket is then missing; a file has it after every cell if a [`FileSink`](super::FileSink) writes it.
+/// An output that was not [finished](Sink::finish) is complete up to its last cell in every format but two: JSON lacks its
+/// closing bracket, and `batched-bench` the cells without their other half. A file has both after every cell if a
+/// [`FileSink`](super::FileSink) writes it.
 /// Cells of several runs may alternate: [`turn_to`](Sink::turn_to) switches the run.
 ///
 /// ```
@@ -89,6 +91,7 @@ impl<W: Write> Sink<W> {
             Format::Csv => Box::new(Csv::default()),
             Format::Sql => Box::new(Sql::default()),
             Format::Markdown => Box::new(Markdown::default()),
+            Format::BatchedBench => Box::new(Batched::default()),
         };
         Self { out, encoder, curves: BTreeMap::new(), run: None }
     }

@@ -53,7 +53,7 @@ impl Stat {
 pub(super) fn of_runs(stat: Stat, runs: &[&Run], test: Test) -> Option<TokensPerSecond> {
     let cells = runs.iter().filter_map(|run| run.cells.iter().find(|cell| cell.test == test)?.measured());
     let times: Vec<Duration> = cells.flat_map(|it| &it.samples).map(|sample| sample.elapsed).collect();
-    let n_tokens = test.kind.n_tokens();
+    let n_tokens = test.n_tokens();
     if stat == Stat::Mean {
         let rate = |&time: &Duration| TokensPerSecond::from_elapsed(u64::from(n_tokens), time);
         return Some(Samples::new(times.iter().map(rate).collect::<Option<Vec<_>>>()?)?.mean());

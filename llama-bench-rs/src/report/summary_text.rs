@@ -57,7 +57,7 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
     facts.join("Flash attention", flash_attention(config.flash_attn, resolved.flash_attn));
     facts.tell("Batch", config, []);
     if has_memory(run) {
-        facts.tell("KV cache", config, [kv_types(config)]);
+        facts.tell("KV cache", config, [kv_types(config), room(&run.header)]);
     }
     facts.tell("Placement", config, placement(&run.header));
     facts.tell("Threads", config, [threads(config)]);
@@ -187,6 +187,13 @@ fn kv_types(config: &Config) -> Option<String> {
     }
 }
 
+/// As many sequences as the context could hold apart, if the tests needed more than were asked for.
+fn room(Header { config, resolved, .. }: &Header) -> Option<String> {
+    let asked = config.n_seq_max.unwrap_or(1);
+    let n_seq_max = resolved.n_seq_max.filter(|&n| n > asked)?;
+    Some(format!("room for {}", count(n_seq_max, "sequence")))
+}
+
 fn placement(Header { config, resolved, host, .. }: &Header) -> [Option<String>; 2] {
     let is_cpu_only = !host.devices.is_empty() && host.devices.iter().all(|device| device.kind == "cpu");
     let asked = config.n_gpu_layers.map(|n| if n < 0 { "all".into() } else { n.to_string() });
@@ -284,6 +291,20 @@ mod tests {
     fn what_is_not_known_has_no_line() {
         let labels: Vec<_> = header_facts(&run(Header::default())).iter().map(|fact| fact.label).collect();
         assert_eq!(labels, [] as [&str; 0]);
+    }
+
+    #[test]
+    fn the_room_for_several_sequences_is_a_fact() {
+        let line = |n_seq_max: Option<u32>, asked: Option<u32>| {
+            let mut header = Header::default();
+            header.config.n_seq_max = asked;
+            header.resolved.n_seq_max = n_seq_max;
+            let facts = header_facts(&run(header));
+            facts.into_iter().find(|fact| fact.label == "KV cache").map(|fact| fact.value)
+        };
+        assert_eq!(line(Some(16), Some(1)).as_deref(), Some("room for 16 sequences"));
+        assert_eq!(line(Some(16), Some(4)).as_deref(), Some("room for 16 sequences, 4 sequences"));
+        assert_eq!([line(Some(1), None), line(None, Some(1))], [None, None]);
     }
 
     #[test]

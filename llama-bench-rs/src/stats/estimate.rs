@@ -1,8 +1,10 @@
 use super::{
     Confidence, Quantity, Samples,
     moments::{mean, stddev},
+    serial::widening,
     student::t_quantile,
 };
+use crate::units::TokensPerSecond;
 
 /// A mean with its error: arithmetic that propagates the uncertainty.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,6 +45,13 @@ impl Estimate {
         Some(Self { mean, error })
     }
 
+    /// The logarithm of the mean of these rates: d ln(mean) / d mean = 1 / mean.
+    pub(crate) fn of_log_mean(rates: &Samples<TokensPerSecond>) -> Option<Self> {
+        let rates = Self::of(rates)?;
+        let error = rates.error.map(|error| error.scaled(1.0 / rates.mean));
+        Some(Self { mean: rates.mean.ln(), error })
+    }
+
     /// A value without a known error.
     pub(crate) fn bare(mean: f64) -> Self {
         Self { mean, error: None }
@@ -72,10 +81,16 @@ impl Estimate {
     }
 }
 
+/// The mean of these values in the order measured, and half the width of its interval: Student's t, widened by their
+/// autocorrelation as other intervals are. `None` without values; no width of one value.
+pub(crate) fn mean_with_half_width(values: &[f64], confidence: Confidence) -> Option<(f64, Option<f64>)> {
+    let estimate = Estimate::of_values(values, values.len())?;
+    Some((estimate.mean, estimate.half_width(confidence).map(|half| half * widening(values))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::TokensPerSecond;
 
     fn of(values: &[f64]) -> Estimate {
         let rates = values.iter().map(|&rate| TokensPerSecond::new(rate).unwrap());
@@ -105,5 +120,14 @@ mod tests {
     fn values_that_do_not_vary_are_sure() {
         let still = of(&[4.0; 3]);
         assert_eq!(still.combine(1.0, still, -1.0).half_width(Confidence::P95), Some(0.0));
+    }
+
+    #[test]
+    fn a_mean_has_a_width_from_two_values_on() {
+        assert_eq!(mean_with_half_width(&[], Confidence::P95), None);
+        assert_eq!(mean_with_half_width(&[7.0], Confidence::P95), Some((7.0, None)));
+        let (mean, half) = mean_with_half_width(&[5.0, 15.0], Confidence::P95).unwrap();
+        assert_eq!(mean, 10.0);
+        assert!((half.unwrap() - 63.531).abs() < 1e-3); // 12.7062 * 5
     }
 }

@@ -30,13 +30,7 @@ pub struct FallRatio {
 impl Fall {
     /// From the speeds in an empty and in a full context.
     pub fn of_samples(empty: &Samples<TokensPerSecond>, full: &Samples<TokensPerSecond>) -> Option<Self> {
-        let log_mean = |side: &Samples<TokensPerSecond>| {
-            let rates = Estimate::of(side)?;
-            // d ln(mean) / d mean = 1 / mean
-            let error = rates.error.map(|error| error.scaled(1.0 / rates.mean));
-            Some(Estimate { mean: rates.mean.ln(), error })
-        };
-        Self::of_log(log_mean(full)?.combine(1.0, log_mean(empty)?, -1.0))
+        Self::of_log(Estimate::of_log_mean(full)?.combine(1.0, Estimate::of_log_mean(empty)?, -1.0))
     }
 
     /// From two mean speeds without samples: a change without an interval.

@@ -32,7 +32,7 @@
 //! looks at all cells of a run.
 //!
 //! A [`DepthModel`] estimates depths that were not measured, as [`Predicted`]; a [`Fall`] is a change between two
-//! measurements.
+//! measurements, a [`Growth`] one between two numbers of sequences.
 
 mod apart;
 mod bootstrap;
@@ -44,6 +44,7 @@ mod depth_model;
 mod estimate;
 mod fall;
 pub(crate) mod fastest;
+mod growth;
 mod holm;
 mod interval;
 mod linearity;
@@ -86,8 +87,11 @@ pub use calibrated::CalibratedRun;
 pub use confidence::Confidence;
 #[doc(hidden)]
 pub use depth_model::{Coefficient, DepthModel, DepthSamples, Predicted};
+pub(crate) use estimate::mean_with_half_width;
 #[doc(hidden)]
 pub use fall::{Fall, FallRatio};
+#[doc(hidden)]
+pub use growth::Growth;
 pub(crate) use holm::{holm, weighted_holm};
 #[doc(hidden)]
 pub use interval::{Interval, IntervalMethod};
@@ -96,6 +100,7 @@ pub use linearity::{Linearity, LinearityTest};
 pub(crate) use moments::mean;
 #[doc(hidden)]
 pub use outliers::{Outlier, Severity};
+pub(crate) use quantile::quantile;
 #[doc(hidden)]
 pub use quantity::Quantity;
 #[doc(hidden)]

@@ -67,7 +67,7 @@ mod tests {
             ..Sample::default()
         };
         let measured = |kind| Cell {
-            test: Test { kind, n_depth: 0, group: None },
+            test: Test::from(kind),
             started_at: "2025-11-03T10:00:00Z".into(),
             outcome: Outcome::Measured(Measured {
                 samples: times_ms.iter().map(sample).collect(),

@@ -161,6 +161,7 @@ fn header() -> impl Strategy<Value = Header> {
             resolved: with!(Resolved {
                 flash_attn: resolved_fa,
                 n_ctx: next(n),
+                n_seq_max: next(n),
                 offloaded_layers: layers,
                 memory,
                 order: resolved_fa.map(|rounds| if rounds { Order::Rounds } else { Order::Blocks }),
@@ -287,9 +288,9 @@ fn cell() -> impl Strategy<Value = Cell> {
     let kind =
         (0..3usize, 1..=u32::MAX).prop_map(|(i, n)| [TestKind::Pp, TestKind::Tg, TestKind::Embd][i](n));
     let group = any::<(u32, u32)>().prop_map(|(n_prompt, n_gen)| Group { n_prompt, n_gen });
-    (kind, any::<u32>(), option::of(group), text(), outcome()).prop_map(
-        |(kind, n_depth, group, started_at, outcome)| Cell {
-            test: Test { kind, n_depth, group },
+    (kind, any::<u32>(), option::of(group), 1..64u32, text(), outcome()).prop_map(
+        |(kind, n_depth, group, n_parallel, started_at, outcome)| Cell {
+            test: Test { kind, n_depth, group, n_parallel },
             started_at,
             outcome,
         },

@@ -1,6 +1,7 @@
 //! Reports to write and read in tests.
 #![allow(dead_code)]
 
+pub mod levels;
 pub mod said;
 pub mod sqlite;
 
@@ -78,7 +79,7 @@ pub fn assorted() -> Report {
 
 pub fn failed(kind: TestKind, n_depth: u32) -> Cell {
     Cell {
-        test: Test { kind, n_depth, group: None },
+        test: Test::from(kind).at(n_depth),
         started_at: "2025-11-03T10:03:05Z".into(),
         outcome: Outcome::Failed(Failure {
             kind: "out_of_memory".into(),
@@ -102,7 +103,7 @@ fn cell(kind: TestKind, n_depth: u32, rates: &[f64], at: &mut Duration) -> Cell 
         with!(Sample { elapsed, steps, at: Some(*at - elapsed), ..Sample::default() })
     });
     Cell {
-        test: Test { kind, n_depth, group: None },
+        test: Test::from(kind).at(n_depth),
         started_at: "2025-11-03T10:00:05Z".into(),
         outcome: Outcome::Measured(with!(Measured {
             samples: samples.collect(),
@@ -124,7 +125,7 @@ fn cell(kind: TestKind, n_depth: u32, rates: &[f64], at: &mut Duration) -> Cell 
     }
 }
 
-fn reference_header() -> Header {
+pub fn reference_header() -> Header {
     let gpu = with!(DeviceInfo {
         name: "CUDA0".into(),
         description: "NVIDIA GB10".into(),

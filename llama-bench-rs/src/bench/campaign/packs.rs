@@ -75,7 +75,7 @@ mod tests {
         let device = |&(name, context_bytes, free_bytes): &(&str, u64, Option<u64>)| {
             (name.to_owned(), DeviceEstimate { context_bytes, free_bytes, ..DeviceEstimate::default() })
         };
-        Some(MemoryEstimate { n_ctx: 256, devices: bytes.iter().map(device).collect() })
+        Some(MemoryEstimate { n_ctx: 256, n_seqs: 1, devices: bytes.iter().map(device).collect() })
     }
 
     #[test]
@@ -109,7 +109,8 @@ mod tests {
     fn snapshots_count() {
         let device = DeviceEstimate { context_bytes: 100, partial_bytes: 300, ..DeviceEstimate::default() };
         let device = DeviceEstimate { free_bytes: Some(1000), ..device };
-        let one = || Some(MemoryEstimate { n_ctx: 1, devices: [("CPU".to_owned(), device)].into() });
+        let one =
+            || Some(MemoryEstimate { n_ctx: 1, n_seqs: 1, devices: [("CPU".to_owned(), device)].into() });
         assert_eq!(packs(&[one(), one()]), [vec![0], vec![1]]);
     }
 }

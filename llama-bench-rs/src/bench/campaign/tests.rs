@@ -322,3 +322,24 @@ fn a_campaign_is_taken_up_by_configuration_and_may_grow() {
     assert_eq!(times(&read_file(&file).unwrap().report), times(&in_file));
     assert_eq!(std::fs::read(&file).unwrap().len(), before.len());
 }
+
+#[test]
+fn a_resumed_campaign_tells_numbers_of_sequences_apart() {
+    let (folder, [a]) = copies();
+    let file = folder.path().join("campaign.jsonl");
+    let run = |levels: &[u32]| {
+        let (mut journal, earlier) = Journal::resume(&file).unwrap();
+        let campaign = Campaign::new().models([&a]).contexts(sizes([16, 32])).resume(earlier);
+        let campaign = campaign.tests(|sweep| small(sweep).parallel(levels.iter().copied()));
+        let measured = campaign.observer(&mut journal).run().unwrap();
+        journal.finish().unwrap();
+        assert!(measured.report.is_complete(), "{:?}", measured.report);
+        times(&measured.report)
+    };
+    let (first, second) = (run(&[1, 2]), run(&[4, 2, 1]));
+    assert_eq!((first.len(), second.len()), (2 * 2 * 2 * 2, 2 * 2 * 2 * 3));
+    for (cell, samples) in &first {
+        assert_eq!(&second[cell], samples, "{cell:?} was measured again");
+    }
+    assert_eq!(times(&read_file(&file).unwrap().report), second);
+}

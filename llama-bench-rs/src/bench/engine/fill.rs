@@ -2,7 +2,12 @@
 
 use super::{session::Session, warmth::Prompts};
 use crate::{
-    bench::{clock::Clock, observe::Event, plan::Plan, target::Target, target::Token},
+    bench::{
+        clock::Clock,
+        observe::Event,
+        plan::Plan,
+        target::{Row, Target, Token},
+    },
     record::{CurvePoint, Failure},
 };
 
@@ -63,6 +68,30 @@ impl Fill {
                 self.curve.push(CurvePoint { n_depth: done, n_tokens, elapsed, warmup });
             }
             done += n_tokens;
+        }
+        Ok(())
+    }
+
+    /// Fills each of the first `n_seqs` sequences of an empty context with the first `n_depth` tokens, one after the other,
+    /// as llama-batched-bench does it.
+    pub(super) fn add_each<T: Target, C: Clock>(
+        &self,
+        session: &mut Session<'_, T, C>,
+        n_depth: u32,
+        n_seqs: u32,
+    ) -> Result<(), Failure> {
+        let (n_batch, n_all) = (session.limits().n_batch, n_depth.saturating_mul(n_seqs));
+        let row = |place: u32| {
+            let (seq, at) = (place / n_depth, place % n_depth);
+            Row { seq, token: self.tokens[at as usize], logits: at + 1 == n_depth }
+        };
+        let mut n_done = 0;
+        while n_done < n_all {
+            session.go_on()?;
+            session.tell(&Event::Filling { n_done, n_depth: n_all });
+            let end = n_all.min(n_done.saturating_add(n_batch));
+            session.fill_rows(&(n_done..end).map(row).collect::<Vec<_>>())?;
+            n_done = end;
         }
         Ok(())
     }

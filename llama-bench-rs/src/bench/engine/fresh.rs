@@ -1,4 +1,6 @@
 //! llama-bench's own procedure: for every test a context, a warm-up and, unless the state of the depth was saved, a fill.
+//! Several sequences with tokens of their own are filled one after the other before each repetition, as
+//! llama-batched-bench does it: what copies of one sequence are checked against.
 
 use super::Engine;
 use crate::{
@@ -52,15 +54,17 @@ impl<'a, T: Target, C: Clock> Fresh<'a, T, C> {
 
     fn run_test(&mut self, depth: &Depth, unit: Unit) -> Result<(), Failure> {
         let engine = &mut self.engine;
-        engine.open(engine.plan.n_ctx_of(unit))?;
+        let n_seqs = engine.plan.n_seqs_of(unit);
+        let fills_each = n_seqs > 1 && !engine.plan.request.shared_prefix;
+        engine.open(engine.plan.n_ctx_of(unit), n_seqs)?;
         engine.session.set_order(Order::Blocks);
         engine.session.pause(engine.plan.request.delay)?;
         let rewind = match depth.n_depth {
             0 => Rewind::Clear,
-            _ if engine.session.encodes_depths() => Rewind::Refill,
+            _ if fills_each || engine.session.encodes_depths() => Rewind::Refill,
             _ => Rewind::FullOnHost,
         };
-        engine.cells.set_rewind(depth, rewind);
+        engine.cells.set_rewind(&Depth { n_depth: depth.n_depth, units: vec![unit] }, rewind);
         if engine.plan.request.warmup {
             self.warm_up_once(unit)?;
         }
@@ -69,7 +73,12 @@ impl<'a, T: Target, C: Clock> Fresh<'a, T, C> {
             engine.session.go_on()?;
             let start = engine.session.now();
             engine.session.clear();
-            saved.reach(engine, depth.n_depth)?;
+            if fills_each {
+                engine.fill.add_each(&mut engine.session, depth.n_depth, n_seqs)?;
+            } else {
+                saved.reach(engine, depth.n_depth, n_seqs)?;
+                engine.session.spread(n_seqs)?;
+            }
             engine.measure(unit)?;
             engine.cells.add_spent(unit, engine.session.now() - start);
             engine.cells.repeat_if_disturbed(unit);
@@ -86,7 +95,7 @@ impl<'a, T: Target, C: Clock> Fresh<'a, T, C> {
                 TestKind::Tg(_) => TestKind::Tg(1),
                 whole => whole,
             };
-            engine.warm_up_run(kind)?;
+            engine.warm_up_run(kind, engine.plan.n_seqs_of(unit))?;
         }
         engine.warmth.ran_once();
         Ok(())
@@ -99,6 +108,7 @@ impl Saved {
         &mut self,
         engine: &mut Engine<'_, T, C>,
         n_depth: u32,
+        n_seqs: u32,
     ) -> Result<(), Failure> {
         if n_depth == 0 {
             return Ok(());
@@ -113,6 +123,12 @@ impl Saved {
         engine.session.clear();
         engine.fill(0, n_depth)?;
         *self = Self { n_depth, state: engine.session.save()? };
+        if n_seqs > 1 {
+            // A sliding window has cells that it no longer sees, which copies would keep from being used again. A state
+            // does not.
+            engine.session.clear();
+            engine.session.load(&self.state)?;
+        }
         Ok(())
     }
 }

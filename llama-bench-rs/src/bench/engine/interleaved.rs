@@ -52,7 +52,17 @@ pub(in crate::bench) fn run<T: Target, C: Clock>(engines: Vec<Engine<'_, T, C>>)
         }
     }
     in_turn(&mut lanes);
-    for (place, lane) in places.into_iter().zip(lanes) {
+    let mut with_rest = Vec::new();
+    for (place, mut lane) in places.into_iter().zip(lanes) {
+        if lane.rewinding.has_rest() {
+            lane.close();
+            with_rest.push((place, lane));
+        } else {
+            runs[place] = Some(lane.finish());
+        }
+    }
+    for (place, mut lane) in with_rest {
+        lane.step(|lane| lane.rewinding.run_rest());
         runs[place] = Some(lane.finish());
     }
     for (place, mut lane) in crowded_out {
@@ -115,6 +125,7 @@ impl<'a, T: Target, C: Clock> Lane<'a, T, C> {
 
     fn begin(&mut self, is_beside_others: bool) {
         self.as_mut().begin();
+        self.rewinding.begin();
         self.rewinding.prepare();
         if !self.rewinding.depths().is_empty() {
             let order = if is_beside_others { Order::Interleaved } else { Order::Blocks };

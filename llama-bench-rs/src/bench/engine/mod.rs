@@ -4,7 +4,8 @@
 //! - `cells`: what is known of each cell, whether it needs another repetition, and why it failed
 //! - `session`: the target at work, with the account of what that took; `audience`: who hears of it and may stop it
 //! - `fill`: the tokens that the context is filled with, and the curve of what that took
-//! - `warmth`: when a warm-up is long enough
+//! - `warmth`: when a warm-up is long enough; `warm_up`: what it runs
+//! - `stages`: which tests share a context when one has no room for all
 //! - `rewinding`, `fresh`, `interleaved`: the three ways to go over the depths of a plan
 //!
 //! [`Engine`] brings the parts together for one repetition, one warm-up and one way back to a depth. An example with a
@@ -17,12 +18,15 @@ mod fresh;
 mod interleaved;
 mod rewinding;
 mod session;
+mod stages;
+#[cfg(test)]
+mod stages_tests;
+mod warm_up;
 mod warmth;
 
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    time::Duration,
 };
 
 use super::{
@@ -31,8 +35,8 @@ use super::{
     clock::Clock,
     observe::{Cancel, Event, Observer},
     plan::{Depth, Plan, ReusedPrompt, Unit},
-    target::{Keep, Target, Token},
-    tokens::{Purpose, TokenSource},
+    target::{Keep, Target},
+    tokens::{Input, Purpose, TokenSource},
 };
 use crate::record::{Failure, Header, Method, Rewind, Run, TestKind};
 use audience::Audience;
@@ -41,12 +45,9 @@ use fill::Fill;
 use fresh::Fresh;
 use rewinding::Rewinding;
 use session::Session;
-use warmth::{Settling, Warmth};
+use warmth::Warmth;
 
 pub(super) use interleaved::run as run_interleaved;
-
-/// Tokens of a generation in the warm-up: enough for a backend to capture its graph and replay it.
-const N_WARMUP_GEN: u32 = 8;
 
 /// A run that is going on.
 pub(super) struct Engine<'a, T, C> {
@@ -68,7 +69,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         observer: &'a mut dyn Observer,
         cancel: &'a Cancel,
     ) -> Self {
-        let session = Session::new(target, clock, Audience::new(observer, cancel), header, plan.request.work);
+        let session = Session::new(target, clock, Audience::new(observer, cancel), header, &plan.request);
         let (abilities, limits) = (session.abilities(), session.limits());
         let tokens = TokenSource::new(plan.request.seed, limits);
         let possible = plan.without(|test| abilities.refusal(test).is_some());
@@ -116,6 +117,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         }
         self.cells.refuse_past_training(self.session.limits().n_ctx_train);
         self.cells.refuse_unsupported(self.session.abilities());
+        self.refuse_more_sequences_than_batch();
         if let Err(failure) = self.session.go_on() {
             // Before a context is made for nothing.
             self.cells.fail_open(&failure);
@@ -165,9 +167,9 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         self.session.tell_cell(&cell, self.fill.untold(), is_over);
     }
 
-    /// Opens a context of this size for what is still to be measured.
-    fn open(&mut self, n_ctx: u32) -> Result<(), Failure> {
-        self.session.open(n_ctx, &self.cells.open_kinds().collect::<Vec<_>>())
+    /// Opens a context of this size ([`Target::open`]) for what is still to be measured.
+    fn open(&mut self, n_ctx: u32, n_seqs: u32) -> Result<(), Failure> {
+        self.session.open(n_ctx, n_seqs, &self.cells.open_kinds().collect::<Vec<_>>())
     }
 
     /// Goes on with the fill from `from` up to `to` tokens.
@@ -195,6 +197,12 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         Ok(())
     }
 
+    /// Returns to a held depth with as many sequences as the unit processes.
+    fn stand_at(&mut self, slot: usize, depth: &Depth, unit: Unit) -> Result<(), Failure> {
+        self.go_to(slot, depth)?;
+        self.session.spread(self.plan.n_seqs_of(unit))
+    }
+
     /// Times one repetition of a unit from the present state and keeps its samples.
     fn measure(&mut self, unit: Unit) -> Result<(), Failure> {
         let rep = self.cells.n_visits(unit);
@@ -202,9 +210,9 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         let calibration = self.calibrate();
         for cell in self.cells.possible(unit) {
             let test = self.plan.cells[cell];
-            let starts_sequence = test.n_depth == 0;
-            let tokens = self.draw(Purpose::Repetition { cell, rep }, test.kind, starts_sequence);
-            self.measure_with(cell, &tokens, calibration)?;
+            let purpose = Purpose::Repetition { cell, rep };
+            let input = self.draw(purpose, test.kind, test.n_parallel, test.n_depth == 0);
+            self.measure_with(cell, &input, calibration)?;
         }
         Ok(())
     }
@@ -213,7 +221,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     fn measure_as_fill(&mut self, reused: ReusedPrompt) -> Result<(), Failure> {
         let tokens = self.fill.prompt(self.plan.cells[reused.cell].n_depth, reused.n_tokens);
         let calibration = self.calibrate();
-        self.measure_with(reused.cell, &tokens, calibration)
+        self.measure_with(reused.cell, &Input::One(tokens), calibration)
     }
 
     /// Times the calibration loop, if that is asked for and possible.
@@ -224,7 +232,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     fn measure_with(
         &mut self,
         cell: usize,
-        tokens: &[Token],
+        input: &Input,
         calibration: Option<CalibrationTime>,
     ) -> Result<(), Failure> {
         self.session.go_on()?;
@@ -236,81 +244,21 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             n_reps: self.plan.request.n_reps_max(),
             last,
         });
-        let sample = self.session.repeat(test.kind, tokens, calibration)?;
+        let sample = self.session.repeat(test.kind, input, calibration)?;
         self.cells.add(cell, sample, self.session.conditions());
         Ok(())
     }
 
-    /// Tokens of a run of a test. A decoder begins each of its generations with a token of its own.
-    fn draw(&self, purpose: Purpose, kind: TestKind, starts_sequence: bool) -> Vec<Token> {
-        let mut tokens = self.tokens.draw(purpose, kind.n_tokens(), starts_sequence);
-        if let (Memory::Encoded { start }, true, Some(first)) =
-            (self.session.abilities().memory, kind.is_generation(), tokens.first_mut())
+    /// What a run of a test decodes. A decoder begins each of its generations with a token of its own.
+    fn draw(&self, purpose: Purpose, kind: TestKind, n_seqs: u32, starts_sequence: bool) -> Input {
+        let mut input = self.tokens.draw_for(purpose, kind, n_seqs, starts_sequence);
+        if let (Memory::Encoded { start }, true, Input::One(tokens)) =
+            (self.session.abilities().memory, kind.is_generation(), &mut input)
+            && let Some(first) = tokens.first_mut()
         {
             *first = start;
         }
-        tokens
-    }
-
-    /// Warms generations and embeddings up in the empty context.
-    fn warm_up_others(&mut self) -> Result<(), Failure> {
-        if !self.plan.request.warmup {
-            return Ok(());
-        }
-        self.warmth.begin();
-        let generation = self.cells.open_kinds().filter(|kind| kind.is_generation()).max();
-        let embedding = self.cells.open_kinds().filter(|kind| kind.is_embedding()).max();
-        if let Some(TestKind::Tg(n_tokens)) = generation {
-            self.warm_up_until_settled(TestKind::Tg(n_tokens.min(N_WARMUP_GEN)))?;
-        }
-        embedding.map_or(Ok(()), |kind| self.warm_up_until_settled(kind))
-    }
-
-    /// Runs a test in the empty context until two successive runs agree, or as often as a warm-up does.
-    fn warm_up_until_settled(&mut self, kind: TestKind) -> Result<(), Failure> {
-        self.session.tell(&Event::WarmingUp);
-        let mut runs = Settling::default();
-        while runs.settled().is_none() {
-            self.session.clear();
-            runs.again(self.warm_up_run(kind)?);
-        }
-        self.session.clear();
-        self.warmth.add(&runs);
-        Ok(())
-    }
-
-    /// Warms prompts up in the empty context if the fill to the deepest of these depths will not do it.
-    fn warm_up_prompts_first(&mut self, depths: &[Depth]) -> Result<(), Failure> {
-        let deepest = depths.last().map_or(0, |depth| depth.n_depth);
-        if !self.warmth.prompts.will_be_warmed(self.plan, deepest, self.session.limits().n_batch) {
-            self.warm_up_prompts(None)?;
-        }
-        self.session.clear();
-        Ok(())
-    }
-
-    /// Warms prompts up from a held depth or from the empty context, unless the fill has done it: one prompt of the
-    /// longest decode, and short ones until two successive ones agree.
-    fn warm_up_prompts(&mut self, held: Option<(usize, &Depth)>) -> Result<(), Failure> {
-        if !self.warmth.prompts.are_warm() {
-            self.session.tell(&Event::WarmingUp);
-        }
-        while let Some(n_tokens) = self.warmth.prompts.lacking() {
-            match held {
-                Some((slot, depth)) => self.go_to(slot, depth)?,
-                None => self.session.clear(),
-            }
-            let elapsed = self.warm_up_run(TestKind::Pp(n_tokens))?;
-            self.warmth.prompts.ran(n_tokens, elapsed);
-        }
-        Ok(())
-    }
-
-    /// Runs a test once from the current state, untimed.
-    fn warm_up_run(&mut self, kind: TestKind) -> Result<Duration, Failure> {
-        self.session.go_on()?;
-        let tokens = self.draw(Purpose::Warmup, kind, true);
-        self.session.warm_up(kind, &tokens)
+        input
     }
 }
 

@@ -1,6 +1,7 @@
-//! One context for the whole run: filled once, from one depth to the next deeper one, and rewound between repetitions.
+//! One context for the whole run, if it has room: filled once, from one depth to the next deeper one, and rewound between
+//! repetitions.
 
-use super::Engine;
+use super::{Engine, stages::Stages};
 use crate::{
     bench::{
         clock::Clock,
@@ -17,10 +18,13 @@ const N_LIVE: u32 = 8;
 /// Most tokens of a prompt that wakes a context.
 const N_WAKE: u32 = 32;
 
-/// A run in one context. Depths have the number of the slot that the target holds them as.
+/// A run in one context, or in as few as there is memory for. Depths have the number of the slot that the target holds them
+/// as.
 pub(super) struct Rewinding<'a, T, C> {
     engine: Engine<'a, T, C>,
-    /// Depths with something to measure that the open context has room for, ascending.
+    /// What no context was made for yet.
+    stages: Stages,
+    /// Depths with something to measure that the open context has room for, ascending, and what is measured there.
     depths: Vec<Depth>,
     /// What the last repetition was of.
     last_unit: Option<Unit>,
@@ -36,7 +40,8 @@ impl<'a, T, C> AsMut<Engine<'a, T, C>> for Rewinding<'a, T, C> {
 
 impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
     pub(super) fn new(engine: Engine<'a, T, C>) -> Self {
-        Self { engine, depths: Vec::new(), last_unit: None, repeats_at_once: true }
+        let (stages, depths) = (Stages::default(), Vec::new());
+        Self { engine, stages, depths, last_unit: None, repeats_at_once: true }
     }
 
     /// A run that takes turns with others, and decides together with them what is repeated.
@@ -57,15 +62,38 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
         &self.depths
     }
 
-    /// All depths, alone.
+    /// All of it, alone.
     pub(super) fn run(&mut self) {
+        // If nothing can be run.
+        self.engine.session.set_order(Order::Blocks);
+        self.begin();
+        self.run_rest();
+    }
+
+    /// Looks for what is to be measured.
+    pub(super) fn begin(&mut self) {
+        self.stages = Stages::of(&self.engine);
+    }
+
+    /// Whether something is left that no context was made for.
+    pub(super) fn has_rest(&self) -> bool {
+        self.stages.are_left()
+    }
+
+    /// What is left, alone: one context after the other.
+    pub(super) fn run_rest(&mut self) {
         self.repeats_at_once = true;
-        self.prepare();
-        let order = if self.depths.is_empty() {
-            Order::Blocks
-        } else {
-            self.engine.plan.request.order.resolve(|| self.engine.session.can_hold_whole())
-        };
+        while self.stages.are_left() {
+            self.prepare();
+            if !self.depths.is_empty() {
+                self.run_stage();
+            }
+        }
+    }
+
+    /// All that is measured in the open context.
+    fn run_stage(&mut self) {
+        let order = self.engine.plan.request.order.resolve(|| self.engine.session.can_hold_whole());
         self.engine.session.set_order(order);
         let n_reached = self.go_deeper(order);
         if order == Order::Rounds && n_reached > 0 {
@@ -73,31 +101,18 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
         }
     }
 
-    /// Opens a context for the depths that have something to measure and warms up what the fill will not.
+    /// Opens the next context for the depths that have something to measure and warms up what the fill will not.
     pub(super) fn prepare(&mut self) {
         let engine = &mut self.engine;
-        let has_open = |depth: &&Depth| !engine.cells.open_units(depth).is_empty();
-        let depths: Vec<Depth> = engine.plan.depths.iter().filter(has_open).cloned().collect();
-        self.depths = depths;
-        self.open();
+        self.depths = self.stages.open_next(engine);
         if self.depths.is_empty() {
             return;
         }
-        let engine = &mut self.engine;
-        let warm = engine.warm_up_others().and_then(|()| engine.warm_up_prompts_first(&self.depths));
+        let warm =
+            engine.warm_up_others(&self.depths).and_then(|()| engine.warm_up_prompts_first(&self.depths));
         if let Err(failure) = warm {
             self.fail_from(0, &failure);
             self.depths.clear();
-        }
-    }
-
-    /// Opens a context for all depths; if that fails, the deepest is given up and the rest tried again.
-    fn open(&mut self) {
-        while !self.depths.is_empty() {
-            let n_ctx = self.engine.plan.n_ctx(&self.depths);
-            let Err(failure) = self.engine.open(n_ctx) else { return };
-            self.fail_from(self.depths.len() - 1, &failure);
-            self.depths.pop();
         }
     }
 
@@ -167,7 +182,10 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
     fn run_live(&mut self, slot: usize) {
         let engine = &mut self.engine;
         let is_generation = |unit: &Unit| match *unit {
-            Unit::Single(cell) => engine.plan.cells[cell].kind.is_generation().then_some(cell),
+            Unit::Single(cell) => {
+                let test = &engine.plan.cells[cell];
+                (test.kind.is_generation() && test.n_parallel == 1).then_some(cell)
+            }
             Unit::Pair { .. } => None,
         };
         let open = engine.cells.open_units(&self.depths[slot]);
@@ -176,8 +194,9 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
             return;
         }
         let n_gen = engine.plan.cells[cell].kind.n_tokens().min(N_LIVE);
-        let tokens = engine.draw(Purpose::Live, TestKind::Tg(n_gen), false);
-        match engine.session.go_on().and_then(|()| engine.session.generate_live(&tokens)) {
+        let kind = TestKind::Tg(n_gen);
+        let input = engine.draw(Purpose::Live, kind, 1, false);
+        match engine.session.go_on().and_then(|()| engine.session.generate_live(kind, &input)) {
             Ok(sample) => engine.cells.set_live(cell, sample),
             Err(failure) => engine.cells.fail(Unit::Single(cell), &failure),
         }
@@ -256,7 +275,7 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
     fn run_unit(&mut self, slot: usize, unit: Unit, reused: Option<ReusedPrompt>) -> Result<(), Failure> {
         let engine = &mut self.engine;
         let start = engine.session.now();
-        engine.go_to(slot, &self.depths[slot])?;
+        engine.stand_at(slot, &self.depths[slot], unit)?;
         match reused {
             Some(reused) => engine.measure_as_fill(reused)?,
             None => engine.measure(unit)?,
@@ -280,14 +299,15 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
         }
         engine.session.pause(request.delay)?;
         if request.warmup {
-            engine.go_to(slot, &self.depths[slot])?;
+            engine.stand_at(slot, &self.depths[slot], unit)?;
             let n_batch = engine.session.limits().n_batch;
             for cell in unit.cells() {
-                engine.warm_up_run(match engine.plan.cells[cell].kind {
+                let kind = match engine.plan.cells[cell].kind {
                     TestKind::Pp(n) => TestKind::Pp(n.min(n_batch)),
                     TestKind::Tg(_) => TestKind::Tg(1),
                     text @ TestKind::Embd(_) => text,
-                })?;
+                };
+                engine.warm_up_run(kind, engine.plan.n_seqs_of(unit))?;
             }
         }
         Ok(())
@@ -312,7 +332,7 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
         };
         if let Some(kind) = kind.filter(|_| engine.plan.request.warmup) {
             engine.go_to(slot, &self.depths[slot])?;
-            engine.warm_up_run(kind)?;
+            engine.warm_up_run(kind, 1)?;
         }
         Ok(())
     }

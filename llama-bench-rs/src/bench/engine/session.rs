@@ -9,8 +9,10 @@ use crate::{
         calibration::CalibrationTime,
         clock::{Clock, ClockFacts},
         observe::Event,
-        target::{Keep, Limits, Target, Token},
+        plan::Request,
+        target::{Keep, Limits, Row, Target, Token},
         timed,
+        tokens::Input,
     },
     record::{
         Cell, CurvePoint, Failure, GpuConditions, Header, Order, Rewind, Run, Sample, TestKind,
@@ -34,6 +36,8 @@ pub(super) struct Session<'a, T, C> {
     limits: Limits,
     /// Whether contexts are asked for the graphs that they compute.
     looks_at_work: bool,
+    /// Whether all sequences lie in one KV buffer.
+    shares_prefix: bool,
     /// Tokens of the longest decode that the open context has run: a longer one finds everything cold.
     n_longest_decode: u32,
     /// When the run began, by the clock; a resumed run adds the time that it had already taken.
@@ -49,7 +53,7 @@ impl<'a, T: Target, C: Clock> Session<'a, T, C> {
         clock: &'a C,
         audience: Audience<'a>,
         header: Header,
-        looks_at_work: bool,
+        request: &Request,
     ) -> Self {
         let (abilities, limits) = (target.abilities(), target.limits());
         let limits = Limits { n_batch: limits.n_batch.max(1), ..limits };
@@ -61,7 +65,8 @@ impl<'a, T: Target, C: Clock> Session<'a, T, C> {
             header,
             abilities,
             limits,
-            looks_at_work,
+            looks_at_work: request.work,
+            shares_prefix: request.shared_prefix,
             n_longest_decode: 0,
             start,
             wall_before: Duration::ZERO,
@@ -157,18 +162,19 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
 
 /// The context and what it holds.
 impl<T: Target, C: Clock> Session<'_, T, C> {
-    /// Opens a context of this size for tests of these kinds, in place of the one before.
-    pub(super) fn open(&mut self, n_ctx: u32, kinds: &[TestKind]) -> Result<(), Failure> {
+    /// Opens a context of this size ([`Target::open`]) for tests of these kinds, in place of the one before.
+    pub(super) fn open(&mut self, n_ctx: u32, n_seqs: u32, kinds: &[TestKind]) -> Result<(), Failure> {
         self.go_on()?;
         let start = self.clock.now();
         // The old one goes first: both might not fit.
         self.target.close();
-        if let Some(estimate) = self.target.memory_estimate(n_ctx) {
+        if let Some(estimate) = self.target.memory_estimate(n_ctx, n_seqs) {
             self.tell(&Event::MemoryEstimate(&estimate));
             estimate.check()?;
         }
-        self.tell(&Event::Opening { n_ctx });
-        let resolved = self.target.open(n_ctx);
+        let n_owners = if self.shares_prefix { 1 } else { n_seqs };
+        self.tell(&Event::Opening { n_ctx: n_ctx.saturating_mul(n_owners) });
+        let resolved = self.target.open(n_ctx, n_seqs);
         *self.header.timing.open.get_or_insert_default() += self.clock.now() - start;
         self.header.resolved = resolved?;
         if self.looks_at_work
@@ -177,7 +183,7 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
             // A run without its work is better than none.
             self.looks_at_work = false;
             self.tell(&Event::WorkUnknown(&failure));
-            return self.open(n_ctx, kinds);
+            return self.open(n_ctx, n_seqs, kinds);
         }
         self.n_longest_decode = 0;
         Ok(())
@@ -214,6 +220,11 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
     /// Returns to the state held as `slot`.
     pub(super) fn rewind(&mut self, slot: usize) -> Result<(), Failure> {
         self.rewinding(|target| target.rewind(slot))
+    }
+
+    /// Makes the first `n_seqs` sequences copies of sequence 0.
+    pub(super) fn spread(&mut self, n_seqs: u32) -> Result<(), Failure> {
+        self.rewinding(|target| target.spread(n_seqs))
     }
 
     /// Holds the present state as `slot`.
@@ -258,20 +269,30 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         Ok((elapsed, self.is_longest_decode(n_tokens)))
     }
 
+    /// Fills in tokens of several sequences, at most `n_batch` in one decode.
+    pub(super) fn fill_rows(&mut self, rows: &[Row]) -> Result<(), Failure> {
+        let Sample { elapsed, .. } = timed::prompts(self.target, self.clock, rows, self.limits.n_batch)?;
+        *self.header.timing.fill.get_or_insert_default() += elapsed;
+        self.add_decoded(rows.len() as u32);
+        Ok(())
+    }
+
     /// Runs a test once from the current state, untimed; returns the time that it took.
-    pub(super) fn warm_up(&mut self, kind: TestKind, tokens: &[Token]) -> Result<Duration, Failure> {
-        let sample = self.time(kind, tokens)?;
-        self.is_longest_decode(if kind.is_generation() { 1 } else { kind.n_tokens() });
+    pub(super) fn warm_up(&mut self, kind: TestKind, input: &Input) -> Result<Duration, Failure> {
+        let sample = self.time(kind, input)?;
+        if let Input::One(tokens) = input {
+            self.is_longest_decode(if kind.is_generation() { 1 } else { tokens.len() as u32 });
+        }
         *self.header.timing.warmup.get_or_insert_default() += sample.elapsed;
-        self.add_decoded(kind.n_tokens());
+        self.add_decoded(input.n_tokens());
         Ok(sample.elapsed)
     }
 
     /// A generation straight after the live fill.
-    pub(super) fn generate_live(&mut self, tokens: &[Token]) -> Result<Sample, Failure> {
-        let sample = timed::generation(self.target, self.clock, tokens)?;
+    pub(super) fn generate_live(&mut self, kind: TestKind, input: &Input) -> Result<Sample, Failure> {
+        let sample = self.time(kind, input)?;
         *self.header.timing.timed.get_or_insert_default() += sample.elapsed;
-        self.add_decoded(tokens.len() as u32);
+        self.add_decoded(input.n_tokens());
         Ok(sample)
     }
 
@@ -279,18 +300,20 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
     pub(super) fn repeat(
         &mut self,
         kind: TestKind,
-        tokens: &[Token],
+        input: &Input,
         calibration: Option<CalibrationTime>,
     ) -> Result<Sample, Failure> {
-        let mut sample = self.time(kind, tokens)?;
+        let mut sample = self.time(kind, input)?;
         sample.at = sample.at.map(|at| self.wall_before + at.saturating_sub(self.start));
         sample.calibration = calibration.map(|calibration| calibration.elapsed);
         if let Some(on_core) = calibration.and_then(|calibration| calibration.on_core) {
             sample.disturbance.get_or_insert_default().calibration_on_core = Some(on_core);
         }
         *self.header.timing.timed.get_or_insert_default() += sample.elapsed;
-        self.add_decoded(kind.n_tokens());
-        self.is_longest_decode(if let TestKind::Pp(n) = kind { n } else { 1 });
+        self.add_decoded(input.n_tokens());
+        if let Input::One(tokens) = input {
+            self.is_longest_decode(if kind.is_prompt() { tokens.len() as u32 } else { 1 });
+        }
         if self.header.placement.is_none() {
             // By now the weights have been read.
             self.header.placement = self.target.placement();
@@ -322,12 +345,17 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         }
     }
 
-    fn time(&mut self, kind: TestKind, tokens: &[Token]) -> Result<Sample, Failure> {
+    fn time(&mut self, kind: TestKind, input: &Input) -> Result<Sample, Failure> {
         let n_at_once = self.abilities.n_at_once(kind, self.limits.n_batch);
-        match kind {
-            TestKind::Pp(_) => timed::prompt(self.target, self.clock, tokens, n_at_once),
-            TestKind::Tg(_) => timed::generation(self.target, self.clock, tokens),
-            TestKind::Embd(_) => timed::embedding(self.target, self.clock, tokens, n_at_once),
+        let (target, clock) = (&mut *self.target, self.clock);
+        match (kind, input) {
+            (TestKind::Pp(_), Input::One(tokens)) => timed::prompt(target, clock, tokens, n_at_once),
+            (TestKind::Tg(_), Input::One(tokens)) => timed::generation(target, clock, tokens),
+            (TestKind::Embd(_), Input::One(tokens)) => timed::embedding(target, clock, tokens, n_at_once),
+            (TestKind::Tg(_), Input::Several { rows, n_seqs }) => {
+                timed::generations(target, clock, rows, *n_seqs)
+            }
+            (_, Input::Several { rows, .. }) => timed::prompts(target, clock, rows, n_at_once),
         }
     }
 
@@ -335,7 +363,7 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         *self.header.timing.n_decoded_tokens.get_or_insert_default() += u64::from(n_tokens);
     }
 
-    /// Keeps account of a decode; whether it was the longest yet in this context.
+    /// Keeps account of a decode of one sequence; whether it was the longest yet in this context.
     fn is_longest_decode(&mut self, n_tokens: u32) -> bool {
         let n_tokens = n_tokens.min(self.limits.n_batch);
         let is_longest = n_tokens > self.n_longest_decode;

@@ -41,6 +41,11 @@ impl Warmth {
         self.others = Warmup { n_runs: self.others.n_runs + runs.n_runs, settled };
     }
 
+    /// One more run, of a shape that nothing else has; whether it settled is not checked.
+    pub(super) fn ran_another(&mut self) {
+        self.others.n_runs += 1;
+    }
+
     /// One run of a test, as llama-bench warms up: whether it settled is not checked.
     pub(super) fn ran_once(&mut self) {
         self.others = Warmup { n_runs: 1, settled: None };

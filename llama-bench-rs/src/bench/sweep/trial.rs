@@ -9,7 +9,7 @@ use crate::{
         Plan, TimeLeft,
         forecast::{Tried, after_trial},
     },
-    record::{Report, TestKind},
+    record::{Report, Test, TestKind},
 };
 
 /// Tokens of the prompts and texts of a trial.
@@ -27,18 +27,23 @@ const N_WARMUPS: f64 = 2.5;
 
 impl Sweep<'_> {
     /// Predicts how long one run of this sweep takes, from a trial: one short prompt and a few generated tokens in an empty
-    /// context of its own, without warming up. Right to about a factor of two. `None` if the model was not loaded or none
+    /// context of its own, without warming up; of several numbers of sequences, for the smallest and the largest. Right to about a factor of two. `None` if the model was not loaded or none
     /// of the planned tests can be tried.
     ///
     /// # Errors
     /// As [`run`](Self::run).
     pub fn try_out(&self) -> Result<Option<TimeLeft>, Error> {
         let plan = self.possible()?;
-        let mut tried = self.trial(&plan, SHORT, true)?;
-        let is_soon = |(kind, time): &(TestKind, Duration)| kind.is_generation() || *time < SOON;
+        let levels = plan.cells.iter().map(|cell| cell.n_parallel);
+        let (Some(least), Some(most)) = (levels.clone().min(), levels.max()) else { return Ok(None) };
+        let mut tried = self.trial(&plan, SHORT, &[least, most], true)?;
+        let is_soon = |(test, time): &(Test, Duration)| test.kind.is_generation() || *time < SOON;
         if tried.tests.iter().all(is_soon) {
-            let Tried { tests, .. } = self.trial(&plan, LONG, false)?;
-            tried.tests.retain(|(kind, _)| tests.iter().all(|(other, _)| other.family() != kind.family()));
+            let Tried { tests, .. } = self.trial(&plan, LONG, &[least], false)?;
+            let is_alike = |one: &Test, other: &Test| {
+                one.kind.family() == other.kind.family() && one.n_parallel == other.n_parallel
+            };
+            tried.tests.retain(|(test, _)| tests.iter().all(|(other, _)| !is_alike(test, other)));
             tried.tests.extend(tests);
         }
         if plan.request.warmup {
@@ -48,11 +53,14 @@ impl Sweep<'_> {
         Ok(after_trial(&plan, &tried))
     }
 
-    /// One repetition of each kind of test in the plan, with prompts and texts of at most so many tokens.
-    fn trial(&self, plan: &Plan, n_most: u32, generates: bool) -> Result<Tried, Error> {
+    /// One repetition of each kind of test in the plan, with prompts and texts of at most so many tokens, at these numbers
+    /// of sequences.
+    fn trial(&self, plan: &Plan, n_most: u32, levels: &[u32], generates: bool) -> Result<Tried, Error> {
         let Subject::Model(model) = &self.subject else { return Ok(Tried::default()) };
         let mut sweep = Sweep::new(model).context(self.context.clone()).cancel(self.cancel.clone());
         sweep.request.exclusive = false;
+        sweep.request.parallel = levels.to_vec();
+        sweep.request.shared_prefix = self.request.shared_prefix;
         let mut sweep = sweep.depths([0]).repetitions(1).warmup(false).record_work(false);
         let mut is_empty = true;
         let longest = |is_kind: fn(TestKind) -> bool| {
@@ -72,10 +80,8 @@ impl Sweep<'_> {
         }
         let Report { runs } = sweep.run()?;
         let Some(run) = runs.first() else { return Ok(Tried::default()) };
-        let timed = run
-            .cells
-            .iter()
-            .filter_map(|cell| Some((cell.test.kind, cell.measured()?.samples.first()?.elapsed)));
+        let timed =
+            run.cells.iter().filter_map(|cell| Some((cell.test, cell.measured()?.samples.first()?.elapsed)));
         Ok(Tried { setup: run.header.timing.open.unwrap_or_default(), tests: timed.collect() })
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Flat, FlatCurvePoint, FlatDisturbance, FlatKind, FlatSample, OutcomeKind};
 use crate::{
     record::{Cell, CurvePoint, Header, Outcome, SCHEMA_VERSION, Sample, TestKind},
-    stats::Samples,
+    stats::{Samples, TimeSpread},
     units::{RateSpread, TokensPerSecond},
 };
 
@@ -35,6 +35,7 @@ impl From<&Header> for Flat {
             rep_order: resolved.order,
             flash_attn_resolved: resolved.flash_attn,
             n_ctx: resolved.n_ctx,
+            n_seq_max_resolved: resolved.n_seq_max,
             offloaded_layers: resolved.offloaded_layers.map(|(n, _)| n),
             offloadable_layers: resolved.offloaded_layers.map(|(_, of)| of),
             memory: resolved.memory.clone(),
@@ -83,11 +84,17 @@ impl From<(&Header, &Cell)> for Flat {
             row.embeddings = Some(true);
         }
         row.n_depth = cell.test.n_depth;
+        row.n_parallel = Some(cell.test.n_parallel);
         row.pg_prompt = cell.test.group.map(|g| g.n_prompt);
         row.pg_gen = cell.test.group.map(|g| g.n_gen);
         row.test_time.clone_from(&cell.started_at);
         row.work = header.work_of(cell.test.kind).cloned();
         row.set_outcome(cell);
+        row.avg_ts_per_sequence = row.avg_ts.map(|rate| rate / f64::from(cell.test.n_parallel));
+        if cell.test.n_parallel > 1 {
+            // llama-bench's columns cannot tell it from the row of one sequence: a script would average the two.
+            row.fit_target = None;
+        }
         if let Some(cut) = cell.cut_short(&header.config) {
             row.error_kind = Some("cancelled".into());
             row.error_message = Some(cut.to_string());
@@ -116,6 +123,11 @@ impl Flat {
                     self.transient_excess_ns = steps.transient.map(|transient| ns(transient.excess));
                     self.steady_step_ns = steps.steady.map(ns);
                 }
+                if let Some(spread) = steps_of(&measured.samples) {
+                    self.step_p50_ns = Some(ns(spread.p50));
+                    self.step_p90_ns = Some(ns(spread.p90));
+                    self.step_p99_ns = Some(ns(spread.p99));
+                }
             }
             Outcome::Summarised(summary) => {
                 self.outcome = Some(OutcomeKind::Summarised);
@@ -134,7 +146,7 @@ impl Flat {
     }
 
     fn set_samples(&mut self, cell: &Cell, samples: &[Sample]) {
-        let n_tokens = u64::from(cell.test.kind.n_tokens());
+        let n_tokens = u64::from(cell.test.n_tokens());
         self.samples_ns = samples.iter().map(|s| ns(s.elapsed)).collect();
         self.samples_ts = samples
             .iter()
@@ -175,13 +187,25 @@ impl Flat {
     }
 
     /// What takes the place of null in CSV, which has none. Empty text equals empty text in a join of two failed
-    /// rows, so the one column that keeps failed rows out of joins names the build there.
+    /// rows, so the one column that keeps rows out of joins names the build there.
     pub(crate) fn csv_null(&self, field: &str) -> Value {
-        match (self.outcome, field) {
-            (Some(OutcomeKind::Failed), "fit_target") => format!("failed@{}", self.build_commit).into(),
+        match (self.outcome, self.n_parallel, field) {
+            (Some(OutcomeKind::Failed), _, "fit_target") => format!("failed@{}", self.build_commit).into(),
+            (_, Some(n @ 2..), "fit_target") => format!("x{n}@{}", self.build_commit).into(),
             _ => "".into(),
         }
     }
+}
+
+/// Whether this text of the column `fit_target` is what [`Flat::csv_null`] writes to keep a row out of joins.
+pub(in crate::report) fn keeps_out_of_joins(text: &str) -> bool {
+    let is_level = |word: &str| word.strip_prefix('x').is_some_and(|n| n.parse::<u32>().is_ok());
+    text.split_once('@').is_some_and(|(word, _)| word == "failed" || is_level(word))
+}
+
+/// How the steps of all repetitions are spread.
+fn steps_of(samples: &[Sample]) -> Option<TimeSpread> {
+    TimeSpread::of(&Samples::new(samples.iter().flat_map(|sample| &sample.steps).copied())?)
 }
 
 impl From<&Sample> for FlatSample {

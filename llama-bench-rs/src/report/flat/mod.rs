@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use disturbance::FlatDisturbance;
+pub(super) use from_record::keeps_out_of_joins;
 use parameter::InRow;
 pub use row::{FIELDS, Flat};
 

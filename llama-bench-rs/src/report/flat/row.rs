@@ -131,6 +131,10 @@ parameters! { row {
     Own Int run: Option<u32>;
     /// What was timed.
     Own Text test_kind: Option<FlatKind>;
+    /// Sequences that were processed together, at least 1; the tokens above are those of each, the rates those of all.
+    Own Int n_parallel: Option<u32>, "sequences";
+    /// Mean rate of each sequence: `avg_ts` over `n_parallel`; `None` in a failed row. Derived from `samples_ns`.
+    Own Float avg_ts_per_sequence: Option<f64>, "tokens per second";
     /// Embeddings are computed in every test of the run, not in those of embeddings alone.
     Own Bool always_embeddings: Option<bool>;
     /// The result of the cell.
@@ -151,6 +155,12 @@ parameters! { row {
     /// The steady step, median of all steps but the slow and the first ones; `None` for pp and embd. Derived from
     /// `steps_ns`.
     Own Int steady_step_ns: Option<u64>, "ns";
+    /// Half of the steps of all repetitions take at most this long; `None` for pp and embd. Derived from `steps_ns`.
+    Own Int step_p50_ns: Option<u64>, "ns";
+    /// 90 % of the steps take at most this long; `None` for pp and embd. Derived from `steps_ns`.
+    Own Int step_p90_ns: Option<u64>, "ns";
+    /// 99 % of the steps take at most this long; `None` for pp and embd. Derived from `steps_ns`.
+    Own Int step_p99_ns: Option<u64>, "ns";
     /// When each repetition began, counted from the start of the run; empty if unknown.
     Own Nested samples_at_ns: Vec<u64>, "ns";
     /// Time of the calibration loop just before each repetition, null if it was not run; empty if it never was.
@@ -186,6 +196,8 @@ parameters! { row {
     Own Bool flash_attn_resolved: Option<bool>;
     /// Cells of the context, in tokens.
     Own Int n_ctx: Option<u32>, "tokens";
+    /// Sequences that the context could hold apart; `n_seq_max` is what was asked for.
+    Own Int n_seq_max_resolved: Option<u32>, "sequences";
     /// Layers placed on devices, the output layer counted.
     Own Int offloaded_layers: Option<u32>, "layers";
     /// Layers that could have been placed there.

@@ -48,6 +48,7 @@ impl Flat {
             resolved: Resolved {
                 flash_attn: self.flash_attn_resolved,
                 n_ctx: self.n_ctx,
+                n_seq_max: self.n_seq_max_resolved,
                 offloaded_layers: self.offloaded_layers.zip(self.offloadable_layers),
                 memory: self.memory.clone(),
                 order: self.rep_order,
@@ -75,8 +76,8 @@ impl Flat {
     pub(crate) fn config(&self) -> Result<Config, Problem> {
         let is_llama_benchs = self.schema_version.is_none();
         let n_samples = u32::try_from(self.samples_ns.len()).ok().filter(|&n| n > 0);
-        // A failed row does not say: see the module.
-        let is_failed = self.outcome == Some(OutcomeKind::Failed);
+        // A failed row does not say, nor one of several sequences: see the module.
+        let is_kept_out = self.outcome == Some(OutcomeKind::Failed) || self.n_parallel.is_some_and(|n| n > 1);
         let asked = self.parameters()?;
         Ok(Config {
             // llama-bench uses the same number for both.
@@ -86,7 +87,7 @@ impl Flat {
             fit_target: self
                 .fit_target_mib
                 .or(self.fit_target)
-                .or(self.fit_min_ctx.filter(|_| is_failed).map(u64::from)),
+                .or(self.fit_min_ctx.filter(|_| is_kept_out).map(u64::from)),
             // llama-bench does not say; its JSON has as many samples as repetitions.
             n_reps: self.n_reps.or(n_samples.filter(|_| is_llama_benchs)),
             method: self.method.or(is_llama_benchs.then_some(Method::FreshContext)),
@@ -103,7 +104,7 @@ impl Flat {
         };
         let group = self.pg_prompt.zip(self.pg_gen);
         let group = group.map(|(n_prompt, n_gen)| Group { n_prompt, n_gen });
-        Some(Test { kind, n_depth: self.n_depth, group })
+        Some(Test { kind, n_depth: self.n_depth, group, n_parallel: self.n_parallel.unwrap_or(1) })
     }
 
     /// What was timed. llama-bench's row of a prompt with embeddings is a test of those.
@@ -122,8 +123,11 @@ impl Flat {
     /// The cell; `None` if [`Flat::test`] is.
     ///
     /// # Errors
-    /// The figures of this outcome are missing.
+    /// The figures of this outcome are missing, or the test is of no sequence.
     pub(crate) fn cell(&self) -> Result<Option<Cell>, Problem> {
+        if self.n_parallel == Some(0) {
+            return Err(Problem::new("n_parallel", 0, "1 or more sequences"));
+        }
         let Some(test) = self.test() else { return Ok(None) };
         let is_summarised = self.samples_ns.is_empty();
         let of_samples = if is_summarised { OutcomeKind::Summarised } else { OutcomeKind::Measured };

@@ -191,7 +191,7 @@ fn best(
     Some(Best {
         test: ranked.test,
         configuration: first.side,
-        rate: first.estimate.rate(ranked.test.kind.n_tokens())?,
+        rate: first.estimate.rate(ranked.test.n_tokens())?,
         against_reference: first.against_reference,
         next: (next.side, next.behind?),
         tied: ranked.leading().skip(1).map(|place| place.side).collect(),

@@ -11,7 +11,7 @@ fn run(n_ubatch: u32, flash_attn: FlashAttnSetting, tests: &[(TestKind, u32, Opt
             Some(ms) => Outcome::Measured(Measured { samples: vec![sample(ms); 5], ..Measured::default() }),
             None => Outcome::Failed(Failure { kind: "out_of_memory".into(), message: "it is\nfull".into() }),
         };
-        Cell { test: Test { kind, n_depth, group: None }, started_at: String::new(), outcome }
+        Cell { test: Test::from(kind).at(n_depth), started_at: String::new(), outcome }
     };
     let config = Config { n_ubatch: Some(n_ubatch), flash_attn: Some(flash_attn), ..Config::default() };
     Run {
@@ -51,7 +51,7 @@ The best of 3 configurations:
     assert_eq!(lines[4], "To copy: -ub 1024 -fa 1");
     assert!(lines[5].starts_with("One run of each: runs are assumed to lie 5 % apart"), "{text}");
     assert!(ranking.is_decided());
-    assert_eq!(ranking.choices, [Choice { family: None, side: 2 }]);
+    assert_eq!(ranking.choices, [Choice { family: None, n_parallel: None, side: 2 }]);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn several_runs_of_each_tell_small_differences() {
     report.runs.extend(again.iter().chain(&again).cloned());
     let ranking = ranking(&report).unwrap();
     assert_eq!(ranking.configurations.len(), 3);
-    assert_eq!(ranking.choices, [Choice { family: None, side: 2 }]);
+    assert_eq!(ranking.choices, [Choice { family: None, n_parallel: None, side: 2 }]);
     let pp = &ranking.tests[0];
     assert!(pp.tied.is_empty() && pp.next.1.is_sure(), "{pp:?}");
 }
@@ -89,7 +89,7 @@ fn several_runs_of_each_tell_small_differences() {
 #[test]
 fn each_kind_has_its_own_choice_where_none_leads_in_both() {
     let ranking = ranking(&three([[4000, 100], [2000, 200], [4000, 200]])).unwrap();
-    let of = |family, side| Choice { family: Some(family), side };
+    let of = |family, side| Choice { family: Some(family), n_parallel: None, side };
     assert_eq!(ranking.choices, [of("pp", 1), of("tg", 0)]);
     let text = ranking.to_string();
     assert!(
@@ -194,4 +194,25 @@ fn beside_another_statistic_it_says_what_that_has() {
     let said = "By the p90 of all repetitions the fastest is another: ub 1024 fa auto in pp4096.";
     assert!(text.contains(said), "{text}");
     assert!(ranking(&report).unwrap().to_string().contains("t/s (fast end)  "));
+}
+
+#[test]
+fn another_number_of_sequences_may_need_another_configuration() {
+    let levels = |n_ubatch: u32, times: [u64; 2]| {
+        let mut run =
+            run(n_ubatch, FlashAttnSetting::Auto, &[(TG, 0, Some(times[0])), (TG, 0, Some(times[1]))]);
+        run.cells[1].test.n_parallel = 8;
+        run
+    };
+    let both = |one: [u64; 2], other: [u64; 2]| Report {
+        runs: (0..6).map(|i| if i % 2 == 0 { levels(512, one) } else { levels(1024, other) }).collect(),
+    };
+    let found = ranking(&both([100, 300], [150, 200])).unwrap();
+    let of = |n, side| Choice { family: Some("tg"), n_parallel: Some(n), side };
+    assert_eq!(found.choices, [of(1, 0), of(8, 1)]);
+    let text = found.to_string();
+    assert!(text.contains("To copy for tg with 1 sequence: -ub 512"), "{text}");
+    assert!(text.contains("To copy for tg with 8 sequences: -ub 1024"), "{text}");
+    let everywhere = ranking(&both([150, 300], [100, 200])).unwrap();
+    assert_eq!(everywhere.choices, [Choice { family: None, n_parallel: None, side: 1 }]);
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{Best, Failed, Ranking, Ranks};
 use crate::{
     judge::{Because, Lead, Scope, assumed_of_ranked_runs},
+    record::Test,
     report::{
         Stat,
         explain::escape,
@@ -154,7 +155,10 @@ impl Ranking {
                 .iter()
                 .all(|best| best.configuration == self.reference || best.tied.contains(&self.reference));
             let nothing = format!("Nothing is surely faster than {}.", self.reference_name());
-            let mixed = "Which one is best depends on the depth: choose by the lines above.".to_owned();
+            let n_parallel = self.tests.first().map(|best| best.test.n_parallel);
+            let is_one_level = self.tests.iter().all(|best| Some(best.test.n_parallel) == n_parallel);
+            let what = if is_one_level { "the depth" } else { "the depth and the number of sequences" };
+            let mixed = format!("Which one is best depends on {what}: choose by the lines above.");
             return vec![if has_one_for_all { nothing } else { mixed }];
         }
         let line = |choice: &super::Choice| {
@@ -164,9 +168,14 @@ impl Ranking {
                 None => "To copy".to_owned(),
                 Some(family) => format!("To copy for {family}"),
             };
+            if let Some(n) = choice.n_parallel {
+                what += &format!(" with {}", count(n as usize, "sequence"));
+            }
             // Another one leads there, by less than what is sure.
             let is_led = |best: &&Best| {
-                let is_meant = choice.family.is_none_or(|family| best.test.kind.family() == family);
+                let Test { kind, n_parallel, .. } = best.test;
+                let is_meant = choice.family.is_none_or(|family| kind.family() == family)
+                    && choice.n_parallel.is_none_or(|n| n_parallel == n);
                 is_meant && best.configuration != choice.side
             };
             if self.tests.iter().any(|best| is_led(&best)) {

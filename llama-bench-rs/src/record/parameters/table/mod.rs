@@ -302,8 +302,8 @@ llama_bench {
             #[arg(long, value_name = "0|1", default_value = "1", value_delimiter = ',', value_parser = switch, hide_short_help = true, help_heading = "Model")]
             repack: Vec<bool> => ModelParams::use_extra_bufts
         }];
-    /// MiB that layers on devices were chosen to leave free; 0 without a fit. `None` in the row of a failed cell: see
-    /// [the module](crate::report#failed-cells).
+    /// MiB that layers on devices were chosen to leave free; 0 without a fit. `None` in the row of a failed cell or of
+    /// several sequences: see [the module](crate::report#failed-cells).
     fit_target: Option<u64>
         [Int fit_target: Option<u64>, "MiB"]
         [name: "fitt", flag: Unless("-fitt", "0"), default: Some("0"),

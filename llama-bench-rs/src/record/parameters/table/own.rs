@@ -91,7 +91,7 @@ own {
     /// One KV buffer for all sequences.
     kv_unified: Option<bool>
         [Bool kv_unified: Option<bool>]
-        [name: "kvu", default: Some("0"), shown: Changed("KV cache", "one buffer for all sequences")]
+        [name: "kvu", flag: Switch("-pps"), default: Some("0"), shown: Changed("KV cache", "one buffer for all sequences")]
         [Some(true)]
         [context(kv_unified): Some(*kv_unified);]
         [];
