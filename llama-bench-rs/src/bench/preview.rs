@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{BenchError, MemoryEstimate, Plan, Sweep};
+use super::{BenchError, MemoryEstimate, Plan, Sweep, contexts::Contexts};
 use crate::record::{Failure, Test};
 
 /// What a sweep will run and what that takes. Its `Display` has a line for each fact.
@@ -13,8 +13,13 @@ pub struct Preview {
     pub counts: Counts,
     /// Tests that this model cannot do, each with the reason that its cell will give.
     pub refused: Vec<(Test, Failure)>,
-    /// Estimated memory of the context; `None` if it is not known or nothing can be run.
+    /// Estimated memory of the context; `None` if it is not known, nothing can be run, or no context fits.
     pub memory_estimate: Option<MemoryEstimate>,
+    /// Estimated memory of the contexts that are made after it, one at a time, for numbers of sequences that it has no
+    /// memory for. Each is filled anew.
+    pub later_contexts: Vec<MemoryEstimate>,
+    /// Tests for which no context fits into the memory that is free, each with the reason that its cell will give.
+    pub too_large: Vec<(Test, Failure)>,
 }
 
 /// Cells and tokens of one run, or of many together. Its `Display` has a line for each kind of token.
@@ -47,7 +52,8 @@ impl Sweep<'_> {
     /// As [`run`](Self::run).
     pub fn preview(&self) -> Result<Preview, BenchError> {
         let (possible, refused) = self.possible_and_refused()?;
-        Ok(Preview::of(&possible, refused, self.memory_estimate_of(&possible)))
+        let contexts = Contexts::of(&possible, |part| self.memory_estimate_of(part));
+        Ok(Preview::of(&possible, refused, contexts))
     }
 }
 
@@ -79,16 +85,23 @@ impl fmt::Display for Counts {
 
 impl Preview {
     /// Of the part of a plan that can be run, and the tests that cannot.
-    fn of(possible: &Plan, refused: Vec<(Test, Failure)>, memory_estimate: Option<MemoryEstimate>) -> Self {
-        Self { counts: Counts::of(possible), refused, memory_estimate }
+    fn of(possible: &Plan, refused: Vec<(Test, Failure)>, contexts: Option<Contexts>) -> Self {
+        let mut counts = Counts::of(possible);
+        if let Some(contexts) = &contexts {
+            counts.n_fill_tokens = contexts.n_fill_tokens;
+        }
+        let Contexts { estimates, too_large, .. } = contexts.unwrap_or_default();
+        let mut estimates = estimates.into_iter();
+        let memory_estimate = estimates.next();
+        Self { counts, refused, memory_estimate, later_contexts: estimates.collect(), too_large }
     }
 
-    /// Refuses a context that does not fit into the memory that is free.
+    /// Refuses tests for which no context fits into the memory that is free.
     ///
     /// # Errors
     /// As [`MemoryEstimate::check`].
     pub fn check(&self) -> Result<(), Failure> {
-        self.memory_estimate.as_ref().map_or(Ok(()), MemoryEstimate::check)
+        self.too_large.first().map_or(Ok(()), |(_, failure)| Err(failure.clone()))
     }
 }
 
@@ -100,10 +113,20 @@ impl fmt::Display for Preview {
         write!(f, "{}", self.counts)?;
         match &self.memory_estimate {
             Some(estimate) => write!(f, "\n{estimate}")?,
-            None if self.counts.n_cells > 0 => f.write_str("\nmemory: llama.cpp does not tell")?,
+            None if self.counts.n_cells > 0 && self.too_large.is_empty() => {
+                f.write_str("\nmemory: llama.cpp does not tell")?;
+            }
             None => {}
         }
-        self.check().or_else(|failure| write!(f, "\ndoes not fit: {}", failure.message))
+        for estimate in &self.later_contexts {
+            write!(f, "\nthen a {estimate}")?;
+        }
+        // Tests that fail together have one reason.
+        for failed in self.too_large.chunk_by(|(_, one), (_, next)| one == next) {
+            let names: Vec<String> = failed.iter().map(|(test, _)| test.to_string()).collect();
+            write!(f, "\ndoes not fit: {}: {}", names.join(", "), failed[0].1.message)?;
+        }
+        Ok(())
     }
 }
 
@@ -116,16 +139,22 @@ mod tests {
         stats::StoppingRule,
     };
 
-    fn estimate(free_bytes: u64) -> MemoryEstimate {
-        let device =
-            DeviceEstimate { context_bytes: 3 << 20, free_bytes: Some(free_bytes), ..Default::default() };
-        MemoryEstimate { n_ctx: 256, devices: [("CPU".to_owned(), device)].into() }
+    /// On a machine with so much free memory, of which each token of each sequence takes some.
+    fn preview(plan: &Plan, refused: Vec<(Test, Failure)>, free_bytes: u64) -> Preview {
+        let estimate = |part: &Plan| {
+            let n_seqs = part.cells.iter().map(|test| test.n_parallel).max().unwrap_or(0);
+            let n_ctx = 256 * n_seqs;
+            let context_bytes = u64::from(n_seqs) * (3 << 20);
+            let device = DeviceEstimate { context_bytes, free_bytes: Some(free_bytes), ..Default::default() };
+            Some(MemoryEstimate { n_ctx, n_seqs, devices: [("CPU".to_owned(), device)].into() })
+        };
+        Preview::of(plan, refused, Contexts::of(plan, estimate))
     }
 
     #[test]
     fn every_fact_has_a_line() {
         let plan = request().plan().unwrap();
-        let told = Preview::of(&plan, Vec::new(), Some(estimate(9 << 20))).to_string();
+        let told = preview(&plan, Vec::new(), 9 << 20).to_string();
         let expected = "tokens to fill: 64\ntokens to time: 108\ncontext: 256 tokens\n\
             CPU: 3.00 MiB for the tokens, 0.00 KiB to compute, 9.00 MiB free";
         assert_eq!(told, expected);
@@ -157,9 +186,29 @@ mod tests {
         );
         assert!(told.ends_with("tokens to fill: 0\ntokens to time: 0"), "{told}");
 
-        let some =
-            Preview::of(&plan.without(|test| test.kind == TestKind::Tg(4)), Vec::new(), Some(estimate(1)));
+        let some = preview(&plan.without(|test| test.kind == TestKind::Tg(4)), Vec::new(), 1);
         assert_eq!(some.check().unwrap_err().kind, "out_of_memory");
-        assert!(some.to_string().contains("\ndoes not fit: a context of 256 tokens takes"), "{some}");
+        assert!(
+            some.to_string()
+                .contains("\ndoes not fit: pp8 @ d64, pp8 @ d32, pp8: a context of 256 tokens takes"),
+            "{some}"
+        );
+        assert!(!some.to_string().contains("does not tell"), "{some}");
+    }
+
+    #[test]
+    fn numbers_of_sequences_that_need_a_context_of_their_own_are_told() {
+        let plan = Request { parallel: vec![1, 2, 4], depths: vec![64], prompts: vec![], ..request() };
+        let plan = plan.plan().unwrap();
+        let all = preview(&plan, Vec::new(), 12 << 20);
+        assert!(all.to_string().contains("to fill: 64\n") && all.later_contexts.is_empty(), "{all}");
+        assert!(all.to_string().contains("to time: 84\ncontext: 1024 tokens for 4 sequences\n"), "{all}");
+        let some = preview(&plan, Vec::new(), 7 << 20);
+        assert!(some.to_string().contains("\ncontext: 512 tokens for 2 sequences\n"), "{some}");
+        assert!(
+            some.to_string().contains("\ndoes not fit: tg4 x4 @ d64: a context of 1024 tokens"),
+            "{some}"
+        );
+        assert!(some.check().is_err());
     }
 }

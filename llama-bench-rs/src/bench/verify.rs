@@ -1,7 +1,13 @@
 //! Checks that a rewound context matches one that was freshly filled with the same tokens, by their logits. The entry is
 //! [`Sweep::verify`](super::Sweep::verify).
 
-use std::cell::RefCell;
+mod found;
+mod levels;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use std::{cell::RefCell, ops::Range};
 
 use super::{
     Cancel, Event, Observer, Order, Plan,
@@ -16,74 +22,13 @@ use crate::{
     record::{Failure, FailureKind, Rewind},
     units::Share,
 };
+use levels::Spread;
+
+pub use found::{Verification, VerifiedDepth};
+pub use levels::VerifiedLevel;
 
 /// Tokens decoded after each rewind, one at a time, whose logits are compared.
 const N_PROBE: u32 = 4;
-
-/// What was found at one depth.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct VerifiedDepth {
-    /// Tokens in the context.
-    pub n_depth: u32,
-    /// How the context was brought back to it.
-    pub rewind: Rewind,
-    /// How often it was brought back, each time after decoding something else.
-    pub n_rewinds: u32,
-    /// Largest difference of a logit from that of the freshly filled context, as a part of the distance between the
-    /// smallest and the largest logit there; 0 if all are equal to the bit.
-    pub difference: Share,
-    /// The same for a generation straight after the live fill, before any rewind.
-    pub live_difference: Share,
-    /// The same between any rewind and the first one: 0 if all repetitions start from one state.
-    pub repetition_difference: Share,
-    /// The same between the freshly filled context and one whose whole state was saved and restored at every depth, as in
-    /// llama-bench: the effect of rounding alone when cells are in another order. It can be large if a router chooses
-    /// experts.
-    pub noise: Share,
-    /// Last position after each rewind; `None` if they differ or the context is empty.
-    pub last_position: Option<u32>,
-}
-
-/// What was found at every depth.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Verification {
-    /// One entry per depth, ascending.
-    pub depths: Vec<VerifiedDepth>,
-    /// In which order the depths were visited: interleaved or per depth.
-    pub order: Order,
-}
-
-impl Verification {
-    /// Whether every logit after every rewind was equal to the bit and every position was right.
-    pub fn is_exact(&self) -> bool {
-        self.is_within(Share::default())
-    }
-
-    /// Whether no logit was off by more than this and every position was right. A sliding window whose cells are in another
-    /// order is summed in another order and cannot be exact.
-    pub fn is_within(&self, tolerance: Share) -> bool {
-        self.depths.iter().all(|depth| depth.has_positions() && depth.difference <= tolerance)
-    }
-
-    /// Whether no logit was off by more than four times the [`noise`](VerifiedDepth::noise), all rewinds of a depth agree
-    /// as closely, and every position was right.
-    pub fn is_within_noise(&self) -> bool {
-        let within = |depth: &VerifiedDepth, found: Share| found.get() <= 4.0 * depth.noise.get();
-        self.depths.iter().all(|depth| {
-            depth.has_positions()
-                && within(depth, depth.difference)
-                && within(depth, depth.repetition_difference)
-        })
-    }
-}
-
-impl VerifiedDepth {
-    fn has_positions(&self) -> bool {
-        self.last_position.map_or(0, |last| last + 1) == self.n_depth
-    }
-}
 
 /// The tokens of a depth's probe, and the logits of the freshly filled context.
 struct Expected {
@@ -105,28 +50,52 @@ pub(super) fn verify(
     observer: &mut dyn Observer,
     cancel: &Cancel,
 ) -> Result<Verification, Failure> {
+    verify_with(model, params, plan, observer, cancel, &LlamaTarget::spread)
+}
+
+/// The same with another way to copy.
+fn verify_with(
+    model: &Model,
+    params: &ContextParams,
+    plan: &Plan,
+    observer: &mut dyn Observer,
+    cancel: &Cancel,
+    spread: Spread<'_>,
+) -> Result<Verification, Failure> {
     let mut target = LlamaTarget::new(model, params);
     if let Some(failure) = nothing_to_verify(target.abilities().memory) {
         return Err(failure);
     }
     let tokens = TokenSource::new(plan.request.seed, target.limits());
     let deepest = plan.depths.last().map_or(0, |depth| depth.n_depth);
-    let n_longest =
-        plan.depths.iter().flat_map(|d| &d.units).map(|&unit| plan.n_test(unit)).max().unwrap_or(0);
-    let n_ctx = (deepest + n_longest.max(N_PROBE)).next_multiple_of(256);
+    let n_longest = levels::n_longest(plan).max(N_PROBE);
+    let n_seqs = plan.cells.iter().map(|cell| cell.n_parallel).max().unwrap_or(1);
+    let n_ctx_seq = (deepest + n_longest).next_multiple_of(256);
+    let n_ctx = if params.kv_unified {
+        deepest.saturating_add(n_seqs.saturating_mul(n_longest)).next_multiple_of(256)
+    } else {
+        n_ctx_seq
+    };
     let walk = Walk {
         fill: tokens.draw(Purpose::Fill, deepest, true),
         noise: tokens.draw(Purpose::Warmup, n_longest, false),
         plan,
         n_ctx,
+        n_ctx_seq,
+        n_seqs,
+        spread,
         observer: RefCell::new(observer),
         cancel,
     };
     let mut expected = walk.expected(&mut target, &tokens)?;
-    if let Some(estimate) = target.memory_estimate(n_ctx) {
+    // One context at a time.
+    target.close();
+    let n_batch = target.limits().n_batch;
+    let mut expected_levels = walk.expected_levels(model, params, n_batch, &tokens)?;
+    if let Some(estimate) = target.memory_estimate(n_ctx, n_seqs) {
         estimate.check()?;
     }
-    target.open(n_ctx)?;
+    target.open(n_ctx, n_seqs)?;
     let order = plan.request.order.resolve(|| target.can_hold_whole());
     let rounds = order == Order::Rounds;
     let mut found: Vec<VerifiedDepth> = Vec::new();
@@ -146,13 +115,16 @@ pub(super) fn verify(
             repetition_difference: Share::default(),
             noise: expected[slot].noise,
             last_position: depth.n_depth.checked_sub(1),
+            has_positions: true,
+            levels: VerifiedLevel::all(&expected_levels[slot], depth.n_depth),
         });
         if !rounds {
             for _ in 0..plan.request.n_reps.max(2) {
                 walk.visit(&mut target, slot, &mut expected[slot], &mut found[slot])?;
+                walk.visit_levels(&mut target, slot, &mut expected_levels[slot], &mut found[slot])?;
             }
         }
-        back(&mut target, slot, depth)?;
+        walk.back(&mut target, slot, 1)?;
         n_now = walk.carry(&mut target, slot)?;
     }
     if rounds {
@@ -160,10 +132,11 @@ pub(super) fn verify(
         for round in 0..plan.request.n_reps.max(2) {
             for slot in plan.round(found.len(), round) {
                 walk.visit(&mut target, slot, &mut expected[slot], &mut found[slot])?;
+                walk.visit_levels(&mut target, slot, &mut expected_levels[slot], &mut found[slot])?;
             }
         }
     }
-    Ok(Verification { depths: found, order })
+    Ok(Verification { depths: found, order, shared_prefix: n_seqs > 1 && params.kv_unified })
 }
 
 struct Walk<'a> {
@@ -171,7 +144,13 @@ struct Walk<'a> {
     /// Decoded between rewinds, as a test would.
     noise: Vec<Token>,
     plan: &'a Plan,
+    /// The size of the context that is verified, as a target is asked for it.
     n_ctx: u32,
+    /// Tokens that a sequence must have room for if it is filled by itself.
+    n_ctx_seq: u32,
+    /// The largest number of sequences.
+    n_seqs: u32,
+    spread: Spread<'a>,
     observer: RefCell<&'a mut dyn Observer>,
     cancel: &'a Cancel,
 }
@@ -200,14 +179,41 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// The parts in which a sweep decodes the fill up to a depth, without those that a test overwrites.
+    fn parts(&self, slot: usize, n_batch: u32) -> Vec<Range<usize>> {
+        let n_batch = n_batch.max(1);
+        let (mut parts, mut n_now) = (Vec::new(), 0);
+        let mut add = |n_now: &mut u32, n_tokens: u32| {
+            parts.push(*n_now as usize..(*n_now + n_tokens) as usize);
+            *n_now += n_tokens;
+        };
+        for (i, depth) in self.plan.depths[..=slot].iter().enumerate() {
+            while n_now < depth.n_depth {
+                let n_chunk = self.plan.n_chunk(n_now, n_batch).min(depth.n_depth - n_now);
+                add(&mut n_now, n_chunk);
+            }
+            let end = if i < slot { self.end_of_reused(i) } else { n_now };
+            while n_now < end {
+                let n_chunk = n_batch.min(end - n_now);
+                add(&mut n_now, n_chunk);
+            }
+        }
+        parts
+    }
+
+    /// Tokens in the context when a sweep goes on from this depth: a prompt may stay in it.
+    fn end_of_reused(&self, slot: usize) -> u32 {
+        let depth = &self.plan.depths[slot];
+        let next = self.plan.depths.get(slot + 1);
+        let reused = next.and_then(|next| self.plan.reused_prompt(depth, next));
+        depth.n_depth + reused.map_or(0, |reused| reused.n_tokens)
+    }
+
     /// Decodes the prompt that a sweep leaves in the context as a part of the fill; returns the number of tokens in the
     /// context.
     fn carry(&self, target: &mut LlamaTarget, slot: usize) -> Result<u32, Failure> {
         self.check()?;
-        let n_depth = self.plan.depths[slot].n_depth;
-        let next = self.plan.depths.get(slot + 1);
-        let reused = next.and_then(|next| self.plan.reused_prompt(&self.plan.depths[slot], next));
-        let end = n_depth + reused.map_or(0, |reused| reused.n_tokens);
+        let (n_depth, end) = (self.plan.depths[slot].n_depth, self.end_of_reused(slot));
         decode(target, &self.fill[n_depth as usize..end as usize])?;
         Ok(end)
     }
@@ -221,7 +227,7 @@ impl Walk<'_> {
         };
         let mut expected = Vec::new();
         for (slot, probe) in plan.depths.iter().enumerate().map(probe).enumerate() {
-            target.open(self.n_ctx)?;
+            target.open(self.n_ctx, self.n_seqs)?;
             let mut n_now = 0;
             for (i, depth) in plan.depths[..=slot].iter().enumerate() {
                 self.fill(target, n_now, depth.n_depth)?;
@@ -232,7 +238,7 @@ impl Walk<'_> {
             let logits = logits(target, &probe)?;
             expected.push(Expected { probe, logits, noise: Share::default(), first: None });
         }
-        target.open(self.n_ctx)?;
+        target.open(self.n_ctx, self.n_seqs)?;
         let mut n_now = 0;
         for (slot, (depth, expected)) in plan.depths.iter().zip(&mut expected).enumerate() {
             self.fill(target, n_now, depth.n_depth)?;
@@ -249,6 +255,16 @@ impl Walk<'_> {
         Ok(expected)
     }
 
+    /// Comes back to a depth, with copies in so many sequences.
+    fn back(&self, target: &mut LlamaTarget, slot: usize, n_parallel: u32) -> Result<(), Failure> {
+        match self.plan.depths[slot].n_depth {
+            0 => target.clear(),
+            _ => target.rewind(slot)?,
+        }
+        // What others left must not stay beside a single sequence.
+        if self.n_seqs > 1 { (self.spread)(target, n_parallel) } else { Ok(()) }
+    }
+
     /// Decodes something, comes back, and compares.
     fn visit(
         &self,
@@ -258,20 +274,14 @@ impl Walk<'_> {
         found: &mut VerifiedDepth,
     ) -> Result<(), Failure> {
         self.check()?;
-        let depth = &self.plan.depths[slot];
-        back(target, slot, depth)?;
+        self.back(target, slot, 1)?;
         decode(target, &self.noise)?;
-        back(target, slot, depth)?;
+        self.back(target, slot, 1)?;
         let last = target.context()?.pos_max(0)?;
-        if last != depth.n_depth.checked_sub(1) {
-            found.last_position = None;
+        if last != self.plan.depths[slot].n_depth.checked_sub(1) {
+            (found.last_position, found.has_positions) = (None, false);
         }
         let said = logits(target, &expected.probe)?;
-        let raise = |largest: &mut Share, other: Share| {
-            if other > *largest {
-                *largest = other;
-            }
-        };
         raise(&mut found.difference, difference(&said, &expected.logits)?);
         let first = expected.first.get_or_insert_with(|| said.clone());
         raise(&mut found.repetition_difference, difference(&said, first)?);
@@ -280,8 +290,14 @@ impl Walk<'_> {
     }
 }
 
+fn raise(largest: &mut Share, other: Share) {
+    if other > *largest {
+        *largest = other;
+    }
+}
+
 /// The largest difference of a logit, as a part of the distance between the smallest and the largest expected one.
-fn difference(found: &Logits, expected: &Logits) -> Result<Share, Failure> {
+fn difference(found: &[Vec<f32>], expected: &[Vec<f32>]) -> Result<Share, Failure> {
     let mut largest: f32 = 0.0;
     for (found, expected) in found.iter().zip(expected) {
         let (low, high) = expected.iter().fold((f32::MAX, f32::MIN), |(l, h), &x| (l.min(x), h.max(x)));
@@ -298,14 +314,6 @@ fn difference(found: &Logits, expected: &Logits) -> Result<Share, Failure> {
         .ok_or_else(|| Failure { kind: FailureKind::State, message: "a logit is not a number".into() })
 }
 
-fn back(target: &mut LlamaTarget, slot: usize, depth: &Depth) -> Result<(), Failure> {
-    match depth.n_depth {
-        0 => target.clear(),
-        _ => target.rewind(slot)?,
-    }
-    Ok(())
-}
-
 fn decode(target: &mut LlamaTarget, tokens: &[Token]) -> Result<(), Failure> {
     let n_batch = target.limits().n_batch.max(1) as usize;
     for chunk in tokens.chunks(n_batch) {
@@ -319,13 +327,14 @@ fn logits(target: &mut LlamaTarget, tokens: &[Token]) -> Result<Logits, Failure>
     let mut all = Vec::new();
     for token in tokens {
         target.decode(std::slice::from_ref(token))?;
-        let logits = target.context()?.logits(-1).ok_or_else(|| Failure {
-            kind: FailureKind::State,
-            message: "llama.cpp has no logits of the token that it decoded last".into(),
-        })?;
-        all.push(logits.to_vec());
+        all.push(target.context()?.logits(-1).ok_or_else(no_logits)?.to_vec());
     }
     Ok(all)
+}
+
+fn no_logits() -> Failure {
+    let message = "llama.cpp has no logits of a token that it decoded last".into();
+    Failure { kind: FailureKind::State, message }
 }
 
 /// The refusal to verify a model that has no depth to come back to.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Verification;
+use super::{Verification, VerifiedDepth, VerifiedLevel};
 use crate::units::Share;
 
 impl fmt::Display for Verification {
@@ -26,6 +26,9 @@ impl fmt::Display for Verification {
                 part(depth.noise),
             )?;
         }
+        if self.has_levels() {
+            self.fmt_levels(f)?;
+        }
         if !f.alternate() {
             write!(
                 f,
@@ -34,15 +37,70 @@ impl fmt::Display for Verification {
                  same between two rewinds. Rounding of a whole restore: the same if the whole state is saved and restored, \
                  as llama-bench does; a rewind may be off by up to four times as much."
             )?;
+            if self.has_levels() {
+                f.write_str(
+                    " Sequences: the first is filled, copied to the others, and compared with sequences that were filled \
+                     one by one; each decodes tokens of its own. Worst: the sequence that is off by most, counted from 0. \
+                     Rounding in another order: the same if their whole states are saved and restored in another order.",
+                )?;
+            }
         }
         writeln!(f, "\nOrder: {}.", self.order)?;
-        f.write_str(if self.is_exact() {
-            "Every rewind is exact to the bit."
-        } else if self.is_within_noise() {
-            "Every rewind is right within what rounding does to this model."
+        let (every, one) = if self.has_levels() {
+            ("rewind and every copy", "rewind or a copy")
         } else {
-            "A rewind is off by more than rounding does to this model."
-        })
+            ("rewind", "rewind")
+        };
+        if self.is_exact() {
+            write!(f, "Every {every} is exact to the bit.")
+        } else if self.is_within_noise() {
+            write!(f, "Every {every} is right within what rounding does to this model.")
+        } else if self.has_positions() {
+            write!(f, "A {one} is off by more than rounding does to this model.")
+        } else {
+            write!(f, "A {one} left other tokens in the context than those of its depth.")
+        }
+    }
+}
+
+impl Verification {
+    fn has_positions(&self) -> bool {
+        let is_right = |depth: &VerifiedDepth| {
+            depth.has_positions && depth.levels.iter().all(|level| level.has_positions)
+        };
+        self.depths.iter().all(is_right)
+    }
+
+    /// A second table, with a row for each depth and number of sequences.
+    fn fmt_levels(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whose = if self.shared_prefix {
+            "The sequences share the tokens of the depth:"
+        } else {
+            "Each sequence has its own copy of the tokens of the depth:"
+        };
+        writeln!(f, "\n{whose}\n")?;
+        writeln!(
+            f,
+            "| depth | sequences | copies | last position | off by | worst | among copies | rounding in another order |"
+        )?;
+        writeln!(f, "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")?;
+        let or_none = |n: Option<u32>| n.map_or_else(|| "none".into(), |n| n.to_string());
+        for (depth, level) in
+            self.depths.iter().flat_map(|depth| depth.levels.iter().map(move |it| (depth, it)))
+        {
+            let VerifiedLevel { n_parallel, n_copies, last_position, worst_sequence, .. } = *level;
+            writeln!(
+                f,
+                "| {} | {n_parallel} | {n_copies} | {} | {} | {} | {} | {} |",
+                depth.n_depth,
+                or_none(last_position),
+                part(level.difference),
+                or_none(worst_sequence),
+                part(level.repetition_difference),
+                part(level.noise),
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -69,9 +127,11 @@ mod tests {
             repetition_difference: Share::default(),
             noise: Share::default(),
             last_position: n_depth.checked_sub(1),
+            has_positions: true,
+            levels: Vec::new(),
         };
-        let depths = vec![depth(0, Rewind::Clear), depth(200, Rewind::PartialOnHost)];
-        let found = Verification { depths, order: Order::Blocks };
+        let mut depths = vec![depth(0, Rewind::Clear), depth(200, Rewind::PartialOnHost)];
+        let found = Verification { depths: depths.clone(), order: Order::Blocks, shared_prefix: false };
         let text = found.to_string();
         assert!(text.contains("| 200 | partial snapshot in host memory | 3 | 199 | 0 | 0 | 0 |"), "{text}");
         assert!(text.contains("Order: per depth.") && text.ends_with("exact to the bit."), "{text}");
@@ -83,5 +143,29 @@ mod tests {
         for word in ["PartialOnHost", "Clear ", "Blocks"] {
             assert!(!text.contains(word), "{word} is a name of Rust alone: {text}");
         }
+
+        depths[1].levels.push(VerifiedLevel {
+            n_parallel: 8,
+            n_copies: 3,
+            difference: Share::new(0.25).unwrap(),
+            worst_sequence: Some(5),
+            repetition_difference: Share::default(),
+            noise: Share::new(0.125).unwrap(),
+            last_position: Some(199),
+            has_positions: true,
+        });
+        let mut found = Verification { depths, order: Order::Blocks, shared_prefix: true };
+        let text = found.to_string();
+        assert!(text.contains("| 200 | 8 | 3 | 199 | 2.5e-1 | 5 | 0 | 1.2e-1 |"), "{text}");
+        assert!(text.contains("share the tokens of the depth") && text.contains("Worst: "), "{text}");
+        assert!(
+            text.ends_with("Every rewind and every copy is right within what rounding does to this model."),
+            "{text}"
+        );
+        found.depths[1].levels[0].has_positions = false;
+        assert!(
+            found.to_string().ends_with("other tokens in the context than those of its depth."),
+            "{found}"
+        );
     }
 }

@@ -1,12 +1,13 @@
 //! The time that work takes: as measured, else predicted from the same work in other configurations.
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 use super::{
+    axes::Axes,
     ridge::{self, Prior, Row},
     steadiness::Steadiness,
 };
-use crate::record::{Header, TestKind, settings};
+use crate::record::{Header, Test, TestKind};
 
 /// Kinds of work with unrelated speeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +20,14 @@ pub(super) enum Class {
     Embedding,
 }
 
+impl Class {
+    /// The time of a step of n sequences over that of one is about n to this power: prompts take as long one by one, a step
+    /// of a generation reads the weights once for all.
+    fn expected_by_sequences(self) -> f64 {
+        if self == Self::Generation { 0.5 } else { 1.0 }
+    }
+}
+
 impl From<TestKind> for Class {
     fn from(kind: TestKind) -> Self {
         match kind {
@@ -26,6 +35,42 @@ impl From<TestKind> for Class {
             TestKind::Tg(_) => Self::Generation,
             TestKind::Embd(_) => Self::Embedding,
         }
+    }
+}
+
+/// A piece of work that is done again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Task {
+    pub(super) class: Class,
+    /// The configuration.
+    pub(super) lane: usize,
+    /// Tokens of each sequence.
+    pub(super) n_tokens: u32,
+    pub(super) n_parallel: u32,
+    /// Tokens in the context; of a fill, where the part begins.
+    pub(super) n_depth: u32,
+}
+
+impl Task {
+    pub(super) fn of_test(test: &Test, lane: usize) -> Self {
+        let Test { kind, n_depth, n_parallel, .. } = *test;
+        Self { class: kind.into(), lane, n_tokens: kind.n_tokens(), n_parallel, n_depth }
+    }
+
+    pub(super) fn setup(lane: usize) -> Self {
+        Self { class: Class::Setup, lane, n_tokens: 0, n_parallel: 1, n_depth: 0 }
+    }
+
+    /// A part of the fill of one sequence.
+    pub(super) fn fill(lane: usize, n_depth: u32) -> Self {
+        Self { class: Class::Fill, lane, n_tokens: 0, n_parallel: 1, n_depth }
+    }
+
+    /// The depth of one sequence that would make the work as much longer as this depth of all of them does. Tokens in
+    /// the context are read for each sequence, and weights once.
+    fn effective_depth(&self) -> f64 {
+        let per_sequence = 1.0 - self.class.expected_by_sequences();
+        f64::from(self.n_depth) * f64::from(self.n_parallel.max(1)).powf(per_sequence)
     }
 }
 
@@ -45,38 +90,20 @@ impl Costs {
         Self { axes: Axes::of(&headers), ..Self::default() }
     }
 
-    /// Adds work of a configuration: tokens of a test, tokens in the context, and the tokens done with their seconds.
-    pub(super) fn add(
-        &mut self,
-        class: Class,
-        lane: usize,
-        n_tokens: u32,
-        n_depth: u32,
-        (n_done, seconds): (u32, f64),
-    ) {
-        if matches!(class, Class::Prompt | Class::Generation | Class::Embedding) {
-            self.steadiness.add((class, lane, n_tokens, n_depth), seconds);
+    /// Adds work that was done: tokens of each sequence, and seconds.
+    pub(super) fn add(&mut self, task: Task, (n_done, seconds): (u32, f64)) {
+        if matches!(task.class, Class::Prompt | Class::Generation | Class::Embedding) {
+            self.steadiness.add(task, seconds);
         }
         if n_done > 0 {
-            self.by_class.entry(class).or_default().add(
-                (lane, n_tokens, n_depth),
-                f64::from(n_done),
-                seconds,
-            );
+            self.by_class.entry(task.class).or_default().add(task, f64::from(n_done), seconds);
         }
     }
 
     /// What was added does not count after all.
-    pub(super) fn take_back(
-        &mut self,
-        class: Class,
-        lane: usize,
-        n_tokens: u32,
-        n_depth: u32,
-        (n_done, seconds): (u32, f64),
-    ) {
-        if let Some(fit) = self.by_class.get_mut(&class) {
-            fit.take_back((lane, n_tokens, n_depth), f64::from(n_done), seconds);
+    pub(super) fn take_back(&mut self, task: Task, (n_done, seconds): (u32, f64)) {
+        if let Some(fit) = self.by_class.get_mut(&task.class) {
+            fit.take_back(task, f64::from(n_done), seconds);
         }
     }
 
@@ -113,36 +140,34 @@ impl Costs {
         }
     }
 
-    /// Seconds per token, of a context for one; as of the last [`fit`](Self::fit). 0 if nothing like it was done.
-    pub(super) fn per_token(&self, class: Class, lane: usize, n_tokens: u32, n_depth: u32) -> f64 {
+    /// Seconds per token of each sequence, of a context for one; as of the last [`fit`](Self::fit). 0 if nothing like it
+    /// was done.
+    pub(super) fn per_token(&self, task: Task) -> f64 {
         // Before a fill was measured, prompts predict it, and the other way round.
-        let alike = match class {
+        let alike = match task.class {
             Class::Fill => Class::Prompt,
             Class::Prompt => Class::Fill,
             other => other,
         };
-        let own = self.by_class.get(&class);
+        let own = self.by_class.get(&task.class);
         let growth =
             |fit: &Fit| fit.growth.or_else(|| self.by_class.get(&alike)?.growth).unwrap_or(USUAL_GROWTH);
         match own.or_else(|| self.by_class.get(&alike)) {
-            Some(fit) => fit.per_token(&self.axes, (lane, n_tokens, n_depth), growth(fit)),
+            Some(fit) => fit.per_token(&self.axes, task, growth(fit)),
             None => 0.0,
         }
     }
 }
 
-/// A configuration, tokens of a test, tokens in the context.
-type Key = (usize, u32, u32);
-
 /// Work of one class: what it took, and a model of that.
 ///
 /// The logarithm of the time per token is a sum: of the whole class, of each value that the configuration has on an axis,
-/// of the configuration itself, of the test's length and of its depth. Ridge regression keeps the later ones small unless
+/// of the configuration itself, of the test's length, of its number of sequences and of its depth. Ridge regression keeps the later ones small unless
 /// the data require otherwise. A new combination of known values is then predicted by those values.
 #[derive(Clone, Debug, Default)]
 struct Fit {
     /// Tokens and seconds.
-    observed: BTreeMap<Key, (f64, f64)>,
+    observed: BTreeMap<Task, (f64, f64)>,
     is_stale: bool,
     /// How much longer a token takes per token in the context, as a part of what it takes in an empty one; `None` if only
     /// one depth was seen.
@@ -152,7 +177,7 @@ struct Fit {
 
 /// A part of the sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Effect {
+pub(super) enum Effect {
     Class,
     /// A value of an axis.
     Value(usize),
@@ -161,6 +186,10 @@ enum Effect {
     Lane(usize),
     Length(u32),
     Depth(u32),
+    /// The slope over the logarithm of the number of sequences.
+    Sequences,
+    /// A number of sequences.
+    Level(u32),
 }
 
 /// How far off the sum is for reasons of its own, as a standard deviation; the same of each part, before it is known.
@@ -176,12 +205,15 @@ impl Effect {
             Effect::Lane(_) => 0.07,
             Effect::Length(_) => 0.3,
             Effect::Depth(_) => 0.1,
+            Effect::Sequences => 0.3,
+            Effect::Level(_) => 0.1,
         }
     }
 
     fn prior(self, axes: &Axes, class: Class) -> Prior {
         let expected = match self {
             Effect::Slope(slope) => axes.expected_slope(slope, class),
+            Effect::Sequences => class.expected_by_sequences(),
             _ => 0.0,
         };
         Prior { expected, pull: (NOISE / self.expected_size(axes)).powi(2) }
@@ -189,39 +221,39 @@ impl Effect {
 }
 
 impl Fit {
-    fn add(&mut self, key: Key, n_tokens: f64, seconds: f64) {
-        let (tokens, sum) = self.observed.entry(key).or_default();
+    fn add(&mut self, task: Task, n_tokens: f64, seconds: f64) {
+        let (tokens, sum) = self.observed.entry(task).or_default();
         (*tokens, *sum) = (*tokens + n_tokens, *sum + seconds);
         self.is_stale = true;
     }
 
     /// Removes disturbed work, unless there is no other.
-    fn take_back(&mut self, key: Key, n_tokens: f64, seconds: f64) {
+    fn take_back(&mut self, task: Task, n_tokens: f64, seconds: f64) {
         let is_alone = self.observed.len() == 1;
-        let Some((tokens, sum)) = self.observed.get_mut(&key) else { return };
+        let Some((tokens, sum)) = self.observed.get_mut(&task) else { return };
         if *tokens > 1.5 * n_tokens {
             (*tokens, *sum) = (*tokens - n_tokens, (*sum - seconds).max(0.0));
         } else if !is_alone {
-            self.observed.remove(&key);
+            self.observed.remove(&task);
         }
         self.is_stale = true;
     }
 
-    fn per_token(&self, axes: &Axes, key: Key, growth: f64) -> f64 {
-        if let Some((tokens, seconds)) = self.observed.get(&key) {
+    fn per_token(&self, axes: &Axes, task: Task, growth: f64) -> f64 {
+        if let Some((tokens, seconds)) = self.observed.get(&task) {
             return seconds / tokens;
         }
         let known = |(effect, x): (Effect, f64)| self.effects.get(&effect).map_or(0.0, |size| size * x);
-        let log: f64 = parts(axes, key).into_iter().map(known).sum();
-        log.exp() * (1.0 + growth * f64::from(key.2))
+        let log: f64 = parts(axes, task).into_iter().map(known).sum();
+        log.exp() * (1.0 + growth * task.effective_depth())
     }
 
     fn fit(&mut self, axes: &Axes, class: Class, usual_growth: f64) {
         self.growth = growth(&self.observed, usual_growth);
         let growth = self.growth.unwrap_or(usual_growth);
-        let log = |(key, (tokens, seconds)): (&Key, &(f64, f64))| {
-            let level = seconds / tokens / (1.0 + growth * f64::from(key.2));
-            (parts(axes, *key), level.max(1e-12).ln())
+        let log = |(task, (tokens, seconds)): (&Task, &(f64, f64))| {
+            let level = seconds / tokens / (1.0 + growth * task.effective_depth());
+            (parts(axes, *task), level.max(1e-12).ln())
         };
         let mut places: BTreeMap<Effect, usize> = BTreeMap::new();
         let mut priors: Vec<Prior> = Vec::new();
@@ -241,16 +273,21 @@ impl Fit {
         for slope in 0..axes.slopes.len() {
             place(Effect::Slope(slope));
         }
+        place(Effect::Sequences);
         let found = ridge::solve(&rows, &priors);
         self.effects = places.into_iter().map(|(effect, place)| (effect, found[place])).collect();
     }
 }
 
 /// What the logarithm is the sum of, each with its factor.
-fn parts(axes: &Axes, (lane, n_tokens, n_depth): Key) -> Vec<(Effect, f64)> {
+fn parts(axes: &Axes, task: Task) -> Vec<(Effect, f64)> {
+    let Task { lane, n_tokens, n_parallel, n_depth, .. } = task;
     let of_test = [Effect::Class, Effect::Lane(lane), Effect::Length(n_tokens), Effect::Depth(n_depth)];
+    let of_level = (n_parallel > 1)
+        .then(|| [(Effect::Sequences, f64::from(n_parallel).ln()), (Effect::Level(n_parallel), 1.0)]);
     let of_lane = axes.lanes.get(lane).map_or(&[][..], |parts| &parts[..]);
-    of_test.into_iter().map(|effect| (effect, 1.0)).chain(of_lane.iter().copied()).collect()
+    let of_test = of_test.into_iter().map(|effect| (effect, 1.0));
+    of_test.chain(of_level.into_iter().flatten()).chain(of_lane.iter().copied()).collect()
 }
 
 /// The assumed growth before two depths were seen: how much longer a token takes per token in the context.
@@ -261,10 +298,11 @@ const GROWTHS: f64 = 1e-4;
 const NOISE_OF_ONE: f64 = 0.1;
 
 /// From the straight lines of the tests that were run at several depths; depths close together count little.
-fn growth(observed: &BTreeMap<Key, (f64, f64)>, usual: f64) -> Option<f64> {
-    let mut lines: BTreeMap<(usize, u32), Vec<(f64, f64)>> = BTreeMap::new();
-    for ((lane, n_tokens, n_depth), (tokens, seconds)) in observed {
-        lines.entry((*lane, *n_tokens)).or_default().push((f64::from(*n_depth), seconds / tokens));
+fn growth(observed: &BTreeMap<Task, (f64, f64)>, usual: f64) -> Option<f64> {
+    let mut lines: BTreeMap<Task, Vec<(f64, f64)>> = BTreeMap::new();
+    for (task, (tokens, seconds)) in observed {
+        let line = Task { n_depth: 0, ..*task };
+        lines.entry(line).or_default().push((task.effective_depth(), seconds / tokens));
     }
     let ridge = (NOISE_OF_ONE / GROWTHS).powi(2);
     let (mut products, mut squares, mut middles) = (ridge * usual, ridge, 0.0);
@@ -281,89 +319,4 @@ fn growth(observed: &BTreeMap<Key, (f64, f64)>, usual: f64) -> Option<f64> {
     let of_empty = 1.0 - slope * middles / squares;
     let is_known = squares > ridge && slope.is_finite();
     is_known.then(|| slope.max(0.0) / of_empty.max(0.1))
-}
-
-/// What the configurations have in common and what not.
-#[derive(Clone, Debug, Default)]
-struct Axes {
-    /// By configuration: its values, with a factor of 1, and its position on numeric axes, as a logarithm.
-    lanes: Vec<Vec<(Effect, f64)>>,
-    /// Names of the numeric axes.
-    slopes: Vec<String>,
-    /// Whether the axis of each value is numeric.
-    are_numeric: Vec<bool>,
-}
-
-/// The size of the model's file stands for an axis of its own.
-const SIZE: &str = "size";
-
-impl Axes {
-    fn of(headers: &[&Header]) -> Self {
-        let mut axes = Self { lanes: vec![Vec::new(); headers.len()], ..Self::default() };
-        let mut columns: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
-        for (lane, settings) in settings(headers).into_iter().enumerate() {
-            for setting in settings {
-                let column = columns.entry(setting.name).or_insert_with(|| vec![None; headers.len()]);
-                // The last name of a model is the most specific one.
-                column[lane] = Some(setting.value);
-            }
-        }
-        for (name, values) in &columns {
-            axes.add(name, values);
-        }
-        let sizes: Vec<Option<String>> =
-            headers.iter().map(|header| size(header).map(|n| n.to_string())).collect();
-        if sizes.iter().any(|size| *size != sizes[0]) {
-            axes.add_slope(SIZE, &sizes);
-        }
-        axes
-    }
-
-    fn add(&mut self, name: &str, values: &[Option<String>]) {
-        let is_numeric = self.add_slope(name, values);
-        let mut seen: Vec<&String> = Vec::new();
-        let first = self.are_numeric.len();
-        for (lane, value) in self.lanes.iter_mut().zip(values) {
-            let Some(value) = value else { continue };
-            let place = seen.iter().position(|other| *other == value).unwrap_or_else(|| {
-                seen.push(value);
-                seen.len() - 1
-            });
-            lane.push((Effect::Value(first + place), 1.0));
-        }
-        self.are_numeric.extend(seen.iter().map(|_| is_numeric));
-    }
-
-    /// If every value is a number over zero.
-    fn add_slope(&mut self, name: &str, values: &[Option<String>]) -> bool {
-        let log = |value: &Option<String>| {
-            value.as_ref()?.parse::<f64>().ok().filter(|value| *value > 0.0 && value.is_finite()).map(f64::ln)
-        };
-        let Some(logs) = values.iter().map(log).collect::<Option<Vec<f64>>>() else { return false };
-        let mean = logs.iter().sum::<f64>() / logs.len().max(1) as f64;
-        for (lane, log) in self.lanes.iter_mut().zip(logs) {
-            lane.push((Effect::Slope(self.slopes.len()), log - mean));
-        }
-        self.slopes.push(name.to_owned());
-        true
-    }
-
-    fn is_numeric_value(&self, value: usize) -> bool {
-        self.are_numeric.get(value).copied().unwrap_or(false)
-    }
-
-    /// Before anything is known: a model of twice the size takes twice as long, and threads share the work in part.
-    fn expected_slope(&self, slope: usize, class: Class) -> f64 {
-        match &self.slopes[slope][..] {
-            SIZE => 1.0,
-            "t" if class != Class::Setup => -0.5,
-            _ => 0.0,
-        }
-    }
-}
-
-/// Bytes of the model.
-fn size(header: &Header) -> Option<u64> {
-    let of_file = || fs::metadata(&header.model.filename).ok().map(|file| file.len());
-    header.model.size_bytes.or_else(of_file).filter(|n| *n > 0)
 }

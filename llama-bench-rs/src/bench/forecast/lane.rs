@@ -1,6 +1,6 @@
 //! How far one configuration is, and what it still needs.
 
-use super::costs::{Class, Costs};
+use super::costs::{Class, Costs, Task};
 use crate::{
     bench::{Configuration, Plan},
     record::{Header, Method, Test},
@@ -73,6 +73,14 @@ impl Lane {
         true
     }
 
+    /// A context is made. If it is another one of the same run, such as for more sequences, it is filled anew.
+    pub(super) fn opens(&mut self) {
+        self.n_opened += 1;
+        if self.plan.request.method == Method::Rewind {
+            self.n_filled = 0;
+        }
+    }
+
     /// The cells of a run that was not begun.
     fn fresh(&self) -> Vec<CellState> {
         let cell = |&is_over: &bool| CellState { is_over, ..CellState::default() };
@@ -105,9 +113,8 @@ impl Lane {
 
     /// Seconds of a repetition.
     pub(super) fn cost(&self, place: usize, lane: usize, costs: &Costs) -> f64 {
-        let Test { kind, n_depth, .. } = self.plan.cells[place];
-        let n = kind.n_tokens();
-        f64::from(n) * costs.per_token(kind.into(), lane, n, n_depth)
+        let task = Task::of_test(&self.plan.cells[place], lane);
+        f64::from(task.n_tokens) * costs.per_token(task)
     }
 
     /// Seconds that all its runs still take; `repeats` repetitions are made for each that counts.
@@ -123,7 +130,8 @@ impl Lane {
             if is_over {
                 0.0
             } else {
-                reps + self.setup_left(lane, costs, n_opened) + self.fill_left(lane, costs, cells, n_filled)
+                let fill = self.fill_left(lane, costs, cells, (n_opened, n_filled));
+                reps + self.setup_left(lane, costs, n_opened) + fill
             }
         };
         let n_waiting = self.n_runs.saturating_sub(self.n_begun);
@@ -136,10 +144,16 @@ impl Lane {
             Method::Rewind => 1,
             Method::FreshContext => self.plan.depths.iter().map(|depth| depth.units.len() as u32).sum(),
         };
-        f64::from(n_contexts.saturating_sub(n_opened)) * costs.per_token(Class::Setup, lane, 0, 0)
+        f64::from(n_contexts.saturating_sub(n_opened)) * costs.per_token(Task::setup(lane))
     }
 
-    fn fill_left(&self, lane: usize, costs: &Costs, cells: &[CellState], n_filled: u32) -> f64 {
+    fn fill_left(
+        &self,
+        lane: usize,
+        costs: &Costs,
+        cells: &[CellState],
+        (n_opened, n_filled): (u32, u32),
+    ) -> f64 {
         let is_open = |cell: usize| !cells[cell].is_over;
         let needed = |depth: &&crate::bench::plan::Depth| {
             depth.n_depth > n_filled && depth.units.iter().any(|unit| unit.cells().any(is_open))
@@ -149,7 +163,7 @@ impl Lane {
             while at < to {
                 let bucket = self.bucket(at);
                 let end = bucket.saturating_add(self.bucket_width()).min(to);
-                seconds += f64::from(end - at) * costs.per_token(Class::Fill, lane, 0, bucket);
+                seconds += f64::from(end - at) * costs.per_token(Task::fill(lane, bucket));
                 at = end;
             }
             seconds
@@ -160,18 +174,21 @@ impl Lane {
             }
             Method::Rewind => {
                 let (mut at, mut seconds) = (n_filled, 0.0);
+                // Nothing is filled past the deepest test that is left.
+                let deepest = self.plan.depths.iter().rfind(needed).map_or(0, |depth| depth.n_depth);
                 for pair in self.plan.depths.windows(2) {
                     let [before, depth] = pair else { continue };
-                    if depth.n_depth <= n_filled {
+                    if depth.n_depth <= n_filled || depth.n_depth > deepest {
                         continue;
                     }
-                    // A prompt that stays in the context is a part of the fill.
-                    let reused = self.plan.reused_prompt(before, depth).map_or(0, |reused| reused.n_tokens);
+                    // A prompt that stays in the context is a part of the fill; later contexts are for several sequences.
+                    let reused = self.plan.reused_prompt(before, depth).filter(|_| n_opened < 2);
+                    let reused = reused.map_or(0, |reused| reused.n_tokens);
                     seconds += part(at.max(before.n_depth + reused), depth.n_depth);
                     at = depth.n_depth;
                 }
                 let first = self.plan.depths.first().map_or(0, |depth| depth.n_depth);
-                seconds + if first > n_filled { part(n_filled, first) } else { 0.0 }
+                seconds + if first > n_filled && first <= deepest { part(n_filled, first) } else { 0.0 }
             }
         }
     }

@@ -67,7 +67,7 @@ impl ProgressLine {
             Event::WarmingUp => "warming up".into(),
             Event::Filling { n_done, n_depth } => format!("filling {n_done}/{n_depth} tokens"),
             Event::Measuring { test, rep, n_reps, last } => {
-                let n_tokens = u64::from(test.kind.n_tokens());
+                let n_tokens = u64::from(test.n_tokens());
                 self.rate = last.and_then(|last| TokensPerSecond::from_elapsed(n_tokens, last));
                 let (index, run) = self.forecast.position().map_or((0, 0), |it| (it.index, it.run.0));
                 // Without a word it would look stuck.
@@ -162,7 +162,7 @@ mod tests {
     const AT: fn(u64) -> Duration = Duration::from_secs;
 
     fn tg(n_depth: u32) -> Test {
-        Test { kind: TestKind::Tg(32), n_depth, group: None }
+        Test::from(TestKind::Tg(32)).at(n_depth)
     }
 
     fn campaign(request: Request, n_runs: u32) -> (ProgressLine, Vec<Configuration>) {

@@ -3,6 +3,7 @@
 //! The time between two events goes to what was done between them: making a context and warming up, tokens of the fill,
 //! or a repetition. What was not measured yet is estimated from what was ([`Costs`]).
 
+mod axes;
 mod costs;
 mod lane;
 mod line;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use super::{Event, Plan, Request};
 use crate::record::{Cell, Test};
-use costs::{Class, Costs};
+use costs::{Costs, Task};
 use lane::Lane;
 
 pub use line::{ProgressLine, clock_words};
@@ -156,7 +157,7 @@ impl Forecast {
             }
             Event::Opening { .. } => {
                 self.turn_to(Doing::SettingUp, now);
-                self.with_lane(|lane| lane.n_opened += 1);
+                self.with_lane(Lane::opens);
             }
             Event::WarmingUp => self.turn_to(Doing::SettingUp, now),
             Event::Filling { n_done, n_depth } => self.fill(*n_done, *n_depth, now),
@@ -241,9 +242,10 @@ impl Forecast {
         let Some(lane) = self.lanes.get_mut(self.current) else { return };
         let (test, cell) = (lane.plan.cells[place], &mut lane.cells[place]);
         if n_done < cell.n_done {
-            let (n, seconds) = (test.kind.n_tokens(), std::mem::take(&mut cell.last_s));
+            let seconds = std::mem::take(&mut cell.last_s);
             if seconds > 0.0 {
-                self.costs.take_back(test.kind.into(), self.current, n, test.n_depth, (n, seconds));
+                let task = Task::of_test(&test, self.current);
+                self.costs.take_back(task, (task.n_tokens, seconds));
             }
             self.counted_s -= seconds;
             self.aside_s += seconds;
@@ -289,18 +291,17 @@ impl Forecast {
                 lane.setup_s += spent;
                 // Only a complete setup is an observation.
                 if doing != Doing::SettingUp && lane.n_opened > 0 {
-                    self.costs.add(Class::Setup, current, 0, 0, (1, std::mem::take(&mut lane.setup_s)));
+                    self.costs.add(Task::setup(current), (1, std::mem::take(&mut lane.setup_s)));
                 }
             }
             Doing::Filling { from, to } => {
                 lane.n_filled = lane.n_filled.max(to);
                 let n = to.saturating_sub(from);
-                self.costs.add(Class::Fill, current, 0, lane.bucket(from), (n, spent));
+                self.costs.add(Task::fill(current, lane.bucket(from)), (n, spent));
             }
             Doing::Measuring(place) => {
-                let Test { kind, n_depth, .. } = lane.plan.cells[place];
-                let n = kind.n_tokens();
-                self.costs.add(kind.into(), current, n, n_depth, (n, spent));
+                let task = Task::of_test(&lane.plan.cells[place], current);
+                self.costs.add(task, (task.n_tokens, spent));
                 let cell = &mut lane.cells[place];
                 cell.n_done += 1;
                 cell.spent_s += spent;
@@ -324,11 +325,10 @@ impl Forecast {
         let expected = match self.doing {
             Doing::Nothing => 0.0,
             Doing::Preparing => f64::MAX,
-            Doing::SettingUp => self.costs.per_token(Class::Setup, self.current, 0, 0),
+            Doing::SettingUp => self.costs.per_token(Task::setup(self.current)),
             Doing::Filling { from, to } => {
-                let bucket = lane.bucket(from);
-                f64::from(to.saturating_sub(from))
-                    * self.costs.per_token(Class::Fill, self.current, 0, bucket)
+                let task = Task::fill(self.current, lane.bucket(from));
+                f64::from(to.saturating_sub(from)) * self.costs.per_token(task)
             }
             Doing::Measuring(place) => lane.cost(place, self.current, &self.costs),
         };

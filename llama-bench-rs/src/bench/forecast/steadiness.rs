@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::costs::Class;
-
-/// A class, a configuration, tokens of a test, tokens in the context.
-type Key = (Class, usize, u32, u32);
+use super::costs::Task;
 
 /// The spread of the logarithms of times: within each cell around the mean of that cell (Welford's method).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Steadiness {
     /// Repetitions of a cell and the mean of their logarithms.
-    cells: BTreeMap<Key, (f64, f64)>,
+    cells: BTreeMap<Task, (f64, f64)>,
     /// Over all cells: squares around the means, and repetitions beyond the first of each.
     squares: f64,
     n_beyond: f64,
@@ -25,9 +22,9 @@ const WEIGHT: f64 = 4.0;
 const THIRD: f64 = 1.09;
 
 impl Steadiness {
-    pub(super) fn add(&mut self, key: Key, seconds: f64) {
+    pub(super) fn add(&mut self, task: Task, seconds: f64) {
         let log = seconds.max(1e-9).ln();
-        let (n, mean) = self.cells.entry(key).or_default();
+        let (n, mean) = self.cells.entry(task).or_default();
         let off = log - *mean;
         *n += 1.0;
         *mean += off / *n;
@@ -47,14 +44,14 @@ impl Steadiness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Rng;
+    use crate::{record::pp, stats::Rng};
 
     /// The factor after so many repetitions of four cells that take very different times.
     fn after(n: u32, spread: f64) -> f64 {
         let (mut steadiness, mut rng) = (Steadiness::default(), Rng::new(1));
         for rep in 0..n {
             let seconds = f64::from(1 + rep % 4) * (spread * rng.normal()).exp();
-            steadiness.add((Class::Prompt, 0, 512, rep % 4), seconds);
+            steadiness.add(Task::of_test(&pp(512).at(rep % 4), 0), seconds);
         }
         steadiness.slowest_third()
     }

@@ -86,9 +86,13 @@ impl World {
     fn seconds(&self, index: usize, test: &Test) -> f64 {
         let [prompt, generation] = self.factors[index];
         let (n, depth) = (f64::from(test.kind.n_tokens()), f64::from(test.n_depth));
+        let n_parallel = f64::from(test.n_parallel);
         match test.kind {
-            TestKind::Tg(_) => 0.02 * generation * n * (1.0 + depth / 20_000.0),
-            _ => 0.001 * prompt * n * (1.0 + depth / 8_000.0),
+            // The weights are read once for all sequences, and what is in the context for each.
+            TestKind::Tg(_) => {
+                0.02 * generation * n * (0.8 + 0.2 * n_parallel + n_parallel * depth / 20_000.0)
+            }
+            _ => 0.001 * prompt * n * n_parallel * (1.0 + depth / 8_000.0),
         }
     }
 
@@ -104,7 +108,7 @@ impl World {
     fn fill(&mut self, index: usize, from: u32, to: u32) {
         for n_done in (from..to).step_by(512) {
             self.hear(&Event::Filling { n_done, n_depth: to });
-            let test = Test { kind: TestKind::Pp(512), n_depth: n_done, group: None };
+            let test = Test::from(TestKind::Pp(512)).at(n_done);
             self.take(self.seconds(index, &test));
         }
     }
@@ -269,6 +273,47 @@ fn the_order_of_the_axes_does_not_matter() {
     World::new(configs, &asked(), 1, 1)
         .one_after_the_other()
         .assert_within_a_quarter(0.01, "the fastest first");
+}
+
+#[test]
+fn numbers_of_sequences_are_counted_apart() {
+    let request = Request { parallel: vec![1, 4, 16], ..asked() };
+    for seed in 0..4 {
+        let world = World::new(grid(), &request, 1, seed).one_after_the_other();
+        world.assert_within_a_quarter(0.01, &format!("three levels, seed {seed}"));
+        let world = World::new(grid(), &request, 1, seed).interleaved(6);
+        world.assert_within_a_quarter(0.01, &format!("three levels in turn, seed {seed}"));
+    }
+    // One configuration: what was measured at the first depth foretells the others.
+    let depths = vec![0, 512, 1024, 2048, 3072, 4096];
+    let world = World::new(grid()[..1].to_vec(), &Request { depths, ..request }, 1, 1).one_after_the_other();
+    world.assert_within_a_quarter(0.01, "three levels of one configuration");
+}
+
+#[test]
+fn a_context_for_more_sequences_is_filled_once_more() {
+    let request = Request { parallel: vec![1, 2], depths: vec![0, 2048], ..asked() };
+    let mut world = World::new(grid()[..1].to_vec(), &request, 1, 1);
+    world.turn(0, 0);
+    world.begin(0);
+    world.fill(0, 0, 2048);
+    for place in 0..8 {
+        (0..5).for_each(|rep| world.repetition(0, place, rep));
+        // The generations of two sequences at the deeper depth are left.
+        if place < 7 {
+            world.cell(0, place, 5);
+        }
+    }
+    let left = |world: &mut World| {
+        world.forecast.left(Duration::from_secs_f64(world.now)).unwrap().expected.as_secs_f64()
+    };
+    let before = left(&mut world);
+    let config = world.configurations[0].clone();
+    assert_eq!(config.plan.cells[7].n_parallel, 2, "{:?}", config.plan.cells);
+    world.hear(&Event::Opening { n_ctx: 8192 });
+    let fill = left(&mut world) - before;
+    let expected = world.seconds(0, &Test::from(TestKind::Pp(2048)));
+    assert!((0.8 * expected..1.5 * expected).contains(&fill), "{fill} s, {expected} s for the fill");
 }
 
 #[test]
