@@ -43,21 +43,29 @@ fn rows_of_llama_bench_and_ours_are_found_by_their_builds_and_join() {
     assert!(theirs.iter().all(|row| cut(row) != build_info().commit));
     assert!(build_info().version.len() > 7, "the readable name is kept: {:?}", build_info().version);
 
-    let is_key = |field: &&report::Field| field.origin != Origin::Own && !NOT_KEYS.contains(&field.name);
-    let keys: Vec<&str> = FIELDS.iter().filter(is_key).map(|field| field.name).collect();
-    assert!(keys.len() > 24, "{keys:?}");
-    let joins = |a: &Map<String, Value>, b: &Map<String, Value>| {
-        // SQLite has no booleans, and null equals nothing.
-        let plain = |value: &Value| match value {
-            Value::Bool(flag) => Value::from(u8::from(*flag)),
-            other => other.clone(),
-        };
-        keys.iter().all(|key| {
-            let sides = (a.get(*key).map(plain), b.get(*key).map(plain));
-            sides.0.is_none() || sides.0 == sides.1 && sides.0 != Some(Value::Null)
-        })
-    };
     for row in &ours {
         assert_eq!(theirs.iter().filter(|other| joins(other, row)).count(), 1, "{row:?}");
     }
+    // The script knows one sequence: a row of several must not be averaged with it.
+    let mut several = report::read_str(include_str!("fixtures/llama-bench.jsonl")).unwrap().report;
+    several.runs.iter_mut().flat_map(|run| &mut run.cells).for_each(|cell| cell.test.n_parallel = 4);
+    for row in rows(&report::to_string(&several, Format::Jsonl).unwrap()) {
+        assert_eq!(theirs.iter().filter(|other| joins(other, &row)).count(), 0, "{row:?}");
+    }
+}
+
+/// Whether the script compares these rows of two builds.
+fn joins(a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
+    let is_key = |field: &&report::Field| field.origin != Origin::Own && !NOT_KEYS.contains(&field.name);
+    let keys: Vec<&str> = FIELDS.iter().filter(is_key).map(|field| field.name).collect();
+    assert!(keys.len() > 24, "{keys:?}");
+    // SQLite has no booleans, and null equals nothing.
+    let plain = |value: &Value| match value {
+        Value::Bool(flag) => Value::from(u8::from(*flag)),
+        other => other.clone(),
+    };
+    keys.iter().all(|key| {
+        let sides = (a.get(*key).map(plain), b.get(*key).map(plain));
+        sides.0.is_none() || sides.0 == sides.1 && sides.0 != Some(Value::Null)
+    })
 }
