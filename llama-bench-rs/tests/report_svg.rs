@@ -4,11 +4,11 @@ mod page_support;
 mod report_support;
 
 use llama_bench_rs::{
-    record::{Report, TestKind},
+    record::{Report, TestKind, tg},
     report::svg::{DrawError, Picture, draw},
 };
 use page_support::many;
-use report_support::{assorted, failed, reference};
+use report_support::{assorted, failed, levels, reference};
 use roxmltree::{Document, Node};
 
 fn svg(report: &Report, picture: Picture) -> String {
@@ -69,10 +69,19 @@ fn chunks_that_warmed_up_are_not_drawn() {
     assert_eq!(texts.iter().find(faint), None);
 }
 
+/// The same with several sequences at once, for every picture to have something to show.
+fn two_runs_of_levels() -> Report {
+    let mut report = two_runs();
+    for run in &mut report.runs {
+        run.cells.extend([2, 4].map(|n| levels::cell(tg(32).parallel(n), 100.0 * f64::from(n))));
+    }
+    report
+}
+
 #[test]
 fn a_picture_scales_and_speaks() {
     for picture in Picture::ALL {
-        let drawing = draw(&two_runs(), picture).unwrap();
+        let drawing = draw(&two_runs_of_levels(), picture).unwrap();
         let svg = drawing.to_svg();
         let document = Document::parse(&svg).unwrap();
         let root = document.root_element();
@@ -95,7 +104,7 @@ fn a_picture_scales_and_speaks() {
 #[test]
 fn every_shape_has_a_class() {
     for picture in Picture::ALL {
-        let svg = svg(&two_runs(), picture);
+        let svg = svg(&two_runs_of_levels(), picture);
         let document = Document::parse(&svg).unwrap();
         for node in document.descendants().filter(Node::is_element) {
             let has_colour = |name| node.attribute(name).is_some_and(|value| value != "none");
@@ -206,13 +215,14 @@ fn a_failed_cell_is_marked_with_its_reason() {
 
 #[test]
 fn odd_reports_are_drawn_too() {
-    for picture in Picture::ALL {
+    let of_one_sequence = [Picture::Depth, Picture::Latency, Picture::Bars];
+    for picture in of_one_sequence {
         Document::parse(&svg(&assorted(), picture)).unwrap();
     }
     // No speed and no name.
     let mut report = two_runs();
     report.runs[1].cells = vec![failed(TestKind::Pp(2048), 0)];
-    for picture in Picture::ALL {
+    for picture in of_one_sequence {
         Document::parse(&svg(&report, picture)).unwrap();
     }
 }
@@ -248,6 +258,6 @@ fn pictures_are_named() {
     }
     assert_eq!(
         "pie".parse::<Picture>().unwrap_err().to_string(),
-        "unknown picture `pie`: use depth, latency or bars"
+        "unknown picture `pie`: use depth, latency, bars, parallel or tradeoff"
     );
 }

@@ -13,6 +13,7 @@ pub(super) struct Tests {
     prompts: BTreeSet<u32>,
     generations: BTreeSet<u32>,
     pairs: BTreeSet<Group>,
+    pub(super) levels: BTreeSet<u32>,
     pub(super) depths: BTreeSet<u32>,
     embeds: bool,
 }
@@ -26,6 +27,10 @@ impl Tests {
             cell.failure().is_none_or(|failure| failure.kind != crate::record::FailureKind::Unsupported)
         };
         for test in runs.iter().flat_map(|run| &run.cells).filter(is_possible).map(|cell| cell.test) {
+            // Texts are embedded one by one whatever the numbers of sequences are.
+            if !test.kind.is_embedding() {
+                tests.levels.insert(test.n_parallel);
+            }
             match (test.kind, test.group) {
                 (TestKind::Pp(_), Some(group)) => {
                     tests.pairs.insert(group);
@@ -58,6 +63,9 @@ impl Tests {
         }
         if self.depths.iter().any(|&depth| depth > 0) {
             flags.extend(["-d".into(), list(&self.depths)]);
+        }
+        if self.levels.iter().any(|&n| n != 1) {
+            flags.extend(["-npl".into(), list(&self.levels)]);
         }
         flags
     }
@@ -160,7 +168,29 @@ fn config_flags(config: &Config, embeds: bool) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::FlashAttnSetting;
+    use crate::record::{FlashAttnSetting, Test, tg};
+
+    #[test]
+    fn numbers_of_sequences_are_asked_for_again() {
+        let command = |tests: &[Test], kv_unified: Option<bool>| {
+            let failure = crate::record::Failure { kind: "decode".into(), message: String::new() };
+            let outcome = crate::record::Outcome::Failed(failure);
+            let cell = |&test: &Test| Cell { test, started_at: String::new(), outcome: outcome.clone() };
+            let cells = tests.iter().map(cell).collect();
+            let mut header = Header::default();
+            header.model.filename = "a.gguf".into();
+            header.config.kv_unified = kv_unified;
+            let run = Run { header, cells, curve: Vec::new() };
+            let command = sweep(&run.header, &Tests::of(&[&run]), &[]);
+            command.split_once(" -- ").unwrap().1.to_owned()
+        };
+        let levels = [tg(32).parallel(8).at(64), tg(32).at(64), tg(16).parallel(2)];
+        assert_eq!(command(&levels, Some(false)), "-m a.gguf -n 16,32 -d 0,64 -npl 1,2,8");
+        assert_eq!(command(&levels, Some(true)), "-m a.gguf -n 16,32 -d 0,64 -npl 1,2,8 -pps");
+        // Of one sequence too it is another configuration.
+        assert_eq!(command(&levels[1..2], Some(true)), "-m a.gguf -n 32 -d 64 -pps");
+        assert_eq!(command(&[tg(32).parallel(8)], None), "-m a.gguf -n 32 -npl 8");
+    }
 
     #[test]
     fn only_what_is_not_the_default_is_written() {

@@ -2,7 +2,7 @@ use std::{fmt, time::Duration};
 
 use super::{Configuration, SpeedFigure, Trust};
 use crate::{
-    record::{Header, Report, TestKind},
+    record::{Header, Report, Test, TestKind},
     report::in_words::{count, duration, one_line, plural, sentence, speed},
     units::TokensPerSecond,
 };
@@ -26,8 +26,10 @@ pub struct Headline {
     pub n_failed: usize,
     /// Cells that an interruption left unbegun.
     pub n_not_begun: usize,
-    /// The speed of each kind of test: generation, prompt processing, embedding.
+    /// The speed of each kind of test of one sequence: generation, prompt processing, embedding.
     pub speeds: Vec<SpeedRange>,
+    /// The highest total of several sequences at the shallowest depth, if no test was of one.
+    pub together: Option<Together>,
     /// The shortest and the longest time to the first token of an answer; `None` if that is not known.
     pub first_token: Option<(Duration, Duration)>,
     /// The trust in the worst of the configurations.
@@ -66,6 +68,16 @@ pub enum SpeedRange {
     },
 }
 
+/// What several sequences reach together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Together {
+    /// The test, with its number of sequences.
+    pub test: Test,
+    /// The total speed.
+    pub rate: TokensPerSecond,
+}
+
 impl Headline {
     /// `report` without the cells that an interruption left unbegun, `n_not_begun` of them.
     pub(super) fn of(report: &Report, configurations: &[Configuration], n_not_begun: usize) -> Self {
@@ -76,6 +88,7 @@ impl Headline {
             let ((a, x), (b, y)) = (a.trust.badness(), b.trust.badness());
             a.cmp(&b).then(x.total_cmp(&y))
         });
+        let speeds = speeds(configurations);
         let is_doubtful = |it: &&Configuration| it.trust.level() == crate::report::insights::Level::Warning;
         Self {
             models: distinct(headers().map(model)),
@@ -85,7 +98,8 @@ impl Headline {
             n_cells: report.cells().count() + n_not_begun,
             n_failed: report.cells().filter(|(_, cell)| cell.failure().is_some()).count(),
             n_not_begun,
-            speeds: speeds(configurations),
+            together: if speeds.is_empty() { together(configurations) } else { None },
+            speeds,
             first_token,
             trust: worst.map_or(Trust::Nothing { n_failed: 0 }, |it| it.trust),
             trust_of: worst.map_or_else(String::new, |it| it.name.clone()),
@@ -123,6 +137,9 @@ impl Headline {
         }
         let mut parts: Vec<String> =
             self.speeds.iter().enumerate().map(|(i, range)| range.words(i == 0)).collect();
+        if let Some(Together { test, rate }) = self.together {
+            parts.push(format!("{} t/s in {test}, all sequences together", speed(rate)));
+        }
         if let Some((shortest, longest)) = self.first_token {
             let (a, b) = (duration(shortest), duration(longest));
             parts.push(if a == b {
@@ -231,6 +248,19 @@ fn speeds(configurations: &[Configuration]) -> Vec<SpeedRange> {
         Some(SpeedRange::Configurations { kind, n_depth, lowest, highest, name })
     };
     kinds.into_iter().filter_map(range).collect()
+}
+
+fn together(configurations: &[Configuration]) -> Option<Together> {
+    let shallowest = configurations.iter().filter_map(|it| it.levels.first());
+    let totals = shallowest.flat_map(|levels| {
+        let of = move |row: &super::LevelRow| {
+            let generation = levels.generation.zip(row.generation);
+            let (test, figure) = generation.or_else(|| levels.prefill.zip(row.prefill))?;
+            Some(Together { test: test.parallel(row.n_parallel), rate: figure.total.rate })
+        };
+        levels.rows.iter().filter_map(of)
+    });
+    totals.max_by(|a, b| a.rate.get().total_cmp(&b.rate.get()))
 }
 
 impl SpeedRange {

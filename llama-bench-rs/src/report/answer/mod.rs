@@ -34,7 +34,7 @@ mod why;
 
 pub use facts::SharedFacts;
 pub use figure::{SpeedFigure, TimeFigure};
-pub use headline::{Headline, SpeedRange};
+pub use headline::{Headline, SpeedRange, Together};
 pub use next::Next;
 pub use pivot::{Pivot, PivotRow};
 pub use said::Said;
@@ -48,6 +48,7 @@ use std::collections::BTreeSet;
 use super::{
     begun,
     insights::{Expectation, Expected, FailedCells},
+    levels::{self, LevelRow, Levels, Sharing, levels, sharing},
 };
 use crate::{
     judge::percentiles,
@@ -82,6 +83,10 @@ pub struct Configuration {
     pub runs: Vec<usize>,
     /// Its main figures by depth.
     pub pivot: Pivot,
+    /// What several sequences at once bring, depth by depth; empty if every test was of one.
+    pub levels: Vec<Levels>,
+    /// How its sequences hold a depth; `None` if it has no test of several, or that is not known.
+    pub sharing: Option<Sharing>,
     /// How its times are spread, test by test.
     pub percentiles: Vec<Percentiles>,
     /// Why its speed falls with depth; `None` if it does not, or only one depth was measured.
@@ -157,15 +162,53 @@ impl Answer {
         text
     }
 
+    /// The rows by number of sequences: depth by depth, of several configurations at each depth those that were measured
+    /// there.
+    pub fn level_rows(&self) -> Vec<(&Configuration, &Levels, &LevelRow)> {
+        let all =
+            || self.configurations.iter().flat_map(|it| it.levels.iter().map(move |levels| (it, levels)));
+        let depths: BTreeSet<u32> = all().map(|(_, levels)| levels.n_depth).collect();
+        let at_depth = |depth: u32| all().filter(move |(_, levels)| levels.n_depth == depth);
+        let rows = depths.into_iter().flat_map(at_depth);
+        rows.flat_map(|(it, levels)| levels.rows.iter().map(move |row| (it, levels, row))).collect()
+    }
+
+    /// What the columns of the tables by number of sequences mean, in sentences.
+    pub fn levels_caption(&self) -> String {
+        let with = || self.configurations.iter().filter(|it| !it.levels.is_empty());
+        let mut sharing = with().map(|it| it.sharing);
+        let first = sharing.next().flatten();
+        let shared = first.filter(|_| sharing.all(|other| other == first));
+        let all: Vec<&Levels> = with().flat_map(|it| &it.levels).collect();
+        levels::caption(&all, shared, with().any(|it| it.runs.len() > 1))
+    }
+
+    /// What the figures by number of sequences mean, each sentence with the name of its configuration; empty if it is the
+    /// only one.
+    pub fn levels_said(&self) -> Vec<(&str, String)> {
+        let mut all = Vec::new();
+        for it in &self.configurations {
+            let said = it.levels.iter().map(Levels::to_string).filter(|said| !said.is_empty());
+            all.extend(said.map(|said| (&it.name[..], said)));
+        }
+        all
+    }
+
     /// A sentence that says what the [percentiles](Percentiles) are of; empty if there are none.
     pub fn times_caption(&self) -> String {
         type IsKind = fn(TestKind) -> bool;
-        let kinds: [(IsKind, &str); 3] = [
-            (TestKind::is_prompt, "a prompt (pp)"),
-            (TestKind::is_embedding, "a text (embd)"),
-            (TestKind::is_generation, "a generated token (tg)"),
-        ];
         let all = || self.configurations.iter().flat_map(|it| &it.percentiles);
+        let are_several = all().any(|it| it.test.n_parallel > 1);
+        let (prompt, token) = if are_several {
+            ("the prompts of all sequences (pp)", "a step, which is a token of each sequence (tg)")
+        } else {
+            ("a prompt (pp)", "a generated token (tg)")
+        };
+        let kinds: [(IsKind, &str); 3] = [
+            (TestKind::is_prompt, prompt),
+            (TestKind::is_embedding, "a text (embd)"),
+            (TestKind::is_generation, token),
+        ];
         let named = kinds.into_iter().filter(|(is_kind, _)| all().any(|it| is_kind(it.test.kind)));
         match &named.map(|(_, name)| name).collect::<Vec<_>>()[..] {
             [] => String::new(),
@@ -198,6 +241,8 @@ fn configuration(report: &Report, Measured { name, runs }: &Measured<'_>) -> Con
         name: name.clone(),
         runs: runs.iter().filter_map(index).collect(),
         pivot: Pivot::of(runs),
+        levels: levels(runs),
+        sharing: sharing(runs),
         percentiles: percentiles(runs),
         why_falls: WhyFalls::of(runs),
         trust: Trust::of(runs),

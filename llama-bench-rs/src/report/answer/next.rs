@@ -3,7 +3,7 @@ use std::fmt;
 use super::{
     Measured, SpeedFigure,
     command::{Tests, axes, sweep, sweep_of_axes},
-    serve::serve,
+    serve::for_several,
 };
 use crate::{
     record::{Cell, Header, Report, Test, tests_of},
@@ -105,8 +105,9 @@ fn of_each(measured: &[&Measured<'_>]) -> Vec<Next> {
         all.extend(measure(one, *step));
     }
     // Once for all of them, with the configuration measured first.
-    if let Some((one, _)) = advised.iter().find(|(_, step)| *step == NextStep::Parallel) {
-        all.extend(serve(&one.runs[0].header));
+    let is_for_several = |step: NextStep| matches!(step, NextStep::Parallel | NextStep::Serve);
+    if let Some((one, step)) = advised.iter().find(|(_, step)| is_for_several(*step)) {
+        all.extend(for_several(&one.runs, *step));
     }
     all
 }
@@ -173,7 +174,7 @@ fn measure(Measured { name, runs }: &Measured<'_>, step: NextStep) -> Option<Nex
             tests.depths = depths(header);
             ("for the speed in a context that is not empty".to_owned(), Vec::new())
         }
-        NextStep::Parallel => return None,
+        NextStep::Parallel | NextStep::Serve => return None,
     };
     Some(Next { why, command: sweep(header, &tests, &more), is_precision: step != NextStep::Depths })
 }
@@ -200,7 +201,7 @@ mod tests {
     use super::*;
     use crate::{
         gguf::{Shape, Synthetic},
-        record::{Config, FlashAttnSetting, Measured as Samples, Outcome, Run, Sample, TestKind},
+        record::{Config, FlashAttnSetting, Measured as Samples, Outcome, Run, Sample, TestKind, tg},
         report::answer::Answer,
     };
 
@@ -214,7 +215,7 @@ mod tests {
             };
             let samples = (0..9).map(sample).collect();
             let cell = Cell {
-                test: Test { kind: TestKind::Pp(64), n_depth: 0, group: None },
+                test: Test::from(TestKind::Pp(64)),
                 started_at: String::new(),
                 outcome: Outcome::Measured(Samples { samples, ..Samples::default() }),
             };
@@ -258,9 +259,31 @@ mod tests {
     #[test]
     fn a_synthetic_model_is_asked_for_by_its_shape() {
         for Next { command, .. } in Answer::of(&campaign(&[(64, true, 400, 0.2)]), &[]).next {
-            // llama.cpp's own tool knows files only.
-            assert!(command.contains("--shape tiny-llama") || command.starts_with("llama-"), "{command}");
+            assert!(command.contains("--shape tiny-llama"), "{command}");
         }
+    }
+
+    #[test]
+    fn several_users_come_after_one_and_serving_after_them() {
+        let mut report = campaign(&[(64, true, 400, 0.001)]);
+        let commands = |report: &Report| -> Vec<String> {
+            Answer::of(report, &[]).next.into_iter().map(|next| next.command).collect()
+        };
+        let cell = |report: &Report, test: Test| Cell { test, ..report.runs[0].cells[0].clone() };
+        let one = [tg(8), tg(8).at(64), tg(8).at(256)].map(|test| cell(&report, test));
+        report.runs[0].cells.extend(one);
+        let [parallel, generate] = &commands(&report)[..] else { panic!("{:?}", commands(&report)) };
+        assert!(parallel.contains("--example sweep"), "{parallel}");
+        assert!(parallel.ends_with("-p 64 -n 8 -d 0,64 -npl 1,2,4,8,16 -t 2 -ub 64 -fa 1"), "{parallel}");
+        assert!(generate.contains("--example generate"), "{generate}");
+        report.runs[0].header.config.n_batch = Some(4);
+        assert!(commands(&report)[0].contains("-npl 1,2,4 "), "{:?}", commands(&report));
+
+        let levels = cell(&report, tg(8).parallel(2));
+        report.runs[0].cells.push(levels);
+        let [serve, generate] = &commands(&report)[..] else { panic!("{:?}", commands(&report)) };
+        assert!(serve.contains("--example serve_bench -- --shape tiny-llama"), "{serve}");
+        assert!(generate.contains("--example generate"), "{generate}");
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::{SpeedFigure, TimeFigure};
 use crate::{
-    record::{Cell, Group, Run, TestKind},
+    record::{Cell, Run, Test, TestKind},
     report::{
         figures::Series,
         insights::{ChatTimes, chat_times_of},
@@ -10,7 +10,7 @@ use crate::{
     stats::TimeSum,
 };
 
-/// The main figures of a configuration by depth: the test of each kind that was measured at most depths.
+/// The main figures of a configuration by depth: the test of one sequence of each kind that was measured at most depths.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Pivot {
@@ -43,34 +43,34 @@ pub struct PivotRow {
     pub answers: [Option<TimeFigure>; 2],
 }
 
-/// The test of a series.
-type Key = (TestKind, Option<Group>);
-
 impl Pivot {
     /// Of the runs of one configuration.
     pub(super) fn of(runs: &[&Run]) -> Self {
         let all: Vec<Series<'_>> = runs.iter().flat_map(|run| Series::all(run)).collect();
-        let main = |is_kind: fn(TestKind) -> bool| -> Option<Key> {
-            Series::main(&all, is_kind).map(|series| (series.kind, series.group))
+        let main = |is_kind: fn(TestKind) -> bool| -> Option<Test> {
+            Series::main(&all, is_kind).map(|series| series.test)
         };
         let [prefill, generation, embedding] =
             [TestKind::is_prompt, TestKind::is_generation, TestKind::is_embedding].map(main);
         // The generation of a pg test follows its prompt, and stands in its row.
-        let pair = prefill.zip(generation).and_then(|((_, of_prompt), (_, of_generation))| {
-            of_prompt.filter(|group| of_generation == Some(*group))
-        });
+        let pair = prefill
+            .zip(generation)
+            .and_then(|(prompt, generation)| prompt.group.filter(|group| generation.group == Some(*group)));
         let offset = pair.map_or(0, |group| group.n_prompt);
-        let depths = |key: Option<Key>, offset: u32| -> Vec<u32> {
-            let of_key = all.iter().filter(|series| Some((series.kind, series.group)) == key);
-            of_key.flat_map(|series| &series.points).filter_map(|p| p.n_depth().checked_sub(offset)).collect()
+        let depths = |test: Option<Test>, offset: u32| -> Vec<u32> {
+            let of_test = all.iter().filter(|series| Some(series.test) == test);
+            of_test
+                .flat_map(|series| &series.points)
+                .filter_map(|p| p.n_depth().checked_sub(offset))
+                .collect()
         };
         let rows: BTreeSet<u32> = [depths(prefill, 0), depths(embedding, 0), depths(generation, offset)]
             .into_iter()
             .flatten()
             .collect();
-        let figure = |key: Option<Key>, n_depth: Option<u32>| {
-            let (key, n_depth) = (key?, n_depth?);
-            SpeedFigure::of(&runs.iter().filter_map(|run| find(run, key, n_depth)).collect::<Vec<_>>())
+        let figure = |test: Option<Test>, n_depth: Option<u32>| {
+            let (test, n_depth) = (test?, n_depth?);
+            SpeedFigure::of(&runs.iter().filter_map(|run| find(run, test, n_depth)).collect::<Vec<_>>())
         };
         let row = |n_depth: u32| {
             let later = n_depth.checked_add(offset);
@@ -91,7 +91,7 @@ impl Pivot {
                 answers: [time(|chat| chat.answers[0].complete), time(|chat| chat.answers[1].complete)],
             }
         };
-        let kind = |key: Option<Key>| key.map(|(kind, _)| kind);
+        let kind = |test: Option<Test>| test.map(|test| test.kind);
         Self {
             prefill: kind(prefill),
             generation: kind(generation),
@@ -106,8 +106,6 @@ impl Pivot {
     }
 }
 
-fn find(run: &Run, (kind, group): Key, n_depth: u32) -> Option<&Cell> {
-    run.cells
-        .iter()
-        .find(|cell| (cell.test.kind, cell.test.group, cell.test.n_depth) == (kind, group, n_depth))
+fn find(run: &Run, test: Test, n_depth: u32) -> Option<&Cell> {
+    run.cells.iter().find(|cell| cell.test == Test { n_depth, ..test })
 }

@@ -42,7 +42,7 @@ pub(super) fn said(
     for insight in insights_with(report, expectations) {
         let (level, text) = (insight.level(), insight.to_string());
         let is_in_a_table = match insight.statement {
-            Statement::Expected(_) | Statement::Chat(_) | Statement::Next(_) => true,
+            Statement::Expected(_) | Statement::Chat(_) | Statement::Levels(_) | Statement::Next(_) => true,
             Statement::Steps(Steps::Tail { .. }) => level == Level::Note,
             _ => false,
         };
@@ -153,7 +153,7 @@ mod tests {
             };
             let samples = (0..6).map(sample).collect();
             let cell = Cell {
-                test: Test { kind: TestKind::Tg(8), n_depth: 0, group: None },
+                test: Test::from(TestKind::Tg(8)),
                 started_at: String::new(),
                 outcome: Outcome::Measured(Measured { samples, ..Measured::default() }),
             };

@@ -1,41 +1,59 @@
 //! What to run next beyond a sweep: several sequences at once, and a conversation.
 
 use super::{
-    command::{cargo_run, line},
+    command::{Tests, cargo_run, sweep},
     next::Next,
 };
 use crate::{
-    record::{Header, parameters::PARAMETERS},
-    report::{insights::is_on_cpu, names::model_words},
+    record::{Header, Run, parameters::PARAMETERS},
+    report::{
+        insights::{NextStep, is_on_cpu},
+        names::model_words,
+    },
 };
 
 /// Where the model lies, besides devices and layers. Another placement may not fit into the memory there is.
 const PLACEMENT: [&str; 6] =
     ["n_cpu_moe", "split_mode", "main_gpu", "no_kv_offload", "tensor_split", "tensor_buft_overrides"];
 
-/// Both commands, for the model placed as it was measured.
-pub(super) fn serve(header: &Header) -> Vec<Next> {
+/// Several sequences at once, or if they were measured the requests of several users; and a conversation. All for the model
+/// placed as it was measured.
+pub(super) fn for_several(runs: &[&Run], step: NextStep) -> Vec<Next> {
+    let header = &runs[0].header;
     let file = &header.model.filename;
     if file.is_empty() {
         return Vec::new();
     }
-    let placement = placement(header);
-    let parallel = of_llama_cpp(&placement).map(|placement| {
-        let mut words = vec!["-m".to_owned(), file.clone()];
-        words.extend(placement);
-        words.extend(["-c", "16384", "-npp", "512", "-ntg", "128", "-npl", "1,2,4,8,16"].map(str::to_owned));
-        Next {
-            why: "for what a server reaches with several sequences at once (parallel, with llama.cpp's own tool)".into(),
-            command: line("llama-batched-bench", &words),
-            is_precision: false,
-        }
-    });
-    let interactive = Next {
-        why: "for how an answer feels (interactive generation)".into(),
-        command: cargo_run(header, "generate", &[model_words(file), placement.concat()].concat()),
-        is_precision: false,
+    let words = [model_words(file), placement(header).concat()].concat();
+    let example = |name: &str| cargo_run(header, name, &words);
+    let (why, command) = if step == NextStep::Serve {
+        ("for what users feel whose requests arrive one by one (serving)", example("serve_bench"))
+    } else {
+        // One fill serves all sequences; in fresh contexts each would be filled for every test.
+        let mut header = header.clone();
+        header.config.method = None;
+        let command = sweep(&header, &parallel(runs), &[]);
+        ("for what a server reaches with several sequences at once (parallel)", command)
     };
-    parallel.into_iter().chain([interactive]).collect()
+    vec![
+        Next { why: why.into(), command, is_precision: false },
+        Next {
+            why: "for how an answer feels (interactive generation)".into(),
+            command: example("generate"),
+            is_precision: false,
+        },
+    ]
+}
+
+/// The tests of these runs with several numbers of sequences. Each depth needs memory for all of them: the two shallowest
+/// are enough to see what a depth changes.
+fn parallel(runs: &[&Run]) -> Tests {
+    let mut tests = Tests::of(runs);
+    // A decode has at least one token of each sequence.
+    let n_batch = runs[0].header.config.n_batch.unwrap_or(u32::MAX);
+    tests.levels = [1, 2, 4, 8, 16].into_iter().filter(|&n| n <= n_batch).collect();
+    tests.depths = tests.depths.into_iter().take(2).collect();
+    tests
 }
 
 /// The flags of the configuration that place the model, each with its value.
@@ -58,22 +76,6 @@ fn placement(header: &Header) -> Vec<[String; 2]> {
     placement
 }
 
-/// The same in the words of llama.cpp's tools; `None` if they cannot say it.
-fn of_llama_cpp(placement: &[[String; 2]]) -> Option<Vec<String>> {
-    let mut words = Vec::new();
-    for [flag, value] in placement {
-        match flag.as_str() {
-            "-dev" => words.extend([flag.clone(), value.replace('/', ",")]),
-            "-nkvo" => words.push(flag.clone()),
-            // They separate overrides by commas, also inside of patterns.
-            "-ot" if value.contains(',') => return None,
-            "-ot" => words.extend([flag.clone(), value.replace(';', ",")]),
-            _ => words.extend([flag.clone(), value.clone()]),
-        }
-    }
-    Some(words)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,15 +91,14 @@ mod tests {
         header
     }
 
-    /// What both commands say between the model and the sizes.
-    fn placed(config: Config) -> [Option<String>; 2] {
-        let next = serve(&header(config));
-        let part = |start: &str, end: &str| {
-            let found = next.iter().find(|it| it.command.contains(start))?;
-            let (_, rest) = found.command.split_once("-m model.gguf")?;
-            Some(rest.split_once(end).map_or(rest, |(part, _)| part).trim().to_owned())
-        };
-        [part("llama-batched-bench", " -c "), part("generate", "\n")]
+    /// What follows the model in the command for a conversation, which places it as that for serving does.
+    fn placed(config: Config) -> String {
+        let run = Run { header: header(config), cells: vec![], curve: vec![] };
+        let [serve, generate] = &for_several(&[&run], NextStep::Serve)[..] else { panic!("two commands") };
+        let [serve, generate] =
+            [serve, generate].map(|next| next.command.split_once("-m model.gguf").unwrap().1.trim());
+        assert_eq!(serve, generate);
+        generate.to_owned()
     }
 
     #[test]
@@ -115,14 +116,9 @@ mod tests {
             ("", None, ""),
             ("CUDA0", Some(12), "-dev CUDA0 -ngl 12"),
         ] {
-            let expected = [(); 2].map(|()| Some(expected.to_owned()));
             assert_eq!(placed(config(devices, n)), expected, "{devices} {n:?}");
         }
-        let [parallel, interactive] = placed(config("CUDA0/CUDA1", None));
-        assert_eq!(
-            (parallel.as_deref(), interactive.as_deref()),
-            (Some("-dev CUDA0,CUDA1"), Some("-dev CUDA0/CUDA1"))
-        );
+        assert_eq!(placed(config("CUDA0/CUDA1", None)), "-dev CUDA0/CUDA1");
     }
 
     /// Otherwise a model that was measured with its experts on the CPU is to lie on a GPU that it does not fit on.
@@ -136,14 +132,8 @@ mod tests {
             tensor_buft_overrides: "exps=CPU;attn=CUDA0".into(),
             ..Config::default()
         };
-        let [parallel, interactive] = placed(config.clone()).map(Option::unwrap);
-        assert_eq!(parallel, "-ncmoe 30 -mg 1 -nkvo -ts 3.00/1.00 -ot exps=CPU,attn=CUDA0");
-        assert_eq!(interactive, "-ncmoe 30 -mg 1 -nkvo 1 -ts 3.00/1.00 -ot 'exps=CPU;attn=CUDA0'");
-        // Their tool would read two overrides.
-        let [parallel, interactive] =
-            placed(Config { tensor_buft_overrides: "[0-9]{1,2}.exps=CPU".into(), ..config });
-        assert_eq!(parallel, None);
-        assert!(interactive.unwrap().contains("{1,2}"));
+        let expected = "-ncmoe 30 -mg 1 -nkvo 1 -ts 3.00/1.00 -ot 'exps=CPU;attn=CUDA0'";
+        assert_eq!(placed(config), expected);
     }
 
     #[test]
@@ -151,6 +141,8 @@ mod tests {
         let mut header = header(Config { n_gpu_layers: Some(99), ..Config::default() });
         header.host.gpu_info.clear();
         header.host.devices.truncate(0);
-        assert!(serve(&header).iter().all(|next| !next.command.contains("-ngl")), "{:?}", serve(&header));
+        let run = Run { header, cells: vec![], curve: vec![] };
+        let next = for_several(&[&run], NextStep::Serve);
+        assert!(next.iter().all(|next| !next.command.contains("-ngl")), "{next:?}");
     }
 }

@@ -21,7 +21,7 @@ impl WhyFalls {
         let falls: Vec<_> = runs.iter().flat_map(|run| falls(&Series::all(run))).collect();
         // What rises elsewhere has another reason.
         let all = |is_kind: fn(TestKind) -> bool| {
-            let mut of_kind = falls.iter().filter(|it| is_kind(it.kind)).peekable();
+            let mut of_kind = falls.iter().filter(|it| is_kind(it.test.kind)).peekable();
             of_kind.peek().is_some()
                 && of_kind.clone().any(|it| it.fall.is_fall())
                 && of_kind.all(|it| it.fall.change.get() < 0.0)

@@ -157,7 +157,7 @@ impl Columns {
     }
 }
 
-fn speed_cell(figure: Option<SpeedFigure>) -> Markup {
+pub(super) fn speed_cell(figure: Option<SpeedFigure>) -> Markup {
     cell(figure.map(|figure| figure.bare()))
 }
 

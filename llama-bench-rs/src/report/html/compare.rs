@@ -6,7 +6,7 @@ use super::tables::{heading, scrolled};
 use crate::{
     judge::Verdict,
     judge::{Because, Finding},
-    record::{Group, Report, TestKind},
+    record::{Report, Test},
     report::{
         in_words,
         side_by_side::{Change, Figure, Row, SideBySide, shift_name},
@@ -40,15 +40,14 @@ pub(super) fn side_by_side(report: &Report, has_ranking: bool) -> Markup {
     }
 }
 
-type Key = (TestKind, Option<Group>);
-
 /// The rows of each test over its depths, each test under its name. What the tests of a kind share is a column of its only
 /// test, or stands alone.
 fn by_test<'a, 'b>(rows: &'b [Row<'a>]) -> Vec<(String, Vec<&'b Row<'a>>)> {
-    let mut tests: Vec<(Key, Vec<&Row<'_>>)> = Vec::new();
+    // At any depth.
+    let mut tests: Vec<(Test, Vec<&Row<'_>>)> = Vec::new();
     for row in rows {
         let Some(test) = row.test else { continue };
-        let key = (test.kind, test.group);
+        let key = test.at_any_depth();
         match tests.iter_mut().find(|(other, _)| *other == key) {
             Some((_, rows)) => rows.push(row),
             None => tests.push((key, vec![row])),
@@ -60,15 +59,15 @@ fn by_test<'a, 'b>(rows: &'b [Row<'a>]) -> Vec<(String, Vec<&'b Row<'a>>)> {
     let mut alone = Vec::new();
     for shift in rows.iter().filter(|row| row.test.is_none()) {
         let mut of_kind: Vec<_> =
-            tests.iter_mut().filter(|((kind, _), _)| shift.name == shift_name(kind.family())).collect();
+            tests.iter_mut().filter(|(test, _)| shift.name == shift_name(test.kind.family())).collect();
         match &mut of_kind[..] {
             [(_, rows)] => rows.push(shift),
             _ => alone.push((format!("What {} tests share", shift.name), vec![shift])),
         }
     }
-    let named = |((kind, group), rows)| {
-        let activity = in_words::sentence(in_words::activity(kind));
-        (format!("{activity}, {}, t/s", in_words::test(kind, group)), rows)
+    let named = |(test, rows): (Test, Vec<&'b Row<'a>>)| {
+        let activity = in_words::sentence(in_words::activity(test.kind));
+        (format!("{activity}, {test}, t/s"), rows)
     };
     tests.into_iter().map(named).chain(alone).collect()
 }

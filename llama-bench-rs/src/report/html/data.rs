@@ -5,7 +5,7 @@ use maud::{Markup, PreEscaped, html};
 use crate::report::page_data::{CLOSING, opening};
 
 /// A data block: browsers do not run it.
-pub(super) fn script(id: &str, json: &str) -> Markup {
+pub(crate) fn script(id: &str, json: &str) -> Markup {
     // JSON has these characters in texts only, which may escape them; nothing can end the element early.
     let json = json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     html! { (PreEscaped(opening(id))) "\n" (PreEscaped(json)) (PreEscaped(CLOSING)) }

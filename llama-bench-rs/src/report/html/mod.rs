@@ -18,9 +18,12 @@ mod best;
 mod compare;
 mod data;
 mod facts;
+mod levels;
 mod spread;
 mod tables;
 mod work;
+
+pub(crate) use data::script;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -36,8 +39,8 @@ use super::{
 use crate::record::Report;
 use facts::Facts;
 
-/// The page: the result and its trust, the figures by depth, the pictures, what they say, what to run next, every
-/// repetition, the configuration, and the report as JSON.
+/// The page: the result and its trust, the figures by depth and by number of sequences, the pictures, what they say, what to
+/// run next, every repetition, the configuration, and the report as JSON.
 ///
 /// ```
 /// # fn demo(report: &llama_bench_rs::record::Report) -> Result<(), Box<dyn std::error::Error>> {
@@ -61,7 +64,39 @@ pub fn page_with(report: &Report, expectations: &[Expectation]) -> Result<String
     let (json, files) = (super::to_string(report, Format::Json)?, files(report));
     let (answer, report) = (Answer::of(report, expectations), &*begun(report));
     let title = answer.headline.title();
-    let page = html! {
+    let page = document(Document {
+        title: &title,
+        lede: &facts::lede(report),
+        headline: answer::headline(&answer),
+        body: body(report, &answer),
+        id: page_data::ID,
+        data: html! {
+            (data::script(page_data::ID, &json))
+            @if let Some(files) = files { (data::script(page_data::FILES, &files)) }
+        },
+    });
+    Ok(page.into_string())
+}
+
+/// The parts of a page.
+pub(crate) struct Document<'a> {
+    pub title: &'a str,
+    /// What was measured, below the title.
+    pub lede: &'a str,
+    /// The result in a sentence.
+    pub headline: Markup,
+    /// The sections.
+    pub body: Markup,
+    /// The element with every figure as JSON.
+    pub id: &'a str,
+    /// That element, and others of data.
+    pub data: Markup,
+}
+
+/// A page that needs nothing else.
+pub(crate) fn document(parts: Document<'_>) -> Markup {
+    let Document { title, lede, headline, body, id, data } = parts;
+    html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -78,23 +113,21 @@ pub fn page_with(report: &Report, expectations: &[Expectation]) -> Result<String
                 main {
                     header {
                         h1 { (title) }
-                        p class="lede" { (facts::lede(report)) }
-                        (answer::headline(&answer))
+                        p class="lede" { (lede) }
+                        (headline)
                     }
-                    (body(report, &answer))
+                    (body)
                     footer {
                         p {
                             "Made by llama-bench-rs " (env!("CARGO_PKG_VERSION")) ". This page holds every figure as "
-                            "JSON, in the element " code { "#" (page_data::ID) } "."
+                            "JSON, in the element " code { "#" (id) } "."
                         }
                     }
                 }
-                (data::script(page_data::ID, &json))
-                @if let Some(files) = files { (data::script(page_data::FILES, &files)) }
+                (data)
             }
         }
-    };
-    Ok(page.into_string())
+    }
 }
 
 /// The file of each run as JSON, if there are several.
@@ -111,6 +144,7 @@ fn body(report: &Report, answer: &Answer) -> Markup {
     html! {
         @if let Some(ranking) = &ranking { (best::best(ranking)) }
         (answer::pivot(answer))
+        (levels::levels(answer))
         @for picture in pictures(report) { (drawn(report, picture)) }
         (spread::spread(&answer.configurations))
         (compare::side_by_side(report, ranking.is_some()))
@@ -148,11 +182,14 @@ fn body(report: &Report, answer: &Answer) -> Markup {
     }
 }
 
-/// A picture over depths is left out if there is a single depth: the bars show it.
+/// A picture over depths is left out if there is a single depth and others show it: the bars of several configurations, or
+/// the lines by number of sequences.
 fn pictures(report: &Report) -> Vec<Picture> {
-    let needs_depth = Picture::of(report) != Picture::Bars;
-    let all = [Picture::Bars, Picture::Depth, Picture::Latency];
-    all.into_iter().filter(|picture| needs_depth || *picture != Picture::Depth).collect()
+    let has_others = matches!(Picture::of(report), Picture::Bars | Picture::Parallel);
+    let is_left_out =
+        |picture: Picture| picture == Picture::Depth && has_others && svg::is_of_one_depth(report);
+    let all = [Picture::Parallel, Picture::Tradeoff, Picture::Bars, Picture::Depth, Picture::Latency];
+    all.into_iter().filter(|picture| !is_left_out(*picture)).collect()
 }
 
 /// What each run is called.

@@ -4,10 +4,11 @@ use maud::{Markup, html};
 
 use super::tables::{heading, scrolled};
 use crate::{
-    record::{Test, TestKind},
+    record::TestKind,
     report::{
         answer::{Configuration, Percentiles},
         in_words::duration,
+        levels::starts_at,
     },
 };
 
@@ -40,7 +41,9 @@ const KINDS: [(&str, Main); 3] = [
 
 fn at_depth(all: &[Configuration], n_depth: u32) -> Markup {
     let of = |one: &'_ Configuration, kind: Option<TestKind>| {
-        let is_it = |it: &Percentiles| Some(it.test.kind) == kind && starts_at(it.test) == Some(n_depth);
+        let is_it = |it: &Percentiles| {
+            Some(it.test.kind) == kind && it.test.n_parallel == 1 && starts_at(it.test) == Some(n_depth)
+        };
         one.percentiles.iter().find(|it| is_it(it)).copied()
     };
     let has_any =
@@ -71,12 +74,6 @@ fn at_depth(all: &[Configuration], n_depth: u32) -> Markup {
         }
     };
     scrolled(&caption, table)
-}
-
-/// Where the prompt of a test begins, or its generation if it has no prompt.
-fn starts_at(test: Test) -> Option<u32> {
-    let n_before = test.group.filter(|_| test.kind.is_generation()).map_or(0, |group| group.n_prompt);
-    test.n_depth.checked_sub(n_before)
 }
 
 fn cells(of: Option<Percentiles>) -> Markup {

@@ -169,7 +169,7 @@ pub(super) fn repetitions(run: &Run) -> Markup {
 }
 
 fn repetition(cell: &Cell, name: &str, sample: &Sample, median: Option<Duration>) -> Markup {
-    let speed = TokensPerSecond::from_elapsed(cell.test.kind.n_tokens().into(), sample.elapsed);
+    let speed = TokensPerSecond::from_elapsed(cell.test.n_tokens().into(), sample.elapsed);
     let against = median.and_then(|median| Change::new(sample.elapsed.to_f64() / median.to_f64() - 1.0));
     html! {
         tr {

@@ -50,7 +50,7 @@ pub struct Answer {
 
 const ANSWERS: [u32; 2] = [100, 500];
 
-/// The times at every depth where both a prompt and a generation were measured, ascending. Of several tests of a kind
+/// The times at every depth where both a prompt and a generation of one sequence were measured, ascending. Of several tests of a kind
 /// the longest counts.
 pub fn chat_times(run: &Run) -> Vec<ChatTimes> {
     let mut pairs: Vec<(&Cell, &Cell)> = run.cells.iter().filter_map(|cell| pair(run, cell)).collect();
@@ -101,6 +101,9 @@ pub(super) fn at_the_ends(run: &Run) -> Vec<ChatTimes> {
 /// This prompt with the generation that goes with it: of a pg test its other half, else the longest at this depth.
 fn pair<'a>(run: &'a Run, prompt: &'a Cell) -> Option<(&'a Cell, &'a Cell)> {
     let TestKind::Pp(_) = prompt.test.kind else { return None };
+    if prompt.test.n_parallel != 1 {
+        return None;
+    }
     Figures::of(prompt)?;
     let starts_at = match prompt.test.group {
         Some(Group { n_prompt, .. }) => prompt.test.n_depth.checked_add(n_prompt)?,
@@ -108,7 +111,7 @@ fn pair<'a>(run: &'a Run, prompt: &'a Cell) -> Option<(&'a Cell, &'a Cell)> {
     };
     let goes_with = |cell: &&Cell| {
         matches!(cell.test.kind, TestKind::Tg(_))
-            && (cell.test.n_depth, cell.test.group) == (starts_at, prompt.test.group)
+            && (cell.test.n_depth, cell.test.group, cell.test.n_parallel) == (starts_at, prompt.test.group, 1)
             && Figures::of(cell).is_some()
     };
     let generation = run.cells.iter().filter(goes_with).max_by_key(|cell| cell.test.kind.n_tokens())?;

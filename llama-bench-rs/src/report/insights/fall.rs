@@ -2,10 +2,10 @@ use std::fmt;
 
 use super::{Level, Say};
 use crate::{
-    record::{Group, TestKind},
+    record::{Test, TestKind},
     report::{
         figures::{Figures, Series},
-        in_words::{activity, context, sentence, speed, test},
+        in_words::{activity, context, sentence, speed},
     },
     stats::{Fall, FallRatio},
     units::{Multiple, TokensPerSecond},
@@ -15,10 +15,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DepthFall {
-    /// The test.
-    pub kind: TestKind,
-    /// The pg test that it is one half of, if it is.
-    pub group: Option<Group>,
+    /// The test, at any depth.
+    pub test: Test,
     /// Tokens in the shallowest context.
     pub shallow: u32,
     /// Tokens in the deepest context.
@@ -43,13 +41,12 @@ pub struct FasterFall {
     pub ratio: FallRatio,
 }
 
-/// Every test that was measured at two depths or more.
+/// Every test that was measured at two depths or more; of several numbers of sequences with the smallest.
 pub(in crate::report) fn falls(all: &[Series]) -> Vec<DepthFall> {
     let fall = |series: &Series| {
         let [empty, full] = series.ends()?;
         Some(DepthFall {
-            kind: series.kind,
-            group: series.group,
+            test: series.test,
             shallow: empty.n_depth(),
             deep: full.n_depth(),
             rate_shallow: empty.figures.rate,
@@ -57,7 +54,7 @@ pub(in crate::report) fn falls(all: &[Series]) -> Vec<DepthFall> {
             fall: between(&empty.figures, &full.figures)?,
         })
     };
-    all.iter().filter_map(fall).collect()
+    Series::of_fewest_sequences(all).filter_map(fall).collect()
 }
 
 /// From the samples if both sides have some, else from the means.
@@ -72,7 +69,7 @@ fn between(empty: &Figures, full: &Figures) -> Option<Fall> {
 pub(super) fn faster(all: &[Series], falls: &[DepthFall]) -> Option<FasterFall> {
     let main = |is_kind: fn(TestKind) -> bool| {
         let series = Series::main(all, is_kind)?;
-        falls.iter().find(|fall| (fall.kind, fall.group) == (series.kind, series.group))
+        falls.iter().find(|fall| fall.test == series.test)
     };
     let prompt = *main(|kind| matches!(kind, TestKind::Pp(_)))?;
     let generation = *main(|kind| matches!(kind, TestKind::Tg(_)))?;
@@ -94,7 +91,7 @@ impl Say for DepthFall {
 
 impl fmt::Display for DepthFall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = format!("{} ({})", sentence(activity(self.kind)), test(self.kind, self.group));
+        let what = format!("{} ({})", sentence(activity(self.test.kind)), self.test);
         let (shallow, deep) = (context(self.shallow), context(self.deep));
         let [before, after] = [self.rate_shallow, self.rate_deep].map(|rate| format!("{} t/s", speed(rate)));
         if self.fall.is_sure() == Some(false) {
@@ -124,14 +121,14 @@ impl Say for FasterFall {
 impl fmt::Display for FasterFall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { more, less, ratio } = self;
-        let (more_name, less_name) = (sentence(activity(more.kind)), activity(less.kind));
+        let (more_name, less_name) = (sentence(activity(more.test.kind)), activity(less.test.kind));
         let sizes = format!("by {:.1} and by {:.1}", more.fall.change.size(), less.fall.change.size());
         let (a, b) = (context(more.shallow), context(more.deep));
         match ratio.interval {
             Some(interval) if interval.contains(Multiple::ONE) => write!(
                 f,
                 "From {a} to {b}, {} and {less_name} lose about as much speed: {sizes}, no sure difference.",
-                activity(more.kind)
+                activity(more.test.kind)
             ),
             interval => {
                 let times = ratio.ratio.get();

@@ -61,7 +61,10 @@ pub(in crate::report) use next::next_steps;
 pub(in crate::report) use precision::BAD;
 pub(in crate::report) use setup::is_on_cpu;
 
-use super::figures::Series;
+use super::{
+    figures::Series,
+    levels::{Levels, levels},
+};
 use crate::{
     judge::Group,
     record::{Report, Run},
@@ -98,6 +101,8 @@ pub enum Statement {
     Fall(DepthFall),
     /// Which of two speeds falls more.
     Faster(FasterFall),
+    /// What several sequences at once bring.
+    Levels(Levels),
     /// What the figures at a depth mean for somebody who waits for an answer.
     Chat(ChatTimes),
     /// How far the means can be trusted.
@@ -133,12 +138,19 @@ trait Say: fmt::Display {
     fn level(&self) -> Level;
 }
 
+impl Say for Levels {
+    fn level(&self) -> Level {
+        Level::Note
+    }
+}
+
 impl Statement {
     fn said(&self) -> &dyn Say {
         match self {
             Statement::Failed(it) => it,
             Statement::Fall(it) => it,
             Statement::Faster(it) => it,
+            Statement::Levels(it) => it,
             Statement::Chat(it) => it,
             Statement::Precision(it) => it,
             Statement::Stopped(it) => it,
@@ -185,19 +197,21 @@ pub fn insights_with(report: &Report, expectations: &[Expectation]) -> Vec<Insig
         let check =
             |expectation: &Expectation| Some(Statement::Expected(expectation.check_runs(&group?.runs)));
         let expected: Vec<Statement> = expectations.iter().filter_map(check).collect();
-        of_run(record, expected).into_iter().map(move |statement| Insight { run, statement })
+        let levels = group.map_or_else(Vec::new, |group| levels(&group.runs));
+        of_run(record, expected, levels).into_iter().map(move |statement| Insight { run, statement })
     };
     let mut said: Vec<Insight> = report.runs.iter().enumerate().flat_map(of).collect();
-    let has_figures = |run: &Run| run.cells.iter().any(|cell| cell.failure().is_none());
-    if let Some(run) = report.runs.iter().rposition(|run| has_figures(run) && next::may_generate(run)) {
-        // Once for all of them, at the end.
+    // Once for all of them, at the end: the last that asks for it.
+    let runs = report.runs.iter().enumerate().rev();
+    let next = runs.filter(|(_, run)| run.has_figures()).find_map(|(i, run)| Some((i, next::several(run)?)));
+    if let Some((run, step)) = next {
         let at = said.iter().rposition(|insight| insight.run <= run).map_or(0, |last| last + 1);
-        said.insert(at, Insight { run, statement: Statement::Next(NextStep::Parallel) });
+        said.insert(at, Insight { run, statement: Statement::Next(step) });
     }
     said
 }
 
-fn of_run(run: &Run, expected: Vec<Statement>) -> Vec<Statement> {
+fn of_run(run: &Run, expected: Vec<Statement>, levels: Vec<Levels>) -> Vec<Statement> {
     let all = Series::all(run);
     let found = suspicion::found(run);
     let mut said = Vec::new();
@@ -206,6 +220,7 @@ fn of_run(run: &Run, expected: Vec<Statement>) -> Vec<Statement> {
     let falls = fall::falls(&all);
     said.extend(fall::faster(&all, &falls).into_iter().map(Statement::Faster));
     said.extend(falls.into_iter().map(Statement::Fall));
+    said.extend(levels.into_iter().filter(|levels| !levels.steps.is_empty()).map(Statement::Levels));
     said.extend(chat::at_the_ends(run).into_iter().map(Statement::Chat));
     said.extend(steps::steps(run).into_iter().map(Statement::Steps));
     said.extend(prediction::predictions(run, &all).into_iter().map(Statement::Prediction));

@@ -5,6 +5,7 @@ use crate::{
     record::{Cell, Run, Test, TestKind},
     report::{
         figures::{Figures, Series},
+        levels::has_levels,
         summary_text::has_memory,
     },
     stats::{StoppingRule, repetitions_for},
@@ -32,6 +33,8 @@ pub enum NextStep {
     Depths,
     /// Several sequences at once, and a conversation.
     Parallel,
+    /// Several sequences were measured: requests that arrive, wait and are answered, as a server has them.
+    Serve,
 }
 
 /// More repetitions than this are not the remedy.
@@ -48,12 +51,18 @@ pub(super) fn next(run: &Run, all: &[Series], is_doubted: bool) -> Vec<NextStep>
 pub(in crate::report) fn next_steps(runs: &[&Run]) -> Vec<NextStep> {
     let Some(run) = runs.iter().rfind(|run| run.has_figures()) else { return Vec::new() };
     let mut steps = next(run, &Series::all(run), suspicion::found(run).is_any());
-    steps.extend(may_generate(run).then_some(NextStep::Parallel));
+    steps.extend(several(run));
     steps
 }
 
+/// What is next for several users, if the model may be one for them.
+pub(super) fn several(run: &Run) -> Option<NextStep> {
+    let step = if has_levels(&[run]) { NextStep::Serve } else { NextStep::Parallel };
+    may_generate(run).then_some(step)
+}
+
 /// Whether the model may be one that generates and remembers. For others, depths and conversations mean nothing.
-pub(super) fn may_generate(run: &Run) -> bool {
+fn may_generate(run: &Run) -> bool {
     let tests = |is_kind: fn(TestKind) -> bool| run.cells.iter().filter(move |cell| is_kind(cell.test.kind));
     let generates = tests(TestKind::is_generation).any(|cell| cell.failure().is_none());
     let cannot = |cell: &Cell| {
@@ -116,8 +125,13 @@ impl fmt::Display for NextStep {
             ),
             NextStep::Parallel => write!(
                 f,
-                "Next: this was one sequence at a time. Run a parallel (batched) benchmark for what a server reaches, \
-                 and an interactive generation for how it feels."
+                "Next: this was one sequence at a time. Measure several at once (-npl 1,2,4,8,16) for what a server \
+                 reaches, and run an interactive generation for how it feels."
+            ),
+            NextStep::Serve => write!(
+                f,
+                "Next: all sequences began and ended together. Run the serving benchmark (serve_bench) for what users feel \
+                 whose requests arrive, wait and are answered one by one."
             ),
         }
     }

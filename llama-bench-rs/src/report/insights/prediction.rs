@@ -22,11 +22,11 @@ pub struct Prediction {
     pub linearity: Option<Linearity>,
 }
 
-/// The speed of a test of this kind at any depth, as the line through the run's measurements has it; `None` for fewer
+/// The speed of a test of this kind and one sequence at any depth, as the line through the run's measurements has it; `None` for fewer
 /// than three depths.
 pub fn predict(run: &Run, kind: TestKind, n_depth: u32) -> Option<Prediction> {
     let all = Series::all(run);
-    prediction(all.iter().find(|series| series.kind == kind && series.group.is_none())?, n_depth)
+    prediction(all.iter().find(|series| series.test == kind.into())?, n_depth)
 }
 
 /// The main tests at twice the deepest depth, as far as the model was trained for; those that would say nothing, since
@@ -38,7 +38,7 @@ pub(super) fn predictions(run: &Run, all: &[Series]) -> Vec<Prediction> {
         let deepest = series.points.last()?.n_depth();
         let n_trained = run.header.model.n_ctx_train;
         let limit =
-            n_trained.filter(|&n| n > 0).map_or(u32::MAX, |n| n.saturating_sub(series.kind.n_tokens()));
+            n_trained.filter(|&n| n > 0).map_or(u32::MAX, |n| n.saturating_sub(series.test.kind.n_tokens()));
         let n_depth = deepest.saturating_mul(2).min(limit);
         let says_something = |prediction: &Prediction| {
             let Predicted { rate, interval, .. } = prediction.predicted;
@@ -61,7 +61,7 @@ fn prediction(series: &Series, n_depth: u32) -> Option<Prediction> {
         .iter()
         .map(|Point { cell, figures }| DepthSamples {
             n_depth: cell.test.n_depth,
-            n_tokens: cell.test.kind.n_tokens(),
+            n_tokens: cell.test.n_tokens(),
             times: match &figures.times {
                 Some(times) if !means_only => times.values().to_vec(),
                 _ => vec![figures.time],
@@ -69,7 +69,11 @@ fn prediction(series: &Series, n_depth: u32) -> Option<Prediction> {
         })
         .collect();
     let model = DepthModel::fit(&points)?;
-    Some(Prediction { kind: series.kind, predicted: model.predict(n_depth)?, linearity: model.linearity() })
+    Some(Prediction {
+        kind: series.test.kind,
+        predicted: model.predict(n_depth)?,
+        linearity: model.linearity(),
+    })
 }
 
 impl Say for Prediction {
@@ -81,7 +85,7 @@ impl Say for Prediction {
 impl fmt::Display for Prediction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Predicted { n_depth, rate, interval, is_extrapolated } = self.predicted;
-        let test = Test { kind: self.kind, n_depth, group: None };
+        let test = Test::from(self.kind).at(n_depth);
         write!(f, "Predicted, not measured: {test} would run at {} t/s", speed(rate))?;
         match interval.and_then(|interval| Some((interval.lower()?, interval.upper()))) {
             Some((lower, upper)) => {

@@ -184,8 +184,9 @@ impl fmt::Display for Steps {
             Steps::Live { test, live, rewound, .. } => {
                 write!(
                     f,
-                    "A token of {test} takes {} straight after the context was filled and {} after it was brought \
+                    "{} of {test} takes {} straight after the context was filled and {} after it was brought \
                      back, {} apart",
+                    if test.n_parallel == 1 { "A token" } else { "A step" },
                     duration(live),
                     duration(rewound),
                     percent(difference(live, rewound).size()),
@@ -198,7 +199,8 @@ impl fmt::Display for Steps {
             }
             Steps::Tail { test, p50, p99, max, n_steps } => write!(
                 f,
-                "Of {n_steps} tokens of {test}, half took at most {}, 99 % at most {}, the slowest {}.",
+                "Of {n_steps} {} of {test}, half took at most {}, 99 % at most {}, the slowest {}.",
+                if test.n_parallel == 1 { "tokens" } else { "steps" },
                 duration(p50),
                 duration(p99),
                 duration(max)

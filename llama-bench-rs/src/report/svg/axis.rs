@@ -106,6 +106,25 @@ impl Axis {
         Some(Self { low: from - room, high: to + room, scale: Scale::Linear, ticks })
     }
 
+    /// For numbers of sequences: a doubling is as wide everywhere, and each number is a tick if there is room for it.
+    pub fn levels(levels: &[u32]) -> Option<Self> {
+        /// The share of the axis that a label needs.
+        const ROOM: f64 = 0.07;
+        let (least, most) = (f64::from(*levels.iter().min()?), f64::from(*levels.iter().max()?));
+        // Half a doubling beside a single number.
+        let room = if least < most { (most / least).powf(0.035) } else { 2f64.sqrt() };
+        let mut axis = Self { low: least / room, high: most * room, scale: Scale::Log, ticks: Vec::new() };
+        let mut levels = levels.to_vec();
+        levels.sort_unstable();
+        for level in levels.into_iter().map(f64::from) {
+            let is_apart = |(tick, _): &(f64, String)| axis.fraction(level) - axis.fraction(*tick) >= ROOM;
+            if axis.ticks.last().is_none_or(is_apart) {
+                axis.ticks.push((level, format!("{level:.0}")));
+            }
+        }
+        Some(axis)
+    }
+
     /// One place for each name, at 0, 1, 2 and so on; every name is a tick, or every second, third, ….
     pub fn places(names: &[String], most: usize) -> Self {
         let every = names.len().div_ceil(most.max(1)).max(1);
@@ -153,6 +172,14 @@ impl Axis {
     /// The ticks with their labels, ascending.
     pub fn ticks(&self) -> &[(f64, String)] {
         &self.ticks
+    }
+
+    /// The value that lies this share of the axis above another.
+    pub fn aside(&self, value: f64, share: f64) -> f64 {
+        match self.scale {
+            Scale::Linear => value + share * (self.high - self.low),
+            Scale::Log => value * (self.high / self.low).powf(share),
+        }
     }
 
     /// Where a value lies: 0 at the lower end, 1 at the upper; values beyond an end lie on it.
@@ -268,6 +295,31 @@ mod tests {
         assert_eq!(labels(&Axis::depths(&[0, 1]).unwrap()), ["0", "1"]);
         assert_eq!(labels(&Axis::depths(&[512]).unwrap()), ["512"]);
         assert_eq!(Axis::depths(&[0]).unwrap().fraction(0.0), 0.5);
+    }
+
+    #[test]
+    fn doublings_of_sequences_are_equally_wide() {
+        let axis = Axis::levels(&[1, 2, 4, 8, 16, 32]).unwrap();
+        assert_eq!(labels(&axis), ["1", "2", "4", "8", "16", "32"]);
+        let widths: Vec<f64> =
+            axis.ticks().windows(2).map(|pair| axis.fraction(pair[1].0) - axis.fraction(pair[0].0)).collect();
+        assert!(widths.iter().all(|width| (width - widths[0]).abs() < 1e-9 && *width > 0.1), "{widths:?}");
+        // Every number has a point, and as many as fit have a label.
+        let crowd: Vec<u32> = (1..=64).collect();
+        let axis = Axis::levels(&crowd).unwrap();
+        assert!(labels(&axis).starts_with(&["1", "2", "3"]) && labels(&axis).len() < 16, "{axis:?}");
+        assert!((Axis::levels(&[8]).unwrap().fraction(8.0) - 0.5).abs() < 1e-9);
+        assert_eq!(Axis::levels(&[]), None);
+    }
+
+    #[test]
+    fn a_share_aside_is_as_wide_at_any_place() {
+        for axis in [Axis::levels(&[1, 32]).unwrap(), Axis::depths(&[0, 4096]).unwrap()] {
+            for value in [1.0, 3.0, 20.0] {
+                let apart = axis.fraction(axis.aside(value, 0.1)) - axis.fraction(value);
+                assert!((apart - 0.1).abs() < 1e-9, "{value}: {apart}");
+            }
+        }
     }
 
     #[test]

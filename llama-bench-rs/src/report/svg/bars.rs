@@ -1,5 +1,7 @@
 //! The speed of each configuration as a bar, the fastest first, with its name beside it.
 
+use std::cmp::Reverse;
+
 use maud::{Markup, html};
 
 use super::{
@@ -11,7 +13,7 @@ use super::{
     theme::Ink,
 };
 use crate::{
-    record::{Group, Report, Test, TestKind},
+    record::{Report, Test, TestKind},
     report::side_by_side::{Figure, Row, SideBySide},
     units::TokensPerSecond,
 };
@@ -66,20 +68,20 @@ pub(super) fn panels(report: &Report) -> (Vec<Drawn>, String) {
 
 /// The rows of one test of a kind at the shallowest and at the deepest context; `None` if it was not measured.
 fn ends<'a, 'b>(all: &'b SideBySide<'a>, is_kind: fn(TestKind) -> bool) -> Option<[Option<&'b Row<'a>>; 2]> {
-    type Key = (TestKind, Option<Group>);
     let n_measured = |row: &Row<'_>| row.figures.iter().filter(|figure| figure.rate().is_some()).count();
     let rows = || {
         let tests = all.rows.iter().filter_map(|row| Some((row.test?, row)));
         tests.filter(|(test, row)| is_kind(test.kind) && n_measured(row) > 0)
     };
-    let key = |test: Test| -> Key { (test.kind, test.group) };
-    // A test of its own before the halves of a pg test, then that which most was measured of, then the longest.
-    let weight = |of: Key| {
-        let n: usize = rows().filter(|(test, _)| key(*test) == of).map(|(_, row)| n_measured(row)).sum();
-        (of.1.is_none(), n, of.0.n_tokens())
+    // A test of its own before the halves of a pg test, then the one of fewest sequences, then that which most was measured
+    // of, then the longest.
+    let weight = |of: Test| {
+        let n: usize =
+            rows().filter(|(test, _)| test.at_any_depth() == of).map(|(_, row)| n_measured(row)).sum();
+        (of.group.is_none(), Reverse(of.n_parallel), n, of.kind.n_tokens())
     };
-    let main = rows().map(|(test, _)| key(test)).max_by_key(|of| weight(*of))?;
-    let of_main = || rows().filter(|(test, _)| key(*test) == main);
+    let main = rows().map(|(test, _)| test.at_any_depth()).max_by_key(|of| weight(*of))?;
+    let of_main = || rows().filter(|(test, _)| test.at_any_depth() == main);
     let (shallow, deep) =
         (of_main().min_by_key(|(test, _)| test.n_depth)?, of_main().max_by_key(|(test, _)| test.n_depth)?);
     Some([Some(shallow.1), (deep.0 != shallow.0).then_some(deep.1)])

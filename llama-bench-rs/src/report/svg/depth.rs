@@ -1,4 +1,5 @@
-//! Speed against depth: one panel for prompt processing, one for embedding, one for generation, all on one scale.
+//! Speed against depth: one panel for prompt processing, one for embedding, one for generation, all on one scale. The lines
+//! of speed against the number of sequences are drawn here too.
 
 use super::{
     axis::{Axis, Extent, SpeedScale},
@@ -33,18 +34,28 @@ pub(super) fn panels(series: &[Series<'_>]) -> (Vec<Panel>, String) {
     let extents: Vec<Extent> = all.iter().map(|(_, extent)| *extent).collect();
     let scale = SpeedScale::of(&extents);
     let lines = all.iter().flat_map(|(lines, _)| lines);
-    let depths: Vec<u32> = lines.flat_map(|line| &line.spots).map(|spot| spot.n_depth).collect();
+    let depths: Vec<u32> = lines.flat_map(|line| &line.spots).map(|spot| spot.at).collect();
     let Some(x) = Axis::depths(&depths) else { return (Vec::new(), String::new()) };
     let mut seen = Seen::default();
+    let x = Below { axis: x, name: "tokens in the context", at: |n_depth| format!("at depth {n_depth}") };
     let panels = all.iter().map(|(lines, extent)| panel(lines, &x, scale.axis(extent.fastest), &mut seen));
     let panels: Vec<Panel> = panels.collect();
     let caption = seen.caption(panels.len(), scale.is_log());
     (panels, caption)
 }
 
+/// The lower axis.
+pub(super) struct Below {
+    pub axis: Axis,
+    /// What it counts.
+    pub name: &'static str,
+    /// A place of it, in the words of a description.
+    pub at: fn(u32) -> String,
+}
+
 /// What the pictures hold beside the lines.
 #[derive(Default)]
-struct Seen {
+pub(super) struct Seen {
     band: bool,
     whisker: bool,
     within_a_run: bool,
@@ -54,7 +65,7 @@ struct Seen {
 
 impl Seen {
     /// How to read the panels, in sentences.
-    fn caption(&self, n_panels: usize, is_log: bool) -> String {
+    pub fn caption(&self, n_panels: usize, is_log: bool) -> String {
         let mut said = Vec::new();
         let mark = match (self.band, self.whisker) {
             (true, _) => Some("Band"),
@@ -87,7 +98,7 @@ impl Seen {
 }
 
 /// What the speeds of a panel lie between; `None` if there are none.
-fn extent(lines: &[&Series<'_>]) -> Option<Extent> {
+pub(super) fn extent(lines: &[&Series<'_>]) -> Option<Extent> {
     let speeds: Vec<Speed> = lines.iter().flat_map(|line| &line.spots).filter_map(speed).collect();
     let means = || speeds.iter().map(|speed| speed.mean);
     let (lowest, fastest) = (means().fold(f64::INFINITY, f64::min), means().fold(0.0, f64::max));
@@ -100,7 +111,9 @@ fn extent(lines: &[&Series<'_>]) -> Option<Extent> {
     (fastest > 0.0).then_some(Extent { fastest, lowest, highest })
 }
 
-fn panel(lines: &[&Series<'_>], x: &Axis, y: Axis, seen: &mut Seen) -> Panel {
+/// The lines of one kind of test.
+pub(super) fn panel(lines: &[&Series<'_>], below: &Below, y: Axis, seen: &mut Seen) -> Panel {
+    let x = &below.axis;
     let speeds: Vec<Speed> = lines.iter().flat_map(|line| &line.spots).filter_map(speed).collect();
     let mut marks = Vec::new();
     for line in lines.iter().filter(|line| shows_fill(line, lines.len())) {
@@ -130,9 +143,9 @@ fn panel(lines: &[&Series<'_>], x: &Axis, y: Axis, seen: &mut Seen) -> Panel {
             _ => what.to_owned(),
         },
         note: note(&speeds),
-        description: lines.iter().map(|line| describe(line)).collect::<Vec<_>>().join(" "),
+        description: lines.iter().map(|line| describe(line, below)).collect::<Vec<_>>().join(" "),
         x: x.clone(),
-        x_name: "tokens in the context",
+        x_name: below.name,
         y,
         right,
         marks,
@@ -173,21 +186,21 @@ fn note(speeds: &[Speed]) -> String {
 }
 
 /// The figures of a line in one sentence.
-fn describe(line: &Series<'_>) -> String {
+fn describe(line: &Series<'_>, below: &Below) -> String {
     let figures = line.spots.iter().map(|spot| {
         let value = match (speed(spot), spot.failure()) {
             (Some(speed), _) => format!("{} t/s", figure(speed.mean)),
             (None, Some(failure)) => format!("failed ({})", clean(failure.kind.as_str())),
             (None, None) => "no time passed".to_owned(),
         };
-        format!("{value} at depth {}", spot.n_depth)
+        format!("{value} {}", (below.at)(spot.at))
     });
     line.sentence(figures)
 }
 
-/// The fill is shown for prompts of a single run, and only beside few lines.
+/// The fill is shown for prompts of one sequence of a single run, and only beside few lines.
 fn shows_fill(line: &Series<'_>, n_lines: usize) -> bool {
-    line.kind.is_prompt() && line.runs.len() == 1 && n_lines <= MOST_BANDS
+    line.shows_fill && line.kind.is_prompt() && line.runs.len() == 1 && n_lines <= MOST_BANDS
 }
 
 /// The speed of one chunk of the fill, placed as a test is: at the depth when the clock started. What warmed up has
@@ -214,10 +227,10 @@ fn push_fill(marks: &mut Vec<Mark>, line: &Series<'_>) -> bool {
     is_new
 }
 
-/// The depths and speeds of a line, in parts: a cell without a speed breaks it.
+/// The places and speeds of a line, in parts: a cell without a speed breaks it.
 pub(super) fn stretches(line: &Series<'_>) -> Vec<Vec<(f64, Speed)>> {
     let points: Vec<(f64, Option<Speed>)> =
-        line.spots.iter().map(|spot| (spot.n_depth.into(), speed(spot))).collect();
+        line.spots.iter().map(|spot| (spot.at.into(), speed(spot))).collect();
     points
         .split(|(_, speed)| speed.is_none())
         .map(|stretch| stretch.iter().filter_map(|&(x, speed)| Some((x, speed?))).collect())
@@ -242,7 +255,7 @@ fn push_line(marks: &mut Vec<Mark>, line: &Series<'_>, (n, of): (usize, usize), 
     }
     let failed = line.spots.iter().filter(|spot| spot.failure().is_some());
     for spot in failed {
-        marks.push(Mark::Cross { x: spot.n_depth.into(), above: cross_height(n), ink: line.ink });
+        marks.push(Mark::Cross { x: spot.at.into(), above: cross_height(n), ink: line.ink });
     }
 }
 
@@ -271,7 +284,6 @@ fn push_band(marks: &mut Vec<Mark>, known: &[(f64, Speed)], ink: Ink) -> bool {
 
 /// The interval at each point, with an end on either side.
 fn push_whiskers(marks: &mut Vec<Mark>, known: &[(f64, Speed)], ink: Ink, axis: &Axis, seen: &mut Seen) {
-    let half = WHISKER_END * (axis.high() - axis.low());
     for (x, speed) in known {
         let Some((lower, upper)) = speed.interval else { continue };
         seen.whisker = true;
@@ -279,10 +291,11 @@ fn push_whiskers(marks: &mut Vec<Mark>, known: &[(f64, Speed)], ink: Ink, axis: 
             Of::Runs(_) => seen.between_runs = true,
             Of::Repetitions(_) => seen.within_a_run = true,
         }
+        let (left, right) = (axis.aside(*x, -WHISKER_END), axis.aside(*x, WHISKER_END));
         let lines = [
             vec![(*x, lower), (*x, upper)],
-            vec![(x - half, lower), (x + half, lower)],
-            vec![(x - half, upper), (x + half, upper)],
+            vec![(left, lower), (right, lower)],
+            vec![(left, upper), (right, upper)],
         ];
         let line = |points| Mark::Line { points, ink, width: 1.0, opacity: 0.7 };
         marks.extend(lines.map(line));

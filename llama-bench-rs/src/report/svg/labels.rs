@@ -97,7 +97,7 @@ pub(super) fn label_ends(marks: &mut Vec<Mark>, lines: &[&Series<'_>], y: &Axis)
     let height = Panel::inner_size(RIGHT_WITH_FIGURES).1;
     let last = |line: &&Series<'_>| {
         let spots = line.spots.iter().rev();
-        let known = spots.filter_map(|spot| Some((f64::from(spot.n_depth), speed(spot)?.mean)));
+        let known = spots.filter_map(|spot| Some((f64::from(spot.at), speed(spot)?.mean)));
         known.map(|at| (at, line.ink)).next()
     };
     let mut ends: Vec<(Point, Ink)> = lines.iter().filter_map(last).collect();
@@ -140,11 +140,11 @@ pub(super) fn label_failures(marks: &mut Vec<Mark>, lines: &[&Series<'_>], x: &A
             continue;
         };
         told.push(failure.kind.as_str());
-        let depth = f64::from(spot.n_depth);
-        let (anchor, dx) = if x.fraction(depth) < 0.5 { (Anchor::Start, -4.0) } else { (Anchor::End, 4.0) };
+        let place = f64::from(spot.at);
+        let (anchor, dx) = if x.fraction(place) < 0.5 { (Anchor::Start, -4.0) } else { (Anchor::End, 4.0) };
         let above = 22.0 + cross_height(lines.len().saturating_sub(1)) + (told.len() - 1) as f64 * LINE;
         marks.push(Mark::Label {
-            at: (depth, f64::NEG_INFINITY),
+            at: (place, f64::NEG_INFINITY),
             by: (dx, -above),
             anchor,
             text: shortened(
@@ -187,7 +187,7 @@ mod tests {
         let cell = |ms: &&[u64]| {
             let sample = |ms: &u64| Sample { elapsed: Duration::from_millis(*ms), ..Sample::default() };
             let measured = Measured { samples: ms.iter().map(sample).collect(), ..Measured::default() };
-            let test = Test { kind: TestKind::Tg(32), n_depth: 0, group: None };
+            let test = Test::from(TestKind::Tg(32));
             Cell { test, started_at: String::new(), outcome: Outcome::Measured(measured) }
         };
         let cells: [Vec<Cell>; 2] = [before, after].map(|runs| runs.iter().map(cell).collect());
@@ -199,10 +199,11 @@ mod tests {
             kind: TestKind::Tg(32),
             spots: (0..)
                 .zip(&cells)
-                .map(|(i, cells)| Spot { n_depth: 512 * i, cells: cells.iter().collect() })
+                .map(|(i, cells)| Spot { at: 512 * i, over: 1, cells: cells.iter().collect() })
                 .collect(),
             ink: Ink::Text,
             shape: Shape::ALL[0],
+            shows_fill: false,
         };
         sure_change(&line).map(signed)
     }

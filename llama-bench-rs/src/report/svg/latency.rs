@@ -16,7 +16,7 @@ use crate::{record::Measured, stats::StepSummary};
 /// With fewer tokens their times are shown one by one.
 const DENSITY_FROM: usize = 20;
 /// From this ratio of the longest to the shortest step on the scale is logarithmic.
-const LOG_FROM: f64 = 6.0;
+pub(super) const LOG_FROM: f64 = 6.0;
 /// Room for a figure, in units.
 const FIGURE: f64 = 34.0;
 /// The share of the axis below which two points look like one.
@@ -32,12 +32,12 @@ struct Column<'a> {
     series: &'a Series<'a>,
 }
 
-fn ms(duration: Duration) -> f64 {
+pub(super) fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
 /// Of all runs together.
-fn summary(spot: &Spot<'_>) -> Option<StepSummary> {
+pub(super) fn summary(spot: &Spot<'_>) -> Option<StepSummary> {
     StepSummary::new(samples(spot).map(|sample| &sample.steps[..]))
 }
 
@@ -86,7 +86,7 @@ fn caption(is_crowd: bool, is_log: bool) -> String {
 }
 
 fn panel(lines: &[&Series<'_>], test: &str, y: &Axis, is_crowd: bool) -> Option<Panel> {
-    let mut depths: Vec<u32> = lines.iter().flat_map(|line| &line.spots).map(|spot| spot.n_depth).collect();
+    let mut depths: Vec<u32> = lines.iter().flat_map(|line| &line.spots).map(|spot| spot.at).collect();
     depths.sort_unstable();
     depths.dedup();
     let slot = Panel::inner_size(RIGHT).0 / depths.len() as f64;
@@ -106,7 +106,7 @@ fn panel(lines: &[&Series<'_>], test: &str, y: &Axis, is_crowd: bool) -> Option<
     for (n_line, line) in lines.iter().enumerate() {
         for spot in &line.spots {
             let Some((steps, summary)) = steps(spot) else { continue };
-            let at = place(spot.n_depth, n_line);
+            let at = place(spot.at, n_line);
             columns.push(Column { at, half_width, steps, summary, series: line });
         }
     }
@@ -131,7 +131,7 @@ fn panel(lines: &[&Series<'_>], test: &str, y: &Axis, is_crowd: bool) -> Option<
     for (n_line, line) in lines.iter().enumerate() {
         for spot in &line.spots {
             let Some(failure) = spot.failure() else { continue };
-            let x_at = place(spot.n_depth, n_line);
+            let x_at = place(spot.at, n_line);
             marks.push(Mark::Cross { x: x_at, above: 0.0, ink: line.ink });
             if lines.len() == 1 && slot > width_of(failure.kind.as_str()) {
                 let text = clean(failure.kind.as_str());
@@ -172,7 +172,7 @@ fn describe(line: &Series<'_>) -> String {
     let figures = line.spots.iter().filter_map(|spot| {
         let StepSummary { p50, p99, .. } = summary(spot)?;
         let (p50, p99) = (figure(ms(p50)), figure(ms(p99)));
-        Some(format!("median {p50} ms and 99th percentile {p99} ms at depth {}", spot.n_depth))
+        Some(format!("median {p50} ms and 99th percentile {p99} ms at depth {}", spot.at))
     });
     line.sentence(figures)
 }

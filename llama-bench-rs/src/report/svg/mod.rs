@@ -16,19 +16,23 @@
 
 mod axis;
 mod bars;
+mod chart;
 mod compose;
 mod density;
 mod depth;
 mod labels;
 mod latency;
+mod levels;
 mod panel;
+mod parallel;
 mod series;
 mod speed;
 mod theme;
+mod tradeoff;
 
 use std::{fmt, str::FromStr};
 
-use super::sides::sides;
+use super::{levels::has_levels, sides::sides};
 use crate::record::{Header, Report};
 use panel::{FINE, Panel, SIZE, Shape};
 use series::{Series, series, shared};
@@ -36,7 +40,8 @@ use theme::Ink;
 
 #[doc(hidden)]
 pub use super::names::run_labels;
-pub(crate) use series::device;
+pub(crate) use chart::{Chart, ChartLine, ChartPanel, ChartPoint, draw_chart};
+pub(crate) use series::{clean, device};
 pub(crate) use speed::figure;
 pub(crate) use theme::{classes, properties};
 
@@ -51,11 +56,17 @@ pub enum Picture {
     /// The speed of each of several configurations as a bar, the fastest first: at the shallowest and at the deepest
     /// context.
     Bars,
+    /// Speed against the number of sequences, of all of them together and of each: a line for each depth.
+    Parallel,
+    /// The median and the 99th percentile of the time per token against the total speed, a point for each number of
+    /// sequences.
+    Tradeoff,
 }
 
 impl Picture {
     /// Every picture.
-    pub const ALL: [Picture; 3] = [Picture::Depth, Picture::Latency, Picture::Bars];
+    pub const ALL: [Picture; 5] =
+        [Picture::Depth, Picture::Latency, Picture::Bars, Picture::Parallel, Picture::Tradeoff];
 
     /// Its name on command lines.
     pub fn name(self) -> &'static str {
@@ -63,15 +74,21 @@ impl Picture {
             Picture::Depth => "depth",
             Picture::Latency => "latency",
             Picture::Bars => "bars",
+            Picture::Parallel => "parallel",
+            Picture::Tradeoff => "tradeoff",
         }
     }
 
-    /// The picture that shows a report best: bars for several configurations at one depth, else speed by depth.
+    /// The picture that shows a report best: speed by number of sequences if there are several, bars for several
+    /// configurations at one depth, else speed by depth.
     pub fn of(report: &Report) -> Self {
-        let mut depths = report.cells().map(|(_, cell)| cell.test.n_depth);
-        let first = depths.next();
-        let is_flat = depths.all(|depth| Some(depth) == first);
-        if is_flat && sides(report).len() > 1 { Picture::Bars } else { Picture::Depth }
+        if sides(report).iter().any(|side| has_levels(&side.runs)) {
+            Picture::Parallel
+        } else if is_of_one_depth(report) && sides(report).len() > 1 {
+            Picture::Bars
+        } else {
+            Picture::Depth
+        }
     }
 
     fn title(self) -> &'static str {
@@ -79,8 +96,17 @@ impl Picture {
             Picture::Depth => "Speed by context depth",
             Picture::Latency => "Time per token by context depth",
             Picture::Bars => "Speed of each configuration",
+            Picture::Parallel => "Speed by number of sequences",
+            Picture::Tradeoff => "Time per token against throughput",
         }
     }
+}
+
+/// Whether every cell is of one depth.
+pub(crate) fn is_of_one_depth(report: &Report) -> bool {
+    let mut depths = report.cells().map(|(_, cell)| cell.test.n_depth);
+    let first = depths.next();
+    depths.all(|depth| Some(depth) == first)
 }
 
 impl fmt::Display for Picture {
@@ -89,9 +115,9 @@ impl fmt::Display for Picture {
     }
 }
 
-/// The name is none of `depth`, `latency` and `bars`.
+/// The name is none of those of [`Picture::ALL`].
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown picture `{0}`: use depth, latency or bars")]
+#[error("unknown picture `{0}`: use depth, latency, bars, parallel or tradeoff")]
 #[doc(hidden)]
 pub struct UnknownPicture(String);
 
@@ -172,39 +198,53 @@ impl Drawing {
     }
 }
 
+/// Why there is nothing to draw.
+const NO_STEPS: &str = "no generated token was timed on its own; llama-bench's files have no such times, this crate's JSON, \
+                        JSONL and CSV of a test with generation do";
+const NO_LEVELS: &str = "no test has a speed with several sequences; measure with -npl 1,2,4,8";
+
 /// Draws a picture of all runs of a report, one colour for each configuration.
 ///
 /// # Errors
-/// No cell has what the picture shows: none has a speed, no generated token was timed on its own, or there is one
-/// configuration if several are compared.
+/// No cell has what the picture shows: none has a speed, no generated token was timed on its own, every test was of one
+/// sequence, or there is one configuration if several are compared.
 pub fn draw(report: &Report, picture: Picture) -> Result<Drawing, DrawError> {
-    let series = series(report);
     let all = |(panels, caption): (Vec<Panel>, String)| -> Result<(Vec<Drawn>, String), DrawError> {
         Ok((panels.into_iter().map(drawn).collect::<Result<_, _>>()?, caption))
     };
-    let ((panels, caption), missing) = match picture {
-        Picture::Depth => (all(depth::panels(&series))?, "no cell has a speed"),
+    let series = series(report);
+    let (levels, tradeoff) = (parallel::all_lines(report), tradeoff::all_lines(report));
+    let ((panels, caption), lines, missing): (_, Vec<&Series<'_>>, _) = match picture {
+        Picture::Depth => (all(depth::panels(&series))?, series.iter().collect(), "no cell has a speed"),
         Picture::Latency => (
             all(latency::panels(&series))?,
-            "no generated token was timed on its own; llama-bench's files have no such times, this crate's JSON, \
-             JSONL and CSV of a test with generation do",
+            series.iter().filter(|line| line.kind.is_generation()).collect(),
+            NO_STEPS,
         ),
+        // They have their names beside them.
         Picture::Bars => (
             bars::panels(report),
+            Vec::new(),
             "bars compare configurations, and this report does not have the speeds of several; use the picture depth",
+        ),
+        Picture::Parallel => (all(parallel::panels(&levels))?, levels.iter().flatten().collect(), NO_LEVELS),
+        Picture::Tradeoff => (
+            all(tradeoff::panels(&tradeoff))?,
+            tradeoff.iter().collect(),
+            if tradeoff.is_empty() { NO_LEVELS } else { NO_STEPS },
         ),
     };
     if panels.is_empty() {
         return Err(DrawError::Nothing { missing });
     }
-    // Bars have their names beside them.
-    let shown = |line: &Series<'_>| match picture {
-        Picture::Depth => true,
-        Picture::Latency => line.kind.is_generation(),
-        Picture::Bars => false,
+    let caption = match picture {
+        Picture::Depth | Picture::Latency if !levels.is_empty() => {
+            format!("{caption} Of the fewest sequences; the pictures by number of sequences show the others.")
+        }
+        _ => caption,
     };
     let mut legend: Vec<LegendEntry> = Vec::new();
-    for line in series.iter().filter(|line| shown(line) && !line.name.is_empty()) {
+    for line in lines.into_iter().filter(|line| !line.name.is_empty()) {
         let entry = LegendEntry { name: line.name.clone(), ink: line.ink, shape: line.shape };
         if !legend.contains(&entry) {
             legend.push(entry);

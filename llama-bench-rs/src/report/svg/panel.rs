@@ -34,7 +34,7 @@ pub(super) const MARKER: f64 = 3.5;
 pub(super) const LINE: f64 = 13.0;
 
 /// A place in the units of the axes.
-pub(super) type Point = (f64, f64);
+pub(crate) type Point = (f64, f64);
 
 /// The form of a marker: two lines must not differ by colour alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,7 +29,10 @@ pub(super) struct Speed {
 pub(super) fn speed(spot: &Spot<'_>) -> Option<Speed> {
     let with_speed = spot.cells.iter().copied().filter(|cell| in_run(cell).is_some());
     let cells: Vec<&Cell> = with_speed.collect();
-    if let [cell] = cells[..] { in_run(cell) } else { between_runs(cells) }
+    let all = if let [cell] = cells[..] { in_run(cell) } else { between_runs(cells) }?;
+    let of = |speed: f64| speed / f64::from(spot.over);
+    let interval = all.interval.map(|(lower, upper)| (of(lower), of(upper)));
+    Some(Speed { mean: of(all.mean), interval, ..all })
 }
 
 fn between_runs(cells: Vec<&Cell>) -> Option<Speed> {
@@ -43,7 +46,7 @@ fn between_runs(cells: Vec<&Cell>) -> Option<Speed> {
 
 fn in_run(cell: &Cell) -> Option<Speed> {
     if let Outcome::Summarised(summary) = &cell.outcome {
-        let n_tokens = u64::from(cell.test.kind.n_tokens());
+        let n_tokens = u64::from(cell.test.n_tokens());
         let rate = summary.rate.or_else(|| TokensPerSecond::from_elapsed(n_tokens, summary.mean))?;
         return Some(Speed { mean: rate.get(), interval: None, of: Of::Repetitions(None) });
     }

@@ -74,8 +74,8 @@ pub(super) fn bars(report: &Report, answer: &Answer, names: &Names, paint: &Pain
 /// Kind by kind, depths ascending, then configuration by configuration.
 fn rows<'a>(report: &Report, answer: &'a Answer) -> Vec<Row<'a>> {
     let mut tests = tests_of(&report.runs);
-    let series: Vec<_> = tests.iter().map(|test| (test.kind, test.group)).collect();
-    tests.sort_by_key(|test| (series.iter().position(|key| *key == (test.kind, test.group)), test.n_depth));
+    let series: Vec<Test> = tests.iter().map(|test| test.at_any_depth()).collect();
+    tests.sort_by_key(|test| (series.iter().position(|key| *key == test.at_any_depth()), test.n_depth));
     let row = |test: Test, configuration: &'a Configuration| {
         let runs = configuration.runs.iter().map(|&i| &report.runs[i]);
         let cells: Vec<&Cell> =

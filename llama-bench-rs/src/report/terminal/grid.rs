@@ -21,7 +21,7 @@ enum Cells {
 }
 
 /// A column, one cell a row.
-pub(super) struct Column {
+pub(crate) struct Column {
     /// In one or several lines.
     heading: String,
     cells: Cells,
@@ -29,13 +29,13 @@ pub(super) struct Column {
 
 impl Column {
     /// Text that begins at the left.
-    pub(super) fn left(heading: &str, texts: Vec<String>) -> Self {
+    pub(crate) fn left(heading: &str, texts: Vec<String>) -> Self {
         let ink = vec![None; texts.len()];
         Self { heading: heading.into(), cells: Cells::Text { texts, is_left: true, ink } }
     }
 
     /// Text that ends at the right, as numbers do.
-    pub(super) fn right(heading: &str, texts: Vec<String>) -> Self {
+    pub(crate) fn right(heading: &str, texts: Vec<String>) -> Self {
         let ink = vec![None; texts.len()];
         Self { heading: heading.into(), cells: Cells::Text { texts, is_left: false, ink } }
     }
@@ -46,7 +46,7 @@ impl Column {
     }
 
     /// The same, its cells in these colours.
-    pub(super) fn inked(mut self, inks: impl Fn(usize) -> Option<Ink>) -> Self {
+    pub(crate) fn inked(mut self, inks: impl Fn(usize) -> Option<Ink>) -> Self {
         if let Cells::Text { ink, .. } = &mut self.cells {
             ink.iter_mut().enumerate().for_each(|(i, ink)| *ink = inks(i));
         }
@@ -104,20 +104,20 @@ impl Column {
 
 /// A table.
 #[derive(Default)]
-pub(super) struct Grid {
+pub(crate) struct Grid {
     /// What says which row it is: repeated in each further table.
-    pub(super) keys: Vec<Column>,
+    pub(crate) keys: Vec<Column>,
     /// Columns that belong together; those without any text are left out.
-    pub(super) blocks: Vec<Vec<Column>>,
+    pub(crate) blocks: Vec<Vec<Column>>,
     /// By row, what stands in place of all blocks; may be shorter than the table.
-    pub(super) notes: Vec<Option<String>>,
+    pub(crate) notes: Vec<Option<String>>,
     /// By row, what stands on a line of its own above it; may be shorter than the table.
-    pub(super) titles: Vec<Option<String>>,
-    pub(super) n_rows: usize,
+    pub(crate) titles: Vec<Option<String>>,
+    pub(crate) n_rows: usize,
 }
 
 impl Grid {
-    pub(super) fn render(mut self, paint: &Paint) -> String {
+    pub(crate) fn render(mut self, paint: &Paint) -> String {
         self.blocks.iter_mut().for_each(|block| block.retain(|column| !column.is_empty()));
         self.keys.retain(|column| !column.is_empty());
         let bands = self.bands(paint);

@@ -1,5 +1,5 @@
-//! The report for a person at a terminal: the answer first, then the figures by depth, bars, sentences, what was expected,
-//! what to run next, and the configuration last.
+//! The report for a person at a terminal: the answer first, then the figures by depth and by number of sequences, bars,
+//! sentences, what was expected, what to run next, and the configuration last.
 //!
 //! ```no_run
 //! use llama_bench_rs::report::{self, terminal::{Style, render}};
@@ -14,6 +14,7 @@
 mod bars;
 mod facts;
 mod grid;
+mod levels;
 mod names;
 mod paint;
 mod pivot;
@@ -32,10 +33,10 @@ use crate::{
     judge::{Scope, assumed_of_one_run},
     record::Report,
 };
-use grid::{Column, Grid};
 use names::Names;
-use paint::{Ink, Paint};
 
+pub(crate) use grid::{Column, Grid};
+pub(crate) use paint::{Ink, Paint};
 pub use style::Style;
 
 /// A whole report.
@@ -55,6 +56,7 @@ pub fn render_with(report: &Report, expectations: &[Expectation], style: Style) 
         headline(&answer, &paint) + &names.legend(&paint),
         best(report, &paint),
         pivot::pivot(&answer, &names, &paint),
+        levels::levels(&answer, &names, &paint),
         bars::bars(report, &answer, &names, &paint),
         side_by_side(report, &paint),
         said(&answer.said, &paint),

@@ -4,7 +4,7 @@ use super::Style;
 
 /// What a piece of text is, for its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ink {
+pub(crate) enum Ink {
     Strong,
     Faint,
     Bar,
@@ -14,7 +14,7 @@ pub(super) enum Ink {
 }
 
 /// Turns text into what this terminal can show.
-pub(super) struct Paint {
+pub(crate) struct Paint {
     style: Style,
 }
 
@@ -25,7 +25,7 @@ impl Paint {
     /// Lines of sentences longer than this are hard to read.
     const WIDEST_TEXT: usize = 110;
 
-    pub(super) fn new(style: Style) -> Self {
+    pub(crate) fn new(style: Style) -> Self {
         Self { style: Style { width: style.width.max(Self::NARROWEST), ..style } }
     }
 
@@ -34,7 +34,7 @@ impl Paint {
     }
 
     /// Coloured text, or plain text as it is.
-    pub(super) fn ink(&self, ink: Ink, text: &str) -> String {
+    pub(crate) fn ink(&self, ink: Ink, text: &str) -> String {
         if !self.style.colour || text.trim().is_empty() {
             return text.into();
         }
@@ -50,7 +50,7 @@ impl Paint {
     }
 
     /// The same line by line, so that a colour never crosses a line break.
-    pub(super) fn ink_lines(&self, ink: Ink, text: &str) -> String {
+    pub(crate) fn ink_lines(&self, ink: Ink, text: &str) -> String {
         text.lines().map(|line| format!("{}\n", self.ink(ink, line))).collect()
     }
 
@@ -75,7 +75,7 @@ impl Paint {
     }
 
     /// Text in the characters that the terminal has.
-    pub(super) fn text(&self, text: &str) -> String {
+    pub(crate) fn text(&self, text: &str) -> String {
         if self.style.unicode || text.is_ascii() {
             return text.into();
         }
@@ -97,7 +97,7 @@ impl Paint {
     }
 
     /// Text behind a label of this width, wrapped so that it stays behind it, with a line break at its end.
-    pub(super) fn wrapped(&self, label: &str, width: usize, text: &str) -> String {
+    pub(crate) fn wrapped(&self, label: &str, width: usize, text: &str) -> String {
         let room = self.style.width.min(Self::WIDEST_TEXT).saturating_sub(width).max(Self::NARROWEST);
         let text = keep_units(text)
             .split(HELD)
