@@ -50,6 +50,14 @@ fn every_format_has_every_load() {
 }
 
 #[test]
+fn devices_are_listed_in_place_of_serving() {
+    let ran = small_load(&["--list-devices"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    assert!(ran.out.contains("Available devices:\n"), "{}", ran.out);
+    assert!(!ran.out.contains("user"), "{}", ran.out);
+}
+
+#[test]
 fn rates_and_configurations_are_served_in_one_run() {
     let ran = small_load(&["--rate", "1000", "-ub", "16,32", "-b", "64", "-o", "jsonl", "-r", "1"]);
     assert_eq!(ran.status, 0, "{}", ran.err);

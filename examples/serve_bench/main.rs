@@ -6,6 +6,8 @@ mod failed;
 #[path = "../support/print.rs"]
 mod print;
 
+#[path = "../support/devices.rs"]
+mod devices;
 mod args;
 mod measure;
 mod output;
@@ -46,6 +48,10 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<u8, Failed> {
     let backend = Backend::init().map_err(Error::from)?;
+    if args.list_devices {
+        devices::list(&backend);
+        return Ok(0);
+    }
     // Everything that can be wrong with the request is found before anything is loaded.
     let job = Job::new(args, &backend)?;
     if args.plan {

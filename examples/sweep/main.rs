@@ -8,6 +8,8 @@ mod pages;
 #[path = "../support/print.rs"]
 mod print;
 
+#[path = "../support/devices.rs"]
+mod devices;
 mod args;
 mod baseline;
 mod best;
@@ -79,7 +81,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     };
     let backend = backend.map_err(Error::from)?;
     if args.list_devices {
-        list_devices(&backend);
+        devices::list(&backend);
         return Ok(0);
     }
     // Everything that can be wrong with the request is found before anything is made or loaded.
@@ -210,21 +212,6 @@ fn inspect(
     })?;
     progress.finish();
     Ok(if args.plan { totals.finish(configurations) } else { verified.finish() })
-}
-
-fn list_devices(backend: &Backend) {
-    say!("Available devices:");
-    for device in backend.devices() {
-        let (free, total) = device.memory_bytes();
-        let mib = 1024 * 1024;
-        let (name, description, kind) = (device.name(), device.description(), device.kind().name());
-        say!(
-            "  {name}: {description} ({kind}, {}, {} MiB, {} MiB free)",
-            device.backend_name(),
-            total / mib,
-            free / mib
-        );
-    }
 }
 
 fn version() -> String {

@@ -169,7 +169,8 @@ impl Progress {
         let Some(whole) = state.line.whole(now) else { return };
         let was = match state.told_whole {
             Some(TimeLeft { expected, range: (low, high), .. }) => {
-                if (low..=high).contains(&whole.expected) {
+                let is_as_told = clock_words(whole.expected) == clock_words(expected);
+                if is_as_told || (low..=high).contains(&whole.expected) {
                     return;
                 }
                 format!(", not {}", clock_words(expected))
