@@ -177,7 +177,9 @@ fn run(args: &Args) -> Result<u8, Error> {
 /// A context in which both sides do the same before they begin.
 fn context(setting: &Setting, workload: &Workload) -> Result<Context, Error> {
     let n_slots = setting.policy.n_parallel;
-    let n_ctx = n_slots * workload.n_longest().unwrap_or(1).next_multiple_of(256);
+    // The warm-up has other requests, of which one may be longer.
+    let longest = [workload, &warmup(setting, workload)].map(|it| it.n_longest().unwrap_or(1));
+    let n_ctx = n_slots * longest[0].max(longest[1]).next_multiple_of(256);
     let params = setting.params.clone().n_seq_max(n_slots).n_ctx(n_ctx);
     Ok(Context::new(&setting.model, &params)?)
 }
