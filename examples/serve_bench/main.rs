@@ -6,9 +6,9 @@ mod failed;
 #[path = "../support/print.rs"]
 mod print;
 
+mod args;
 #[path = "../support/devices.rs"]
 mod devices;
-mod args;
 mod measure;
 mod output;
 mod plan;

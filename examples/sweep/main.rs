@@ -8,11 +8,11 @@ mod pages;
 #[path = "../support/print.rs"]
 mod print;
 
-#[path = "../support/devices.rs"]
-mod devices;
 mod args;
 mod baseline;
 mod best;
+#[path = "../support/devices.rs"]
+mod devices;
 mod distinct;
 mod expect;
 mod job;
