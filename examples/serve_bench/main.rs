@@ -15,6 +15,8 @@ mod plan;
 mod progress;
 mod requests;
 mod results;
+#[path = "../support/results_file.rs"]
+mod results_file;
 #[path = "../support/signals.rs"]
 mod signals;
 #[path = "../support/targets.rs"]

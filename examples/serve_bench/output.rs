@@ -15,6 +15,7 @@ use llama_bench_rs::{
 use crate::{
     SOME_FAILED,
     args::{Args, Form},
+    results_file,
 };
 
 /// The status that shells report for a program that wrote to a closed pipe.
@@ -203,21 +204,8 @@ fn open_file(args: &Args, path: &Path) -> Result<(ResultFile, ServeReport), Stri
     let Ok(form @ (Form::Jsonl | Form::Json | Form::Csv | Form::Markdown)) = extension.parse() else {
         return Err(format!("{}: no extension names a format: use jsonl, json, csv or md", path.display()));
     };
-    if args.resume && form != Form::Jsonl {
-        return Err(format!("{}: --resume works with JSONL files only; name a FILE.jsonl", path.display()));
-    }
-    // A pipe or another special file has no content to lose and cannot be replaced.
-    let is_file = path.is_file();
-    if is_file && !args.resume && !args.force && path.metadata().is_ok_and(|file| file.len() > 0) {
-        return Err(format!(
-            "{} holds results already: resume from it (--resume, JSONL only), replace it (--force) or name another file",
-            path.display()
-        ));
-    }
-    let named = |error: ReportError| match error {
-        ReportError::Unwritable { .. } => error.to_string(),
-        error => format!("{}: {error}", path.display()),
-    };
+    results_file::check(path, form == Form::Jsonl, args.resume, args.force)?;
+    let named = |error: ReportError| results_file::named(path, &error);
     if form == Form::Jsonl {
         let opened = if args.resume {
             ServeJournal::resume(path)

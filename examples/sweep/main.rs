@@ -20,6 +20,8 @@ mod output;
 mod plan;
 mod progress;
 mod remarks;
+#[path = "../support/results_file.rs"]
+mod results_file;
 mod runs;
 mod screen;
 #[path = "../support/signals.rs"]

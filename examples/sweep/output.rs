@@ -16,6 +16,7 @@ use llama_bench_rs::{
 use crate::{
     args::Args,
     pages::Beside,
+    results_file,
     screen::{Screen, Stream},
 };
 
@@ -222,21 +223,8 @@ impl<'a> Output<'a> {
 
 fn open_file(args: &Args, path: &Path) -> Result<(ResultFile, Report), String> {
     let format = format_of(path)?;
-    if args.resume && format != Format::Jsonl {
-        return Err(format!("{}: --resume works with JSONL files only; name a FILE.jsonl", path.display()));
-    }
-    // A pipe or another special file has no content to lose and cannot be replaced.
-    let is_file = path.is_file();
-    if is_file && !args.resume && !args.force && path.metadata().is_ok_and(|file| file.len() > 0) {
-        return Err(format!(
-            "{} holds results already: resume from it (--resume, JSONL only), replace it (--force) or name another file",
-            path.display()
-        ));
-    }
-    let named = |error: ReportError| match error {
-        ReportError::Unwritable { .. } => error.to_string(),
-        error => format!("{}: {error}", path.display()),
-    };
+    let is_file = results_file::check(path, format == Format::Jsonl, args.resume, args.force)?;
+    let named = |error: ReportError| results_file::named(path, &error);
     if format == Format::Jsonl && (is_file || !path.exists()) {
         let opened = if args.resume {
             Journal::resume(path)

@@ -87,6 +87,7 @@ pub use campaign::{Campaigned, Configuration, Source};
 #[cfg(feature = "cli")]
 pub(crate) use describe::of_params;
 pub(crate) use describe::unrecorded;
+pub(crate) use engine::utc_now;
 #[doc(hidden)]
 pub use error::BenchError;
 pub use forecast::ProgressLine;

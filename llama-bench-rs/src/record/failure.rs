@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{any::Any, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,13 @@ impl Failure {
     /// A failure of a kind, with the message for people.
     pub fn new(kind: impl Into<FailureKind>, message: impl Into<String>) -> Self {
         Self { kind: kind.into(), message: message.into() }
+    }
+
+    /// A caught panic of `who`.
+    pub(crate) fn of_panic(who: &str, panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without a text");
+        Self::new(FailureKind::Panic, format!("{who} panicked: {text}"))
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     stats::kept,
 };
 use crate::{
-    bench::{LlamaTarget, clock::MonotonicClock, lock, target::Target as _},
+    bench::{LlamaTarget, clock::MonotonicClock, lock, target::Target as _, utc_now},
     record::{Failure, FailureKind, Order, Resolved},
 };
 
@@ -87,7 +87,7 @@ impl<'a> Lane<'a> {
         let turn =
             ServeTurn { name: &self.run.name, index: self.index, load: &self.run.loads[load], rep, n_reps };
         self.observer.tell(&ServeEvent::Opening(turn));
-        let started_at = now_utc();
+        let started_at = utc_now();
         let opening = Instant::now();
         let mut server = LlamaServer::open(model, &params, n_slots, n_ctx_slot)?;
         let open = opening.elapsed();
@@ -220,7 +220,7 @@ pub(super) fn serve_in_turn(mut lanes: Vec<Lane<'_>>) -> ServeReport {
         let order = if is_alone { Order::Blocks } else { Order::Interleaved };
         lane.run.header.resolved.order = Some(order);
         if lane.run.header.timing.started_at.is_empty() {
-            lane.run.header.timing.started_at = now_utc();
+            lane.run.header.timing.started_at = utc_now();
         }
         lane.observer.tell(&ServeEvent::Planned(&lane.run));
     }
@@ -260,10 +260,6 @@ fn take_over(run: &mut ServeRun, earlier: ServeRun) {
 
 fn add(sum: &mut Option<Duration>, part: Duration) {
     *sum = Some(sum.unwrap_or_default() + part);
-}
-
-fn now_utc() -> String {
-    jiff::Timestamp::now().strftime("%FT%TZ").to_string()
 }
 
 #[cfg(test)]

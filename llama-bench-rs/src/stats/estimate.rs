@@ -1,10 +1,10 @@
 use super::{
-    Confidence, Quantity, Samples,
+    Bounds, Confidence, Quantity, Samples,
     moments::{mean, stddev},
     serial::widening,
     student::t_quantile,
 };
-use crate::units::TokensPerSecond;
+use crate::units::{Change, TokensPerSecond};
 
 /// A mean with its error: arithmetic that propagates the uncertainty.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,6 +50,15 @@ impl Estimate {
         let rates = Self::of(rates)?;
         let error = rates.error.map(|error| error.scaled(1.0 / rates.mean));
         Some(Self { mean: rates.mean.ln(), error })
+    }
+
+    /// The change that this logarithm of a ratio means, with its 95 % interval if the error is known.
+    pub(crate) fn as_change(&self) -> Option<(Change, Option<Bounds<Change>>)> {
+        let change = |log: f64| Change::new(log.exp_m1());
+        let interval = self
+            .half_width(Confidence::P95)
+            .and_then(|half| Some(Bounds::between(change(self.mean - half)?, change(self.mean + half)?)));
+        Some((change(self.mean)?, interval))
     }
 
     /// A value without a known error.

@@ -43,11 +43,8 @@ impl Growth {
     }
 
     fn of_log(log: Estimate) -> Option<Self> {
-        let change = |log: f64| Change::new(log.exp_m1());
-        let interval = log
-            .half_width(Confidence::P95)
-            .and_then(|half| Some(Bounds::between(change(log.mean - half)?, change(log.mean + half)?)));
-        Some(Self { change: change(log.mean)?, interval, log })
+        let (change, interval) = log.as_change()?;
+        Some(Self { change, interval, log })
     }
 
     /// The second speed over the first.

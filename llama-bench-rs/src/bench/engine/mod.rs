@@ -137,10 +137,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     }
 
     fn fail_after_panic(&mut self, panic: &(dyn Any + Send)) {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without a text");
-        let message = format!("the measurement panicked: {text}");
-        self.cells.fail_open(&Failure { kind: "panic".into(), message });
+        self.cells.fail_open(&Failure::of_panic("the measurement", panic));
     }
 
     /// Tells the observer about a finished cell, once.
@@ -279,6 +276,6 @@ where
     false
 }
 
-pub(super) fn utc_now() -> String {
+pub(crate) fn utc_now() -> String {
     jiff::Timestamp::now().strftime("%FT%TZ").to_string()
 }
