@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde_json::Value;
-use support::{Ran, SMALL, example, run, small_sweep};
+use support::{Ran, SMALL, closed_pipe, example, run, small_sweep};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -40,13 +40,6 @@ fn a_file_with_results_is_replaced_only_if_that_is_asked_for() {
     }
     let both = small_sweep(&["--force", "--resume", "--output", "x.jsonl"]);
     assert_eq!(both.status, 2, "{}", both.err);
-}
-
-#[cfg(unix)]
-fn closed_pipe() -> Stdio {
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    Stdio::from(writer)
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use llama_bench_rs::serve;
-use support::{SMALL_LOAD, example, run, small_load};
+use support::{SMALL_LOAD, closed_pipe, example, run, small_load};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -124,13 +124,6 @@ fn only_a_file_of_the_same_requests_is_resumed() {
     }
     let again = small_load(&[&into[..], &["--resume"]].concat());
     assert_eq!((again.status, n_repetitions(&file)), (0, 4), "{}", again.err);
-}
-
-#[cfg(unix)]
-fn closed_pipe() -> Stdio {
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    Stdio::from(writer)
 }
 
 #[test]

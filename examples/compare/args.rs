@@ -8,7 +8,7 @@ use llama_bench_rs::{
     units::Share,
 };
 
-use crate::write::Form;
+use crate::form::Form;
 
 /// Compares two configurations, or two files of results. By default: prompts of 128 and generations of 16 tokens at depths
 /// 0 and 512.

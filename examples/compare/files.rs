@@ -6,8 +6,7 @@ use std::{
 };
 
 use llama_bench_rs::{
-    judge::CompareError,
-    judge::{self, Rule},
+    judge::{self, CompareError, Rule},
     record::{Report, Run},
     report::{self, ReportError},
     units::{Share, words},
@@ -17,9 +16,10 @@ use crate::{
     BAD_USAGE, Failed, SLOWER, SOME_FAILED,
     args::Args,
     bad_usage,
+    form::Form,
     lines::{Comparison, Of},
     serving, serving_files,
-    write::{Form, write},
+    write::write,
 };
 
 /// Compares the files and prints what they say; the exit status.

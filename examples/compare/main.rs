@@ -14,6 +14,8 @@ mod print;
 
 mod args;
 mod files;
+#[path = "../support/form.rs"]
+mod form;
 mod lines;
 mod measure;
 mod progress;

@@ -1,6 +1,6 @@
 //! The comparison as a table for people or as rows for scripts.
 
-use std::{io, str::FromStr};
+use std::io;
 
 use llama_bench_rs::{
     judge::{Bounds, Verdict},
@@ -11,40 +11,10 @@ use serde_json::{Value, json};
 
 use crate::{
     Failed, SOME_FAILED,
+    form::Form,
     lines::{Comparison, Line},
     table,
 };
-
-/// A form of the comparison.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Form {
-    Markdown,
-    Terminal,
-    Json,
-    Jsonl,
-    Csv,
-    Nothing,
-}
-
-impl FromStr for Form {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        Ok(match name {
-            "md" => Self::Markdown,
-            "term" => Self::Terminal,
-            "json" => Self::Json,
-            "jsonl" => Self::Jsonl,
-            "csv" => Self::Csv,
-            "none" => Self::Nothing,
-            _ => {
-                return Err(format!(
-                    "{name:?} is not a format of a comparison: write md, term, json, jsonl, csv or none"
-                ));
-            }
-        })
-    }
-}
 
 impl Form {
     /// Prints a text that belongs to the table, in lines as wide as the terminal; prints nothing if scripts read standard output.

@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf, str::FromStr};
 
 use clap::{ArgGroup, Parser, ValueEnum};
 
+use crate::form::Form;
 use llama_bench_rs::{
     cli::{self, ContextArgs, ModelArgs, Numbers, at_least_one, switch, whole},
     serve::{Lengths, Prompts, Slo, Times},
@@ -196,37 +197,6 @@ pub enum SearchFor {
     Rate,
 }
 
-/// The form of the results on standard output, or of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    Markdown,
-    Terminal,
-    Json,
-    Jsonl,
-    Csv,
-    Nothing,
-}
-
-impl FromStr for Form {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        Ok(match name {
-            "md" => Self::Markdown,
-            "term" => Self::Terminal,
-            "json" => Self::Json,
-            "jsonl" => Self::Jsonl,
-            "csv" => Self::Csv,
-            "none" => Self::Nothing,
-            _ => {
-                return Err(format!(
-                    "{name:?} is not a format of serving: write md, term, json, jsonl, csv or none"
-                ));
-            }
-        })
-    }
-}
-
 /// Requests or users per second.
 fn rate(text: &str) -> Result<f64, String> {
     let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite() && *number > 0.0);
@@ -282,7 +252,7 @@ mod tests {
             ("--search users", "--slo"),
             ("--slo ttft=2s --search users --certainty 100", "is not a certainty"),
             ("--resume", "--output"),
-            ("-o sql", "\"sql\" is not a format of serving"),
+            ("-o sql", "\"sql\" is not a format of these results"),
             ("--prompt 0-5", "0-5"),
         ] {
             let error = args(line).unwrap_err().to_string();

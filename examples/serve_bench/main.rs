@@ -9,6 +9,8 @@ mod print;
 mod args;
 #[path = "../support/devices.rs"]
 mod devices;
+#[path = "../support/form.rs"]
+mod form;
 mod measure;
 mod output;
 mod plan;

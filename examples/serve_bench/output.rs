@@ -12,11 +12,7 @@ use llama_bench_rs::{
     serve::{self, ServeJournal, ServeLines, ServeReport, ServeRun},
 };
 
-use crate::{
-    SOME_FAILED,
-    args::{Args, Form},
-    results_file,
-};
+use crate::{SOME_FAILED, args::Args, form::Form, results_file};
 
 /// The status that shells report for a program that wrote to a closed pipe.
 const NOBODY_READS: u8 = 141;

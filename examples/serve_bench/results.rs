@@ -9,8 +9,9 @@ use llama_bench_rs::{
 
 use crate::{
     Failed, SOME_FAILED,
-    args::{Args, Form},
+    args::Args,
     bad_usage,
+    form::Form,
     requests::Configuration,
     targets::{self, Beside, put},
 };

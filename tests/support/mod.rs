@@ -7,7 +7,7 @@ use std::{
     collections::BTreeSet,
     ffi::OsStr,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::Mutex,
 };
 
@@ -30,6 +30,14 @@ pub fn example(name: &str) -> Command {
     // Synthetic models are made once for all tests, and not in the user's own cache.
     command.env("LLAMA_BENCH_CACHE", env!("CARGO_TARGET_TMPDIR"));
     command
+}
+
+/// A standard output that nobody reads.
+#[cfg(unix)]
+pub fn closed_pipe() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    Stdio::from(writer)
 }
 
 /// Looks once per test program: tests start examples often.
