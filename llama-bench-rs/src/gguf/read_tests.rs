@@ -113,7 +113,8 @@ fn a_cut_off_file_is_refused_wherever_it_is_cut() {
             name: "b".into(),
             begin: bytes.len() as u64 - 20,
             size_bytes: 20,
-            file_bytes: bytes.len() as u64 - 1
+            file_bytes: bytes.len() as u64 - 1,
+            missing_bytes: 1
         }
     );
     assert_eq!(problem(&[]).1, Malformed::CutOff { what: "the magic".into(), needed: 4, left: 0 });

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     Backend, Context, ContextParams, DeviceMemory, ModelParams, at_exit, device::text, kind::Kind, log, lora,
-    sys,
+    origin::Origin, sys,
 };
 
 /// A loaded model; clones share it, and it is freed with the last clone, context or vocabulary that uses it. One that
@@ -26,7 +26,9 @@ pub struct Model(Arc<Inner>);
 pub(super) struct Inner {
     // Freed first; contexts hold an Arc of this, so none is left then.
     pub(super) raw: RawModel,
-    pub(super) path: PathBuf,
+    pub(super) origin: Origin,
+    /// The file whose shape it has, if it is synthetic and has that of a file.
+    pub(super) like: Option<PathBuf>,
     pub(super) params: ModelParams,
     pub(super) load_time: Option<Duration>,
     pub(super) offloaded_layers: Option<(u32, u32)>,
@@ -110,7 +112,7 @@ impl Model {
     /// The memory that a context of it would take, by device, without making one: weights are left out. `None` where
     /// llama.cpp does not tell.
     ///
-    /// The first call reads the file's header again; the others are cheap.
+    /// The first call reads the header again; the others are cheap.
     #[doc(alias = "llama_get_memory_breakdown")]
     pub fn memory_of_context(&self, params: &ContextParams) -> Option<BTreeMap<String, DeviceMemory>> {
         let weightless = match self.0.weightless.get() {
@@ -119,7 +121,7 @@ impl Model {
                 // Loading reaches subscribers of the log, who may ask the same: no lock is held meanwhile, and the first
                 // one that is done counts.
                 let params = self.params().clone().no_alloc(true);
-                let loaded = Self::load_with(self.path(), &params).ok();
+                let loaded = Self::load_from(self.0.origin.clone(), &params, &mut |_| true).ok();
                 self.0.weightless.get_or_init(|| loaded)
             }
         };
@@ -130,9 +132,21 @@ impl Model {
         Some(memory)
     }
 
-    /// The path it was loaded from.
+    /// The path it was loaded from; of a model that was [streamed](Self::is_streamed), where its file would be.
     pub fn path(&self) -> &Path {
-        &self.0.path
+        self.0.origin.path()
+    }
+
+    /// Whether it is synthetic and was generated while it was loaded ([`load_synthetic`](Self::load_synthetic)): no file was
+    /// read.
+    pub fn is_streamed(&self) -> bool {
+        matches!(self.0.origin, Origin::Stream(_))
+    }
+
+    /// The file whose shape a synthetic model has.
+    #[cfg(feature = "measure")]
+    pub(crate) fn like(&self) -> Option<&Path> {
+        self.0.like.as_deref()
     }
 
     /// The parameters it was loaded with.
@@ -269,6 +283,6 @@ impl Model {
 
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Model").field("path", &self.0.path).finish_non_exhaustive()
+        f.debug_struct("Model").field("path", &self.path()).finish_non_exhaustive()
     }
 }
