@@ -44,8 +44,7 @@ impl Layout {
 /// The tensors with their types and offsets, and the size of the data section in bytes.
 fn place(synthetic: &Synthetic<'_>, alignment: u64) -> Result<(Vec<TensorInfo>, u64), GgufError> {
     let shape = &synthetic.shape;
-    let facts =
-        Facts { architecture: &shape.architecture, n_layer: shape.n_layer, n_expert: shape.n_expert };
+    let facts = Facts { architecture: &shape.architecture, n_layer: shape.n_layer, n_expert: shape.n_expert };
     let types = file_type::tensor_types(synthetic.file_type, &facts, &shape.tensors);
     let mut tensors = Vec::with_capacity(types.len());
     let mut offset: u64 = 0;

@@ -49,10 +49,10 @@ pub use read::{GgufFile, TensorInfo};
 pub use routing::Routing;
 pub use shape::Shape;
 pub(crate) use split::{MAX_PARTS, part_path};
-pub use stream::SyntheticStream;
-pub use synthetic::Synthetic;
 #[doc(hidden)]
 pub use stream::StreamReader;
+pub use stream::SyntheticStream;
+pub use synthetic::Synthetic;
 #[doc(hidden)]
 pub use types::TensorType;
 #[doc(hidden)]

@@ -55,7 +55,13 @@ pub(super) fn whole_header(path: &Path) -> Result<GgufFile, GgufError> {
     }
     if !missing.is_empty() {
         let holds = holds(&parts);
-        return Err(GgufError::PartsMissing { path: path.to_owned(), part: this + 1, n_parts, missing, holds });
+        return Err(GgufError::PartsMissing {
+            path: path.to_owned(),
+            part: this + 1,
+            n_parts,
+            missing,
+            holds,
+        });
     }
     let mut parts = parts.into_iter();
     let mut whole = parts.next().unwrap_or(file);

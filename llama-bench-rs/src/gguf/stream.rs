@@ -38,6 +38,12 @@ impl SyntheticStream {
         self.0.layout.size_bytes
     }
 
+    /// Bytes of all tensors.
+    #[cfg(feature = "measure")]
+    pub(crate) fn weight_bytes(&self) -> u64 {
+        self.0.layout.tensors.iter().map(|tensor| tensor.size_bytes).sum()
+    }
+
     /// The header, as read from a file.
     pub(crate) fn header(&self) -> Result<GgufFile, GgufError> {
         GgufFile::of_header(&self.0.layout.header, self.size_bytes(), self.path())

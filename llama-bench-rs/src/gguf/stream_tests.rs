@@ -74,9 +74,7 @@ fn a_reader_goes_anywhere() {
     let mut last = [0; 8];
     assert_eq!(reader.read(&mut last).unwrap(), 1, "a short read before the end");
     assert_eq!(last[0], file[file.len() - 1]);
-    for nowhere in
-        [SeekFrom::End(-(n as i64) - 1), SeekFrom::Current(i64::MIN), SeekFrom::Start(u64::MAX)]
-    {
+    for nowhere in [SeekFrom::End(-(n as i64) - 1), SeekFrom::Current(i64::MIN), SeekFrom::Start(u64::MAX)] {
         let error = reader.seek(nowhere).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         assert_eq!(reader.stream_position().unwrap(), n, "it stays");

@@ -157,8 +157,12 @@ impl<'a> Synthetic<'a> {
     /// # Errors
     /// The shape is impossible.
     pub fn stream(&self) -> Result<SyntheticStream, GgufError> {
-        let path = self.cache_path().unwrap_or_else(|_| self.file_name().into());
-        Ok(SyntheticStream::new(path, Layout::new(self)?))
+        Ok(SyntheticStream::new(self.label(), Layout::new(self)?))
+    }
+
+    /// Where its file is or would be; without a cache folder the name alone.
+    pub(crate) fn label(&self) -> PathBuf {
+        self.cache_path().unwrap_or_else(|_| self.file_name().into())
     }
 
     /// Where [`cached`](Self::cached) keeps the file, whether it exists yet or not.

@@ -59,7 +59,7 @@ impl Model {
         Ok(Self::new(Inner {
             raw,
             origin,
-            like: None,
+            made: None,
             params: params.clone(),
             load_time: None,
             offloaded_layers: facts.offloaded_layers().map(|layers| params.offloaded(layers)),

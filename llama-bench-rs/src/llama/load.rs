@@ -12,7 +12,7 @@ use super::{
     Backend, LlamaError, Model, ModelParams, at_exit, checks,
     context::with_exception,
     hooks, kv_overrides, log, lora,
-    model::{Inner, RawModel},
+    model::{Inner, Made, RawModel},
     model_arguments::Arguments,
     model_facts::Facts,
     model_metadata::metadata,
@@ -91,13 +91,13 @@ impl Model {
         params: &ModelParams,
         progress: Progress<'_>,
     ) -> Result<Self, LlamaError> {
-        Self::load_like(origin, None, params, progress)
+        Self::load_made(origin, None, params, progress)
     }
 
-    /// A model that has the shape of the file `like`, if it is synthetic and has that of a file.
-    pub(super) fn load_like(
+    /// A model, and how it came to be if it is synthetic.
+    pub(super) fn load_made(
         origin: Origin,
-        like: Option<PathBuf>,
+        made: Option<Made>,
         params: &ModelParams,
         progress: Progress<'_>,
     ) -> Result<Self, LlamaError> {
@@ -155,7 +155,7 @@ impl Model {
         Ok(Self::new(Inner {
             raw,
             origin,
-            like,
+            made,
             params: params.clone(),
             load_time: Some(load_time),
             offloaded_layers: facts.offloaded_layers().map(|layers| params.offloaded(layers)),

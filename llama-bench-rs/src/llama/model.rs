@@ -22,13 +22,22 @@ use super::{
 #[derive(Clone)]
 pub struct Model(Arc<Inner>);
 
+/// How a synthetic model came to be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Made {
+    /// The file whose shape it has.
+    pub(crate) like: Option<PathBuf>,
+    /// Why it is in a file, if nobody asked for one.
+    pub(crate) in_file: Option<&'static str>,
+}
+
 /// What a model holds, however it came to be.
 pub(super) struct Inner {
     // Freed first; contexts hold an Arc of this, so none is left then.
     pub(super) raw: RawModel,
     pub(super) origin: Origin,
-    /// The file whose shape it has, if it is synthetic and has that of a file.
-    pub(super) like: Option<PathBuf>,
+    /// `None` if it is not synthetic, as far as is known.
+    pub(super) made: Option<Made>,
     pub(super) params: ModelParams,
     pub(super) load_time: Option<Duration>,
     pub(super) offloaded_layers: Option<(u32, u32)>,
@@ -143,10 +152,10 @@ impl Model {
         matches!(self.0.origin, Origin::Stream(_))
     }
 
-    /// The file whose shape a synthetic model has.
+    /// How a synthetic model came to be, if it was loaded as one.
     #[cfg(feature = "measure")]
-    pub(crate) fn like(&self) -> Option<&Path> {
-        self.0.like.as_deref()
+    pub(crate) fn made(&self) -> Option<&Made> {
+        self.0.made.as_ref()
     }
 
     /// The parameters it was loaded with.

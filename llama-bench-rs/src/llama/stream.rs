@@ -105,9 +105,8 @@ pub(super) unsafe fn load(source: &mut dyn Source, mut params: sys::llama_model_
     };
     // SAFETY: the stream, its data and the buffer live past the call, which closes the stream before it returns; the caller
     // vouches for the parameters, whose modes map nothing.
-    let model = unsafe {
-        sys::llama_sys_model_load_from_stream(&raw mut stream, start, BUFFER_BYTES, params)
-    };
+    let model =
+        unsafe { sys::llama_sys_model_load_from_stream(&raw mut stream, start, BUFFER_BYTES, params) };
     debug_assert!(!cookie.is_open || model.is_null(), "the stream is closed");
     Outcome { model, error: cookie.error, panic: cookie.panic }
 }
@@ -126,10 +125,12 @@ unsafe extern "C" fn read(data: *mut c_void, out: *mut c_char, n: usize) -> i64 
         }
         slice::from_raw_parts_mut(out.cast::<u8>(), n)
     };
-    cookie.contained(|source| loop {
-        match source.read(out) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            read => return read.map(|n| n as i64),
+    cookie.contained(|source| {
+        loop {
+            match source.read(out) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read.map(|n| n as i64),
+            }
         }
     })
 }

@@ -1,6 +1,6 @@
 //! Loading synthetic models.
 
-use super::{LlamaError, Model, ModelParams, Progress, checks, origin::Origin};
+use super::{LlamaError, Model, ModelParams, Progress, checks, model::Made, origin::Origin};
 use crate::{Error, gguf::Synthetic};
 
 impl Model {
@@ -37,13 +37,14 @@ impl Model {
         params: &ModelParams,
         progress: Progress<'_>,
     ) -> Result<Self, Error> {
-        let origin = if synthetic.is_kept() || params.needs_file().is_some() {
+        let in_file = params.needs_file().filter(|_| !synthetic.is_kept());
+        let origin = if synthetic.is_kept() || in_file.is_some() {
             Origin::File(synthetic.cached()?)
         } else {
             Origin::Stream(synthetic.stream()?)
         };
-        let like = synthetic.shape().like_path().map(Into::into);
-        Ok(Self::load_like(origin, like, params, progress)?)
+        let made = Made { like: synthetic.shape().like_path().map(Into::into), in_file };
+        Ok(Self::load_made(origin, Some(made), params, progress)?)
     }
 
     /// Finds what is wrong with a synthetic model without making or loading it: its shape may be that of a damaged file.
