@@ -58,6 +58,18 @@ impl From<&str> for Source {
     }
 }
 
+impl From<String> for Source {
+    fn from(path: String) -> Self {
+        Self::File(path.into())
+    }
+}
+
+impl From<&String> for Source {
+    fn from(path: &String) -> Self {
+        Self::File(path.into())
+    }
+}
+
 impl From<Synthetic<'static>> for Source {
     fn from(synthetic: Synthetic<'static>) -> Self {
         Self::Synthetic(Box::new(synthetic))
