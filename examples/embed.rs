@@ -92,8 +92,7 @@ fn run(args: &Args) -> Result<(), Failed> {
     if args.model.models.is_empty() {
         complain!("No model is named with -m: the similarities of a synthetic one are noise.");
     }
-    let path = args.model.file("tiny-bert")?;
-    let model = Model::load_with(&path, &params)?;
+    let model = args.model.source("tiny-bert")?.load(&params)?;
     let tokens = tokens(&model, &texts)?;
     let mut embedder = Embedder::new(&model, args, tokens.iter().map(Vec::len).max().unwrap_or(1))?;
     let start = Instant::now();
@@ -117,7 +116,7 @@ fn run(args: &Args) -> Result<(), Failed> {
         }
         Format::Json => {
             let all = serde_json::json!({
-                "model": path,
+                "model": model.path(),
                 "pooling": embedder.context.pooling().name(),
                 "texts": texts,
                 "embeddings": embeddings,

@@ -24,7 +24,7 @@ use llama_bench_rs::{
     Error,
     bench::Sweep,
     cli::{self, ContextArgs, DefaultTests, ModelArgs, TestArgs, at_least_one},
-    llama::{Backend, LlamaError, Model},
+    llama::{Backend, LlamaError},
     record::{Cell, Failure, Method, Test, TestKind},
     stats::{Design, Ratio, Samples},
     units::{Share, TokensPerSecond},
@@ -97,11 +97,11 @@ fn run(args: &Args) -> Result<u8, Error> {
     let (params, context) = (args.model.one(&backend)?, args.context.one()?);
     let failure = Failure { kind: "model_load".into(), message: "not loaded yet".into() };
     args.tests.ask(Sweep::not_loaded("", &params, failure), TESTS).plan()?;
-    let files = args.model.files("tiny-gpt-oss")?;
-    let [path] = &files[..] else {
+    let sources = args.model.sources("tiny-gpt-oss")?;
+    let [source] = &sources[..] else {
         return Err(LlamaError::Parameter {
-            name: "-m and --shape",
-            value: format!("{} models", files.len()),
+            name: "-m, --shape and --like",
+            value: format!("{} models", sources.len()),
             remedy: "name one".into(),
         }
         .into());
@@ -110,7 +110,7 @@ fn run(args: &Args) -> Result<u8, Error> {
         what: "watching for Ctrl-C".into(),
         why: error.to_string(),
     })?;
-    let model = Model::load_with(path, &params)?;
+    let model = source.load(&params)?;
     let mut found = [Found::default(), Found::default()];
     for round in 0..args.rounds {
         let mut with_round = found.clone();

@@ -130,12 +130,12 @@ fn run(args: &Args) -> Result<u8, Error> {
     let refuse = |error: llama_bench_rs::serve::SettingError| Error::Serve(error.into());
     policy.check().map_err(refuse)?;
     workload.check().map_err(refuse)?;
-    let path = args.model.file("tiny-llama")?;
+    let source = args.model.source("tiny-llama")?;
     let interrupt = Interrupt::watch().map_err(|error| LlamaError::Unsupported {
         what: "watching for Ctrl-C".into(),
         why: error.to_string(),
     })?;
-    let model = Model::load_with(&path, &params)?;
+    let model = source.load(&params)?;
     let setting = Setting {
         vocabulary: Vocabulary { n_vocab: model.n_vocab(), bos: model.bos() },
         model,

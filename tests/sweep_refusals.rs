@@ -163,7 +163,7 @@ fn no_room(ran: &Ran) {
 fn a_model_larger_than_files_may_be_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     // 2048 blocks of 512 bytes. The signal that comes with the error is ignored.
-    let script = r#"trap '' XFSZ; ulimit -f 2048; exec "$0" --shape tiny-llama -p 16 -n 0 -r 1"#;
+    let script = r#"trap '' XFSZ; ulimit -f 2048; exec "$0" --shape tiny-llama --keep -p 16 -n 0 -r 1"#;
     no_room(&in_scarce_room(folder.path(), &["sh"], script));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
@@ -186,7 +186,7 @@ fn a_full_disk_leaves_nothing() {
     }
     // The disk goes with the process: what is left on it is listed before.
     let list = r#"status=$?; echo "left on the disk:"; ls -A "$LLAMA_BENCH_CACHE"; exit $status"#;
-    let script = format!(r#"{mount} || exit 99; "$0" --shape tiny-llama -p 16 -n 0 -r 1; {list}"#);
+    let script = format!(r#"{mount} || exit 99; "$0" --shape tiny-llama --keep -p 16 -n 0 -r 1; {list}"#);
     let ran = in_scarce_room(folder.path(), &shell, &script);
     no_room(&ran);
     assert!(ran.out.trim_end().ends_with("left on the disk:"), "{}", ran.out);

@@ -35,11 +35,10 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
     let a = Side::new(&backend, &line, "--a", &args.a)?;
     let b = Side::new(&backend, &line, "--b", args.b.as_deref().unwrap_or_default())?;
     let plans = [a.plan(args)?, b.plan(args)?];
-    // All that can be wrong with the request is found before a synthetic model is made.
+    // All that can be wrong with the request is found before a model is loaded.
     let file = if args.plan { None } else { args.output.as_deref() };
     let file = file.map(|path| open(path, args.force)).transpose()?;
-    let paths = [a.file()?, b.file()?];
-    let bytes = n_bytes([&paths[0], &paths[1]]);
+    let bytes = n_bytes([&a, &b]);
     let n_loads = args.loads.unwrap_or_else(|| default_loads(bytes));
     if args.plan {
         say!("A: {}\nB: {}\n", a.name(), b.name());
@@ -53,8 +52,8 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
     let mut kept = file.map(Ok);
     let mut keep = |runs: &[&Run]| keep(&mut kept, runs);
     let mut measured = Loads::new(n_loads)
-        .side(&paths[0], &a.model, |sweep| a.ask(args, sweep))
-        .side(&paths[1], &b.model, |sweep| b.ask(args, sweep))
+        .side(a.source.clone(), &a.model, |sweep| a.ask(args, sweep))
+        .side(b.source.clone(), &b.model, |sweep| b.ask(args, sweep))
         .observer(&mut tell)
         .keeper(&mut keep)
         .cancel(interrupt.cancel().clone())

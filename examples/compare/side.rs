@@ -1,16 +1,12 @@
 //! One side of the comparison: the flags of both, with those that it changes.
 
-use std::{
-    ffi::{OsStr, OsString},
-    fs,
-    path::{Path, PathBuf},
-};
+use std::ffi::{OsStr, OsString};
 
 use clap::{CommandFactory, Parser};
 use llama_bench_rs::{
-    bench::{Plan, Sweep},
+    bench::{Plan, Source, Sweep},
     cli::{self, ContextArgs, DefaultTests, ModelArgs},
-    llama::{Backend, ContextParams, Model, ModelParams},
+    llama::{Backend, ContextParams, ModelParams},
     record::Failure,
     units::Share,
 };
@@ -40,7 +36,7 @@ struct SideArgs {
 pub struct Side {
     /// What it changes, as it was written.
     name: String,
-    source: ModelArgs,
+    pub source: Source,
     pub model: ModelParams,
     context: ContextParams,
     slowed: Option<Share>,
@@ -61,16 +57,11 @@ impl Side {
         })?;
         let model = args.model.one(backend).map_err(|e| named(&e))?;
         let context = args.context.one().map_err(|e| named(&e))?;
-        if args.model.models.len() + args.model.shapes.len() > 1 {
-            return Err(named(&"it has several models: give each side one (-m or --shape)"));
+        if args.model.n_models() > 1 {
+            return Err(named(&"it has several models: give each side one (-m, --shape or --like)"));
         }
-        args.model.synthetics(DEFAULT_SHAPE).map_err(|e| named(&e))?;
-        Ok(Self { name: text.trim().to_owned(), source: args.model, model, context, slowed: args.slowed })
-    }
-
-    /// The model's file; a synthetic one is made if it is not there.
-    pub fn file(&self) -> Result<PathBuf, Failed> {
-        Ok(self.source.files(DEFAULT_SHAPE)?.swap_remove(0))
+        let source = args.model.sources(DEFAULT_SHAPE).map_err(|e| named(&e))?.swap_remove(0);
+        Ok(Self { name: text.trim().to_owned(), source, model, context, slowed: args.slowed })
     }
 
     pub fn name(&self) -> &str {
@@ -150,14 +141,11 @@ fn flag(name: &str) -> Option<String> {
     forms.iter().find_map(named)
 }
 
-/// Bytes of the models' files, each file counted once; missing files count as 0.
-pub fn n_bytes(paths: [&Path; 2]) -> u64 {
-    let of = |path: &Path| -> u64 {
-        let files = Model::files(path).unwrap_or_default();
-        files.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| file.len()).sum()
-    };
-    let [a, b] = paths;
-    if a == b { of(a) } else { of(a) + of(b) }
+/// Bytes of the models, each counted once; missing files count as 0.
+pub fn n_bytes([a, b]: [&Side; 2]) -> u64 {
+    let of = |side: &Side| side.source.size_bytes().unwrap_or(0);
+    let path = |side: &Side| side.source.path().ok();
+    if path(a) == path(b) { of(a) } else { of(a) + of(b) }
 }
 
 #[cfg(test)]
@@ -175,16 +163,20 @@ mod tests {
         side(line, text).unwrap_or_else(|failed| panic!("{}", failed.message))
     }
 
+    fn path(side: &Side) -> Option<String> {
+        Some(side.source.path().ok()?.display().to_string())
+    }
+
     #[test]
     fn a_side_is_the_flags_of_both_with_its_own() {
         let line = "compare -ub 256 -fa 0 -m a.gguf --b x -ngl=3 -p 9";
         let both = of(line, "");
         assert_eq!((both.context.n_ubatch, both.context.flash_attn), (256, FlashAttn::Off));
-        assert_eq!((both.file().ok().unwrap().to_str(), both.model.n_gpu_layers), (Some("a.gguf"), 3));
+        assert_eq!((path(&both).as_deref(), both.model.n_gpu_layers), (Some("a.gguf"), 3));
         assert_eq!(both.name(), "as it is");
         let own = of(line, "-fa 1 --ubatch_size 64 -m 'my model.gguf'");
         assert_eq!((own.context.n_ubatch, own.context.flash_attn), (64, FlashAttn::On));
-        assert_eq!((own.file().ok().unwrap().to_str(), own.model.n_gpu_layers), (Some("my model.gguf"), 3));
+        assert_eq!((path(&own).as_deref(), own.model.n_gpu_layers), (Some("my model.gguf"), 3));
     }
 
     /// By their flags and by the names that results have.

@@ -113,7 +113,7 @@ fn conversation(args: &Args) -> Result<Conversation, Box<dyn Error>> {
     if args.model.models.is_empty() {
         complain!("[no model is named with -m: a synthetic one answers with noise]");
     }
-    let model = Model::load_with(args.model.file("tiny-llama")?, &params)?;
+    let model = args.model.source("tiny-llama")?.load(&params)?;
     let sampler = sampling::sampler(args, grammar.as_deref(), &model)?;
     let template = if args.raw { None } else { given.or_else(|| own_template(&model)) };
     let mut chat = Conversation::new(Context::new(&model, &context)?, sampler, template)?;

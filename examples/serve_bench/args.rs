@@ -219,7 +219,7 @@ impl Args {
 
     /// Whether no model is named: a synthetic one is served, with a default that two cores manage.
     pub fn is_own_model(&self) -> bool {
-        self.model.models.is_empty() && self.model.shapes.is_empty()
+        self.model.n_models() == 0
     }
 }
 

@@ -37,12 +37,12 @@ pub fn all(
         let failure = if cancel.is_cancelled() {
             Some(Failure::new("cancelled", "interrupted before the model was loaded"))
         } else {
-            progress.show(&format!("loading {}", first.file.display()));
+            progress.show(&format!("loading {}", first.path().display()));
             None
         };
         let loaded = match failure {
             Some(failure) => Err(failure),
-            None => Model::load_with(&first.file, &first.model).map_err(Failure::from),
+            None => first.source.load(&first.model).map_err(Failure::from),
         };
         match loaded {
             Ok(model) => {

@@ -1,7 +1,6 @@
 //! `--plan`: what would be served, and its memory.
 
 use llama_bench_rs::{
-    llama::Model,
     serve::LoadPreview,
     units::words::{bytes, count},
 };
@@ -16,7 +15,7 @@ use crate::{
 pub fn tell(args: &Args, job: &Job) -> Result<bool, Failed> {
     let mut is_possible = true;
     for group in job.configurations.chunk_by(Configuration::shares_load) {
-        let model = match Model::load_with(&group[0].file, &group[0].model) {
+        let model = match group[0].source.load(&group[0].model) {
             Ok(model) => model,
             Err(error) => {
                 is_possible = false;
@@ -27,7 +26,7 @@ pub fn tell(args: &Args, job: &Job) -> Result<bool, Failed> {
         for one in group {
             let loads = one.serve(args, job, &model).preview().map_err(|error| refused(&error))?;
             let name = if one.name.is_empty() { String::new() } else { format!("{}, ", one.name) };
-            say!("{name}{}: {} of each load", one.file.display(), count(args.n_reps, "repetition"));
+            say!("{name}{}: {} of each load", one.path().display(), count(args.n_reps, "repetition"));
             for load in &loads {
                 is_possible &= load.refusal.is_none();
                 say!("  {}", line(load));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use llama_bench_rs::{
-    bench::Sweep,
+    bench::{Source, Sweep},
     cli,
     llama::{Backend, ContextParams, ModelParams},
     record::{Failure, Header, configuration_names},
@@ -58,7 +58,7 @@ pub struct Job {
 pub struct Configuration {
     /// What sets it apart from the others; empty for a single one.
     pub name: String,
-    pub file: PathBuf,
+    pub source: Source,
     pub model: ModelParams,
     pub context: ContextParams,
     pub policy: Policy,
@@ -69,7 +69,13 @@ pub struct Configuration {
 impl Configuration {
     /// Whether both are served from one load of a model.
     pub fn shares_load(&self, other: &Self) -> bool {
-        (&self.file, &self.model) == (&other.file, &other.model)
+        let load = |one: &Self| (one.path(), one.source.has_file(&one.model));
+        (load(self), &self.model) == (load(other), &other.model)
+    }
+
+    /// Where the model's file is or would be.
+    pub fn path(&self) -> PathBuf {
+        self.source.path().unwrap_or_default()
     }
 }
 
@@ -155,20 +161,18 @@ fn configurations(
     let n_slot = workload.n_longest().unwrap_or(0);
     let models = args.model.params(backend, n_slot.saturating_mul(policy.n_parallel)).map_err(bad_usage)?;
     let contexts = args.context.params();
-    // Unknown shapes and types are bad usage; a file that cannot be made is not.
-    args.model.synthetics(DEFAULT_SHAPE).map_err(bad_usage)?;
-    let files = args.model.files(DEFAULT_SHAPE)?;
     let mut all = Vec::new();
-    for file in &files {
+    for source in args.model.sources(DEFAULT_SHAPE).map_err(bad_usage)? {
+        let path = source.path()?;
         for model in &models {
             for context in &contexts {
                 let policy = policy.n_batch(context.n_batch);
                 // Nothing but its name is needed.
                 let unloaded = Failure::new("not_found", "not loaded yet");
-                let sweep = Sweep::not_loaded(file, model, unloaded).context(context.clone());
+                let sweep = Sweep::not_loaded(&path, model, unloaded).context(context.clone());
                 let header = sweep.generate(1).header().map_err(bad_usage)?;
-                let (file, model, context) = (file.clone(), model.clone(), context.clone());
-                all.push(Configuration { name: String::new(), file, model, context, policy, header });
+                let (source, model, context) = (source.clone(), model.clone(), context.clone());
+                all.push(Configuration { name: String::new(), source, model, context, policy, header });
             }
         }
     }

@@ -48,7 +48,7 @@ impl<'a> Job<'a> {
     /// What is measured of each configuration.
     fn asked<'m>(&self, sweep: Sweep<'m>) -> Sweep<'m> {
         let args = self.args;
-        let own_default = args.model.models.is_empty() && args.model.shapes.is_empty();
+        let own_default = args.model.n_models() == 0;
         let sweep = args.run.ask(sweep, self.stopping);
         args.tests.ask(sweep, if own_default { OF_OWN_MODEL } else { OF_A_MODEL })
     }

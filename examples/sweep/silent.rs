@@ -21,7 +21,7 @@ const fn needs(flag: &'static str, is_met: fn(&Args, usize) -> bool, what: &'sta
     Needs { flag, is_met, what }
 }
 
-static NEEDS: [Needs; 11] = [
+static NEEDS: [Needs; 12] = [
     needs("shared_prefix", |args, _| all(&args.tests.parallel).into_iter().any(|n| n > 1), "-npl 2 or more"),
     needs("min_reps", |args, _| args.run.until.is_some(), "--until"),
     needs("max_reps", |args, _| args.run.until.is_some(), "--until"),
@@ -35,7 +35,12 @@ static NEEDS: [Needs; 11] = [
         |args, _| args.baseline.compares() || args.baseline.saves(),
         "--baseline or --save-baseline",
     ),
-    needs("file_type", |args, _| has_synthetic(args), "a synthetic model (--shape)"),
+    needs("file_type", |args, _| has_shape(args), "a synthetic model (--shape)"),
+    needs(
+        "keep",
+        |args, _| has_shape(args) || !args.model.like.is_empty(),
+        "a synthetic model (--shape or --like)",
+    ),
     needs("stat", |args, _| writes_markdown(args), "a Markdown table (-o md, -oe md or --output FILE.md)"),
 ];
 
@@ -73,8 +78,8 @@ pub fn lines(args: &Args, n_configurations: usize) -> Vec<String> {
     silent.into_iter().map(|(flag, why)| format!("{} has no effect {why}", written(flag))).collect()
 }
 
-fn has_synthetic(args: &Args) -> bool {
-    args.model.models.is_empty() || !args.model.shapes.is_empty()
+fn has_shape(args: &Args) -> bool {
+    args.model.n_models() == 0 || !args.model.shapes.is_empty()
 }
 
 fn writes_markdown(args: &Args) -> bool {
@@ -107,7 +112,7 @@ mod tests {
 
     /// Flags whose value matters on every command line, or that clap refuses without what they need. A value that means
     /// nothing for a model is told when the model is known.
-    const ALONE: &str = "n_prompt n_gen pg n_depth parallel models shapes load_mode no_mmap mmap direct_io lazy_mode repack \
+    const ALONE: &str = "n_prompt n_gen pg n_depth parallel models shapes like load_mode no_mmap mmap direct_io lazy_mode repack \
         n_gpu_layers n_cpu_moe device split_mode tensor_split main_gpu override_tensor fit_target fit_ctx no_host numa \
         n_batch n_ubatch flash_attn type_k type_v n_threads cpu_mask cpu_strict poll prio no_kv_offload no_op_offload \
         swa_full embeddings n_reps until runs delay no_warmup method order seed calibrate repeat_disturbed share_machine \
@@ -138,6 +143,7 @@ mod tests {
             ("--strict", "--strict --baseline main"),
             ("--baseline-dir x", "--baseline-dir x --save-baseline main"),
             ("--file-type q8_0 -m a.gguf", "--file-type q8_0 -m a.gguf --shape tiny-llama"),
+            ("--keep -m a.gguf", "--keep -m a.gguf --like b.gguf"),
             ("--stat p90 -o json", "--stat p90 -o json -oe md"),
         ];
         for (Needs { flag, .. }, (alone, with)) in NEEDS.iter().zip(table) {

@@ -6,6 +6,7 @@
 #include "ggml-cpu.h"
 #include "grammar.h"
 #include "memory.h"
+#include "stream.h"
 #include "work.h"
 
 #include <algorithm>
@@ -198,6 +199,22 @@ bool llama_sys_model_tensor_at(const llama_model * model, uint32_t i, llama_sys_
 
 llama_model * llama_sys_model_load_from_file(const char * path, llama_model_params params) {
     return contained([&] { return llama_model_load_from_file(path, params); }, (llama_model *) nullptr);
+}
+
+bool llama_sys_has_streams(void) {
+    return has_streams();
+}
+
+llama_model * llama_sys_model_load_from_stream(llama_sys_stream * stream, char * buffer, size_t size,
+                                               llama_model_params params) {
+    FILE * file = open_stream(stream, buffer, size);
+    if (file == nullptr) {
+        last_exception.set("the C library did not open a stream");
+        return nullptr;
+    }
+    llama_model * model = contained([&] { return llama_model_load_from_file_ptr(file, params); }, (llama_model *) nullptr);
+    fclose(file);
+    return model;
 }
 
 llama_context * llama_sys_init_from_model(llama_model * model, llama_context_params params) {

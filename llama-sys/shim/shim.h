@@ -34,6 +34,23 @@ bool llama_sys_log_is_default(ggml_log_callback callback);
 // Each does what the function of the same name without `_sys` does. After an exception they return what that
 // function returns on failure (NULL, 0, false, INT32_MIN or -1000) and llama_sys_last_exception tells it.
 struct llama_model   * llama_sys_model_load_from_file(const char * path, struct llama_model_params params);
+// A model file that exists nowhere: its bytes come from `read`, which is told where by `seek`.
+struct llama_sys_stream {
+    void * data; // given back to each function
+    // Puts at most `n` bytes into `out`; returns how many, 0 at the end, -1 if that fails.
+    int64_t (*read)(void * data, char * out, size_t n);
+    // Moves to `offset` from the start (`whence` 0), from where it is (1) or from the end (2); returns where it is then,
+    // from the start, or -1.
+    int64_t (*seek)(void * data, int64_t offset, int whence);
+    // Called once if the stream was opened.
+    void (*close)(void * data);
+};
+// Whether this system's C library can read such a stream.
+bool llama_sys_has_streams(void);
+// llama_model_load_from_file_ptr of a stream, which is read through `buffer` of `size` bytes and closed before this returns.
+// There is nothing to map: `params` must say load mode none or mlock, and lazy mode off.
+struct llama_model * llama_sys_model_load_from_stream(struct llama_sys_stream * stream, char * buffer, size_t size,
+                                                      struct llama_model_params params);
 struct llama_context * llama_sys_init_from_model(struct llama_model * model, struct llama_context_params params);
 struct llama_adapter_lora * llama_sys_adapter_lora_init(struct llama_model * model, const char * path);
 bool        llama_sys_set_adapters_lora(struct llama_context * ctx, struct llama_adapter_lora ** adapters, size_t n,

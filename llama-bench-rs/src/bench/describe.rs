@@ -6,7 +6,7 @@ use super::{calibration::CALIBRATION_VERSION, cpu_features::cpu_features, plan::
 use crate::{
     llama::{Backend, ContextParams, Device, FlashAttn, LlamaError, Model, ModelParams, Rope, build_info},
     record::{
-        Config, DeviceInfo, FlashAttnSetting, Header, Host, Load, ModelInfo, Resolved, Timing,
+        Config, DeviceInfo, FlashAttnSetting, Header, Host, Load, ModelInfo, Resolved, Timing, WeightSource,
         parameters::parameters,
     },
 };
@@ -16,6 +16,7 @@ pub(super) fn header(backend: &Backend, model: &Model, context: &ContextParams, 
     Header {
         model: ModelInfo {
             filename: model.path().display().to_string(),
+            like: like(of_shape(model)),
             description: model.description(),
             architecture: model.architecture().into(),
             size_bytes: Some(model.size_bytes()),
@@ -24,15 +25,28 @@ pub(super) fn header(backend: &Backend, model: &Model, context: &ContextParams, 
             n_ctx_train: Some(model.n_ctx_train()),
             n_vocab: Some(model.n_vocab()),
         },
-        load: Load { elapsed: model.load_time(), size_bytes: Some(model.size_bytes()) },
-        ..without_model(backend, model.path(), model.params(), context, request)
+        load: Load {
+            elapsed: model.load_time(),
+            size_bytes: Some(model.size_bytes()),
+            source: Some(if model.is_streamed() { WeightSource::Stream } else { WeightSource::File }),
+        },
+        ..without_model(backend, (model.path(), of_shape(model)), model.params(), context, request)
     }
 }
 
-/// The header of a run whose model was not loaded.
+/// The file whose shape a synthetic model has.
+fn of_shape(model: &Model) -> Option<&Path> {
+    model.made()?.like.as_deref()
+}
+
+fn like(path: Option<&Path>) -> String {
+    path.map_or_else(String::new, |path| path.display().to_string())
+}
+
+/// The header of a run whose model was not loaded: its path, and the file whose shape it has.
 pub(super) fn without_model(
     backend: &Backend,
-    path: &Path,
+    (path, shape): (&Path, Option<&Path>),
     params: &ModelParams,
     context: &ContextParams,
     request: &Request,
@@ -48,7 +62,7 @@ pub(super) fn without_model(
             backend_features: backend.features(),
             cpu_features: cpu_features().to_vec(),
         },
-        model: ModelInfo { filename: path.display().to_string(), ..ModelInfo::default() },
+        model: ModelInfo { filename: path.display().to_string(), like: like(shape), ..ModelInfo::default() },
         config: Config {
             numa: backend.numa().map(|numa| numa.name().into()),
             ..config(params, context, request)

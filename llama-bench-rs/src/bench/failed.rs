@@ -14,6 +14,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct NotLoaded {
     pub(super) path: PathBuf,
+    /// The file whose shape it has, if it is synthetic.
+    pub(super) like: Option<PathBuf>,
     /// Boxed: a sweep of a loaded model has none.
     pub(super) params: Box<ModelParams>,
     pub(super) failure: Failure,
@@ -21,7 +23,7 @@ pub(super) struct NotLoaded {
 
 impl NotLoaded {
     pub(super) fn new(path: &Path, params: &ModelParams, failure: Failure) -> Self {
-        Self { path: path.to_owned(), params: Box::new(params.clone()), failure }
+        Self { path: path.to_owned(), like: None, params: Box::new(params.clone()), failure }
     }
 
     /// Every planned cell with the reason. What an earlier run measured is kept.

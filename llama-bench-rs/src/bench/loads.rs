@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Cancel, PageCache, Sweep, interleave,
+    Cancel, PageCache, Source, Sweep, interleave,
     lock::{Turn, tell_on_stderr},
     page_cache::{drop_from_page_cache, is_mapped},
 };
@@ -23,8 +23,10 @@ type Ask<'a> = Box<dyn for<'m> Fn(Sweep<'m>) -> Sweep<'m> + 'a>;
 /// What receives the runs of a load.
 type Keep<'a> = &'a mut dyn FnMut(&[&Run]);
 
-/// One side: a model file, how it is loaded, and what is measured of it.
+/// One side: a model, how it is loaded, and what is measured of it.
 struct Side<'a> {
+    source: Source,
+    /// The model's name in records.
     path: PathBuf,
     params: ModelParams,
     ask: Ask<'a>,
@@ -32,17 +34,21 @@ struct Side<'a> {
 
 impl Side<'_> {
     fn is_same_load(&self, other: &Self) -> bool {
-        self.path == other.path && self.params == other.params
+        (&self.path, &self.params, self.has_file()) == (&other.path, &other.params, other.has_file())
+    }
+
+    fn has_file(&self) -> bool {
+        self.source.has_file(&self.params)
     }
 
     fn mapped(&self) -> Option<&Path> {
-        is_mapped(self.params.load_mode).then_some(&*self.path)
+        (self.has_file() && is_mapped(self.params.load_mode)).then_some(&*self.path)
     }
 }
 
 /// Measures one or more sides several times, in turn. Each time, every model is loaded again and has a fresh context.
 ///
-/// The order of the sides is random in every other load and reversed in the next. Sides with the same file and
+/// The order of the sides is random in every other load and reversed in the next. Sides with the same model and
 /// [`ModelParams`] share a load. Within a load, repetitions are [interleaved](interleave). The n-th runs of all sides
 /// belong together: [`judge::compare_paired`](crate::judge::compare_paired) compares them.
 ///
@@ -91,14 +97,17 @@ impl<'a> Loads<'a> {
         }
     }
 
-    /// Adds a side; `ask` sets what is measured.
+    /// Adds a side: a model's file, or a synthetic model. `ask` sets what is measured.
     pub fn side(
         mut self,
-        path: impl AsRef<Path>,
+        model: impl Into<Source>,
         params: &ModelParams,
         ask: impl for<'m> Fn(Sweep<'m>) -> Sweep<'m> + 'a,
     ) -> Self {
-        self.sides.push(Side { path: path.as_ref().into(), params: params.clone(), ask: Box::new(ask) });
+        let source = model.into();
+        // A cache folder that is missing is reported by the load.
+        let path = source.path().unwrap_or_default();
+        self.sides.push(Side { source, path, params: params.clone(), ask: Box::new(ask) });
         self
     }
 
@@ -201,7 +210,7 @@ impl<'a> Loads<'a> {
                 .iter()
                 .zip(&models)
                 .find_map(|(other, model)| model.clone().filter(|_| other.is_same_load(side)));
-            let load = || Model::load_with(&side.path, &side.params).map_err(Failure::from);
+            let load = || side.source.load(&side.params).map_err(Failure::from);
             models[i] = Some(shared.unwrap_or_else(load));
         }
         models.into_iter().flatten().collect()
@@ -211,7 +220,9 @@ impl<'a> Loads<'a> {
         let side = &self.sides[i];
         let sweep = match &models[i] {
             Ok(model) => Sweep::new(model),
-            Err(failure) => Sweep::not_loaded(&side.path, &side.params, failure.clone()),
+            Err(failure) => {
+                Sweep::not_loaded(&side.path, &side.params, failure.clone()).of_shape(side.source.like())
+            }
         };
         (side.ask)(sweep).cancel(self.cancel.clone())
     }

@@ -68,7 +68,7 @@ fn files_that_are_mapped_lie_elsewhere_in_each_load_or_it_says_why() {
     let (_folder, [a, b]) = copies();
     let page_cache = |sides: &[(&PathBuf, LoadMode)]| {
         let loads =
-            sides.iter().fold(Loads::new(2), |loads, (path, mode)| loads.side(path, &params(*mode), small));
+            sides.iter().fold(Loads::new(2), |loads, (path, mode)| loads.side(*path, &params(*mode), small));
         loads.run().unwrap().page_cache
     };
     use LoadMode::{Mmap, None};

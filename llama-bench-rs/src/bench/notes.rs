@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Plan;
 use crate::{
-    llama::{Backend, ContextParams, KvType, Model, ModelParams, SplitMode},
+    llama::{Backend, ContextParams, KvType, LazyMode, LoadMode, Model, ModelParams, SplitMode},
     record::{Test, TestKind},
     units::words::count,
 };
@@ -48,10 +48,28 @@ pub(super) fn notes(backend: &Backend, model: &Model, context: &ContextParams, p
         let value = format!("{pattern}={buffer}");
         note("tensor_buft_overrides", value, "has no effect: the pattern matches no tensor of the model")
     }));
+    all.extend(of_file(model));
     all.extend(of_context(context, &facts));
     all.extend(of_sequences(context, plan, &facts));
     all.extend(of_plan(plan, &facts));
     all
+}
+
+/// A file that nobody asked for.
+fn of_file(model: &Model) -> Option<Note> {
+    let params = model.params();
+    let why = model.made()?.in_file?;
+    let (parameter, value) = match params.lazy_mode {
+        LazyMode::On if !is_file_mode(params.load_mode) => ("lazy_mode", params.lazy_mode.name()),
+        _ => ("load_mode", params.load_mode.name()),
+    };
+    let effect =
+        format!("takes a file: the synthetic model was written to {} ({why})", model.path().display());
+    Some(note(parameter, value, effect))
+}
+
+fn is_file_mode(mode: LoadMode) -> bool {
+    matches!(mode, LoadMode::Mmap | LoadMode::MmapMlock | LoadMode::DirectIo)
 }
 
 /// What decides whether a value means something.

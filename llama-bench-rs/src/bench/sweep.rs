@@ -65,6 +65,15 @@ impl<'a> Sweep<'a> {
         Self::of(Subject::NotLoaded(NotLoaded::new(path.as_ref(), params, why.into())))
     }
 
+    /// Says of a model that was not loaded whose shape it has: the file's, if it is a synthetic model.
+    #[must_use]
+    pub(crate) fn of_shape(mut self, like: Option<&Path>) -> Self {
+        if let Subject::NotLoaded(not_loaded) = &mut self.subject {
+            not_loaded.like = like.map(Path::to_owned);
+        }
+        self
+    }
+
     fn of(subject: Subject<'a>) -> Self {
         Self {
             subject,
@@ -253,8 +262,8 @@ impl<'a> Sweep<'a> {
         let (context, request) = (&self.context, self.request());
         Ok(match &self.subject {
             Subject::Model(model) => super::describe::header(&backend, model, context, &request),
-            Subject::NotLoaded(NotLoaded { path, params, .. }) => {
-                super::describe::without_model(&backend, path, params, context, &request)
+            Subject::NotLoaded(NotLoaded { path, like, params, .. }) => {
+                super::describe::without_model(&backend, (path, like.as_deref()), params, context, &request)
             }
         })
     }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Error,
+    bench::Source,
     gguf::{FileType, Shape, Synthetic},
     llama::{Backend, Fit, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode},
     record::parameters::parameters,
@@ -29,10 +30,10 @@ macro_rules! model {
         ///
         /// ```no_run
         /// # #[derive(clap::Parser)] struct Args { #[command(flatten)] model: llama_bench_rs::cli::ModelArgs }
-        /// use llama_bench_rs::{Model, llama::Backend};
+        /// use llama_bench_rs::llama::Backend;
         ///
         /// let args: Args = llama_bench_rs::cli::try_parse_from(["app", "-m", "a.gguf", "-ngl", "99"])?;
-        /// let model = Model::load_with(args.model.file("tiny")?, &args.model.one(&Backend::init()?)?)?;
+        /// let model = args.model.source("tiny-llama")?.load(&args.model.one(&Backend::init()?)?)?;
         /// # Ok::<(), Box<dyn std::error::Error>>(())
         /// ```
         #[derive(Clone, Debug, clap::Args)]
@@ -59,9 +60,20 @@ parameters! { model {
     pub models: Vec<PathBuf>,
     /// Synthetic models, by shape
     ///
-    /// Made on first use and kept in the cache folder.
+    /// Their weights are generated while they are loaded; nothing is written.
     #[arg(long = "shape", value_name = "NAME", value_delimiter = ',', help_heading = "Model")]
     pub shapes: Vec<String>,
+    /// Synthetic models of the same shape as these files (GGUF)
+    ///
+    /// The first megabytes of a file, which hold its header, are enough: measure a model before it is fetched. Of a split model
+    /// the beginning of each part. The vocabulary is the file's.
+    #[arg(long = "like", value_name = "FILE", value_delimiter = ',', help_heading = "Model")]
+    pub like: Vec<PathBuf>,
+    /// Write synthetic models as files, and load those
+    ///
+    /// They stay in the cache folder, where other programs can load them too, and have the same bytes.
+    #[arg(long, hide_short_help = true, help_heading = "Model")]
+    pub keep: bool,
     /// File type of synthetic models, such as q4_k_m [default: the shape's own]
     #[arg(long, value_name = "TYPE", hide_short_help = true, help_heading = "Model")]
     pub file_type: Option<String>,
@@ -174,57 +186,57 @@ impl ModelArgs {
         }
     }
 
-    /// The model files in the order given, synthetic ones after the others; those that are not there are made. Without
-    /// any, the synthetic model of the shape `default`.
+    /// The models in the order given: files, then synthetic ones by shape, then those like a file. Without any, the synthetic
+    /// model of the shape `default`. Nothing is made or loaded.
     ///
     /// # Errors
-    /// As [`synthetics`](Self::synthetics); a synthetic model cannot be written.
-    pub fn files(&self, default: &str) -> Result<Vec<PathBuf>, Error> {
-        let mut files = self.models.clone();
-        for synthetic in self.synthetics(default)? {
-            files.push(synthetic.cached()?);
-        }
-        Ok(files)
+    /// An unknown shape or file type; a file whose shape is asked for is not all there, or its header is damaged.
+    pub fn sources(&self, default: &str) -> Result<Vec<Source>, Error> {
+        let files = self.models.iter().map(Source::from);
+        Ok(files.chain(self.synthetics(default)?.into_iter().map(Source::from)).collect())
     }
 
-    /// The file of the one model that is named, for a program that takes no lists. A synthetic one, of the shape `default`
-    /// if none is named, has a vocabulary.
+    /// The one model that is named, for a program that takes no lists. A synthetic one, of the shape `default` if none is
+    /// named, has a vocabulary.
     ///
     /// # Errors
-    /// As [`files`](Self::files); several models are named.
-    pub fn file(&self, default: &str) -> Result<PathBuf, Error> {
-        let n_named = self.models.len() + self.shapes.len();
+    /// As [`sources`](Self::sources); several models are named.
+    pub fn source(&self, default: &str) -> Result<Source, Error> {
+        let n_named = self.n_models();
         if n_named > 1 {
             return Err(LlamaError::Parameter {
                 name: "the number of models",
                 value: n_named.to_string(),
-                remedy: "name one, with -m or --shape".into(),
+                remedy: "name one, with -m, --shape or --like".into(),
             }
             .into());
         }
-        match (self.models.first(), self.synthetics(default)?.pop()) {
-            (None, Some(synthetic)) => Ok(synthetic.vocabulary(true).cached()?),
-            (path, _) => Ok(path.cloned().unwrap_or_default()),
-        }
+        Ok(match (self.models.first(), self.synthetics(default)?.pop()) {
+            (None, Some(synthetic)) => synthetic.vocabulary(true).into(),
+            (path, _) => path.map_or_else(PathBuf::new, Clone::clone).into(),
+        })
     }
 
-    /// The synthetic models that are asked for, not written yet; without any model, that of the shape `default`.
-    ///
-    /// # Errors
-    /// An unknown shape or file type.
-    pub fn synthetics(&self, default: &str) -> Result<Vec<Synthetic<'static>>, Error> {
+    /// How many models are named, in any way.
+    pub fn n_models(&self) -> usize {
+        self.models.len() + self.shapes.len() + self.like.len()
+    }
+
+    /// The synthetic models that are asked for; without any model, that of the shape `default`.
+    fn synthetics(&self, default: &str) -> Result<Vec<Synthetic<'static>>, Error> {
         let file_type = self.file_type.as_deref().map(str::parse::<FileType>).transpose()?;
         let default = [default.to_owned()];
-        let is_empty = self.models.is_empty() && self.shapes.is_empty();
-        let shapes = if is_empty { &default[..] } else { &self.shapes };
-        let synthetic = |name: &String| {
+        let shapes = if self.n_models() == 0 { &default[..] } else { &self.shapes };
+        let of_shape = |name: &String| -> Result<_, Error> {
             let synthetic = Synthetic::new(Shape::preset(name)?);
             Ok(match file_type {
                 Some(file_type) => synthetic.file_type(file_type),
                 None => synthetic,
             })
         };
-        shapes.iter().map(synthetic).collect()
+        let like = |file: &PathBuf| -> Result<_, Error> { Ok(Synthetic::new(Shape::like_file(file)?)) };
+        let all = shapes.iter().map(of_shape).chain(self.like.iter().map(like));
+        all.map(|one| Ok(one?.keep(self.keep))).collect()
     }
 
     /// The ways to fit the model to free memory; the tests need a context of `n_needed` tokens.

@@ -74,6 +74,7 @@ pub(super) fn shape(name: &str, file_type: FileType, hyper: &Hyper) -> Shape {
         n_layer: hyper.n_layer,
         n_expert: hyper.experts.map_or(0, |experts| experts.n),
         n_vocab: hyper.n_vocab,
+        like: None,
     }
 }
 

@@ -30,6 +30,7 @@ pub(super) fn find(name: &str) -> Option<Shape> {
         n_layer: N_LAYER,
         n_expert: 0,
         n_vocab: N_VOCAB,
+        like: None,
     })
 }
 

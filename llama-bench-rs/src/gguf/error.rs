@@ -30,6 +30,39 @@ pub enum GgufError {
         /// What is wrong there.
         problem: Malformed,
     },
+    /// The file ends within its header: more of it has to be fetched.
+    #[error(
+        "{} ends within its header, in {what}: it has {file_bytes} bytes and at least {missing_bytes} more are needed; \
+         fetch more of it",
+        path.display()
+    )]
+    HeaderCutOff {
+        /// The file.
+        path: PathBuf,
+        /// The value that is incomplete.
+        what: String,
+        /// The size of the file in bytes.
+        file_bytes: u64,
+        /// How many more bytes the header takes at least.
+        missing_bytes: u64,
+    },
+    /// Not all parts of a split model are there.
+    #[error(
+        "{} is part {part} of {n_parts} and {holds}; put {}, or the first megabytes of each, beside it",
+        path.display(), names(missing)
+    )]
+    PartsMissing {
+        /// The part that was named.
+        path: PathBuf,
+        /// Which part it is, from 1.
+        part: u64,
+        /// Number of parts.
+        n_parts: u64,
+        /// The files that are missing.
+        missing: Vec<PathBuf>,
+        /// What the parts that are there hold, and what the others would.
+        holds: String,
+    },
     /// No preset has this name.
     #[error("no model shape is called {name:?}; there are: {known}")]
     UnknownShape {
@@ -150,7 +183,7 @@ pub enum Malformed {
     /// A tensor that reaches beyond the end of the file.
     #[error(
         "tensor {name:?} ({size_bytes} bytes from byte {begin}) reaches beyond the end of the file at byte {file_bytes}; \
-         the file is cut off: fetch it again"
+         the file is cut off and lacks {missing_bytes} bytes: fetch it again"
     )]
     BeyondEnd {
         /// The tensor.
@@ -161,10 +194,21 @@ pub enum Malformed {
         size_bytes: u64,
         /// The size of the file in bytes.
         file_bytes: u64,
+        /// How many bytes of tensors are not in the file.
+        missing_bytes: u64,
     },
 }
 
 crate::error::debug_like_display!(Malformed);
+
+/// The names of files, without their folder; of many the first and the last.
+fn names(paths: &[PathBuf]) -> String {
+    let name = |path: &PathBuf| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    match paths {
+        [first, .., last] if paths.len() > 4 => format!("{} to {}", name(first), name(last)),
+        paths => paths.iter().map(name).collect::<Vec<_>>().join(", "),
+    }
+}
 
 /// What usually begins like that, and what to do.
 fn magic_hint(found: &str) -> &'static str {

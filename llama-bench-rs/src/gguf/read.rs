@@ -7,7 +7,12 @@ use std::{
     path::Path,
 };
 
-use super::{Array, GgufError, Malformed, TensorType, Value, cursor::Cursor, model_checks, value::ARRAY_ID};
+use super::{
+    Array, GgufError, Malformed, TensorType, Value,
+    cursor::{Cursor, Extent},
+    model_checks,
+    value::ARRAY_ID,
+};
 
 /// The data section and each tensor in it begin at a multiple of this many bytes, unless the file says otherwise.
 pub(super) const DEFAULT_ALIGNMENT: u32 = 32;
@@ -16,6 +21,12 @@ const MAX_NAME_BYTES: usize = 63;
 const MAX_DIMS: u32 = 4;
 /// Real vocabularies have about 2^18 entries; a metadata array beyond this is refused rather than held in memory.
 const MAX_ARRAY_ELEMENTS: u64 = 1 << 26;
+/// Real models have about 2^11 tensors and 2^6 metadata pairs; a count beyond this is damage.
+const MAX_ENTRIES: u64 = 1 << 20;
+/// The least that one tensor takes: name length, one letter, number of dimensions, type, offset.
+const MIN_TENSOR_BYTES: u64 = 25;
+/// The least that one pair takes: key length, one letter, type, one byte.
+const MIN_PAIR_BYTES: u64 = 14;
 
 /// One tensor's entry in the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +67,8 @@ pub struct GgufFile {
     pub alignment: u64,
     /// Where the data section begins, in bytes from the start of the file.
     pub data_offset: u64,
-    /// The size of the whole file in bytes.
+    /// The size of the whole file in bytes; read by [`open_header`](Self::open_header), the size that it must have at
+    /// least.
     pub file_bytes: u64,
     /// The bytes of the metadata section in the file.
     metadata_range: std::ops::Range<u64>,
@@ -70,14 +82,19 @@ impl GgufFile {
     /// place, for anything that llama.cpp would refuse or abort on.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, GgufError> {
         let path = path.as_ref();
-        let io = |doing| move |source| GgufError::Io { path: path.to_owned(), doing, source };
-        // Asked for before opening: to open a pipe would wait for its other end.
-        if !path.metadata().map_err(io("open"))?.is_file() {
-            return Err(GgufError::NotAFile { path: path.to_owned() });
-        }
-        let file = File::open(path).map_err(io("open"))?;
-        let length = file.metadata().map_err(io("read the size of"))?.len();
-        Self::parse(BufReader::with_capacity(1 << 16, file), length, path, true)
+        let (file, length) = open(path)?;
+        Self::parse(file, length, path, true, Extent::Whole)
+    }
+
+    /// As [`GgufFile::open`], for a file of which the beginning may be all that is there: the first megabytes of a
+    /// download hold the header.
+    ///
+    /// # Errors
+    /// As `open`; [`GgufError::HeaderCutOff`], with the bytes that are still needed, if the file ends within its header.
+    pub fn open_header(path: impl AsRef<Path>) -> Result<Self, GgufError> {
+        let path = path.as_ref();
+        let (file, length) = open(path)?;
+        Self::parse(file, length, path, false, Extent::Beginning)
     }
 
     /// As [`GgufFile::open`], for a file that is already in memory; `path` is for messages only.
@@ -85,7 +102,7 @@ impl GgufFile {
     /// # Errors
     /// [`GgufError::Malformed`], with the place.
     pub fn from_bytes(bytes: &[u8], path: impl AsRef<Path>) -> Result<Self, GgufError> {
-        Self::parse(bytes, bytes.len() as u64, path.as_ref(), true)
+        Self::parse(bytes, bytes.len() as u64, path.as_ref(), true, Extent::Whole)
     }
 
     /// The metadata value of a key.
@@ -110,28 +127,46 @@ impl GgufFile {
     /// # Errors
     /// [`GgufError::Malformed`], with the place.
     pub(super) fn check_header(header: &[u8], length: u64, path: &Path) -> Result<(), GgufError> {
-        Self::parse(header, length, path, false).map(drop)
+        Self::parse(header, length, path, false, Extent::Whole).map(drop)
     }
 
-    fn parse(reader: impl Read, length: u64, path: &Path, for_llama: bool) -> Result<Self, GgufError> {
-        let mut cursor = Cursor::new(reader, length, path);
+    /// The header of a file of this length, all of which is there.
+    ///
+    /// # Errors
+    /// [`GgufError::Malformed`], with the place.
+    pub(super) fn of_header(header: &[u8], length: u64, path: &Path) -> Result<Self, GgufError> {
+        Self::parse(header, length, path, true, Extent::Whole)
+    }
+
+    fn parse(
+        reader: impl Read,
+        length: u64,
+        path: &Path,
+        for_llama: bool,
+        extent: Extent,
+    ) -> Result<Self, GgufError> {
+        let mut cursor = Cursor::new(reader, length, path, extent);
         let c = &mut cursor;
+        // Version and counts.
+        c.expect(4 + 8 + 8);
         let magic: [u8; 4] = c.array("the magic")?;
         if &magic != b"GGUF" {
             let found = magic.escape_ascii().to_string();
             return Err(c.malformed(0, Malformed::Magic { found }));
         }
+        c.expect(8 + 8);
         let version = c.u32("the version")?;
         if !(2..=3).contains(&version) {
             return Err(c.malformed(4, Malformed::Version { found: version }));
         }
-        // The least that one tensor (name length, one letter, no dimension, type, offset) or one pair
-        // (key length, one letter, type, one byte) takes bounds both counts.
-        let n_tensors = c.count(25, u64::MAX, "the number of tensors")?;
-        let n_pairs = c.count(14, u64::MAX, "the number of metadata pairs")?;
+        // The least that they take bounds both counts.
+        c.expect(8);
+        let n_tensors = c.count(MIN_TENSOR_BYTES, MAX_ENTRIES, "the number of tensors")?;
+        c.expect(n_tensors * MIN_TENSOR_BYTES);
+        let n_pairs = c.count(MIN_PAIR_BYTES, MAX_ENTRIES, "the number of metadata pairs")?;
 
         let metadata_begin = c.position();
-        let (metadata, places) = read_metadata(c, n_pairs)?;
+        let (metadata, places) = read_metadata(c, n_pairs, n_tensors * MIN_TENSOR_BYTES)?;
         if for_llama {
             model_checks::check(&metadata).map_err(|(i, problem)| c.malformed(places[i], problem))?;
         }
@@ -143,19 +178,48 @@ impl GgufFile {
         // An alignment may be as large as 2^31 and the header far smaller than 2^63: this cannot overflow.
         let data_offset =
             if tensors.is_empty() { header_end } else { header_end.next_multiple_of(alignment) };
-        check_layout(c, &tensors, &entry_offsets, alignment, data_offset, length)?;
-        Ok(Self { version, metadata, tensors, alignment, data_offset, file_bytes: length, metadata_range })
+        let file_bytes = match extent {
+            Extent::Whole => length,
+            Extent::Beginning => whole_bytes(&tensors, data_offset).max(length),
+        };
+        check_layout(c, &tensors, &entry_offsets, alignment, data_offset, file_bytes)?;
+        Ok(Self { version, metadata, tensors, alignment, data_offset, file_bytes, metadata_range })
     }
+}
+
+/// Opens a regular file, and its size in bytes.
+fn open(path: &Path) -> Result<(impl Read, u64), GgufError> {
+    let io = |doing| move |source| GgufError::Io { path: path.to_owned(), doing, source };
+    // Asked for before opening: to open a pipe would wait for its other end.
+    if !path.metadata().map_err(io("open"))?.is_file() {
+        return Err(GgufError::NotAFile { path: path.to_owned() });
+    }
+    let file = File::open(path).map_err(io("open"))?;
+    let length = file.metadata().map_err(io("read the size of"))?.len();
+    Ok((BufReader::with_capacity(1 << 16, file), length))
+}
+
+/// The size of the file that holds these tensors, in bytes.
+fn whole_bytes(tensors: &[TensorInfo], data_offset: u64) -> u64 {
+    let end = |tensor: &TensorInfo| {
+        data_offset.saturating_add(tensor.offset).saturating_add(tensor.size_bytes).min(i64::MAX as u64)
+    };
+    tensors.iter().map(end).max().unwrap_or(data_offset)
 }
 
 type Pair = (String, Value);
 
-/// The metadata pairs, and where in the file each of them begins.
-fn read_metadata<R: Read>(c: &mut Cursor<'_, R>, n_pairs: u64) -> Result<(Vec<Pair>, Vec<u64>), GgufError> {
+/// The metadata pairs, and where in the file each of them begins. Behind them come `n_behind` bytes at least.
+fn read_metadata<R: Read>(
+    c: &mut Cursor<'_, R>,
+    n_pairs: u64,
+    n_behind: u64,
+) -> Result<(Vec<Pair>, Vec<u64>), GgufError> {
     let (mut metadata, mut places) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     for i in 0..n_pairs {
         let at = c.position();
+        c.expect((n_pairs - i - 1) * MIN_PAIR_BYTES + n_behind);
         let raw = c.string(&format!("metadata key {i}"))?;
         let key = String::from_utf8_lossy(&raw).into_owned();
         if raw.is_empty() {
@@ -204,6 +268,7 @@ fn read_array<R: Read>(c: &mut Cursor<'_, R>, key: &str) -> Result<Array, GgufEr
         convert: impl Fn([u8; N]) -> T,
     ) -> Result<Vec<T>, GgufError> {
         let n = c.count(N as u64, MAX_ARRAY_ELEMENTS, &format!("the length of array {key:?}"))?;
+        c.require(n * N as u64, &format!("array {key:?}"))?;
         (0..n).map(|_| c.array(key).map(&convert)).collect()
     }
     let at = c.position();
@@ -219,9 +284,12 @@ fn read_array<R: Read>(c: &mut Cursor<'_, R>, key: &str) -> Result<Array, GgufEr
         8 => {
             let n = c.count(8, MAX_ARRAY_ELEMENTS, &format!("the length of array {key:?}"))?;
             let mut strings = Vec::new();
+            let behind = c.to_come();
             for i in 0..n {
+                c.expect((n - i - 1) * 8 + behind);
                 strings.push(text(c.string(&format!("element {i} of {key:?}"))?));
             }
+            c.expect(behind);
             Array::String(strings)
         }
         10 => Array::U64(many(c, key, u64::from_le_bytes)?),
@@ -258,6 +326,7 @@ fn read_tensors<R: Read>(c: &mut Cursor<'_, R>, n: u64) -> Result<(Vec<TensorInf
     let mut seen = HashMap::new();
     for i in 0..n {
         let at = c.position();
+        c.expect((n - i - 1) * MIN_TENSOR_BYTES);
         let raw = c.string(&format!("the name of tensor {i}"))?;
         let name = String::from_utf8_lossy(&raw).into_owned();
         if raw.is_empty() || raw.len() > MAX_NAME_BYTES || raw.contains(&0) {
@@ -342,6 +411,7 @@ fn check_layout<R: Read>(
             begin: data_offset.saturating_add(expected),
             size_bytes: t.size_bytes,
             file_bytes,
+            missing_bytes: whole_bytes(tensors, data_offset).saturating_sub(file_bytes),
         };
         let end = expected.checked_add(t.size_bytes).and_then(|e| e.checked_add(data_offset));
         match end {

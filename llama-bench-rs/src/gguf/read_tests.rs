@@ -113,10 +113,57 @@ fn a_cut_off_file_is_refused_wherever_it_is_cut() {
             name: "b".into(),
             begin: bytes.len() as u64 - 20,
             size_bytes: 20,
-            file_bytes: bytes.len() as u64 - 1
+            file_bytes: bytes.len() as u64 - 1,
+            missing_bytes: 1
         }
     );
     assert_eq!(problem(&[]).1, Malformed::CutOff { what: "the magic".into(), needed: 4, left: 0 });
+}
+
+/// The beginning of the sample as a file of its own.
+fn beginning(length: usize) -> Result<GgufFile, GgufError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("part.gguf");
+    std::fs::write(&path, &sample()[..length]).unwrap();
+    GgufFile::open_header(&path)
+}
+
+#[test]
+fn a_header_alone_is_read_and_one_that_is_cut_off_says_how_much_is_missing() {
+    let whole = parse(&sample()).unwrap();
+    // Behind the last tensor's entry come zeros.
+    let end = sample().len() as u64 - 128 - 20;
+    let entries_end = (0..end).rfind(|&at| sample()[at as usize] != 0).unwrap() + 8;
+    for length in 0..sample().len() {
+        match beginning(length) {
+            Ok(file) => {
+                assert!(length as u64 >= entries_end - 7, "{length} of {entries_end}");
+                assert_eq!((&file.metadata, &file.tensors), (&whole.metadata, &whole.tensors));
+                assert_eq!((file.data_offset, file.file_bytes), (whole.data_offset, whole.file_bytes));
+            }
+            Err(GgufError::HeaderCutOff { file_bytes, missing_bytes, .. }) => {
+                assert_eq!(file_bytes, length as u64);
+                let needed = length as u64 + missing_bytes;
+                assert!(missing_bytes > 0 && needed <= end, "{length}: {missing_bytes} of {end}");
+            }
+            Err(other) => panic!("{length}: {other}"),
+        }
+    }
+    // Fetching what is asked for ends, after few requests.
+    let (mut length, mut n_requests) = (0, 0);
+    while let Err(GgufError::HeaderCutOff { missing_bytes, .. }) = beginning(length) {
+        length += missing_bytes as usize;
+        n_requests += 1;
+    }
+    assert!(length as u64 <= end && n_requests < 60, "{n_requests} requests");
+    let said = beginning(100).unwrap_err().to_string();
+    assert!(said.contains("has 100 bytes and at least ") && said.contains("fetch more"), "{said}");
+    // What is not a header is not one that is cut off.
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.gguf");
+    std::fs::write(&page, "<!DOCTYPE html>").unwrap();
+    let error = GgufFile::open_header(&page).unwrap_err();
+    assert!(matches!(error, GgufError::Malformed { problem: Malformed::Magic { .. }, .. }), "{error}");
 }
 
 #[test]

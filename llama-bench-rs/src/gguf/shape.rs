@@ -1,8 +1,8 @@
 //! The shape of a model: its metadata and its tensors, without weights.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{FileType, GgufError, GgufFile, TensorType, Value, presets};
+use super::{FileType, GgufError, TensorType, Value, presets, split};
 
 /// A tensor of a shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +36,8 @@ pub struct Shape {
     pub(super) n_layer: u64,
     pub(super) n_expert: u64,
     pub(super) n_vocab: u64,
+    /// The file that it was read from.
+    pub(super) like: Option<PathBuf>,
 }
 
 impl Shape {
@@ -55,21 +57,19 @@ impl Shape {
         presets::NAMES
     }
 
-    /// The shape of a GGUF file: its metadata, vocabulary included, and its tensors with their types.
+    /// The shape of a GGUF file: its metadata, vocabulary included, and its tensors with their types. The header is all that
+    /// is read, so the first megabytes of a download will do. Of a split model every part is needed, or its first
+    /// megabytes.
     ///
     /// # Errors
-    /// As [`GgufFile::open`]; or the file is one part of a split model.
+    /// As [`GgufFile::open_header`](super::GgufFile::open_header); [`GgufError::PartsMissing`] if parts of a split model
+    /// are not beside it.
     pub fn like_file(path: impl AsRef<Path>) -> Result<Self, GgufError> {
         let path = path.as_ref();
-        let file = GgufFile::open(path)?;
-        let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let file = split::whole_header(path)?;
+        let name = split::stem(path);
         let impossible =
             |reason: &str| GgufError::ImpossibleShape { name: name.clone(), reason: reason.into() };
-        if file.get("split.count").and_then(Value::as_u64).is_some_and(|parts| parts > 1) {
-            return Err(impossible(
-                "the file is one part of a split model: merge the parts with llama-gguf-split first",
-            ));
-        }
         let architecture = file
             .architecture()
             .ok_or_else(|| impossible("the file names no general.architecture"))?
@@ -98,6 +98,7 @@ impl Shape {
                     tensor_type: Some(t.tensor_type),
                 })
                 .collect(),
+            like: Some(path.to_owned()),
             name,
             architecture,
         })
@@ -120,6 +121,7 @@ impl Shape {
             n_layer: 0,
             n_expert: 0,
             n_vocab: n_vocab.unwrap_or(0),
+            like: None,
             tensors: tensors
                 .into_iter()
                 .map(|(name, dims, tensor_type)| ShapeTensor { name, dims, tensor_type: Some(tensor_type) })
@@ -130,6 +132,11 @@ impl Shape {
     /// The name of the preset or file.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The file that it was read from ([`like_file`](Self::like_file)).
+    pub(crate) fn like_path(&self) -> Option<&Path> {
+        self.like.as_deref()
     }
 
     /// The architecture, such as `gpt-oss`.

@@ -1,35 +1,25 @@
-//! Writing synthetic models.
+//! Synthetic models: what to ask for, as a file and as a stream.
 
 use std::{
-    fs,
-    io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use super::{
-    FileType, GgufError, GgufFile, Shape, TensorInfo, TensorType, Value,
-    file_type::{self, Facts},
-    header, read,
-    routing::{Router, Routing},
-    vocabulary, weights,
+    FileType, GgufError, Routing, Shape, SyntheticStream, layout::Layout, stream::StreamReader, write,
 };
 
 /// Part of a cached file's name: raise it when the same request gives other bytes.
 const FORMAT: u32 = 1;
 
-/// Random blocks are drawn up to about this many bytes per tensor and then repeated: drawing all of them would take longer
-/// than writing them, and speed does not depend on what weights say, except through the choice of experts: see
-/// [`Routing`].
-const POOL_BYTES: u64 = 1 << 20;
-
 type Progress<'a> = Arc<dyn Fn(u64, u64) + 'a>;
 
 type Stop<'a> = Arc<dyn Fn() -> bool + 'a>;
 
-/// A model file of a shape, with random weights.
+/// A model of a shape, with random weights: as a file, or as a [stream](Self::stream) that takes no room on a disk.
 ///
-/// The same shape, file type, seed, vocabulary and routing give the same bytes on every machine.
+/// The same shape, file type, seed, vocabulary and routing give the same bytes on every machine and either way.
+/// [`Model::load_synthetic`](crate::llama::Model::load_synthetic) loads one.
 ///
 /// ```no_run
 /// use llama_bench_rs::gguf::{Shape, Synthetic};
@@ -39,21 +29,14 @@ type Stop<'a> = Arc<dyn Fn() -> bool + 'a>;
 /// ```
 #[derive(Clone)]
 pub struct Synthetic<'a> {
-    shape: Shape,
-    file_type: FileType,
-    seed: u64,
-    vocabulary: bool,
-    routing: Routing,
+    pub(super) shape: Shape,
+    pub(super) file_type: FileType,
+    pub(super) seed: u64,
+    pub(super) vocabulary: bool,
+    pub(super) routing: Routing,
+    keep: bool,
     progress: Option<Progress<'a>>,
     stop: Option<Stop<'a>>,
-}
-
-/// The bytes before the data, and the tensors in it.
-struct Layout {
-    header: Vec<u8>,
-    tensors: Vec<TensorInfo>,
-    size_bytes: u64,
-    router: Option<Router>,
 }
 
 impl<'a> Synthetic<'a> {
@@ -65,6 +48,7 @@ impl<'a> Synthetic<'a> {
             seed: 42,
             vocabulary: false,
             routing: Routing::default(),
+            keep: false,
             progress: None,
             stop: None,
         }
@@ -98,6 +82,19 @@ impl<'a> Synthetic<'a> {
         self
     }
 
+    /// Loads it from a file that stays in the cache folder ([`cached`](Self::cached)), for other programs to read too. By
+    /// default its bytes are generated while llama.cpp reads them, and no file is made.
+    #[must_use]
+    pub fn keep(mut self, keep: bool) -> Self {
+        self.keep = keep;
+        self
+    }
+
+    /// Whether it is loaded from a file that stays.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.keep
+    }
+
     /// Receives the bytes written, and the bytes in all.
     #[must_use]
     pub fn progress<'b>(self, progress: impl Fn(u64, u64) + 'b) -> Synthetic<'b>
@@ -126,7 +123,7 @@ impl<'a> Synthetic<'a> {
     /// # Errors
     /// The shape cannot be written.
     pub fn size_bytes(&self) -> Result<u64, GgufError> {
-        Ok(self.layout()?.size_bytes)
+        Ok(Layout::new(self)?.size_bytes)
     }
 
     /// Writes the file into the cache folder, unless it is there already, and returns its path. The folder is
@@ -136,12 +133,36 @@ impl<'a> Synthetic<'a> {
     /// The system has no cache folder, the shape is impossible, or writing failed.
     pub fn cached(&self) -> Result<PathBuf, GgufError> {
         let path = self.cache_path()?;
-        let layout = self.layout()?;
-        if is_written(&path, &layout) {
-            return Ok(path);
+        let stream = self.stream()?;
+        if !write::is_written(&path, stream.layout()) {
+            self.write(&path, stream)?;
         }
-        self.write(&path, &layout)?;
         Ok(path)
+    }
+
+    /// The same bytes as in the file, generated as they are read. Nothing is written.
+    ///
+    /// ```
+    /// use std::io::{Read, Seek, SeekFrom};
+    ///
+    /// use llama_bench_rs::gguf::{Shape, Synthetic};
+    ///
+    /// let stream = Synthetic::new(Shape::preset("gpt-oss-120b")?).stream()?;
+    /// let mut reader = stream.reader();
+    /// reader.seek(SeekFrom::End(-16))?;
+    /// reader.read_exact(&mut [0; 16])?; // the last bytes of 63 GB
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The shape is impossible.
+    pub fn stream(&self) -> Result<SyntheticStream, GgufError> {
+        Ok(SyntheticStream::new(self.label(), Layout::new(self)?))
+    }
+
+    /// Where its file is or would be; without a cache folder the name alone.
+    pub(crate) fn label(&self) -> PathBuf {
+        self.cache_path().unwrap_or_else(|_| self.file_name().into())
     }
 
     /// Where [`cached`](Self::cached) keeps the file, whether it exists yet or not.
@@ -172,163 +193,33 @@ impl<'a> Synthetic<'a> {
     /// # Errors
     /// The shape is impossible, or writing failed; nothing is left behind then.
     pub fn write_to(&self, path: impl AsRef<Path>) -> Result<(), GgufError> {
-        self.write(path.as_ref(), &self.layout()?)
+        self.write(path.as_ref(), self.stream()?)
     }
 
-    fn write(&self, path: &Path, layout: &Layout) -> Result<(), GgufError> {
-        let failed = |doing| move |source| GgufError::Io { path: path.to_owned(), doing, source };
-        let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(failed("make the folder of"))?;
-        // Removed when it is dropped, whatever happens.
-        let mut file = tempfile::Builder::new()
-            .prefix(".synthetic-")
-            .suffix(".tmp")
-            .tempfile_in(folder)
-            .map_err(failed("write"))?;
-        self.stream(file.as_file_mut(), path, layout)?;
-        file.as_file().sync_data().map_err(failed("write"))?;
-        readable(file.as_file()).map_err(failed("write"))?;
-        file.persist(path).map_err(|e| failed("rename the finished file to")(e.error))?;
-        Ok(())
+    fn write(&self, path: &Path, stream: SyntheticStream) -> Result<(), GgufError> {
+        write::file(path, |file| self.write_into(file, path, stream.reader()))
     }
 
-    fn stream(&self, out: impl Write, path: &Path, layout: &Layout) -> Result<(), GgufError> {
-        let mut out = Counted { out, written: 0, path, total: layout.size_bytes };
-        out.put(&layout.header)?;
-        layout
-            .tensors
-            .iter()
-            .try_for_each(|tensor| self.write_tensor(tensor, layout.router.as_ref(), &mut out))
+    fn write_into(&self, out: impl std::io::Write, path: &Path, from: StreamReader) -> Result<(), GgufError> {
+        let progress = |done, total| {
+            if let Some(progress) = &self.progress {
+                progress(done, total);
+            }
+        };
+        write::copy(from, out, path, progress, || self.stop.as_ref().is_some_and(|stop| stop()))
     }
 
     #[cfg(test)]
-    pub(super) fn stream_into(&self, out: impl Write, path: &Path) -> Result<(), GgufError> {
-        self.stream(out, path, &self.layout()?)
+    pub(super) fn stream_into(&self, out: impl std::io::Write, path: &Path) -> Result<(), GgufError> {
+        self.write_into(out, path, self.stream()?.reader())
     }
 
     #[cfg(test)]
     pub(super) fn is_written_at(&self, path: &Path) -> bool {
-        self.layout().is_ok_and(|layout| is_written(path, &layout))
+        self.stream().is_ok_and(|stream| write::is_written(path, stream.layout()))
     }
 
-    fn write_tensor(
-        &self,
-        tensor: &TensorInfo,
-        router: Option<&Router>,
-        out: &mut Counted<impl Write>,
-    ) -> Result<(), GgufError> {
-        let TensorInfo { name, dims, tensor_type, size_bytes, .. } = tensor;
-        let block = tensor_type.block_bytes();
-        // Odd: it must not start again at the same place of every row.
-        let n_pool = ((POOL_BYTES / block) | 1).min(size_bytes / block);
-        let mut rng = weights::rng(self.seed, name);
-        let pool = match router.and_then(|router| router.rows(tensor, &mut rng)) {
-            Some(rows) => rows,
-            None => weights::blocks(*tensor_type, weights::fill(name, dims), n_pool as usize, &mut rng)
-                .ok_or_else(|| self.impossible(no_weights(*tensor_type)))?,
-        };
-        let (n_zero, period) = router.and_then(|router| router.zeros(tensor)).unwrap_or((0, *size_bytes));
-        let zeros = vec![0; n_zero.min(POOL_BYTES) as usize];
-        let mut at = 0;
-        while at < *size_bytes {
-            if self.stop.as_ref().is_some_and(|stop| stop()) {
-                return Err(GgufError::Stopped { path: out.path.to_owned() });
-            }
-            let in_period = at % period;
-            // Zero bytes are zeros in every type.
-            let (bytes, until) = if in_period < n_zero {
-                (&zeros[..], n_zero)
-            } else {
-                (&pool[(at % pool.len() as u64) as usize..], period)
-            };
-            let n = (bytes.len() as u64).min(until - in_period).min(size_bytes - at);
-            out.put(&bytes[..n as usize])?;
-            at += n;
-            if let Some(progress) = &self.progress {
-                progress(out.written, out.total);
-            }
-        }
-        let padding = out.written.next_multiple_of(read::DEFAULT_ALIGNMENT.into()) - out.written;
-        out.put(&[0; read::DEFAULT_ALIGNMENT as usize][..padding as usize])
-    }
-
-    fn layout(&self) -> Result<Layout, GgufError> {
-        let shape = &self.shape;
-        let facts =
-            Facts { architecture: &shape.architecture, n_layer: shape.n_layer, n_expert: shape.n_expert };
-        let types = file_type::tensor_types(self.file_type, &facts, &shape.tensors);
-        let alignment = u64::from(read::DEFAULT_ALIGNMENT);
-        let mut tensors = Vec::with_capacity(types.len());
-        let mut offset: u64 = 0;
-        for (tensor, tensor_type) in shape.tensors.iter().zip(types) {
-            let row = tensor.dims.first().copied().unwrap_or(1);
-            let n = tensor.dims.iter().try_fold(1, |n: u64, &dim| n.checked_mul(dim));
-            let n = n.ok_or_else(|| {
-                self.impossible(format!("tensor {} of {:?} has too many elements", tensor.name, tensor.dims))
-            })?;
-            let size_bytes = tensor_type.size_bytes(row, n).filter(|&size| size > 0).ok_or_else(|| {
-                self.impossible(format!(
-                    "tensor {} of {:?} does not fit {tensor_type} blocks",
-                    tensor.name, tensor.dims
-                ))
-            })?;
-            if !weights::can_make(tensor_type) {
-                return Err(self.impossible(no_weights(tensor_type)));
-            }
-            let (name, dims) = (tensor.name.clone(), tensor.dims.clone());
-            tensors.push(TensorInfo { name, dims, tensor_type, offset, size_bytes });
-            // No file system has files of 2^63 bytes.
-            let end = offset.checked_add(size_bytes).and_then(|end| end.checked_next_multiple_of(alignment));
-            offset = end.filter(|&end| end < 1 << 62).ok_or_else(|| {
-                self.impossible(format!("a file that holds {} would be too large", tensor.name))
-            })?;
-        }
-        let pairs = self.metadata()?;
-        let mut encoded = Vec::new();
-        pairs.iter().for_each(|(key, value)| header::pair(&mut encoded, key, value));
-        let header = header::header(pairs.len(), &encoded, &tensors, alignment);
-        let router = Router::new(self.routing, &tensors, shape.n_expert_used());
-        let layout = Layout { size_bytes: header.len() as u64 + offset, header, tensors, router };
-        // Names, keys, numbers of dimensions and the like are refused as they would be when the file is read.
-        let checked = GgufFile::check_header(&layout.header, layout.size_bytes, Path::new(&shape.name));
-        checked.map_err(|error| match error {
-            GgufError::Malformed { problem, .. } => self.impossible(problem.to_string()),
-            error => error,
-        })?;
-        Ok(layout)
-    }
-
-    fn metadata(&self) -> Result<Vec<(String, Value)>, GgufError> {
-        let shape = &self.shape;
-        let mut pairs = vec![
-            ("general.architecture".to_owned(), Value::from(shape.architecture.as_str())),
-            ("general.name".to_owned(), Value::from(format!("{} (synthetic)", shape.name))),
-            ("general.file_type".to_owned(), Value::U32(self.file_type.id())),
-            ("general.quantization_version".to_owned(), Value::U32(2)),
-        ];
-        pairs.extend(shape.metadata.iter().filter(|(key, _)| key != "general.quantization_version").cloned());
-        if pairs.iter().any(|(key, _)| key == "tokenizer.ggml.model") {
-            return Ok(pairs);
-        }
-        if !self.vocabulary {
-            pairs.extend(vocabulary::none(&shape.architecture, shape.n_vocab));
-        } else if shape.n_vocab > vocabulary::MAX_TOKENS {
-            let (n, most) = (shape.n_vocab, vocabulary::MAX_TOKENS);
-            return Err(
-                self.impossible(format!("a vocabulary has at most {most} tokens here and the model has {n}"))
-            );
-        } else if shape.n_vocab >= vocabulary::MIN_TOKENS {
-            pairs.extend(vocabulary::pieces(shape.n_vocab));
-        } else {
-            let (n, least) = (shape.n_vocab, vocabulary::MIN_TOKENS);
-            return Err(
-                self.impossible(format!("a vocabulary needs at least {least} tokens and the model has {n}"))
-            );
-        }
-        Ok(pairs)
-    }
-
-    fn impossible(&self, reason: String) -> GgufError {
+    pub(super) fn impossible(&self, reason: String) -> GgufError {
         GgufError::ImpossibleShape { name: self.shape.name.clone(), reason }
     }
 }
@@ -341,53 +232,7 @@ impl std::fmt::Debug for Synthetic<'_> {
             .field("seed", &self.seed)
             .field("vocabulary", &self.vocabulary)
             .field("routing", &self.routing)
+            .field("keep", &self.keep)
             .finish_non_exhaustive()
-    }
-}
-
-fn no_weights(tensor_type: TensorType) -> String {
-    format!("no random weights can be made for tensors of type {tensor_type}")
-}
-
-/// Only their owner can read temporary files; a model gets the permissions of any other file.
-fn readable(file: &fs::File) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(fs::Permissions::from_mode(0o644))?;
-    }
-    let _ = file;
-    Ok(())
-}
-
-/// The file is there, whole, and begins with the very header: then it was written by the same request.
-fn is_written(path: &Path, layout: &Layout) -> bool {
-    let read = || -> io::Result<bool> {
-        let mut file = fs::File::open(path)?;
-        let mut begin = vec![0; layout.header.len()];
-        io::Read::read_exact(&mut file, &mut begin)?;
-        Ok(file.metadata()?.len() == layout.size_bytes && begin == layout.header)
-    };
-    read().unwrap_or(false)
-}
-
-/// Counts what is written, and recognises a full disk.
-struct Counted<'a, W> {
-    out: W,
-    written: u64,
-    path: &'a Path,
-    total: u64,
-}
-
-impl<W: Write> Counted<'_, W> {
-    fn put(&mut self, bytes: &[u8]) -> Result<(), GgufError> {
-        self.out.write_all(bytes).map_err(|source| match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                GgufError::DiskFull { path: self.path.to_owned(), needed: self.total, written: self.written }
-            }
-            _ => GgufError::Io { path: self.path.to_owned(), doing: "write", source },
-        })?;
-        self.written += bytes.len() as u64;
-        Ok(())
     }
 }

@@ -87,6 +87,24 @@ fn a_file_gives_its_own_shape_again() {
     assert_ne!(fs::read(&path).unwrap(), again);
 }
 
+/// The first bytes of a download are a shape.
+#[test]
+fn the_header_alone_gives_the_same_model_as_the_whole_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("big.gguf");
+    preset("tiny-gpt-oss").vocabulary(true).write_to(&path).unwrap();
+    let whole = written(&Synthetic::new(Shape::like_file(&path).unwrap()));
+    let header = GgufFile::open(&path).unwrap().data_offset as usize;
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..header]).unwrap();
+    assert!(GgufFile::open(&path).unwrap_err().to_string().contains("lacks"));
+    let like = Synthetic::new(Shape::like_file(&path).unwrap());
+    assert!(written(&like) == whole, "the same bytes");
+    fs::write(&path, &bytes[..header / 2]).unwrap();
+    let error = Shape::like_file(&path).unwrap_err();
+    assert!(matches!(error, GgufError::HeaderCutOff { .. }), "{error}");
+}
+
 #[test]
 fn cached_files_are_reused_and_damaged_ones_replaced() {
     let dir = tempfile::tempdir().unwrap();
@@ -205,10 +223,10 @@ fn impossible_shapes_say_why() {
     let odd =
         Synthetic::new(Shape::from_parts("odd", "llama", Vec::new(), tensors)).size_bytes().unwrap_err();
     assert!(odd.to_string().contains("attn_q") && odd.to_string().contains("q4_K"), "{odd}");
-    let tensors = vec![("blk.0.attn_q.weight".to_owned(), vec![256, 4], TensorType::IQ1_M)];
+    let tensors = vec![("blk.0.attn_q.weight".to_owned(), vec![256, 4], TensorType::I32)];
     let unmade =
         Synthetic::new(Shape::from_parts("odd", "llama", Vec::new(), tensors)).size_bytes().unwrap_err();
-    assert!(unmade.to_string().contains("iq1_m"), "{unmade}");
+    assert!(unmade.to_string().contains("i32"), "{unmade}");
 }
 
 /// Everything that the reader would refuse, and sizes beyond 64 bits: nothing is written.

@@ -63,14 +63,24 @@ fn scales(t: TensorType) -> Option<&'static [(usize, f32)]> {
         TensorType::Q6_K => &[(208, 1.0 / 1365.6)],
         TensorType::IQ4_NL => &[(0, 1.0 / 67.2)],
         TensorType::IQ4_XS => &[(0, 1.0 / 1237.0)],
+        TensorType::IQ2_XXS => &[(0, 1.0 / 53.4)],
+        TensorType::IQ2_XS => &[(0, 1.0 / 55.9)],
+        TensorType::IQ2_S => &[(0, 1.0 / 56.4)],
+        TensorType::IQ3_XXS => &[(0, 1.0 / 142.5)],
+        TensorType::IQ3_S => &[(0, 1.0 / 140.1)],
+        TensorType::IQ1_S => &[(0, 1.0 / 7.21)],
+        TensorType::TQ1_0 => &[(52, 1.0 / 0.817)],
+        TensorType::TQ2_0 => &[(64, 1.0 / 0.707)],
+        TensorType::Q1_0 => &[(0, 1.0)],
+        TensorType::Q2_0 => &[(0, 1.0 / 0.707)],
         _ => return None,
     })
 }
 
 /// Whether [`blocks`] can make this type.
 pub(super) fn can_make(t: TensorType) -> bool {
-    matches!(t, TensorType::F32 | TensorType::F16 | TensorType::BF16 | TensorType::MXFP4)
-        || scales(t).is_some()
+    use TensorType as T;
+    matches!(t, T::F32 | T::F16 | T::BF16 | T::MXFP4 | T::NVFP4 | T::IQ1_M) || scales(t).is_some()
 }
 
 /// These numbers as a type that holds them one by one; `None` for one that packs them in blocks.
@@ -104,17 +114,55 @@ pub(super) fn blocks(t: TensorType, fill: Fill, n_blocks: usize, rng: &mut impl 
     };
     let mut out = vec![0; n_blocks * bytes];
     rng.fill_bytes(&mut out);
-    if t == TensorType::MXFP4 {
-        // The first byte is a power of two with bias 128; the root mean square of the sixteen values is 5.85.
-        let exponent = (128.0 + (deviation / 5.85).log2().round()).clamp(1.0, 254.0) as u8;
-        out.chunks_exact_mut(bytes).for_each(|block| block[0] = exponent);
-        return Some(out);
+    match t {
+        TensorType::MXFP4 => {
+            // The first byte is a power of two with bias 128; the root mean square of the sixteen values is 5.85.
+            let exponent = (128.0 + (deviation / RMS_FP4).log2().round()).clamp(1.0, 254.0) as u8;
+            out.chunks_exact_mut(bytes).for_each(|block| block[0] = exponent);
+            return Some(out);
+        }
+        TensorType::NVFP4 => {
+            let scale = ue4m3(deviation / RMS_FP4);
+            out.chunks_exact_mut(bytes).for_each(|block| block[..4].fill(scale));
+            return Some(out);
+        }
+        TensorType::IQ1_M => {
+            // Sixteen bits of scale in the upper four of each of the last four 16-bit numbers.
+            let scale = f16::from_f32(deviation / 7.2).to_bits();
+            for block in out.chunks_exact_mut(bytes) {
+                for (i, number) in block[48..].chunks_exact_mut(2).enumerate() {
+                    number[1] = number[1] & 0x0f | ((scale >> (4 * i)) as u8 & 0x0f) << 4;
+                }
+            }
+            return Some(out);
+        }
+        // Two bits hold -1, 0, 1 and 2: without 2 they are even around zero.
+        TensorType::TQ2_0 | TensorType::Q2_0 => {
+            out.iter_mut().for_each(|byte| *byte &= !(*byte & *byte << 1 & 0xaa));
+        }
+        _ => {}
     }
     for &(at, factor) in scales(t)? {
         let scale = f16::from_f32(deviation * factor).to_le_bytes();
         out.chunks_exact_mut(bytes).for_each(|block| block[at..at + 2].copy_from_slice(&scale));
     }
     Some(out)
+}
+
+/// The root mean square of the sixteen values of four bits.
+const RMS_FP4: f32 = 5.85;
+
+/// The nearest scale of NVFP4: four bits of exponent, three of mantissa, no sign; ggml halves it, as it doubles the values.
+fn ue4m3(scale: f32) -> u8 {
+    let value = |code: u8| {
+        let (exponent, mantissa) = (i32::from(code >> 3), f32::from(code & 7));
+        let value =
+            if exponent == 0 { mantissa / 512.0 } else { (1.0 + mantissa / 8.0) * 2f32.powi(exponent - 7) };
+        value / 2.0
+    };
+    let off = |code: &u8| (value(*code) / scale).ln().abs();
+    // 0 is no scale, and 127 not a number.
+    (1..127).min_by(|a, b| off(a).total_cmp(&off(b))).unwrap_or(1)
 }
 
 fn numbers(fill: Fill, n: usize, rng: &mut impl Rng, push: impl Fn(f32, &mut Vec<u8>)) -> Vec<u8> {

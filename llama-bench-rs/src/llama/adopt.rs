@@ -8,6 +8,7 @@ use super::{
     model_arguments::Arguments,
     model_facts::{self, Facts},
     model_metadata::metadata,
+    origin::Origin,
 };
 
 impl Model {
@@ -42,8 +43,9 @@ impl Model {
         // SAFETY: a live model.
         let facts = unsafe { Facts::of(raw.as_ptr()) };
         adopted_params::check_weights(params, &facts)?;
-        let learned_positions = checks::model_file(path, &params.kv_overrides)?;
-        let arguments = Arguments::new(&backend, path, params)?;
+        let origin = Origin::from(path);
+        let learned_positions = checks::model_file(&origin, &params.kv_overrides)?;
+        let arguments = Arguments::new(&backend, &origin, params)?;
         // SAFETY: a live model and its own parameters.
         let (loaded, split, devices, metadata) = unsafe {
             let loaded = model_facts::params(raw.as_ptr());
@@ -56,7 +58,8 @@ impl Model {
         adopted_file::check(path, &metadata, tensors.collect())?;
         Ok(Self::new(Inner {
             raw,
-            path: path.into(),
+            origin,
+            made: None,
             params: params.clone(),
             load_time: None,
             offloaded_layers: facts.offloaded_layers().map(|layers| params.offloaded(layers)),

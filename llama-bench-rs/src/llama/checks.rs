@@ -9,9 +9,9 @@ use std::{
 
 use super::{
     Backend, DeviceKind, KvOverride, LlamaError, ModelParams, SplitMode, at_exit, device::text,
-    header_checks, kv_overrides, sys,
+    header_checks, kv_overrides, origin::Origin, sys,
 };
-use crate::gguf::{GgufError, GgufFile, TensorInfo, Value};
+use crate::gguf::{GgufError, GgufFile, MAX_PARTS, TensorInfo, Value, part_path};
 
 pub(super) fn c_string(name: &'static str, value: impl Into<Vec<u8>>) -> Result<CString, LlamaError> {
     CString::new(value).map_err(|error| LlamaError::Parameter {
@@ -33,16 +33,22 @@ pub(super) fn c_path(path: &Path) -> Result<CString, LlamaError> {
 /// The file is there, is a file, its header (with what is overridden in it) is sound, and so are the other parts of a split model. Returns the number
 /// of positions that the model has learned one by one, `None` if it computes them: llama.cpp asserts that they are
 /// enough while it computes.
-pub(super) fn model_file(path: &Path, overrides: &[(String, KvOverride)]) -> Result<Option<u32>, LlamaError> {
-    let open = |source| LlamaError::Open { path: path.into(), source };
-    if fs::metadata(path).map_err(open)?.is_dir() {
-        let why = std::io::Error::new(
-            std::io::ErrorKind::IsADirectory,
-            "it is a folder: name the .gguf file in it",
-        );
-        return Err(open(why));
+pub(super) fn model_file(
+    origin: &Origin,
+    overrides: &[(String, KvOverride)],
+) -> Result<Option<u32>, LlamaError> {
+    let path = origin.path();
+    if let Origin::File(path) = origin {
+        let open = |source| LlamaError::Open { path: path.into(), source };
+        if fs::metadata(path).map_err(open)?.is_dir() {
+            let why = std::io::Error::new(
+                std::io::ErrorKind::IsADirectory,
+                "it is a folder: name the .gguf file in it",
+            );
+            return Err(open(why));
+        }
     }
-    let mut file = header(path)?;
+    let mut file = origin.header()?;
     if let Some(what) = other_than_a_model(&file) {
         return Err(LlamaError::NotAModel { path: path.into(), what });
     }
@@ -96,22 +102,11 @@ fn learned_positions(file: &GgufFile) -> Option<u32> {
     Some(table.dims.get(1).map_or(1, |&rows| u32::try_from(rows).unwrap_or(u32::MAX)))
 }
 
-/// No model is published in more parts; a count beyond is damage.
-const MAX_PARTS: u64 = 10_000;
-
 pub(super) fn header(path: &Path) -> Result<GgufFile, LlamaError> {
     GgufFile::open(path).map_err(|error| match error {
         GgufError::Io { source, .. } => LlamaError::Open { path: path.into(), source },
         error => LlamaError::File { path: path.into(), source: Box::new(error) },
     })
-}
-
-/// The path of another part: llama.cpp finds the parts by `NAME-00001-of-00004.gguf`.
-fn part_path(path: &Path, i: u64, n_parts: u64) -> Option<PathBuf> {
-    let name = path.file_name()?.to_str()?;
-    let stem = name.strip_suffix(&format!("-of-{n_parts:05}.gguf"))?;
-    let (prefix, _) = stem.rsplit_once('-')?;
-    Some(path.with_file_name(format!("{prefix}-{:05}-of-{n_parts:05}.gguf", i + 1)))
 }
 
 /// Values that llama.cpp would index with.
@@ -155,17 +150,17 @@ pub(super) fn model_params(params: &ModelParams) -> Result<(), LlamaError> {
 }
 
 /// The names of the tensors in all parts of a model that [`model_file`] has looked at.
-pub(super) fn tensor_names(path: &Path) -> Result<Vec<String>, LlamaError> {
-    Ok(all_tensors(path)?.into_iter().map(|tensor| tensor.name).collect())
+pub(super) fn tensor_names(origin: &Origin) -> Result<Vec<String>, LlamaError> {
+    Ok(all_tensors(origin)?.into_iter().map(|tensor| tensor.name).collect())
 }
 
 /// The tensors in all parts of a model that [`model_file`] has looked at, by name.
-pub(super) fn tensors(path: &Path) -> Result<HashMap<String, TensorInfo>, LlamaError> {
-    Ok(all_tensors(path)?.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect())
+pub(super) fn tensors(origin: &Origin) -> Result<HashMap<String, TensorInfo>, LlamaError> {
+    Ok(all_tensors(origin)?.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect())
 }
 
-fn all_tensors(path: &Path) -> Result<Vec<TensorInfo>, LlamaError> {
-    let file = header(path)?;
+fn all_tensors(origin: &Origin) -> Result<Vec<TensorInfo>, LlamaError> {
+    let (path, file) = (origin.path(), origin.header()?);
     let number = |key: &str| file.get(key).and_then(Value::as_u64).unwrap_or(0);
     let (n_parts, part) = (number("split.count"), number("split.no"));
     let others = (0..n_parts.min(MAX_PARTS)).filter(|&i| i != part);

@@ -1,8 +1,10 @@
 //! As many layers on the devices as their free memory allows.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
-use super::{Backend, Context, ContextParams, DeviceKind, DeviceMemory, LlamaError, Model, ModelParams};
+use super::{
+    Backend, Context, ContextParams, DeviceKind, DeviceMemory, LlamaError, Model, ModelParams, origin::Origin,
+};
 
 /// Loads a model with as many layers on the devices as leave this much memory free on each, with a context beside it:
 /// llama-bench's `--fit-target`. What [`ModelParams::n_gpu_layers`] asks for is the most. Without a GPU it does nothing.
@@ -22,7 +24,7 @@ impl Fit {
     pub(super) fn choose(
         self,
         backend: &Backend,
-        path: &Path,
+        origin: &Origin,
         params: &ModelParams,
     ) -> Result<ModelParams, LlamaError> {
         let is_gpu = |kind| matches!(kind, DeviceKind::Gpu | DeviceKind::Igpu);
@@ -36,12 +38,12 @@ impl Fit {
         if free.is_empty() || params.no_devices {
             return Ok(params);
         }
-        let (n_layer, _) = usage(path, &params, self.n_ctx)?;
+        let (n_layer, _) = usage(origin, &params, self.n_ctx)?;
         // The output layer counts as one.
         let asked = u32::try_from(params.n_gpu_layers).unwrap_or(u32::MAX).min(n_layer + 1);
         let chosen = largest(asked, |n| {
             let tried = params.clone().n_gpu_layers(n as i32);
-            let (_, used) = usage(path, &tried, self.n_ctx)?;
+            let (_, used) = usage(origin, &tried, self.n_ctx)?;
             Ok(self.fits(&used, &free))
         })?;
         if chosen < asked {
@@ -62,11 +64,11 @@ impl Fit {
 
 /// Layers of the model, and the memory of it and of a context, by device; nothing is allocated.
 fn usage(
-    path: &Path,
+    origin: &Origin,
     params: &ModelParams,
     n_ctx: u32,
 ) -> Result<(u32, BTreeMap<String, DeviceMemory>), LlamaError> {
-    let model = Model::load_with(path, &params.clone().no_alloc(true))?;
+    let model = Model::load_from(origin.clone(), &params.clone().no_alloc(true), &mut |_| true)?;
     let context = Context::new(&model, &ContextParams::default().n_ctx(n_ctx))?;
     Ok((model.n_layer(), context.memory_breakdown()))
 }
@@ -129,7 +131,7 @@ mod tests {
         let (_backend, n_ctx) = (Backend::init().unwrap(), 512);
         // A file that is mapped takes no buffer of its own.
         let params = ModelParams::default().load_mode(super::super::LoadMode::None);
-        let (n_layer, estimate) = usage(&path, &params, n_ctx).unwrap();
+        let (n_layer, estimate) = usage(&Origin::File(path.clone()), &params, n_ctx).unwrap();
         let fit = Fit { margin_mib: 1, n_ctx };
         let model = Model::load_with(&path, &params.clone().fit(Some(fit))).unwrap();
         assert_eq!((model.n_layer(), model.params().fit), (n_layer, Some(fit)));

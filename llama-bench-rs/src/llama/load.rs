@@ -12,11 +12,12 @@ use super::{
     Backend, LlamaError, Model, ModelParams, at_exit, checks,
     context::with_exception,
     hooks, kv_overrides, log, lora,
-    model::{Inner, RawModel},
+    model::{Inner, Made, RawModel},
     model_arguments::Arguments,
     model_facts::Facts,
     model_metadata::metadata,
-    sys,
+    origin::Origin,
+    stream, sys,
 };
 
 /// Receives how far loading is, from 0 to 1; returning `false` stops the load.
@@ -61,7 +62,7 @@ impl Model {
     /// # Errors
     /// What [`load`](Self::load) would say of the file.
     pub fn check_file(path: impl AsRef<Path>) -> Result<(), LlamaError> {
-        checks::model_file(path.as_ref(), &[]).map(drop)
+        checks::model_file(&path.as_ref().into(), &[]).map(drop)
     }
 
     /// The files that a model consists of: the one named, and the other parts of a split model.
@@ -82,17 +83,33 @@ impl Model {
         params: &ModelParams,
         progress: Progress<'_>,
     ) -> Result<Self, LlamaError> {
+        Self::load_from(Origin::from(path.as_ref()), params, progress)
+    }
+
+    pub(super) fn load_from(
+        origin: Origin,
+        params: &ModelParams,
+        progress: Progress<'_>,
+    ) -> Result<Self, LlamaError> {
+        Self::load_made(origin, None, params, progress)
+    }
+
+    /// A model, and how it came to be if it is synthetic.
+    pub(super) fn load_made(
+        origin: Origin,
+        made: Option<Made>,
+        params: &ModelParams,
+        progress: Progress<'_>,
+    ) -> Result<Self, LlamaError> {
         let backend = Backend::init()?;
-        let path = path.as_ref();
-        let learned_positions = checks::model_file(path, &params.kv_overrides)?;
+        let learned_positions = checks::model_file(&origin, &params.kv_overrides)?;
         // A model without memory is what the fit tries, and what tells its needs afterwards.
         let fitted = match params.fit {
-            Some(fit) if !params.no_alloc => Some(fit.choose(&backend, path, params)?),
+            Some(fit) if !params.no_alloc => Some(fit.choose(&backend, &origin, params)?),
             _ => None,
         };
         let params = fitted.as_ref().unwrap_or(params);
-        let arguments = Arguments::new(&backend, path, params)?;
-        let c_path = checks::c_path(path)?;
+        let arguments = Arguments::new(&backend, &origin, params)?;
         let mut watch = Watch { progress, panic: None, stopped: false };
         let mut raw = arguments.raw(params);
         raw.progress_callback = Some(on_progress);
@@ -100,40 +117,45 @@ impl Model {
 
         hooks::install();
         let start = Instant::now();
-        // SAFETY: a NUL-terminated path, and parameters whose arrays live in `arguments` and whose callback data
-        // lives in `watch`, both past the call.
-        let (model, log) =
-            log::capture(|| unsafe { sys::llama_sys_model_load_from_file(c_path.as_ptr(), raw) });
+        // SAFETY: parameters whose arrays live in `arguments` and whose callback data lives in `watch`, both past the call.
+        let (outcome, log) = unsafe { read(&origin, raw)? };
         let load_time = start.elapsed();
-        if let Some(panic) = watch.panic {
+        let loaded = NonNull::new(outcome.model);
+        // SAFETY: a model that was just loaded and that nobody else has.
+        let loaded = loaded.map(|raw| unsafe { RawModel::owned(raw) });
+        if let Some(panic) = watch.panic.or(outcome.panic) {
+            drop(loaded);
             std::panic::resume_unwind(panic);
         }
-        let Some(raw) = NonNull::new(model) else {
-            return Err(if watch.stopped {
-                LlamaError::Cancelled { what: "loading the model" }
+        let Some(raw) = loaded else {
+            if watch.stopped {
+                return Err(LlamaError::Cancelled { what: "loading the model" });
+            }
+            let mut log = with_exception(log.complaints());
+            if let Some(error) = outcome.error {
+                log = format!("it could not be generated ({error}) {log}");
+            }
+            let path = origin.path();
+            return Err(if LlamaError::is_memory(&log) {
+                LlamaError::OutOfMemory { what: format!("loading {}", path.display()), log }
             } else {
-                let log = with_exception(log.complaints());
-                if LlamaError::is_memory(&log) {
-                    LlamaError::OutOfMemory { what: format!("loading {}", path.display()), log }
-                } else {
-                    LlamaError::Load { path: path.into(), log }
-                }
+                LlamaError::Load { path: path.into(), log }
             });
         };
-        // SAFETY: a model that was just loaded.
-        let (raw, facts, metadata) =
-            unsafe { (RawModel::owned(raw), Facts::of(raw.as_ptr()), metadata(raw.as_ptr())) };
+        // SAFETY: a live model.
+        let (facts, metadata) = unsafe { (Facts::of(raw.as_ptr()), metadata(raw.as_ptr())) };
         let mut unmatched_overrides = arguments.into_unmatched();
         // What others heard instead is not known.
         if hooks::has_log() {
             unmatched_overrides.extend(kv_overrides::unread(&params.kv_overrides, log.lines())?);
         }
         let architecture = metadata.get("general.architecture").map_or("", String::as_str);
-        // SAFETY: the model was just loaded from this path, and this function alone has it.
-        let loras = unsafe { lora::load_all(raw.as_ptr(), path, architecture, params)? };
+        // SAFETY: the model was just loaded from this origin, and this function alone has it.
+        let loras = unsafe { lora::load_all(raw.as_ptr(), &origin, architecture, params)? };
         Ok(Self::new(Inner {
             raw,
-            path: path.into(),
+            origin,
+            made,
             params: params.clone(),
             load_time: Some(load_time),
             offloaded_layers: facts.offloaded_layers().map(|layers| params.offloaded(layers)),
@@ -146,6 +168,30 @@ impl Model {
             _backend: backend,
         }))
     }
+}
+
+/// What llama.cpp makes of a file or of a stream, and what it logs meanwhile.
+///
+/// # Safety
+/// What `raw` points to lives past the call.
+unsafe fn read(
+    origin: &Origin,
+    raw: sys::llama_model_params,
+) -> Result<(stream::Outcome, log::Log), LlamaError> {
+    Ok(match origin {
+        Origin::File(path) => {
+            let path = checks::c_path(path)?;
+            // SAFETY: a NUL-terminated path; the caller vouches for the parameters.
+            let (model, log) =
+                log::capture(|| unsafe { sys::llama_sys_model_load_from_file(path.as_ptr(), raw) });
+            (stream::Outcome { model, error: None, panic: None }, log)
+        }
+        Origin::Stream(stream) => {
+            let mut reader = stream.reader();
+            // SAFETY: the caller vouches for the parameters.
+            log::capture(|| unsafe { stream::load(&mut reader, raw) })
+        }
+    })
 }
 
 struct Watch<'a> {

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Context, LlamaError, Model, ModelParams, SplitMode, checks, context::last_exception, header_checks, log,
-    sys,
+    origin::Origin, sys,
 };
 use crate::gguf::{GgufFile, TensorInfo, TensorType, Value};
 
@@ -33,10 +33,10 @@ pub(super) struct Loaded {
 /// while it makes its graphs.
 ///
 /// # Safety
-/// `model` was just loaded from `path` with these parameters, and no other thread knows it.
+/// `model` was just loaded from `origin` with these parameters, and no other thread knows it.
 pub(super) unsafe fn load_all(
     model: *mut sys::llama_model,
-    path: &Path,
+    origin: &Origin,
     architecture: &str,
     params: &ModelParams,
 ) -> Result<Vec<Loaded>, LlamaError> {
@@ -56,7 +56,7 @@ pub(super) unsafe fn load_all(
         let why = "rows of its matrices lie on several devices: take split mode layer or none";
         return Err(LlamaError::Unsupported { what: "adapting this model".into(), why: why.into() });
     }
-    let tensors = checks::tensors(path)?;
+    let tensors = checks::tensors(origin)?;
     params
         .lora
         .iter()

@@ -70,6 +70,7 @@ mod model_facts;
 mod model_metadata;
 mod model_params;
 mod numa;
+mod origin;
 mod overrides;
 mod placement;
 mod rope;
@@ -83,6 +84,8 @@ mod stack;
 mod state;
 #[cfg(test)]
 mod state_tests;
+mod stream;
+mod synthetic;
 mod sys;
 mod text_stream;
 mod threadpool;

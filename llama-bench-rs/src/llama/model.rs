@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     Backend, Context, ContextParams, DeviceMemory, ModelParams, at_exit, device::text, kind::Kind, log, lora,
-    sys,
+    origin::Origin, sys,
 };
 
 /// A loaded model; clones share it, and it is freed with the last clone, context or vocabulary that uses it. One that
@@ -22,11 +22,22 @@ use super::{
 #[derive(Clone)]
 pub struct Model(Arc<Inner>);
 
+/// How a synthetic model came to be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Made {
+    /// The file whose shape it has.
+    pub(crate) like: Option<PathBuf>,
+    /// Why it is in a file, if nobody asked for one.
+    pub(crate) in_file: Option<&'static str>,
+}
+
 /// What a model holds, however it came to be.
 pub(super) struct Inner {
     // Freed first; contexts hold an Arc of this, so none is left then.
     pub(super) raw: RawModel,
-    pub(super) path: PathBuf,
+    pub(super) origin: Origin,
+    /// `None` if it is not synthetic, as far as is known.
+    pub(super) made: Option<Made>,
     pub(super) params: ModelParams,
     pub(super) load_time: Option<Duration>,
     pub(super) offloaded_layers: Option<(u32, u32)>,
@@ -110,7 +121,7 @@ impl Model {
     /// The memory that a context of it would take, by device, without making one: weights are left out. `None` where
     /// llama.cpp does not tell.
     ///
-    /// The first call reads the file's header again; the others are cheap.
+    /// The first call reads the header again; the others are cheap.
     #[doc(alias = "llama_get_memory_breakdown")]
     pub fn memory_of_context(&self, params: &ContextParams) -> Option<BTreeMap<String, DeviceMemory>> {
         let weightless = match self.0.weightless.get() {
@@ -119,7 +130,7 @@ impl Model {
                 // Loading reaches subscribers of the log, who may ask the same: no lock is held meanwhile, and the first
                 // one that is done counts.
                 let params = self.params().clone().no_alloc(true);
-                let loaded = Self::load_with(self.path(), &params).ok();
+                let loaded = Self::load_from(self.0.origin.clone(), &params, &mut |_| true).ok();
                 self.0.weightless.get_or_init(|| loaded)
             }
         };
@@ -130,9 +141,21 @@ impl Model {
         Some(memory)
     }
 
-    /// The path it was loaded from.
+    /// The path it was loaded from; of a model that was [streamed](Self::is_streamed), where its file would be.
     pub fn path(&self) -> &Path {
-        &self.0.path
+        self.0.origin.path()
+    }
+
+    /// Whether it is synthetic and was generated while it was loaded ([`load_synthetic`](Self::load_synthetic)): no file was
+    /// read.
+    pub fn is_streamed(&self) -> bool {
+        matches!(self.0.origin, Origin::Stream(_))
+    }
+
+    /// How a synthetic model came to be, if it was loaded as one.
+    #[cfg(feature = "measure")]
+    pub(crate) fn made(&self) -> Option<&Made> {
+        self.0.made.as_ref()
     }
 
     /// The parameters it was loaded with.
@@ -269,6 +292,6 @@ impl Model {
 
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Model").field("path", &self.0.path).finish_non_exhaustive()
+        f.debug_struct("Model").field("path", &self.path()).finish_non_exhaustive()
     }
 }

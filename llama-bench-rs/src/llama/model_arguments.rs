@@ -1,9 +1,10 @@
 //! Model parameters as llama.cpp takes them.
 
-use std::{ffi::CString, path::Path, ptr};
+use std::{ffi::CString, ptr};
 
 use super::{
     Backend, Device, LazyMode, LlamaError, LoadMode, ModelParams, SplitMode, checks, kv_overrides,
+    origin::Origin,
     overrides::{self, Overrides},
     sys,
 };
@@ -33,7 +34,7 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    pub(super) fn new(backend: &Backend, path: &Path, params: &ModelParams) -> Result<Self, LlamaError> {
+    pub(super) fn new(backend: &Backend, origin: &Origin, params: &ModelParams) -> Result<Self, LlamaError> {
         checks::model_params(params)?;
         params.check_main_gpu(backend)?;
         // SAFETY: no preconditions.
@@ -41,7 +42,7 @@ impl Arguments {
         let mut tensor_split = params.tensor_split.clone();
         tensor_split.resize(max_devices, 0.0);
 
-        let Overrides { patterns, unmatched } = Overrides::new(backend, path, params)?;
+        let Overrides { patterns, unmatched } = Overrides::new(backend, origin, params)?;
         let mut overrides: Vec<_> = patterns
             .iter()
             .map(|(pattern, buft)| sys::llama_model_tensor_buft_override {

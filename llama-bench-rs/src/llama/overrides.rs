@@ -6,12 +6,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::CString,
-    path::Path,
 };
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::{Backend, LlamaError, ModelParams, checks, sys};
+use super::{Backend, LlamaError, ModelParams, checks, origin::Origin, sys};
 use crate::units::text;
 
 /// Longer patterns are refused: those for all tensors of a large model, each by its name, are shorter.
@@ -34,13 +33,13 @@ pub(super) struct Overrides {
 
 impl Overrides {
     /// For the tensors of this model.
-    pub(super) fn new(backend: &Backend, path: &Path, params: &ModelParams) -> Result<Self, LlamaError> {
+    pub(super) fn new(backend: &Backend, origin: &Origin, params: &ModelParams) -> Result<Self, LlamaError> {
         let asked = asked(backend, params)?;
         let none = Self { patterns: Vec::new(), unmatched: Vec::new() };
         if params.vocab_only || (asked.is_empty() && params.n_cpu_moe == 0) {
             return Ok(none);
         }
-        let names = checks::tensor_names(path)?;
+        let names = checks::tensor_names(origin)?;
         let mut overrides = none;
         let mut places = vec![None; names.len()];
         for (pattern, regex, buffer) in asked {
@@ -75,7 +74,7 @@ impl Overrides {
         }
         overrides.patterns = patterns(&names, &places);
         for pattern in &overrides.unmatched {
-            tracing::warn!("{NAME}: {} matches no tensor of {}", shortened(pattern), path.display());
+            tracing::warn!("{NAME}: {} matches no tensor of {}", shortened(pattern), origin.path().display());
         }
         Ok(overrides)
     }

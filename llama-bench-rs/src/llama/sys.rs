@@ -122,6 +122,7 @@ counted! {
     fn llama_sys_model_devices(model: *const llama_model, out: *mut ggml_backend_dev_t, cap: u32) -> u32;
     fn llama_sys_model_facts_of(model: *const llama_model, out: *mut llama_sys_model_facts);
     fn llama_sys_model_load_from_file(path: *const c_char, params: llama_model_params) -> *mut llama_model;
+    fn llama_sys_model_load_from_stream(stream: *mut llama_sys_stream, buffer: *mut c_char, size: usize, params: llama_model_params) -> *mut llama_model;
     fn llama_sys_model_params(model: *const llama_model, out: *mut llama_model_params);
     fn llama_sys_model_tensor_at(model: *const llama_model, i: u32, out: *mut llama_sys_model_tensor) -> bool;
     fn llama_sys_sampler_accept(smpl: *mut llama_sampler, token: llama_token) -> bool;
@@ -169,6 +170,7 @@ mod tests {
         "llama_max_parallel_sequences",
         "llama_model_default_params",
         "llama_sys_dot",
+        "llama_sys_has_streams",
         "llama_sys_last_exception",
         "llama_sys_log_is_default",
         "llama_sys_remember_exception",
@@ -179,6 +181,7 @@ mod tests {
         "llama_sys_memory",
         "llama_sys_model_facts",
         "llama_sys_model_tensor",
+        "llama_sys_stream",
         "llama_sys_work_part",
     ];
 

@@ -81,8 +81,10 @@ pub struct DeviceInfo {
 #[serde(default)]
 #[non_exhaustive]
 pub struct ModelInfo {
-    /// Path as given.
+    /// Path as given; of a synthetic model, where its file is or would be.
     pub filename: String,
+    /// The file whose shape a synthetic model has, as given (`--like`); empty for others.
+    pub like: String,
     /// llama.cpp's description, such as `gpt-oss 20B MXFP4 MoE`.
     pub description: String,
     /// Architecture, such as `gpt-oss`.
@@ -181,6 +183,20 @@ pub struct Load {
     pub elapsed: Option<Duration>,
     /// Bytes of tensors loaded.
     pub size_bytes: Option<u64>,
+    /// Where the weights came from; `None` if unknown. It is the same model either way.
+    pub source: Option<WeightSource>,
+}
+
+/// Where a model's weights came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WeightSource {
+    /// The file that [`ModelInfo::filename`] names.
+    File,
+    /// A synthetic model was generated while it was loaded. There is no file of this name, or it was not read; nothing was
+    /// mapped, so load mode `auto` was `none`.
+    Stream,
 }
 
 /// Wall-clock facts of the whole run.

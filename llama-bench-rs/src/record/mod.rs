@@ -56,7 +56,9 @@ pub use failure::Failure;
 pub use failure::FailureKind;
 pub use header::Header;
 #[doc(hidden)]
-pub use header::{DeviceInfo, FlashAttnSetting, Host, Load, Method, ModelInfo, Order, Resolved, Timing};
+pub use header::{
+    DeviceInfo, FlashAttnSetting, Host, Load, Method, ModelInfo, Order, Resolved, Timing, WeightSource,
+};
 pub use parameters::Config;
 #[doc(hidden)]
 pub use placement::Placement;

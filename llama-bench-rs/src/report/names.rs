@@ -4,7 +4,7 @@ use super::sides::Files;
 use crate::{
     gguf::{PresetFile, preset_file},
     judge::Group,
-    record::{Header, Report, Run, configuration_names, numbered, settings},
+    record::{Header, ModelInfo, Report, Run, WeightSource, configuration_names, numbered, settings},
 };
 
 /// The runs of one configuration, under its name.
@@ -28,10 +28,12 @@ impl<'a> ConfigurationRuns<'a> {
     }
 }
 
-/// The words that ask for a model file: `-m FILE`, or of a synthetic model of this crate `--shape NAME`, which works on
-/// other machines too.
-pub(super) fn model_words(filename: &str) -> Vec<String> {
-    match preset_file(filename) {
+/// The words that ask for the model of a run: `-m FILE`; of a synthetic model of this crate `--shape NAME`, which works on
+/// other machines too, or `--like FILE`; with `--keep` if it was loaded from a file.
+pub(super) fn model_words(header: &Header) -> Vec<String> {
+    let ModelInfo { filename, like, .. } = &header.model;
+    let mut words = match preset_file(filename) {
+        _ if !like.is_empty() => vec!["--like".to_owned(), like.clone()],
         Some(PresetFile { shape, file_type }) => {
             let file_type = file_type.map(|file_type| ["--file-type".to_owned(), file_type]);
             ["--shape".to_owned(), shape.to_owned()]
@@ -39,8 +41,12 @@ pub(super) fn model_words(filename: &str) -> Vec<String> {
                 .chain(file_type.into_iter().flatten())
                 .collect()
         }
-        None => vec!["-m".to_owned(), filename.to_owned()],
+        None => return vec!["-m".to_owned(), filename.clone()],
+    };
+    if header.load.source == Some(WeightSource::File) {
+        words.push("--keep".to_owned());
     }
+    words
 }
 
 /// The runs of a report by configuration: machine, build, model file and everything asked for that changes speed. In the
@@ -56,10 +62,10 @@ pub(super) fn model_words(filename: &str) -> Vec<String> {
 pub fn configurations(report: &Report) -> Vec<ConfigurationRuns<'_>> {
     let groups: Vec<Vec<&Run>> = Group::configurations(report).into_iter().map(|group| group.runs).collect();
     let headers: Vec<&Header> = groups.iter().map(|runs| &runs[0].header).collect();
-    let asked = settings(&headers).into_iter().map(|of| {
+    let asked = settings(&headers).into_iter().zip(&headers).map(|(of, header)| {
         let is_default = !of.is_empty() && of.iter().all(|one| one.is_default);
         let flags = of.into_iter().flat_map(|one| match &one.flags[..] {
-            [flag, file] if flag == "-m" => model_words(file),
+            [flag, _] if ["-m", "--like"].contains(&flag.as_str()) => model_words(header),
             _ => one.flags,
         });
         (flags.collect(), is_default)

@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use super::in_words::{bytes, bytes_per_second, count, duration, one_line, parameters, percent, told};
 use crate::record::{
     Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Method, Order, Outcome, Run, Timing,
+    WeightSource,
     parameters::{Parameter, Shown, in_reading_order},
 };
 
@@ -38,6 +39,7 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
         ],
     );
     facts.add("File", Some(model.filename.clone()));
+    facts.add("Shape of", known(&model.like));
     if host.devices.is_empty() {
         facts.add("GPU", Some(host.gpu_info.clone()));
     }
@@ -69,6 +71,7 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
                 "none" => "copied, not memory-mapped (mode none)".into(),
                 mode => format!("mode {mode}"),
             }),
+            load.source.filter(|source| *source == WeightSource::Stream).map(|_| "generated, no file".into()),
             told(load.elapsed).map(duration),
             load.size_bytes.zip(load.elapsed).and_then(|(bytes, time)| bytes_per_second(bytes, time)),
         ],

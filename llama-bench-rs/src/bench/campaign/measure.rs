@@ -125,11 +125,11 @@ impl Campaign<'_> {
             for indices in &groups {
                 let Subject { source, path, params, .. } = &subjects[indices[0]];
                 let load = || {
-                    if n_load > 0 {
+                    if n_load > 0 && source.has_file(params) {
                         // Pages that stay make runs alike; that is no reason to stop.
                         let _ = drop_from_page_cache(path);
                     }
-                    source.load(path, params, stage, &self.cancel)
+                    source.load_on(path, params, stage, &self.cancel)
                 };
                 with(n_load, indices, &load)?;
             }
@@ -140,7 +140,8 @@ impl Campaign<'_> {
     fn sweep<'m>(&self, loaded: &'m Loaded<'_>, subject: &Subject) -> Sweep<'m> {
         let sweep = match &loaded.model {
             Ok(model) => Sweep::new(model),
-            Err(failure) => Sweep::not_loaded(&subject.path, &subject.params, failure.clone()),
+            Err(failure) => Sweep::not_loaded(&subject.path, &subject.params, failure.clone())
+                .of_shape(subject.source.like()),
         };
         self.asked(sweep, subject)
     }
@@ -269,7 +270,10 @@ fn together(mut sweeps: Vec<Sweep<'_>>) -> Result<Report, Error> {
 fn groups(subjects: &[Subject]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (index, subject) in subjects.iter().enumerate() {
-        let is_same = |other: &Subject| other.path == subject.path && other.params == subject.params;
+        let is_same = |other: &Subject| {
+            (&other.path, &other.params) == (&subject.path, &subject.params)
+                && other.source.has_file(&other.params) == subject.source.has_file(&subject.params)
+        };
         match groups.iter_mut().find(|group| is_same(&subjects[group[0]])) {
             Some(group) => group.push(index),
             None => groups.push(vec![index]),

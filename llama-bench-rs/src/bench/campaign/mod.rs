@@ -10,7 +10,7 @@ mod tell;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{BenchError, Cancel, Observer, Sweep};
 use crate::{
@@ -255,18 +255,22 @@ impl<'a> Campaign<'a> {
         }
         let n_runs = self.n_runs.saturating_mul(self.n_loads);
         let not_yet = Failure { kind: "model_load".into(), message: "not loaded yet".into() };
-        let mut defects: Vec<(&Path, Option<String>)> = Vec::new();
+        let mut known: Vec<(&Subject, Option<String>, Option<u64>)> = Vec::new();
         let mut of = |subject: &'s Subject| -> Result<Configuration, Error> {
             let sweep = Sweep::not_loaded(&subject.path, &subject.params, not_yet.clone());
-            let sweep = self.asked(sweep, subject);
-            let (header, plan) = (sweep.header()?, sweep.plan()?);
-            let path = &*subject.path;
-            let known = defects.iter().find(|(other, _)| *other == path).map(|(_, defect)| defect.clone());
-            let defect = known.unwrap_or_else(|| {
-                let defect = subject.source.defect().map(|defect| defect.to_string());
-                defects.push((path, defect.clone()));
-                defect
-            });
+            let sweep = self.asked(sweep.of_shape(subject.source.like()), subject);
+            let (mut header, plan) = (sweep.header()?, sweep.plan()?);
+            let is_known = |other: &&Subject| {
+                (&other.path, other.source.is_synthetic()) == (&subject.path, subject.source.is_synthetic())
+            };
+            let found = known.iter().find(|(other, ..)| is_known(other));
+            let (defect, weights) = found.map_or_else(
+                || (subject.source.defect().map(|defect| defect.to_string()), subject.source.weight_bytes()),
+                |(_, defect, weights)| (defect.clone(), *weights),
+            );
+            // No file tells it.
+            header.model.size_bytes = weights;
+            known.push((subject, defect.clone(), weights));
             Ok(Configuration { name: subject.name.clone().unwrap_or_default(), header, plan, n_runs, defect })
         };
         let mut configurations = subjects.iter().map(&mut of).collect::<Result<Vec<_>, _>>()?;

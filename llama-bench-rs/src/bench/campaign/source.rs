@@ -15,7 +15,7 @@ use crate::{
 
 use super::tell::Stage;
 
-/// A model of a campaign: a GGUF file, or a synthetic model that is made in the cache folder when its turn comes.
+/// A model to measure: a GGUF file, or a synthetic model that is generated while it is loaded.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Source {
@@ -58,6 +58,18 @@ impl From<&str> for Source {
     }
 }
 
+impl From<String> for Source {
+    fn from(path: String) -> Self {
+        Self::File(path.into())
+    }
+}
+
+impl From<&String> for Source {
+    fn from(path: &String) -> Self {
+        Self::File(path.into())
+    }
+}
+
 impl From<Synthetic<'static>> for Source {
     fn from(synthetic: Synthetic<'static>) -> Self {
         Self::Synthetic(Box::new(synthetic))
@@ -71,27 +83,83 @@ impl From<Shape> for Source {
 }
 
 impl Source {
-    /// Where the file is, or will be once it is made.
+    /// Where the file is; of a synthetic model, where it is or would be.
     ///
     /// # Errors
-    /// The shape is impossible, or the system names no cache folder.
+    /// A synthetic model is to be kept ([`Synthetic::keep`]), and the system names no cache folder.
     pub fn path(&self) -> Result<PathBuf, Error> {
         match self {
             Self::File(path) => Ok(path.clone()),
-            Self::Synthetic(synthetic) => Ok(synthetic.cache_path()?),
+            Self::Synthetic(synthetic) if synthetic.is_kept() => Ok(synthetic.cache_path()?),
+            Self::Synthetic(synthetic) => Ok(synthetic.label()),
         }
     }
 
-    /// What is wrong with a file, found without loading it; `None` if nothing is.
+    /// What is wrong with a file or a shape, found without loading it; `None` if nothing is.
     pub fn defect(&self) -> Option<Error> {
         match self {
             Self::File(path) => Model::check_file(path).err().map(Error::from),
-            Self::Synthetic(_) => None,
+            Self::Synthetic(synthetic) => Model::check_synthetic(synthetic).err(),
         }
     }
 
-    /// Makes the file if it is not there, and loads it, unless the campaign is cancelled before or meanwhile.
-    pub(super) fn load(
+    /// Bytes that a load reads: of all parts of a split model, or of a synthetic model.
+    ///
+    /// # Errors
+    /// A file is missing or its header is damaged; the shape is impossible.
+    pub fn size_bytes(&self) -> Result<u64, Error> {
+        match self {
+            Self::File(path) => {
+                let files = Model::files(path)?;
+                Ok(files.iter().filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum())
+            }
+            Self::Synthetic(synthetic) => Ok(synthetic.size_bytes()?),
+        }
+    }
+
+    /// Loads it. A synthetic model is generated meanwhile, or made as a file before
+    /// ([`Model::load_synthetic`]).
+    ///
+    /// # Errors
+    /// As [`Model::load_with`] and [`Model::load_synthetic`].
+    pub fn load(&self, params: &ModelParams) -> Result<Model, Error> {
+        match self {
+            Self::File(path) => Ok(Model::load_with(path, params)?),
+            Self::Synthetic(synthetic) => Model::load_synthetic(synthetic, params),
+        }
+    }
+
+    pub(super) fn is_synthetic(&self) -> bool {
+        matches!(self, Self::Synthetic(_))
+    }
+
+    /// Bytes of all tensors of a synthetic model, as llama.cpp counts them; `None` if its shape is impossible.
+    pub(super) fn weight_bytes(&self) -> Option<u64> {
+        match self {
+            Self::File(_) => None,
+            Self::Synthetic(synthetic) => Some(synthetic.stream().ok()?.weight_bytes()),
+        }
+    }
+
+    /// The file whose shape a synthetic model has.
+    pub(crate) fn like(&self) -> Option<&Path> {
+        match self {
+            Self::File(_) => None,
+            Self::Synthetic(synthetic) => synthetic.shape().like_path(),
+        }
+    }
+
+    /// Whether it is loaded from a file with these parameters: a synthetic model is if it is kept, or if it
+    /// [must be](ModelParams::needs_file).
+    pub fn has_file(&self, params: &ModelParams) -> bool {
+        match self {
+            Self::File(_) => true,
+            Self::Synthetic(synthetic) => synthetic.is_kept() || params.needs_file().is_some(),
+        }
+    }
+
+    /// Loads it for a campaign, unless that is cancelled before or meanwhile.
+    pub(super) fn load_on(
         &self,
         path: &Path,
         params: &ModelParams,
@@ -99,7 +167,7 @@ impl Source {
         cancel: &Cancel,
     ) -> Result<Model, Failure> {
         go_on(cancel)?;
-        if let Self::Synthetic(synthetic) = self {
+        if let (Self::Synthetic(synthetic), true) = (self, self.has_file(params)) {
             let tell = |n_bytes, n_total| stage.tell(&Event::Making { path, n_bytes, n_total });
             let synthetic = synthetic.as_ref().clone().progress(tell).stop_when(|| cancel.is_cancelled());
             synthetic.cached().map_err(|error| Failure::from(Error::from(error)))?;
@@ -112,7 +180,11 @@ impl Source {
             }
             !cancel.is_cancelled()
         };
-        let model = Model::load_with_progress(path, params, &mut watch)?;
+        let model = match self {
+            Self::File(path) => Model::load_with_progress(path, params, &mut watch).map_err(Error::from),
+            Self::Synthetic(synthetic) => Model::load_synthetic_with_progress(synthetic, params, &mut watch),
+        };
+        let model = model?;
         go_on(cancel)?;
         Ok(model)
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::units::text::printable;
 
 use super::{
-    Config, Header,
+    Config, Header, ModelInfo,
     parameters::{Parameter, differing},
 };
 
@@ -51,7 +51,10 @@ pub fn settings(headers: &[&Header]) -> Vec<Vec<Setting>> {
     for ((settings, header), values) in all.iter_mut().zip(headers).zip(of_subject(headers, &MODEL)) {
         settings.extend(values.into_iter().map(subject));
         if let (Some(first), false) = (settings.first_mut(), header.model.filename.is_empty()) {
-            first.flags = vec!["-m".to_owned(), header.model.filename.clone()];
+            first.flags = match &header.model {
+                ModelInfo { like, .. } if !like.is_empty() => vec!["--like".to_owned(), like.clone()],
+                ModelInfo { filename, .. } => vec!["-m".to_owned(), filename.clone()],
+            };
         }
     }
     for properties in OTHERS {

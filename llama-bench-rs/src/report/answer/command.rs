@@ -78,7 +78,7 @@ pub(super) fn sweep(header: &Header, tests: &Tests, more: &[String]) -> String {
 
 /// The same with several values of some flags, in place of those that the run has.
 pub(super) fn sweep_of_axes(header: &Header, tests: &Tests, axes: &[Axis], more: &[String]) -> String {
-    let mut words = model_words(&header.model.filename);
+    let mut words = model_words(header);
     words.extend(tests.flags());
     words.extend(config_flags(&header.config, tests.embeds));
     let mut kept = Vec::new();

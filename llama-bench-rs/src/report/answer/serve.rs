@@ -20,11 +20,10 @@ const PLACEMENT: [&str; 6] =
 /// placed as it was measured.
 pub(super) fn for_several(runs: &[&Run], step: NextStep) -> Vec<Next> {
     let header = &runs[0].header;
-    let file = &header.model.filename;
-    if file.is_empty() {
+    if header.model.filename.is_empty() {
         return Vec::new();
     }
-    let words = [model_words(file), placement(header).concat()].concat();
+    let words = [model_words(header), placement(header).concat()].concat();
     let example = |name: &str| cargo_run(header, name, &words);
     let (why, command) = if step == NextStep::Serve {
         ("for what users feel whose requests arrive one by one (serving)", example("serve_bench"))

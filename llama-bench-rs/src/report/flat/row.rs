@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Field, FlatCurvePoint, FlatDisturbance, FlatKind, FlatSample, InRow, Kind, Origin, OutcomeKind};
 use crate::{
     record::{
-        Config, DeviceInfo, DeviceMemory, GpuConditions, Method, Order, Placement, Rewind, Work,
-        parameters::parameters,
+        Config, DeviceInfo, DeviceMemory, GpuConditions, Method, Order, Placement, Rewind, WeightSource,
+        Work, parameters::parameters,
     },
     report::error::Problem,
     stats::{Stop, StoppingRule},
@@ -215,6 +215,8 @@ parameters! { row {
     Own Nested backend_features: BTreeMap<String, BTreeMap<String, String>>;
     /// Instruction sets that the CPU has, under llama.cpp's names, as far as they can be asked for; empty if unknown.
     Own Nested cpu_features: Vec<String>;
+    /// The file whose shape a synthetic model has, as given; empty for others.
+    Own Text model_like: String;
     /// Architecture of the model.
     Own Text model_architecture: String;
     /// Layers of the model.
@@ -235,6 +237,8 @@ parameters! { row {
     Own Int load_ns: Option<u64>, "ns";
     /// Bytes of tensors loaded.
     Own Int load_bytes: Option<u64>, "bytes";
+    /// Where the weights came from: `file`, or `stream` of a synthetic model that was generated while it was loaded.
+    Own Text load_source: Option<WeightSource>;
     /// Memory of the process after the context was made, in bytes; `None` if the system does not say.
     Own Nested placement: Option<Placement>;
     /// When the run began, in UTC (RFC 3339).

@@ -36,6 +36,7 @@ impl Flat {
             },
             model: ModelInfo {
                 filename: self.model_filename.clone(),
+                like: self.model_like.clone(),
                 description: self.model_type.clone(),
                 architecture: self.model_architecture.clone(),
                 size_bytes: self.model_size,
@@ -54,7 +55,11 @@ impl Flat {
                 order: self.rep_order,
             },
             work: self.work.clone().into_iter().collect(),
-            load: Load { elapsed: self.load_ns.map(Duration::from_nanos), size_bytes: self.load_bytes },
+            load: Load {
+                elapsed: self.load_ns.map(Duration::from_nanos),
+                size_bytes: self.load_bytes,
+                source: self.load_source,
+            },
             placement: self.placement,
             timing: Timing {
                 started_at: self.run_started_at.clone(),

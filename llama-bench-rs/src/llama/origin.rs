@@ -1,0 +1,40 @@
+//! Where a model's bytes come from.
+
+use std::path::{Path, PathBuf};
+
+use super::{LlamaError, checks};
+use crate::gguf::{GgufFile, SyntheticStream};
+
+/// A file, or a synthetic model that exists nowhere.
+#[derive(Clone, Debug)]
+pub(super) enum Origin {
+    /// A file, of a split model the first part.
+    File(PathBuf),
+    /// A synthetic model, generated while it is read.
+    Stream(SyntheticStream),
+}
+
+impl Origin {
+    /// The file, or where it would be: its name in messages and records.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Stream(stream) => stream.path(),
+        }
+    }
+
+    pub(super) fn header(&self) -> Result<GgufFile, LlamaError> {
+        match self {
+            Self::File(path) => checks::header(path),
+            Self::Stream(stream) => stream
+                .header()
+                .map_err(|error| LlamaError::File { path: self.path().into(), source: Box::new(error) }),
+        }
+    }
+}
+
+impl From<&Path> for Origin {
+    fn from(path: &Path) -> Self {
+        Self::File(path.into())
+    }
+}
