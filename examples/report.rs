@@ -24,7 +24,7 @@ use llama_bench_rs::{
     cli::{self, OutputFormat},
     record::{Report, Run},
     report::{
-        self, Format, ReportError, Stat,
+        self, Format, ReportError, Shown, Stat,
         answer::Answer,
         insights::{self, Expectation, Expected},
         terminal::{self, Style},
@@ -63,6 +63,9 @@ struct Args {
     /// reach, such as p90
     #[arg(long, value_name = "STAT", default_value = "mean")]
     stat: Stat,
+    /// Show joules per token in the Markdown table
+    #[arg(long)]
+    joules: bool,
     /// Tell what was measured on, and what the figures mean
     #[arg(long)]
     explain: bool,
@@ -127,7 +130,12 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let printed = args.printed();
     match printed {
         OutputFormat::Rows(format) => {
-            match report::write_with(&report, format, args.stat, io::stdout().lock()) {
+            match report::write_with(
+                &report,
+                format,
+                Shown::from(args.stat).joules(args.joules),
+                io::stdout().lock(),
+            ) {
                 // Whoever reads has seen enough.
                 Err(ReportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
                 written => written.map_err(failed)?,

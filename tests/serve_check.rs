@@ -60,6 +60,10 @@ impl Clock for Still {
     fn wait(&self, _duration: Duration) {
         panic!("users who do not think are never waited for");
     }
+
+    fn utc(&self) -> Option<Duration> {
+        None
+    }
 }
 
 fn ours(policy: Policy, workload: &Workload, users: u32) -> Vec<Vec<BatchToken>> {

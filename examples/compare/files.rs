@@ -45,7 +45,10 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
     let all: Vec<Comparison> = judged
         .pairs
         .iter()
-        .map(|pair| Comparison::new(&pair.name, &pair.before, &pair.after, Some(&pair.judgement), Of::Runs))
+        .map(|pair| {
+            let (a, b) = (&pair.before, &pair.after);
+            Comparison::new(&pair.name, a, b, Some(&pair.judgement), Of::Runs).with_energy(a, b, rule)
+        })
         .collect();
     args.format.tell(&format!("A: {}\nB: {}\n", before.display(), after.display()));
     for pair in &judged.pairs {

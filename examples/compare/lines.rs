@@ -1,7 +1,7 @@
 //! What a comparison says, line by line.
 
 use llama_bench_rs::{
-    judge::Verdict,
+    judge::{self, Rule, Verdict},
     judge::{Because, Bounds, Finding, Judgement, RunEstimate, TestJudgement},
     record::{Cell, Failure, Run, Test},
     units::{Probability, Speedup},
@@ -42,6 +42,8 @@ pub struct Comparison {
     pub name: String,
     pub of: Of,
     pub lines: Vec<Line>,
+    /// The same tests by energy: joules per token in place of tokens per second; empty if it is not known on both sides.
+    pub energy: Vec<Line>,
     /// What llama.cpp computes in another way on side B.
     pub changes: Vec<String>,
 }
@@ -49,7 +51,7 @@ pub struct Comparison {
 /// One test, or what all tests of a kind share.
 pub struct Line {
     pub name: String,
-    /// Tokens per second.
+    /// Tokens per second, or joules per token.
     pub a: Option<f64>,
     pub b: Option<f64>,
     pub speedup: Option<Speedup>,
@@ -76,7 +78,15 @@ impl Comparison {
             _ => Vec::new(),
         };
         let changes = changes.iter().map(ToString::to_string).collect();
-        Self { name: name.to_owned(), of, lines, changes }
+        Self { name: name.to_owned(), of, lines, energy: Vec::new(), changes }
+    }
+
+    /// The same with what is known of the energy.
+    pub fn with_energy(mut self, a: &[&Run], b: &[&Run], rule: Rule) -> Self {
+        let judged = judge::compare_energy(a, b, self.of == Of::Loads, rule).ok().flatten();
+        self.energy =
+            judged.iter().flat_map(|judged| &judged.tests).map(|one| energy(one, self.of)).collect();
+        self
     }
 
     pub fn is_slower(&self) -> bool {
@@ -119,6 +129,33 @@ fn line(test: Test, failure: Option<&Failure>, judged: Option<&Judgement>, of: O
             verdict: Some(one.verdict()),
             ..unjudged(words(one, of))
         },
+    }
+}
+
+/// A test by its energy per token.
+fn energy(judged: &TestJudgement, of: Of) -> Line {
+    // Energy of B over that of A: over 1 is more.
+    let inverse = |speedup: Speedup| Speedup::new(1.0 / speedup.get());
+    let ratio = inverse(judged.speedup);
+    let bounds =
+        judged.bounds.and_then(|it| Some(Bounds::between(inverse(it.lower())?, inverse(it.upper())?)));
+    let size = ratio.map_or_else(String::new, |ratio| format!("{:.1}", ratio.change().size()));
+    let says = match judged.verdict() {
+        Verdict::Improved => format!("B takes {size} less energy"),
+        Verdict::Regressed => format!("B takes {size} more energy"),
+        Verdict::NoChange => "no change".into(),
+        Verdict::Inconclusive => judged.finding.to_string(),
+        _ => format!("cannot tell; {}", of.of_more()),
+    };
+    Line {
+        name: judged.test.to_string(),
+        a: Some(judge::joules(&judged.before).0),
+        b: Some(judge::joules(&judged.after).0),
+        speedup: ratio,
+        bounds,
+        p_value: judged.p_value,
+        verdict: Some(judged.verdict()),
+        says,
     }
 }
 

@@ -74,7 +74,8 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
     };
     let rule = rule(args, &measured.page_cache);
     let judged = judge::compare_paired(&runs(of_a), &runs(of_b), rule);
-    let comparison = Comparison::new("", &runs(of_a), &runs(of_b), judged.as_ref().ok(), Of::Loads);
+    let comparison = Comparison::new("", &runs(of_a), &runs(of_b), judged.as_ref().ok(), Of::Loads)
+        .with_energy(&runs(of_a), &runs(of_b), rule);
     write(args.format, std::slice::from_ref(&comparison))?;
     if let Err(error) = &judged {
         args.format.tell(&format!("\nNothing can be compared: {error}"));

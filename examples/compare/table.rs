@@ -2,7 +2,7 @@
 
 use crate::{
     lines::{Comparison, Line},
-    write::{p_value, rate},
+    write::{joules, p_value, rate},
 };
 
 /// Between two columns.
@@ -27,6 +27,16 @@ const COLUMNS: [Column; 6] = [
     ("p", p_value),
 ];
 
+/// The same of energy.
+const ENERGY: [Column; 6] = [
+    COLUMNS[0],
+    COLUMNS[1],
+    ("A J/token", |line| joules(line.a)),
+    ("B J/token", |line| joules(line.b)),
+    COLUMNS[4],
+    COLUMNS[5],
+];
+
 /// The table; verdicts are printed below their lines if they do not fit beside them.
 pub fn table(one: &Comparison, width: usize) -> String {
     let mut text = String::new();
@@ -39,14 +49,23 @@ pub fn table(one: &Comparison, width: usize) -> String {
     if !text.is_empty() {
         text.push('\n');
     }
-    let columns: Vec<Vec<String>> = COLUMNS.iter().map(|(name, value)| column(name, value, one)).collect();
+    text += &lines(&COLUMNS, &one.lines, width);
+    if !one.energy.is_empty() {
+        text += &format!("\n{}", lines(&ENERGY, &one.energy, width));
+    }
+    text
+}
+
+fn lines(all: &[Column], rows: &[Line], width: usize) -> String {
+    let mut text = String::new();
+    let columns: Vec<Vec<String>> = all.iter().map(|(name, value)| column(name, value, rows)).collect();
     let columns = &columns[..n_shown(&columns, width)];
     let used = columns.iter().map(|column| widest(column) + GAP.len()).sum::<usize>();
-    let longest = one.lines.iter().map(|line| line.says.chars().count()).max().unwrap_or(0);
+    let longest = rows.iter().map(|line| line.says.chars().count()).max().unwrap_or(0);
     let is_beside = used + longest <= width;
-    for row in 0..=one.lines.len() {
+    for row in 0..=rows.len() {
         let cells: Vec<String> = columns.iter().enumerate().map(|(i, column)| cell(i, column, row)).collect();
-        let says = row.checked_sub(1).map_or("verdict", |line| &one.lines[line].says);
+        let says = row.checked_sub(1).map_or("verdict", |line| &rows[line].says);
         let line = cells.join(GAP) + GAP;
         if is_beside {
             text += (line + says).trim_end();
@@ -64,8 +83,8 @@ pub fn table(one: &Comparison, width: usize) -> String {
 }
 
 /// Its name, then a cell for each line.
-fn column(name: &str, value: &fn(&Line) -> String, one: &Comparison) -> Vec<String> {
-    std::iter::once(name.to_owned()).chain(one.lines.iter().map(value)).collect()
+fn column(name: &str, value: &fn(&Line) -> String, rows: &[Line]) -> Vec<String> {
+    std::iter::once(name.to_owned()).chain(rows.iter().map(value)).collect()
 }
 
 /// How many of the columns fit beside each other, at least the first two.
@@ -123,6 +142,7 @@ mod tests {
         Comparison {
             name: String::new(),
             of: Of::Loads,
+            energy: Vec::new(),
             lines: vec![line("pp64 @ d16384", "B is 20.2 % slower"), line("tg16", long)],
             changes: vec![change.into()],
         }
@@ -142,6 +162,16 @@ mod tests {
         assert!(narrow.lines().any(|line| line == "    B is 20.2 % slower"), "{narrow}");
         let is_beside = |line: &str| line.starts_with("pp64") && line.ends_with("B is 20.2 % slower");
         assert!(wide.lines().any(is_beside), "{wide}");
+    }
+
+    #[test]
+    fn energy_has_a_table_of_its_own() {
+        let mut one = comparison();
+        assert!(!table(&one, 200).contains("J/token"));
+        one.energy = vec![Line { a: Some(2.1), b: Some(2.9), ..one.lines.remove(0) }];
+        let text = table(&one, 200);
+        let energy = text.lines().last().unwrap();
+        assert!(text.contains("A J/token") && energy.contains("2.100") && energy.contains("2.900"), "{text}");
     }
 
     #[test]

@@ -69,6 +69,27 @@ fn markdown(one: &Comparison) {
         let [a, b, p] = [rate(line.a), rate(line.b), p_value(line)];
         say!("| {} | {a} | {b} | {speedup} | {p} | {} |", line.name, line.says);
     }
+    if one.energy.is_empty() {
+        return;
+    }
+    say!(
+        "\n| test | A J/token | B J/token | B over A (95 % interval between {}) | p | verdict |",
+        one.of.plural()
+    );
+    say!("| --- | ---: | ---: | ---: | ---: | --- |");
+    for line in &one.energy {
+        let ratio = line.speedup.map_or_else(String::new, |ratio| change(ratio, line.bounds));
+        let [a, b, p] = [joules(line.a), joules(line.b), p_value(line)];
+        say!("| {} | {a} | {b} | {ratio} | {p} | {} |", line.name, line.says);
+    }
+}
+
+/// Joules per token with four digits, or nothing.
+pub fn joules(joules: Option<f64>) -> String {
+    joules.map_or_else(String::new, |joules| {
+        let decimals = (3 - joules.abs().log10().floor() as i32).clamp(0, 9) as usize;
+        format!("{joules:.decimals$}")
+    })
 }
 
 /// Tokens per second, or nothing.
@@ -94,6 +115,8 @@ type Row = Vec<(&'static str, Value)>;
 /// All columns are in every row: what is not known is null.
 fn row(one: &Comparison, line: &Line) -> Row {
     let bound = |of: fn(Bounds<Speedup>) -> Speedup| line.bounds.map(|bounds| of(bounds).get());
+    let energy = one.energy.iter().find(|energy| energy.name == line.name);
+    let energy_bound = |of: fn(Bounds<Speedup>) -> Speedup| Some(of(energy?.bounds?).get());
     let verdict = line.verdict.map(|verdict| match verdict {
         Verdict::Improved => "faster",
         Verdict::Regressed => "slower",
@@ -112,6 +135,12 @@ fn row(one: &Comparison, line: &Line) -> Row {
         ("p_value", json!(line.p_value.map(|p| p.get()))),
         ("verdict", json!(verdict)),
         ("says", json!(line.says)),
+        ("a_j_per_token", json!(energy.and_then(|energy| energy.a))),
+        ("b_j_per_token", json!(energy.and_then(|energy| energy.b))),
+        ("energy_ratio", json!(energy.and_then(|energy| energy.speedup).map(Speedup::get))),
+        ("energy_ratio_lower", json!(energy_bound(Bounds::lower))),
+        ("energy_ratio_upper", json!(energy_bound(Bounds::upper))),
+        ("energy_says", json!(energy.map(|energy| &energy.says))),
     ]
 }
 

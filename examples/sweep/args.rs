@@ -6,7 +6,7 @@ use clap::{ArgGroup, Parser};
 
 use llama_bench_rs::{
     cli::{self, ContextArgs, ModelArgs, OutputArgs, OutputFormat, RunArgs, RunsIn, TestArgs},
-    report::{Format, Stat},
+    report::{Format, Shown, Stat},
 };
 
 /// Measures models at several context depths, in one process. By default: prompts of 512 and generations of 128 tokens at
@@ -43,6 +43,12 @@ pub struct Args {
         hide_short_help = true
     )]
     pub stat: Stat,
+    /// Show joules per token in the Markdown table
+    ///
+    /// Of the devices that hold the layers, with half of the interval that their counters resolve. The other formats have
+    /// them always.
+    #[arg(long, help_heading = "Output", hide_short_help = true)]
+    pub joules: bool,
     /// Resume from the --output file (JSONL)
     ///
     /// Finished cells are not measured again.
@@ -102,6 +108,11 @@ pub struct Args {
 }
 
 impl Args {
+    /// What Markdown shows of a test.
+    pub fn shown(&self) -> Shown {
+        Shown::from(self.stat).joules(self.joules)
+    }
+
     /// Reads the process's arguments; bad usage ends the process with status 2, `--help` with 0.
     pub fn read() -> Self {
         Self::from_words(std::env::args_os()).unwrap_or_else(|error| error.exit())

@@ -57,7 +57,7 @@ impl<'a> Output<'a> {
         let streams = [(args.out.format, Stream::Out), (args.out.format_err, Stream::Err)];
         let screens: Vec<_> = streams
             .into_iter()
-            .filter_map(|(format, stream)| Screen::new(format, stream, args.stat))
+            .filter_map(|(format, stream)| Screen::new(format, stream, args.shown()))
             .collect();
         // A command that measures nothing must not touch a file with figures.
         let path = args.out.output.as_deref().filter(|_| !args.plan && !args.verify);
@@ -234,7 +234,7 @@ fn open_file(args: &Args, path: &Path) -> Result<(ResultFile, Report), String> {
         return opened.map(|(journal, found)| (ResultFile::Journal(journal), found)).map_err(named);
     }
     let mut sink = FileSink::create(format, path).map_err(named)?;
-    sink.show(args.stat);
+    sink.show(args.shown());
     Ok((ResultFile::Sink(sink), Report::default()))
 }
 

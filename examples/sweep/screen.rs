@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use llama_bench_rs::{
     cli::OutputFormat,
     record::Report,
-    report::{Format, ReportError, Sink, Stat, insights::Expectation, terminal, together_markdown},
+    report::{Format, ReportError, Shown, Sink, Stat, insights::Expectation, terminal, together_markdown},
 };
 
 #[derive(Clone, Copy)]
@@ -79,12 +79,12 @@ pub enum Screen {
 
 impl Screen {
     /// `None` if nothing is to be printed there.
-    pub fn new(format: OutputFormat, stream: Stream, stat: Stat) -> Option<Self> {
+    pub fn new(format: OutputFormat, stream: Stream, shown: Shown) -> Option<Self> {
         match format {
             OutputFormat::Terminal => Some(Self::AtEnd(stream)),
             OutputFormat::Rows(format) => {
                 let mut rows = Sink::new(format, stream.open());
-                rows.show(stat);
+                rows.show(shown);
                 Some(Self::Rows(format, rows))
             }
             OutputFormat::Nothing => None,

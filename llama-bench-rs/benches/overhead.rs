@@ -11,10 +11,11 @@ use llama_bench_rs::{
         abilities::Abilities,
         calibration::CalibrationTime,
         clock::MonotonicClock,
-        target::{Keep, Limits, Row, Target, Token},
+        target::{Keep, Limits, Metered, Row, Target, Token},
     },
     record::{
-        Disturbance, Failure, GpuConditions, Header, Placement, Resolved, Rewind, Work, work::WorkKind,
+        Disturbance, Failure, GpuConditions, Header, Metering, Placement, Resolved, Rewind, Work,
+        work::WorkKind,
     },
 };
 
@@ -65,6 +66,16 @@ impl Target for Nothing {
 
     fn conditions(&mut self) -> Vec<GpuConditions> {
         Vec::new()
+    }
+
+    fn metering(&mut self) -> Option<Metering> {
+        None
+    }
+
+    fn meter(&mut self) {}
+
+    fn metered(&mut self) -> Metered {
+        Metered::default()
     }
 
     fn open(&mut self, n_ctx: u32, _n_seqs: u32) -> Result<Resolved, Failure> {

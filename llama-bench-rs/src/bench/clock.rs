@@ -7,7 +7,7 @@
 //! println!("steps of {:?}, {:?} for an empty measurement", facts.resolution, facts.overhead);
 //! ```
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A monotonic clock.
 pub trait Clock {
@@ -16,6 +16,9 @@ pub trait Clock {
 
     /// Waits.
     fn wait(&self, duration: Duration);
+
+    /// Time since 1970 in UTC, now; `None` if the clock is not one of this world.
+    fn utc(&self) -> Option<Duration>;
 }
 
 /// The operating system's monotonic clock, counted from its creation.
@@ -37,6 +40,10 @@ impl Clock for MonotonicClock {
 
     fn wait(&self, duration: Duration) {
         std::thread::sleep(duration);
+    }
+
+    fn utc(&self) -> Option<Duration> {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()
     }
 }
 

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use super::{calibration::CALIBRATION_VERSION, cpu_features::cpu_features, plan::Request};
 use crate::{
-    llama::{Backend, ContextParams, Device, FlashAttn, LlamaError, Model, ModelParams, Rope, build_info},
+    llama::{
+        Backend, ContextParams, Device, DeviceKind, FlashAttn, LlamaError, Model, ModelParams, Rope,
+        build_info,
+    },
     record::{
         Config, DeviceInfo, FlashAttnSetting, Header, Host, Load, ModelInfo, Resolved, Timing, WeightSource,
         parameters::parameters,
@@ -72,20 +75,31 @@ pub(super) fn without_model(
         load: Load::default(),
         placement: None,
         timing: Timing::default(),
+        metering: None,
         read_from: String::new(),
     }
 }
 
 fn device(device: &Device) -> DeviceInfo {
     let (free, total) = device.memory_bytes();
-    DeviceInfo {
+    let kind = device.kind();
+    let mut info = DeviceInfo {
         name: device.name(),
         description: device.description(),
-        kind: device.kind().name().into(),
+        kind: kind.name().into(),
         backend: device.backend_name(),
         memory_free_bytes: Some(free),
         memory_total_bytes: Some(total),
-    }
+        integrated: match kind {
+            DeviceKind::Gpu => Some(false),
+            DeviceKind::Igpu => Some(true),
+            _ => None,
+        },
+        pci_bus_id: device.pci_bus_id(),
+        ..DeviceInfo::default()
+    };
+    super::monitor::describe(&mut info);
+    info
 }
 
 /// Refuses parameters that a record cannot hold: the figures would look like those of the unchanged model.
@@ -157,6 +171,8 @@ macro_rules! asked {
                 depths: _,
                 // `kv_unified` of the context says it.
                 shared_prefix: _,
+                // Whether the energy is in the header shows there.
+                energy: _,
                 // The cells say what was repeated, and what was disturbed.
                 repeat_percent: _,
                 exclusive: _,
@@ -323,6 +339,7 @@ mod tests {
             order: Order::Auto => Keyed,
             calibrated: true => Recorded,
             work: false => Elsewhere,
+            energy: false => Elsewhere,
             repeat_percent: 7 => Elsewhere,
             exclusive: true => Elsewhere,
         });

@@ -8,9 +8,11 @@ use super::{
     calibration::CalibrationTime,
     clock::Clock,
     memory_estimate::MemoryEstimate,
-    target::{Keep, Limits, Row, Target, Token},
+    target::{Keep, Limits, Metered, Row, Target, Token},
 };
-use crate::record::{self, Disturbance, Failure, GpuConditions, Placement, Resolved, Rewind, work::WorkKind};
+use crate::record::{
+    self, Counted, Disturbance, Failure, GpuConditions, Placement, Resolved, Rewind, work::WorkKind,
+};
 
 /// A clock that only the target moves.
 #[derive(Clone, Default)]
@@ -23,6 +25,10 @@ impl Clock for FakeClock {
 
     fn wait(&self, duration: Duration) {
         self.advance(duration);
+    }
+
+    fn utc(&self) -> Option<Duration> {
+        None
     }
 }
 
@@ -111,6 +117,11 @@ pub(super) struct FakeTarget {
     /// How long its thread waits for a core in a region, by the tokens at once and the depth; `None` if it is not watched.
     pub(super) wait: Option<Wait>,
     pub(super) waited: Option<Duration>,
+    /// The counters of energy, if it has any: 100 W in every region.
+    pub(super) metering: Option<record::Metering>,
+    pub(super) n_metering: usize,
+    pub(super) is_metering: bool,
+    pub(super) metered: Metered,
     pub(super) abilities: Abilities,
     pub(super) embeddings: bool,
     /// What the encoder has read.
@@ -299,9 +310,29 @@ impl Target for FakeTarget {
         self.waited = self.wait.as_mut().map(|wait| wait(n_tokens, self.content.len()));
     }
 
-    fn disturbance(&mut self, _elapsed: Duration) -> Option<Disturbance> {
+    fn disturbance(&mut self, elapsed: Duration) -> Option<Disturbance> {
+        if std::mem::take(&mut self.is_metering) {
+            let ns = elapsed.as_nanos() as u64;
+            let gpu = GpuConditions { device: "CUDA1".into(), pcie_rx_bytes: Some(7), ..Default::default() };
+            let counted = Counted { meter: "CUDA1".into(), uj: ns * 100, ns, ..Counted::default() };
+            self.metered = Metered { energy: vec![counted], gpus: vec![gpu] };
+        }
         let waited = Some(self.waited.take()?);
         Some(Disturbance { n_threads: Some(1), waited, ..Disturbance::default() })
+    }
+
+    fn metering(&mut self) -> Option<record::Metering> {
+        assert!(self.calls.is_empty(), "the idle draw is measured before anything is decoded");
+        self.n_metering += 1;
+        self.metering.clone()
+    }
+
+    fn meter(&mut self) {
+        self.is_metering = true;
+    }
+
+    fn metered(&mut self) -> Metered {
+        std::mem::take(&mut self.metered)
     }
 
     fn abilities(&self) -> Abilities {

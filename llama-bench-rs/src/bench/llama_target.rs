@@ -7,17 +7,20 @@ use std::{collections::HashMap, time::Duration};
 use super::{
     abilities::{Abilities, Memory, Reason},
     calibration::{CalibrationLoop, CalibrationTime},
+    clock::MonotonicClock,
     delay::Delay,
     describe,
     disturbance::Watch,
     memory_estimate::{MemoryEstimate, has_partial_state},
+    metering::{Meters, Participant},
     monitor, placement,
-    target::{Keep, Limits, Row, Target, Token},
+    target::{Keep, Limits, Metered, Row, Target, Token},
 };
 use crate::{
     llama::{Context, ContextParams, LlamaError, Model, Pooling, SeqState, StateFlags},
     record::{
-        Disturbance, Failure, FailureKind, GpuConditions, Placement, Resolved, Rewind, Work, work::WorkKind,
+        Disturbance, Failure, FailureKind, GpuConditions, Metering, Placement, Resolved, Rewind, Work,
+        work::WorkKind,
     },
     units::Share,
 };
@@ -44,6 +47,10 @@ pub struct LlamaTarget {
     /// Made when it is first needed.
     calibration_loop: Option<CalibrationLoop>,
     watch: Watch,
+    /// The GPUs that hold a part of the open context; `None` before one was opened.
+    gpus: Option<Vec<Participant>>,
+    meters: Option<Meters<MonotonicClock>>,
+    metered: Metered,
     /// Only if the work is slowed on purpose.
     delay: Option<Delay>,
 }
@@ -84,6 +91,9 @@ impl LlamaTarget {
             fits: (0, 0),
             calibration_loop: None,
             watch: Watch::default(),
+            gpus: None,
+            meters: None,
+            metered: Metered::default(),
             delay: None,
         }
     }
@@ -186,6 +196,11 @@ impl Target for LlamaTarget {
             order: None,
         };
         self.sequences = Sequences::of(context.params());
+        let gpus = Participant::all(&resolved.memory);
+        if self.gpus.as_ref() != Some(&gpus) {
+            self.meters = None;
+        }
+        self.gpus = Some(gpus);
         self.context = Some(context);
         Ok(resolved)
     }
@@ -330,11 +345,17 @@ impl Target for LlamaTarget {
     fn watch(&mut self, n_tokens: u32) {
         let ContextParams { n_threads, n_threads_batch, .. } = self.params;
         let n_threads = if n_tokens == 1 { n_threads } else { n_threads_batch };
-        self.watch.begin(self.is_on_cpu_alone().then_some(n_threads));
+        let is_on_cpu = self.is_on_cpu_alone();
+        self.meters.iter_mut().for_each(Meters::begin);
+        self.watch.begin(is_on_cpu.then_some(n_threads));
     }
 
     fn disturbance(&mut self, elapsed: Duration) -> Option<Disturbance> {
-        self.watch.end(elapsed)
+        let disturbance = self.watch.end(elapsed);
+        if let Some(meters) = &mut self.meters {
+            self.metered = meters.end();
+        }
+        disturbance
     }
 
     fn placement(&mut self) -> Option<Placement> {
@@ -342,7 +363,22 @@ impl Target for LlamaTarget {
     }
 
     fn conditions(&mut self) -> Vec<GpuConditions> {
-        monitor::read()
+        monitor::read(self.gpus.as_deref())
+    }
+
+    fn metering(&mut self) -> Option<Metering> {
+        if self.meters.is_none() {
+            self.meters = Meters::of(self.gpus.as_deref()?);
+        }
+        self.meters.as_mut().map(Meters::settle)
+    }
+
+    fn meter(&mut self) {
+        self.meters.iter_mut().for_each(Meters::arm);
+    }
+
+    fn metered(&mut self) -> Metered {
+        std::mem::take(&mut self.metered)
     }
 
     fn work(&mut self, kind: WorkKind, n_tokens: u32) -> Result<Option<Work>, Failure> {

@@ -32,6 +32,8 @@ mod curve_tests;
 mod delay;
 mod describe;
 mod disturbance;
+#[cfg(test)]
+mod energy_tests;
 mod engine;
 mod error;
 mod failed;
@@ -46,6 +48,7 @@ mod llama_target;
 mod loads;
 pub(crate) mod lock;
 mod memory_estimate;
+mod metering;
 #[cfg(feature = "nvml")]
 mod monitor;
 #[cfg(not(feature = "nvml"))]

@@ -229,6 +229,7 @@ pub(super) mod tests {
             method: Method::Rewind,
             order: Order::Blocks,
             calibrated: false,
+            energy: true,
             work: true,
             delay: Duration::ZERO,
             repeat_percent: 50,

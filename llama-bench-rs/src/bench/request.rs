@@ -49,6 +49,8 @@ pub struct Request {
     pub calibrated: bool,
     /// Whether the graphs that are computed are recorded.
     pub work: bool,
+    /// Whether counters of energy are read.
+    pub energy: bool,
     /// Pause before each test.
     pub delay: Duration,
     /// How many of a cell's repetitions may be run once more because other programs disturbed them, in per cent.
@@ -76,6 +78,7 @@ impl Default for Request {
             order: Order::default(),
             calibrated: false,
             work: true,
+            energy: true,
             delay: Duration::ZERO,
             repeat_percent: 50,
             exclusive: true,

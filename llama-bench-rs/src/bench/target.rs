@@ -20,7 +20,9 @@
 use std::time::Duration;
 
 use super::{abilities::Abilities, calibration::CalibrationTime, memory_estimate::MemoryEstimate};
-use crate::record::{Disturbance, Failure, GpuConditions, Placement, Resolved, Rewind, Work, work::WorkKind};
+use crate::record::{
+    Counted, Disturbance, Failure, GpuConditions, Metering, Placement, Resolved, Rewind, Work, work::WorkKind,
+};
 
 /// Token id, as in llama.cpp.
 pub type Token = i32;
@@ -166,8 +168,28 @@ pub trait Target {
     /// Where memory lies now; `None` if that is not known.
     fn placement(&mut self) -> Option<Placement>;
 
-    /// What the GPUs do right now; empty if nothing is known of them.
+    /// What the GPUs that take part do right now; empty if nothing is known of them.
     fn conditions(&mut self) -> Vec<GpuConditions>;
+
+    /// Finds the counters of energy of the open context, and looks for up to a second at what they do while nothing is
+    /// computed; `None` if there are none.
+    fn metering(&mut self) -> Option<Metering>;
+
+    /// Lets the counters be read around the next timed region: within [`watch`](Self::watch) and
+    /// [`disturbance`](Self::disturbance).
+    fn meter(&mut self);
+
+    /// What they showed around it; nothing if it was not metered. Called once, after it.
+    fn metered(&mut self) -> Metered;
+}
+
+/// What the counters showed around a timed region.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metered {
+    /// Those of energy.
+    pub energy: Vec<Counted>,
+    /// Those of throttling and transfers.
+    pub gpus: Vec<GpuConditions>,
 }
 
 /// How long a held state is needed.

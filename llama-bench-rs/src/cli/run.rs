@@ -83,6 +83,12 @@ pub struct RunArgs {
     /// --baseline then compares times relative to it. For shared machines, and models on the CPU only.
     #[arg(long, alias = "pace", hide_short_help = true, help_heading = "Statistics")]
     pub calibrate: bool,
+    /// Do not read counters of energy
+    ///
+    /// Reading them takes 0.1 to 0.6 s at the beginning of each run, where there are any, and some microseconds around each
+    /// repetition.
+    #[arg(long, hide_short_help = true, help_heading = "Statistics")]
+    pub no_energy: bool,
     /// Most repetitions to repeat because other programs disturbed them, in percent of a cell's; 0 for none
     #[arg(long, value_name = "PERCENT", default_value = "50", value_parser = whole_percent, hide_short_help = true, help_heading = "Statistics")]
     pub repeat_disturbed: u32,
@@ -157,6 +163,7 @@ impl RunArgs {
             .calibrated(self.calibrate)
             .repeat_disturbed(self.repeat_disturbed)
             .exclusive(!self.share_machine)
+            .energy(!self.no_energy)
             .delay(self.delay)
             .seed(self.seed)
             .method(self.method.into())

@@ -52,6 +52,7 @@ pub mod baseline;
 mod between_runs;
 mod choice;
 mod compare_error;
+mod energy;
 mod error;
 mod estimate;
 mod expectation;
@@ -100,6 +101,8 @@ pub use between_runs::{BetweenRuns, between_runs};
 pub use choice::Choice;
 #[doc(hidden)]
 pub use compare_error::CompareError;
+#[doc(hidden)]
+pub use energy::{compare_energy, joules};
 #[doc(hidden)]
 pub use error::{Gap, RegressionError};
 pub(crate) use estimate::printed_time;

@@ -84,6 +84,27 @@ impl Device {
         }
     }
 
+    /// Its place on the PCI bus, such as `0000:65:00.0`; `None` if the backend does not say. Devices that are not GPUs, and
+    /// those of other machines, are not asked.
+    #[doc(alias = "ggml_backend_dev_get_props")]
+    pub fn pci_bus_id(&self) -> Option<String> {
+        // What is asked for besides, its memory, would be a round trip to a server.
+        if !matches!(self.kind(), DeviceKind::Gpu | DeviceKind::Igpu)
+            || self.backend_name().starts_with("RPC")
+        {
+            return None;
+        }
+        let _inside = at_exit::enter();
+        // SAFETY: plain old data, for which zeros are valid.
+        let mut props: sys::ggml_backend_dev_props = unsafe { std::mem::zeroed() };
+        // SAFETY: a registered device, and a place to write to; its id lives as long as it, thus as long as `_inside`.
+        let id = unsafe {
+            sys::ggml_backend_dev_get_props(self.0, &mut props);
+            text(props.device_id)
+        };
+        (!id.is_empty()).then_some(id)
+    }
+
     /// The backend it belongs to, such as `CUDA`.
     #[doc(alias = "ggml_backend_dev_backend_reg")]
     pub fn backend_name(&self) -> String {

@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Disturbance, Failure, GpuConditions};
+use super::{Counted, Disturbance, Failure, GpuConditions};
 use crate::{
     stats::Stop,
     units::{RateSpread, TokensPerSecond},
@@ -249,6 +249,12 @@ pub struct Sample {
     /// What other programs took from it; `None` if a file or the system does not say.
     #[serde(default)]
     pub disturbance: Option<Disturbance>,
+    /// When it began, since 1970 in UTC: sets it beside what other programs record. `None` if a file does not say.
+    #[serde(default)]
+    pub utc: Option<Duration>,
+    /// What the counters of energy showed around it; empty if there are none.
+    #[serde(default)]
+    pub energy: Vec<Counted>,
 }
 
 /// How a context returns to a depth.

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Placement, Work};
+use super::{Config, Metering, Placement, Work};
 use crate::llama::{Build, DeviceMemory};
 
 /// What was measured, on what, and how. What a file does not say is `None`, empty text or an empty list.
@@ -28,6 +28,8 @@ pub struct Header {
     pub placement: Option<Placement>,
     /// Wall-clock facts of the whole run.
     pub timing: Timing,
+    /// The counters of energy, and the idle draw; `None` if energy was not looked at.
+    pub metering: Option<Metering>,
     /// The file that the run was read from, as an application that shows several files calls it: reports then tell runs of
     /// different files apart by it. Empty for a run that was measured now. Of all formats a page alone keeps it.
     #[serde(skip)]
@@ -74,6 +76,33 @@ pub struct DeviceInfo {
     pub memory_free_bytes: Option<u64>,
     /// Bytes in all.
     pub memory_total_bytes: Option<u64>,
+    /// Whether it shares the system's memory; `None` if a file does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integrated: Option<bool>,
+    /// Its place on the PCI bus, such as `0000:65:00.0`; `None` if the backend does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pci_bus_id: Option<String>,
+    /// CUDA's compute capability, such as `12.1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compute_capability: Option<String>,
+    /// Width of the memory bus, in bits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_bus_bits: Option<u32>,
+    /// Highest clock of the memory, in MHz.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_clock_max_mhz: Option<u32>,
+    /// Highest power that the driver allows, in milliwatts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power_limit_mw: Option<u32>,
+}
+
+impl DeviceInfo {
+    /// Bytes per second that the memory moves at its highest clock: two transfers a clock over the whole bus. `None` if the
+    /// driver does not tell both.
+    pub fn memory_bandwidth(&self) -> Option<u64> {
+        let per_clock = u64::from(self.memory_bus_bits?) / 8 * 2;
+        per_clock.checked_mul(u64::from(self.memory_clock_max_mhz?))?.checked_mul(1_000_000)
+    }
 }
 
 /// The model.

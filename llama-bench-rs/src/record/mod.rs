@@ -19,11 +19,13 @@ use std::time::Duration;
 use crate::units::Share;
 
 mod cell;
+mod cell_energy;
 mod cell_text;
 mod conditions;
 mod cut_short;
 mod difference;
 mod disturbance;
+mod energy;
 mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -43,6 +45,8 @@ pub use cell::{Cell, Sample, Test, TestKind};
 #[doc(hidden)]
 pub use cell::{Group, Measured, Outcome, Rewind, Summarised, TestKindError, Warmup};
 #[doc(hidden)]
+pub use cell_energy::{CellEnergy, EnergyUnknown};
+#[doc(hidden)]
 pub use conditions::{GpuConditions, merge_conditions};
 #[doc(hidden)]
 pub use cut_short::CutShort;
@@ -51,6 +55,8 @@ pub use difference::Difference;
 pub(crate) use difference::of_known;
 #[doc(hidden)]
 pub use disturbance::Disturbance;
+#[doc(hidden)]
+pub use energy::{Counted, Meter, MeterDomain, Metering};
 pub use failure::Failure;
 #[doc(hidden)]
 pub use failure::FailureKind;

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Format, ReportError, Sink, Stat};
+use super::{Format, ReportError, Shown, Sink};
 use crate::record::{Cell, CurvePoint, Header};
 
 /// Writes a report to a file while it is being measured. After every cell the file is complete, whatever ends the
@@ -43,8 +43,8 @@ impl FileSink {
     }
 
     /// Shows another statistic than the mean: see [`Sink::show`].
-    pub fn show(&mut self, stat: Stat) {
-        self.sink.show(stat);
+    pub fn show(&mut self, shown: impl Into<Shown>) {
+        self.sink.show(shown);
     }
 
     /// Begins a run.

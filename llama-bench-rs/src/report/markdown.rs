@@ -3,7 +3,7 @@ use std::{io::Write, path::Path};
 use serde_json::{Map, Value};
 
 use super::{
-    Flat, OutcomeKind, Stat,
+    Flat, OutcomeKind, Shown, Stat,
     flat::to_text,
     in_words::{count, one_line, plural},
     sink::{Encode, EncodeError},
@@ -15,7 +15,7 @@ use crate::{
     },
     units::{
         text::printable,
-        words::{mebibytes, parameters},
+        words::{digits, mebibytes, parameters},
     },
 };
 
@@ -30,7 +30,7 @@ pub(super) struct Markdown {
     /// Why cells failed, each reason once; a cell has the number of its own.
     reasons: Vec<String>,
     /// What is shown as a cell's speed.
-    stat: Stat,
+    shown: Shown,
     /// Tests without a row, since the sweep was interrupted before them.
     n_not_begun: usize,
     /// The file of each run, if there are several: the first column.
@@ -66,6 +66,8 @@ enum Column {
     Parameter(&'static Parameter),
     Test,
     Speed,
+    /// Joules per token.
+    Energy,
 }
 
 impl PartialEq for Column {
@@ -86,6 +88,7 @@ impl Column {
             Column::Parameter(parameter) => parameter.name,
             Column::Test => "test",
             Column::Speed => "t/s",
+            Column::Energy => "J/token",
         }
     }
 
@@ -97,15 +100,15 @@ impl Column {
             Column::Backend => -10,
             Column::Parameter(Parameter { column: Some((_, width)), .. }) => *width,
             Column::Parameter(_) => 10,
-            Column::Test => 15,
+            Column::Test | Column::Energy => 15,
             Column::Speed => 20,
         }
     }
 }
 
 impl Encode for Markdown {
-    fn show(&mut self, stat: Stat) {
-        self.stat = stat;
+    fn show(&mut self, shown: Shown) {
+        self.shown = shown;
     }
 
     fn name_files(&mut self, names: &[String]) {
@@ -122,12 +125,15 @@ impl Encode for Markdown {
         if !self.files.is_empty() {
             wanted.insert(0, Column::File);
         }
+        if self.shown.joules {
+            wanted.push(Column::Energy);
+        }
         if self.columns.is_empty() || wanted.iter().any(|column| !self.columns.contains(column)) {
             if !self.columns.is_empty() {
                 writeln!(out)?;
             }
             self.columns = wanted;
-            let speed = self.stat.heading();
+            let speed = self.shown.stat.heading();
             let heading = |column: &Column| {
                 let heading = if *column == Column::Speed { &speed } else { column.name() };
                 pad(heading, self.width(*column))
@@ -237,6 +243,7 @@ impl Markdown {
             Column::Backend => row.backends.clone(),
             Column::Test => row.test().map(|test| test.to_string()).unwrap_or_default(),
             Column::Speed => self.rate(row),
+            Column::Energy => energy(row),
             // As llama-bench prints it: the value in the files.
             Column::Parameter(Parameter { row, column: Some(_), .. }) => {
                 map.get(*row).and_then(to_text).unwrap_or_default()
@@ -253,7 +260,7 @@ impl Markdown {
                 let message = one_line(row.error_message.as_deref().unwrap_or_default());
                 format!("failed: {kind} ({})", self.number_of(format!("{kind}: {message}")))
             }
-            _ if self.stat != Stat::Mean => self.of_samples(row),
+            _ if self.shown.stat != Stat::Mean => self.of_samples(row),
             (_, Some(mean), Some(stddev)) => format!("{mean:.2} ± {stddev:.2}"),
             (_, Some(mean), None) => format!("{mean:.2}"),
             (_, None, _) => "no time passed".into(),
@@ -263,7 +270,7 @@ impl Markdown {
     /// The statistic of the repetitions, if the row has any.
     fn of_samples(&self, row: &Flat) -> String {
         let n_tokens = row.test().map_or(0, |test| test.n_tokens());
-        match (self.stat.of(n_tokens, &row.samples_ns), row.samples_ns.is_empty()) {
+        match (self.shown.stat.of(n_tokens, &row.samples_ns), row.samples_ns.is_empty()) {
             (Some((rate, Some(spread))), _) => format!("{:.2} ± {:.2}", rate.get(), spread.get()),
             (Some((rate, None)), _) => format!("{:.2}", rate.get()),
             (None, true) => "repetitions unknown".into(),
@@ -282,6 +289,16 @@ impl Markdown {
             }
         }
     }
+}
+
+/// `2.10 ± 0.065`, with half of the interval that the counters resolve; empty without a figure.
+fn energy(row: &Flat) -> String {
+    let (Some(mean), Some(lower), Some(upper)) =
+        (row.j_per_token, row.j_per_token_lower, row.j_per_token_upper)
+    else {
+        return String::new();
+    };
+    format!("{} ± {}", digits(mean, 3), digits((upper - lower) / 2.0, 2))
 }
 
 fn file_name(path: &str) -> String {

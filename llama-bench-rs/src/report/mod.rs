@@ -128,7 +128,7 @@ pub use side_by_side::comparison_text;
 #[doc(hidden)]
 pub use sink::Sink;
 #[doc(hidden)]
-pub use stat::{Stat, UnknownStat};
+pub use stat::{Shown, Stat, UnknownStat};
 #[doc(hidden)]
 pub use summary_text::{Fact, header_facts, header_text};
 
@@ -204,14 +204,20 @@ pub fn write(report: &Report, format: Format, out: impl Write) -> Result<(), Rep
     write_with(report, format, Stat::Mean, out)
 }
 
-/// The same, with another statistic than the mean as a cell's speed in Markdown.
+/// The same, with another statistic than the mean as a cell's speed in Markdown, or with joules per token.
 ///
 /// # Errors
 /// The output refuses the data.
 #[doc(hidden)]
-pub fn write_with(report: &Report, format: Format, stat: Stat, out: impl Write) -> Result<(), ReportError> {
+pub fn write_with(
+    report: &Report,
+    format: Format,
+    shown: impl Into<Shown>,
+    out: impl Write,
+) -> Result<(), ReportError> {
+    let shown = shown.into();
     let mut sink = Sink::new(format, out);
-    sink.show(stat);
+    sink.show(shown);
     let headers: Vec<&Header> = report.runs.iter().map(|run| &run.header).collect();
     sink.announce(&headers);
     let files = sides::Files::of(report);
@@ -227,7 +233,8 @@ pub fn write_with(report: &Report, format: Format, stat: Stat, out: impl Write) 
         }
     }
     let mut out = sink.finish()?;
-    let together = if format == Format::Markdown { together_markdown(report, stat) } else { String::new() };
+    let together =
+        if format == Format::Markdown { together_markdown(report, shown.stat) } else { String::new() };
     out.write_all(together.as_bytes()).map_err(ReportError::Write)
 }
 

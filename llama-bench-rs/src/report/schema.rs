@@ -100,7 +100,9 @@ fn nested(name: &str) -> Value {
     let count = || json!({ "type": "integer", "minimum": 0 });
     let list = |items: Value| json!({ "type": "array", "items": items });
     match name {
-        "samples_ns" | "samples_at_ns" => list(ns()),
+        "samples_ns" | "samples_at_ns" | "samples_utc_ns" => list(ns()),
+        "samples_energy" => list(list(counted())),
+        "metering" => metering(),
         "samples_pace_ns" => list(json!({ "type": ["integer", "null"], "minimum": 0 })),
         "samples_ts" => list(json!({ "type": ["number", "null"], "exclusiveMinimum": 0 })),
         "steps_ns" => list(list(ns())),
@@ -133,7 +135,16 @@ fn nested(name: &str) -> Value {
             let text = ["name", "description", "kind", "backend"];
             let text = text.map(|name| (name, json!({ "type": "string" })));
             let bytes = ["memory_free_bytes", "memory_total_bytes"].map(|name| (name, count()));
-            list(object(&[&text[..], &bytes[..]].concat()))
+            let mut device = object(&[&text[..], &bytes[..]].concat());
+            // Only if known.
+            for name in ["memory_bus_bits", "memory_clock_max_mhz", "power_limit_mw"] {
+                device["properties"][name] = count();
+            }
+            for name in ["pci_bus_id", "compute_capability"] {
+                device["properties"][name] = json!({ "type": "string" });
+            }
+            device["properties"]["integrated"] = json!({ "type": "boolean" });
+            list(device)
         }
         "backend_features" => {
             let values = json!({ "type": "object", "additionalProperties": { "type": "string" } });
@@ -150,7 +161,21 @@ fn nested(name: &str) -> Value {
             ];
             let counts = counts.map(|name| (name, json!({ "type": ["integer", "null"], "minimum": 0 })));
             let text = || json!({ "type": "string" });
-            list(object(&[&[("name", text()), ("throttled", list(text()))], &counts[..]].concat()))
+            let mut gpu = object(&[&[("name", text()), ("throttled", list(text()))], &counts[..]].concat());
+            // Missing in older files.
+            let later = [
+                "utilization_max_percent",
+                "memory_utilization_max_percent",
+                "watched_ns",
+                "pcie_tx_bytes",
+                "pcie_rx_bytes",
+            ];
+            for name in later {
+                gpu["properties"][name] = json!({ "type": ["integer", "null"], "minimum": 0 });
+            }
+            gpu["properties"]["device"] = text();
+            gpu["properties"]["throttled_ns"] = json!({ "type": "object", "additionalProperties": count() });
+            list(gpu)
         }
         "stopping" => {
             let part = || json!({ "type": "number", "exclusiveMinimum": 0 });
@@ -172,7 +197,39 @@ fn sample() -> Value {
     // Only if known.
     sample["properties"]["pace_ns"] = ns();
     sample["properties"]["disturbance"] = disturbance();
+    sample["properties"]["utc_ns"] = ns();
+    sample["properties"]["energy"] = json!({ "type": "array", "items": counted() });
     sample
+}
+
+/// What a counter of energy showed around a repetition.
+fn counted() -> Value {
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let known = ["gap_ns", "prior_uj", "prior_ns"];
+    let known = known.map(|name| (name, json!({ "type": ["integer", "null"], "minimum": 0 })));
+    let own = [("meter", json!({ "type": "string" })), ("uj", count()), ("ns", count())];
+    object(&[&own[..], &known[..]].concat())
+}
+
+/// The counters of energy of a run.
+fn metering() -> Value {
+    let texts = || json!({ "type": "array", "items": { "type": "string" } });
+    let known = || json!({ "type": ["integer", "null"], "minimum": 0 });
+    let text = ["name", "source"].map(|name| (name, json!({ "type": "string" })));
+    let counts = ["update_ns", "read_ns", "idle_uw", "idle_ns", "limit_uw"].map(|name| (name, known()));
+    let rest = [
+        ("domain", json!({ "enum": ["gpu", "package", "dram"] })),
+        ("is_counted", json!({ "type": "boolean" })),
+    ];
+    let meter = object(&[&text[..], &rest[..], &counts[..]].concat());
+    let meters = json!({ "type": "array", "items": meter });
+    object(&[
+        ("meters", meters),
+        ("unmetered", texts()),
+        ("unreadable", texts()),
+        ("took_ns", known()),
+        ("counters_read_ns", known()),
+    ])
 }
 
 /// What other programs took from a repetition.

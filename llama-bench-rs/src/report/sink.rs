@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::{
-    Flat, Format, ReportError, Stat, batched::Batched, csv::Csv, json::Json, jsonl::Jsonl,
+    Flat, Format, ReportError, Shown, batched::Batched, csv::Csv, json::Json, jsonl::Jsonl,
     markdown::Markdown, sql::Sql,
 };
 use crate::record::{Cell, CurvePoint, Header};
@@ -14,8 +14,8 @@ pub(super) trait Encode: Send {
     /// The runs to come.
     fn announce(&mut self, _runs: &[Flat]) {}
 
-    /// The statistic to show as a cell's speed, in formats that show only one.
-    fn show(&mut self, _stat: Stat) {}
+    /// What to show of a cell, in formats that do not show everything.
+    fn show(&mut self, _shown: Shown) {}
 
     /// The file that each run to come was read from, if there are several.
     fn name_files(&mut self, _names: &[String]) {}
@@ -104,10 +104,10 @@ impl<W: Write> Sink<W> {
         self.encoder.announce(&runs);
     }
 
-    /// Shows another statistic than the mean as a cell's speed. Only Markdown does; the other formats hold every
-    /// repetition.
-    pub fn show(&mut self, stat: Stat) {
-        self.encoder.show(stat);
+    /// Shows another statistic than the mean as a cell's speed, and joules per token if asked to. Only Markdown does; the
+    /// other formats hold every repetition.
+    pub fn show(&mut self, shown: impl Into<Shown>) {
+        self.encoder.show(shown.into());
     }
 
     /// Sets the files that the runs to come were read from, in their order. Only Markdown shows them.

@@ -20,6 +20,30 @@ pub enum Stat {
     Percentile(u8),
 }
 
+/// What the Markdown table shows of a cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shown {
+    /// Its speed.
+    pub stat: Stat,
+    /// Whether joules per token have a column.
+    pub joules: bool,
+}
+
+impl Shown {
+    /// The same with a column of joules per token, or without.
+    #[must_use]
+    pub fn joules(self, joules: bool) -> Self {
+        Self { joules, ..self }
+    }
+}
+
+impl From<Stat> for Shown {
+    fn from(stat: Stat) -> Self {
+        Self { stat, joules: false }
+    }
+}
+
 impl Stat {
     /// The heading of its column; llama-bench's for the mean.
     pub(super) fn heading(self) -> String {

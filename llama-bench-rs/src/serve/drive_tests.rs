@@ -122,6 +122,10 @@ impl crate::bench::clock::Clock for Impatient {
         }
         self.0.advance(duration);
     }
+
+    fn utc(&self) -> Option<std::time::Duration> {
+        None
+    }
 }
 
 #[test]

@@ -32,6 +32,10 @@ impl Clock for FakeClock {
     fn wait(&self, duration: Duration) {
         self.advance(duration);
     }
+
+    fn utc(&self) -> Option<Duration> {
+        None
+    }
 }
 
 type StepTime = Box<dyn FnMut(&[Row]) -> Duration>;

@@ -41,6 +41,7 @@ mod calibrated;
 mod chance;
 mod confidence;
 mod depth_model;
+mod energy;
 mod estimate;
 mod fall;
 pub(crate) mod fastest;
@@ -87,6 +88,8 @@ pub use calibrated::CalibratedRun;
 pub use confidence::Confidence;
 #[doc(hidden)]
 pub use depth_model::{Coefficient, DepthModel, DepthSamples, Predicted};
+#[doc(hidden)]
+pub use energy::{Energy, EnergyCounter, EnergyReading, NoEnergy};
 pub(crate) use estimate::mean_with_half_width;
 #[doc(hidden)]
 pub use fall::{Fall, FallRatio};

@@ -110,7 +110,12 @@ impl<'a> Cells<'a> {
     }
 
     /// A repetition of a cell is over.
-    pub(super) fn add(&mut self, cell: usize, sample: Sample, conditions: &[GpuConditions]) {
+    pub(super) fn add<'c>(
+        &mut self,
+        cell: usize,
+        sample: Sample,
+        conditions: impl Iterator<Item = &'c GpuConditions>,
+    ) {
         self.all[cell].samples.push(sample);
         merge_conditions(&mut self.all[cell].conditions, conditions);
     }

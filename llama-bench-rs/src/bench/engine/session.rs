@@ -10,7 +10,7 @@ use crate::{
         clock::{Clock, ClockFacts},
         observe::Event,
         plan::Request,
-        target::{Keep, Limits, Row, Target, Token},
+        target::{Keep, Limits, Metered, Row, Target, Token},
         timed,
         tokens::Input,
     },
@@ -45,6 +45,10 @@ pub(super) struct Session<'a, T, C> {
     wall_before: Duration,
     conditions: Vec<GpuConditions>,
     conditions_at: Option<Duration>,
+    /// Whether the counters of energy are still to be looked at.
+    looks_at_energy: bool,
+    /// What was counted of the GPUs in the latest repetition.
+    counted: Vec<GpuConditions>,
 }
 
 impl<'a, T: Target, C: Clock> Session<'a, T, C> {
@@ -72,6 +76,8 @@ impl<'a, T: Target, C: Clock> Session<'a, T, C> {
             wall_before: Duration::ZERO,
             conditions: Vec::new(),
             conditions_at: None,
+            looks_at_energy: request.energy,
+            counted: Vec::new(),
         }
     }
 
@@ -81,6 +87,7 @@ impl<'a, T: Target, C: Clock> Session<'a, T, C> {
         self.header.resolved = run.header.resolved.clone();
         self.header.work.clone_from(&run.header.work);
         self.header.timing = run.header.timing.clone();
+        self.header.metering.clone_from(&run.header.metering);
         self.wall_before = run.header.timing.wall.unwrap_or_default();
     }
 
@@ -186,6 +193,10 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
             return self.open(n_ctx, n_seqs, kinds);
         }
         self.n_longest_decode = 0;
+        if std::mem::take(&mut self.looks_at_energy) {
+            // Once per run: the model is loaded, the context made, and nothing computed yet.
+            self.header.metering = self.target.metering();
+        }
         Ok(())
     }
 
@@ -303,7 +314,17 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         input: &Input,
         calibration: Option<CalibrationTime>,
     ) -> Result<Sample, Failure> {
+        if self.header.metering.is_some() {
+            self.target.meter();
+        }
         let mut sample = self.time(kind, input)?;
+        let Metered { energy, gpus } = self.target.metered();
+        sample.utc = self.utc_of(&sample);
+        sample.energy = energy;
+        self.counted = gpus;
+        if let Some(ns) = u64::try_from(sample.elapsed.as_nanos()).ok() {
+            self.counted.iter_mut().for_each(|gpu| gpu.watched_ns = Some(ns));
+        }
         sample.at = sample.at.map(|at| self.wall_before + at.saturating_sub(self.start));
         sample.calibration = calibration.map(|calibration| calibration.elapsed);
         if let Some(on_core) = calibration.and_then(|calibration| calibration.on_core) {
@@ -327,9 +348,14 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         self.target.calibrate()
     }
 
-    /// What the GPUs did around the latest repetition.
-    pub(super) fn conditions(&self) -> &[GpuConditions] {
-        &self.conditions
+    /// What the GPUs did around the latest repetition: how they stood, and what was counted.
+    pub(super) fn conditions(&self) -> impl Iterator<Item = &GpuConditions> {
+        self.conditions.iter().chain(&self.counted)
+    }
+
+    /// When a repetition began, by the clock of the world.
+    fn utc_of(&self, sample: &Sample) -> Option<Duration> {
+        self.clock.utc()?.checked_sub(self.clock.now().checked_sub(sample.at?)?)
     }
 
     /// Lets a pause go by, unless the application asks to stop.

@@ -61,7 +61,7 @@ impl Sweep<'_> {
         sweep.request.exclusive = false;
         sweep.request.parallel = levels.to_vec();
         sweep.request.shared_prefix = self.request.shared_prefix;
-        let mut sweep = sweep.depths([0]).repetitions(1).warmup(false).record_work(false);
+        let mut sweep = sweep.depths([0]).repetitions(1).warmup(false).record_work(false).energy(false);
         let mut is_empty = true;
         let longest = |is_kind: fn(TestKind) -> bool| {
             plan.cells.iter().filter(|cell| is_kind(cell.kind)).map(|cell| cell.kind.n_tokens()).max()

@@ -2,13 +2,13 @@ use std::{fmt, time::Duration};
 
 use crate::{
     judge::{PrintedRate, printed_time},
-    record::Cell,
+    record::{Cell, Run},
     report::{
         figures::Figures,
         in_words::{duration, rough_duration, rough_rate, speed},
     },
     stats::TimeSum,
-    units::{RateSpread, Share, TokensPerSecond},
+    units::{RateSpread, Share, TokensPerSecond, words::digits},
 };
 
 /// A speed with half its 95 % interval: within the run if there is one, between runs if there are several.
@@ -49,6 +49,44 @@ impl fmt::Display for SpeedFigure {
     /// `3714 ± 12 t/s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} t/s", self.bare())
+    }
+}
+
+/// Joules per token with half of their 95 % interval: as far as the counters resolve them if there is one run, between runs
+/// if there are several.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct EnergyFigure {
+    /// Joules per token.
+    pub j_per_token: f64,
+    /// Half of the interval.
+    pub half_width: f64,
+}
+
+impl EnergyFigure {
+    /// Of the cells of one test, at most one a run; `None` if one of them has no figure.
+    pub(in crate::report) fn of(cells: &[(&Run, &Cell)]) -> Option<Self> {
+        let figure = |(run, cell): &(&Run, &Cell)| {
+            let energy = run.header.energy_of(cell)?.ok()?;
+            let bounds = energy.per_token_bounds();
+            Some((energy.per_token(), (bounds.upper() - bounds.lower()) / 2.0))
+        };
+        let figures: Vec<(f64, f64)> = cells.iter().map(figure).collect::<Option<_>>()?;
+        if let [(j_per_token, half_width)] = figures[..] {
+            return Some(Self { j_per_token, half_width });
+        }
+        // One estimate for whatever is measured once per run.
+        let as_time = |joules: f64| Duration::try_from_secs_f64(joules).ok();
+        let times = figures.iter().map(|&(joules, half)| Some((as_time(joules)?, as_time(half))));
+        let (mean, half) = printed_time(&times.collect::<Option<Vec<_>>>()?)?;
+        Some(Self { j_per_token: mean.as_secs_f64(), half_width: half.as_secs_f64() })
+    }
+}
+
+impl fmt::Display for EnergyFigure {
+    /// `2.10 ± 0.065`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ± {}", digits(self.j_per_token, 3), digits(self.half_width, 2))
     }
 }
 

@@ -33,7 +33,7 @@ mod trust;
 mod why;
 
 pub use facts::SharedFacts;
-pub use figure::{SpeedFigure, TimeFigure};
+pub use figure::{EnergyFigure, SpeedFigure, TimeFigure};
 pub use headline::{Headline, SpeedRange, Together};
 pub use next::Next;
 pub use pivot::{Pivot, PivotRow};
@@ -158,6 +158,10 @@ impl Answer {
         if self.configurations.iter().any(|it| it.pivot.has_answers()) {
             text += " First token and answers of 100 and 500 tokens: from the prompt's arrival, as if the context did not \
                      grow while the answer is written.";
+        }
+        if self.configurations.iter().flat_map(|it| &it.pivot.rows).any(PivotRow::has_energy) {
+            text += " J/token: energy of the devices that hold the layers; ± of a single run: as far as their counters resolve \
+                     it.";
         }
         text
     }

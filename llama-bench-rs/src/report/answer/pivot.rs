@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::{SpeedFigure, TimeFigure};
+use super::{EnergyFigure, SpeedFigure, TimeFigure};
 use crate::{
     record::{Cell, Run, Test, TestKind},
     report::{
@@ -36,11 +36,24 @@ pub struct PivotRow {
     pub generation: Option<SpeedFigure>,
     /// Speed of embedding.
     pub embedding: Option<SpeedFigure>,
+    /// Energy of prompt processing.
+    pub prefill_energy: Option<EnergyFigure>,
+    /// Energy of generation.
+    pub generation_energy: Option<EnergyFigure>,
+    /// Energy of embedding.
+    pub embedding_energy: Option<EnergyFigure>,
     /// From the prompt's arrival to the first token of the answer.
     pub first_token: Option<TimeFigure>,
     /// From the prompt's arrival to the last token of an answer of 100 and of 500 tokens, as if the context did not grow
     /// while it is written.
     pub answers: [Option<TimeFigure>; 2],
+}
+
+impl PivotRow {
+    /// Whether it has the energy of any test.
+    pub fn has_energy(&self) -> bool {
+        [self.prefill_energy, self.generation_energy, self.embedding_energy].iter().any(Option::is_some)
+    }
 }
 
 impl Pivot {
@@ -72,6 +85,11 @@ impl Pivot {
             let (test, n_depth) = (test?, n_depth?);
             SpeedFigure::of(&runs.iter().filter_map(|run| find(run, test, n_depth)).collect::<Vec<_>>())
         };
+        let energy = |test: Option<Test>, n_depth: Option<u32>| {
+            let (test, n_depth) = (test?, n_depth?);
+            let cells = runs.iter().filter_map(|run| Some((*run, find(run, test, n_depth)?)));
+            EnergyFigure::of(&cells.collect::<Vec<_>>())
+        };
         let row = |n_depth: u32| {
             let later = n_depth.checked_add(offset);
             let chats: Vec<ChatTimes> = runs
@@ -87,6 +105,9 @@ impl Pivot {
                 prefill: figure(prefill, Some(n_depth)),
                 generation: figure(generation, later),
                 embedding: figure(embedding, Some(n_depth)),
+                prefill_energy: energy(prefill, Some(n_depth)),
+                generation_energy: energy(generation, later),
+                embedding_energy: energy(embedding, Some(n_depth)),
                 first_token: time(|chat| chat.first_token),
                 answers: [time(|chat| chat.answers[0].complete), time(|chat| chat.answers[1].complete)],
             }

@@ -17,8 +17,19 @@ pub(super) fn ns(duration: Duration) -> u64 {
 impl From<&Header> for Flat {
     /// The part of a row that all cells of a run share.
     fn from(header: &Header) -> Self {
-        let Header { build, host, model, config, resolved, load, placement, timing, work: _, read_from: _ } =
-            header;
+        let Header {
+            build,
+            host,
+            model,
+            config,
+            resolved,
+            load,
+            placement,
+            timing,
+            metering,
+            work: _,
+            read_from: _,
+        } = header;
         let mut row = Flat {
             build_commit: build.commit.clone(),
             build_number: build.number,
@@ -66,6 +77,7 @@ impl From<&Header> for Flat {
             clock_resolution_ns: timing.clock_resolution.map(ns),
             clock_overhead_ns: timing.clock_overhead.map(ns),
             n_decoded_tokens: timing.n_decoded_tokens,
+            metering: metering.clone(),
             ..Flat::default()
         };
         row.set_parameters(config);
@@ -92,6 +104,7 @@ impl From<(&Header, &Cell)> for Flat {
         row.test_time.clone_from(&cell.started_at);
         row.work = header.work_of(cell.test.kind).cloned();
         row.set_outcome(cell);
+        row.set_energy(header, cell);
         row.avg_ts_per_sequence = row.avg_ts.map(|rate| rate / f64::from(cell.test.n_parallel));
         if cell.test.n_parallel > 1 {
             // llama-bench's columns cannot tell it from the row of one sequence: a script would average the two.
@@ -155,6 +168,11 @@ impl Flat {
             .map(|s| TokensPerSecond::from_elapsed(n_tokens, s.elapsed).map(TokensPerSecond::get))
             .collect();
         self.samples_at_ns = samples.iter().map(|s| s.at.map(ns)).collect::<Option<_>>().unwrap_or_default();
+        self.samples_utc_ns =
+            samples.iter().map(|s| s.utc.map(ns)).collect::<Option<_>>().unwrap_or_default();
+        if samples.iter().any(|s| !s.energy.is_empty()) {
+            self.samples_energy = samples.iter().map(|s| s.energy.clone()).collect();
+        }
         if samples.iter().any(|s| s.calibration.is_some()) {
             self.samples_pace_ns = samples.iter().map(|s| s.calibration.map(ns)).collect();
         }
@@ -172,6 +190,24 @@ impl Flat {
         if let Some(rates) = cell.rate_samples() {
             self.avg_ts = Some(rates.mean().get());
             self.stddev_ts = rates.stddev().map(RateSpread::get);
+        }
+    }
+
+    fn set_energy(&mut self, header: &Header, cell: &Cell) {
+        match header.energy_of(cell) {
+            None => {}
+            Some(Err(why)) => self.energy_unknown = Some(why.to_string()),
+            Some(Ok(energy)) => {
+                let per_token = energy.per_token_bounds();
+                self.energy_j = Some(energy.joules);
+                self.energy_lower_j = Some(energy.joule_bounds.lower());
+                self.energy_upper_j = Some(energy.joule_bounds.upper());
+                self.j_per_token = Some(energy.per_token());
+                self.j_per_token_lower = Some(per_token.lower());
+                self.j_per_token_upper = Some(per_token.upper());
+                self.energy_idle_share = energy.idle_share();
+                self.energy_meters = energy.meters.join(", ");
+            }
         }
     }
 
@@ -218,6 +254,8 @@ impl From<&Sample> for FlatSample {
             at_ns: sample.at.map(ns),
             pace_ns: sample.calibration.map(ns),
             disturbance: sample.disturbance.as_ref().map(FlatDisturbance::from),
+            utc_ns: sample.utc.map(ns),
+            energy: sample.energy.clone(),
         }
     }
 }

@@ -9,6 +9,8 @@ mod to_record;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::record::Counted;
+
 pub use disturbance::FlatDisturbance;
 pub(super) use from_record::keeps_out_of_joins;
 use parameter::InRow;
@@ -103,6 +105,12 @@ pub struct FlatSample {
     /// What other programs took from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disturbance: Option<FlatDisturbance>,
+    /// When it began, since 1970 in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utc_ns: Option<u64>,
+    /// What the counters of energy showed around it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub energy: Vec<Counted>,
 }
 
 /// One chunk of the fill.

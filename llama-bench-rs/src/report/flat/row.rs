@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Field, FlatCurvePoint, FlatDisturbance, FlatKind, FlatSample, InRow, Kind, Origin, OutcomeKind};
 use crate::{
     record::{
-        Config, DeviceInfo, DeviceMemory, GpuConditions, Method, Order, Placement, Rewind, WeightSource,
-        Work, parameters::parameters,
+        Config, Counted, DeviceInfo, DeviceMemory, GpuConditions, Metering, Method, Order, Placement, Rewind,
+        WeightSource, Work, parameters::parameters,
     },
     report::error::Problem,
     stats::{Stop, StoppingRule},
@@ -167,6 +167,29 @@ parameters! { row {
     Own Nested samples_pace_ns: Vec<Option<u64>>, "ns";
     /// What other programs took from each repetition, null if unknown; empty if never known.
     Own Nested samples_disturbance: Vec<Option<FlatDisturbance>>;
+    /// When each repetition began, since 1970 in UTC; empty if unknown.
+    Own Nested samples_utc_ns: Vec<u64>, "ns";
+    /// What the counters of energy showed around each repetition; empty if there were none.
+    Own Nested samples_energy: Vec<Vec<Counted>>;
+    /// Energy of all repetitions, of the devices that hold the layers; `None` if the counters do not resolve it. Derived
+    /// from `samples_energy` and `metering`, as the fields down to `energy_unknown`.
+    Own Float energy_j: Option<f64>, "J";
+    /// Lower end of its 95 % interval, as far as the counters resolve it.
+    Own Float energy_lower_j: Option<f64>, "J";
+    /// Upper end of that interval.
+    Own Float energy_upper_j: Option<f64>, "J";
+    /// Energy per token.
+    Own Float j_per_token: Option<f64>, "J per token";
+    /// Lower end of its 95 % interval, as far as the counters resolve it.
+    Own Float j_per_token_lower: Option<f64>, "J per token";
+    /// Upper end of that interval.
+    Own Float j_per_token_upper: Option<f64>, "J per token";
+    /// The share of the energy that the devices draw with the model loaded and nothing computed.
+    Own Float energy_idle_share: Option<f64>;
+    /// The counters that the energy is the sum of, comma-separated.
+    Own Text energy_meters: String;
+    /// Why there is no figure of the energy; `None` if there is one, or no counter.
+    Own Text energy_unknown: Option<String>;
     /// Repetitions that were disturbed and therefore repeated; they are not among the samples.
     Own Nested set_aside: Vec<FlatSample>;
     /// The repetition straight after the live fill; it is not among the samples.
@@ -261,4 +284,6 @@ parameters! { row {
     Own Int clock_overhead_ns: Option<u64>, "ns";
     /// Tokens decoded in all.
     Own Int n_decoded_tokens: Option<u64>, "tokens";
+    /// The counters of energy with their periods, and the idle draw; null if energy was not looked at.
+    Own Nested metering: Option<Metering>;
 } }

@@ -73,6 +73,7 @@ impl Flat {
                 clock_overhead: self.clock_overhead_ns.map(Duration::from_nanos),
                 n_decoded_tokens: self.n_decoded_tokens,
             },
+            metering: self.metering.clone(),
             read_from: String::new(),
         })
     }
@@ -154,6 +155,8 @@ impl Flat {
             ("samples_at_ns", self.samples_at_ns.len()),
             ("samples_pace_ns", self.samples_pace_ns.len()),
             ("samples_disturbance", self.samples_disturbance.len()),
+            ("samples_utc_ns", self.samples_utc_ns.len()),
+            ("samples_energy", self.samples_energy.len()),
         ] {
             if len != 0 && len != n {
                 let found = format!("{len} entries");
@@ -166,6 +169,8 @@ impl Flat {
             at: self.samples_at_ns.get(i).copied().map(Duration::from_nanos),
             calibration: self.samples_pace_ns.get(i).copied().flatten().map(Duration::from_nanos),
             disturbance: self.samples_disturbance.get(i).and_then(Option::as_ref).map(Disturbance::from),
+            utc: self.samples_utc_ns.get(i).copied().map(Duration::from_nanos),
+            energy: self.samples_energy.get(i).cloned().unwrap_or_default(),
         };
         Ok(Measured {
             samples: (0..n).map(sample).collect(),
@@ -200,6 +205,8 @@ impl From<&FlatSample> for Sample {
             at: sample.at_ns.map(Duration::from_nanos),
             calibration: sample.pace_ns.map(Duration::from_nanos),
             disturbance: sample.disturbance.as_ref().map(Disturbance::from),
+            utc: sample.utc_ns.map(Duration::from_nanos),
+            energy: sample.energy.clone(),
         }
     }
 }

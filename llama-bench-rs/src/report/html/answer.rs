@@ -7,7 +7,9 @@ use crate::{
     judge::assumed_of_one_run,
     record::TestKind,
     report::{
-        answer::{Answer, Configuration, ExpectedRow, Next, PivotRow, Said, SpeedFigure, TimeFigure},
+        answer::{
+            Answer, Configuration, EnergyFigure, ExpectedRow, Next, PivotRow, Said, SpeedFigure, TimeFigure,
+        },
         in_words::speed,
         insights::Level,
     },
@@ -52,6 +54,7 @@ fn by_depth(of: &Configuration, caption: &str) -> Markup {
                     @if columns.prefill { (heading(&name(pivot.prefill, "prefill"), "t/s")) }
                     @if columns.embedding { (heading(&name(pivot.embedding, "embedding"), "t/s")) }
                     @if columns.generation { (heading(&name(pivot.generation, "generation"), "t/s")) }
+                    (columns.energy_headings())
                     @if columns.answers { (answer_headings()) }
                 }
             }
@@ -100,6 +103,7 @@ fn overview(all: &[Configuration], caption: &str) -> Markup {
                         @if columns.prefill { (heading("prefill", "t/s")) }
                         @if columns.embedding { (heading("embedding", "t/s")) }
                         @if columns.generation { (heading("generation", "t/s")) }
+                        (columns.energy_headings())
                         @if columns.answers { (answer_headings()) }
                     }
                 }
@@ -124,8 +128,19 @@ struct Columns {
     prefill: bool,
     embedding: bool,
     generation: bool,
+    /// By test: name and figure.
+    energy: Vec<(&'static str, EnergyOf)>,
     answers: bool,
 }
+
+type EnergyOf = fn(&PivotRow) -> Option<EnergyFigure>;
+
+/// The tests whose energy may be known.
+const ENERGY: [(&str, EnergyOf); 3] = [
+    ("prefill", |row| row.prefill_energy),
+    ("embedding", |row| row.embedding_energy),
+    ("generation", |row| row.generation_energy),
+];
 
 impl Columns {
     fn of<'a>(rows: impl Iterator<Item = &'a PivotRow> + Clone) -> Self {
@@ -134,13 +149,19 @@ impl Columns {
             prefill: any(|row| row.prefill.is_some()),
             embedding: any(|row| row.embedding.is_some()),
             generation: any(|row| row.generation.is_some()),
+            energy: ENERGY.into_iter().filter(|(_, of)| rows.clone().any(|row| of(row).is_some())).collect(),
             answers: any(|row| row.first_token.is_some()),
         }
     }
 
     fn n(&self) -> usize {
         [self.prefill, self.embedding, self.generation].into_iter().filter(|&is_shown| is_shown).count()
+            + self.energy.len()
             + if self.answers { 3 } else { 0 }
+    }
+
+    fn energy_headings(&self) -> Markup {
+        html! { @for (name, _) in &self.energy { (heading(name, "J/token")) } }
     }
 
     fn cells(&self, row: Option<&PivotRow>) -> Markup {
@@ -149,6 +170,7 @@ impl Columns {
             @if self.prefill { (speed(|row| row.prefill)) }
             @if self.embedding { (speed(|row| row.embedding)) }
             @if self.generation { (speed(|row| row.generation)) }
+            @for (_, of) in &self.energy { (cell(row.and_then(of).map(|energy| energy.to_string()))) }
             @if self.answers {
                 (time_cell(row.and_then(|row| row.first_token)))
                 @for i in 0..2 { (time_cell(row.and_then(|row| row.answers[i]))) }

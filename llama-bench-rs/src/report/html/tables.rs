@@ -12,7 +12,7 @@ use crate::{
         svg::figure,
     },
     stats::{Quantity as _, Samples, Transient},
-    units::{Change, TokensPerSecond},
+    units::{Change, TokensPerSecond, words::digits},
 };
 
 /// A table under its caption. On a narrow screen it scrolls in its own box.
@@ -32,6 +32,11 @@ pub(super) fn scroll(name: &str, table: Markup) -> Markup {
 pub(super) fn cells(run: &Run) -> Markup {
     let caption = "Each test at each depth. ±: half the 95 % interval of the mean within this run, without the spread between \
                    runs; cv: standard deviation over mean; p50, p90, p99: percentiles of the repetitions' times.";
+    let energy = |cell: &Cell| {
+        let energy = run.header.energy_of(cell)?;
+        Some(energy.map_or_else(|_| "–".into(), |energy| digits(energy.per_token(), 3)))
+    };
+    let has_energy = run.cells.iter().any(|cell| run.header.energy_of(cell).is_some());
     let table = html! {
         table {
             thead {
@@ -43,9 +48,12 @@ pub(super) fn cells(run: &Run) -> Markup {
                     (heading("n", ""))
                     (heading("mean", "time"))
                     @for name in ["p50", "p90", "p99"] { (heading(name, "time")) }
+                    @if has_energy { (heading("energy", "J/token")) }
                 }
             }
-            tbody { @for cell in &run.cells { tr { (cell_row(cell)) } } }
+            tbody {
+                @for cell in &run.cells { tr { (cell_row(cell)) @if has_energy { (value_of(energy(cell))) } } }
+            }
         }
     };
     scrolled(caption, table)

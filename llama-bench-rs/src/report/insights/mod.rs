@@ -19,6 +19,7 @@ mod chat;
 mod conditions;
 mod cpu;
 mod doubt;
+mod energy;
 mod expectation;
 mod failures;
 mod fall;
@@ -40,6 +41,7 @@ pub use chat::{Answer, ChatTimes, chat_times};
 pub use conditions::Conditions;
 pub use cpu::{CpuRemedy, UnusedCpuFeatures};
 pub use doubt::{Doubt, Unbelievable, unbelievable};
+pub use energy::EnergySaid;
 pub use failures::FailedCells;
 pub use fall::{DepthFall, FasterFall};
 pub use graphs::Graphs;
@@ -117,6 +119,8 @@ pub enum Statement {
     SmallPages(SmallPages),
     /// What a GPU did meanwhile.
     Conditions(Conditions),
+    /// What the work took of energy.
+    Energy(EnergySaid),
     /// What llama.cpp made of the configuration.
     Setup(Setup),
     /// What the CPU has and llama.cpp was built without.
@@ -158,6 +162,7 @@ impl Statement {
             Statement::Neighbours(it) => it,
             Statement::SmallPages(it) => it,
             Statement::Conditions(it) => it,
+            Statement::Energy(it) => it,
             Statement::Setup(it) => it,
             Statement::UnusedCpuFeatures(it) => it,
             Statement::Graphs(it) => it,
@@ -223,6 +228,7 @@ fn of_run(run: &Run, expected: Vec<Statement>, levels: Vec<Levels>) -> Vec<State
     said.extend(levels.into_iter().filter(|levels| !levels.steps.is_empty()).map(Statement::Levels));
     said.extend(chat::at_the_ends(run).into_iter().map(Statement::Chat));
     said.extend(steps::steps(run).into_iter().map(Statement::Steps));
+    said.extend(energy::energy(run, &all).into_iter().map(Statement::Energy));
     said.extend(prediction::predictions(run, &all).into_iter().map(Statement::Prediction));
     said.extend(precision::precision(run, found.is_any()).into_iter().map(Statement::Precision));
     said.extend(stopped::stopped(run, found.is_any()).map(Statement::Stopped));

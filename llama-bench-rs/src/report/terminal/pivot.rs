@@ -1,5 +1,5 @@
 use super::{
-    super::answer::{Answer, Configuration, PivotRow, TimeFigure},
+    super::answer::{Answer, Configuration, EnergyFigure, PivotRow, TimeFigure},
     grid::{Column, Grid},
     heading,
     names::Names,
@@ -24,6 +24,8 @@ pub(super) fn pivot(answer: &Answer, names: &Names, paint: &Paint) -> String {
         if let [one] = &tests[..] { format!("{one} t/s") } else { "t/s".into() }
     };
     let time = |of: fn(&PivotRow) -> Option<TimeFigure>| texts(&|row| of(row).map(|time| time.to_string()));
+    let energy =
+        |of: fn(&PivotRow) -> Option<EnergyFigure>| texts(&|row| of(row).map(|energy| energy.to_string()));
     let blocks = vec![
         vec![
             Column::right(
@@ -38,6 +40,11 @@ pub(super) fn pivot(answer: &Answer, names: &Names, paint: &Paint) -> String {
                 &format!("embedding\n{}", test(|it| it.pivot.embedding)),
                 texts(&|row| row.embedding.map(|figure| figure.bare())),
             ),
+        ],
+        vec![
+            Column::right("prefill\nJ/token", energy(|row| row.prefill_energy)),
+            Column::right("generation\nJ/token", energy(|row| row.generation_energy)),
+            Column::right("embedding\nJ/token", energy(|row| row.embedding_energy)),
         ],
         vec![Column::right("first\ntoken", time(|row| row.first_token))],
         vec![
