@@ -25,6 +25,7 @@ pub(super) fn header(backend: &Backend, model: &Model, context: &ContextParams, 
             n_vocab: Some(model.n_vocab()),
         },
         load: Load { elapsed: model.load_time(), size_bytes: Some(model.size_bytes()) },
+        links: super::links::of_model(backend, model.params()),
         ..without_model(backend, model.path(), model.params(), context, request)
     }
 }
@@ -55,6 +56,7 @@ pub(super) fn without_model(
         },
         resolved: Resolved::default(),
         work: Vec::new(),
+        links: Vec::new(),
         load: Load::default(),
         placement: None,
         timing: Timing::default(),
@@ -63,7 +65,7 @@ pub(super) fn without_model(
 }
 
 fn device(device: &Device) -> DeviceInfo {
-    let (free, total) = device.memory_bytes();
+    let (free, total) = device.memory_before_use();
     DeviceInfo {
         name: device.name(),
         description: device.description(),
@@ -71,6 +73,7 @@ fn device(device: &Device) -> DeviceInfo {
         backend: device.backend_name(),
         memory_free_bytes: Some(free),
         memory_total_bytes: Some(total),
+        server: device.server(),
     }
 }
 

@@ -28,6 +28,7 @@ mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod header;
+mod link;
 pub(crate) mod parameters;
 mod placement;
 mod settings;
@@ -57,6 +58,8 @@ pub use failure::FailureKind;
 pub use header::Header;
 #[doc(hidden)]
 pub use header::{DeviceInfo, FlashAttnSetting, Host, Load, Method, ModelInfo, Order, Resolved, Timing};
+#[doc(hidden)]
+pub use link::Link;
 pub use parameters::Config;
 #[doc(hidden)]
 pub use placement::Placement;

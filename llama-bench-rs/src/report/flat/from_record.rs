@@ -17,8 +17,19 @@ pub(super) fn ns(duration: Duration) -> u64 {
 impl From<&Header> for Flat {
     /// The part of a row that all cells of a run share.
     fn from(header: &Header) -> Self {
-        let Header { build, host, model, config, resolved, load, placement, timing, work: _, read_from: _ } =
-            header;
+        let Header {
+            build,
+            host,
+            model,
+            config,
+            resolved,
+            load,
+            placement,
+            timing,
+            links,
+            work: _,
+            read_from: _,
+        } = header;
         let mut row = Flat {
             build_commit: build.commit.clone(),
             build_number: build.number,
@@ -54,6 +65,7 @@ impl From<&Header> for Flat {
             load_ns: load.elapsed.map(ns),
             load_bytes: load.size_bytes,
             placement: *placement,
+            links: links.clone(),
             run_started_at: timing.started_at.clone(),
             run_wall_ns: timing.wall.map(ns),
             run_open_ns: timing.open.map(ns),
