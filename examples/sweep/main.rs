@@ -83,6 +83,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     };
     let backend = backend.map_err(Error::from)?;
     if args.list_devices {
+        args.model.connect(&backend).map_err(bad_usage)?;
         devices::list(&backend);
         return Ok(0);
     }

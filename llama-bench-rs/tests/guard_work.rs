@@ -29,6 +29,7 @@ fn computing(ops: &[(&str, &str, u32)]) -> Report {
         n_splits: 1,
         nodes: ops.iter().map(node).collect(),
         copies: Vec::new(),
+        results: Vec::new(),
     }];
     report
 }

@@ -114,7 +114,14 @@ fn a_cpu_that_computes_nothing_is_not_spoken_of() {
     let work = |op: &str, device: &str| {
         let nodes =
             Nodes { op: op.into(), data_type: "f16".into(), device: device.into(), weights: None, n: 3 };
-        Work { kind: WorkKind::Generation, n_tokens: 1, n_splits: 1, nodes: vec![nodes], copies: Vec::new() }
+        Work {
+            kind: WorkKind::Generation,
+            n_tokens: 1,
+            n_splits: 1,
+            nodes: vec![nodes],
+            copies: Vec::new(),
+            results: Vec::new(),
+        }
     };
     for (op, device, is_said) in
         [("MUL_MAT", "CUDA0", false), ("GET_ROWS", "CPU", false), ("MUL_MAT_ID", "CPU", true)]

@@ -16,6 +16,7 @@ pub struct Config {
     pub vulkan: bool,
     pub metal: bool,
     pub hip: bool,
+    pub rpc: bool,
     /// `ccache` or `sccache`, if the user has one and does not mind.
     pub launcher: Option<PathBuf>,
     /// CMake definitions that the user adds.
@@ -37,6 +38,7 @@ impl Config {
             vulkan: env::feature("vulkan"),
             metal: env::feature("metal"),
             hip: env::feature("hip"),
+            rpc: env::feature("rpc"),
             launcher: launcher(),
             extra: definitions(&env::var("LLAMA_CMAKE_DEFINES").unwrap_or_default())?,
             target_os: env::cargo("CARGO_CFG_TARGET_OS"),
@@ -70,6 +72,11 @@ impl Config {
             if on {
                 set(name, "ON".into());
             }
+        }
+        if self.rpc {
+            set("GGML_RPC", "ON".into());
+            // A system's libibverbs would be linked unasked.
+            set("GGML_RPC_RDMA", "OFF".into());
         }
         if matches!(self.target_os.as_str(), "macos" | "ios") {
             set("GGML_METAL", on_off(self.metal));

@@ -27,6 +27,7 @@ pub fn print(config: &Config, built: &Built) -> Result<(), String> {
     }
     match config.target_os.as_str() {
         "macos" | "ios" => frameworks(config, built),
+        "windows" if config.rpc => libraries(&["advapi32", "ws2_32"]),
         "windows" => libraries(&["advapi32"]),
         _ => {}
     }

@@ -97,6 +97,11 @@ const FEATURES: &[Feature] = &[
     Feature { ours: "vulkan", define: "GGML_VULKAN", remedy: "turn on `vulkan` of llama-cpp-2" },
     Feature { ours: "metal", define: "GGML_METAL", remedy: "turn on `metal` of llama-cpp-2" },
     Feature { ours: "hip", define: "GGML_HIP", remedy: "turn on `rocm` of llama-cpp-2" },
+    Feature {
+        ours: "rpc",
+        define: "GGML_RPC",
+        remedy: "set the variables GGML_RPC=ON and GGML_RPC_RDMA=OFF while llama-cpp-2 is built, which has no feature for it",
+    },
     Feature { ours: "openmp", define: "GGML_OPENMP", remedy: "turn on `openmp` of llama-cpp-2" },
     Feature {
         ours: "dynamic-backends",

@@ -9,8 +9,19 @@ pub fn compile(manifest_dir: &Path, source: &Path) -> Result<(), String> {
     reading_headers(manifest_dir, source)
         .opt_level(2)
         .files(
-            ["shim", "buffers", "calibration", "work", "memory", "facts", "frames", "grammar", "stream"]
-                .map(|name| manifest_dir.join(format!("shim/{name}.cpp"))),
+            [
+                "shim",
+                "buffers",
+                "calibration",
+                "work",
+                "memory",
+                "facts",
+                "frames",
+                "grammar",
+                "rpc",
+                "stream",
+            ]
+            .map(|name| manifest_dir.join(format!("shim/{name}.cpp"))),
         )
         .include(manifest_dir.join("shim"))
         .include(source.join("src"))

@@ -6,6 +6,7 @@
 #include "ggml-cpu.h"
 #include "grammar.h"
 #include "memory.h"
+#include "rpc.h"
 #include "stream.h"
 #include "work.h"
 
@@ -381,4 +382,45 @@ int32_t llama_sys_work_of_decode(llama_context * ctx, uint32_t n_tokens, bool al
 int32_t llama_sys_work_of_encode(llama_context * ctx, llama_batch batch, llama_sys_work_part * out, int32_t cap,
                                  uint32_t * n_splits) {
     return computed(ctx, [&] { return work_of_encode(ctx, batch, out, cap, n_splits); }, (int32_t) -1);
+}
+
+bool llama_sys_dev_memory(ggml_backend_dev_t device, size_t * free, size_t * total) {
+    return contained([&] { ggml_backend_dev_memory(device, free, total); return true; }, false);
+}
+
+bool llama_sys_has_rpc(void) {
+    return has_rpc();
+}
+
+uint32_t llama_sys_rpc_version(void) {
+    return rpc_version();
+}
+
+int32_t llama_sys_rpc_add_server(const char * endpoint, ggml_backend_dev_t * out, int32_t cap) {
+    return contained([&] { return rpc_add_server(endpoint, out, cap); }, (int32_t) -1);
+}
+
+bool llama_sys_rpc_forget_graph(ggml_backend_dev_t device) {
+    return contained([&] { rpc_forget_graph(device); return true; }, false);
+}
+
+void llama_sys_rpc_serve(const char * endpoint, const char * cache_dir, size_t n_threads, size_t n_devices,
+                         ggml_backend_dev_t * devices) {
+    contained([&] { rpc_serve(endpoint, cache_dir, n_threads, n_devices, devices); return true; }, false);
+}
+
+llama_sys_block * llama_sys_block_new(ggml_backend_dev_t device, size_t size) {
+    return contained([&] { return new llama_sys_block(device, size); }, (llama_sys_block *) nullptr);
+}
+
+bool llama_sys_block_write(llama_sys_block * block, const void * data, size_t size) {
+    return contained([&] { ggml_backend_tensor_set(block->tensor, data, 0, size); return true; }, false);
+}
+
+bool llama_sys_block_read(llama_sys_block * block, void * data, size_t size) {
+    return contained([&] { ggml_backend_tensor_get(block->tensor, data, 0, size); return true; }, false);
+}
+
+void llama_sys_block_free(llama_sys_block * block) {
+    contained([&] { delete block; return true; }, false);
 }

@@ -170,13 +170,15 @@ enum llama_sys_memory_rows llama_sys_memory_rows_of(struct llama_context * ctx, 
 // `bookkeeping` bytes for its bookkeeping.
 bool llama_sys_memory_has_room(struct llama_context * ctx, size_t size, size_t bookkeeping);
 
-// Nodes of a graph that are alike, or copies between two devices.
+// Nodes of a graph that are alike, copies between two devices, or results that the host reads.
 struct llama_sys_work_part {
-    char     op[64];      // operation, "" for copies
-    char     type[64];    // type of keys and values, of what is written, else of the first operand; "" for copies
+    char     op[64];      // operation, "" for copies and results
+    char     type[64];    // type of keys and values, of what is written, else of the first operand; "" for copies,
+                          // "result" for results
     char     device[128]; // device that computes, or that is copied to
     char     source[128]; // buffer type of the weights that are read, "" if none are; the device that is copied from
     uint32_t n;           // how many
+    uint64_t bytes;       // of the tensors that are copied, 0 for nodes
 };
 
 // Counts the graph that decodes `n_tokens` tokens (no more than n_ubatch) without computing it; each sequence has one
@@ -188,6 +190,34 @@ int32_t llama_sys_work_of_decode(struct llama_context * ctx, uint32_t n_tokens, 
 // The same of the graph that encodes this batch, which only encoding it shows.
 int32_t llama_sys_work_of_encode(struct llama_context * ctx, struct llama_batch batch, struct llama_sys_work_part * out,
                                  int32_t cap, uint32_t * n_splits);
+
+// Free and total memory of a device. False after an exception: a device of another machine that cannot be reached.
+bool llama_sys_dev_memory(ggml_backend_dev_t device, size_t * free, size_t * total);
+
+// Whether this llama.cpp can use devices of other machines (GGML_RPC).
+bool llama_sys_has_rpc(void);
+
+// The version of the protocol that it speaks: major, minor and patch, from the highest byte but one.
+uint32_t llama_sys_rpc_version(void);
+
+// Connects to a server (`host:port`) and registers its devices if there are at most `cap`, which are written. Returns how
+// many there are, or -1 after an exception.
+int32_t llama_sys_rpc_add_server(const char * endpoint, ggml_backend_dev_t * out, int32_t cap);
+
+// Has a device of a server compute another graph than the last one. Client and server remember that, so that a decode whose
+// graph is the same need not send it; but a server forgets it whenever any buffer is freed, and ends the connection when it
+// is then asked for. False after an exception.
+bool llama_sys_rpc_forget_graph(ggml_backend_dev_t device);
+
+// Serves devices to one client at a time, for ever. Returns only if it cannot; an exception may tell why.
+void llama_sys_rpc_serve(const char * endpoint, const char * cache_dir, size_t n_threads, size_t n_devices,
+                         ggml_backend_dev_t * devices);
+
+// Memory of a device that the host writes and reads. NULL if there is none, and after an exception.
+struct llama_sys_block * llama_sys_block_new(ggml_backend_dev_t device, size_t size);
+bool llama_sys_block_write(struct llama_sys_block * block, const void * data, size_t size); // false after an exception
+bool llama_sys_block_read(struct llama_sys_block * block, void * data, size_t size);        // false after an exception
+void llama_sys_block_free(struct llama_sys_block * block);
 
 #ifdef __cplusplus
 }

@@ -74,29 +74,41 @@ struct counter {
             const std::string rest(src->name + prefix.size());
             const auto place = places.find(rest.substr(0, rest.rfind('#')));
             // What no node made is an input or a weight in host memory.
-            copies[{ place != places.end() ? place->second : host(), device }]++;
+            copies[{ place != places.end() ? place->second : host(), device }].add(src);
+        }
+    }
+
+    // Takes the tensor that the host reads when all is computed.
+    void result(ggml_tensor * node) {
+        const auto place = places.find(node->name);
+        if (place != places.end() && place->second != host()) {
+            results[place->second].add(node);
         }
     }
 
     int32_t write(llama_sys_work_part * out, int32_t cap) const {
         int32_t n = 0;
         const auto put = [&](const std::string & op, const std::string & type, const std::string & device,
-                             const std::string & source, uint32_t count) {
+                             const std::string & source, uint32_t count, uint64_t bytes) {
             if (n < cap) {
                 snprintf(out[n].op, sizeof(out[n].op), "%s", op.c_str());
                 snprintf(out[n].type, sizeof(out[n].type), "%s", type.c_str());
                 snprintf(out[n].device, sizeof(out[n].device), "%s", device.c_str());
                 snprintf(out[n].source, sizeof(out[n].source), "%s", source.c_str());
                 out[n].n = count;
+                out[n].bytes = bytes;
             }
             n++;
         };
         for (const auto & [node, count] : nodes) {
             const auto & [op, type, device, weights] = node;
-            put(op, type, device, weights, count);
+            put(op, type, device, weights, count, 0);
         }
         for (const auto & [copy, count] : copies) {
-            put("", "", copy.second, copy.first, count);
+            put("", "", copy.second, copy.first, count.n, count.bytes);
+        }
+        for (const auto & [device, count] : results) {
+            put("", "result", host(), device, count.n, count.bytes);
         }
         return n;
     }
@@ -117,6 +129,16 @@ struct counter {
     bool failed = false;
 
   private:
+    struct tensors {
+        uint32_t n     = 0;
+        uint64_t bytes = 0;
+
+        void add(const ggml_tensor * tensor) {
+            n++;
+            bytes += ggml_nbytes(tensor);
+        }
+    };
+
     static std::string device_of(ggml_backend_t backend) {
         ggml_backend_dev_t device = ggml_backend_get_device(backend);
         return device != nullptr ? ggml_backend_dev_name(device) : ggml_backend_name(backend);
@@ -128,7 +150,8 @@ struct counter {
 
     ggml_backend_sched_t sched;
     std::map<std::tuple<std::string, std::string, std::string, std::string>, uint32_t> nodes;
-    std::map<std::pair<std::string, std::string>, uint32_t> copies;
+    std::map<std::pair<std::string, std::string>, tensors> copies;
+    std::map<std::string, tensors> results;
     std::map<std::string, std::string> places;
     std::set<const ggml_tensor *> seen;
 };
@@ -171,6 +194,10 @@ int32_t work_of_decode(llama_context * ctx, uint32_t n_tokens, bool all_outputs,
     counter found(ctx->get_sched());
     for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
         found.add(ggml_graph_node(graph, i));
+    }
+    // llama.cpp lets a graph end in what it is built for.
+    if (ggml_graph_n_nodes(graph) > 0) {
+        found.result(ggml_graph_node(graph, -1));
     }
     *n_splits = ggml_backend_sched_get_n_splits(ctx->get_sched());
     ggml_backend_sched_reset(ctx->get_sched());

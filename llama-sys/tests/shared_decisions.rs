@@ -50,6 +50,7 @@ fn a_feature_that_the_build_lacks_is_refused_with_what_turns_it_on() {
         ("cuda", "`cuda` of llama-cpp-2"),
         ("vulkan", "`vulkan` of llama-cpp-2"),
         ("hip", "`rocm` of llama-cpp-2"),
+        ("rpc", "GGML_RPC=ON"),
         ("dynamic-backends", "`dynamic-backends` of llama-cpp-2"),
         ("native", "-C target-cpu=native"),
     ] {

@@ -174,6 +174,13 @@ fn every_flag_of_llama_bench_in_each_of_its_forms() {
         path,
         ["a.gguf".into(), "-b.gguf".into()],
     );
+    s.list(
+        "-rpc --rpc",
+        ["a:1", "10.0.0.2:50052"],
+        |line| args(line).model.rpc,
+        String::clone,
+        ["a:1".into(), "10.0.0.2:50052".into()],
+    );
     for line in ["-pg 512,128 -pg 8,4", "-pg=512,128 --pg 8,4"] {
         assert_eq!(args(line).tests.pg, [(512, 128), (8, 4)]);
     }
@@ -230,10 +237,8 @@ fn every_flag_of_llama_bench_in_each_of_its_forms() {
 }
 
 /// Flags of llama-bench that are refused, and what the message says to do instead.
-const REFUSED: [(&str, &str); 2] = [
-    ("-hf -hfr --hf-repo -hff --hf-file -hft --hf-token --offline", "download the GGUF file"),
-    ("-rpc --rpc", "run on the machine that has the devices"),
-];
+const REFUSED: [(&str, &str); 1] =
+    [("-hf -hfr --hf-repo -hff --hf-file -hft --hf-token --offline", "download the GGUF file")];
 
 /// The names in llama-bench's usage text, those among them that it calls deprecated.
 const USAGE: &str = "--numa -r --repetitions --prio --delay -o --output -oe --output-err --list-devices -v --verbose \

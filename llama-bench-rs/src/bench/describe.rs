@@ -33,6 +33,7 @@ pub(super) fn header(backend: &Backend, model: &Model, context: &ContextParams, 
             size_bytes: Some(model.size_bytes()),
             source: Some(if model.is_streamed() { WeightSource::Stream } else { WeightSource::File }),
         },
+        links: super::links::of_model(backend, model.params()),
         ..without_model(backend, (model.path(), of_shape(model)), model.params(), context, request)
     }
 }
@@ -72,6 +73,7 @@ pub(super) fn without_model(
         },
         resolved: Resolved::default(),
         work: Vec::new(),
+        links: Vec::new(),
         load: Load::default(),
         placement: None,
         timing: Timing::default(),
@@ -81,7 +83,7 @@ pub(super) fn without_model(
 }
 
 fn device(device: &Device) -> DeviceInfo {
-    let (free, total) = device.memory_bytes();
+    let (free, total) = device.memory_before_use();
     let kind = device.kind();
     let mut info = DeviceInfo {
         name: device.name(),
@@ -96,6 +98,7 @@ fn device(device: &Device) -> DeviceInfo {
             _ => None,
         },
         pci_bus_id: device.pci_bus_id(),
+        server: device.server(),
         ..DeviceInfo::default()
     };
     super::monitor::describe(&mut info);

@@ -303,7 +303,7 @@ impl Target for FakeTarget {
             return Err(failure("work"));
         }
         let (nodes, copies) = (Vec::new(), Vec::new());
-        Ok(Some(record::Work { kind, n_tokens, n_splits: 1, nodes, copies }))
+        Ok(Some(record::Work { kind, n_tokens, n_splits: 1, nodes, copies, results: Vec::new() }))
     }
 
     fn watch(&mut self, n_tokens: u32) {

@@ -44,6 +44,7 @@ mod forecast;
 mod kinds_tests;
 #[cfg(test)]
 mod lanes_tests;
+mod links;
 mod llama_target;
 mod loads;
 pub(crate) mod lock;

@@ -1,12 +1,12 @@
 //! Flags that choose models and how they are loaded: each combination is loaded once.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use super::{
     Devices, Integers, Numbers, OverrideList, TensorSplit,
     combinations::Combinations,
     given::Given,
-    values::{gpu_layers, mmap, switch, whole},
+    values::{gpu_layers, mmap, seconds, switch, whole},
 };
 use crate::{
     Error,
@@ -97,6 +97,15 @@ parameters! { model {
     /// auto for all, none for the CPU alone; CUDA0/CUDA1 is one value. --list-devices names those there are.
     #[arg(long, visible_alias = "dev", value_name = "DEV/DEV", default_value = "auto", value_delimiter = ',', value_parser = Devices::from_str, help_heading = "Devices")]
     pub device: Vec<Devices>,
+    /// Servers with devices of other machines
+    ///
+    /// HOST:PORT each, of the example worker or llama.cpp's rpc-server. Their devices are RPC0, RPC1 and so on, and used unless
+    /// -dev names others. The connection is neither authenticated nor encrypted.
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', help_heading = "Devices")]
+    pub rpc: Vec<String>,
+    /// With --rpc: seconds for a server's first answer [default: 5]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "rpc", help_heading = "Devices", hide_short_help = true)]
+    pub rpc_timeout: Option<Duration>,
     /// Memory to leave free on each device, in MiB [default: 0, no fit]
     ///
     /// Of the layers that -ngl asks for, those that fit are placed on the devices.
@@ -152,11 +161,26 @@ impl ModelArgs {
         Ok(params)
     }
 
+    /// Registers the devices of the servers that are named, in this order; those that are registered stay as they are.
+    ///
+    /// # Errors
+    /// A server cannot be used ([`Backend::add_rpc_server`]).
+    pub fn connect(&self, backend: &Backend) -> Result<(), LlamaError> {
+        self.rpc.iter().try_for_each(|server| {
+            match self.rpc_timeout {
+                Some(timeout) => backend.add_rpc_server_within(server, timeout),
+                None => backend.add_rpc_server(server),
+            }
+            .map(drop)
+        })
+    }
+
     /// Every combination of the values, whether it can be used on this machine or not.
     ///
     /// # Errors
-    /// A device that does not exist.
+    /// A server that cannot be used, or a device that does not exist.
     pub fn combinations(&self, backend: &Backend, n_ctx: u32) -> Result<Vec<ModelParams>, LlamaError> {
+        self.connect(backend)?;
         let places =
             self.device.iter().map(|devices| place(devices, backend)).collect::<Result<Vec<_>, _>>()?;
         let mut combinations = Combinations::new();

@@ -7,13 +7,10 @@ use clap::{Arg, Command};
 use super::similar;
 
 const DOWNLOAD: &str = "models are not downloaded here: download the GGUF file and name it with -m FILE";
-const RPC: &str = "this build has no RPC backend: run on the machine that has the devices";
 
 /// Flags of llama-bench that no program here has, and what to do instead.
-pub(super) const REFUSED: &[(&[&str], &str)] = &[
-    (&["-hf", "-hfr", "--hf-repo", "-hff", "--hf-file", "-hft", "--hf-token", "--offline"], DOWNLOAD),
-    (&["-rpc", "--rpc"], RPC),
-];
+pub(super) const REFUSED: &[(&[&str], &str)] =
+    &[(&["-hf", "-hfr", "--hf-repo", "-hff", "--hf-file", "-hft", "--hf-token", "--offline"], DOWNLOAD)];
 
 /// Formats as llama-bench names them.
 const FORMATS: &[&str] = &["batched-bench", "csv", "json", "jsonl", "md", "sql", "none", "term"];
@@ -122,21 +119,21 @@ fn aliases(arg: &Arg) -> impl Iterator<Item = &str> {
     arg.get_all_aliases().unwrap_or_default().into_iter()
 }
 
-/// A long name that is as short as a short one, such as `pg`.
-fn two_letters(arg: &Arg) -> Option<&str> {
-    arg.get_long().filter(|long| long.len() == 2)
+/// A long name that is as short as a short one, such as `pg`, or that llama-bench has with one dash too.
+fn short_long(arg: &Arg) -> Option<&str> {
+    arg.get_long().filter(|long| long.len() == 2 || *long == "rpc")
 }
 
 /// Every name of an argument that goes behind one dash and has several letters.
 pub(super) fn one_dash_names(arg: &Arg) -> impl Iterator<Item = &str> {
-    aliases(arg).chain(two_letters(arg))
+    aliases(arg).chain(short_long(arg))
 }
 
 /// `-ub, --ubatch-size`: every name that is shown.
 pub(super) fn shown(arg: &Arg) -> String {
     let letter = arg.get_short().map(|letter| format!("-{letter}"));
     let aliases = arg.get_visible_aliases().unwrap_or_default();
-    let words = aliases.into_iter().chain(two_letters(arg)).map(|name| format!("-{name}"));
+    let words = aliases.into_iter().chain(short_long(arg)).map(|name| format!("-{name}"));
     let long = arg.get_long().map(|long| format!("--{long}"));
     letter.into_iter().chain(words).chain(long).collect::<Vec<_>>().join(", ")
 }

@@ -70,8 +70,14 @@ mod tests {
             weights: Some(device.into()),
             n: 24,
         };
-        let work =
-            Work { kind: WorkKind::Prompt, n_tokens: 64, n_splits, nodes: vec![nodes], copies: Vec::new() };
+        let work = Work {
+            kind: WorkKind::Prompt,
+            n_tokens: 64,
+            n_splits,
+            nodes: vec![nodes],
+            copies: Vec::new(),
+            results: Vec::new(),
+        };
         let config = Config { n_ubatch: Some(64), ..Config::default() };
         let header = Header { work: vec![work], config, ..Header::default() };
         Run { header, cells: Vec::new(), curve: Vec::new() }

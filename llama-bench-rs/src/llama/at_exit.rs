@@ -101,6 +101,24 @@ pub(super) fn is_ending() -> bool {
     STATE.load(Ordering::Relaxed) & ENDING != 0
 }
 
+/// Calls that never return: the end of the process does not wait for them, and destroys nothing that they use.
+static N_ENDLESS: AtomicUsize = AtomicUsize::new(0);
+
+/// Proof that the call that this thread begins next may never return.
+pub(super) struct Endless(());
+
+/// Announces such a call.
+pub(super) fn endless() -> Endless {
+    N_ENDLESS.fetch_add(1, Ordering::AcqRel);
+    Endless(())
+}
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        N_ENDLESS.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// Runs code of the application that llama.cpp calls: `exit` does not wait for it.
 pub(super) fn outside<R>(call: impl FnOnce() -> R) -> R {
     struct Outside(u32);
@@ -155,15 +173,20 @@ impl Calls {
     }
 }
 
-extern "C" fn on_exit(_status: c_int, _data: *mut c_void) {
+extern "C" fn on_exit(status: c_int, _data: *mut c_void) {
     if PROCESS.load(Ordering::Relaxed) != process::id() || ENDS.replace(true) {
         return;
     }
     STATE.fetch_or(ENDING, Ordering::AcqRel);
     // A library that ends the process from inside a call of this thread, as OpenMP's does, cannot end that call.
     let own = usize::from(DEPTH.get() > 0);
-    while STATE.load(Ordering::Acquire) & !ENDING > own {
+    while STATE.load(Ordering::Acquire) & !ENDING > own + N_ENDLESS.load(Ordering::Acquire) {
         thread::sleep(Duration::from_micros(200));
+    }
+    if N_ENDLESS.load(Ordering::Acquire) > 0 {
+        // Before the destructors, which would take away what such a call uses.
+        STATUS.store(status as u32, Ordering::Relaxed);
+        end_at_once();
     }
 }
 
@@ -194,7 +217,7 @@ fn register(_handler: Handler, without_status: extern "C" fn()) {
 }
 
 extern "C" fn on_exit_without_status() {
-    on_exit(0, std::ptr::null_mut());
+    on_exit(libc::EXIT_FAILURE, std::ptr::null_mut());
 }
 
 extern "C" fn on_destroyed_without_status() {

@@ -9,7 +9,8 @@ use std::{
 
 use super::{
     Batch, ContextParams, LlamaError, Model, batch::Pointers, compute, decode_rules::DecodeRules,
-    device::text, encoder::Outputs, hooks, kind::Kind, log, state::OnDevice, sys, threadpool::ThreadPool,
+    device::text, encoder::Outputs, hooks, kind::Kind, log, rpc_graphs, state::OnDevice, sys,
+    threadpool::ThreadPool,
 };
 
 /// A context of a model: its memory, its compute buffers and its thread pool.
@@ -34,6 +35,7 @@ pub struct Context {
     /// C++ threw an exception while it worked on this context, whose state is unknown since.
     broken: bool,
     abort: Option<Arc<AtomicBool>>,
+    remote: rpc_graphs::Remote,
     // The context is freed in `drop`, thus before these. `None` only during it.
     pub(super) threads: Option<ThreadPool>,
     model: Model,
@@ -55,6 +57,9 @@ impl Drop for Context {
         }
         // SAFETY: made once, freed once; the model and the thread pool are dropped after it.
         log::capture(|| unsafe { sys::llama_free(self.raw.as_ptr()) });
+        if std::mem::take(&mut self.remote).is_any() {
+            rpc_graphs::after_free();
+        }
     }
 }
 
@@ -110,10 +115,18 @@ impl Context {
             broken: false,
             abort: None,
             threads: Some(threads),
+            remote: rpc_graphs::Remote::of(model),
             model: model.clone(),
         };
         context.look_at_rows();
         Ok(context)
+    }
+
+    /// To be called after memory of its devices was given back: see [`rpc_graphs`].
+    pub(super) fn after_free(&self) {
+        if self.remote.is_any() {
+            rpc_graphs::after_free();
+        }
     }
 
     pub(super) fn as_raw(&self) -> *mut sys::llama_context {

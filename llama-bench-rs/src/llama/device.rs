@@ -114,12 +114,13 @@ impl Device {
     }
 
     /// Free and total memory in bytes, now. Of the processor, free is what the system could hand out without
-    /// swapping, where it tells (ggml takes all of it for free).
+    /// swapping, where it tells (ggml takes all of it for free). Both are 0 if the device is on another machine that
+    /// cannot be reached any more.
     #[doc(alias = "ggml_backend_dev_memory")]
     pub fn memory_bytes(&self) -> (u64, u64) {
         let (mut free, mut total) = (0, 0);
-        // SAFETY: a registered device, and two places to write to.
-        unsafe { sys::ggml_backend_dev_memory(self.0, &mut free, &mut total) };
+        // SAFETY: a registered device, and two places to write to, which keep their zeros if its server is gone.
+        unsafe { sys::llama_sys_dev_memory(self.0, &mut free, &mut total) };
         let (free, total) = (free as u64, total as u64);
         match self.kind() {
             DeviceKind::Cpu => (available_host_memory().map_or(free, |available| available.min(free)), total),

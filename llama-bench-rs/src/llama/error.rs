@@ -53,6 +53,20 @@ pub enum LlamaError {
         /// The names that exist.
         known: String,
     },
+    /// This llama.cpp has no RPC backend.
+    #[error(
+        "this llama.cpp was built without its RPC backend, which uses devices of other machines: turn on the feature `rpc` \
+         of llama-bench-rs (docs/rpc.md)"
+    )]
+    NoRpc,
+    /// A server of devices on another machine cannot be used.
+    #[error("the RPC server {server} cannot be used: {problem}")]
+    RpcServer {
+        /// Its address.
+        server: String,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
     /// The model file is missing or cannot be opened.
     #[error("cannot open the model {path}: {source}")]
     Open {
@@ -294,6 +308,7 @@ impl LlamaError {
             Self::NoCpuBackend | Self::UnknownDevice { .. } | Self::UnknownBufferType { .. } => "not_found",
             Self::OtherGgml { .. } => "not_found",
             Self::Open { .. } | Self::SplitMissing { .. } => "not_found",
+            Self::RpcServer { .. } => "rpc_server",
             Self::File { .. }
             | Self::NotAModel { .. }
             | Self::Load { .. }
@@ -309,7 +324,7 @@ impl LlamaError {
             | Self::UbatchSize { .. }
             | Self::Token { .. }
             | Self::Sequence { .. } => "invalid_parameter",
-            Self::Unsupported { .. } => "unsupported",
+            Self::Unsupported { .. } | Self::NoRpc => "unsupported",
             Self::ContextFull { .. } | Self::Position { .. } => "context_too_small",
             Self::Decode { .. } => "decode",
             Self::Encode { .. } => "encode",

@@ -18,6 +18,9 @@ pub struct Work {
     pub nodes: Vec<Nodes>,
     /// Copies between devices, sorted; empty if everything is computed where its operands are.
     pub copies: Vec<Copies>,
+    /// What the host reads when all is computed, by the device that has it; empty if that is the host, or unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<Copies>,
 }
 
 /// What a graph is computed for.
@@ -58,6 +61,9 @@ pub struct Copies {
     pub to: String,
     /// How many there are.
     pub n: u32,
+    /// Bytes of all of them; `None` if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
 }
 
 impl fmt::Display for WorkKind {

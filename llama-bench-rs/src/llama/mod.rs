@@ -74,6 +74,12 @@ mod origin;
 mod overrides;
 mod placement;
 mod rope;
+mod rpc;
+#[cfg(feature = "measure")]
+mod rpc_block;
+mod rpc_graphs;
+mod rpc_greeting;
+mod rpc_worker;
 mod sampler;
 mod sampler_chain;
 mod sampler_step;
@@ -131,6 +137,9 @@ pub use model_params::{LoadMode, ModelParams, SplitMode};
 pub use numa::Numa;
 #[doc(hidden)]
 pub use rope::{Rope, RopeScaling};
+#[cfg(feature = "measure")]
+pub(crate) use rpc_block::Block;
+pub use rpc_worker::RpcWorker;
 pub use sampler::Sampler;
 #[doc(hidden)]
 pub use sampler::SamplerParams;

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     Backend, Context, ContextParams, DeviceMemory, ModelParams, at_exit, device::text, kind::Kind, log, lora,
-    origin::Origin, sys,
+    origin::Origin, rpc_graphs, sys,
 };
 
 /// A loaded model; clones share it, and it is freed with the last clone, context or vocabulary that uses it. One that
@@ -90,6 +90,7 @@ impl Drop for RawModel {
         } else {
             // SAFETY: made from a live model that nobody else frees, and dropped once.
             log::capture(|| unsafe { sys::llama_model_free(self.as_ptr()) });
+            rpc_graphs::after_free();
         }
     }
 }

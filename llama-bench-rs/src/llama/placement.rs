@@ -9,7 +9,10 @@ impl ModelParams {
             return self.devices.clone();
         }
         let is_gpu = |device: &Device| matches!(device.kind(), DeviceKind::Gpu | DeviceKind::Igpu);
-        backend.devices().into_iter().filter(is_gpu).collect()
+        let mut gpus: Vec<Device> = backend.devices().into_iter().filter(is_gpu).collect();
+        // llama.cpp puts those of other machines first.
+        gpus.sort_by_key(|device| device.server().is_none());
+        gpus
     }
 
     /// Whether they name no device but the CPU.

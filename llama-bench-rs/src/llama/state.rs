@@ -144,6 +144,10 @@ impl Context {
             let bits = flags_for_llama.bits();
             sys::llama_sys_state_seq_get_data_ext(ctx, bytes.as_mut_ptr(), bytes.len(), seq, bits)
         });
+        if by_llama && flags.contains(StateFlags::ON_DEVICE) {
+            // A snapshot of another size takes the place of the one before.
+            self.after_free();
+        }
         if written == 0 || written > size {
             return Err(self.state_error(seq, "saved", &log));
         }
@@ -210,7 +214,10 @@ impl Context {
         on_host: usize,
     ) -> Result<(), LlamaError> {
         // SAFETY: a live context.
-        if unsafe { sys::llama_sys_memory_has_room(self.as_raw(), on_device, on_host) } {
+        let has_room = unsafe { sys::llama_sys_memory_has_room(self.as_raw(), on_device, on_host) };
+        // It was taken and given back.
+        self.after_free();
+        if has_room {
             return Ok(());
         }
         let log = format!("{on_device} bytes on the device and up to {on_host} on the host are not there");

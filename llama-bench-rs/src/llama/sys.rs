@@ -36,7 +36,6 @@ counted! {
     fn ggml_backend_dev_description(device: ggml_backend_dev_t) -> *const c_char;
     fn ggml_backend_dev_get(index: usize) -> ggml_backend_dev_t;
     fn ggml_backend_dev_get_props(device: ggml_backend_dev_t, props: *mut ggml_backend_dev_props);
-    fn ggml_backend_dev_memory(device: ggml_backend_dev_t, free: *mut usize, total: *mut usize);
     fn ggml_backend_dev_name(device: ggml_backend_dev_t) -> *const c_char;
     fn ggml_backend_dev_type(device: ggml_backend_dev_t) -> ggml_backend_dev_type;
     fn ggml_backend_load_all();
@@ -102,13 +101,19 @@ counted! {
     fn llama_set_embeddings(ctx: *mut llama_context, embeddings: bool);
     fn llama_set_n_threads(ctx: *mut llama_context, n_threads: i32, n_threads_batch: i32);
     fn llama_sys_adapter_lora_init(model: *mut llama_model, path: *const c_char) -> *mut llama_adapter_lora;
+    fn llama_sys_block_free(block: *mut llama_sys_block);
+    fn llama_sys_block_new(device: ggml_backend_dev_t, size: usize) -> *mut llama_sys_block;
+    fn llama_sys_block_read(block: *mut llama_sys_block, data: *mut c_void, size: usize) -> bool;
+    fn llama_sys_block_write(block: *mut llama_sys_block, data: *const c_void, size: usize) -> bool;
     fn llama_sys_chat_apply_template(tmpl: *const c_char, chat: *const llama_chat_message, n_msg: usize, add_ass: bool, buf: *mut c_char, length: i32) -> i32;
     fn llama_sys_decode(ctx: *mut llama_context, batch: llama_batch) -> i32;
     fn llama_sys_detokenize(vocab: *const llama_vocab, tokens: *const llama_token, n_tokens: i32, text: *mut c_char, text_len_max: i32, remove_special: bool, unparse_special: bool) -> i32;
+    fn llama_sys_dev_memory(device: ggml_backend_dev_t, free: *mut usize, total: *mut usize) -> bool;
     fn llama_sys_encode(ctx: *mut llama_context, batch: llama_batch) -> i32;
     fn llama_sys_flash_attn(ctx: *const llama_context) -> i32;
     fn llama_sys_get_logits_ith(ctx: *mut llama_context, i: i32) -> *mut f32;
     fn llama_sys_grammar_check(vocab: *const llama_vocab, grammar: *const c_char, root: *const c_char, depth: *mut u32) -> bool;
+    fn llama_sys_has_rpc() -> bool;
     fn llama_sys_init_from_model(model: *mut llama_model, params: llama_context_params) -> *mut llama_context;
     fn llama_sys_memory_apply(ctx: *mut llama_context, a: llama_seq_id, b: llama_seq_id, embeddings: bool) -> bool;
     fn llama_sys_memory_breakdown(ctx: *const llama_context, out: *mut llama_sys_memory, cap: i32) -> i32;
@@ -126,6 +131,9 @@ counted! {
     fn llama_sys_model_load_from_stream(stream: *mut llama_sys_stream, buffer: *mut c_char, size: usize, params: llama_model_params) -> *mut llama_model;
     fn llama_sys_model_params(model: *const llama_model, out: *mut llama_model_params);
     fn llama_sys_model_tensor_at(model: *const llama_model, i: u32, out: *mut llama_sys_model_tensor) -> bool;
+    fn llama_sys_rpc_add_server(endpoint: *const c_char, out: *mut ggml_backend_dev_t, cap: i32) -> i32;
+    fn llama_sys_rpc_forget_graph(device: ggml_backend_dev_t) -> bool;
+    fn llama_sys_rpc_serve(endpoint: *const c_char, cache_dir: *const c_char, n_threads: usize, n_devices: usize, devices: *mut ggml_backend_dev_t);
     fn llama_sys_sampler_accept(smpl: *mut llama_sampler, token: llama_token) -> bool;
     fn llama_sys_sampler_apply(smpl: *mut llama_sampler, cur_p: *mut llama_token_data_array) -> bool;
     fn llama_sys_sampler_init_dry(vocab: *const llama_vocab, multiplier: f32, base: f32, allowed_length: i32, last_n: i32, breakers: *mut *const c_char, n_breakers: usize) -> *mut llama_sampler;
@@ -175,9 +183,11 @@ mod tests {
         "llama_sys_last_exception",
         "llama_sys_log_is_default",
         "llama_sys_remember_exception",
+        "llama_sys_rpc_version",
     ];
 
     const TYPES: &[&str] = &[
+        "llama_sys_block",
         "llama_sys_caller",
         "llama_sys_memory",
         "llama_sys_model_facts",

@@ -99,7 +99,8 @@ impl Context {
 }
 
 fn of_parts(kind: WorkKind, n_tokens: u32, n_splits: u32, parts: &[sys::llama_sys_work_part]) -> Work {
-    let mut work = Work { kind, n_tokens, n_splits, nodes: Vec::new(), copies: Vec::new() };
+    let mut work =
+        Work { kind, n_tokens, n_splits, nodes: Vec::new(), copies: Vec::new(), results: Vec::new() };
     for part in parts {
         // SAFETY: the shim NUL-terminates all four.
         let [op, data_type, device, source] = unsafe {
@@ -107,7 +108,8 @@ fn of_parts(kind: WorkKind, n_tokens: u32, n_splits: u32, parts: &[sys::llama_sy
                 .map(|it| text(it))
         };
         if op.is_empty() {
-            work.copies.push(Copies { from: source, to: device, n: part.n });
+            let tensors = Copies { from: source, to: device, n: part.n, bytes: Some(part.bytes) };
+            if data_type.is_empty() { work.copies.push(tensors) } else { work.results.push(tensors) }
         } else {
             let weights = Some(source).filter(|source| !source.is_empty());
             work.nodes.push(Nodes { op, data_type, device, weights, n: part.n });

@@ -72,6 +72,8 @@ macro_rules! kinds {
 kinds! {
     /// A file, a device or a buffer type that was asked for is not there.
     NotFound = "not_found",
+    /// A server of devices on another machine cannot be used.
+    RpcServer = "rpc_server",
     /// The model's file could not be read or made.
     ModelFile = "model_file",
     /// llama.cpp did not load the model.

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Metering, Placement, Work};
+use super::{Config, Link, Metering, Placement, Work};
 use crate::llama::{Build, DeviceMemory};
 
 /// What was measured, on what, and how. What a file does not say is `None`, empty text or an empty list.
@@ -22,6 +22,8 @@ pub struct Header {
     pub resolved: Resolved,
     /// The graphs that were computed, one per kind of test; empty if unknown.
     pub work: Vec<Work>,
+    /// The ways to the servers whose devices the model is placed on; empty if all are on this machine, or unknown.
+    pub links: Vec<Link>,
     /// How loading went.
     pub load: Load,
     /// Memory of the process; `None` if a file or the system does not say.
@@ -94,6 +96,9 @@ pub struct DeviceInfo {
     /// Highest power that the driver allows, in milliwatts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub power_limit_mw: Option<u32>,
+    /// The server that it is on, `HOST:PORT`; `None` for a device of the measuring machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
 }
 
 impl DeviceInfo {

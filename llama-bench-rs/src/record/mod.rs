@@ -30,6 +30,7 @@ mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod header;
+mod link;
 pub(crate) mod parameters;
 mod placement;
 mod settings;
@@ -65,6 +66,8 @@ pub use header::Header;
 pub use header::{
     DeviceInfo, FlashAttnSetting, Host, Load, Method, ModelInfo, Order, Resolved, Timing, WeightSource,
 };
+#[doc(hidden)]
+pub use link::Link;
 pub use parameters::Config;
 #[doc(hidden)]
 pub use placement::Placement;

@@ -127,9 +127,16 @@ fn nested(name: &str) -> Value {
             let weights = json!({ "type": ["string", "null"] });
             let node =
                 [("op", text()), ("type", text()), ("device", text()), ("weights", weights), ("n", count())];
-            let copy = [("from", text()), ("to", text()), ("n", count())];
-            let parts = [("nodes", list(object(&node))), ("copies", list(object(&copy)))];
-            object(&[&[("kind", kind), ("n_tokens", count()), ("n_splits", count())], &parts[..]].concat())
+            let mut copy = object(&[("from", text()), ("to", text()), ("n", count())]);
+            // Only if known.
+            copy["properties"]["bytes"] = count();
+            let parts = [("nodes", list(object(&node))), ("copies", list(copy.clone()))];
+            let mut work = object(
+                &[&[("kind", kind), ("n_tokens", count()), ("n_splits", count())], &parts[..]].concat(),
+            );
+            // Only if a device has them.
+            work["properties"]["results"] = list(copy);
+            work
         }
         "device_list" => {
             let text = ["name", "description", "kind", "backend"];
@@ -144,7 +151,22 @@ fn nested(name: &str) -> Value {
                 device["properties"][name] = json!({ "type": "string" });
             }
             device["properties"]["integrated"] = json!({ "type": "boolean" });
+            // Only of a device on another machine.
+            device["properties"]["server"] = json!({ "type": "string" });
             list(device)
+        }
+        "links" => {
+            let numbers = [
+                "n_round_trips",
+                "round_trip_ns",
+                "round_trip_p10_ns",
+                "round_trip_p90_ns",
+                "block_bytes",
+                "send_ns",
+                "receive_ns",
+            ];
+            let numbers = numbers.map(|name| (name, json!({ "type": ["integer", "null"], "minimum": 0 })));
+            list(object(&[&[("server", json!({ "type": "string" }))], &numbers[..]].concat()))
         }
         "backend_features" => {
             let values = json!({ "type": "object", "additionalProperties": { "type": "string" } });

@@ -313,14 +313,18 @@ fn run() -> impl Strategy<Value = Run> {
 fn work() -> impl Strategy<Value = Option<Work>> {
     let nodes = (text(), text(), text(), option::of(text()), any::<u32>())
         .prop_map(|(op, data_type, device, weights, n)| Nodes { op, data_type, device, weights, n });
-    let copies = (text(), text(), any::<u32>()).prop_map(|(from, to, n)| Copies { from, to, n });
-    let parts = (any::<u32>(), any::<u32>(), vec(nodes, 0..4), vec(copies, 0..3));
-    option::of(parts.prop_map(|(n_tokens, n_splits, nodes, copies)| Work {
+    let copies = || {
+        let parts = (text(), text(), any::<u32>(), option::of(any::<u64>()));
+        parts.prop_map(|(from, to, n, bytes)| Copies { from, to, n, bytes })
+    };
+    let parts = (any::<u32>(), any::<u32>(), vec(nodes, 0..4), vec(copies(), 0..3), vec(copies(), 0..2));
+    option::of(parts.prop_map(|(n_tokens, n_splits, nodes, copies, results)| Work {
         kind: WorkKind::Prompt,
         n_tokens,
         n_splits,
         nodes,
         copies,
+        results,
     }))
 }
 

@@ -207,7 +207,7 @@ fn of_copies(before: &[Copies], after: &[Copies]) -> Vec<Changed> {
     };
     let changed = ways.into_iter().filter_map(|way| {
         let (n, now) = (count(before, way), count(after, way));
-        let before = Copies { from: way.0.to_owned(), to: way.1.to_owned(), n };
+        let before = Copies { from: way.0.to_owned(), to: way.1.to_owned(), n, bytes: None };
         (n != now).then_some(Changed::Copies { before, after: now })
     });
     changed.collect()

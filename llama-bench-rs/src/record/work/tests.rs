@@ -24,7 +24,8 @@ fn header(nodes: Vec<Nodes>) -> Header {
         n_tokens,
         n_splits: 2,
         nodes: nodes.clone(),
-        copies: vec![Copies { from: "CPU".into(), to: "CUDA0".into(), n: 3 }],
+        copies: vec![Copies { from: "CPU".into(), to: "CUDA0".into(), n: 3, bytes: None }],
+        results: Vec::new(),
     };
     let work = vec![graph(WorkKind::Prompt, 512), graph(WorkKind::Generation, 1)];
     Header { work, ..Header::default() }

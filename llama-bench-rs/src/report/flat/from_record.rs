@@ -27,6 +27,7 @@ impl From<&Header> for Flat {
             placement,
             timing,
             metering,
+            links,
             work: _,
             read_from: _,
         } = header;
@@ -67,6 +68,7 @@ impl From<&Header> for Flat {
             load_bytes: load.size_bytes,
             load_source: load.source,
             placement: *placement,
+            links: links.clone(),
             run_started_at: timing.started_at.clone(),
             run_wall_ns: timing.wall.map(ns),
             run_open_ns: timing.open.map(ns),

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Field, FlatCurvePoint, FlatDisturbance, FlatKind, FlatSample, InRow, Kind, Origin, OutcomeKind};
 use crate::{
     record::{
-        Config, Counted, DeviceInfo, DeviceMemory, GpuConditions, Metering, Method, Order, Placement, Rewind,
-        WeightSource, Work, parameters::parameters,
+        Config, Counted, DeviceInfo, DeviceMemory, GpuConditions, Link, Metering, Method, Order, Placement,
+        Rewind, WeightSource, Work, parameters::parameters,
     },
     report::error::Problem,
     stats::{Stop, StoppingRule},
@@ -234,6 +234,9 @@ parameters! { row {
     Own Text driver: String;
     /// Every device that llama.cpp sees.
     Own Nested device_list: Vec<DeviceInfo>;
+    /// The way to each server of devices on another machine: median round trip with its spread, and the time of a block there
+    /// and back; empty without one.
+    Own Nested links: Vec<Link>;
     /// What each backend was compiled with, by its name, as llama.cpp tells it; empty if unknown.
     Own Nested backend_features: BTreeMap<String, BTreeMap<String, String>>;
     /// Instruction sets that the CPU has, under llama.cpp's names, as far as they can be asked for; empty if unknown.

@@ -55,6 +55,7 @@ impl Flat {
                 order: self.rep_order,
             },
             work: self.work.clone().into_iter().collect(),
+            links: self.links.clone(),
             load: Load {
                 elapsed: self.load_ns.map(Duration::from_nanos),
                 size_bytes: self.load_bytes,
