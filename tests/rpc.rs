@@ -197,6 +197,18 @@ fn a_server_that_cannot_be_used_is_refused_before_llama_cpp_connects() {
 }
 
 #[test]
+fn both_sides_of_a_comparison_have_the_same_servers() {
+    let worker = Worker::start();
+    let own = format!("--rpc {}", worker.address);
+    let ran = run(example("compare").args(["--b", &own, "--loads", "1"]));
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("name the same for both"), "{}", ran.err);
+    let arguments = ["--rpc", &worker.address, "--a", "-dev none", "--b", "-dev RPC0", "--loads", "1", "-r", "1"];
+    let ran = run(example("compare").args(arguments).args(["-p", "16", "-n", "4", "-d", "0", "-t", "1"]));
+    assert!([0, 3].contains(&ran.status), "{}", ran.err);
+}
+
+#[test]
 fn one_server_by_two_names_is_refused() {
     let worker = Worker::start();
     let port = worker.address.rsplit(':').next().unwrap();

@@ -73,6 +73,11 @@ impl Side {
         Ok(self.source.files(DEFAULT_SHAPE)?.swap_remove(0))
     }
 
+    /// The servers that it names.
+    pub fn servers(&self) -> &[String] {
+        &self.source.rpc
+    }
+
     pub fn name(&self) -> &str {
         if self.name.is_empty() { "as it is" } else { &self.name }
     }
