@@ -22,6 +22,7 @@ use std::{
 use clap::{ArgGroup, Parser};
 use llama_bench_rs::{
     cli::{self, OutputFormat},
+    judge::network::{self, Way},
     record::{Report, Run},
     report::{
         self, Format, ReportError, Shown, Stat,
@@ -29,6 +30,7 @@ use llama_bench_rs::{
         insights::{self, Expectation, Expected},
         terminal::{self, Style},
     },
+    units::{TokensPerSecond, words},
 };
 
 use pages::{Beside, PageArgs};
@@ -73,6 +75,12 @@ struct Args {
     /// tg32x8@4096=400..; a speed that is surely outside makes exit status 3
     #[arg(long, value_name = "TEST[xN][@DEPTH]=LOW..HIGH", value_delimiter = ',')]
     expect: Vec<Expectation>,
+    /// Plan generations over these links, one for each server, such as 0.4ms or 0.4ms@1Gbit/s
+    ///
+    /// By arithmetic from the recorded graph and links: the time of a token, less what it waited for the measured links, and
+    /// what it would wait for these.
+    #[arg(long, value_name = "ROUND-TRIP[@RATE]", value_delimiter = ',')]
+    links: Vec<Way>,
     /// Print the JSON Schema of this project's JSON and stop
     #[arg(long)]
     json_schema: bool,
@@ -154,6 +162,9 @@ fn run(args: &Args) -> Result<u8, Failed> {
             _ => Err(failed(error)),
         })?;
     }
+    if !args.links.is_empty() {
+        failed_status = failed_status.max(plan_over_links(args, &report));
+    }
     if printed == OutputFormat::Rows(Format::Markdown) && !args.explain {
         complain!("report: trust: {}", Answer::of(&report, &[]).headline.trust_line());
     }
@@ -217,6 +228,36 @@ fn explain(args: &Args, report: &Report) -> io::Result<()> {
     } else {
         write!(io::stderr().lock(), "{text}")
     }
+}
+
+/// Prints what the generations would take over the given links; a status if a run has nothing to plan with.
+fn plan_over_links(args: &Args, report: &Report) -> Option<u8> {
+    let mut status = None;
+    for (i, run) in report.runs.iter().enumerate() {
+        let which = if report.runs.len() > 1 { format!("run {}: ", i + 1) } else { String::new() };
+        match network::plan(run, &args.links) {
+            Ok(planned) => {
+                let n = words::count(args.links.len(), "server");
+                print::out_wrapped(&format!("\n{which}generations over {n}, by arithmetic:"));
+                for it in planned {
+                    let [measured, waiting, planned] =
+                        [it.measured, it.waiting, it.planned].map(words::duration);
+                    let rate = TokensPerSecond::new(1.0 / it.planned.as_secs_f64())
+                        .map_or_else(String::new, |rate| format!(", {}", words::speed(rate)));
+                    print::out_wrapped(&format!(
+                        "- {}: {planned} a token{rate}; measured {measured}, of which {waiting} waiting for the \
+                         network",
+                        it.test
+                    ));
+                }
+            }
+            Err(why) => {
+                complain!("report: {which}nothing can be planned: {why}");
+                status = Some(SOME_FAILED);
+            }
+        }
+    }
+    status
 }
 
 fn read(file: &Path) -> Result<Report, Failed> {

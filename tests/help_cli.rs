@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use support::{Ran, example, run};
 
-const PROGRAMS: [&str; 11] = [
+const PROGRAMS: [&str; 12] = [
     "sweep",
     "serve_bench",
     "compare",
@@ -19,6 +19,7 @@ const PROGRAMS: [&str; 11] = [
     "report",
     "generate",
     "embed",
+    "worker",
 ];
 
 /// Groups of flags, alike in all programs.

@@ -34,6 +34,12 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
     let line: Vec<_> = std::env::args_os().collect();
     let a = Side::new(&backend, &line, "--a", &args.a)?;
     let b = Side::new(&backend, &line, "--b", args.b.as_deref().unwrap_or_default())?;
+    if a.servers() != b.servers() {
+        return Err(bad_usage(
+            "--a and --b name different servers (--rpc), and devices of all servers are used for both: name the same for both, \
+             and choose among their devices with -dev",
+        ));
+    }
     let plans = [a.plan(args)?, b.plan(args)?];
     // All that can be wrong with the request is found before a model is loaded.
     let file = if args.plan { None } else { args.output.as_deref() };

@@ -64,6 +64,11 @@ impl Side {
         Ok(Self { name: text.trim().to_owned(), source, model, context, slowed: args.slowed })
     }
 
+    /// The servers that it names.
+    pub fn servers(&self) -> &[String] {
+        &self.source.rpc
+    }
+
     pub fn name(&self) -> &str {
         if self.name.is_empty() { "as it is" } else { &self.name }
     }

@@ -134,6 +134,11 @@ impl Args {
         self
     }
 
+    /// Whether a configuration can end the process that measures it: llama.cpp aborts if a server is lost.
+    pub fn isolation_wanted(&self) -> bool {
+        !self.model.rpc.is_empty()
+    }
+
     /// Reads a command line, the program's name first.
     pub fn from_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let (args, given) = cli::try_parse_given::<Self>(words)?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use llama_bench_rs::{
     bench::{Configuration, Counts, Sweep, clock_words},
+    report,
     units::words::count,
 };
 
@@ -42,6 +43,8 @@ impl Totals {
         say!("{} of {heading}{runs}", count(preview.counts.n_cells, "cell"));
         crate::print::out_wrapped(&preview.to_string());
         self.counts.add_runs(&preview.counts, configuration.n_runs);
+        let links = sweep.header().map_err(bad_usage)?.links;
+        links.iter().for_each(|link| say!("link: {}", report::link_words(link)));
         self.n_failed += usize::from(preview.check().is_err());
         if preview.counts.n_cells == 0 {
             return Ok(());

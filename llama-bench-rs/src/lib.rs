@@ -24,6 +24,7 @@
 //! | `sqlite` | no | [`report::read_file`] also reads databases |
 //! | `openmp`, `native` | yes | how llama.cpp is built for the CPU |
 //! | `cuda`, `vulkan`, `metal`, `hip` | no | GPUs |
+//! | `rpc` | no | devices of other machines, and serving this one's |
 //! | `dynamic-backends` | no | backends are loaded at run time |
 //!
 //! The wrapper alone: `default-features = false, features = ["own", "openmp", "native"]`. A guard in tests needs `measure`.

@@ -63,6 +63,8 @@ mod group;
 mod knee;
 mod lines;
 mod matrix;
+#[doc(hidden)]
+pub mod network;
 mod outcome;
 mod percentiles;
 mod rank;

@@ -30,6 +30,8 @@ struct Known {
     devices: Vec<Device>,
     /// Free and total bytes of each device when it was registered.
     memory: Vec<(u64, u64)>,
+    /// How long it had for its greeting.
+    timeout: Duration,
 }
 
 static KNOWN: Mutex<Vec<Known>> = Mutex::new(Vec::new());
@@ -79,8 +81,16 @@ impl Backend {
         }
         let devices = self.register(&endpoint).map_err(refuse)?;
         let memory = devices.iter().map(Device::memory_bytes).collect();
-        known.push(Known { endpoint, address, devices: devices.clone(), memory });
+        known.push(Known { endpoint, address, devices: devices.clone(), memory, timeout });
         Ok(devices)
+    }
+
+    /// The servers whose devices are registered, in order, with the time that each had for its greeting: what another process
+    /// must be given to have the same devices.
+    #[doc(hidden)]
+    pub fn rpc_servers(&self) -> Vec<(String, Duration)> {
+        let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().map(|known| (known.endpoint.to_string(), known.timeout)).collect()
     }
 
     /// Whether this llama.cpp can use devices of other machines: it was built with the feature `rpc`.
@@ -156,4 +166,31 @@ fn of_this_host(address: Ipv4Addr) -> Ipv4Addr {
 pub(super) fn why(log: &log::Log) -> String {
     let log = with_exception(log.complaints());
     if log.is_empty() { "llama.cpp does not say why".into() } else { log }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_backend_the_feature_is_named_and_with_it_the_address_is_read() {
+        let backend = Backend::init().unwrap();
+        let error = backend.add_rpc_server("not an address").unwrap_err();
+        let is_expected = match &error {
+            LlamaError::NoRpc => !backend.has_rpc(),
+            LlamaError::RpcServer { server, .. } => backend.has_rpc() && server == "not an address",
+            _ => false,
+        };
+        assert!(is_expected, "{error}");
+        assert!(LlamaError::NoRpc.to_string().contains("the feature `rpc`"));
+        assert_eq!(backend.rpc_servers(), []);
+    }
+
+    #[test]
+    fn addresses_of_this_machine_are_one() {
+        for own in ["127.0.0.1", "127.8.0.1", "0.0.0.0"] {
+            assert_eq!(of_this_host(own.parse().unwrap()), Ipv4Addr::LOCALHOST);
+        }
+        assert_eq!(of_this_host("10.0.0.1".parse().unwrap()).to_string(), "10.0.0.1");
+    }
 }

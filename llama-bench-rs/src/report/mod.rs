@@ -130,7 +130,7 @@ pub use sink::Sink;
 #[doc(hidden)]
 pub use stat::{Shown, Stat, UnknownStat};
 #[doc(hidden)]
-pub use summary_text::{Fact, header_facts, header_text};
+pub use summary_text::{Fact, header_facts, header_text, link_words};
 
 /// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

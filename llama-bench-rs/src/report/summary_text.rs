@@ -4,8 +4,8 @@ use std::{fmt, time::Duration};
 
 use super::in_words::{bytes, bytes_per_second, count, duration, one_line, parameters, percent, told};
 use crate::record::{
-    Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Meter, Method, Order, Outcome, Run, Timing,
-    WeightSource,
+    Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Link, Meter, Method, Order, Outcome, Run,
+    Timing, WeightSource,
     parameters::{Parameter, Shown, in_reading_order},
 };
 use crate::units::words::digits;
@@ -45,6 +45,7 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
         facts.add("GPU", Some(host.gpu_info.clone()));
     }
     host.devices.iter().for_each(|it| facts.add("Device", Some(device(it))));
+    run.header.links.iter().for_each(|it| facts.add("Link", Some(link_words(it))));
     facts.add("Driver", Some(host.driver.clone()));
     facts.add("CPU", Some(host.cpu_info.clone()));
     facts.join(
@@ -187,6 +188,26 @@ fn meter(meter: &Meter) -> String {
         text += ", not in the figures";
     }
     text
+}
+
+/// The way to a server.
+pub fn link_words(link: &Link) -> String {
+    let mut parts = vec![link.server.clone()];
+    let times = (link.round_trip_ns, link.round_trip_p10_ns, link.round_trip_p90_ns, link.n_round_trips);
+    if let (Some(median), Some(low), Some(high), Some(n)) = times {
+        let [median, low, high] = [median, low, high].map(|ns| duration(Duration::from_nanos(ns)));
+        parts.push(format!("a round trip takes {median} (median of {n}; 80 % take {low} to {high})"));
+    }
+    if let Some(size) = link.block_bytes {
+        let rate = |rate: Option<f64>| rate.map(|rate| format!("{}/s", bytes(rate as u64)));
+        let ways = [(rate(link.send_rate()), "there"), (rate(link.receive_rate()), "back")];
+        let ways: Vec<String> =
+            ways.into_iter().filter_map(|(rate, way)| Some(format!("{} {way}", rate?))).collect();
+        if !ways.is_empty() {
+            parts.push(format!("{} ({} at once)", ways.join(" and "), bytes(size)));
+        }
+    }
+    parts.join(", ")
 }
 
 fn flash_attention(asked: Option<FlashAttnSetting>, used: Option<bool>) -> [Option<String>; 2] {

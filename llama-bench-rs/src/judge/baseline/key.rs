@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, fmt, hash::Hasher};
 use serde::{Deserialize, Serialize};
 
 use crate::record::{
-    Config, Header, Host, ModelInfo, of_known,
+    Config, DeviceInfo, Header, Host, ModelInfo, of_known,
     parameters::{PARAMETERS, Parameter},
 };
 
@@ -113,9 +113,14 @@ fn told<T: ToString>(value: Option<T>) -> String {
 }
 
 fn machine(host: &Host) -> BTreeMap<String, String> {
-    // Memory sizes vary with the driver and the day, and the free part always does.
-    let devices: Vec<String> =
-        host.devices.iter().map(|d| format!("{}: {}", d.name, d.description)).collect();
+    // Memory sizes vary with the driver and the day, and the free part always does. Of a device on another machine its size
+    // is all that tells it from another one behind the same address.
+    let memory = |device: &DeviceInfo| {
+        let bytes = device.memory_total_bytes.filter(|_| device.server.is_some());
+        bytes.map_or_else(String::new, |bytes| format!(", {} GiB", bytes.div_ceil(1 << 30)))
+    };
+    let device = |d: &DeviceInfo| format!("{}: {}{}", d.name, d.description, memory(d));
+    let devices: Vec<String> = host.devices.iter().map(device).collect();
     known([
         ("cpu_info", host.cpu_info.clone()),
         ("gpu_info", if host.devices.is_empty() { host.gpu_info.clone() } else { or_none(&host.gpu_info) }),
@@ -148,7 +153,6 @@ fn config(config: &Config) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::DeviceInfo;
 
     fn header() -> Header {
         let mut header = Header::default();
@@ -187,6 +191,27 @@ mod tests {
         other.host.devices[0].memory_free_bytes = Some(1);
         other.timing.started_at = "later".into();
         assert_eq!(Key::of(&header()), Key::of(&other));
+    }
+
+    #[test]
+    fn a_device_of_another_machine_is_known_by_its_server_and_its_memory() {
+        let remote = |server: &str, gib: u64| {
+            let mut header = header();
+            header.host.devices.push(DeviceInfo {
+                name: "RPC0".into(),
+                description: server.into(),
+                server: Some(server.into()),
+                memory_total_bytes: Some((gib << 30) - 5),
+                memory_free_bytes: Some(gib),
+                ..DeviceInfo::default()
+            });
+            Key::of(&header)
+        };
+        let key = remote("a:1", 24);
+        assert!(key.machine["devices"].ends_with("RPC0: a:1, 24 GiB"), "{key:?}");
+        assert_ne!(key.fingerprint(), remote("a:2", 24).fingerprint());
+        assert_ne!(key.fingerprint(), remote("a:1", 80).fingerprint());
+        assert_ne!(key.fingerprint(), Key::of(&header()).fingerprint());
     }
 
     #[test]

@@ -145,7 +145,17 @@ pub(super) fn cargo_run(header: &Header, example: &str, words: &[String]) -> Str
             .into_iter()
             .find(|(name, _)| backends.contains(name));
     let feature = feature.map_or_else(String::new, |(_, feature)| format!(" --features {feature}"));
-    line(&format!("cargo run --release{feature} --example {example} --"), words)
+    let mut words = words.to_vec();
+    let mut servers: Vec<&str> = Vec::new();
+    for server in header.host.devices.iter().filter_map(|device| device.server.as_deref()) {
+        if !servers.contains(&server) {
+            servers.push(server);
+        }
+    }
+    if !servers.is_empty() {
+        words.splice(..0, ["--rpc".to_owned(), servers.join(",")]);
+    }
+    line(&format!("cargo run --release{feature} --example {example} --"), &words)
 }
 
 /// A program with these arguments.

@@ -25,6 +25,7 @@ mod failures;
 mod fall;
 mod graphs;
 mod neighbours;
+mod network;
 mod next;
 mod noise;
 mod precision;
@@ -46,6 +47,7 @@ pub use failures::FailedCells;
 pub use fall::{DepthFall, FasterFall};
 pub use graphs::Graphs;
 pub use neighbours::{Disturbed, Neighbours};
+pub use network::Network;
 pub use next::NextStep;
 pub use noise::Noise;
 pub use precision::Precision;
@@ -127,6 +129,8 @@ pub enum Statement {
     UnusedCpuFeatures(UnusedCpuFeatures),
     /// What llama.cpp computed.
     Graphs(Graphs),
+    /// What a token waits for other machines.
+    Network(Network),
     /// What single tokens show.
     Steps(Steps),
     /// What was expected against what was measured.
@@ -166,6 +170,7 @@ impl Statement {
             Statement::Setup(it) => it,
             Statement::UnusedCpuFeatures(it) => it,
             Statement::Graphs(it) => it,
+            Statement::Network(it) => it,
             Statement::Steps(it) => it,
             Statement::Expected(it) => it,
             Statement::Prediction(it) => it,
@@ -238,6 +243,7 @@ fn of_run(run: &Run, expected: Vec<Statement>, levels: Vec<Levels>) -> Vec<State
     said.extend(setup::setup(run).into_iter().map(Statement::Setup));
     said.extend(cpu::unused_features(run).map(Statement::UnusedCpuFeatures));
     said.extend(graphs::graphs(run).map(Statement::Graphs));
+    said.extend(network::network(run).map(Statement::Network));
     said.extend(small_pages::small_pages(run).map(Statement::SmallPages));
     said.extend(next::next(run, &all, found.is_any()).into_iter().map(Statement::Next));
     said
