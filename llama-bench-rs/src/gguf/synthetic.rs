@@ -37,14 +37,16 @@ type Stop<'a> = Arc<dyn Fn() -> bool + 'a>;
 /// let path = Synthetic::new(Shape::preset("tiny-llama")?).cached()?;
 /// # Ok::<(), llama_bench_rs::gguf::GgufError>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
 pub struct Synthetic<'a> {
     shape: Shape,
     file_type: FileType,
     seed: u64,
     vocabulary: bool,
     routing: Routing,
+    #[serde(skip)]
     progress: Option<Progress<'a>>,
+    #[serde(skip)]
     stop: Option<Stop<'a>>,
 }
 
