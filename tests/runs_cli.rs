@@ -64,11 +64,9 @@ fn interrupted_runs_are_resumed() {
 
 #[test]
 fn runs_that_make_no_sense_are_bad_usage() {
-    for (flags, said) in [
-        (&["--runs", "0"][..], "give 1 or more"),
-        (&["--runs", "2", "--runs-in", "moon"], "moon"),
-        (&["--runs", "2", "--runs-in", "process", "--output", "x.jsonl", "--resume"], "not process"),
-    ] {
+    for (flags, said) in
+        [(&["--runs", "0"][..], "give 1 or more"), (&["--runs", "2", "--runs-in", "moon"], "moon")]
+    {
         let ran = small_sweep(flags);
         assert_eq!(ran.status, 2, "{flags:?}: {}", ran.err);
         assert!(ran.err.contains(said), "{flags:?}: {}", ran.err);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use llama_bench_rs::{
-    cli::{self, ContextArgs, ModelArgs, TestArgs, at_least_one},
+    cli::{self, ContextArgs, IsolateArgs, ModelArgs, TestArgs, at_least_one},
     units::Share,
 };
 
@@ -29,7 +29,7 @@ pub struct Args {
     /// Two files of results, the earlier one first
     ///
     /// JSON, JSONL or CSV of this project or of llama-bench, or what llama-batched-bench prints; - for standard input.
-    #[arg(value_name = "FILE", conflicts_with_all = ["a", "b", "TestArgs", "ModelArgs", "ContextArgs", "loads", "n_reps", "output", "plan"])]
+    #[arg(value_name = "FILE", conflicts_with_all = ["a", "b", "TestArgs", "ModelArgs", "ContextArgs", "IsolateArgs", "loads", "n_reps", "output", "plan"])]
     pub files: Vec<PathBuf>,
     /// Flags of one side, such as "-fa 0"
     ///
@@ -46,6 +46,8 @@ pub struct Args {
     pub model: ModelArgs,
     #[command(flatten)]
     pub context: ContextArgs,
+    #[command(flatten)]
+    pub isolate: IsolateArgs,
     /// Loads of each side [default: 4 to 10]
     ///
     /// 10 up to 2 GiB of models, 6 up to 16 GiB, 4 beyond.

@@ -30,7 +30,7 @@ mod write;
 
 use std::process::ExitCode;
 
-use llama_bench_rs::cli;
+use llama_bench_rs::{cli, isolate};
 
 use args::Args;
 use failed::{BAD_USAGE, Failed, SOME_FAILED, bad_usage};
@@ -38,6 +38,7 @@ use failed::{BAD_USAGE, Failed, SOME_FAILED, bad_usage};
 const SLOWER: u8 = 3;
 
 fn main() -> ExitCode {
+    isolate::child();
     let args: Args = cli::parse();
     let ran = if args.files.is_empty() { measure::run(&args) } else { files::run(&args) };
     match ran {

@@ -57,7 +57,11 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
     let mut tell = |load| progress.load(load);
     let mut kept = file.map(Ok);
     let mut keep = |runs: &[&Run]| keep(&mut kept, runs);
-    let mut measured = Loads::new(n_loads)
+    let loads = match args.isolate.isolation(a.servers()) {
+        Some(isolation) => Loads::new(n_loads).isolated(isolation),
+        None => Loads::new(n_loads),
+    };
+    let mut measured = loads
         .side(a.source.clone(), &a.model, |sweep| a.ask(args, sweep))
         .side(b.source.clone(), &b.model, |sweep| b.ask(args, sweep))
         .observer(&mut tell)
@@ -161,10 +165,11 @@ fn tell_plan(plans: &[Plan; 2], bytes: u64, n_loads: u32) {
     );
 }
 
-fn tell_what_it_is_of(args: &Args, measured: &Loaded, rule: Rule) {
+fn tell_what_it_is_of(args: &Args, is_apart: bool, measured: &Loaded, rule: Rule) {
     let n_loads = measured.sides.first().map_or(0, |side| side.runs.len());
+    let where_from = if is_apart { "each in a process of its own" } else { "in fresh contexts" };
     args.format.tell(&format!(
-        "\nOf {} of each side, in turn, in fresh contexts, with {} in each. {rule} p is corrected for the number of lines.",
+        "\nOf {} of each side, in turn, {where_from}, with {} in each. {rule} p is corrected for the number of lines.",
         words::count(n_loads, "load"),
         words::count(args.n_reps, "repetition")
     ));

@@ -37,6 +37,7 @@ pub struct Side {
     /// What it changes, as it was written.
     name: String,
     pub source: Source,
+    servers: Vec<String>,
     pub model: ModelParams,
     context: ContextParams,
     slowed: Option<Share>,
@@ -61,12 +62,13 @@ impl Side {
             return Err(named(&"it has several models: give each side one (-m, --shape or --like)"));
         }
         let source = args.model.sources(DEFAULT_SHAPE).map_err(|e| named(&e))?.swap_remove(0);
-        Ok(Self { name: text.trim().to_owned(), source, model, context, slowed: args.slowed })
+        let servers = args.model.rpc;
+        Ok(Self { name: text.trim().to_owned(), source, servers, model, context, slowed: args.slowed })
     }
 
     /// The servers that it names.
     pub fn servers(&self) -> &[String] {
-        &self.source.rpc
+        &self.servers
     }
 
     pub fn name(&self) -> &str {

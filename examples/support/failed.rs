@@ -1,6 +1,6 @@
 //! A failure of a program, with its exit status.
 
-use llama_bench_rs::{Error, report::ReportError};
+use llama_bench_rs::{Error, isolate::IsolateError, report::ReportError};
 
 pub const SOME_FAILED: u8 = 1;
 pub const BAD_USAGE: u8 = 2;
@@ -14,7 +14,11 @@ pub struct Failed {
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
         // What cannot be measured, or is of another configuration, was asked for wrongly.
-        let status = if matches!(error, Error::Bench(_)) { BAD_USAGE } else { SOME_FAILED };
+        let is_usage = match &error {
+            Error::Isolate(IsolateError::Refused { is_usage, .. }) => *is_usage,
+            error => matches!(error, Error::Bench(_)),
+        };
+        let status = if is_usage { BAD_USAGE } else { SOME_FAILED };
         Self { message: error.to_string(), status }
     }
 }

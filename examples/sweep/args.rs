@@ -5,11 +5,12 @@ use std::ffi::OsString;
 use clap::{ArgGroup, Parser};
 
 use llama_bench_rs::{
-    cli::{self, ContextArgs, ModelArgs, OutputArgs, OutputFormat, RunArgs, RunsIn, TestArgs},
-    report::{Format, Shown, Stat},
+    cli::{self, ContextArgs, IsolateArgs, ModelArgs, OutputArgs, RunArgs, TestArgs},
+    isolate::Isolation,
+    report::{Shown, Stat},
 };
 
-/// Measures models at several context depths, in one process. By default: prompts of 512 and generations of 128 tokens at
+/// Measures models at several context depths, in one process or in one for each configuration (--isolate). By default: prompts of 512 and generations of 128 tokens at
 /// depth 0; without a model 256 and 16 tokens of a synthetic tiny gpt-oss at depths 0-2048+512.
 ///
 /// Lists are separated by commas, flags that take lists may be repeated, and numbers may be ranges: 0-32768+4096,
@@ -30,6 +31,8 @@ pub struct Args {
     pub context: ContextArgs,
     #[command(flatten)]
     pub run: RunArgs,
+    #[command(flatten)]
+    pub isolate: IsolateArgs,
     #[command(flatten)]
     pub out: OutputArgs,
     /// What Markdown shows as the speed of a test
@@ -99,9 +102,6 @@ pub struct Args {
     /// Print which llama.cpp is built in
     #[arg(long, help_heading = "In place of measuring", hide_short_help = true)]
     pub version: bool,
-    /// One of several processes of a sweep: rows on standard output, and nothing else but the measuring
-    #[arg(long, hide = true)]
-    pub one_of_several: bool,
     /// The flags that the line gives, by the names of their fields
     #[arg(skip)]
     pub given: Vec<String>,
@@ -118,31 +118,15 @@ impl Args {
         Self::from_words(std::env::args_os()).unwrap_or_else(|error| error.exit())
     }
 
-    /// A process of several leaves output, judging and repetition of runs to the one that started it.
-    fn for_one_of_several(mut self) -> Self {
-        if self.one_of_several {
-            self.out.format = OutputFormat::Rows(Format::Jsonl);
-            self.out.format_err = OutputFormat::Nothing;
-            (self.explain, self.out.output, self.force) = (false, None, false);
-            (self.run.runs, self.run.runs_in) = (1, RunsIn::Context);
-            self.pages = crate::pages::PageArgs::default();
-            self.expect.expect.clear();
-            self.baseline.forget();
-            // The process that started it has said what has no effect.
-            self.given.clear();
-        }
-        self
-    }
-
-    /// Whether a configuration can end the process that measures it: llama.cpp aborts if a server is lost.
-    pub fn isolation_wanted(&self) -> bool {
-        !self.model.rpc.is_empty()
+    /// The processes that measure in place of this one.
+    pub fn isolation(&self) -> Option<Isolation> {
+        self.isolate.isolation(&self.model.rpc)
     }
 
     /// Reads a command line, the program's name first.
     pub fn from_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let (args, given) = cli::try_parse_given::<Self>(words)?;
-        Ok(Self { given, ..args }.for_one_of_several())
+        Ok(Self { given, ..args })
     }
 }
 

@@ -46,11 +46,6 @@ impl BaselineArgs {
     pub fn saves(&self) -> bool {
         self.save_baseline.is_some()
     }
-
-    /// Neither saves nor compares.
-    pub fn forget(&mut self) {
-        (self.save_baseline, self.baseline) = (None, None);
-    }
 }
 
 fn tolerance(text: &str) -> Result<Tolerance, String> {

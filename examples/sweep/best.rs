@@ -13,8 +13,7 @@ use crate::args::Args;
 pub fn tell(report: &Report, args: &Args) {
     let has_it = |format| matches!(format, OutputFormat::Terminal | OutputFormat::Rows(Format::Markdown));
     let says_it = !has_it(args.out.format) && !has_it(args.out.format_err) && !args.quiet;
-    // One of several processes has a part of the runs only.
-    if args.one_of_several || !says_it {
+    if !says_it {
         return;
     }
     if let Some(ranking) = ranking(report) {

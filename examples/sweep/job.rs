@@ -28,19 +28,23 @@ pub struct Job<'a> {
 impl<'a> Job<'a> {
     /// One run of each configuration in each fresh context or load.
     pub fn campaign(&'a self, runs: Runs) -> Campaign<'a> {
-        Campaign::new()
+        let campaign = Campaign::new()
             .models(self.sources.iter().cloned())
             .model_params(self.models.iter().cloned())
             .contexts(self.contexts.iter().cloned())
             .tests(|sweep| self.asked(sweep))
             .loads(runs.n_loads)
             .runs(runs.per_load)
-            .interleaved(!self.args.run.no_interleave)
+            .interleaved(!self.args.run.no_interleave);
+        match runs.isolation {
+            Some(isolation) => campaign.isolated(isolation),
+            None => campaign,
+        }
     }
 
     /// The configurations, unless something cannot be measured of any model.
-    pub fn plan(&'a self, runs: Runs) -> Result<Vec<Configuration>, Failed> {
-        let configurations = self.campaign(runs.planned()).plan().map_err(bad_usage)?;
+    pub fn plan(&'a self, runs: &Runs) -> Result<Vec<Configuration>, Failed> {
+        let configurations = self.campaign(runs.planned(self.args)).plan().map_err(bad_usage)?;
         configurations.iter().try_for_each(|one| self.args.expect.check(&one.plan))?;
         Ok(configurations)
     }

@@ -36,8 +36,9 @@ use std::process::ExitCode;
 
 use llama_bench_rs::{
     Error,
-    bench::{Campaign, Cancel, Configuration, Event, Grid},
+    bench::{Campaign, Cancel, Configuration, Event, Grid, Look},
     gguf::Shape,
+    isolate,
     llama::{self, Backend},
     record::Report,
 };
@@ -54,6 +55,7 @@ use signals::Interrupt;
 const REGRESSED: u8 = 3;
 
 fn main() -> ExitCode {
+    isolate::child();
     let args = Args::read();
     if args.out.verbose {
         // A closed log must not end the sweep.
@@ -93,17 +95,12 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let n_all = models.len() * contexts.len();
     let (models, contexts) = (Grid::of(models), Grid::of(contexts));
     distinct::tell(n_all, models.items().len() * contexts.items().len(), args);
-    if args.isolation_wanted() && !args.plan {
-        complain!(
-            "sweep: if a server is lost, llama.cpp ends this program; an --output file (JSONL) can then be resumed"
-        );
-    }
     let mut baselines = Baselining::new(&args.baseline)?;
-    let runs = Runs::of(args)?;
+    let runs = Runs::of(args);
     let stopping = args.run.stopping().map_err(bad_usage)?;
     let (models, contexts) = (models.items().to_vec(), contexts.items().to_vec());
     let job = Job { args, sources: source::sources(args)?, models, contexts, stopping };
-    let configurations = job.plan(runs)?;
+    let configurations = job.plan(&runs)?;
     silent::lines(args, configurations.len()).iter().for_each(|line| complain!("sweep: {line}"));
     baselines.check_plan(&configurations)?;
     // Before any file is made.
@@ -124,7 +121,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     if args.plan || args.verify {
         let complete = inspect(
             args,
-            job.campaign(runs.planned()).cancel(cancel.clone()),
+            job.campaign(runs.planned(args)).cancel(cancel.clone()),
             &configurations,
             &progress,
             cancel,
@@ -145,20 +142,14 @@ fn run(args: &Args) -> Result<u8, Failed> {
         }
     };
     let mut measured = Report::default();
-    let done = match runs.n_processes {
-        0 => job
-            .campaign(runs)
-            .cancel(cancel.clone())
-            .resume(earlier)
-            .observer(&mut observe)
-            .run()
-            .map(|done| measured = done.report)
-            .map_err(Failed::from),
-        n_processes => {
-            let watch = (&progress, cancel);
-            runs::in_processes(n_processes, &configurations, &mut observe, watch, &mut measured)
-        }
-    };
+    let done = job
+        .campaign(runs)
+        .cancel(cancel.clone())
+        .resume(earlier)
+        .observer(&mut observe)
+        .run()
+        .map(|done| measured = done.report)
+        .map_err(Failed::from);
     progress.finish();
     let complete = measured.is_complete();
     baselines.add(&measured);
@@ -207,16 +198,24 @@ fn inspect(
 ) -> Result<bool, Failed> {
     let mut notes = remarks::Notes::default();
     let (mut totals, mut verified) = (plan::Totals::default(), verify::Verified::default());
-    let mut index = 0;
-    let mut observe = |event: &Event<'_>| progress.event(event);
-    campaign.observer(&mut observe).for_each(|configuration, sweep| {
-        let found = sweep.notes().map_err(bad_usage)?;
-        found.iter().for_each(|note| notes.tell(note, progress));
-        if args.plan {
-            return progress.suspend(|| totals.tell(configuration, &sweep));
+    let mut begun = verify::Begun::default();
+    let mut observe = |event: &Event<'_>| {
+        progress.event(event);
+        if args.verify {
+            begun.tell(event, configurations, progress);
         }
-        index += 1;
-        verified.verify(configuration, sweep, (index - 1, configurations.len()), (progress, cancel))
+    };
+    let look = if args.plan { Look::Plan } else { Look::Verify };
+    campaign.observer(&mut observe).inspect(look, |configuration, found| {
+        found.notes.iter().for_each(|note| notes.tell(note, progress));
+        progress.suspend(|| {
+            if args.plan {
+                totals.tell(configuration, &found);
+            } else {
+                verified.tell(configuration, &found, cancel);
+            }
+        });
+        Ok::<(), Error>(())
     })?;
     progress.finish();
     Ok(if args.plan { totals.finish(configurations) } else { verified.finish() })

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use llama_bench_rs::{
-    bench::{Configuration, Counts, Sweep, clock_words},
+    bench::{Configuration, Counts, Inspected, clock_words},
     report,
     units::words::count,
 };
 
-use crate::{Failed, bad_usage, verify::heading};
+use crate::verify::heading;
 
 /// The sums so far.
 #[derive(Default)]
@@ -24,46 +24,46 @@ pub struct Totals {
 
 impl Totals {
     /// Prints what would be run of a configuration and what it takes; what cannot be run is not counted.
-    pub fn tell(&mut self, configuration: &Configuration, sweep: &Sweep<'_>) -> Result<(), Failed> {
+    pub fn tell(&mut self, configuration: &Configuration, found: &Inspected) {
         if self.n_configurations > 0 {
             say!("");
         }
         self.n_configurations += 1;
-        let heading = heading(configuration, sweep)?;
-        if let Some(failure) = sweep.failure() {
-            self.n_failed += 1;
-            say!("{heading} cannot be measured: {}", failure.message);
-            return Ok(());
-        }
+        let heading = heading(configuration, found);
+        let preview = match (&found.preview, &found.failure) {
+            (Some(preview), _) => preview,
+            (None, failure) => {
+                self.n_failed += 1;
+                let why = failure.as_ref().map_or("nothing was found", |failure| &failure.message);
+                say!("{heading} cannot be measured: {why}");
+                return;
+            }
+        };
         let runs = match configuration.n_runs {
             1 => String::new(),
             n => format!(", in {n} runs; the counts are of one"),
         };
-        let preview = sweep.preview().map_err(bad_usage)?;
         say!("{} of {heading}{runs}", count(preview.counts.n_cells, "cell"));
         crate::print::out_wrapped(&preview.to_string());
         self.counts.add_runs(&preview.counts, configuration.n_runs);
-        let links = sweep.header().map_err(bad_usage)?.links;
-        links.iter().for_each(|link| say!("link: {}", report::link_words(link)));
+        found.links.iter().for_each(|link| say!("link: {}", report::link_words(link)));
         self.n_failed += usize::from(preview.check().is_err());
-        if preview.counts.n_cells == 0 {
-            return Ok(());
+        if preview.counts.n_cells > 0 {
+            self.tell_time(found, configuration.n_runs);
         }
-        self.tell_time(sweep, configuration.n_runs)
     }
 
     /// Prints what one run takes, from a trial.
-    fn tell_time(&mut self, sweep: &Sweep<'_>, n_runs: u32) -> Result<(), Failed> {
-        let Some(time) = sweep.try_out()? else {
+    fn tell_time(&mut self, found: &Inspected, n_runs: u32) {
+        let Some(time) = found.time else {
             self.n_untold += 1;
             say!("time: not known, since a short trial failed");
-            return Ok(());
+            return;
         };
         say!("time: {time}, from a short trial");
         for (sum, one) in self.time.iter_mut().zip([time.expected, time.range.0, time.range.1]) {
             *sum += one * n_runs;
         }
-        Ok(())
     }
 
     /// Prints the sums, if there is something to sum up; whether everything can be measured.

@@ -9,7 +9,6 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use llama_bench_rs::{
     bench::{Cancel, Event, ProgressLine, TimeLeft, clock_words},
-    cli::RunsIn,
     record::Test,
 };
 
@@ -67,8 +66,6 @@ impl Progress {
             (_, _, true) => How::Lines,
             (_, _, false) => How::Terminal,
         };
-        // Each process shows its own progress; what this one hears of it later is not new.
-        let how = if args.run.runs_in == RunsIn::Process { How::Quiet } else { how };
         if how != How::Terminal {
             bar = ProgressBar::hidden();
         }

@@ -107,7 +107,6 @@ impl Screen {
         match self {
             Self::Rows(format, rows) => {
                 let mut out = rows.finish()?;
-                // One of several processes has a part of the runs only, and writes other rows.
                 if format == Format::Markdown {
                     out.write_all(together_markdown(whole, stat).as_bytes()).map_err(ReportError::Write)?;
                 }

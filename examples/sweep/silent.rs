@@ -27,7 +27,11 @@ static NEEDS: [Needs; 12] = [
     needs("max_reps", |args, _| args.run.until.is_some(), "--until"),
     needs("cell_time", |args, _| args.run.until.is_some(), "--until"),
     needs("runs_in", |args, _| args.run.runs > 1, "--runs 2 or more"),
-    needs("no_interleave", |_, n_configurations| n_configurations > 1, "several configurations"),
+    needs(
+        "no_interleave",
+        |args, n_configurations| n_configurations > 1 && args.isolation().is_none(),
+        "several configurations in one process",
+    ),
     needs("tolerance", |args, _| args.baseline.compares(), "--baseline"),
     needs("strict", |args, _| args.baseline.compares(), "--baseline"),
     needs(
@@ -116,7 +120,7 @@ mod tests {
         n_gpu_layers n_cpu_moe device rpc rpc_timeout split_mode tensor_split main_gpu override_tensor fit_target fit_ctx no_host numa \
         n_batch n_ubatch flash_attn type_k type_v n_threads cpu_mask cpu_strict poll prio no_kv_offload no_op_offload \
         swa_full embeddings n_reps until runs delay no_warmup method order seed calibrate repeat_disturbed share_machine \
-        verbose progress quiet expect plan verify list_devices list_shapes version one_of_several";
+        verbose progress quiet expect plan verify list_devices list_shapes version isolate";
 
     #[test]
     fn every_flag_is_known_to_have_an_effect_or_to_need_something() {

@@ -1,25 +1,42 @@
 //! `--verify`: how far the logits of each depth are from those of a fresh fill.
 
 use llama_bench_rs::{
-    bench::{BenchError, Cancel, Configuration, Sweep, Verification},
+    bench::{BenchError, Cancel, Configuration, Event, Inspected, Verification},
     cli,
+    record::ModelInfo,
     units::words::count,
 };
 
-use crate::{Failed, bad_usage, progress::Progress};
+use crate::progress::Progress;
 
 /// The name of a configuration and its model, by the file's name if it was not loaded.
-pub fn heading(configuration: &Configuration, sweep: &Sweep<'_>) -> Result<String, Failed> {
-    let model = sweep.header().map_err(bad_usage)?.model;
-    let model = if model.description.is_empty() { model.filename } else { model.description };
+pub fn heading(configuration: &Configuration, found: &Inspected) -> String {
+    let ModelInfo { description, filename, .. } = &found.model;
+    let model = if description.is_empty() { filename } else { description };
     let name = &configuration.name;
-    Ok(if model.contains(&**name) {
-        model
-    } else if name.contains(&*model) {
+    if model.contains(&**name) {
+        model.clone()
+    } else if name.contains(&**model) {
         name.clone()
     } else {
         format!("{name} ({model})")
-    })
+    }
+}
+
+/// Says which configuration is being verified.
+#[derive(Default)]
+pub struct Begun(Option<usize>);
+
+impl Begun {
+    pub fn tell(&mut self, event: &Event<'_>, configurations: &[Configuration], progress: &Progress) {
+        let Event::Configuration { index, n, name, .. } = *event else { return };
+        if self.0.replace(index) == Some(index) {
+            return;
+        }
+        let place = if n > 1 { format!(" ({} of {n})", index + 1) } else { String::new() };
+        let name = if name.is_empty() { &configurations[index].header.model.filename } else { name };
+        progress.say(format!("verifying {name}{place}"));
+    }
 }
 
 /// What was verified so far.
@@ -35,50 +52,28 @@ pub struct Verified {
 
 impl Verified {
     /// Prints how far the logits of each depth are from those of a fresh fill.
-    pub fn verify(
-        &mut self,
-        configuration: &Configuration,
-        sweep: Sweep<'_>,
-        (index, n): (usize, usize),
-        (progress, cancel): (&Progress, &Cancel),
-    ) -> Result<(), Failed> {
-        let mut heading = heading(configuration, &sweep)?;
+    pub fn tell(&mut self, configuration: &Configuration, found: &Inspected, cancel: &Cancel) {
+        let mut heading = heading(configuration, found);
         if configuration.name.is_empty() {
             // Of several, the name says what of it differs.
-            let (model, context) = sweep.params();
+            let (model, context) = &found.params;
             for flag in cli::flags_of(model, context) {
                 heading += &format!(" {}", flag.replacen('=', " ", 1));
             }
         }
-        let refused = match sweep.failure() {
-            Some(failure) => Some(failure.message.clone()),
-            None => {
-                let place = if n > 1 { format!(" ({} of {n})", index + 1) } else { String::new() };
-                progress.say(format!("verifying {heading}{place}"));
-                match sweep.verify() {
-                    Ok(found) => {
-                        progress.suspend(|| self.tell(&heading, &found));
-                        None
-                    }
-                    Err(BenchError::Verify(failure))
-                        if cancel.is_cancelled() && failure.kind == "cancelled" =>
-                    {
-                        Some(failure.message)
-                    }
-                    // The next configuration can still be verified.
-                    Err(error @ BenchError::Verify(_)) => Some(error.to_string()),
-                    Err(usage) => return Err(bad_usage(usage)),
-                }
+        let why = match (&found.verification, &found.failure) {
+            (Some(Ok(found)), _) => return self.tell_found(&heading, found),
+            (Some(Err(failure)), _) if cancel.is_cancelled() && failure.kind == "cancelled" => {
+                failure.message.clone()
             }
+            (Some(Err(failure)), _) => BenchError::Verify(failure.clone()).to_string(),
+            (None, failure) => failure.as_ref().map_or_else(String::new, |failure| failure.message.clone()),
         };
-        if let Some(why) = refused {
-            complain!("sweep: {heading}: {why}");
-            self.wrong.push(heading);
-        }
-        Ok(())
+        complain!("sweep: {heading}: {why}");
+        self.wrong.push(heading);
     }
 
-    fn tell(&mut self, heading: &str, found: &Verification) {
+    fn tell_found(&mut self, heading: &str, found: &Verification) {
         let gap = if self.n_shown > 0 { "\n" } else { "" };
         self.n_shown += 1;
         // What the columns mean is said once.

@@ -52,6 +52,10 @@ pub enum Error {
     #[cfg(feature = "measure")]
     #[error(transparent)]
     Bench(#[from] crate::bench::BenchError),
+    /// Nothing can be measured in processes of their own.
+    #[cfg(feature = "measure")]
+    #[error(transparent)]
+    Isolate(#[from] crate::isolate::IsolateError),
     /// A report could not be written or read.
     #[cfg(feature = "measure")]
     #[error(transparent)]

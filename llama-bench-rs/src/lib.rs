@@ -6,6 +6,7 @@
 //! | measure, test, compare, chat: ten tasks in a few lines each | [`cookbook`] |
 //! | keep a model's speed in your own tests | [`testing`]: the first hour, every message, how many runs |
 //! | measure one model | [`Sweep`]; many configurations: [`bench::Campaign`] |
+//! | survive what ends the process: a failed assertion, the kernel, a lost device | [`isolate`] |
 //! | know what many users at once would feel | [`serve`] |
 //! | use the figures | [`Report`], [`Cell`], and [`stats`] for what they are |
 //! | understand a verdict | [`judge`] |
@@ -43,6 +44,8 @@ pub mod cli;
 pub mod cookbook;
 mod error;
 pub mod gguf;
+#[cfg(feature = "measure")]
+pub mod isolate;
 #[cfg(feature = "measure")]
 pub mod judge;
 pub mod llama;

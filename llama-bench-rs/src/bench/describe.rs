@@ -1,6 +1,6 @@
 //! The header of a run: build, machine, model and configuration.
 
-use std::path::Path;
+use std::{path::Path, sync::OnceLock};
 
 use super::{calibration::CALIBRATION_VERSION, cpu_features::cpu_features, plan::Request};
 use crate::{
@@ -55,17 +55,44 @@ pub(super) fn without_model(
     context: &ContextParams,
     request: &Request,
 ) -> Header {
+    with_host(backend, host(backend), path, params, context, request)
+}
+
+/// The same with what the devices said when they were first asked like this: one that is lost ends the process that asks.
+pub(super) fn asking_no_device(
+    backend: &Backend,
+    path: &Path,
+    params: &ModelParams,
+    context: &ContextParams,
+    request: &Request,
+) -> Header {
+    static HOST: OnceLock<Host> = OnceLock::new();
+    with_host(backend, HOST.get_or_init(|| host(backend)).clone(), path, params, context, request)
+}
+
+fn host(backend: &Backend) -> Host {
+    Host {
+        cpu_info: backend.cpu_info(),
+        gpu_info: backend.gpu_info(),
+        backends: backend.names(),
+        driver: super::monitor::driver(),
+        devices: backend.devices().iter().map(device).collect(),
+        backend_features: backend.features(),
+        cpu_features: cpu_features().to_vec(),
+    }
+}
+
+fn with_host(
+    backend: &Backend,
+    host: Host,
+    path: &Path,
+    params: &ModelParams,
+    context: &ContextParams,
+    request: &Request,
+) -> Header {
     Header {
         build: build_info(),
-        host: Host {
-            cpu_info: backend.cpu_info(),
-            gpu_info: backend.gpu_info(),
-            backends: backend.names(),
-            driver: super::monitor::driver(),
-            devices: backend.devices().iter().map(device).collect(),
-            backend_features: backend.features(),
-            cpu_features: cpu_features().to_vec(),
-        },
+        host,
         model: ModelInfo { filename: path.display().to_string(), like: like(shape), ..ModelInfo::default() },
         config: Config {
             numa: backend.numa().map(|numa| numa.name().into()),

@@ -66,6 +66,7 @@ impl From<Error> for Failure {
             Error::Gguf(GgufError::DiskFull { .. }) => FailureKind::DiskFull,
             Error::Gguf(_) => FailureKind::ModelFile,
             Error::Bench(_) | Error::Serve(_) => FailureKind::Bench,
+            Error::Isolate(_) => FailureKind::Isolation,
             Error::Report(_) => FailureKind::Report,
             Error::Baseline(_) => FailureKind::Baseline,
             Error::Regression(_) | Error::Guard(_) => FailureKind::Regression,

@@ -6,14 +6,16 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Cancel, PageCache, Source, Sweep, interleave,
+    BenchError, Cancel, PageCache, Part, PartOf, Source, Sweep, interleave,
     lock::{Turn, tell_on_stderr},
+    measure_apart,
     page_cache::{drop_from_page_cache, is_mapped},
 };
 use crate::{
     Error,
+    isolate::Isolation,
     llama::{Backend, Model, ModelParams},
-    record::{Failure, Report, Run},
+    record::{Failure, FailureKind, Report, Run},
     stats::Rng,
 };
 
@@ -71,6 +73,7 @@ pub struct Loads<'a> {
     keeper: Option<Keep<'a>>,
     cancel: Cancel,
     exclusive: bool,
+    isolation: Option<Isolation>,
 }
 
 /// What was measured over several loads.
@@ -94,6 +97,7 @@ impl<'a> Loads<'a> {
             keeper: None,
             cancel: Cancel::new(),
             exclusive: true,
+            isolation: None,
         }
     }
 
@@ -142,11 +146,21 @@ impl<'a> Loads<'a> {
         self
     }
 
+    /// Measures each side in a process of its own every time, one after the other: what ends it costs this side of this load
+    /// alone. Repetitions are then not interleaved. [`isolate`](crate::isolate) says what the program must do for it.
+    pub fn isolated(mut self, isolation: Isolation) -> Self {
+        self.isolation = Some(isolation);
+        self
+    }
+
     /// Measures all sides. A model that cannot be loaded gives a failed run in that load.
     ///
     /// # Errors
     /// llama.cpp cannot be initialised; nothing to measure, or lengths that cannot be run.
     pub fn run(mut self) -> Result<Loaded, Error> {
+        if let Some(isolation) = &self.isolation {
+            isolation.check()?;
+        }
         Backend::init()?;
         let _turn = if self.exclusive { Turn::take(&self.cancel, tell_on_stderr) } else { None };
         let mut rng = Rng::new(self.seed);
@@ -168,9 +182,14 @@ impl<'a> Loads<'a> {
             if !matches!(measured.page_cache, PageCache::Kept(_)) {
                 measured.page_cache = self.redraw();
             }
-            let mut models = self.load(&order);
-            let sweeps = order.iter().map(|&i| self.sweep(i, &models)).collect();
-            for (&i, run) in order.iter().zip(interleave(sweeps)?.runs) {
+            let mut models = if self.isolation.is_none() { self.load(&order) } else { Vec::new() };
+            let runs = match &self.isolation {
+                Some(isolation) => {
+                    order.iter().map(|&i| self.apart(i, isolation)).collect::<Result<_, _>>()?
+                }
+                None => interleave(order.iter().map(|&i| self.sweep(i, &models)).collect())?.runs,
+            };
+            for (&i, run) in order.iter().zip(runs) {
                 measured.sides[i].runs.push(run);
             }
             if let Some(keeper) = &mut self.keeper {
@@ -183,6 +202,19 @@ impl<'a> Loads<'a> {
             }
         }
         Ok(measured)
+    }
+
+    /// A run of a side in a process of its own.
+    fn apart(&self, i: usize, isolation: &Isolation) -> Result<Run, Error> {
+        let side = &self.sides[i];
+        let not_begun = Failure::new(FailureKind::Cancelled, "interrupted before the model was loaded");
+        let sweep = (side.ask)(Sweep::not_loaded(&side.path, &side.params, not_begun));
+        let sweep = sweep.cancel(self.cancel.clone()).without_asking_devices();
+        if self.cancel.is_cancelled() {
+            return sweep.runs(1).run()?.runs.pop().ok_or_else(|| BenchError::NoRuns.into());
+        }
+        let part = Part { of: vec![PartOf::new(Source::from(&side.path), &sweep)], ..Part::default() };
+        measure_apart(isolation, part, &sweep.header()?, &sweep.plan()?, &self.cancel)
     }
 
     /// Drops mapped files from the page cache unless all sides map the same ones.

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Estimated memory of a sweep beyond the weights, by device.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct MemoryEstimate {
     /// Tokens that the context will hold, of all sequences together.
@@ -21,7 +21,7 @@ pub struct MemoryEstimate {
 }
 
 /// The estimate for one device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct DeviceEstimate {
     /// KV cache and recurrent state.

@@ -84,10 +84,10 @@ mod verify_text;
 #[cfg(test)]
 mod work_tests;
 
-pub(crate) use campaign::places_of;
 pub use campaign::{Campaign, Grid};
 #[doc(hidden)]
-pub use campaign::{Campaigned, Configuration, Source};
+pub use campaign::{Campaigned, Configuration, Inspected, Look, Source};
+pub(crate) use campaign::{Part, PartOf, measure_apart, places_of};
 #[cfg(feature = "cli")]
 pub(crate) use describe::of_params;
 pub(crate) use describe::unrecorded;

@@ -1,6 +1,6 @@
 //! Parameters that llama.cpp accepts although they have no effect, or another effect, for this model on this machine.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use super::Plan;
 use crate::{
@@ -10,11 +10,11 @@ use crate::{
 };
 
 /// A parameter whose value has no effect or another effect. Its `Display` is one sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Note {
     /// The parameter, such as `n_cpu_moe`.
-    pub parameter: &'static str,
+    pub parameter: Cow<'static, str>,
     /// Its value.
     pub value: String,
     /// What it does in this case.
@@ -28,7 +28,7 @@ impl fmt::Display for Note {
 }
 
 fn note(parameter: &'static str, value: impl ToString, effect: impl Into<String>) -> Note {
-    Note { parameter, value: value.to_string(), effect: effect.into() }
+    Note { parameter: parameter.into(), value: value.to_string(), effect: effect.into() }
 }
 
 /// Everything that is known before the sweep begins.

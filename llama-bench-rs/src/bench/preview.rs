@@ -6,7 +6,7 @@ use super::{BenchError, MemoryEstimate, Plan, Sweep, contexts::Contexts};
 use crate::record::{Failure, Test};
 
 /// What a sweep will run and what that takes. Its `Display` has a line for each fact.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Preview {
     /// Cells and tokens of one run.
@@ -23,7 +23,7 @@ pub struct Preview {
 }
 
 /// Cells and tokens of one run, or of many together. Its `Display` has a line for each kind of token.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Counts {
     /// Tests that can be run, each a cell of the report.

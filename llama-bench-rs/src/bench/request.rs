@@ -17,7 +17,7 @@ use crate::{
 const N_CTX_MAX: u32 = i32::MAX as u32 - N_CTX_PAD;
 
 /// What a sweep asks for, before it is checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Request {
     /// Prompt lengths, in tokens.
     pub prompts: Vec<u32>,

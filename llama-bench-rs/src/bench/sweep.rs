@@ -44,7 +44,9 @@ pub struct Sweep<'a> {
     cancel: Cancel,
     earlier: Option<Run>,
     n_runs: u32,
-    slowdown: Option<Share>,
+    pub(super) slowdown: Option<Share>,
+    /// The header says what the devices said when they were first asked.
+    asks_no_device: bool,
 }
 
 /// What a sweep is of.
@@ -84,6 +86,7 @@ impl<'a> Sweep<'a> {
             earlier: None,
             n_runs: 1,
             slowdown: None,
+            asks_no_device: false,
         }
     }
 
@@ -262,6 +265,12 @@ impl<'a> Sweep<'a> {
         Ok(self)
     }
 
+    /// For a process that must survive what devices do: they are asked once.
+    pub(super) fn without_asking_devices(mut self) -> Self {
+        self.asks_no_device = true;
+        self
+    }
+
     /// The header of the run before anything is measured.
     ///
     /// # Errors
@@ -270,6 +279,9 @@ impl<'a> Sweep<'a> {
         let backend = Backend::init()?;
         let (context, request) = (&self.context, self.request());
         Ok(match &self.subject {
+            Subject::NotLoaded(NotLoaded { path, params, .. }) if self.asks_no_device => {
+                super::describe::asking_no_device(&backend, path, params, context, &request)
+            }
             Subject::Model(model) => super::describe::header(&backend, model, context, &request),
             Subject::NotLoaded(NotLoaded { path, like, params, .. }) => {
                 super::describe::without_model(&backend, (path, like.as_deref()), params, context, &request)

@@ -6,6 +6,7 @@
 //! | [`ContextArgs`] | how contexts are made: `-b`, `-ub`, `-fa`, `-ctk`, `-t` |
 //! | [`TestArgs`] | what is measured: `-p`, `-n`, `-pg`, `-d`, `-npl` |
 //! | [`RunArgs`] | repetitions, stopping rule, order, several runs: `-r`, `--until`, `--runs` |
+//! | [`IsolateArgs`] | processes of their own: `--isolate` |
 //! | [`OutputArgs`] | formats and the file: `-o`, `-oe`, `--output` |
 //!
 //! ```
@@ -41,6 +42,7 @@ mod context;
 mod flags_of;
 mod given;
 mod help;
+mod isolate;
 mod model;
 mod names;
 mod output;
@@ -62,6 +64,7 @@ use crate::report::terminal::Style;
 pub use context::ContextArgs;
 #[doc(hidden)]
 pub use flags_of::flags_of;
+pub use isolate::IsolateArgs;
 pub use model::ModelArgs;
 #[doc(hidden)]
 pub use names::{find, translate};

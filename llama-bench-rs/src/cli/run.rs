@@ -42,8 +42,7 @@ pub struct RunArgs {
     pub runs: u32,
     /// What each of several runs gets anew
     ///
-    /// A context, the model loaded (a mapped file is read from disk again), or a process (its results are written when
-    /// it ends).
+    /// A context, the model loaded (a mapped file is read from disk again), or a process.
     #[arg(
         long,
         value_enum,

@@ -6,7 +6,7 @@ use super::{GgufError, TensorType, shape::ShapeTensor};
 
 /// What a file is called by its quantisation, such as `Q4_K_M`.
 #[doc(alias = "llama_ftype")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum FileType {
     /// All 32-bit floating point.

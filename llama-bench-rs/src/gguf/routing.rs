@@ -11,7 +11,7 @@ use rand_xoshiro::rand_core::Rng;
 use super::{TensorInfo, weights};
 
 /// How often the experts of a synthetic mixture-of-experts model are chosen. Without effect on other models.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum Routing {
     /// About equally often over random tokens, as in a trained model that was balanced.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{FileType, GgufError, TensorType, Value, presets, split};
 
 /// A tensor of a shape.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct ShapeTensor {
     pub(super) name: String,
     /// Elements per dimension, the row length first.
@@ -24,7 +24,7 @@ pub(super) struct ShapeTensor {
 /// println!("{} bytes", Synthetic::new(shape).file_type(FileType::Mxfp4Moe).size_bytes()?);
 /// # Ok::<(), llama_bench_rs::gguf::GgufError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Shape {
     pub(super) name: String,
     pub(super) architecture: String,

@@ -27,7 +27,7 @@ type Stop<'a> = Arc<dyn Fn() -> bool + 'a>;
 /// let path = Synthetic::new(Shape::preset("tiny-llama")?).cached()?;
 /// # Ok::<(), llama_bench_rs::gguf::GgufError>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
 pub struct Synthetic<'a> {
     pub(super) shape: Shape,
     pub(super) file_type: FileType,
@@ -35,7 +35,9 @@ pub struct Synthetic<'a> {
     pub(super) vocabulary: bool,
     pub(super) routing: Routing,
     keep: bool,
+    #[serde(skip)]
     progress: Option<Progress<'a>>,
+    #[serde(skip)]
     stop: Option<Stop<'a>>,
 }
 

@@ -7,7 +7,7 @@ macro_rules! tensor_types {
     ($($variant:ident = $id:literal, $name:literal, $block:literal elements in $bytes:literal bytes;)*) => {
         /// A tensor type as ggml numbers it in a GGUF file.
         #[doc(alias = "ggml_type")]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
         #[non_exhaustive]
         #[allow(non_camel_case_types)]
         pub enum TensorType {

@@ -5,7 +5,7 @@ macro_rules! values {
     ($($variant:ident($type:ty) = $id:literal, $name:literal;)*) => {
         /// A metadata value.
         #[doc(alias = "gguf_type")]
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
         #[non_exhaustive]
         pub enum Value {
             $(
@@ -17,7 +17,7 @@ macro_rules! values {
         }
 
         /// A metadata array.
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
         #[non_exhaustive]
         pub enum Array {
             $(

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// When to use flash attention (`llama_flash_attn_type`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum FlashAttn {
     /// llama.cpp decides; ask [`Context::flash_attn_resolved`](super::Context::flash_attn_resolved) how.
@@ -22,7 +22,7 @@ pub enum FlashAttn {
 }
 
 /// Element type of a KV cache (`ggml_type`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[allow(missing_docs)] // the names say all there is to say
 #[non_exhaustive]
 pub enum KvType {
@@ -78,7 +78,7 @@ impl KvType {
 }
 
 /// How to make a context and its thread pool; the defaults are llama-bench's.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct ContextParams {
     /// Tokens that the context can hold; llama.cpp pads it. 0 for what the model was trained for.

@@ -5,7 +5,7 @@ use std::{
 
 use sysinfo::System;
 
-use super::{at_exit, sys};
+use super::{at_exit, backend::Backend, sys};
 
 /// What a device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -140,6 +140,21 @@ fn available_host_memory() -> Option<u64> {
     }
     let confined = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory);
     Some(system.available_memory().min(confined)).filter(|&bytes| bytes > 0)
+}
+
+/// As its name.
+impl serde::Serialize for Device {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.name())
+    }
+}
+
+/// Looks a name up among the devices of this process.
+impl<'de> serde::Deserialize<'de> for Device {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Backend::init().and_then(|backend| backend.device(&name)).map_err(serde::de::Error::custom)
+    }
 }
 
 impl fmt::Debug for Device {

@@ -10,7 +10,7 @@ use super::{
 /// llama-bench's `--fit-target`. What [`ModelParams::n_gpu_layers`] asks for is the most. Without a GPU it does nothing.
 ///
 /// llama.cpp's own fit, which has no C interface, can also move single tensors; this one moves layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Fit {
     /// MiB that stay free on each device.
     pub margin_mib: u64,

@@ -3,7 +3,7 @@
 use super::{Context, ContextParams, Model, Token, model_params::names, sys};
 
 /// How the embeddings of a sequence's tokens become one (`llama_pooling_type`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum Pooling {
     /// Not at all: each token keeps its own.

@@ -6,7 +6,7 @@ use super::{LlamaError, sys};
 use crate::gguf::{GgufFile, Value};
 
 /// A value that replaces one in a model's file (`llama_model_kv_override`); it must be of the same kind.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum KvOverride {
     /// A whole number.

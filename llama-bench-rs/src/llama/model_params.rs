@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use super::{Device, Fit, KvOverride};
 
 /// How a model is spread over several devices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum SplitMode {
     /// One device.
@@ -18,7 +18,7 @@ pub enum SplitMode {
 }
 
 /// How the weights get into memory (`llama_load_mode`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum LoadMode {
     /// llama.cpp decides by the devices' abilities.
@@ -37,7 +37,7 @@ pub enum LoadMode {
 }
 
 /// Whether tensors that the architecture marks are read on demand (`llama_lazy_mode`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum LazyMode {
     /// Never.
@@ -97,7 +97,7 @@ names!(LoadMode, "load mode" {
 names!(LazyMode, "lazy mode" { Off = "off", Auto = "auto", On = "on" });
 
 /// How to load a model; the defaults are llama-bench's.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct ModelParams {
     /// Layers to place on devices; negative for all.

@@ -4,7 +4,7 @@ use super::{model_params::names, sys};
 
 /// How llama.cpp places its threads on a machine with several NUMA nodes (`ggml_numa_strategy`). It applies to the whole
 /// process, and has no effect on a machine with one node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[doc(alias = "ggml_numa_strategy")]
 #[non_exhaustive]
 pub enum Numa {

@@ -7,7 +7,7 @@ use super::{
 };
 
 /// How rotary positions are scaled (`llama_rope_scaling_type`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum RopeScaling {
     /// Not at all.
@@ -31,7 +31,7 @@ names!(RopeScaling, "kind of rotary scaling" { None = "none", Linear = "linear",
 /// let rope = Rope::default().scaling(Some(RopeScaling::Yarn)).freq_scale(Some(0.25));
 /// let params = ContextParams::default().rope(rope);
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Rope {
     /// How positions are scaled.

@@ -174,6 +174,12 @@ impl Cell {
         }
     }
 
+    /// Why it failed, or why the process that measured it ended before its last repetition.
+    #[doc(hidden)]
+    pub fn reason(&self) -> Option<&Failure> {
+        self.failure().or_else(|| self.measured()?.ended.as_ref())
+    }
+
     /// The rate of each repetition, in the order of [`Measured::samples`].
     pub fn rates(&self) -> Vec<TokensPerSecond> {
         let n_tokens = u64::from(self.test.n_tokens());
@@ -215,6 +221,9 @@ pub struct Measured {
     pub warmup: Option<Warmup>,
     /// What ended the repetitions; `None` if their number was fixed.
     pub stop: Option<Stop>,
+    /// Why it has fewer repetitions than it was asked for, if the process that measured ended before the others. They
+    /// count, and a later sweep can add those that are missing. `None` as well if somebody stopped the sweep.
+    pub ended: Option<Failure>,
     /// What each GPU did meanwhile; empty if nothing is known.
     pub conditions: Vec<GpuConditions>,
 }

@@ -104,6 +104,14 @@ kinds! {
     Threads = "threads",
     /// llama.cpp threw an exception.
     Exception = "exception",
+    /// A signal ended the process that measured: it crashed, or somebody killed it.
+    Signal = "signal",
+    /// The kernel killed the process that measured, because memory ran out.
+    KilledForMemory = "killed_for_memory",
+    /// The process that measured ended with an exit status before its work was done.
+    ExitStatus = "exit_status",
+    /// The process that measured could not be started, or what it sent cannot be understood.
+    Isolation = "isolation",
     /// This crate, or a program that observes it, panicked.
     Panic = "panic",
     /// Somebody stopped it.

@@ -162,9 +162,9 @@ impl Report {
         self.cells().map(|(_, cell)| cell).find(|cell| is_it(cell.test))
     }
 
-    /// Whether no cell failed.
+    /// Whether no cell failed, and none lost repetitions because the process that measured it ended.
     pub fn is_complete(&self) -> bool {
-        self.cells().all(|(_, cell)| cell.failure().is_none())
+        self.cells().all(|(_, cell)| cell.reason().is_none())
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Campaigned {
     pub configurations: Vec<Configuration>,
     /// The configuration of each run of the report.
     pub of_run: Vec<usize>,
+    /// The place of each run: configuration + run x configurations.
+    pub(super) places: Vec<usize>,
 }
 
 impl Campaigned {
@@ -38,9 +40,9 @@ impl Campaigned {
 }
 
 /// Configurations that one load of a model serves, and the model or why there is none.
-struct Loaded<'c> {
-    model: Result<Model, Failure>,
-    indices: &'c [usize],
+pub(super) struct Loaded<'c> {
+    pub(super) model: Result<Model, Failure>,
+    pub(super) indices: &'c [usize],
 }
 
 /// How a model is loaded once it is needed.
@@ -54,6 +56,9 @@ impl Campaign<'_> {
     /// As [`plan`](Self::plan); the campaign to resume is of something else, and the error names what differs; llama.cpp
     /// cannot be initialised.
     pub fn run(mut self) -> Result<Campaigned, Error> {
+        if let Some(isolation) = &self.isolation {
+            isolation.check()?;
+        }
         let subjects = self.subjects()?;
         let configurations = self.configurations(&subjects)?;
         let places = places_of(&configurations, &self.earlier)?;
@@ -74,10 +79,16 @@ impl Campaign<'_> {
             measured: vec![None; earlier.len()],
             earlier,
         };
-        self.each_load(&subjects, &stage, |n_load, indices, load| measuring.load(n_load, indices, load))?;
+        match &self.isolation {
+            Some(isolation) => measuring.apart(isolation)?,
+            None => self.each_load(&subjects, &stage, |n_load, indices, load| {
+                measuring.load(n_load, indices, load)
+            })?,
+        }
         let runs = measuring.measured.into_iter().enumerate();
-        let (of_run, runs) = runs.filter_map(|(place, run)| Some((place % subjects.len(), run?))).unzip();
-        Ok(Campaigned { report: Report { runs }, configurations, of_run })
+        let (places, runs): (Vec<usize>, _) = runs.filter_map(|(place, run)| Some((place, run?))).unzip();
+        let of_run = places.iter().map(|place| place % subjects.len()).collect();
+        Ok(Campaigned { report: Report { runs }, configurations, of_run, places })
     }
 
     /// Loads each model and hands over the sweep of each configuration, which measures nothing by itself: for memory,
@@ -125,7 +136,7 @@ impl Campaign<'_> {
             for indices in &groups {
                 let Subject { source, path, params, .. } = &subjects[indices[0]];
                 let load = || {
-                    if n_load > 0 && source.has_file(params) {
+                    if (n_load > 0 || self.redraws) && source.has_file(params) {
                         // Pages that stay make runs alike; that is no reason to stop.
                         let _ = drop_from_page_cache(path);
                     }
@@ -164,14 +175,14 @@ impl Campaign<'_> {
 }
 
 /// A campaign at work.
-struct Measuring<'c, 'a, 'o> {
-    campaign: &'c Campaign<'a>,
-    subjects: &'c [Subject],
-    stage: &'c Stage<'o, 'c>,
+pub(super) struct Measuring<'c, 'a, 'o> {
+    pub(super) campaign: &'c Campaign<'a>,
+    pub(super) subjects: &'c [Subject],
+    pub(super) stage: &'c Stage<'o, 'c>,
     /// The runs to resume, by place.
-    earlier: Vec<Option<Run>>,
+    pub(super) earlier: Vec<Option<Run>>,
     /// What is done, by place.
-    measured: Vec<Option<Run>>,
+    pub(super) measured: Vec<Option<Run>>,
 }
 
 impl Measuring<'_, '_, '_> {
@@ -197,7 +208,7 @@ impl Measuring<'_, '_, '_> {
     }
 
     /// A run of configurations that are measured together.
-    fn pack(&mut self, loaded: &Loaded<'_>, pack: &[usize], run: u32) -> Result<(), Error> {
+    pub(super) fn pack(&mut self, loaded: &Loaded<'_>, pack: &[usize], run: u32) -> Result<(), Error> {
         let mut parts: Vec<Part<'_, '_, '_>> =
             pack.iter().map(|&index| self.stage.part(index, run)).collect();
         let mut sweeps = Vec::new();
@@ -219,12 +230,12 @@ impl Measuring<'_, '_, '_> {
         Ok(())
     }
 
-    fn place(&self, index: usize, run: u32) -> usize {
+    pub(super) fn place(&self, index: usize, run: u32) -> usize {
         run as usize * self.subjects.len() + index
     }
 
     /// Whether an earlier campaign has every repetition of this run.
-    fn is_over(&self, index: usize, run: u32) -> bool {
+    pub(super) fn is_over(&self, index: usize, run: u32) -> bool {
         let Some(earlier) = &self.earlier[self.place(index, run)] else { return false };
         let plan = &self.stage.configuration(index).plan;
         let is_whole = |cell: &Cell| {
@@ -238,7 +249,7 @@ impl Measuring<'_, '_, '_> {
 }
 
 /// Nobody sees it: every cell has its figures.
-fn not_needed() -> Failure {
+pub(super) fn not_needed() -> Failure {
     Failure {
         kind: crate::record::FailureKind::ModelLoad,
         message: "nothing was left to measure of the model".into(),

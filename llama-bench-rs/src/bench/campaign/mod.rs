@@ -1,9 +1,12 @@
 //! Many configurations, measured as one: one plan, one progress, one report.
 
+mod apart;
 mod configuration;
 mod grid;
+mod inspect;
 mod measure;
 mod packs;
+mod part;
 mod resume;
 mod source;
 mod tell;
@@ -15,13 +18,17 @@ use std::path::PathBuf;
 use super::{BenchError, Cancel, Observer, Sweep};
 use crate::{
     Error,
+    isolate::Isolation,
     llama::{ContextParams, ModelParams},
     record::{Failure, Header, Report, configuration_names, numbered},
 };
 
+pub(crate) use apart::measure_apart;
 pub use configuration::Configuration;
 pub use grid::Grid;
+pub use inspect::{Inspected, Look};
 pub use measure::Campaigned;
+pub(crate) use part::{Part, PartOf};
 pub(crate) use resume::places_of;
 pub use source::Source;
 
@@ -64,6 +71,10 @@ pub struct Campaign<'a> {
     n_runs: u32,
     n_loads: u32,
     interleaved: bool,
+    /// Configurations are measured in processes of their own.
+    isolation: Option<Isolation>,
+    /// Files leave the page cache before the first load too.
+    redraws: bool,
     observer: Option<&'a mut dyn Observer>,
     cancel: Cancel,
     earlier: Report,
@@ -78,6 +89,8 @@ struct Subject {
     context: ContextParams,
     /// Given by the application; otherwise what differs from the others.
     name: Option<String>,
+    /// What is measured of it alone, in place of what is asked of all.
+    asked: Option<part::Asked>,
 }
 
 impl Default for Campaign<'_> {
@@ -98,6 +111,8 @@ impl<'a> Campaign<'a> {
             n_runs: 1,
             n_loads: 1,
             interleaved: true,
+            isolation: None,
+            redraws: false,
             observer: None,
             cancel: Cancel::new(),
             earlier: Report::default(),
@@ -134,7 +149,7 @@ impl<'a> Campaign<'a> {
     ) -> Self {
         let (source, name) = (model.into(), Some(name.into()));
         let (params, context) = (params.clone(), context.clone());
-        self.named.push(Subject { source, path: PathBuf::new(), params, context, name });
+        self.named.push(Subject { source, path: PathBuf::new(), params, context, name, asked: None });
         self
     }
 
@@ -168,6 +183,14 @@ impl<'a> Campaign<'a> {
         self
     }
 
+    /// Measures each configuration in a process of its own: what ends it costs this configuration alone, which fails with
+    /// the reason. They are then measured one after the other, not interleaved. [`isolate`](crate::isolate) says what the
+    /// program must do for it.
+    pub fn isolated(mut self, isolation: Isolation) -> Self {
+        self.isolation = Some(isolation);
+        self
+    }
+
     /// Hears what happens. Each event follows an [`Event::Configuration`](super::Event::Configuration) that names its
     /// configuration, except for those of the whole campaign and of loading.
     pub fn observer<'o>(self, observer: &'o mut dyn Observer) -> Campaign<'o>
@@ -184,6 +207,8 @@ impl<'a> Campaign<'a> {
             n_runs: self.n_runs,
             n_loads: self.n_loads,
             interleaved: self.interleaved,
+            isolation: self.isolation,
+            redraws: self.redraws,
             observer: Some(observer),
             cancel: self.cancel,
             earlier: self.earlier,
@@ -235,6 +260,7 @@ impl<'a> Campaign<'a> {
                         params,
                         context,
                         name: None,
+                        asked: None,
                     });
                 }
             }
@@ -284,7 +310,12 @@ impl<'a> Campaign<'a> {
     }
 
     fn asked<'m>(&self, sweep: Sweep<'m>, subject: &Subject) -> Sweep<'m> {
-        (self.ask)(sweep).context(subject.context.clone()).cancel(self.cancel.clone())
+        let sweep = match &subject.asked {
+            Some(asked) => asked.of(sweep),
+            None => (self.ask)(sweep),
+        };
+        let sweep = sweep.context(subject.context.clone()).cancel(self.cancel.clone());
+        if self.isolation.is_some() { sweep.without_asking_devices() } else { sweep }
     }
 }
 

@@ -13,14 +13,16 @@ use crate::{
     record::Failure,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::tell::Stage;
 
 /// A model to measure: a GGUF file, or a synthetic model that is generated while it is loaded.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Source {
     /// A file.
-    File(PathBuf),
+    File(#[serde(with = "whole_path")] PathBuf),
     /// A synthetic model.
     Synthetic(Box<Synthetic<'static>>),
 }
@@ -191,9 +193,25 @@ impl Source {
 }
 
 fn go_on(cancel: &Cancel) -> Result<(), Failure> {
-    if cancel.is_cancelled() {
-        let message = "interrupted before the model was loaded".into();
-        return Err(Failure { kind: crate::record::FailureKind::Cancelled, message });
+    if cancel.is_cancelled() { Err(not_begun()) } else { Ok(()) }
+}
+
+/// Why nothing was loaded of a campaign that was cancelled.
+pub(super) fn not_begun() -> Failure {
+    Failure::new(crate::record::FailureKind::Cancelled, "interrupted before the model was loaded")
+}
+
+/// Paths that need not be text.
+mod whole_path {
+    use std::{ffi::OsString, path::PathBuf};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(path: &PathBuf, to: S) -> Result<S::Ok, S::Error> {
+        path.as_os_str().serialize(to)
     }
-    Ok(())
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+        OsString::deserialize(from).map(PathBuf::from)
+    }
 }

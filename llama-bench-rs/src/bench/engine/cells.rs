@@ -327,6 +327,7 @@ impl Progress {
                 rewind: Some(self.rewind.unwrap_or(Rewind::Clear)),
                 warmup: Some(warmup),
                 stop: self.stop,
+                ended: None,
                 conditions: self.conditions.clone(),
             }),
         };

@@ -72,7 +72,7 @@ enum Doing {
 }
 
 /// How long something still takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct TimeLeft {
     /// The time at the speed so far.

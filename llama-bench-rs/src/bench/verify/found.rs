@@ -4,7 +4,7 @@ use super::VerifiedLevel;
 use crate::{bench::Order, record::Rewind, units::Share};
 
 /// What was found at one depth.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct VerifiedDepth {
     /// Tokens in the context.
@@ -33,7 +33,7 @@ pub struct VerifiedDepth {
 }
 
 /// What was found at every depth.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Verification {
     /// One entry per depth, ascending.

@@ -19,7 +19,7 @@ use crate::{
 pub(super) const N_STEPS: u32 = 2;
 
 /// What was found at one depth with several sequences.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct VerifiedLevel {
     /// Sequences that are decoded together.

@@ -96,7 +96,7 @@ impl Headline {
             n_configurations: configurations.len(),
             n_runs: configurations.iter().map(|it| it.runs.len()).sum(),
             n_cells: report.cells().count() + n_not_begun,
-            n_failed: report.cells().filter(|(_, cell)| cell.failure().is_some()).count(),
+            n_failed: report.cells().filter(|(_, cell)| cell.reason().is_some()).count(),
             n_not_begun,
             together: if speeds.is_empty() { together(configurations) } else { None },
             speeds,

@@ -112,7 +112,10 @@ impl From<(&Header, &Cell)> for Flat {
             // llama-bench's columns cannot tell it from the row of one sequence: a script would average the two.
             row.fit_target = None;
         }
-        if let Some(cut) = cell.cut_short(&header.config) {
+        if let Some(ended) = cell.measured().and_then(|measured| measured.ended.as_ref()) {
+            row.error_kind = Some(ended.kind.to_string());
+            row.error_message = Some(ended.message.clone());
+        } else if let Some(cut) = cell.cut_short(&header.config) {
             row.error_kind = Some("cancelled".into());
             row.error_message = Some(cut.to_string());
         }

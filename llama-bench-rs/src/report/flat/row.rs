@@ -139,9 +139,10 @@ parameters! { row {
     Own Bool always_embeddings: Option<bool>;
     /// The result of the cell.
     Own Text outcome: Option<OutcomeKind>;
-    /// A stable word for the reason of a failure; `cancelled` in a measured row that has fewer repetitions than asked.
+    /// A stable word for the reason of a failure, or why a measured row has fewer repetitions than asked: `cancelled` if
+    /// somebody stopped the sweep.
     Own Text error_kind: Option<String>;
-    /// The whole message of a failure, or after how many repetitions a measured cell was interrupted.
+    /// The whole message of a failure, or of what ended a measured cell after some of its repetitions.
     Own Text error_message: Option<String>;
     /// Time of each token of each repetition; empty for pp and embd.
     Own Nested steps_ns: Vec<Vec<u64>>, "ns";

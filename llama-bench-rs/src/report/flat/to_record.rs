@@ -180,8 +180,15 @@ impl Flat {
             rewind: self.rewind,
             warmup: self.warmup_runs.map(|n_runs| Warmup { n_runs, settled: self.warmup_settled }),
             stop: self.stop,
+            ended: self.ended(),
             conditions: self.conditions.clone(),
         })
+    }
+
+    /// Why repetitions are missing, unless somebody stopped the sweep, which the number of repetitions says as well.
+    fn ended(&self) -> Option<Failure> {
+        let kind = self.error_kind.clone().filter(|kind| kind != "cancelled")?;
+        Some(Failure { kind: kind.into(), message: self.error_message.clone().unwrap_or_default() })
     }
 
     fn summarised(&self) -> Result<Summarised, Problem> {

@@ -6,7 +6,7 @@ use crate::{
     report::in_words::{count, one_line},
 };
 
-/// Cells that have a reason instead of a figure.
+/// Cells that have a reason instead of a figure, or beside repetitions that are too few.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct FailedCells {
@@ -30,7 +30,7 @@ impl FailedCells {
     /// Of the runs of one configuration; `None` if no cell failed.
     pub(in crate::report) fn of_runs(runs: &[&Run]) -> Option<Self> {
         let all = || runs.iter().flat_map(|run| &run.cells).filter(|cell| !cell.was_not_begun());
-        let cells: Vec<_> = all().filter_map(|cell| Some((cell.test, cell.failure()?.clone()))).collect();
+        let cells: Vec<_> = all().filter_map(|cell| Some((cell.test, cell.reason()?.clone()))).collect();
         (!cells.is_empty()).then(|| Self { cells, n_cells: all().count() })
     }
 
