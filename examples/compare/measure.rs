@@ -57,7 +57,9 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
     let mut tell = |load| progress.load(load);
     let mut kept = file.map(Ok);
     let mut keep = |runs: &[&Run]| keep(&mut kept, runs);
-    let loads = match args.isolate.isolation(a.servers()) {
+    let isolation = args.isolate.isolation(a.servers());
+    let is_apart = isolation.is_some();
+    let loads = match isolation {
         Some(isolation) => Loads::new(n_loads).isolated(isolation),
         None => Loads::new(n_loads),
     };
@@ -90,7 +92,7 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
     if let Err(error) = &judged {
         args.format.tell(&format!("\nNothing can be compared: {error}"));
     }
-    tell_what_it_is_of(args, &measured, rule);
+    tell_what_it_is_of(args, is_apart, &measured, rule);
     kept?;
     if let Some(status) = interrupted {
         return Ok(status);

@@ -55,19 +55,19 @@ pub(super) fn without_model(
     context: &ContextParams,
     request: &Request,
 ) -> Header {
-    with_host(backend, host(backend), path, params, context, request)
+    with_host(backend, host(backend), (path, shape), params, context, request)
 }
 
 /// The same with what the devices said when they were first asked like this: one that is lost ends the process that asks.
 pub(super) fn asking_no_device(
     backend: &Backend,
-    path: &Path,
+    name: (&Path, Option<&Path>),
     params: &ModelParams,
     context: &ContextParams,
     request: &Request,
 ) -> Header {
     static HOST: OnceLock<Host> = OnceLock::new();
-    with_host(backend, HOST.get_or_init(|| host(backend)).clone(), path, params, context, request)
+    with_host(backend, HOST.get_or_init(|| host(backend)).clone(), name, params, context, request)
 }
 
 fn host(backend: &Backend) -> Host {
@@ -85,7 +85,7 @@ fn host(backend: &Backend) -> Host {
 fn with_host(
     backend: &Backend,
     host: Host,
-    path: &Path,
+    (path, shape): (&Path, Option<&Path>),
     params: &ModelParams,
     context: &ContextParams,
     request: &Request,

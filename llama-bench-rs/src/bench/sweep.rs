@@ -279,8 +279,14 @@ impl<'a> Sweep<'a> {
         let backend = Backend::init()?;
         let (context, request) = (&self.context, self.request());
         Ok(match &self.subject {
-            Subject::NotLoaded(NotLoaded { path, params, .. }) if self.asks_no_device => {
-                super::describe::asking_no_device(&backend, path, params, context, &request)
+            Subject::NotLoaded(NotLoaded { path, like, params, .. }) if self.asks_no_device => {
+                super::describe::asking_no_device(
+                    &backend,
+                    (path, like.as_deref()),
+                    params,
+                    context,
+                    &request,
+                )
             }
             Subject::Model(model) => super::describe::header(&backend, model, context, &request),
             Subject::NotLoaded(NotLoaded { path, like, params, .. }) => {

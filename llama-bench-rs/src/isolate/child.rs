@@ -74,7 +74,7 @@ fn begin() -> io::Result<()> {
         Backend::init()?.add_rpc_server_within(server, *timeout).map(drop)
     };
     if let Err(error) = setup.servers.iter().try_for_each(add) {
-        pipe.tell(&Told::Unable(Failure::from(&error)));
+        pipe.tell(&Told::Unable(Failure::from(error)));
         return Ok(());
     }
     let done = prepared.map_err(Error::from).map(|_| read::<Work>(&mut input));
