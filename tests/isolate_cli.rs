@@ -207,3 +207,32 @@ fn whole_runs_in_processes_are_resumed() {
     assert!(report.is_complete());
     assert_eq!((report.runs.len(), report.cells().count()), (2, 8));
 }
+
+/// The model that every configuration names, and requests that take a while.
+#[test]
+fn a_killed_process_costs_its_loads_of_requests_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("served.jsonl");
+    let flags = ["-ub", "32,64", "--isolate", "-r", "30", "-o", "none", "--output"];
+    let mut command = example("serve_bench");
+    command.args(support::SMALL_LOAD).args(flags).arg(&file);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let served = || llama_bench_rs::serve::read_file(&file).map(|report| report.runs).unwrap_or_default();
+    let n_done =
+        || served().first().map_or(0, |run| run.loads.iter().map(|load| load.repetitions.len()).sum());
+    until(|| n_done() > 0, "nothing was served");
+    processes::send(children(child.id())[0], "-KILL");
+    let ran = support::read(child.wait_with_output().unwrap());
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    let runs = served();
+    assert_eq!(runs.len(), 2);
+    assert!(
+        n_done() > 0
+            && runs[0].loads.iter().any(|load| load.failure.as_ref().is_some_and(|it| it.kind == "signal"))
+    );
+    assert!(runs[1].loads.iter().all(|load| load.failure.is_none() && load.repetitions.len() == 30));
+    let resumed =
+        run(example("serve_bench").args(support::SMALL_LOAD).args(flags).arg(&file).arg("--resume"));
+    assert_eq!(resumed.status, 0, "{}", resumed.err);
+    assert!(served().iter().flat_map(|run| &run.loads).all(|load| load.repetitions.len() == 30));
+}

@@ -6,7 +6,7 @@ use clap::{ArgGroup, Parser, ValueEnum};
 
 use crate::form::Form;
 use llama_bench_rs::{
-    cli::{self, ContextArgs, ModelArgs, Numbers, at_least_one, switch, whole},
+    cli::{self, ContextArgs, IsolateArgs, ModelArgs, Numbers, at_least_one, switch, whole},
     serve::{Lengths, Prompts, Slo, Times},
     stats::Confidence,
     units::Share,
@@ -90,6 +90,8 @@ pub struct Args {
     pub model: ModelArgs,
     #[command(flatten)]
     pub context: ContextArgs,
+    #[command(flatten)]
+    pub isolate: IsolateArgs,
     /// Repetitions of each load
     #[arg(short = 'r', long = "repetitions", value_name = "N", default_value = "3", value_parser = at_least_one, help_heading = "Statistics")]
     pub n_reps: u32,

@@ -26,7 +26,7 @@ mod targets;
 
 use std::process::ExitCode;
 
-use llama_bench_rs::{Error, llama::Backend};
+use llama_bench_rs::{Error, isolate, llama::Backend};
 
 use args::Args;
 use failed::{Failed, SOME_FAILED, bad_usage};
@@ -36,6 +36,7 @@ use requests::Job;
 use signals::Interrupt;
 
 fn main() -> ExitCode {
+    isolate::child();
     let args = Args::from_words(std::env::args_os()).unwrap_or_else(|error| error.exit());
     if args.verbose {
         // A closed log must not end the serving.

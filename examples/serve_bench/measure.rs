@@ -5,9 +5,10 @@ use std::cell::RefCell;
 use llama_bench_rs::{
     Error,
     bench::Cancel,
+    isolate::Isolation,
     llama::Model,
     record::Failure,
-    serve::{self, Serve, ServeEvent, ServeObserver, ServeReport, ServeRun, ServeSettings},
+    serve::{self, Serve, ServeApart, ServeEvent, ServeObserver, ServeReport, ServeRun, ServeSettings},
     with,
 };
 
@@ -31,6 +32,16 @@ pub fn all(
     let mut report = ServeReport::default();
     // From behind, so that taking a run moves no other.
     earlier.runs.reverse();
+    if let Some(isolation) = args.isolate.isolation() {
+        for one in &job.configurations {
+            let place = report.runs.len();
+            let run =
+                apart(&isolation, args, job, (one, earlier.runs.pop()), (place, output), (progress, cancel))?;
+            output.update(place, &run);
+            report.runs.push(run);
+        }
+        return Ok(report);
+    }
     for group in job.configurations.chunk_by(Configuration::shares_load) {
         let earlier: Vec<Option<ServeRun>> = group.iter().map(|_| earlier.runs.pop()).collect();
         let first = &group[0];
@@ -62,6 +73,53 @@ pub fn all(
     Ok(report)
 }
 
+/// Serves a configuration in a process of its own.
+fn apart(
+    isolation: &Isolation,
+    args: &Args,
+    job: &Job,
+    (one, earlier): (&Configuration, Option<ServeRun>),
+    (place, output): (usize, &mut Output<'_>),
+    (progress, cancel): (&Progress, &Cancel),
+) -> Result<ServeRun, Failed> {
+    if cancel.is_cancelled() {
+        let failure = Failure::new("cancelled", "interrupted before the model was loaded");
+        let mut run = earlier.unwrap_or_else(|| one.not_loaded(args, job, &failure));
+        run.fail_rest(&failure);
+        return Ok(run);
+    }
+    progress.show(&format!("loading {}", one.file.display()));
+    let mut observe = |event: &ServeEvent<'_>| {
+        progress.event(event);
+        if let Some(run) = run_of(event)
+            && !progress.suspend(|| output.update(place, run))
+        {
+            // Serving on with nowhere to put the figures would waste the user's time.
+            cancel.cancel();
+        }
+    };
+    let settings = one.settings(args, job);
+    let params = (&one.model, &one.context);
+    ServeApart::new(&one.file, params, &one.header, &settings, &job.loads)
+        .name(&one.name)
+        .resume(earlier)
+        .exclusive(!args.share_machine)
+        .run(isolation, cancel, &mut observe)
+        .map_err(|error| match error {
+            Error::Serve(error) => bad_usage(error),
+            error => error.into(),
+        })
+}
+
+/// The run as an event has it, if it changed.
+fn run_of<'e>(event: &ServeEvent<'e>) -> Option<&'e ServeRun> {
+    match *event {
+        ServeEvent::Planned(run) | ServeEvent::Searched(run) => Some(run),
+        ServeEvent::RepetitionDone { run, .. } | ServeEvent::LoadFailed { run, .. } => Some(run),
+        _ => None,
+    }
+}
+
 /// Serves the configurations that share a loaded model.
 fn served(
     args: &Args,
@@ -77,11 +135,7 @@ fn served(
         let output = &output;
         move |event: &ServeEvent<'_>| {
             progress.event(event);
-            let run = match *event {
-                ServeEvent::Planned(run) | ServeEvent::Searched(run) => run,
-                ServeEvent::RepetitionDone { run, .. } | ServeEvent::LoadFailed { run, .. } => run,
-                _ => return,
-            };
+            let Some(run) = run_of(event) else { return };
             if !progress.suspend(|| output.borrow_mut().update(n_before + index, run)) {
                 // Serving on with nowhere to put the figures would waste the user's time.
                 cancel.cancel();
@@ -126,16 +180,20 @@ impl Configuration {
         }
     }
 
-    /// A run in which every load carries the reason.
-    fn not_loaded(&self, args: &Args, job: &Job, failure: &Failure) -> ServeRun {
-        let settings = with!(ServeSettings {
+    fn settings(&self, args: &Args, job: &Job) -> ServeSettings {
+        with!(ServeSettings {
             policy: self.policy,
             workload: job.workload.clone(),
             n_reps: args.n_reps,
             warmup: !args.no_warmup,
             slo: args.slo,
             search: job.search.clone(),
-        });
+        })
+    }
+
+    /// A run in which every load carries the reason.
+    fn not_loaded(&self, args: &Args, job: &Job, failure: &Failure) -> ServeRun {
+        let settings = self.settings(args, job);
         ServeRun::not_loaded(&self.name, self.header.clone(), settings, &job.loads, failure)
     }
 }

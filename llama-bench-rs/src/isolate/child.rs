@@ -11,7 +11,7 @@ use std::{
         mpsc::{Receiver, Sender, channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -25,6 +25,7 @@ use crate::{
     bench::{Cancel, Event, Observer},
     llama::Backend,
     record::Failure,
+    serve::{ServeEvent, ServeLine, ServeObserver},
 };
 
 /// Names the parent of a child by its process id.
@@ -84,7 +85,13 @@ fn begin() -> io::Result<()> {
         Ok(work) => {
             let (work, stop) = (work?, cancel.clone());
             thread::Builder::new().name("parent".into()).spawn(move || listen(input, &go_on, &stop))?;
-            let teller = Teller { pipe: Arc::clone(&pipe), may_go_on, sent: HashMap::new(), turn: (0, 0) };
+            let teller = Teller {
+                pipe: Arc::clone(&pipe),
+                may_go_on,
+                sent: HashMap::new(),
+                turn: (0, 0),
+                last_step: None,
+            };
             work.done(teller, &cancel)
         }
         Err(error) => Err(error),
@@ -112,6 +119,7 @@ impl Work {
             Self::Inspect(part, look) => {
                 part.inspect(look, &mut teller, cancel).map(|found| Answer::Inspected(Box::new(found)))
             }
+            Self::Serve(order) => order.serve(&mut teller, cancel).map(|run| Answer::Served(Box::new(run))),
         }
     }
 }
@@ -159,6 +167,8 @@ struct Teller {
     /// What was sent of unfinished cells, by configuration and run.
     sent: HashMap<(usize, u32), Sent>,
     turn: (usize, u32),
+    /// The last sign of progress of a repetition that serves requests.
+    last_step: Option<Instant>,
 }
 
 impl Observer for Teller {
@@ -167,7 +177,22 @@ impl Observer for Teller {
             self.turn = (index, run);
         }
         let sent = self.sent.entry(self.turn).or_default();
-        let Some(line) = EventLine::of(event, sent) else { return };
+        if let Some(line) = EventLine::of(event, sent) {
+            self.tell(line);
+        }
+    }
+}
+
+impl ServeObserver for Teller {
+    fn event(&mut self, event: &ServeEvent<'_>) {
+        if let Some(line) = ServeLine::of(event, &mut self.last_step) {
+            self.tell(EventLine::Serve(Box::new(line)));
+        }
+    }
+}
+
+impl Teller {
+    fn tell(&self, line: EventLine) {
         self.pipe.tell(&Told::Event(Box::new(line)));
         if self.may_go_on.recv().is_err() {
             end_at_once();

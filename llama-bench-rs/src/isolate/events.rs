@@ -11,6 +11,7 @@ use crate::{
     bench::{Event, MemoryEstimate, Note},
     record::{Cell, CurvePoint, Failure, Header, Measured, Method, Outcome, Sample, Test},
     report::{Flat, Problem},
+    serve::ServeLine,
     stats::StoppingRule,
 };
 
@@ -30,6 +31,7 @@ pub(crate) enum EventLine {
     Filling { n_done: u32, n_depth: u32 },
     Measuring { test: Test, rep: u32, n_reps: u32, last: Option<Duration> },
     Cell(CellLine),
+    Serve(Box<ServeLine>),
 }
 
 /// A cell with its run's header, as a row.
@@ -92,7 +94,7 @@ impl EventLine {
             Self::Measuring { test, rep, n_reps, last } => {
                 Event::Measuring { test, rep: *rep, n_reps: *n_reps, last: *last }
             }
-            Self::Configuration { .. } | Self::Cell(_) => return,
+            Self::Configuration { .. } | Self::Cell(_) | Self::Serve(_) => return,
         });
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     bench::{Inspected, Look, Part},
     llama::{Numa, build_info},
     record::{Failure, Header},
+    serve::{ServeOrder, ServeRun},
 };
 
 /// An event was dealt with: the child may go on.
@@ -50,6 +51,8 @@ pub(crate) enum Work {
     Measure(Box<Part>),
     /// Look at one.
     Inspect(Box<Part>, Look),
+    /// Serve requests.
+    Serve(Box<ServeOrder>),
 }
 
 /// What a child says.
@@ -74,6 +77,8 @@ pub(crate) enum Answer {
     Measured(Vec<(usize, Header)>),
     /// What was found.
     Inspected(Box<Inspected>),
+    /// What was served.
+    Served(Box<ServeRun>),
 }
 
 /// What tells builds of a program apart.

@@ -14,6 +14,7 @@
 //! | [`Slo`] | the service level that requests should keep; [`Search`] finds the largest load that does |
 //! | [`compare`] | two configurations under the same loads |
 
+mod apart;
 mod arrivals;
 mod compare;
 mod distribution;
@@ -76,6 +77,9 @@ mod text_tests;
 #[cfg(test)]
 mod workload_tests;
 
+#[doc(hidden)]
+pub use apart::ServeApart;
+pub(crate) use apart::{ServeLine, ServeOrder};
 pub use arrivals::Arrivals;
 pub use compare::compare;
 #[doc(hidden)]

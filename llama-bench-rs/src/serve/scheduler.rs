@@ -94,7 +94,7 @@ pub enum Action<'a> {
 }
 
 /// How far a repetition is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Progress {
     /// Time since the begin of the repetition.

@@ -26,7 +26,10 @@ const FAULTS: &str = "ISOLATION_TEST_FAULTS";
 
 /// A fault strikes once the child has written so many bytes, at most: about what it tells in all. Unlike a time, this is
 /// anywhere in its work on a busy machine too.
-const LATEST: usize = 260_000;
+const LATEST: usize = 45_000;
+
+/// What ends the file of a child whose fault struck: some end before.
+const STRUCK: &str = " struck";
 
 /// Every fault there is.
 pub const ALL: [&str; 17] = [
@@ -49,6 +52,15 @@ pub const ALL: [&str; 17] = [
     "panic",
 ];
 
+/// Those that strike before the child begins.
+const IN_THE_BEGINNING: [&str; 5] = [
+    "exit at once",
+    "panic",
+    "stdout closed from the beginning",
+    "memory limit from the beginning",
+    "floods stdout and stderr",
+];
+
 /// Lets children of this process have faults from now on; `None` for none.
 pub struct Armed {
     folder: tempfile::TempDir,
@@ -61,10 +73,10 @@ impl Armed {
         (Self { folder }, [(FAULTS, value)])
     }
 
-    /// The fault of each child, in the order of their starts.
+    /// The fault that struck each child, in the order of their starts.
     pub fn struck(&self) -> Vec<Option<String>> {
         let text = |n: usize| fs::read_to_string(self.folder.path().join(n.to_string())).ok();
-        (0..).map_while(text).map(|fault| Some(fault).filter(|fault| !fault.is_empty())).collect()
+        (0..).map_while(text).map(|fault| fault.strip_suffix(STRUCK).map(str::to_owned)).collect()
     }
 }
 
@@ -83,8 +95,12 @@ pub fn arm() {
     }
     let fault = ALL[dice.below(ALL.len())];
     file.write_all(fault.as_bytes()).unwrap();
+    let mut struck = move || file.write_all(STRUCK.as_bytes()).unwrap();
     let after = dice.below(LATEST);
     let any = dice.below(256) as i32;
+    if IN_THE_BEGINNING.contains(&fault) {
+        struck();
+    }
     match fault {
         "exit at once" => process::exit(any),
         "panic" => panic!("a fault on purpose"),
@@ -101,6 +117,7 @@ pub fn arm() {
                 while n_written() < after {
                     thread::sleep(Duration::from_micros(100));
                 }
+                struck();
                 strike(fault, any);
             });
         }

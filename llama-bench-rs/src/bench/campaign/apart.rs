@@ -139,7 +139,7 @@ fn hear_part<O: Observer>(
                 return if turn < runs.len() { Ok(()) } else { Err(format!("run {run} of {index}")) };
             }
             EventLine::Waiting | EventLine::Making { .. } | EventLine::Loading { .. } => {
-                event.tell(&mut tell)
+                event.tell(&mut tell);
             }
             event => runs[turn].hear(event)?,
         }
@@ -155,7 +155,7 @@ fn hear_part<O: Observer>(
                 }
             }
         }
-        Ended::Done(Answer::Inspected(_)) => {}
+        Ended::Done(_) => {}
         Ended::Lost(failure) => {
             let is_cancelled = failure.kind == FailureKind::Cancelled;
             // After an interruption later runs are not begun.

@@ -141,7 +141,7 @@ fn apart(
     };
     Ok(match converse(isolation, &Work::Inspect(Box::new(part), look), cancel, hear)? {
         Ended::Done(Answer::Inspected(found)) => Ok(*found),
-        Ended::Done(Answer::Measured(_)) => {
+        Ended::Done(_) => {
             Err(Failure::new(FailureKind::Isolation, "the process of its own did something else"))
         }
         Ended::Lost(failure) => Err(failure),
