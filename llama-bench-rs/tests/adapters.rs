@@ -95,6 +95,20 @@ fn an_adapter_is_applied_weighed_and_removed() {
 }
 
 #[test]
+fn an_adapter_of_a_model_without_a_file_does_the_same() {
+    let path = good("of-a-stream", "tiny-llama", "llama", "blk.0.attn_v.weight");
+    let synthetic = Synthetic::new(Shape::preset("tiny-llama").unwrap());
+    let stream = Model::load_synthetic(&synthetic, &on_cpu().lora(vec![path.clone()])).unwrap();
+    let of = |model: Model| {
+        let lora = model.loras().remove(0);
+        logits(&mut Context::new(&model, &params(64)).unwrap(), &[(&lora, 1.0)])
+    };
+    assert!(apart(&of(stream), &of(load("tiny-llama", vec![path]).unwrap())) < 1e-3);
+    let other = good("of-another", "tiny-qwen3moe", "qwen3moe", "blk.0.attn_v.weight");
+    assert!(Model::load_synthetic(&synthetic, &on_cpu().lora(vec![other])).is_err());
+}
+
+#[test]
 fn an_adapter_keeps_its_model_and_no_other() {
     let path = good("keeps", "tiny-llama", "llama", "blk.1.attn_q.weight");
     let model = load("tiny-llama", vec![path.clone()]).unwrap();

@@ -108,6 +108,21 @@ fn every_tensor_type_computes_the_same_by_stream_and_by_file() {
     assert!(n_types >= 28, "{n_types} types");
 }
 
+/// As of a file, with what ggml checks of each type.
+#[test]
+fn the_weights_of_every_type_are_valid() {
+    if !has_streams("checks") {
+        return;
+    }
+    for &tensor_type in TensorType::ALL {
+        let synthetic = Synthetic::new(one_layer(tensor_type));
+        if synthetic.size_bytes().is_ok() {
+            let checked = Model::load_synthetic(&synthetic, &on_cpu().check_tensors(true));
+            assert!(checked.is_ok(), "{tensor_type}: {:?}", checked.err());
+        }
+    }
+}
+
 /// A llama of one layer whose matrices are of this type.
 fn one_layer(tensor_type: TensorType) -> Shape {
     let number = |key: &str, n: u32| (format!("llama.{key}"), Value::U32(n));
@@ -297,6 +312,13 @@ fn what_is_wrong_with_a_shape_is_told_as_of_a_file() {
     ));
     let error = Model::load_synthetic(&unknown, &on_cpu()).map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("no-such-architecture"), "{error}");
+    // The file that it is like is to blame.
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("download.gguf");
+    unknown.write_to(&path).unwrap();
+    let like = Synthetic::new(Shape::like_file(&path).unwrap());
+    let error = Model::load_synthetic(&like, &on_cpu()).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     let impossible = Synthetic::new(Shape::from_parts(
         "odd",
         "llama",

@@ -50,8 +50,7 @@ pub use routing::Routing;
 pub use shape::Shape;
 pub(crate) use split::{MAX_PARTS, part_path};
 #[doc(hidden)]
-pub use stream::StreamReader;
-pub use stream::SyntheticStream;
+pub use stream::{StreamReader, SyntheticStream};
 pub use synthetic::Synthetic;
 #[doc(hidden)]
 pub use types::TensorType;

@@ -16,12 +16,13 @@ pub struct SyntheticStream(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
+    like: Option<PathBuf>,
     layout: Layout,
 }
 
 impl SyntheticStream {
-    pub(super) fn new(path: PathBuf, layout: Layout) -> Self {
-        Self(Arc::new(Inner { path, layout }))
+    pub(super) fn new(path: PathBuf, like: Option<PathBuf>, layout: Layout) -> Self {
+        Self(Arc::new(Inner { path, like, layout }))
     }
 
     pub(super) fn layout(&self) -> &Layout {
@@ -31,6 +32,11 @@ impl SyntheticStream {
     /// Where its file would be, or is if it was kept: the model's name in records.
     pub fn path(&self) -> &Path {
         &self.0.path
+    }
+
+    /// The file to name if something is wrong with it: the one whose shape it has, or its own.
+    pub(crate) fn origin(&self) -> &Path {
+        self.0.like.as_deref().unwrap_or(&self.0.path)
     }
 
     /// The size in bytes.
@@ -46,7 +52,7 @@ impl SyntheticStream {
 
     /// The header, as read from a file.
     pub(crate) fn header(&self) -> Result<GgufFile, GgufError> {
-        GgufFile::of_header(&self.0.layout.header, self.size_bytes(), self.path())
+        GgufFile::of_header(&self.0.layout.header, self.size_bytes(), self.origin())
     }
 
     /// Reads it from the start. Readers are independent of each other.

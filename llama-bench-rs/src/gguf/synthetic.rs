@@ -159,7 +159,7 @@ impl<'a> Synthetic<'a> {
     /// # Errors
     /// The shape is impossible.
     pub fn stream(&self) -> Result<SyntheticStream, GgufError> {
-        Ok(SyntheticStream::new(self.label(), Layout::new(self)?))
+        Ok(SyntheticStream::new(self.label(), self.shape.like.clone(), Layout::new(self)?))
     }
 
     /// Where its file is or would be; without a cache folder the name alone.

@@ -37,7 +37,7 @@ pub(super) fn model_file(
     origin: &Origin,
     overrides: &[(String, KvOverride)],
 ) -> Result<Option<u32>, LlamaError> {
-    let path = origin.path();
+    let path = origin.named();
     if let Origin::File(path) = origin {
         let open = |source| LlamaError::Open { path: path.into(), source };
         if fs::metadata(path).map_err(open)?.is_dir() {

@@ -135,7 +135,7 @@ impl Model {
             if let Some(error) = outcome.error {
                 log = format!("it could not be generated ({error}) {log}");
             }
-            let path = origin.path();
+            let path = origin.named();
             return Err(if LlamaError::is_memory(&log) {
                 LlamaError::OutOfMemory { what: format!("loading {}", path.display()), log }
             } else {

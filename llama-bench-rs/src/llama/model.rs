@@ -23,6 +23,7 @@ use super::{
 pub struct Model(Arc<Inner>);
 
 /// How a synthetic model came to be.
+#[cfg_attr(not(feature = "measure"), allow(dead_code))] // for records
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Made {
     /// The file whose shape it has.
@@ -154,7 +155,7 @@ impl Model {
     }
 
     /// How a synthetic model came to be, if it was loaded as one.
-    #[cfg(feature = "measure")]
+    #[cfg_attr(not(feature = "measure"), allow(dead_code))] // for records
     pub(crate) fn made(&self) -> Option<&Made> {
         self.0.made.as_ref()
     }

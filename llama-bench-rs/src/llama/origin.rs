@@ -15,11 +15,19 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    /// The file, or where it would be: its name in messages and records.
+    /// The file, or where it would be: its name in records.
     pub(super) fn path(&self) -> &Path {
         match self {
             Self::File(path) => path,
             Self::Stream(stream) => stream.path(),
+        }
+    }
+
+    /// The file to name if something is wrong: of a synthetic model, the one whose shape it has if there is one.
+    pub(super) fn named(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Stream(stream) => stream.origin(),
         }
     }
 
@@ -28,7 +36,7 @@ impl Origin {
             Self::File(path) => checks::header(path),
             Self::Stream(stream) => stream
                 .header()
-                .map_err(|error| LlamaError::File { path: self.path().into(), source: Box::new(error) }),
+                .map_err(|error| LlamaError::File { path: self.named().into(), source: Box::new(error) }),
         }
     }
 }
