@@ -32,7 +32,7 @@ pub fn all(
     let mut report = ServeReport::default();
     // From behind, so that taking a run moves no other.
     earlier.runs.reverse();
-    if let Some(isolation) = args.isolate.isolation() {
+    if let Some(isolation) = args.isolate.isolation(&args.model.rpc) {
         for one in &job.configurations {
             let place = report.runs.len();
             let run =
@@ -88,7 +88,7 @@ fn apart(
         run.fail_rest(&failure);
         return Ok(run);
     }
-    progress.show(&format!("loading {}", one.file.display()));
+    progress.show(&format!("loading {}", one.path().display()));
     let mut observe = |event: &ServeEvent<'_>| {
         progress.event(event);
         if let Some(run) = run_of(event)
@@ -100,7 +100,7 @@ fn apart(
     };
     let settings = one.settings(args, job);
     let params = (&one.model, &one.context);
-    ServeApart::new(&one.file, params, &one.header, &settings, &job.loads)
+    ServeApart::new(one.source.clone(), params, &one.header, &settings, &job.loads)
         .name(&one.name)
         .resume(earlier)
         .exclusive(!args.share_machine)

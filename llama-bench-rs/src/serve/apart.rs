@@ -1,9 +1,6 @@
 //! Serving a configuration in a process of its own.
 
-use std::{
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,10 +9,10 @@ use super::{
 };
 use crate::{
     Error,
-    bench::{Cancel, lock::Turn},
+    bench::{Cancel, Source, lock::Turn},
     isolate::{Answer, Ended, EventLine, Isolation, Work, converse},
-    llama::{ContextParams, Model, ModelParams},
-    record::{Failure, FailureKind, Header},
+    llama::{ContextParams, ModelParams},
+    record::Header,
 };
 
 /// Time between two signs of progress within a repetition: they delay its requests.
@@ -36,7 +33,7 @@ pub struct ServeApart {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ServeOrder {
     name: String,
-    path: PathBuf,
+    model: Source,
     params: ModelParams,
     context: ContextParams,
     settings: ServeSettings,
@@ -45,9 +42,9 @@ pub(crate) struct ServeOrder {
 }
 
 impl ServeApart {
-    /// These loads of a model's file; `header` is that of a run whose model could not be loaded.
+    /// These loads of a model; `header` is that of a run whose model could not be loaded.
     pub fn new(
-        path: impl AsRef<Path>,
+        model: impl Into<Source>,
         (params, context): (&ModelParams, &ContextParams),
         header: &Header,
         settings: &ServeSettings,
@@ -55,7 +52,7 @@ impl ServeApart {
     ) -> Self {
         let order = ServeOrder {
             name: String::new(),
-            path: path.as_ref().to_owned(),
+            model: model.into(),
             params: params.clone(),
             context: context.clone(),
             settings: settings.clone(),
@@ -128,17 +125,11 @@ impl ServeApart {
 impl ServeOrder {
     /// Serves it in this process.
     pub(crate) fn serve(self, observer: &mut dyn ServeObserver, cancel: &Cancel) -> Result<ServeRun, Error> {
-        let Self { name, path, params, context, settings, loads, earlier } = self;
-        let mut goes_on = |_| !cancel.is_cancelled();
-        let loaded = Model::load_with_progress(&path, &params, &mut goes_on).map_err(Failure::from);
-        let loaded = loaded.and_then(|model| {
-            let interrupted =
-                || Failure::new(FailureKind::Cancelled, "interrupted before the model was loaded");
-            if cancel.is_cancelled() { Err(interrupted()) } else { Ok(model) }
-        });
-        let model = match loaded {
+        let Self { name, model: source, params, context, settings, loads, earlier } = self;
+        let model = match source.load_unless(&params, cancel) {
             Ok(model) => model,
             Err(failure) => {
+                let path = source.path().unwrap_or_default();
                 let unloaded = crate::bench::Sweep::not_loaded(&path, &params, failure.clone());
                 let header = unloaded.context(context).generate(1).header()?;
                 let not_loaded = || ServeRun::not_loaded(&name, header, settings, &loads, &failure);

@@ -182,13 +182,24 @@ impl Source {
             }
             !cancel.is_cancelled()
         };
-        let model = match self {
-            Self::File(path) => Model::load_with_progress(path, params, &mut watch).map_err(Error::from),
-            Self::Synthetic(synthetic) => Model::load_synthetic_with_progress(synthetic, params, &mut watch),
-        };
-        let model = model?;
+        let model = self.load_watched(params, &mut watch)?;
         go_on(cancel)?;
         Ok(model)
+    }
+
+    /// Loads it, unless that is cancelled before or meanwhile.
+    pub(crate) fn load_unless(&self, params: &ModelParams, cancel: &Cancel) -> Result<Model, Failure> {
+        go_on(cancel)?;
+        let model = self.load_watched(params, &mut |_| !cancel.is_cancelled())?;
+        go_on(cancel)?;
+        Ok(model)
+    }
+
+    fn load_watched(&self, params: &ModelParams, watch: &mut dyn FnMut(f32) -> bool) -> Result<Model, Error> {
+        match self {
+            Self::File(path) => Ok(Model::load_with_progress(path, params, watch)?),
+            Self::Synthetic(synthetic) => Model::load_synthetic_with_progress(synthetic, params, watch),
+        }
     }
 }
 
