@@ -61,6 +61,11 @@ pub struct Args {
     /// A difference up to this many percent is never called a change.
     #[arg(long, value_name = "PERCENT", default_value = "1", value_parser = cli::percent, help_heading = "Statistics")]
     pub noise: Share,
+    /// Do not read counters of energy
+    ///
+    /// Looking at them takes 0.1 to 0.6 s in each load, where there are any.
+    #[arg(long, help_heading = "Statistics", hide_short_help = true)]
+    pub no_energy: bool,
     /// Exit status 0 although B is slower
     #[arg(long, help_heading = "Statistics")]
     pub allow_slower: bool,

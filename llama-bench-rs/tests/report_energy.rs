@@ -112,7 +112,7 @@ fn markdown_has_the_column_on_request() {
     assert!(!of(Stat::Mean.into()).contains("J/token"));
     let text = of(Shown::from(Stat::Mean).joules(true));
     let line = text.lines().find(|line| line.contains("tg32 @ d32768")).unwrap();
-    assert!(text.contains("J/token |\n") && line.contains("| 2.9"), "{text}");
+    assert!(text.contains("J/token |\n") && line.contains(" 2.90 ± "), "{text}");
     // What has no energy has an empty cell.
     let mut bytes = Vec::new();
     report::write_with(&assorted(), Format::Markdown, Shown::default().joules(true), &mut bytes).unwrap();

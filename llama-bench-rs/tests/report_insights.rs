@@ -313,8 +313,8 @@ fn what_the_gpu_did_meanwhile() {
     slowed.sm_clock_min_mhz = Some(1200);
     assert_eq!(
         saying(&report, "NVIDIA GB10"),
-        "The clocks of NVIDIA GB10 were held down (sw_power_cap) in 1 cell, first in pp2048 @ d16384: as low as 1200 \
-         MHz of 3003 MHz. It can do more than these figures."
+        "The clocks of NVIDIA GB10 were held down (the power limit, sw_power_cap) in 1 cell, first in pp2048 @ d16384: \
+         as low as 1200 MHz of 3003 MHz. It can do more than these figures."
     );
 }
 

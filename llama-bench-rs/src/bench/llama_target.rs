@@ -7,13 +7,12 @@ use std::{collections::HashMap, time::Duration};
 use super::{
     abilities::{Abilities, Memory, Reason},
     calibration::{CalibrationLoop, CalibrationTime},
-    clock::MonotonicClock,
     delay::Delay,
     describe,
     disturbance::Watch,
     memory_estimate::{MemoryEstimate, has_partial_state},
-    metering::{Meters, Participant},
-    monitor, placement,
+    metering::Devices,
+    placement,
     target::{Keep, Limits, Metered, Row, Target, Token},
 };
 use crate::{
@@ -47,10 +46,8 @@ pub struct LlamaTarget {
     /// Made when it is first needed.
     calibration_loop: Option<CalibrationLoop>,
     watch: Watch,
-    /// The GPUs that hold a part of the open context; `None` before one was opened.
-    gpus: Option<Vec<Participant>>,
-    meters: Option<Meters<MonotonicClock>>,
-    metered: Metered,
+    /// The devices of the open context.
+    devices: Devices,
     /// Only if the work is slowed on purpose.
     delay: Option<Delay>,
 }
@@ -91,9 +88,7 @@ impl LlamaTarget {
             fits: (0, 0),
             calibration_loop: None,
             watch: Watch::default(),
-            gpus: None,
-            meters: None,
-            metered: Metered::default(),
+            devices: Devices::default(),
             delay: None,
         }
     }
@@ -196,11 +191,7 @@ impl Target for LlamaTarget {
             order: None,
         };
         self.sequences = Sequences::of(context.params());
-        let gpus = Participant::all(&resolved.memory);
-        if self.gpus.as_ref() != Some(&gpus) {
-            self.meters = None;
-        }
-        self.gpus = Some(gpus);
+        self.devices.hold(&resolved.memory);
         self.context = Some(context);
         Ok(resolved)
     }
@@ -346,15 +337,13 @@ impl Target for LlamaTarget {
         let ContextParams { n_threads, n_threads_batch, .. } = self.params;
         let n_threads = if n_tokens == 1 { n_threads } else { n_threads_batch };
         let is_on_cpu = self.is_on_cpu_alone();
-        self.meters.iter_mut().for_each(Meters::begin);
+        self.devices.begin();
         self.watch.begin(is_on_cpu.then_some(n_threads));
     }
 
     fn disturbance(&mut self, elapsed: Duration) -> Option<Disturbance> {
         let disturbance = self.watch.end(elapsed);
-        if let Some(meters) = &mut self.meters {
-            self.metered = meters.end();
-        }
+        self.devices.end();
         disturbance
     }
 
@@ -363,22 +352,19 @@ impl Target for LlamaTarget {
     }
 
     fn conditions(&mut self) -> Vec<GpuConditions> {
-        monitor::read(self.gpus.as_deref())
+        self.devices.conditions()
     }
 
     fn metering(&mut self) -> Option<Metering> {
-        if self.meters.is_none() {
-            self.meters = Meters::of(self.gpus.as_deref()?);
-        }
-        self.meters.as_mut().map(Meters::settle)
+        self.devices.metering()
     }
 
     fn meter(&mut self) {
-        self.meters.iter_mut().for_each(Meters::arm);
+        self.devices.arm();
     }
 
     fn metered(&mut self) -> Metered {
-        std::mem::take(&mut self.metered)
+        self.devices.metered()
     }
 
     fn work(&mut self, kind: WorkKind, n_tokens: u32) -> Result<Option<Work>, Failure> {

@@ -3,7 +3,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::{
-    Header,
+    DeviceInfo, Header,
     parameters::{Flag, PARAMETERS, differing},
 };
 
@@ -53,7 +53,7 @@ impl Header {
     pub fn differences(&self, other: &Self) -> Vec<Difference> {
         let facts = |header: &Self| {
             let mut host = header.host.clone();
-            host.devices.iter_mut().for_each(|device| device.memory_free_bytes = None);
+            host.devices.iter_mut().for_each(DeviceInfo::keep_identity);
             let parts = [
                 ("build", serde_json::to_value(&header.build)),
                 ("host", serde_json::to_value(host)),
@@ -101,7 +101,6 @@ pub(crate) fn of_known<N, V: PartialEq>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::DeviceInfo;
 
     #[test]
     fn what_only_one_tells_is_no_difference() {
@@ -115,6 +114,12 @@ mod tests {
         header.host.backend_features.insert("CPU".into(), [("AVX2".into(), "1".into())].into());
         header.host.devices = vec![DeviceInfo::default()];
         assert_eq!(header.differences(&Header::default()), []);
+        // Older files do not have what the driver tells of a device.
+        let mut other = header.clone();
+        other.host.devices[0].compute_capability = Some("12.1".into());
+        other.host.devices[0].pci_bus_id = Some("0000:01:00.0".into());
+        other.host.devices[0].integrated = Some(true);
+        assert_eq!(header.differences(&other), []);
         // That there is no stopping rule is known.
         header.config.stopping = Some(crate::stats::StoppingRule::new());
         assert_eq!(header.differences(&Header::default()).len(), 1);

@@ -102,6 +102,12 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
+    /// Forgets all but which device it is: what is free, and what older files do not have.
+    pub(super) fn keep_identity(&mut self) {
+        let Self { name, description, kind, backend, memory_total_bytes, .. } = std::mem::take(self);
+        *self = Self { name, description, kind, backend, memory_total_bytes, ..Self::default() };
+    }
+
     /// Bytes per second that the memory moves at its highest clock: two transfers a clock over the whole bus. `None` if the
     /// driver does not tell both.
     pub fn memory_bandwidth(&self) -> Option<u64> {

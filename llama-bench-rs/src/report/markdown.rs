@@ -100,7 +100,8 @@ impl Column {
             Column::Backend => -10,
             Column::Parameter(Parameter { column: Some((_, width)), .. }) => *width,
             Column::Parameter(_) => 10,
-            Column::Test | Column::Energy => 15,
+            Column::Test => 15,
+            Column::Energy => 18,
             Column::Speed => 20,
         }
     }

@@ -322,7 +322,7 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         sample.utc = self.utc_of(&sample);
         sample.energy = energy;
         self.counted = gpus;
-        if let Some(ns) = u64::try_from(sample.elapsed.as_nanos()).ok() {
+        if let Ok(ns) = u64::try_from(sample.elapsed.as_nanos()) {
             self.counted.iter_mut().for_each(|gpu| gpu.watched_ns = Some(ns));
         }
         sample.at = sample.at.map(|at| self.wall_before + at.saturating_sub(self.start));

@@ -5,6 +5,7 @@
 //! - `participants`: which devices compute, and how they are found among those of the driver
 //! - here: reading all of them around a region, and what they do while nothing is computed
 
+mod devices;
 mod find;
 mod hwmon;
 mod idle;
@@ -25,6 +26,7 @@ use super::{clock::Clock, target::Metered};
 use crate::record::{Counted, GpuConditions, Meter, Metering};
 use meter::{EnergyMeter, advance};
 
+pub(super) use devices::Devices;
 pub(super) use participants::Participant;
 
 /// A counter of energy with what is known of it.
