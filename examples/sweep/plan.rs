@@ -39,6 +39,14 @@ impl Totals {
             n => format!(", in {n} runs; the counts are of one"),
         };
         let preview = sweep.preview().map_err(bad_usage)?;
+        // Memory says more than a context that could not be made.
+        if preview.check().is_ok()
+            && let Some(failure) = sweep.refusal().map_err(bad_usage)?
+        {
+            self.n_failed += 1;
+            say!("{heading} cannot be measured: {}", failure.message);
+            return Ok(());
+        }
         say!("{} of {heading}{runs}", count(preview.counts.n_cells, "cell"));
         crate::print::out_wrapped(&preview.to_string());
         self.counts.add_runs(&preview.counts, configuration.n_runs);

@@ -14,7 +14,8 @@ use llama_bench_rs::{
         target::{Keep, Limits, Row, Target, Token},
     },
     record::{
-        Disturbance, Failure, GpuConditions, Header, Placement, Resolved, Rewind, Work, work::WorkKind,
+        Disturbance, Failure, GpuConditions, Header, NumaNode, Placement, Resolved, Rewind, Work,
+        work::WorkKind,
     },
 };
 
@@ -63,6 +64,10 @@ impl Target for Nothing {
         None
     }
 
+    fn numa(&mut self) -> Vec<NumaNode> {
+        Vec::new()
+    }
+
     fn conditions(&mut self) -> Vec<GpuConditions> {
         Vec::new()
     }
@@ -98,6 +103,12 @@ impl Target for Nothing {
     fn hold_whole(&mut self) -> Result<(), Failure> {
         Ok(())
     }
+
+    fn restore_whole(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn drop_whole(&mut self) {}
 
     fn rewind(&mut self, _slot: usize) -> Result<(), Failure> {
         Ok(())

@@ -57,6 +57,7 @@ pub(super) fn without_model(
         work: Vec::new(),
         load: Load::default(),
         placement: None,
+        numa: Vec::new(),
         timing: Timing::default(),
         read_from: String::new(),
     }

@@ -28,6 +28,8 @@ mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod header;
+mod numa;
+mod order;
 pub(crate) mod parameters;
 mod placement;
 mod settings;
@@ -57,6 +59,10 @@ pub use failure::FailureKind;
 pub use header::Header;
 #[doc(hidden)]
 pub use header::{DeviceInfo, FlashAttnSetting, Host, Load, Method, ModelInfo, Order, Resolved, Timing};
+#[doc(hidden)]
+pub use numa::NumaNode;
+#[doc(hidden)]
+pub use order::{OrderChoice, OrderReason};
 pub use parameters::Config;
 #[doc(hidden)]
 pub use placement::Placement;

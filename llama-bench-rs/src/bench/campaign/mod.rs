@@ -256,10 +256,12 @@ impl<'a> Campaign<'a> {
         let n_runs = self.n_runs.saturating_mul(self.n_loads);
         let not_yet = Failure { kind: "model_load".into(), message: "not loaded yet".into() };
         let mut defects: Vec<(&Path, Option<String>)> = Vec::new();
+        let mut refused = Vec::new();
         let mut of = |subject: &'s Subject| -> Result<Configuration, Error> {
             let sweep = Sweep::not_loaded(&subject.path, &subject.params, not_yet.clone());
             let sweep = self.asked(sweep, subject);
             let (header, plan) = (sweep.header()?, sweep.plan()?);
+            refused.push(sweep.check_batch(&plan));
             let path = &*subject.path;
             let known = defects.iter().find(|(other, _)| *other == path).map(|(_, defect)| defect.clone());
             let defect = known.unwrap_or_else(|| {
@@ -270,6 +272,10 @@ impl<'a> Campaign<'a> {
             Ok(Configuration { name: subject.name.clone().unwrap_or_default(), header, plan, n_runs, defect })
         };
         let mut configurations = subjects.iter().map(&mut of).collect::<Result<Vec<_>, _>>()?;
+        // One that cannot be run costs its own cells; a request of nothing else is wrong.
+        if refused.iter().all(Result::is_err) {
+            refused.into_iter().collect::<Result<(), _>>()?;
+        }
         let names = names(&configurations);
         for ((configuration, subject), name) in configurations.iter_mut().zip(subjects).zip(names) {
             if subject.name.is_none() {
@@ -280,7 +286,8 @@ impl<'a> Campaign<'a> {
     }
 
     fn asked<'m>(&self, sweep: Sweep<'m>, subject: &Subject) -> Sweep<'m> {
-        (self.ask)(sweep).context(subject.context.clone()).cancel(self.cancel.clone())
+        let sweep = (self.ask)(sweep).context(subject.context.clone()).cancel(self.cancel.clone());
+        sweep.one_of_several(true)
     }
 }
 

@@ -17,8 +17,19 @@ pub(super) fn ns(duration: Duration) -> u64 {
 impl From<&Header> for Flat {
     /// The part of a row that all cells of a run share.
     fn from(header: &Header) -> Self {
-        let Header { build, host, model, config, resolved, load, placement, timing, work: _, read_from: _ } =
-            header;
+        let Header {
+            build,
+            host,
+            model,
+            config,
+            resolved,
+            load,
+            placement,
+            numa,
+            timing,
+            work: _,
+            read_from: _,
+        } = header;
         let mut row = Flat {
             build_commit: build.commit.clone(),
             build_number: build.number,
@@ -33,6 +44,9 @@ impl From<&Header> for Flat {
             fit_target_mib: config.fit_target.filter(|_| config.fit_min_ctx != Some(0)),
             schema_version: Some(SCHEMA_VERSION),
             rep_order: resolved.order,
+            rep_order_reason: resolved.order_choice.map(|choice| choice.reason),
+            rep_order_returns_ns: resolved.order_choice.and_then(|choice| choice.returns).map(ns),
+            rep_order_timed_ns: resolved.order_choice.and_then(|choice| choice.timed).map(ns),
             flash_attn_resolved: resolved.flash_attn,
             n_ctx: resolved.n_ctx,
             n_seq_max_resolved: resolved.n_seq_max,
@@ -54,6 +68,7 @@ impl From<&Header> for Flat {
             load_ns: load.elapsed.map(ns),
             load_bytes: load.size_bytes,
             placement: *placement,
+            numa_nodes: numa.clone(),
             run_started_at: timing.started_at.clone(),
             run_wall_ns: timing.wall.map(ns),
             run_open_ns: timing.open.map(ns),
