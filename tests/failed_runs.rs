@@ -208,3 +208,49 @@ fn a_report_that_cannot_be_read_does_not_hide_the_others() {
     let ran = run(example("report").args([&damaged, &missing]));
     assert!(ran.status == 2 && ran.err.contains("none of the files"), "{}", ran.err);
 }
+
+/// What llama.cpp refuses of a list costs its own configurations, whether it is refused when the model is loaded or when a
+/// context is made, and measured or planned.
+#[test]
+fn one_refused_value_of_a_list_costs_its_own_configurations() {
+    // On any machine: a list of devices that is the CPU, which no tensor is split over.
+    for (flags, refused, says) in [
+        ("-dev CPU -sm none,tensor,layer", 1, "split mode tensor spreads a model over GPUs"),
+        ("-mg 0,99", 1, "main_gpu = 99"),
+        ("-fa off -ctv f16,q8_0", 1, "a quantised V cache needs flash attention"),
+        ("-ts 1,0 -sm none,tensor,layer -dev CPU", 2, "split mode tensor spreads a model over GPUs"),
+    ] {
+        let line = format!("--shape tiny-llama -p 8 -n 0 -t 1 -r 1 -o json {flags}");
+        let ran = support::sweep(line.split(' '));
+        assert_eq!(ran.status, 1, "{flags}: {}", ran.err);
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&ran.out).unwrap();
+        let is_failed = |row: &&serde_json::Value| row["outcome"] == "failed";
+        let failed: Vec<_> = rows.iter().filter(is_failed).collect();
+        assert_eq!(failed.len(), refused, "{flags}: {}", ran.out);
+        assert!(rows.len() > refused, "{flags}: {}", ran.out);
+        assert!(failed.iter().all(|row| row["error_message"].as_str().unwrap().contains(says)), "{failed:?}");
+
+        let planned = support::sweep(line.split(' ').chain(["--plan"]));
+        assert_eq!(planned.status, 1, "{flags}: {}", planned.err);
+        // Long lines are wrapped.
+        let text = planned.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(text.matches("cannot be measured").count(), refused, "{flags}: {}", planned.out);
+        assert!(text.contains(says) && text.contains("tokens to time"), "{flags}: {}", planned.out);
+    }
+}
+
+#[test]
+fn more_sequences_than_one_of_several_batches_holds_cost_their_own_cells() {
+    let line = "--shape tiny-llama -p 0 -n 4 -t 1 -r 1 -o json -npl 1,32 -b 16,64";
+    let ran = support::sweep(line.split(' '));
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&ran.out).unwrap();
+    let failed: Vec<_> = rows.iter().filter(|row| row["outcome"] == "failed").collect();
+    assert_eq!((rows.len(), failed.len()), (4, 1), "{}", ran.out);
+    assert_eq!((&failed[0]["n_batch"], &failed[0]["n_parallel"]), (&16.into(), &32.into()));
+    let planned = support::sweep(line.split(' ').chain(["--plan"]));
+    assert!(planned.out.contains("not possible: tg4 x32"), "{}", planned.out);
+    // Alone it is a wrong request.
+    let alone = support::sweep("--shape tiny-llama -p 0 -n 4 -t 1 -npl 32 -b 16".split(' '));
+    assert_eq!((alone.status, alone.out.as_str()), (2, ""), "{}", alone.err);
+}

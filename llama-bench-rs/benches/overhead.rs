@@ -14,7 +14,7 @@ use llama_bench_rs::{
         target::{Keep, Limits, Metered, Row, Target, Token},
     },
     record::{
-        Disturbance, Failure, GpuConditions, Header, Metering, Placement, Resolved, Rewind, Work,
+        Disturbance, Failure, GpuConditions, Header, Metering, NumaNode, Placement, Resolved, Rewind, Work,
         work::WorkKind,
     },
 };
@@ -64,6 +64,10 @@ impl Target for Nothing {
         None
     }
 
+    fn numa(&mut self) -> Vec<NumaNode> {
+        Vec::new()
+    }
+
     fn conditions(&mut self) -> Vec<GpuConditions> {
         Vec::new()
     }
@@ -109,6 +113,12 @@ impl Target for Nothing {
     fn hold_whole(&mut self) -> Result<(), Failure> {
         Ok(())
     }
+
+    fn restore_whole(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn drop_whole(&mut self) {}
 
     fn rewind(&mut self, _slot: usize) -> Result<(), Failure> {
         Ok(())

@@ -1,6 +1,9 @@
 //! Which contexts a run will make, by the memory that they would take: as the engine decides it, without making one.
 
-use super::{MemoryEstimate, Plan};
+use super::{
+    MemoryEstimate, Plan,
+    sharing::{Misfit, Sharing},
+};
 use crate::record::{Failure, Method, Test};
 
 /// The contexts of a run.
@@ -15,20 +18,17 @@ pub(super) struct Contexts {
 }
 
 impl Contexts {
-    /// Those of a plan; `None` if there is no estimate. The largest numbers of sequences are put off to later contexts if
-    /// all do not fit into one, and a number of sequences that does not fit by itself gives up its deepest depths.
+    /// Those of a plan; `None` if there is no estimate.
     pub(super) fn of(plan: &Plan, estimate: impl Fn(&Plan) -> Option<MemoryEstimate>) -> Option<Self> {
         let mut found = Self::default();
-        let mut left: Vec<u32> = plan.cells.iter().map(|test| test.n_parallel).collect();
-        left.sort_unstable();
-        left.dedup();
-        let mut n_taken = left.len();
-        while n_taken > 0 {
+        let may_put_off = plan.request.method == Method::Rewind;
+        let mut sharing = Sharing::of(plan.cells.iter().map(|test| test.n_parallel));
+        while sharing.are_left() {
             let is_given_up = |test: &Test| found.too_large.iter().any(|(other, _)| other == test);
-            let part = plan.without(|test| !left[..n_taken].contains(&test.n_parallel) || is_given_up(test));
+            let together = sharing.together();
+            let part = plan.without(|test| !together.contains(&test.n_parallel) || is_given_up(test));
             let Some(deepest) = part.depths.last() else {
-                left.drain(..n_taken);
-                n_taken = left.len();
+                sharing.served();
                 continue;
             };
             let estimate = estimate(&part)?;
@@ -36,13 +36,13 @@ impl Contexts {
                 Ok(()) => {
                     found.estimates.push(estimate);
                     found.n_fill_tokens += part.n_fill_tokens();
-                    left.drain(..n_taken);
-                    n_taken = left.len();
+                    sharing.served();
                 }
-                Err(_) if n_taken > 1 && plan.request.method == Method::Rewind => n_taken -= 1,
                 Err(failure) => {
-                    let cells = deepest.units.iter().flat_map(|unit| unit.cells());
-                    found.too_large.extend(cells.map(|cell| (part.cells[cell], failure.clone())));
+                    if sharing.does_not_fit(may_put_off) == Misfit::GiveUpDeepest {
+                        let cells = deepest.units.iter().flat_map(|unit| unit.cells());
+                        found.too_large.extend(cells.map(|cell| (part.cells[cell], failure.clone())));
+                    }
                 }
             }
         }

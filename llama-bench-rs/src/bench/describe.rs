@@ -103,6 +103,7 @@ fn with_host(
         links: Vec::new(),
         load: Load::default(),
         placement: None,
+        numa: Vec::new(),
         timing: Timing::default(),
         metering: None,
         read_from: String::new(),

@@ -11,7 +11,7 @@ use super::{
     target::{Keep, Limits, Metered, Row, Target, Token},
 };
 use crate::record::{
-    self, Counted, Disturbance, Failure, GpuConditions, Placement, Resolved, Rewind, work::WorkKind,
+    self, Counted, Disturbance, Failure, GpuConditions, NumaNode, Placement, Resolved, Rewind, work::WorkKind,
 };
 
 /// A clock that only the target moves.
@@ -88,6 +88,21 @@ pub(super) struct FakeTarget {
     /// Restoring a state always fails.
     pub(super) broken_rewind: bool,
     pub(super) holds_whole: bool,
+    /// What saving a whole state takes: each time, and for each token.
+    pub(super) save_cost: (Duration, Duration),
+    /// What restoring it takes.
+    pub(super) restore_cost: (Duration, Duration),
+    /// A whole state cannot be saved after all.
+    pub(super) broken_whole: bool,
+    /// Tokens of each whole state that was saved, and restored.
+    pub(super) n_saved: Vec<usize>,
+    pub(super) n_restored: Vec<usize>,
+    /// Returning to a depth restores a snapshot of a part, which takes this long; `None` if positions are removed.
+    pub(super) partial_cost: Option<Duration>,
+    /// What copying a token to another sequence takes.
+    pub(super) copy_cost: Duration,
+    /// What was copied to the other sequences last: what is still there need not be copied again.
+    pub(super) copied: Vec<Vec<Token>>,
     /// The first decode takes half as many milliseconds longer, each further one half of that, as while clocks ramp up.
     pub(super) ramp: u32,
     /// The first decode as long as `n_batch` takes this much longer, as one whose kernels must be loaded.
@@ -155,6 +170,7 @@ impl Target for FakeTarget {
         (self.n_ctx, self.n_taken) = (n_ctx, n_all);
         self.content.clear();
         self.others = vec![Vec::new(); n_seqs as usize - 1];
+        self.copied.clone_from(&self.others);
         self.n_shared = 0;
         self.text.clear();
         self.intact.clear();
@@ -169,6 +185,10 @@ impl Target for FakeTarget {
 
     fn placement(&mut self) -> Option<Placement> {
         None
+    }
+
+    fn numa(&mut self) -> Vec<NumaNode> {
+        Vec::new()
     }
 
     fn conditions(&mut self) -> Vec<GpuConditions> {
@@ -227,7 +247,7 @@ impl Target for FakeTarget {
 
     fn clear(&mut self) {
         self.content.clear();
-        self.others.iter_mut().for_each(Vec::clear);
+        self.others.iter_mut().chain(&mut self.copied).for_each(Vec::clear);
         self.n_shared = 0;
         self.text.clear();
     }
@@ -237,7 +257,7 @@ impl Target for FakeTarget {
             self.slots.clear();
         }
         self.slots.insert(slot, self.content.len());
-        Ok(Rewind::Remove)
+        Ok(if self.partial_cost.is_some() { Rewind::PartialOnHost } else { Rewind::Remove })
     }
 
     fn can_hold_whole(&self) -> bool {
@@ -245,8 +265,27 @@ impl Target for FakeTarget {
     }
 
     fn hold_whole(&mut self) -> Result<(), Failure> {
+        if self.broken_whole {
+            return Err(failure("state"));
+        }
+        let n_tokens = self.content.len();
+        self.clock.advance(self.save_cost.0 + self.save_cost.1 * n_tokens as u32);
+        self.n_saved.push(n_tokens);
         self.whole = Some(self.content.clone());
         Ok(())
+    }
+
+    fn restore_whole(&mut self) -> Result<(), Failure> {
+        let whole = self.whole.clone().ok_or_else(|| failure("state"))?;
+        self.clock.advance(self.restore_cost.0 + self.restore_cost.1 * whole.len() as u32);
+        self.n_restored.push(whole.len());
+        self.content.clone_from(&whole);
+        self.intact = whole;
+        Ok(())
+    }
+
+    fn drop_whole(&mut self) {
+        self.whole = None;
     }
 
     fn rewind(&mut self, slot: usize) -> Result<(), Failure> {
@@ -254,9 +293,10 @@ impl Target for FakeTarget {
         if self.broken_rewind || self.abilities.memory != Memory::Tokens {
             return Err(failure("state"));
         }
-        if let Some(whole) = &self.whole {
-            self.intact.clone_from(whole);
+        if self.whole.is_some() && self.intact.len() < n_depth {
+            self.restore_whole()?;
         }
+        self.clock.advance(self.partial_cost.unwrap_or_default());
         // Like a KV cache: what was overwritten since is not what was held.
         self.content = self.intact.get(..n_depth).ok_or_else(|| failure("state"))?.to_vec();
         Ok(())
@@ -272,6 +312,10 @@ impl Target for FakeTarget {
         for (i, other) in self.others.iter_mut().enumerate() {
             other.clear();
             if i + 1 < n_seqs as usize {
+                if !self.copied[i].starts_with(&self.content) {
+                    self.clock.advance(self.copy_cost * self.content.len() as u32);
+                }
+                self.copied[i].clone_from(&self.content);
                 other.clone_from(&self.content);
             }
         }

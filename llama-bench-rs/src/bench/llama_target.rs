@@ -1,6 +1,7 @@
 //! The real target: a context of a model.
 
 mod sequences;
+mod whole;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -12,18 +13,18 @@ use super::{
     disturbance::Watch,
     memory_estimate::{MemoryEstimate, has_partial_state},
     metering::Devices,
-    placement,
+    numa, placement,
     target::{Keep, Limits, Metered, Row, Target, Token},
 };
 use crate::{
     llama::{Context, ContextParams, LlamaError, Model, Pooling, SeqState, StateFlags},
     record::{
-        Disturbance, Failure, FailureKind, GpuConditions, Metering, Placement, Resolved, Rewind, Work,
-        work::WorkKind,
+        Disturbance, Failure, FailureKind, GpuConditions, Metering, NumaNode, Placement, Resolved, Rewind,
+        Work, work::WorkKind,
     },
     units::Share,
 };
-use sequences::{Sequences, whole_fits};
+use sequences::Sequences;
 
 pub(super) use sequences::sized;
 
@@ -137,23 +138,6 @@ impl LlamaTarget {
         }
         Ok(context.state_save(SEQ, flags)?)
     }
-
-    fn bring_back(&mut self, n_depth: u32) -> Result<(), Failure> {
-        // A recurrent memory has nothing besides its partial state.
-        if n_depth <= self.n_intact || self.model.is_recurrent() {
-            return Ok(());
-        }
-        let Some(whole) = self.whole.take() else {
-            return Err(state_failure(format!(
-                "depth {n_depth} was overwritten and no whole snapshot was kept"
-            )));
-        };
-        let restored = self.context().and_then(|context| Ok(context.state_restore(&whole)?));
-        self.whole = Some(whole);
-        restored?;
-        self.n_intact = self.context()?.n_past();
-        Ok(())
-    }
 }
 
 impl Target for LlamaTarget {
@@ -189,6 +173,7 @@ impl Target for LlamaTarget {
             offloaded_layers: self.model.offloaded_layers(),
             memory: context.memory_breakdown(),
             order: None,
+            order_choice: None,
         };
         self.sequences = Sequences::of(context.params());
         self.devices.hold(&resolved.memory);
@@ -277,18 +262,19 @@ impl Target for LlamaTarget {
     }
 
     fn can_hold_whole(&self) -> bool {
-        // An encoder's text is not part of a snapshot.
-        self.abilities().memory == Memory::Tokens
-            && self.may_stay_on_device()
-            && self.context.as_ref().is_some_and(whole_fits)
+        self.whole_is_possible()
     }
 
     fn hold_whole(&mut self) -> Result<(), Failure> {
-        // A recurrent memory has nothing besides the slots' own states.
-        if !self.model.is_recurrent() && self.context()?.n_past() > 0 {
-            self.whole = Some(self.snapshot(StateFlags::empty(), true)?);
-        }
-        Ok(())
+        self.save_whole()
+    }
+
+    fn restore_whole(&mut self) -> Result<(), Failure> {
+        self.bring_whole_back()
+    }
+
+    fn drop_whole(&mut self) {
+        self.whole = None;
     }
 
     fn rewind(&mut self, slot: usize) -> Result<(), Failure> {
@@ -349,6 +335,12 @@ impl Target for LlamaTarget {
 
     fn placement(&mut self) -> Option<Placement> {
         placement::read()
+    }
+
+    fn numa(&mut self) -> Vec<NumaNode> {
+        let n_threads = self.params.n_threads.max(self.params.n_threads_batch);
+        let threads = numa::own_thread().filter(|_| self.is_on_cpu_alone()).map(|own| (own, n_threads));
+        numa::read(&numa::Roots::default(), self.model.path(), threads)
     }
 
     fn conditions(&mut self) -> Vec<GpuConditions> {

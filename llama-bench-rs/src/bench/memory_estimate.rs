@@ -96,6 +96,14 @@ impl MemoryEstimate {
         Some(Self { n_ctx, n_seqs, devices })
     }
 
+    /// Whether each device has room for a snapshot of one sequence beside the context.
+    pub(super) fn has_room_for_whole(&self) -> bool {
+        self.devices.values().all(|estimate| {
+            let of_one = estimate.context_bytes / u64::from(self.n_seqs.max(1));
+            estimate.free_bytes.is_none_or(|free| estimate.total_bytes() + of_one + of_one / 10 <= free)
+        })
+    }
+
     /// Refuses what does not fit into the memory that is free.
     ///
     /// # Errors

@@ -56,6 +56,7 @@ mod monitor;
 #[path = "monitor_off.rs"]
 mod monitor;
 mod notes;
+mod numa;
 #[doc(hidden)]
 pub mod observe;
 mod page_cache;
@@ -71,6 +72,7 @@ pub mod range;
 mod repeats;
 mod request;
 mod room;
+mod sharing;
 mod sweep;
 #[doc(hidden)]
 pub mod target;

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use super::{BenchError, MemoryEstimate, Plan, Sweep, contexts::Contexts};
-use crate::record::{Failure, Test};
+use super::{BenchError, MemoryEstimate, Plan, Request, Sweep, contexts::Contexts};
+use crate::{
+    record::{Failure, Method, Order, Test},
+    units::{Share, words::percent},
+};
 
 /// What a sweep will run and what that takes. Its `Display` has a line for each fact.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -20,6 +23,9 @@ pub struct Preview {
     pub later_contexts: Vec<MemoryEstimate>,
     /// Tests for which no context fits into the memory that is free, each with the reason that its cell will give.
     pub too_large: Vec<(Test, Failure)>,
+    /// The order of repetitions over depths as far as it is known; `None` if there is one depth, or each test has a context
+    /// of its own.
+    pub order: Option<Order>,
 }
 
 /// Cells and tokens of one run, or of many together. Its `Display` has a line for each kind of token.
@@ -93,7 +99,14 @@ impl Preview {
         let Contexts { estimates, too_large, .. } = contexts.unwrap_or_default();
         let mut estimates = estimates.into_iter();
         let memory_estimate = estimates.next();
-        Self { counts, refused, memory_estimate, later_contexts: estimates.collect(), too_large }
+        let Request { method, order, .. } = possible.request;
+        let order = (method == Method::Rewind && possible.depths.len() > 1).then_some(match order {
+            Order::Auto if memory_estimate.as_ref().is_some_and(|it| !it.has_room_for_whole()) => {
+                Order::Blocks
+            }
+            asked => asked,
+        });
+        Self { counts, refused, memory_estimate, later_contexts: estimates.collect(), too_large, order }
     }
 
     /// Refuses tests for which no context fits into the memory that is free.
@@ -120,6 +133,16 @@ impl fmt::Display for Preview {
         }
         for estimate in &self.later_contexts {
             write!(f, "\nthen a {estimate}")?;
+        }
+        match self.order {
+            Some(Order::Auto) => write!(
+                f,
+                "\norder: over all depths in turn if coming back takes at most {} of the time of the repetitions, which \
+                 the run finds out; otherwise per depth",
+                percent(Share::percent(10))
+            )?,
+            Some(order) => write!(f, "\norder: {order}")?,
+            None => {}
         }
         // Tests that fail together have one reason.
         for failed in self.too_large.chunk_by(|(_, one), (_, next)| one == next) {
@@ -156,20 +179,35 @@ mod tests {
         let plan = request().plan().unwrap();
         let told = preview(&plan, Vec::new(), 9 << 20).to_string();
         let expected = "tokens to fill: 64\ntokens to time: 108\ncontext: 256 tokens\n\
-            CPU: 3.00 MiB for the tokens, 0.00 KiB to compute, 9.00 MiB free";
+            CPU: 3.00 MiB for the tokens, 0.00 KiB to compute, 9.00 MiB free\norder: per depth";
         assert_eq!(told, expected);
 
         let rule = StoppingRule { max: 10, ..StoppingRule::new() };
         let plan = Request { stopping: Some(rule), ..request() }.plan().unwrap();
         let unknown = Preview::of(&plan, Vec::new(), None);
         assert!(
-            unknown.to_string().ends_with("tokens to time: 360 at most\nmemory: llama.cpp does not tell")
+            unknown.to_string().contains("tokens to time: 360 at most\nmemory: llama.cpp does not tell\n")
         );
         assert!(unknown.check().is_ok());
         // Of several configurations one may have a rule.
         let mut all = Counts::of(&request().plan().unwrap());
         all.add_runs(&unknown.counts, 2);
         assert_eq!(all.to_string(), "tokens to fill: 192\ntokens to time: 828 at most");
+    }
+
+    #[test]
+    fn the_order_is_told_as_far_as_it_is_known() {
+        let told = |order, depths: &[u32], free_bytes| {
+            let plan = Request { order, depths: depths.to_vec(), ..request() }.plan().unwrap();
+            preview(&plan, Vec::new(), free_bytes).to_string().lines().last().unwrap().to_owned()
+        };
+        assert_eq!(told(Order::Rounds, &[0, 64], 9 << 20), "order: interleaved over all depths");
+        assert!(
+            told(Order::Auto, &[0, 64], 9 << 20).starts_with("order: over all depths in turn if coming back")
+        );
+        // The context takes 3 of 4 MiB.
+        assert_eq!(told(Order::Auto, &[0, 64], 4 << 20), "order: per depth");
+        assert!(told(Order::Auto, &[64], 9 << 20).starts_with("CPU: "));
     }
 
     #[test]

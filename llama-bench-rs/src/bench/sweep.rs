@@ -47,6 +47,8 @@ pub struct Sweep<'a> {
     pub(super) slowdown: Option<Share>,
     /// The header says what the devices said when they were first asked.
     asks_no_device: bool,
+    /// What cannot be run fails its own cells, since other configurations can be.
+    is_one_of_several: bool,
 }
 
 /// What a sweep is of.
@@ -87,6 +89,7 @@ impl<'a> Sweep<'a> {
             n_runs: 1,
             slowdown: None,
             asks_no_device: false,
+            is_one_of_several: false,
         }
     }
 
@@ -342,7 +345,9 @@ impl<'a> Sweep<'a> {
     /// As [`run`](Self::run).
     pub fn plan(&self) -> Result<Plan, BenchError> {
         let plan = self.request().plan()?;
-        self.check_batch(&plan)?;
+        if !self.is_one_of_several {
+            self.check_batch(&plan)?;
+        }
         Ok(plan)
     }
 
@@ -365,7 +370,9 @@ impl<'a> Sweep<'a> {
         let past_training = plan.past_training(model.n_ctx_train());
         let refused = |cell: usize| {
             let past = || past_training.iter().find(|(unit, _)| unit.cells().any(|of| of == cell));
-            let refusal = abilities.refusal(&plan.cells[cell]).or_else(|| past().map(|(_, why)| why.clone()));
+            let refusal = abilities.refusal(&plan.cells[cell]);
+            let refusal = refusal.or_else(|| self.refused_by_batch(&plan.cells[cell]));
+            let refusal = refusal.or_else(|| past().map(|(_, why)| why.clone()));
             Some((plan.cells[cell], refusal?))
         };
         Ok((0..plan.cells.len()).filter_map(refused).collect())

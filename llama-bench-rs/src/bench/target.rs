@@ -21,7 +21,8 @@ use std::time::Duration;
 
 use super::{abilities::Abilities, calibration::CalibrationTime, memory_estimate::MemoryEstimate};
 use crate::record::{
-    Counted, Disturbance, Failure, GpuConditions, Metering, Placement, Resolved, Rewind, Work, work::WorkKind,
+    Counted, Disturbance, Failure, GpuConditions, Metering, NumaNode, Placement, Resolved, Rewind, Work,
+    work::WorkKind,
 };
 
 /// Token id, as in llama.cpp.
@@ -118,7 +119,7 @@ pub trait Target {
     /// The state could not be saved.
     fn hold(&mut self, slot: usize, keep: Keep) -> Result<Rewind, Failure>;
 
-    /// Whether [`hold_whole`](Self::hold_whole) would be cheap in time and fit in memory, now.
+    /// Whether [`hold_whole`](Self::hold_whole) is possible and would fit in memory, now.
     fn can_hold_whole(&self) -> bool;
 
     /// Remembers the whole of the current, deepest state. With it every slot can be returned to. Without it, a slot is lost
@@ -127,6 +128,15 @@ pub trait Target {
     /// # Errors
     /// The state could not be saved.
     fn hold_whole(&mut self) -> Result<(), Failure>;
+
+    /// Restores what [`hold_whole`](Self::hold_whole) remembered.
+    ///
+    /// # Errors
+    /// There is none, or it could not be restored; the target must then be cleared or opened again.
+    fn restore_whole(&mut self) -> Result<(), Failure>;
+
+    /// Forgets what [`hold_whole`](Self::hold_whole) remembered, and gives its memory back.
+    fn drop_whole(&mut self);
 
     /// Returns sequence 0 to the state held as `slot`. What other sequences hold is not defined until the next
     /// [`spread`](Self::spread), and slows nothing down.
@@ -167,6 +177,9 @@ pub trait Target {
 
     /// Where memory lies now; `None` if that is not known.
     fn placement(&mut self) -> Option<Placement>;
+
+    /// Memory nodes of the machine, with the threads and the memory of this process on them; empty if they are not known.
+    fn numa(&mut self) -> Vec<NumaNode>;
 
     /// What the GPUs that take part do right now; empty if nothing is known of them.
     fn conditions(&mut self) -> Vec<GpuConditions>;

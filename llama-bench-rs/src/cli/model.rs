@@ -137,8 +137,8 @@ const FIT_CTX: u32 = 4096;
 
 impl ModelArgs {
     /// Every combination of the values, in llama-bench's order: a model is loaded as seldom as possible. The tests need a
-    /// context of `n_ctx` tokens. Values that only do not go together are left to the load, which fails: the other
-    /// combinations go on.
+    /// context of `n_ctx` tokens. Values that only do not go together, or that this machine refuses beside others that it
+    /// takes, are left to the load, which fails: the other combinations go on.
     ///
     /// # Errors
     /// As [`combinations`](Self::combinations); a value that cannot be used on this machine ([`ModelParams::check`]).
@@ -146,19 +146,23 @@ impl ModelArgs {
         let params = self.combinations(backend, n_ctx)?;
         let mut checked: Vec<ModelParams> = Vec::new();
         for ModelParams { n_cpu_moe, tensor_split, tensor_buft_overrides, main_gpu, devices, .. } in &params {
-            // Without the split mode, which some devices do not go with.
+            // Without the split mode, which some devices do not go with, and an index that others do not have.
             let alone = ModelParams::default()
                 .n_cpu_moe(*n_cpu_moe)
                 .tensor_split(tensor_split.clone())
                 .tensor_buft_overrides(tensor_buft_overrides.clone())
-                .main_gpu(*main_gpu)
+                .main_gpu((*main_gpu).min(0))
                 .devices(devices.clone());
             if !checked.contains(&alone) {
                 alone.check(backend)?;
                 checked.push(alone);
             }
         }
-        Ok(params)
+        let mut main_gpus = params.iter().map(|params| params.check_main_gpu(backend));
+        match main_gpus.next() {
+            Some(Err(refused)) if main_gpus.all(|checked| checked.is_err()) => Err(refused),
+            _ => Ok(params),
+        }
     }
 
     /// Registers the devices of the servers that are named, in this order; those that are registered stay as they are.

@@ -202,6 +202,17 @@ fn values_are_checked_when_they_are_read() {
     }
 }
 
+#[test]
+fn a_device_that_is_not_there_is_left_to_the_load_beside_one_that_is() {
+    let all = models("app -mg 0,99").unwrap();
+    assert_eq!(all.iter().map(|params| params.main_gpu).collect::<Vec<_>>(), [0, 99]);
+    let refused = all[1].check(&Backend::init().unwrap()).unwrap_err().to_string();
+    assert!(refused.contains("main_gpu = 99"), "{refused}");
+    for alone in ["-mg 99", "-mg 98,99"] {
+        assert!(models(&format!("app {alone}")).unwrap_err().to_string().contains("main_gpu = 9"), "{alone}");
+    }
+}
+
 /// clap would say that `-u` is unexpected, or that `gll` is not a valid number of tokens.
 #[test]
 fn a_slip_in_a_name_behind_one_dash_is_told_whole_with_what_was_meant() {

@@ -285,6 +285,13 @@ pub enum Rewind {
     Refill,
 }
 
+impl Rewind {
+    /// Whether a snapshot of a part of the state is restored.
+    pub(crate) fn is_partial(self) -> bool {
+        matches!(self, Self::PartialOnDevice | Self::PartialOnHost)
+    }
+}
+
 /// What was run before the first timed repetition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

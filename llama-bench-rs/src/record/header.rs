@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Link, Metering, Placement, Work};
+use super::{Config, Link, Metering, NumaNode, OrderChoice, Placement, Work};
 use crate::llama::{Build, DeviceMemory};
 
 /// What was measured, on what, and how. What a file does not say is `None`, empty text or an empty list.
@@ -20,7 +20,8 @@ pub struct Header {
     pub config: Config,
     /// How llama.cpp resolved it.
     pub resolved: Resolved,
-    /// The graphs that were computed, one per kind of test; empty if unknown.
+    /// The graphs that were computed, one per kind of test, each of all sequences of the context
+    /// ([`n_seq_max`](Resolved::n_seq_max)); empty if unknown.
     pub work: Vec<Work>,
     /// The ways to the servers whose devices the model is placed on; empty if all are on this machine, or unknown.
     pub links: Vec<Link>,
@@ -28,6 +29,8 @@ pub struct Header {
     pub load: Load,
     /// Memory of the process; `None` if a file or the system does not say.
     pub placement: Option<Placement>,
+    /// Memory nodes of the machine; empty if unknown.
+    pub numa: Vec<NumaNode>,
     /// Wall-clock facts of the whole run.
     pub timing: Timing,
     /// The counters of energy, and the idle draw; `None` if energy was not looked at.
@@ -169,7 +172,8 @@ pub enum Method {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// [`Order::Rounds`] if the context can cheaply return to any depth, otherwise [`Order::Blocks`].
+    /// [`Order::Rounds`] if coming back to depths takes at most a tenth of the time of the repetitions, which is measured
+    /// during the run; otherwise [`Order::Blocks`].
     #[default]
     Auto,
     /// Interleaved: one repetition of every cell, then the next of every cell, which spreads drift of clocks or temperature
@@ -185,10 +189,10 @@ pub enum Order {
 }
 
 impl Order {
-    /// The order to take: the one asked for; if left open, interleaved if that is cheap.
-    pub(crate) fn resolve(self, rounds_are_cheap: impl FnOnce() -> bool) -> Self {
+    /// The order to check: the one asked for; if left open, interleaved if that is possible.
+    pub(crate) fn resolve(self, can_be_rounds: impl FnOnce() -> bool) -> Self {
         match self {
-            Order::Auto if rounds_are_cheap() => Order::Rounds,
+            Order::Auto if can_be_rounds() => Order::Rounds,
             Order::Auto | Order::Interleaved => Order::Blocks,
             asked => asked,
         }
@@ -212,6 +216,8 @@ pub struct Resolved {
     pub memory: BTreeMap<String, DeviceMemory>,
     /// The order in which repetitions were run; `None` if unknown.
     pub order: Option<Order>,
+    /// Why in that order; `None` if unknown.
+    pub order_choice: Option<OrderChoice>,
 }
 
 /// How loading went.

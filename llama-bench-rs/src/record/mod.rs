@@ -31,6 +31,8 @@ mod failure;
 pub(crate) mod fixture;
 mod header;
 mod link;
+mod numa;
+mod order;
 pub(crate) mod parameters;
 mod placement;
 mod settings;
@@ -68,6 +70,10 @@ pub use header::{
 };
 #[doc(hidden)]
 pub use link::Link;
+#[doc(hidden)]
+pub use numa::NumaNode;
+#[doc(hidden)]
+pub use order::{OrderChoice, OrderReason};
 pub use parameters::Config;
 #[doc(hidden)]
 pub use placement::Placement;

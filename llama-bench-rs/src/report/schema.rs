@@ -113,6 +113,13 @@ fn nested(name: &str) -> Value {
             let names = ["anonymous", "anon_huge_pages", "file_mapped", "file_pmd_mapped", "locked"];
             object(&names.map(|name| (name, json!({ "type": ["integer", "null"], "minimum": 0 }))))
         }
+        "numa_nodes" => {
+            let known = [("node", count()), ("cpus", json!({ "type": "string" }))];
+            let names =
+                ["memory_total_bytes", "memory_free_bytes", "n_threads", "process_bytes", "model_bytes"];
+            let maybe = names.map(|name| (name, json!({ "type": ["integer", "null"], "minimum": 0 })));
+            list(object(&[&known[..], &maybe[..]].concat()))
+        }
         "curve" => {
             let warmup = json!({ "type": "boolean" });
             list(object(&[("n_depth", count()), ("n_tokens", count()), ("ns", ns()), ("warmup", warmup)]))

@@ -4,8 +4,8 @@ use std::{fmt, time::Duration};
 
 use super::in_words::{bytes, bytes_per_second, count, duration, one_line, parameters, percent, told};
 use crate::record::{
-    Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Link, Meter, Method, Order, Outcome, Run,
-    Timing, WeightSource,
+    Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Link, Meter, Method, Order, OrderReason,
+    Outcome, Run, Timing, WeightSource,
     parameters::{Parameter, Shown, in_reading_order},
 };
 use crate::units::words::digits;
@@ -28,7 +28,7 @@ impl fmt::Display for Fact {
 
 /// The facts about a run, the most asked for first.
 pub fn header_facts(run: &Run) -> Vec<Fact> {
-    let Header { build, host, model, config, resolved, load, timing, .. } = &run.header;
+    let Header { build, host, model, config, resolved, load, numa, timing, .. } = &run.header;
     let mut facts = Facts::default();
     facts.join(
         "Model",
@@ -65,6 +65,9 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
     }
     facts.tell("Placement", config, placement(&run.header));
     facts.tell("Threads", config, [threads(config)]);
+    if numa.len() > 1 {
+        numa.iter().for_each(|node| facts.add("Memory node", Some(node.to_string())));
+    }
     facts.tell(
         "Loading",
         config,
@@ -321,13 +324,17 @@ fn method(run: &Run) -> [Option<String>; 5] {
     [
         how.map(str::to_owned),
         run.header.resolved.order.map(|order| {
-            match order {
+            let order = match order {
                 Order::Auto => "order left open",
                 Order::Rounds => "interleaved over all depths",
                 Order::Blocks => "per depth",
                 Order::Interleaved => "per depth, interleaved with other configurations",
+            };
+            let is_surprising = |reason| matches!(reason, OrderReason::Dear | OrderReason::NoSnapshot);
+            match run.header.resolved.order_choice.filter(|choice| is_surprising(choice.reason)) {
+                Some(choice) => format!("{order} ({choice})"),
+                None => order.to_owned(),
             }
-            .to_owned()
         }),
         repetitions(config),
         config.warmup.map(|is_warm| if is_warm { "warmed up" } else { "not warmed up" }.to_owned()),

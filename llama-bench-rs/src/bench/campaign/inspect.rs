@@ -65,10 +65,16 @@ impl Inspected {
             _ if found.failure.is_some() => {}
             Look::Plan => {
                 let preview = sweep.preview()?;
-                if preview.counts.n_cells > 0 {
-                    found.time = sweep.try_out()?;
+                // Memory says more than a context that could not be made.
+                if preview.check().is_ok() {
+                    found.failure = sweep.refusal()?;
                 }
-                found.preview = Some(preview);
+                if found.failure.is_none() {
+                    if preview.counts.n_cells > 0 {
+                        found.time = sweep.try_out()?;
+                    }
+                    found.preview = Some(preview);
+                }
             }
             Look::Verify => {
                 found.verification = Some(match sweep.verify() {

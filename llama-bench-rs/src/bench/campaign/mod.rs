@@ -282,10 +282,12 @@ impl<'a> Campaign<'a> {
         let n_runs = self.n_runs.saturating_mul(self.n_loads);
         let not_yet = Failure { kind: "model_load".into(), message: "not loaded yet".into() };
         let mut known: Vec<(&Subject, Option<String>, Option<u64>)> = Vec::new();
+        let mut refused = Vec::new();
         let mut of = |subject: &'s Subject| -> Result<Configuration, Error> {
             let sweep = Sweep::not_loaded(&subject.path, &subject.params, not_yet.clone());
             let sweep = self.asked(sweep.of_shape(subject.source.like()), subject);
             let (mut header, plan) = (sweep.header()?, sweep.plan()?);
+            refused.push(sweep.check_batch(&plan));
             let is_known = |other: &&Subject| {
                 (&other.path, other.source.is_synthetic()) == (&subject.path, subject.source.is_synthetic())
             };
@@ -300,6 +302,10 @@ impl<'a> Campaign<'a> {
             Ok(Configuration { name: subject.name.clone().unwrap_or_default(), header, plan, n_runs, defect })
         };
         let mut configurations = subjects.iter().map(&mut of).collect::<Result<Vec<_>, _>>()?;
+        // One that cannot be run costs its own cells; a request of nothing else is wrong.
+        if refused.iter().all(Result::is_err) {
+            refused.into_iter().collect::<Result<(), _>>()?;
+        }
         let names = names(&configurations);
         for ((configuration, subject), name) in configurations.iter_mut().zip(subjects).zip(names) {
             if subject.name.is_none() {
@@ -314,7 +320,7 @@ impl<'a> Campaign<'a> {
             Some(asked) => asked.of(sweep),
             None => (self.ask)(sweep),
         };
-        let sweep = sweep.context(subject.context.clone()).cancel(self.cancel.clone());
+        let sweep = sweep.context(subject.context.clone()).cancel(self.cancel.clone()).one_of_several(true);
         if self.isolation.is_some() { sweep.without_asking_devices() } else { sweep }
     }
 }

@@ -120,6 +120,19 @@ impl<'a> Cells<'a> {
         merge_conditions(&mut self.all[cell].conditions, conditions);
     }
 
+    /// What a repetition of a cell takes by those that it has, and how many it lacks of `n_reps`.
+    pub(super) fn rest(&self, cell: usize, n_reps: u32) -> (Option<Duration>, u32) {
+        let samples = &self.all[cell].samples;
+        let n = samples.len() as u32;
+        let mean = (n > 0).then(|| samples.iter().map(|sample| sample.elapsed).sum::<Duration>() / n);
+        (mean, n_reps.saturating_sub(n))
+    }
+
+    /// How the context returns to the depth of a cell, once that is known.
+    pub(super) fn rewind(&self, cell: usize) -> Option<Rewind> {
+        self.all[cell].rewind
+    }
+
     /// What a repetition of the unit took, the way back to the depth included.
     pub(super) fn add_spent(&mut self, unit: Unit, spent: Duration) {
         unit.cells().for_each(|cell| self.all[cell].spent += spent);

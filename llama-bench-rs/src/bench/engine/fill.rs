@@ -1,5 +1,7 @@
 //! What contexts are filled with, and how long the parts of it took.
 
+use std::time::Duration;
+
 use super::{session::Session, warmth::Prompts};
 use crate::{
     bench::{
@@ -36,6 +38,20 @@ impl Fill {
     /// Points since the last time.
     pub(super) fn untold(&mut self) -> &[CurvePoint] {
         &self.curve[std::mem::replace(&mut self.n_told, self.curve.len())..]
+    }
+
+    /// What filling an empty context with so many tokens takes, by what was filled so far; `None` if nothing was.
+    pub(super) fn time_to(&self, n_tokens: u32) -> Option<Duration> {
+        let sum = |points: &mut dyn Iterator<Item = &CurvePoint>| {
+            let add =
+                |(n, time): (u32, Duration), point: &CurvePoint| (n + point.n_tokens, time + point.elapsed);
+            Some(points.fold((0, Duration::ZERO), add)).filter(|&(n, _)| n > 0)
+        };
+        let reached = || self.curve.iter().filter(|point| point.n_depth < n_tokens);
+        // Chunks of a cold machine tell too much.
+        let (n, elapsed) =
+            sum(&mut reached().filter(|point| !point.warmup)).or_else(|| sum(&mut reached()))?;
+        Some(elapsed.mul_f64(f64::from(n_tokens) / f64::from(n)))
     }
 
     /// A prompt of the fill's own tokens: the fill can continue behind it.

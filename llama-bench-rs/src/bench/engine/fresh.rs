@@ -57,7 +57,7 @@ impl<'a, T: Target, C: Clock> Fresh<'a, T, C> {
         let n_seqs = engine.plan.n_seqs_of(unit);
         let fills_each = n_seqs > 1 && !engine.plan.request.shared_prefix;
         engine.open(engine.plan.n_ctx_of(unit), n_seqs)?;
-        engine.session.set_order(Order::Blocks);
+        engine.session.set_order(Order::Blocks, None);
         engine.session.pause(engine.plan.request.delay)?;
         let rewind = match depth.n_depth {
             0 => Rewind::Clear,

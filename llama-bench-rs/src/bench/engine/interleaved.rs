@@ -1,8 +1,8 @@
 //! Several sweeps at once, repetition by repetition in turn: drift of the machine affects all alike.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range, time::Duration};
 
-use super::{Engine, guard, rewinding::Rewinding};
+use super::{Engine, guard, rewinding::Rewinding, whole::allowed};
 use crate::{
     bench::{
         clock::Clock,
@@ -10,7 +10,7 @@ use crate::{
         target::{Keep, Target},
         turns::turns,
     },
-    record::{Order, Run, Test},
+    record::{Failure, Order, OrderChoice, OrderReason, Run, Test},
 };
 
 /// Up to this many sweeps repeat a disturbed repetition together; of more, only those that were disturbed. The more sweeps
@@ -25,6 +25,8 @@ struct Lane<'a, T, C> {
     stuck: bool,
     /// What was measured in this round.
     latest: Vec<Unit>,
+    /// What the latest turn took to return before its first repetition, and how long one repetition is.
+    turn: (Duration, Duration),
 }
 
 impl<'a, T, C> AsMut<Engine<'a, T, C>> for Lane<'a, T, C> {
@@ -78,17 +80,25 @@ fn in_turn<T: Target, C: Clock>(lanes: &mut [Lane<'_, T, C>]) {
     let n_visits = lanes.iter().map(Lane::n_visits_max).max().unwrap_or(0);
     for n_depth in depths {
         lanes.iter_mut().for_each(|lane| lane.step(|lane| lane.arrive(n_depth)));
-        for rep in 0..n_visits {
-            if lanes.iter().all(|lane| lane.is_done(n_depth)) {
-                break;
+        let (mut turn, mut rep) = (0, 0);
+        // What comes back slowly makes several repetitions a turn; the first shows how slowly.
+        let mut n_each = 1;
+        while rep < n_visits && !lanes.iter().all(|lane| lane.is_done(n_depth)) {
+            let reps = rep..n_visits.min(rep.saturating_add(n_each));
+            let are_together = n_lanes <= N_TOGETHER && n_each == 1;
+            for lane in turns(n_lanes, turn) {
+                let reps = reps.clone();
+                lanes[lane].step(|lane| lane.repeat(n_depth, reps, n_lanes, are_together));
             }
-            for lane in turns(n_lanes, rep) {
-                lanes[lane].step(|lane| lane.repeat(n_depth, rep, n_lanes));
-            }
-            if n_lanes <= N_TOGETHER {
+            if are_together {
                 repeat_disturbed(lanes);
             }
             lanes.iter_mut().for_each(|lane| lane.report_so_far(n_depth));
+            if n_lanes > 1 && turn == 0 {
+                n_each = lanes.iter().map(Lane::n_each).max().unwrap_or(1);
+                lanes.iter_mut().filter(|_| n_each > 1).for_each(Lane::note_long_turns);
+            }
+            (turn, rep) = (turn + 1, reps.end);
         }
         lanes.iter_mut().for_each(|lane| lane.step(|lane| lane.leave(n_depth)));
     }
@@ -109,7 +119,13 @@ fn repeat_disturbed<T: Target, C: Clock>(lanes: &mut [Lane<'_, T, C>]) {
 
 impl<'a, T: Target, C: Clock> Lane<'a, T, C> {
     fn new(engine: Engine<'a, T, C>) -> Self {
-        Self { rewinding: Rewinding::in_turn(engine), n_now: 0, stuck: false, latest: Vec::new() }
+        Self {
+            rewinding: Rewinding::in_turn(engine),
+            n_now: 0,
+            stuck: false,
+            latest: Vec::new(),
+            turn: Default::default(),
+        }
     }
 
     /// A panic costs this lane the cells that it has not finished. One of the observer is the application's own.
@@ -129,7 +145,7 @@ impl<'a, T: Target, C: Clock> Lane<'a, T, C> {
         self.rewinding.prepare();
         if !self.rewinding.depths().is_empty() {
             let order = if is_beside_others { Order::Interleaved } else { Order::Blocks };
-            self.as_mut().session.set_order(order);
+            self.as_mut().session.set_order(order, None);
         }
     }
 
@@ -180,16 +196,58 @@ impl<'a, T: Target, C: Clock> Lane<'a, T, C> {
         self.n_now = n_depth;
     }
 
-    /// One repetition of all that is measured at this depth. Among many lanes, what was disturbed is repeated at once: the
-    /// n-th repetition still stands beside the n-th of the others.
-    fn repeat(&mut self, n_depth: u32, rep: u32, n_lanes: usize) {
+    /// The turn of this lane: these repetitions of all that is measured at this depth, mostly one. What was disturbed is
+    /// repeated at once, unless lanes decide `together`: the n-th repetition still stands beside the n-th of the others.
+    fn repeat(&mut self, n_depth: u32, reps: Range<u32>, n_lanes: usize, together: bool) {
         self.latest.clear();
         let Some(slot) = self.slot(n_depth) else { return };
         if n_lanes > 1
-            && let Err(failure) = self.rewinding.wake(slot, rep)
+            && let Err(failure) = self.wake(slot, reps.start)
         {
             return self.rewinding.fail(slot, &failure);
         }
+        let before = self.engine().session.timed();
+        for rep in reps.clone() {
+            self.repeat_once(slot, rep, together);
+        }
+        let timed = self.engine().session.timed() - before;
+        self.turn.1 = timed / (reps.len() as u32).max(1);
+    }
+
+    /// Comes back after the turns of others. What that takes counts against the budgets of what follows.
+    fn wake(&mut self, slot: usize, rep: u32) -> Result<(), Failure> {
+        let (start, before) = (self.engine().session.now(), self.engine().session.returned());
+        self.rewinding.wake(slot, rep)?;
+        self.turn.0 = self.engine().session.returned() - before;
+        let spent = self.engine().session.now() - start;
+        let units = self.engine().cells.lacking(&self.rewinding.depths()[slot], rep);
+        let share = spent / (units.len() as u32).max(1);
+        units.into_iter().for_each(|unit| self.as_mut().cells.add_spent(unit, share));
+        Ok(())
+    }
+
+    /// Repetitions in a turn that keep the share of the time that goes into coming back small.
+    fn n_each(&self) -> u32 {
+        let (returns, repetition) = self.turn;
+        // Without a repetition nothing is known.
+        if repetition.is_zero() {
+            return 1;
+        }
+        let n_most = self.n_visits_max().max(1);
+        let suffices = |&n: &u32| returns * n_most.div_ceil(n) <= allowed(repetition * n_most);
+        (1..=n_most).find(suffices).unwrap_or(n_most)
+    }
+
+    /// Records that turns are longer, and why.
+    fn note_long_turns(&mut self) {
+        let (returns, timed) = self.turn;
+        let choice = OrderChoice { reason: OrderReason::Dear, returns: Some(returns), timed: Some(timed) };
+        if !self.rewinding.depths().is_empty() {
+            self.as_mut().session.set_order(Order::Interleaved, Some(choice));
+        }
+    }
+
+    fn repeat_once(&mut self, slot: usize, rep: u32, together: bool) {
         let units = self.rewinding.depths()[slot].units.clone();
         loop {
             let n_visits =
@@ -200,7 +258,7 @@ impl<'a, T: Target, C: Clock> Lane<'a, T, C> {
             let was_measured = |i: &usize| after[*i] > before[*i];
             self.latest = (0..units.len()).filter(was_measured).map(|i| units[i]).collect();
             let mut again = self.disturbed();
-            again.retain(|&unit| n_lanes > N_TOGETHER && self.engine().cells.may_repeat(unit));
+            again.retain(|&unit| !together && self.engine().cells.may_repeat(unit));
             if again.is_empty() {
                 return;
             }

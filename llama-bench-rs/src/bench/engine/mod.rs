@@ -7,6 +7,8 @@
 //! - `warmth`: when a warm-up is long enough; `warm_up`: what it runs
 //! - `stages`: which tests share a context when one has no room for all
 //! - `rewinding`, `fresh`, `interleaved`: the three ways to go over the depths of a plan
+//! - `returns`: ways back to a depth, and which one is taken
+//! - `order`: interleaved over depths or per depth; `whole`: what whole snapshots cost; `pace`: what repetitions will take
 //!
 //! [`Engine`] brings the parts together for one repetition, one warm-up and one way back to a depth. An example with a
 //! target of one's own is in `benches/overhead.rs`.
@@ -16,6 +18,11 @@ mod cells;
 mod fill;
 mod fresh;
 mod interleaved;
+mod order;
+#[cfg(test)]
+mod order_tests;
+mod pace;
+mod returns;
 mod rewinding;
 mod session;
 mod stages;
@@ -23,9 +30,11 @@ mod stages;
 mod stages_tests;
 mod warm_up;
 mod warmth;
+mod whole;
 
 use std::{
     any::Any,
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
 };
 
@@ -35,17 +44,19 @@ use super::{
     clock::Clock,
     observe::{Cancel, Event, Observer},
     plan::{Depth, Plan, ReusedPrompt, Unit},
-    target::{Keep, Target},
+    target::Target,
     tokens::{Input, Purpose, TokenSource},
 };
-use crate::record::{Failure, Header, Method, Rewind, Run, TestKind};
+use crate::record::{Failure, Header, Method, Run, TestKind};
 use audience::Audience;
 use cells::Cells;
 use fill::Fill;
 use fresh::Fresh;
+use returns::Return;
 use rewinding::Rewinding;
 use session::Session;
 use warmth::Warmth;
+use whole::WholeCost;
 
 pub(super) use interleaved::run as run_interleaved;
 
@@ -57,6 +68,10 @@ pub(super) struct Engine<'a, T, C> {
     session: Session<'a, T, C>,
     fill: Fill,
     warmth: Warmth,
+    /// What whole snapshots of the open context cost, if that decides the order of repetitions.
+    whole: Option<WholeCost>,
+    /// How the open context returns to each held depth, by slot.
+    returns: BTreeMap<usize, Return>,
 }
 
 impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
@@ -76,7 +91,8 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         let warmth = Warmth::new(&possible, abilities.whole_prompt.unwrap_or(limits.n_batch));
         let deepest = plan.depths.last().map_or(0, |depth| depth.n_depth);
         let fill = Fill::new(tokens.draw(Purpose::Fill, deepest, true));
-        Self { plan, tokens, cells: Cells::new(plan), session, fill, warmth }
+        let cells = Cells::new(plan);
+        Self { plan, tokens, cells, session, fill, warmth, whole: None, returns: BTreeMap::new() }
     }
 
     /// Resumes an interrupted run: what it measured is not measured again, what failed is tried again.
@@ -175,29 +191,6 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
             return self.fill.encode(&mut self.session, to);
         }
         self.fill.add(&mut self.session, self.plan, &mut self.warmth.prompts, from, to)
-    }
-
-    /// Returns to a held depth; if the state cannot be restored, the context is filled again.
-    fn go_to(&mut self, slot: usize, depth: &Depth) -> Result<(), Failure> {
-        self.session.go_on()?;
-        if depth.n_depth == 0 {
-            self.session.rewind_to_start();
-            return Ok(());
-        }
-        if self.session.rewind(slot).is_ok() {
-            return Ok(());
-        }
-        self.session.clear();
-        self.fill(0, depth.n_depth)?;
-        self.session.hold(slot, Keep::All)?;
-        self.cells.set_rewind(depth, Rewind::Refill);
-        Ok(())
-    }
-
-    /// Returns to a held depth with as many sequences as the unit processes.
-    fn stand_at(&mut self, slot: usize, depth: &Depth, unit: Unit) -> Result<(), Failure> {
-        self.go_to(slot, depth)?;
-        self.session.spread(self.plan.n_seqs_of(unit))
     }
 
     /// Times one repetition of a unit from the present state and keeps its samples.

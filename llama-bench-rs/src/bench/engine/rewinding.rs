@@ -1,7 +1,9 @@
 //! One context for the whole run, if it has room: filled once, from one depth to the next deeper one, and rewound between
 //! repetitions.
 
-use super::{Engine, stages::Stages};
+use std::time::Duration;
+
+use super::{Engine, order::Intact, returns::Return, stages::Stages};
 use crate::{
     bench::{
         clock::Clock,
@@ -21,15 +23,19 @@ const N_WAKE: u32 = 32;
 /// A run in one context, or in as few as there is memory for. Depths have the number of the slot that the target holds them
 /// as.
 pub(super) struct Rewinding<'a, T, C> {
-    engine: Engine<'a, T, C>,
+    pub(super) engine: Engine<'a, T, C>,
     /// What no context was made for yet.
     stages: Stages,
     /// Depths with something to measure that the open context has room for, ascending, and what is measured there.
-    depths: Vec<Depth>,
+    pub(super) depths: Vec<Depth>,
     /// What the last repetition was of.
     last_unit: Option<Unit>,
     /// Whether a disturbed repetition is set aside at once: runs that take turns do so together.
-    repeats_at_once: bool,
+    pub(super) repeats_at_once: bool,
+    /// Where the context still holds the fill, once it is filled to the deepest depth.
+    pub(super) intact: Intact,
+    /// What the copies of sequences took in the latest pass over the depths.
+    pub(super) copies: Duration,
 }
 
 impl<'a, T, C> AsMut<Engine<'a, T, C>> for Rewinding<'a, T, C> {
@@ -40,8 +46,15 @@ impl<'a, T, C> AsMut<Engine<'a, T, C>> for Rewinding<'a, T, C> {
 
 impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
     pub(super) fn new(engine: Engine<'a, T, C>) -> Self {
-        let (stages, depths) = (Stages::default(), Vec::new());
-        Self { engine, stages, depths, last_unit: None, repeats_at_once: true }
+        Self {
+            engine,
+            stages: Stages::default(),
+            depths: Vec::new(),
+            last_unit: None,
+            repeats_at_once: true,
+            intact: Intact::Nothing,
+            copies: Duration::ZERO,
+        }
     }
 
     /// A run that takes turns with others, and decides together with them what is repeated.
@@ -65,7 +78,7 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
     /// All of it, alone.
     pub(super) fn run(&mut self) {
         // If nothing can be run.
-        self.engine.session.set_order(Order::Blocks);
+        self.engine.session.set_order(Order::Blocks, None);
         self.begin();
         self.run_rest();
     }
@@ -93,8 +106,7 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
 
     /// All that is measured in the open context.
     fn run_stage(&mut self) {
-        let order = self.engine.plan.request.order.resolve(|| self.engine.session.can_hold_whole());
-        self.engine.session.set_order(order);
+        let order = self.choose_order();
         let n_reached = self.go_deeper(order);
         if order == Order::Rounds && n_reached > 0 {
             self.run_rounds(n_reached);
@@ -108,6 +120,9 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
         if self.depths.is_empty() {
             return;
         }
+        engine.returns.clear();
+        self.watch_whole();
+        let engine = &mut self.engine;
         let warm =
             engine.warm_up_others(&self.depths).and_then(|()| engine.warm_up_prompts_first(&self.depths));
         if let Err(failure) = warm {
@@ -163,13 +178,14 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
     /// Goes on filling from `n_now` tokens to a depth, holds it, and runs one generation straight after the live fill.
     pub(super) fn arrive(&mut self, slot: usize, n_now: u32, keep: Keep) -> Result<(), Failure> {
         let (engine, depth) = (&mut self.engine, &self.depths[slot]);
-        if engine.fill(n_now, depth.n_depth).is_err() {
+        if engine.fill_trying_whole(n_now, depth.n_depth, &self.depths).is_err() {
             // A decode that failed may have left the context half way: once more, from the start.
             engine.session.clear();
             engine.fill(0, depth.n_depth)?;
         }
         let rewind = engine.session.hold(slot, keep)?;
         engine.cells.set_rewind(depth, if depth.n_depth == 0 { Rewind::Clear } else { rewind });
+        engine.returns.insert(slot, if rewind.is_partial() { Return::Untried } else { Return::Restore });
         if depth.n_depth > 0 {
             self.run_live(slot);
         }
@@ -228,27 +244,6 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
         }
         self.report(slot);
         stands_at
-    }
-
-    /// The repetitions that are lacking, interleaved over the first `n_depths` depths; the context stands at the
-    /// deepest.
-    fn run_rounds(&mut self, n_depths: usize) {
-        self.depths.truncate(n_depths);
-        let ready = self.engine.session.hold_whole().and_then(|()| self.warm_up_prompts(n_depths - 1));
-        if let Err(failure) = ready {
-            return self.fail_from(0, &failure);
-        }
-        for rep in 0..self.engine.plan.request.n_visits_max() {
-            if (0..n_depths).all(|slot| self.is_done(slot)) {
-                break;
-            }
-            for slot in self.engine.plan.round(n_depths, rep) {
-                if !self.engine.cells.lacking(&self.depths[slot], rep).is_empty() {
-                    self.run_round(slot, rep, None);
-                    self.report_so_far(slot);
-                }
-            }
-        }
     }
 
     /// One repetition of every unit of a depth that lacks this one, each from the held state, in an order of its own.

@@ -1,8 +1,10 @@
 //! A target at work: what is asked of it, what the application hears of that, and the account of what it took.
 
+mod context;
+
 use std::time::Duration;
 
-use super::audience::Audience;
+use super::{audience::Audience, pace::Pace};
 use crate::{
     bench::{
         abilities::{Abilities, Memory},
@@ -10,13 +12,12 @@ use crate::{
         clock::{Clock, ClockFacts},
         observe::Event,
         plan::Request,
-        target::{Keep, Limits, Metered, Row, Target, Token},
+        target::{Limits, Metered, Row, Target, Token},
         timed,
         tokens::Input,
     },
     record::{
-        Cell, CurvePoint, Failure, GpuConditions, Header, Order, Rewind, Run, Sample, TestKind,
-        work::WorkKind,
+        Cell, CurvePoint, Failure, GpuConditions, Header, Order, OrderChoice, Run, Sample, Test, TestKind,
     },
 };
 
@@ -49,6 +50,9 @@ pub(super) struct Session<'a, T, C> {
     looks_at_energy: bool,
     /// What was counted of the GPUs in the latest repetition.
     counted: Vec<GpuConditions>,
+    pace: Pace,
+    /// Spent on copies of sequences.
+    copied: Duration,
 }
 
 impl<'a, T: Target, C: Clock> Session<'a, T, C> {
@@ -78,6 +82,8 @@ impl<'a, T: Target, C: Clock> Session<'a, T, C> {
             conditions_at: None,
             looks_at_energy: request.energy,
             counted: Vec::new(),
+            pace: Pace::default(),
+            copied: Duration::ZERO,
         }
     }
 
@@ -125,8 +131,14 @@ impl<'a, T: Target, C: Clock> Session<'a, T, C> {
         matches!(self.abilities.memory, Memory::Encoded { .. })
     }
 
-    pub(super) fn set_order(&mut self, order: Order) {
+    pub(super) fn set_order(&mut self, order: Order, choice: Option<OrderChoice>) {
         self.header.resolved.order = Some(order);
+        self.header.resolved.order_choice = choice;
+    }
+
+    /// What a repetition is expected to take; `None` if nothing like it was run.
+    pub(super) fn expected(&self, test: &Test) -> Option<Duration> {
+        self.pace.of(test)
     }
 
     pub(super) fn now(&self) -> Duration {
@@ -167,107 +179,6 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
     }
 }
 
-/// The context and what it holds.
-impl<T: Target, C: Clock> Session<'_, T, C> {
-    /// Opens a context of this size ([`Target::open`]) for tests of these kinds, in place of the one before.
-    pub(super) fn open(&mut self, n_ctx: u32, n_seqs: u32, kinds: &[TestKind]) -> Result<(), Failure> {
-        self.go_on()?;
-        let start = self.clock.now();
-        // The old one goes first: both might not fit.
-        self.target.close();
-        if let Some(estimate) = self.target.memory_estimate(n_ctx, n_seqs) {
-            self.tell(&Event::MemoryEstimate(&estimate));
-            estimate.check()?;
-        }
-        let n_owners = if self.shares_prefix { 1 } else { n_seqs };
-        self.tell(&Event::Opening { n_ctx: n_ctx.saturating_mul(n_owners) });
-        let resolved = self.target.open(n_ctx, n_seqs);
-        *self.header.timing.open.get_or_insert_default() += self.clock.now() - start;
-        self.header.resolved = resolved?;
-        if self.looks_at_work
-            && let Err(failure) = self.look_at_work(kinds)
-        {
-            // A run without its work is better than none.
-            self.looks_at_work = false;
-            self.tell(&Event::WorkUnknown(&failure));
-            return self.open(n_ctx, n_seqs, kinds);
-        }
-        self.n_longest_decode = 0;
-        if std::mem::take(&mut self.looks_at_energy) {
-            // Once per run: the model is loaded, the context made, and nothing computed yet.
-            self.header.metering = self.target.metering();
-        }
-        Ok(())
-    }
-
-    /// Reads the graphs of these kinds of test, unless they are known. If that fails, the context cannot be used, and the
-    /// failure says why.
-    fn look_at_work(&mut self, kinds: &[TestKind]) -> Result<(), Failure> {
-        // Prompts last, which is also the last graph that llama.cpp builds when it makes a context.
-        for kind in [WorkKind::Embedding, WorkKind::Generation, WorkKind::Prompt] {
-            let of_kind = kinds.iter().filter(|test| WorkKind::from(**test) == kind);
-            let longest = of_kind.map(|test| test.n_tokens()).max();
-            let is_known = self.header.work.iter().any(|work| work.kind == kind);
-            let Some(n_tokens) = longest.filter(|_| !is_known) else { continue };
-            let work = self.target.work(kind, n_tokens.min(self.limits.n_batch))?;
-            self.header.merge_work(work.as_slice());
-        }
-        Ok(())
-    }
-
-    pub(super) fn close(&mut self) {
-        self.target.close();
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.target.clear();
-    }
-
-    /// Comes back to the empty context.
-    pub(super) fn rewind_to_start(&mut self) {
-        self.rewinding(T::clear);
-    }
-
-    /// Returns to the state held as `slot`.
-    pub(super) fn rewind(&mut self, slot: usize) -> Result<(), Failure> {
-        self.rewinding(|target| target.rewind(slot))
-    }
-
-    /// Makes the first `n_seqs` sequences copies of sequence 0.
-    pub(super) fn spread(&mut self, n_seqs: u32) -> Result<(), Failure> {
-        self.rewinding(|target| target.spread(n_seqs))
-    }
-
-    /// Holds the present state as `slot`.
-    pub(super) fn hold(&mut self, slot: usize, keep: Keep) -> Result<Rewind, Failure> {
-        self.rewinding(|target| target.hold(slot, keep))
-    }
-
-    pub(super) fn can_hold_whole(&self) -> bool {
-        self.target.can_hold_whole()
-    }
-
-    pub(super) fn hold_whole(&mut self) -> Result<(), Failure> {
-        self.rewinding(T::hold_whole)
-    }
-
-    pub(super) fn save(&mut self) -> Result<Vec<u8>, Failure> {
-        self.target.save()
-    }
-
-    pub(super) fn load(&mut self, state: &[u8]) -> Result<(), Failure> {
-        self.target.load(state)
-    }
-
-    /// Does it and counts the time as spent on the way back.
-    fn rewinding<R>(&mut self, step: impl FnOnce(&mut T) -> R) -> R {
-        let start = self.clock.now();
-        let result = step(self.target);
-        *self.header.timing.rewind.get_or_insert_default() += self.clock.now() - start;
-        result
-    }
-}
-
 /// Work.
 impl<T: Target, C: Clock> Session<'_, T, C> {
     /// Fills in tokens, at most `n_at_once` in one decode. What that took, and whether no decode in this context was as
@@ -276,6 +187,7 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         let Sample { elapsed, .. } = timed::prompt(self.target, self.clock, tokens, n_at_once)?;
         let n_tokens = tokens.len() as u32;
         *self.header.timing.fill.get_or_insert_default() += elapsed;
+        self.pace.ran(TestKind::Pp(n_tokens), 1, n_tokens, elapsed);
         self.add_decoded(n_tokens);
         Ok((elapsed, self.is_longest_decode(n_tokens)))
     }
@@ -338,6 +250,7 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         if self.header.placement.is_none() {
             // By now the weights have been read.
             self.header.placement = self.target.placement();
+            self.header.numa = self.target.numa();
         }
         self.look_at_gpus();
         Ok(sample)
@@ -374,7 +287,7 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
     fn time(&mut self, kind: TestKind, input: &Input) -> Result<Sample, Failure> {
         let n_at_once = self.abilities.n_at_once(kind, self.limits.n_batch);
         let (target, clock) = (&mut *self.target, self.clock);
-        match (kind, input) {
+        let sample = match (kind, input) {
             (TestKind::Pp(_), Input::One(tokens)) => timed::prompt(target, clock, tokens, n_at_once),
             (TestKind::Tg(_), Input::One(tokens)) => timed::generation(target, clock, tokens),
             (TestKind::Embd(_), Input::One(tokens)) => timed::embedding(target, clock, tokens, n_at_once),
@@ -382,7 +295,10 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
                 timed::generations(target, clock, rows, *n_seqs)
             }
             (_, Input::Several { rows, .. }) => timed::prompts(target, clock, rows, n_at_once),
-        }
+        }?;
+        let n_seqs = if let Input::Several { n_seqs, .. } = input { *n_seqs } else { 1 };
+        self.pace.ran(kind, n_seqs, input.n_tokens(), sample.elapsed);
+        Ok(sample)
     }
 
     fn add_decoded(&mut self, n_tokens: u32) {

@@ -1,59 +1,54 @@
-//! Which tests share a context.
-//!
-//! One context has room for all depths and the largest number of sequences, if that fits into memory. If not, the largest
-//! numbers of sequences are put off: each later context takes as many of those that are left as fit together, with a fill
-//! of its own. A number of sequences that does not fit even alone gives up its deepest depths.
-
-use std::collections::BTreeSet;
+//! Which tests share a context, found by making it: [`Sharing`] has the rule.
 
 use super::Engine;
 use crate::{
     bench::{
         clock::Clock,
         plan::{Depth, Unit},
+        sharing::{Misfit, Sharing},
         target::Target,
     },
     record::{Failure, FailureKind},
 };
 
-/// Numbers of sequences that no context was made for yet, ascending.
+/// Numbers of sequences that no context was made for yet.
 #[derive(Debug, Default)]
 pub(super) struct Stages {
-    left: Vec<u32>,
+    left: Sharing,
 }
 
 impl Stages {
     /// Of everything that is to be measured.
     pub(super) fn of<T: Target, C: Clock>(engine: &Engine<'_, T, C>) -> Self {
         let open = engine.plan.depths.iter().flat_map(|depth| engine.cells.open_units(depth));
-        let left: BTreeSet<u32> = open.map(|unit| engine.plan.n_seqs_of(unit)).collect();
-        Self { left: left.into_iter().collect() }
+        Self { left: Sharing::of(open.map(|unit| engine.plan.n_seqs_of(unit))) }
     }
 
     /// Whether there is more to measure.
     pub(super) fn are_left(&self) -> bool {
-        !self.left.is_empty()
+        self.left.are_left()
     }
 
     /// Opens the next context. Returns the depths that are measured in it, each with what is open there, ascending; none if
     /// nothing is left.
     pub(super) fn open_next<T: Target, C: Clock>(&mut self, engine: &mut Engine<'_, T, C>) -> Vec<Depth> {
-        let mut n_taken = self.left.len();
-        while n_taken > 0 {
-            let depths = engine.open_depths(&self.left[..n_taken]);
+        while self.left.are_left() {
+            let depths = engine.open_depths(self.left.together());
             let Some(deepest) = depths.last() else {
-                self.left.drain(..n_taken);
-                n_taken = self.left.len();
+                self.left.served();
                 continue;
             };
             match engine.open(engine.plan.n_ctx(&depths), engine.plan.n_seqs(&depths)) {
                 Ok(()) => {
-                    self.left.drain(..n_taken);
+                    self.left.served();
                     return depths;
                 }
                 Err(failure) if failure.kind == FailureKind::Cancelled => engine.cells.fail_open(&failure),
-                Err(_) if n_taken > 1 => n_taken -= 1,
-                Err(failure) => engine.cells.fail_depths(std::slice::from_ref(deepest), &failure),
+                Err(failure) => {
+                    if self.left.does_not_fit(true) == Misfit::GiveUpDeepest {
+                        engine.cells.fail_depths(std::slice::from_ref(deepest), &failure);
+                    }
+                }
             }
         }
         Vec::new()

@@ -31,10 +31,17 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         };
         for n_seqs in open.iter().map(|test| test.n_parallel).collect::<BTreeSet<u32>>() {
             if let Some(TestKind::Tg(n_tokens)) = longest(n_seqs, TestKind::is_generation) {
-                self.warm_up_until_settled(TestKind::Tg(n_tokens.min(N_WARMUP_GEN)), n_seqs)?;
+                let n_tokens = n_tokens.min(N_WARMUP_GEN);
+                self.warm_up_until_settled(TestKind::Tg(n_tokens), n_seqs)?;
+                if n_seqs == 1 {
+                    self.try_whole(n_tokens, depths);
+                    self.try_larger_whole(n_tokens, depths)?;
+                }
+                self.session.clear();
             }
             if let Some(text) = longest(n_seqs, TestKind::is_embedding) {
                 self.warm_up_until_settled(text, n_seqs)?;
+                self.session.clear();
             }
             if let Some(prompt) = longest(n_seqs, TestKind::is_prompt).filter(|_| n_seqs > 1) {
                 self.session.tell(&Event::WarmingUp);
@@ -47,7 +54,8 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         Ok(())
     }
 
-    /// Runs a test in the empty context until two successive runs agree, or as often as a warm-up does.
+    /// Runs a test in the empty context until two successive runs agree, or as often as a warm-up does. The last one stays
+    /// in the context.
     fn warm_up_until_settled(&mut self, kind: TestKind, n_seqs: u32) -> Result<(), Failure> {
         self.session.tell(&Event::WarmingUp);
         let mut runs = Settling::default();
@@ -55,7 +63,6 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
             self.session.clear();
             runs.again(self.warm_up_run(kind, n_seqs)?);
         }
-        self.session.clear();
         self.warmth.add(&runs);
         Ok(())
     }
@@ -64,7 +71,12 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
     pub(super) fn warm_up_prompts_first(&mut self, depths: &[Depth]) -> Result<(), Failure> {
         let deepest = depths.last().map_or(0, |depth| depth.n_depth);
         if !self.warmth.prompts.will_be_warmed(self.plan, deepest, self.session.limits().n_batch) {
+            let lacking = self.warmth.prompts.lacking();
             self.warm_up_prompts(None)?;
+            if lacking.is_some() {
+                // The last one is a short one.
+                self.try_whole(self.warmth.prompts.n_short(), depths);
+            }
         }
         self.session.clear();
         Ok(())

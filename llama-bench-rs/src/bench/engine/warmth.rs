@@ -135,6 +135,11 @@ impl Prompts {
         self.n_short == plan.n_chunk(0, n_batch) && n_depth >= MAX_RUNS * self.n_short + self.n_long
     }
 
+    /// Tokens of the short prompts, of which the last one is the last that is run.
+    pub(super) fn n_short(&self) -> u32 {
+        self.n_short
+    }
+
     /// Tokens of the prompt to run next.
     pub(super) fn lacking(&self) -> Option<u32> {
         if !self.are_asked_for() {

@@ -3,7 +3,7 @@
 use super::{LlamaTarget, SEQ, no_context, state_failure};
 use crate::{
     bench::{memory_estimate::has_partial_state, target::Row, target::Target},
-    llama::{Backend, Batch, Context, ContextParams, LlamaError},
+    llama::{Batch, ContextParams, LlamaError},
     record::Failure,
 };
 
@@ -69,19 +69,6 @@ pub(in crate::bench) fn sized(params: &ContextParams, n_ctx: u32, n_seqs: u32) -
     };
     let n_ctx = if params.kv_unified { n_ctx } else { n_ctx.saturating_mul(n_seq_max.max(1)) };
     params.clone().n_seq_max(n_seq_max).n_ctx(n_ctx)
-}
-
-/// Whether every device has room for 1.1 times what sequence 0 can take of the context's memory there.
-pub(super) fn whole_fits(context: &Context) -> bool {
-    let memory = context.memory_breakdown();
-    let params = context.params();
-    let n_parts = if params.kv_unified { 1 } else { u64::from(params.n_seq_max.max(1)) };
-    Backend::init().is_ok_and(|backend| {
-        backend.devices().iter().all(|device| {
-            let context_bytes = memory.get(&device.name()).map_or(0, |m| m.context_bytes / n_parts);
-            context_bytes + context_bytes / 10 <= device.memory_bytes().0
-        })
-    })
 }
 
 impl LlamaTarget {

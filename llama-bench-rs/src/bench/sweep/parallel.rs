@@ -1,7 +1,10 @@
 //! Several sequences at once.
 
 use super::Sweep;
-use crate::bench::{Plan, error::BenchError};
+use crate::{
+    bench::{Plan, error::BenchError},
+    record::{Failure, FailureKind, Test},
+};
 
 impl Sweep<'_> {
     /// Sets the numbers of sequences that tests process together, as for as many users at once; 1 by default. Every test is
@@ -37,10 +40,25 @@ impl Sweep<'_> {
     }
 
     /// A step decodes a token of each sequence.
-    pub(super) fn check_batch(&self, plan: &Plan) -> Result<(), BenchError> {
+    pub(in crate::bench) fn check_batch(&self, plan: &Plan) -> Result<(), BenchError> {
         let (n, n_batch) = (plan.n_seqs(&plan.depths), self.context.n_batch);
         // 1 for an invalid batch of 0, which opening a context refuses.
         if n > n_batch.max(1) { Err(BenchError::MoreSequencesThanBatch { n, n_batch }) } else { Ok(()) }
+    }
+
+    /// The reason that the cell of a test gives whose step does not fit into a batch.
+    pub(super) fn refused_by_batch(&self, test: &Test) -> Option<Failure> {
+        let (n, n_batch) = (test.n_parallel, self.context.n_batch);
+        (n > n_batch.max(1)).then(|| Failure {
+            kind: FailureKind::InvalidParameter,
+            message: BenchError::MoreSequencesThanBatch { n, n_batch }.to_string(),
+        })
+    }
+
+    /// Lets what cannot be run fail its own cells rather than the whole sweep.
+    pub(in crate::bench) fn one_of_several(mut self, is_one: bool) -> Self {
+        self.is_one_of_several = is_one;
+        self
     }
 }
 

@@ -6,10 +6,12 @@ use super::{Subject, Sweep};
 use crate::{
     Error,
     bench::{
-        Plan, TimeLeft,
+        BenchError, Plan, TimeLeft,
         forecast::{Tried, after_trial},
+        llama_target::LlamaTarget,
+        target::Target as _,
     },
-    record::{Report, Test, TestKind},
+    record::{Failure, Report, Test, TestKind},
 };
 
 /// Tokens of the prompts and texts of a trial.
@@ -53,6 +55,19 @@ impl Sweep<'_> {
         Ok(after_trial(&plan, &tried))
     }
 
+    /// Why no context can be made as it is asked for, not even for the smallest of the tests; `None` if one can, or the model
+    /// was not loaded. Makes one and gives it up.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn refusal(&self) -> Result<Option<Failure>, BenchError> {
+        let (Subject::Model(model), plan) = (&self.subject, self.possible()?) else { return Ok(None) };
+        let units = plan.depths.iter().flat_map(|depth| &depth.units);
+        let smallest = units.map(|&unit| (plan.n_seqs_of(unit), plan.n_ctx_of(unit))).min();
+        let made = smallest.map(|(n_seqs, n_ctx)| LlamaTarget::new(model, &self.context).open(n_ctx, n_seqs));
+        Ok(made.and_then(Result::err))
+    }
+
     /// One repetition of each kind of test in the plan, with prompts and texts of at most so many tokens, at these numbers
     /// of sequences.
     fn trial(&self, plan: &Plan, n_most: u32, levels: &[u32], generates: bool) -> Result<Tried, Error> {
@@ -91,9 +106,23 @@ mod tests {
     use crate::{
         bench::Sweep,
         gguf::{Shape, Synthetic},
-        llama::{ContextParams, Model, ModelParams},
+        llama::{ContextParams, FlashAttn, KvType, Model, ModelParams},
         record::Failure,
     };
+
+    #[test]
+    fn a_context_that_llama_cpp_refuses_says_why_without_a_sweep() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tiny.gguf");
+        Synthetic::new(Shape::preset("tiny-llama").unwrap()).write_to(&path).unwrap();
+        let model = Model::load(&path).unwrap();
+        let context = ContextParams::default().n_threads(1).n_threads_batch(1);
+        let refusal =
+            |context: ContextParams| Sweep::new(&model).context(context).generate(4).refusal().unwrap();
+        assert_eq!(refusal(context.clone()), None);
+        let refused = refusal(context.type_v(KvType::Q8_0).flash_attn(FlashAttn::Off)).unwrap();
+        assert!(refused.message.contains("a quantised V cache needs flash attention"), "{refused:?}");
+    }
 
     #[test]
     fn a_short_trial_tells_what_a_sweep_will_take() {

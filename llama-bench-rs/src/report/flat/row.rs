@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Field, FlatCurvePoint, FlatDisturbance, FlatKind, FlatSample, InRow, Kind, Origin, OutcomeKind};
 use crate::{
     record::{
-        Config, Counted, DeviceInfo, DeviceMemory, GpuConditions, Link, Metering, Method, Order, Placement,
-        Rewind, WeightSource, Work, parameters::parameters,
+        Config, Counted, DeviceInfo, DeviceMemory, GpuConditions, Link, Metering, Method, NumaNode, Order,
+        OrderReason, Placement, Rewind, WeightSource, Work, parameters::parameters,
     },
     report::error::Problem,
     stats::{Stop, StoppingRule},
@@ -213,6 +213,12 @@ parameters! { row {
     Own Nested curve: Vec<FlatCurvePoint>;
     /// In which order repetitions were run.
     Own Text rep_order: Option<Order>;
+    /// What decided that order: `asked`, `one_depth`, `no_snapshot`, `cheap` or `dear`.
+    Own Text rep_order_reason: Option<OrderReason>;
+    /// Expected time of coming back to depths by whole snapshots, from which the order was decided.
+    Own Int rep_order_returns_ns: Option<u64>, "ns";
+    /// Expected time of the repetitions beside it.
+    Own Int rep_order_timed_ns: Option<u64>, "ns";
 } {
     /// The same as `fit_target`, in failed rows too; `None` without a fit.
     Own Int fit_target_mib: Option<u64>, "MiB";
@@ -229,7 +235,8 @@ parameters! { row {
     /// Bytes used, by device or buffer type.
     Own Nested memory: BTreeMap<String, DeviceMemory>;
     /// The graph that was computed: nodes by operation, type, device and buffer of the weights, splits, and copies between
-    /// devices; null if unknown.
+    /// devices; null if unknown. In a context of several sequences it is the graph of all of them (`n_seq_max_resolved`), in
+    /// rows of fewer sequences too.
     Own Nested work: Option<Work>;
     /// Driver and library versions of the GPUs.
     Own Text driver: String;
@@ -268,6 +275,9 @@ parameters! { row {
     Own Text load_source: Option<WeightSource>;
     /// Memory of the process after the context was made, in bytes; `None` if the system does not say.
     Own Nested placement: Option<Placement>;
+    /// Memory nodes (NUMA) of the machine: their CPUs and memory, the threads that computed there and the bytes of the process
+    /// on them, `null` if unknown; empty if none are known.
+    Own Nested numa_nodes: Vec<NumaNode>;
     /// When the run began, in UTC (RFC 3339).
     Own Text run_started_at: String;
     /// The run up to this row, without loading the model.

@@ -4,7 +4,7 @@ use super::{Flat, FlatCurvePoint, FlatKind, FlatSample, OutcomeKind};
 use crate::{
     record::{
         Build, Cell, Config, CurvePoint, Disturbance, Failure, Group, Header, Host, Load, Measured, Method,
-        ModelInfo, Outcome, Resolved, Sample, Summarised, Test, TestKind, Timing, Warmup,
+        ModelInfo, OrderChoice, Outcome, Resolved, Sample, Summarised, Test, TestKind, Timing, Warmup,
     },
     report::error::Problem,
     units::{RateSpread, TokensPerSecond},
@@ -53,6 +53,11 @@ impl Flat {
                 offloaded_layers: self.offloaded_layers.zip(self.offloadable_layers),
                 memory: self.memory.clone(),
                 order: self.rep_order,
+                order_choice: self.rep_order_reason.map(|reason| OrderChoice {
+                    reason,
+                    returns: self.rep_order_returns_ns.map(Duration::from_nanos),
+                    timed: self.rep_order_timed_ns.map(Duration::from_nanos),
+                }),
             },
             work: self.work.clone().into_iter().collect(),
             links: self.links.clone(),
@@ -62,6 +67,7 @@ impl Flat {
                 source: self.load_source,
             },
             placement: self.placement,
+            numa: self.numa_nodes.clone(),
             timing: Timing {
                 started_at: self.run_started_at.clone(),
                 wall: self.run_wall_ns.map(Duration::from_nanos),

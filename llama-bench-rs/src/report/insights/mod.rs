@@ -24,6 +24,7 @@ mod expectation;
 mod failures;
 mod fall;
 mod graphs;
+mod memory_nodes;
 mod neighbours;
 mod network;
 mod next;
@@ -46,6 +47,7 @@ pub use energy::EnergySaid;
 pub use failures::FailedCells;
 pub use fall::{DepthFall, FasterFall};
 pub use graphs::Graphs;
+pub use memory_nodes::FarMemory;
 pub use neighbours::{Disturbed, Neighbours};
 pub use network::Network;
 pub use next::NextStep;
@@ -117,6 +119,8 @@ pub enum Statement {
     Noise(Noise),
     /// What other programs took from them.
     Neighbours(Neighbours),
+    /// Memory on another node than the threads that compute.
+    FarMemory(FarMemory),
     /// A model that is mapped in small pages.
     SmallPages(SmallPages),
     /// What a GPU did meanwhile.
@@ -164,6 +168,7 @@ impl Statement {
             Statement::Stopped(it) => it,
             Statement::Noise(it) => it,
             Statement::Neighbours(it) => it,
+            Statement::FarMemory(it) => it,
             Statement::SmallPages(it) => it,
             Statement::Conditions(it) => it,
             Statement::Energy(it) => it,
@@ -244,6 +249,7 @@ fn of_run(run: &Run, expected: Vec<Statement>, levels: Vec<Levels>) -> Vec<State
     said.extend(cpu::unused_features(run).map(Statement::UnusedCpuFeatures));
     said.extend(graphs::graphs(run).map(Statement::Graphs));
     said.extend(network::network(run).map(Statement::Network));
+    said.extend(memory_nodes::far_memory(run).map(Statement::FarMemory));
     said.extend(small_pages::small_pages(run).map(Statement::SmallPages));
     said.extend(next::next(run, &all, found.is_any()).into_iter().map(Statement::Next));
     said
