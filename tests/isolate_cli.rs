@@ -73,7 +73,12 @@ fn the_output_is_that_of_a_sweep_in_one_process() {
     }
     let table = small_sweep(&["-ub", "16,32", "--isolate", "--no-interleave"]);
     assert!(table.err.contains("--no-interleave has no effect without"), "{}", table.err);
-    assert_eq!(words(&table.out), words(&small_sweep(&["-ub", "16,32", "--no-interleave"]).out));
+    // What follows it depends on the figures.
+    let [own, in_one] = [table, small_sweep(&["-ub", "16,32", "--no-interleave"])].map(|ran| {
+        let (table, _) = ran.out.split_once("build:").unwrap();
+        words(table)
+    });
+    assert_eq!(own, in_one);
 }
 
 #[test]
@@ -117,7 +122,7 @@ fn a_killed_process_costs_its_configuration_and_is_resumed() {
     processes::send(measuring[0], "-KILL");
     let ran = ended(child, out);
     assert_eq!(ran.status, 1, "{}", ran.err);
-    assert!(ran.err.contains("(signal: killed by signal 9 (SIGKILL))"), "{}", ran.err);
+    assert!(ran.err.contains("killed by signal 9 (SIGKILL)"), "{}", ran.err);
     let report = read_file(&file).unwrap().report;
     let lost = |i: usize| report.runs[i].cells.iter().filter(|cell| cell.reason().is_some()).count();
     assert_eq!((report.runs.len(), lost(1), lost(2)), (3, 0, 0));

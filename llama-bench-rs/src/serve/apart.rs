@@ -151,7 +151,7 @@ impl ServeOrder {
 /// An event of serving, without its borrows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum ServeLine {
-    Turn { name: String, load: LoadRecord, rep: u32, n_reps: Option<u32>, doing: Doing },
+    Turn { name: String, load: Box<LoadRecord>, rep: u32, n_reps: Option<u32>, doing: Doing },
     Tried(Try),
     Run { run: Box<ServeRun>, why: Why },
 }
@@ -205,7 +205,7 @@ impl ServeLine {
     }
 
     fn turn(turn: ServeTurn<'_>, doing: Doing) -> Self {
-        let load = LoadRecord { repetitions: Vec::new(), ..turn.load.clone() };
+        let load = Box::new(LoadRecord { repetitions: Vec::new(), ..turn.load.clone() });
         Self::Turn { name: turn.name.to_owned(), load, rep: turn.rep, n_reps: turn.n_reps, doing }
     }
 
