@@ -94,7 +94,9 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let (models, contexts) = (Grid::of(models), Grid::of(contexts));
     distinct::tell(n_all, models.items().len() * contexts.items().len(), args);
     if args.isolation_wanted() && !args.plan {
-        complain!("sweep: if a server is lost, llama.cpp ends this program; an --output file (JSONL) can then be resumed");
+        complain!(
+            "sweep: if a server is lost, llama.cpp ends this program; an --output file (JSONL) can then be resumed"
+        );
     }
     let mut baselines = Baselining::new(&args.baseline)?;
     let runs = Runs::of(args)?;
