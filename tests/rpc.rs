@@ -21,7 +21,7 @@ use llama_bench_rs::{
     stats::Samples,
 };
 
-use servers::{Worker, delayed};
+use servers::{Worker, delayed, lost_after};
 use support::{Ran, example, run, small_sweep};
 
 /// A small sweep on these servers, its report and what it said.
@@ -106,25 +106,25 @@ fn generation(report: &Report) -> Samples<Duration> {
 
 #[test]
 fn a_slow_network_is_measured_and_can_be_planned_with() {
-    const DELAY: Duration = Duration::from_millis(10);
     let (a, b) = (Worker::start(), Worker::start());
     let (near, _) = measured(&[&a.address, &b.address], &[]);
-    let far = [&a, &b].map(|worker| delayed(&worker.address, DELAY).to_string());
-    let (far, _) = measured(&[&far[0], &far[1]], &[]);
-    for link in &far.runs[0].header.links {
-        assert!(link.round_trip() >= Some(2 * DELAY), "{link:?}");
+    let token_near = generation(&near).mean() / 4;
+    for delay in [1, 10].map(Duration::from_millis) {
+        let far = [&a, &b].map(|worker| delayed(&worker.address, delay).to_string());
+        let (far, _) = measured(&[&far[0], &far[1]], &[]);
+        for link in &far.runs[0].header.links {
+            assert!(link.round_trip() >= Some(2 * delay), "{link:?}");
+        }
+        // Whatever else the machine does, a token waits for two answers.
+        assert!(generation(&far).min() / 4 >= 4 * delay, "{:?}", generation(&far));
+        let ways: Vec<Way> = far.runs[0].header.links.iter().filter_map(Way::of).collect();
+        let planned = plan(&near.runs[0], &ways).unwrap()[0];
+        assert!(planned.planned >= 4 * delay && planned.measured == token_near, "{planned:?}");
+        let (planned, far) = (planned.planned, generation(&far).mean() / 4);
+        eprintln!(
+            "{delay:?} each way: planned {planned:?}, measured {far:?}; without a delay {token_near:?}"
+        );
     }
-    // Whatever else the machine does, a token waits for two answers.
-    let (token, token_near) = (generation(&far).min() / 4, generation(&near).mean() / 4);
-    assert!(token >= 4 * DELAY, "{token:?}");
-    let ways: Vec<Way> = far.runs[0].header.links.iter().filter_map(Way::of).collect();
-    let planned = plan(&near.runs[0], &ways).unwrap()[0];
-    assert!(planned.planned >= 4 * DELAY && planned.measured == token_near, "{planned:?}");
-    eprintln!(
-        "planned {:?}, measured {:?} (near {token_near:?})",
-        planned.planned,
-        generation(&far).mean() / 4
-    );
 }
 
 #[test]
@@ -194,6 +194,29 @@ fn a_server_that_cannot_be_used_is_refused_before_llama_cpp_connects() {
     let error = backend.add_rpc_server_within(&silent.0, Duration::from_millis(50)).unwrap_err();
     assert!(matches!(&error, LlamaError::RpcServer { server, .. } if *server == silent.0), "{error}");
     assert_eq!(FailureKind::from(error.kind()), FailureKind::RpcServer);
+}
+
+/// What a run in a process of its own may lose is that run: the program goes on and ends as after any other failure.
+#[test]
+fn a_server_that_is_lost_does_not_end_a_program_that_measures_in_other_processes() {
+    let worker = Worker::start();
+    // In the greeting of the program itself, while links are measured, and while a model is loaded or used.
+    for (most, statuses) in [(10, [2, 2]), (3 << 20, [1, 1]), (200 << 20, [0, 1])] {
+        let lost = lost_after(&worker.address, most).to_string();
+        let mut command = example("sweep");
+        command.args(support::SMALL).args([
+            "--rpc",
+            &lost,
+            "--runs",
+            "2",
+            "--runs-in",
+            "process",
+            "--share-machine",
+        ]);
+        let ran = run(command.env("GGML_NO_BACKTRACE", "1"));
+        assert!(statuses.contains(&ran.status), "{most}: {} {}", ran.status, ran.err);
+        assert!(ran.status == 0 || ran.err.contains("sweep: "), "{most}: {}", ran.err);
+    }
 }
 
 #[test]

@@ -84,6 +84,35 @@ pub fn delayed(server: &str, delay: Duration) -> SocketAddr {
     address
 }
 
+/// A way to a server that is lost as soon as more than this many bytes went there, in all connections together.
+pub fn lost_after(server: &str, most: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = server.to_owned();
+    thread::spawn(move || {
+        let mut left = most;
+        for client in listener.incoming().map_while(Result::ok) {
+            let Ok(server) = TcpStream::connect(&*server) else { return };
+            pass_on(server.try_clone().unwrap(), client.try_clone().unwrap(), Duration::ZERO);
+            let (mut from, mut to) = (client, server);
+            let mut buffer = vec![0; 1 << 16];
+            // One connection after the other, as the server has them.
+            while let Ok(n) = from.read(&mut buffer) {
+                if n == 0 || to.write_all(&buffer[..n]).is_err() {
+                    break;
+                }
+                let Some(rest) = left.checked_sub(n) else {
+                    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+                    return;
+                };
+                left = rest;
+            }
+            let _ = to.shutdown(Shutdown::Both);
+        }
+    });
+    address
+}
+
 /// Passes bytes on, each piece as much later as the delay is: many may be under way.
 fn pass_on(mut from: TcpStream, mut to: TcpStream, delay: Duration) {
     let (sender, pieces) = mpsc::channel::<(Instant, Vec<u8>)>();
