@@ -178,10 +178,12 @@ pub struct Planned {
 }
 
 /// Why there is nothing to plan with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct NoPlan(String);
 
 impl std::error::Error for NoPlan {}
+
+crate::error::debug_like_display!(NoPlan);
 
 impl fmt::Display for NoPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

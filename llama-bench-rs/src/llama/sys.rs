@@ -36,6 +36,7 @@ counted! {
     fn ggml_backend_dev_description(device: ggml_backend_dev_t) -> *const c_char;
     fn ggml_backend_dev_get(index: usize) -> ggml_backend_dev_t;
     fn ggml_backend_dev_get_props(device: ggml_backend_dev_t, props: *mut ggml_backend_dev_props);
+    fn ggml_backend_dev_memory(device: ggml_backend_dev_t, free: *mut usize, total: *mut usize);
     fn ggml_backend_dev_name(device: ggml_backend_dev_t) -> *const c_char;
     fn ggml_backend_dev_type(device: ggml_backend_dev_t) -> ggml_backend_dev_type;
     fn ggml_backend_load_all();

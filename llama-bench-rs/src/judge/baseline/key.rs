@@ -2,9 +2,12 @@ use std::{collections::BTreeMap, fmt, hash::Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{
-    Config, DeviceInfo, Header, Host, ModelInfo, of_known,
-    parameters::{PARAMETERS, Parameter},
+use crate::{
+    record::{
+        Config, DeviceInfo, Header, Host, ModelInfo, of_known,
+        parameters::{PARAMETERS, Parameter},
+    },
+    units::words,
 };
 
 /// What two reports must have in common to be comparable: machine, model and configuration, as text by field name. A field
@@ -117,7 +120,7 @@ fn machine(host: &Host) -> BTreeMap<String, String> {
     // is all that tells it from another one behind the same address.
     let memory = |device: &DeviceInfo| {
         let bytes = device.memory_total_bytes.filter(|_| device.server.is_some());
-        bytes.map_or_else(String::new, |bytes| format!(", {} GiB", bytes.div_ceil(1 << 30)))
+        bytes.map_or_else(String::new, |bytes| format!(", {}", words::bytes(bytes.div_ceil(1 << 30) << 30)))
     };
     let device = |d: &DeviceInfo| format!("{}: {}{}", d.name, d.description, memory(d));
     let devices: Vec<String> = host.devices.iter().map(device).collect();
@@ -208,7 +211,7 @@ mod tests {
             Key::of(&header)
         };
         let key = remote("a:1", 24);
-        assert!(key.machine["devices"].ends_with("RPC0: a:1, 24 GiB"), "{key:?}");
+        assert!(key.machine["devices"].ends_with("RPC0: a:1, 24.00 GiB"), "{key:?}");
         assert_ne!(key.fingerprint(), remote("a:2", 24).fingerprint());
         assert_ne!(key.fingerprint(), remote("a:1", 80).fingerprint());
         assert_ne!(key.fingerprint(), Key::of(&header()).fingerprint());
