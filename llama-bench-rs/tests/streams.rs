@@ -43,8 +43,14 @@ fn output(model: &Model) -> Vec<u32> {
     if let Some(start) = model.decoder_start() {
         context.decode_tokens(&[start]).unwrap();
     }
-    let found = context.logits(-1).or_else(|| context.embeddings_seq(0)).or_else(|| context.embeddings(0));
-    found.unwrap().iter().map(|number| number.to_bits()).collect()
+    let bits = |numbers: &[f32]| numbers.iter().map(|number| number.to_bits()).collect();
+    if let Some(logits) = context.logits(-1) {
+        return bits(logits);
+    }
+    match context.embeddings_seq(0) {
+        Some(embedding) => bits(embedding),
+        None => bits(context.embeddings(0).unwrap()),
+    }
 }
 
 /// The same model by stream and by file, with nothing left out.
