@@ -3,10 +3,7 @@
 use std::fmt;
 
 use super::{BenchError, MemoryEstimate, Plan, Request, Sweep, contexts::Contexts};
-use crate::{
-    record::{Failure, Method, Order, Test},
-    units::{Share, words::percent},
-};
+use crate::record::{Failure, Method, Order, Test};
 
 /// What a sweep will run and what that takes. Its `Display` has a line for each fact.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -135,11 +132,9 @@ impl fmt::Display for Preview {
             write!(f, "\nthen a {estimate}")?;
         }
         match self.order {
-            Some(Order::Auto) => write!(
-                f,
-                "\norder: over all depths in turn if coming back takes at most {} of the time of the repetitions, which \
-                 the run finds out; otherwise per depth",
-                percent(Share::percent(10))
+            Some(Order::Auto) => f.write_str(
+                "\norder: over all depths in turn if coming back takes at most a tenth of the time of the repetitions, \
+                 which the run finds out; otherwise per depth",
             )?,
             Some(order) => write!(f, "\norder: {order}")?,
             None => {}

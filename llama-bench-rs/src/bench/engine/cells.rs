@@ -120,12 +120,13 @@ impl<'a> Cells<'a> {
         merge_conditions(&mut self.all[cell].conditions, conditions);
     }
 
-    /// What a repetition of a cell takes by those that it has, and how many it lacks of `n_reps`.
+    /// What a repetition of a cell takes by those that it has, and how many it lacks of `n_reps`; one if it has these and a
+    /// stopping rule wants more.
     pub(super) fn rest(&self, cell: usize, n_reps: u32) -> (Option<Duration>, u32) {
         let samples = &self.all[cell].samples;
         let n = samples.len() as u32;
         let mean = (n > 0).then(|| samples.iter().map(|sample| sample.elapsed).sum::<Duration>() / n);
-        (mean, n_reps.saturating_sub(n))
+        (mean, n_reps.saturating_sub(n).max(1))
     }
 
     /// How the context returns to the depth of a cell, once that is known.

@@ -276,7 +276,7 @@ parameters! { row {
     /// Memory of the process after the context was made, in bytes; `None` if the system does not say.
     Own Nested placement: Option<Placement>;
     /// Memory nodes (NUMA) of the machine: their CPUs and memory, the threads that computed there and the bytes of the process
-    /// on them, `null` if unknown; empty if none are known.
+    /// on them, null if unknown; empty if none are known.
     Own Nested numa_nodes: Vec<NumaNode>;
     /// When the run began, in UTC (RFC 3339).
     Own Text run_started_at: String;
