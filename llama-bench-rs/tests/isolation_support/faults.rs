@@ -19,7 +19,7 @@ use nix::{
     unistd::{Pid, close},
 };
 
-use crate::dice::Dice;
+use super::dice::Dice;
 
 /// The folder in which children take their numbers, the seed, and the percentage of children with a fault.
 const FAULTS: &str = "ISOLATION_TEST_FAULTS";
