@@ -31,13 +31,16 @@ const SIZES: [u32; 6] = [16, 24, 32, 48, 64, 96];
 
 const N_REPS: usize = 3;
 
+/// A test, with the file of a model.
+type Test = fn(&Path);
+
 pub fn main() {
     faults::arm();
     isolate::child();
     if let Ok(file) = env::var(AS_PARENT) {
         return measure_for_ever(&file);
     }
-    let tests: [(&str, fn(&Path)); 8] = [
+    let tests: [(&str, Test); 8] = [
         ("a_report_is_that_of_one_process", a_report_is_that_of_one_process),
         ("each_run_and_each_load_may_have_a_process", each_run_and_each_load_may_have_a_process),
         ("faults_cost_their_own_configuration", faults_cost_their_own_configuration),
