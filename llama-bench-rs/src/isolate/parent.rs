@@ -304,11 +304,11 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
 /// This executable. On Linux the one that runs, even if its file was replaced or removed meanwhile.
 fn program() -> io::Result<PathBuf> {
     let path = env::current_exe()?;
-    let own = PathBuf::from("/proc/self/exe");
     #[cfg(target_os = "linux")]
     {
         use std::os::unix::fs::MetadataExt as _;
 
+        let own = PathBuf::from("/proc/self/exe");
         let place = |path: &PathBuf| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
         if place(&own).is_some() && place(&path) != place(&own) {
             return Ok(own);

@@ -19,7 +19,7 @@ use nix::{
     unistd::{Pid, close},
 };
 
-use crate::dice::Dice;
+use super::dice::Dice;
 
 /// The folder in which children take their numbers, the seed, and the percentage of children with a fault.
 const FAULTS: &str = "ISOLATION_TEST_FAULTS";
@@ -190,10 +190,18 @@ fn pipes() -> Vec<(i32, PathBuf)> {
     all.filter(is_pipe).filter_map(number).filter(|(fd, _)| *fd > 2).collect()
 }
 
+fn is_for_writing(fd: i32) -> bool {
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
+    info.lines().any(|line| line.starts_with("flags:") && line.ends_with('1'))
+}
+
 /// Into the pipe that the child tells its parent through.
 fn write(bytes: &[u8]) {
-    for (_, path) in pipes() {
-        if let Ok(mut pipe) = OpenOptions::new().write(true).open(path) {
+    for (fd, path) in pipes() {
+        // The pipe from the parent would take it too.
+        if is_for_writing(fd)
+            && let Ok(mut pipe) = OpenOptions::new().write(true).open(path)
+        {
             let _ = pipe.write_all(bytes);
         }
     }

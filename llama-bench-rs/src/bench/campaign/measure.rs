@@ -92,7 +92,8 @@ impl Campaign<'_> {
     }
 
     /// Loads each model and hands over the sweep of each configuration, which measures nothing by itself: for memory,
-    /// notes and verification. Nothing more is loaded once it is cancelled.
+    /// notes and verification. Nothing more is loaded once it is cancelled. All of it happens in this process, also of an
+    /// isolated campaign: see [`inspect`](Self::inspect).
     ///
     /// # Errors
     /// As [`plan`](Self::plan), and whatever `visit` returns.
