@@ -83,9 +83,15 @@ fn metadata(synthetic: &Synthetic<'_>) -> Result<Vec<(String, Value)>, GgufError
         ("general.quantization_version".to_owned(), Value::U32(2)),
     ];
     pairs.extend(shape.metadata.iter().filter(|(key, _)| key != "general.quantization_version").cloned());
-    if pairs.iter().any(|(key, _)| key == "tokenizer.ggml.model") {
+    let tokenizer =
+        pairs.iter().find(|(key, _)| key == "tokenizer.ggml.model").map(|(_, value)| value.as_str());
+    let has_none = matches!(tokenizer, Some(Some("none" | "no_vocab")));
+    if tokenizer.is_some() && !(has_none && synthetic.vocabulary) {
         return Ok(pairs);
     }
+    // A shape may say how many tokens there are without saying which.
+    let size = format!("{}.vocab_size", shape.architecture);
+    pairs.retain(|(key, _)| key != "tokenizer.ggml.model" && *key != size);
     let n = shape.n_vocab;
     if !synthetic.vocabulary {
         pairs.extend(vocabulary::none(&shape.architecture, n));

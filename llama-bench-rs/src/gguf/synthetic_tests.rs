@@ -87,6 +87,21 @@ fn a_file_gives_its_own_shape_again() {
     assert_ne!(fs::read(&path).unwrap(), again);
 }
 
+/// Programs that read text can use it.
+#[test]
+fn a_file_without_a_vocabulary_gets_one_if_that_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.gguf");
+    preset("tiny-llama").write_to(&path).unwrap();
+    for vocabulary in [false, true] {
+        let like = Synthetic::new(Shape::like_file(&path).unwrap()).vocabulary(vocabulary);
+        let file = GgufFile::from_bytes(&written(&like), "like").unwrap();
+        let kind = file.get("tokenizer.ggml.model").and_then(Value::as_str);
+        assert_eq!(kind, Some(if vocabulary { "llama" } else { "none" }));
+        assert_eq!(file.get("llama.vocab_size").is_some(), !vocabulary);
+    }
+}
+
 /// The first bytes of a download are a shape.
 #[test]
 fn the_header_alone_gives_the_same_model_as_the_whole_file() {
