@@ -180,7 +180,7 @@ mod tests {
     }
 
     fn names(notes: &[Note]) -> Vec<&str> {
-        notes.iter().map(|note| note.parameter).collect()
+        notes.iter().map(|note| &*note.parameter).collect()
     }
 
     #[test]
