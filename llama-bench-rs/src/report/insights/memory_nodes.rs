@@ -94,7 +94,7 @@ mod tests {
     fn threads_far_from_their_weights_are_said() {
         let found = far_memory(&run(&[(8, 1, 0), (0, 9, 0)])).unwrap();
         let text = "Memory is on another node than the threads that compute: 8 threads on memory node 0, and 9.00 GiB of \
-            10.0 GiB lie on node 1.";
+            10.00 GiB lie on node 1.";
         assert!(found.to_string().starts_with(text), "{found}");
         // The model's own pages count, wherever the rest lies.
         assert!(far_memory(&run(&[(8, 20, 1), (0, 9, 8)])).is_some());
