@@ -173,7 +173,6 @@ impl Target for LlamaTarget {
             offloaded_layers: self.model.offloaded_layers(),
             memory: context.memory_breakdown(),
             order: None,
-            order_choice: None,
         };
         self.sequences = Sequences::of(context.params());
         self.devices.hold(&resolved.memory);

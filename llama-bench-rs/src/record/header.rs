@@ -216,8 +216,6 @@ pub struct Resolved {
     pub memory: BTreeMap<String, DeviceMemory>,
     /// The order in which repetitions were run; `None` if unknown.
     pub order: Option<Order>,
-    /// Why in that order; `None` if unknown.
-    pub order_choice: Option<OrderChoice>,
 }
 
 /// How loading went.
@@ -264,6 +262,8 @@ pub struct Timing {
     pub timed: Option<Duration>,
     /// Spent warming up.
     pub warmup: Option<Duration>,
+    /// Why repetitions were run in the order that [`Resolved::order`] names; `None` if unknown.
+    pub order_choice: Option<OrderChoice>,
     /// Smallest step seen between two readings of the clock.
     pub clock_resolution: Option<Duration>,
     /// Median of an empty measurement.

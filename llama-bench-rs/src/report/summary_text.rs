@@ -331,7 +331,7 @@ fn method(run: &Run) -> [Option<String>; 5] {
                 Order::Interleaved => "per depth, interleaved with other configurations",
             };
             let is_surprising = |reason| matches!(reason, OrderReason::Dear | OrderReason::NoSnapshot);
-            match run.header.resolved.order_choice.filter(|choice| is_surprising(choice.reason)) {
+            match run.header.timing.order_choice.filter(|choice| is_surprising(choice.reason)) {
                 Some(choice) => format!("{order} ({choice})"),
                 None => order.to_owned(),
             }

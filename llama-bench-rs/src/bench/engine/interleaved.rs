@@ -233,7 +233,7 @@ impl<'a, T: Target, C: Clock> Lane<'a, T, C> {
         if repetition.is_zero() {
             return 1;
         }
-        let n_most = self.n_visits_max().max(1);
+        let n_most = self.engine().n_reps_expected().max(1);
         let suffices = |&n: &u32| returns * n_most.div_ceil(n) <= allowed(repetition * n_most);
         (1..=n_most).find(suffices).unwrap_or(n_most)
     }

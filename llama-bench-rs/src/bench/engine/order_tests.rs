@@ -35,8 +35,7 @@ fn target(fixed: Duration, per_token: Duration) -> FakeTarget {
 }
 
 fn chosen(run: &Run) -> (Order, OrderReason) {
-    let resolved = &run.header.resolved;
-    (resolved.order.unwrap(), resolved.order_choice.unwrap().reason)
+    (run.header.resolved.order.unwrap(), run.header.timing.order_choice.unwrap().reason)
 }
 
 fn wall(run: &Run) -> Duration {
@@ -64,7 +63,7 @@ fn slow_snapshots_make_it_blocks_and_cost_next_to_nothing() {
     let mut auto = slow();
     let found = run(&plan(Order::Auto), &mut auto);
     assert_eq!(chosen(&found), (Order::Blocks, OrderReason::Dear));
-    let choice = found.header.resolved.order_choice.unwrap();
+    let choice = found.header.timing.order_choice.unwrap();
     assert!(choice.returns.unwrap() > choice.timed.unwrap() / 10, "{choice:?}");
     assert_whole(&found, &auto, 3);
     // Two small ones were tried, the real one never.
@@ -227,7 +226,7 @@ fn configurations_that_come_back_slowly_take_longer_turns() {
     };
     let (runs, seen) = turns(Duration::from_micros(10), 4);
     assert_eq!(at(&seen, 64), [0, 1, 1, 0, 0, 1, 1, 0]);
-    assert!(runs.iter().all(|run| run.header.resolved.order_choice.is_none()));
+    assert!(runs.iter().all(|run| run.header.timing.order_choice.is_none()));
     // Coming back takes 30 ms, nine times more than the least that counts; the two tests take 13 ms.
     let (runs, seen) = turns(MS(30), 9);
     assert_eq!(at(&seen, 0), [0, 1, 1, 0].repeat(5)[..18]);

@@ -133,7 +133,7 @@ impl<'a, T: Target, C: Clock> Session<'a, T, C> {
 
     pub(super) fn set_order(&mut self, order: Order, choice: Option<OrderChoice>) {
         self.header.resolved.order = Some(order);
-        self.header.resolved.order_choice = choice;
+        self.header.timing.order_choice = choice;
     }
 
     /// What a repetition is expected to take; `None` if nothing like it was run.

@@ -53,11 +53,6 @@ impl Flat {
                 offloaded_layers: self.offloaded_layers.zip(self.offloadable_layers),
                 memory: self.memory.clone(),
                 order: self.rep_order,
-                order_choice: self.rep_order_reason.map(|reason| OrderChoice {
-                    reason,
-                    returns: self.rep_order_returns_ns.map(Duration::from_nanos),
-                    timed: self.rep_order_timed_ns.map(Duration::from_nanos),
-                }),
             },
             work: self.work.clone().into_iter().collect(),
             links: self.links.clone(),
@@ -76,6 +71,11 @@ impl Flat {
                 rewind: self.run_rewind_ns.map(Duration::from_nanos),
                 timed: self.run_timed_ns.map(Duration::from_nanos),
                 warmup: self.run_warmup_ns.map(Duration::from_nanos),
+                order_choice: self.rep_order_reason.map(|reason| OrderChoice {
+                    reason,
+                    returns: self.rep_order_returns_ns.map(Duration::from_nanos),
+                    timed: self.rep_order_timed_ns.map(Duration::from_nanos),
+                }),
                 clock_resolution: self.clock_resolution_ns.map(Duration::from_nanos),
                 clock_overhead: self.clock_overhead_ns.map(Duration::from_nanos),
                 n_decoded_tokens: self.n_decoded_tokens,
