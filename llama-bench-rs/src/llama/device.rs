@@ -105,12 +105,15 @@ impl Device {
         (!id.is_empty()).then_some(id)
     }
 
-    /// The backend it belongs to, such as `CUDA`.
+    /// The backend it belongs to, such as `CUDA`; empty for several devices as one, which a model split by tensor has.
     #[doc(alias = "ggml_backend_dev_backend_reg")]
     pub fn backend_name(&self) -> String {
         let _inside = at_exit::enter();
-        // SAFETY: a registered device has a registry entry, whose name lives as long as `_inside`.
-        unsafe { text(sys::ggml_backend_reg_name(sys::ggml_backend_dev_backend_reg(self.0))) }
+        // SAFETY: a device; it and the name of its backend live as long as `_inside`. A null backend would abort.
+        unsafe {
+            let backend = sys::ggml_backend_dev_backend_reg(self.0);
+            if backend.is_null() { String::new() } else { text(sys::ggml_backend_reg_name(backend)) }
+        }
     }
 
     /// Free and total memory in bytes, now. Of the processor, free is what the system could hand out without
@@ -173,4 +176,18 @@ pub(super) unsafe fn text(raw: *const c_char) -> String {
     }
     // SAFETY: not null, and NUL-terminated by the caller's promise.
     unsafe { CStr::from_ptr(raw) }.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Several devices as one, which a model split by tensor has, are in no registry.
+    #[test]
+    fn a_device_outside_the_registry_has_no_backend() {
+        // Larger than llama.cpp's structure, and zero throughout.
+        let raw = Box::leak(Box::new([0_usize; 64]));
+        let device = Device::new(std::ptr::from_mut(raw).cast()).unwrap();
+        assert_eq!((device.backend_name(), device.server()), (String::new(), None));
+    }
 }
