@@ -3,7 +3,7 @@
 use crate::isolate::Isolation;
 
 /// Whether configurations are measured in processes of their own ([`isolate`](crate::isolate)): the program calls
-/// [`isolate::child`](crate::isolate::child) first in `main`.
+/// [`isolate::child`](crate::isolate::child()) first in `main`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct IsolateArgs {
     /// Measure each configuration in a process of its own

@@ -34,18 +34,18 @@
 //!   travels to the child, the closure does not.
 //!
 //! # What a child inherits, and what it does not
-//! The environment, the working directory, limits, CPU affinity, and whatever `main` did before [`child`]. Not the
+//! The environment, the working directory, limits, CPU affinity, and whatever `main` did before [`child()`]. Not the
 //! arguments, unless [`Isolation::args`] gives some, and not the terminal: a child is in a process group of its own, and
-//! its standard input and output are empty from [`child`] on. It gets an interruption from the parent, and ends when the
+//! its standard input and output are empty from [`child()`] on. It gets an interruption from the parent, and ends when the
 //! parent does, however that ends.
 //!
-//! Before [`child`] may come what must hold in both, such as a panic hook. Whatever else comes before it, is done again
-//! in every child. llama.cpp's log reaches the parent's [`tracing`] subscriber unless `main` sets one before [`child`].
+//! Before [`child()`] may come what must hold in both, such as a panic hook. Whatever else comes before it, is done again
+//! in every child. llama.cpp's log reaches the parent's [`tracing`] subscriber unless `main` sets one before [`child()`].
 //!
 //! # In tests
 //! The `main` of a test program is the harness, which knows nothing of children and would run every test in each of them.
 //! Either the test target has `harness = false` and a `main` of its own, or a test names itself:
-//! `Isolation::new().args(["--exact", "the_test", "--nocapture"])`, and calls [`child`] first.
+//! `Isolation::new().args(["--exact", "the_test", "--nocapture"])`, and calls [`child()`] first.
 //!
 //! A child costs its start: some tens of milliseconds on a CPU, a second with CUDA, and a load of its model.
 
@@ -70,7 +70,7 @@ pub(crate) use parent::{Ended, converse};
 use wire::Told;
 pub(crate) use wire::{Answer, Work};
 
-/// Whether `main` called [`child`] in this process.
+/// Whether `main` called [`child()`] in this process.
 static CALLED: AtomicBool = AtomicBool::new(false);
 
 /// Does the work of an isolated configuration and ends the process, if it was started for that; otherwise returns at once.

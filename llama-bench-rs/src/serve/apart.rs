@@ -86,7 +86,7 @@ impl ServeApart {
     /// Serves it. Loads that a lost process left have the reason; repetitions that it told stay.
     ///
     /// # Errors
-    /// As [`Serve::run`] and [`Serve::resume`]; the program does not call [`isolate::child`](crate::isolate::child).
+    /// As [`Serve::run`] and [`Serve::resume`]; the program does not call [`isolate::child`](crate::isolate::child()).
     pub fn run(
         self,
         isolation: &Isolation,
