@@ -175,7 +175,7 @@ impl Target for LlamaTarget {
             order: None,
         };
         self.sequences = Sequences::of(context.params());
-        self.devices.hold(&resolved.memory);
+        self.devices.hold(&resolved.memory, self.model.params());
         self.context = Some(context);
         Ok(resolved)
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Meters, Participant};
 use crate::{
     bench::{clock::MonotonicClock, monitor, target::Metered},
+    llama::ModelParams,
     record::{DeviceMemory, GpuConditions, Metering},
 };
 
@@ -18,9 +19,9 @@ pub(in crate::bench) struct Devices {
 }
 
 impl Devices {
-    /// A context was opened that has this memory.
-    pub(in crate::bench) fn hold(&mut self, memory: &BTreeMap<String, DeviceMemory>) {
-        let gpus = Participant::all(memory);
+    /// A context was opened that has this memory, of a model that was loaded like this.
+    pub(in crate::bench) fn hold(&mut self, memory: &BTreeMap<String, DeviceMemory>, params: &ModelParams) {
+        let gpus = Participant::all(memory, params);
         if self.gpus.as_ref() != Some(&gpus) {
             self.meters = None;
         }
