@@ -22,8 +22,8 @@ use llama_bench_rs::{
 
 use failed::{Failed, SOME_FAILED, bad_usage};
 
-/// Serves devices of this machine to llama.cpp on others, by ggml's RPC backend: `sweep --rpc HOST:PORT` there, or llama-bench's
-/// -rpc. The llama.cpp of both sides must speak the same version of the protocol; best is the same build.
+/// Serves devices of this machine to llama.cpp on others by ggml's RPC backend. There, `sweep --rpc HOST:PORT` or llama-bench's
+/// -rpc uses them. The llama.cpp of both sides must speak the same version of the protocol; best is the same build.
 ///
 /// THE PROTOCOL HAS NO AUTHENTICATION AND NO ENCRYPTION, and the server trusts what it is sent: whoever reaches the port can
 /// read and write this process's memory. It listens on this machine alone unless --host says otherwise; open it only in a

@@ -4,6 +4,9 @@
 //! test: add it here.
 #![allow(missing_docs)]
 
+#[allow(dead_code)]
+#[path = "support/servers.rs"]
+mod servers;
 mod support;
 
 use std::{
@@ -14,6 +17,7 @@ use std::{
 };
 
 use llama_bench_rs::gguf::{Shape, Synthetic};
+use servers::Worker;
 use support::{Ran, example, read, run, small_sweep};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -143,8 +147,8 @@ fn results() -> &'static str {
     RESULTS.get_or_init(|| small_sweep(&["-o", "json"]).out)
 }
 
-/// The arguments of an example, made smaller; files that they read are made in the folder.
-fn arguments(program: &str, words: &[String], folder: &Path) -> Vec<String> {
+/// The arguments of an example, made smaller; files that they read are made in the folder, and servers that they use begin.
+fn arguments(program: &str, words: &[String], folder: &Path, servers: &mut Vec<Worker>) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -160,6 +164,10 @@ fn arguments(program: &str, words: &[String], folder: &Path) -> Vec<String> {
         match word.as_str() {
             "-m" | "--model" => all.push(each(next(), |name| model(folder, name))),
             "--shape" => all.push(each(next(), shape)),
+            "--rpc" => all.push(each(next(), |_| {
+                servers.push(Worker::start());
+                servers[servers.len() - 1].address.clone()
+            })),
             "-p" | "--n-prompt" if program != "generate" => all.push(prompts(next())),
             "-d" | "--n-depth" => all.push(depths(next())),
             "--expect" => all.push(expectations(next())),
@@ -198,7 +206,8 @@ fn run_example(words: &[String], command: &str) {
     }
     let program = value("--example").unwrap_or_else(|| panic!("{command}: no --example"));
     let folder = tempfile::tempdir().unwrap();
-    let arguments = arguments(program, own, folder.path());
+    let mut servers = Vec::new();
+    let arguments = arguments(program, own, folder.path(), &mut servers);
     let ran = run(example(program)
         .args(&arguments)
         .current_dir(folder.path())

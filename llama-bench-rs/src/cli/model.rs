@@ -63,7 +63,7 @@ parameters! { model {
     /// Their weights are generated while they are loaded; nothing is written.
     #[arg(long = "shape", value_name = "NAME", value_delimiter = ',', help_heading = "Model")]
     pub shapes: Vec<String>,
-    /// Synthetic models of the same shape as these files (GGUF)
+    /// Synthetic models shaped as these files (GGUF)
     ///
     /// The first megabytes of a file, which hold its header, are enough: measure a model before it is fetched. Of a split model
     /// the beginning of each part. The vocabulary is the file's.
