@@ -129,7 +129,7 @@ fn shape(name: &str) -> String {
     if small.is_empty() { name.to_owned() } else { (*small).to_owned() }
 }
 
-fn each(list: &str, of: impl Fn(&str) -> String) -> String {
+fn each(list: &str, of: impl FnMut(&str) -> String) -> String {
     list.split(',').map(of).collect::<Vec<_>>().join(",")
 }
 

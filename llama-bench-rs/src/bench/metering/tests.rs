@@ -65,8 +65,8 @@ impl State {
 
     fn at(&self, moment: Duration) -> f64 {
         let now = (self.since, self.uj, self.watts);
-        let all = self.past.iter().copied().chain([now]);
-        let (since, uj, watts) = all.filter(|(since, ..)| *since <= moment).next_back().unwrap_or_default();
+        let mut all = self.past.iter().copied().chain([now]);
+        let (since, uj, watts) = all.rfind(|(since, ..)| *since <= moment).unwrap_or_default();
         uj + watts * 1e6 * (moment.saturating_sub(since)).as_secs_f64()
     }
 }
