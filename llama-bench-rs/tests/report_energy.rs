@@ -120,6 +120,19 @@ fn markdown_has_the_column_on_request() {
 }
 
 #[test]
+fn a_machine_without_counters_says_so_where_energy_is_asked_for() {
+    let mut report = metered();
+    let header = &mut report.runs[0].header;
+    header.metering = Some(Metering::default());
+    let why = header.clone().energy_of(&report.runs[0].cells[0]).unwrap().unwrap_err();
+    assert!(why.to_string().contains("no counter of energy"), "{why}");
+    let rows = report::to_string(&report, Format::Jsonl).unwrap();
+    assert!(rows.contains("\"energy_unknown\": \"there is no counter"), "{rows}");
+    let all = insights(&report);
+    assert!(!all.iter().any(|insight| matches!(insight.statement, Statement::Energy(_))));
+}
+
+#[test]
 fn sentences_say_what_a_token_takes() {
     let all = insights(&metered());
     let said: Vec<String> = all

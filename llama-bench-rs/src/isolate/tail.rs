@@ -13,11 +13,12 @@ const MOST_LINES: usize = 8;
 pub(super) const MOST_BYTES: usize = 400;
 
 /// What a line says that names the cause of an end. A stack of calls may follow it, longer than what is kept.
-const CAUSES: [&str; 9] = [
+const CAUSES: [&str; 10] = [
     "GGML_ASSERT",
     "GGML_ABORT",
     "fatal error",
     "CUDA error",
+    "Remote RPC server",
     "panicked at",
     "terminate called",
     "what():",

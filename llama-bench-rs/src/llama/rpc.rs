@@ -29,6 +29,7 @@ struct Known {
     address: SocketAddrV4,
     devices: Vec<Device>,
     /// Free and total bytes of each device when it was registered.
+    #[cfg(feature = "measure")]
     memory: Vec<(u64, u64)>,
     /// How long it had for its greeting.
     timeout: Duration,
@@ -80,8 +81,14 @@ impl Backend {
             )));
         }
         let devices = self.register(&endpoint).map_err(refuse)?;
-        let memory = devices.iter().map(Device::memory_bytes).collect();
-        known.push(Known { endpoint, address, devices: devices.clone(), memory, timeout });
+        known.push(Known {
+            #[cfg(feature = "measure")]
+            memory: devices.iter().map(Device::memory_bytes).collect(),
+            devices: devices.clone(),
+            endpoint,
+            address,
+            timeout,
+        });
         Ok(devices)
     }
 

@@ -10,7 +10,8 @@ use super::at_exit::{self, Calls};
 macro_rules! counted {
     ($(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
         $(
-            // Hides the function of the same name that comes with the glob.
+            // Hides the function of the same name that comes with the glob. Some are for measuring alone.
+            #[cfg_attr(not(feature = "measure"), allow(dead_code))]
             #[inline]
             pub(super) unsafe extern "C" fn $name($($argument: $type),*) $(-> $result)? {
                 static CALLS: Calls = Calls::new();

@@ -54,6 +54,8 @@ impl CellEnergy {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum EnergyUnknown {
+    /// There is no counter, or none that can be read.
+    NoCounter,
     /// A device that computes has no counter.
     Unmetered(Vec<String>),
     /// The period of this counter could not be measured.
@@ -81,6 +83,9 @@ pub enum EnergyUnknown {
 impl fmt::Display for EnergyUnknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoCounter => {
+                write!(f, "there is no counter of energy that can be read (NVML, powercap or hwmon)")
+            }
             Self::Unmetered(devices) => write!(f, "{} cannot be metered", devices.join(", ")),
             Self::NoPeriod(meter) => write!(f, "the counter of {meter} was not seen to advance while idle"),
             Self::Lost(meter) => {
@@ -109,7 +114,7 @@ impl Header {
     /// The energy of a cell of this run: that of the devices which hold its layers, over all repetitions that count. `None` if
     /// nothing was metered.
     pub fn energy_of(&self, cell: &Cell) -> Option<Result<CellEnergy, EnergyUnknown>> {
-        let metering = self.metering.as_ref().filter(|metering| !metering.meters.is_empty())?;
+        let metering = self.metering.as_ref()?;
         let samples = &cell.measured().filter(|measured| !measured.samples.is_empty())?.samples;
         Some(energy_of(metering, cell, samples))
     }
@@ -120,6 +125,9 @@ fn energy_of(metering: &Metering, cell: &Cell, samples: &[Sample]) -> Result<Cel
         return Err(EnergyUnknown::Unmetered(metering.unmetered.clone()));
     }
     let meters: Vec<&Meter> = metering.meters.iter().filter(|meter| meter.is_counted).collect();
+    if meters.is_empty() {
+        return Err(EnergyUnknown::NoCounter);
+    }
     let mut sum = Energy::default();
     for meter in &meters {
         sum = sum.plus(of_meter(meter, samples)?);

@@ -1,9 +1,9 @@
 use std::fmt;
 
-use super::{Cell, Config};
+use super::{Cell, Config, Failure};
 
-/// The progress of a cell that was interrupted between two repetitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The progress of a cell that was interrupted between two repetitions, or whose process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CutShort {
     /// Repetitions done.
@@ -12,6 +12,8 @@ pub struct CutShort {
     pub n_planned: u32,
     /// Whether a stopping rule would have decided how many are needed.
     pub has_rule: bool,
+    /// How its process ended; `None` if it was interrupted.
+    pub ended: Option<Failure>,
 }
 
 impl Cell {
@@ -20,7 +22,8 @@ impl Cell {
         let measured = self.measured()?;
         let (n_done, n_planned) = (measured.samples.len(), config.n_reps?);
         let is_cut = measured.stop.is_none() && n_done < n_planned as usize;
-        is_cut.then_some(CutShort { n_done, n_planned, has_rule: config.stopping.is_some() })
+        let ended = measured.ended.clone();
+        is_cut.then_some(CutShort { n_done, n_planned, has_rule: config.stopping.is_some(), ended })
     }
 
     /// Whether the sweep was interrupted before the first repetition of the cell: it did not fail, it was never begun.
@@ -31,8 +34,10 @@ impl Cell {
 
 impl fmt::Display for CutShort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { n_done, n_planned, has_rule } = self;
+        let Self { n_done, n_planned, has_rule, ended } = self;
         let most = if *has_rule { "at most " } else { "" };
-        write!(f, "interrupted after {n_done} of {most}{n_planned} repetitions")
+        let what = if ended.is_some() { "ended" } else { "interrupted" };
+        write!(f, "{what} after {n_done} of {most}{n_planned} repetitions")?;
+        ended.as_ref().map_or(Ok(()), |ended| write!(f, ": {}", ended.message))
     }
 }

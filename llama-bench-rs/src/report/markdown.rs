@@ -253,8 +253,23 @@ impl Markdown {
         }
     }
 
-    /// `mean ± stddev`, or the mean alone without a spread; for a failed cell the number of its reason below the table.
+    /// `mean ± stddev`, or the mean alone without a spread. For a failed cell, and one whose process ended before its last
+    /// repetition, the number of its reason below the table.
     fn rate(&mut self, row: &Flat) -> String {
+        let rate = self.known_rate(row);
+        let ended = row.error_kind.as_deref().filter(|kind| *kind != "cancelled");
+        match ended.filter(|_| row.outcome == Some(OutcomeKind::Measured)) {
+            None => rate,
+            Some(kind) => {
+                let message = one_line(row.error_message.as_deref().unwrap_or_default());
+                let (n, kind) = (row.samples_ns.len(), kind.to_owned());
+                let number = self.number_of(format!("{kind}, after some repetitions: {message}"));
+                format!("{rate} of {n} ({number})")
+            }
+        }
+    }
+
+    fn known_rate(&mut self, row: &Flat) -> String {
         match (row.outcome, row.avg_ts, row.stddev_ts) {
             (Some(OutcomeKind::Failed), ..) => {
                 let kind = row.error_kind.as_deref().unwrap_or("unknown");

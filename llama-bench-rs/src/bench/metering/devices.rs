@@ -38,7 +38,8 @@ impl Devices {
         if self.meters.is_none() {
             self.meters = Meters::of(self.gpus.as_deref()?);
         }
-        self.meters.as_mut().map(Meters::settle)
+        // Without counters that is known too.
+        Some(self.meters.as_mut().map(Meters::settle).unwrap_or_default())
     }
 
     /// Meters the next region.

@@ -100,7 +100,10 @@ impl<C: Clock> Meters<C> {
 
     /// Whether there is something to tell of.
     fn is_empty(&self) -> bool {
-        self.slots.is_empty() && self.counters.is_empty() && self.unreadable.is_empty()
+        self.slots.is_empty()
+            && self.counters.is_empty()
+            && self.unreadable.is_empty()
+            && self.unmetered.is_empty()
     }
 
     /// What is known of the counters.

@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::{Level, Say};
 use crate::{
-    record::{CellEnergy, EnergyUnknown, Metering, Run, Test},
+    record::{Cell, CellEnergy, EnergyUnknown, Metering, Run, Test},
     report::{
         figures::Series,
         in_words::{count, one_line, percent},
@@ -73,8 +73,10 @@ fn idle(metering: &Metering) -> EnergySaid {
 }
 
 fn unknown(run: &Run) -> Option<EnergySaid> {
-    let mut unknown =
-        run.cells.iter().filter_map(|cell| Some((cell.test, run.header.energy_of(cell)?.err()?))).peekable();
+    let of_cell = |cell: &Cell| Some((cell.test, run.header.energy_of(cell)?.err()?));
+    // Most machines have no counter: that is told where energy was asked for.
+    let is_news = |(_, why): &(Test, EnergyUnknown)| *why != EnergyUnknown::NoCounter;
+    let mut unknown = run.cells.iter().filter_map(of_cell).filter(is_news).peekable();
     let (test, why) = unknown.peek().cloned()?;
     Some(EnergySaid::Unknown { n_cells: unknown.count(), test, why })
 }

@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::{Level, Say};
 use crate::{
-    record::{Failure, Run, Test},
+    record::{Cell, Failure, Run, Test},
     report::in_words::{count, one_line},
 };
 
@@ -12,6 +12,8 @@ use crate::{
 pub struct FailedCells {
     /// The cells with their reasons, in the order planned; at least one.
     pub cells: Vec<(Test, Failure)>,
+    /// Those of them that have some repetitions.
+    pub n_begun: usize,
     /// All cells of the run.
     pub n_cells: usize,
 }
@@ -31,7 +33,9 @@ impl FailedCells {
     pub(in crate::report) fn of_runs(runs: &[&Run]) -> Option<Self> {
         let all = || runs.iter().flat_map(|run| &run.cells).filter(|cell| !cell.was_not_begun());
         let cells: Vec<_> = all().filter_map(|cell| Some((cell.test, cell.reason()?.clone()))).collect();
-        (!cells.is_empty()).then(|| Self { cells, n_cells: all().count() })
+        let is_begun = |cell: &&Cell| cell.measured().is_some() && cell.reason().is_some();
+        let n_begun = all().filter(is_begun).count();
+        (!cells.is_empty()).then(|| Self { cells, n_begun, n_cells: all().count() })
     }
 
     /// Each reason once, with the cells that have it, in the order planned.
@@ -50,7 +54,14 @@ impl FailedCells {
 impl fmt::Display for FailedCells {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const NAMED: usize = 3;
-        write!(f, "{} of {} failed: ", self.cells.len(), count(self.n_cells, "cell"))?;
+        let (n_failed, all) = (self.cells.len() - self.n_begun, count(self.n_cells, "cell"));
+        match (n_failed, self.n_begun) {
+            (n, 0) => write!(f, "{n} of {all} failed: ")?,
+            (0, n) => write!(f, "{n} of {all} ended before their last repetition: ")?,
+            (n, begun) => {
+                write!(f, "{n} of {all} failed, and {begun} ended before their last repetition: ")?;
+            }
+        }
         for (i, (failure, tests)) in self.by_reason().into_iter().enumerate() {
             let names: Vec<String> = tests.iter().take(NAMED).map(Test::to_string).collect();
             let more = match tests.len() - names.len() {
