@@ -213,7 +213,7 @@ impl<'a> Loads<'a> {
         if self.cancel.is_cancelled() {
             return sweep.runs(1).run()?.runs.pop().ok_or_else(|| BenchError::NoRuns.into());
         }
-        let part = Part { of: vec![PartOf::new(Source::from(&side.path), &sweep)], ..Part::default() };
+        let part = Part { of: vec![PartOf::new(side.source.clone(), &sweep)], ..Part::default() };
         measure_apart(isolation, part, &sweep.header()?, &sweep.plan()?, &self.cancel)
     }
 
