@@ -19,7 +19,7 @@ use llama_bench_rs::{
     report::{read_file, read_str},
 };
 use processes::{children, is_alive, until};
-use support::{Ran, example, is_ignored, run, small_sweep, sweep};
+use support::{ended, example, is_ignored, run, small_sweep, sweep};
 
 /// More in each configuration than can be measured before it is killed, and little enough to be measured to the end.
 const MANY: [&str; 15] = [
@@ -106,12 +106,6 @@ fn started(file: &Path, more: &[&str]) -> (Child, BufReader<impl Read>) {
     (child, out)
 }
 
-fn ended(child: Child, mut out: impl Read) -> Ran {
-    let mut text = String::new();
-    out.read_to_string(&mut text).unwrap();
-    support::read(child.wait_with_output().unwrap())
-}
-
 #[test]
 fn a_killed_process_costs_its_configuration_and_is_resumed() {
     let folder = tempfile::tempdir().unwrap();
@@ -120,7 +114,7 @@ fn a_killed_process_costs_its_configuration_and_is_resumed() {
     let measuring = children(child.id());
     assert_eq!(measuring.len(), 1);
     processes::send(measuring[0], "-KILL");
-    let ran = ended(child, out);
+    let ran = ended(child, out, String::new());
     assert_eq!(ran.status, 1, "{}", ran.err);
     assert!(ran.err.contains("killed by signal 9 (SIGKILL)"), "{}", ran.err);
     let report = read_file(&file).unwrap().report;
@@ -149,7 +143,7 @@ fn a_signal_to_the_sweep_is_an_interruption_for_all() {
     let (child, out) = started(&file, &["-ub", "16,32,64", "-r", "1000"]);
     let measuring = children(child.id());
     processes::send(child.id(), "-TERM");
-    let ran = ended(child, out);
+    let ran = ended(child, out, String::new());
     assert_eq!(ran.status, 143, "{}", ran.err);
     assert!(measuring.iter().all(|&id| !is_alive(id)));
     let report = read_file(&file).unwrap().report;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde_json::Value;
-use support::{Ran, example, is_ignored, tiny_model};
+use support::{ended, example, is_ignored, tiny_model};
 
 /// More than can be measured before the signal comes.
 const LONG: [&str; 12] = ["-p", "8", "-n", "8", "-d", "0-400+4", "-r", "200", "-t", "1", "--order", "blocks"];
@@ -31,12 +31,6 @@ fn started(command: &mut Command) -> (Child, BufReader<ChildStdout>, String) {
         assert!(out.read_line(&mut text).unwrap() > 0, "it ended by itself");
     }
     (child, out, text)
-}
-
-fn ended(child: Child, mut out: BufReader<ChildStdout>, mut text: String) -> Ran {
-    out.read_to_string(&mut text).unwrap();
-    let ran = support::read(child.wait_with_output().unwrap());
-    Ran { out: text, ..ran }
 }
 
 #[test]

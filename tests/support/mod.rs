@@ -6,8 +6,9 @@ mod fresh;
 use std::{
     collections::BTreeSet,
     ffi::OsStr,
+    io::Read,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     sync::Mutex,
 };
 
@@ -38,6 +39,13 @@ pub fn closed_pipe() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     Stdio::from(writer)
+}
+
+/// The end of a program whose standard output was read as far as `text`.
+pub fn ended(child: Child, mut out: impl Read, mut text: String) -> Ran {
+    out.read_to_string(&mut text).unwrap();
+    let ran = read(child.wait_with_output().unwrap());
+    Ran { out: text, ..ran }
 }
 
 /// Looks once per test program: tests start examples often.

@@ -1,12 +1,13 @@
 //! A target and a clock without hardware. They count tokens, keep the exact content of the context, and fail on demand:
 //! tests of order, cost and recovery take no time.
 
+mod calls;
+
 use std::{cell::Cell, collections::HashMap, rc::Rc, time::Duration};
 
 use super::{
     abilities::{Abilities, Memory},
     calibration::CalibrationTime,
-    clock::Clock,
     memory_estimate::MemoryEstimate,
     target::{Keep, Limits, Metered, Row, Target, Token},
 };
@@ -14,54 +15,7 @@ use crate::record::{
     self, Counted, Disturbance, Failure, GpuConditions, NumaNode, Placement, Resolved, Rewind, work::WorkKind,
 };
 
-/// A clock that only the target moves.
-#[derive(Clone, Default)]
-pub(super) struct FakeClock(Rc<Cell<Duration>>);
-
-impl Clock for FakeClock {
-    fn now(&self) -> Duration {
-        self.0.get()
-    }
-
-    fn wait(&self, duration: Duration) {
-        self.advance(duration);
-    }
-
-    fn utc(&self) -> Option<Duration> {
-        None
-    }
-}
-
-impl FakeClock {
-    fn advance(&self, by: Duration) {
-        self.0.set(self.0.get() + by);
-    }
-}
-
-/// One decode as it reached the target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Call {
-    pub(super) work: Work,
-    /// Content of the context before.
-    pub(super) before: Vec<Token>,
-    /// What the encoder had read before.
-    pub(super) text: Vec<Token>,
-    /// Tokens of all sequences.
-    pub(super) tokens: Vec<Token>,
-    /// Of a decode of several sequences, what it decoded.
-    pub(super) rows: Vec<Row>,
-    /// Content of the other sequences before, from sequence 1.
-    pub(super) others: Vec<Vec<Token>>,
-}
-
-/// How tokens reached the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Work {
-    Read,
-    Embed,
-    Decode,
-    Rows,
-}
+pub(super) use calls::{Call, FakeClock, Work};
 
 type Wait = Box<dyn FnMut(u32, usize) -> Duration>;
 

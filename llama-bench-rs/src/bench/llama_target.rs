@@ -1,5 +1,6 @@
 //! The real target: a context of a model.
 
+mod failures;
 mod sequences;
 mod whole;
 
@@ -17,15 +18,16 @@ use super::{
     target::{Keep, Limits, Metered, Row, Target, Token},
 };
 use crate::{
-    llama::{Context, ContextParams, LlamaError, Model, Pooling, SeqState, StateFlags},
+    llama::{Context, ContextParams, Model, Pooling, SeqState, StateFlags},
     record::{
-        Disturbance, Failure, FailureKind, GpuConditions, Metering, NumaNode, Placement, Resolved, Rewind,
-        Work, work::WorkKind,
+        Disturbance, Failure, GpuConditions, Metering, NumaNode, Placement, Resolved, Rewind, Work,
+        work::WorkKind,
     },
     units::Share,
 };
 use sequences::Sequences;
 
+use failures::{no_context, state_failure};
 pub(super) use sequences::sized;
 
 /// A llama.cpp context that can be filled, timed and rewound.
@@ -393,20 +395,5 @@ impl Target for LlamaTarget {
             n_batch: self.params.n_batch,
             n_ctx_train: self.model.n_ctx_train(),
         }
-    }
-}
-
-fn no_context() -> Failure {
-    let message = "no context is open: the one before failed".into();
-    Failure { kind: FailureKind::Context, message }
-}
-
-fn state_failure(message: String) -> Failure {
-    Failure { kind: FailureKind::State, message }
-}
-
-impl From<LlamaError> for Failure {
-    fn from(error: LlamaError) -> Self {
-        Self { kind: error.kind().into(), message: error.to_string() }
     }
 }

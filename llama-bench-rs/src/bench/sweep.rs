@@ -1,5 +1,6 @@
 //! A sweep: measures a model at several depths.
 
+mod known;
 mod parallel;
 mod ready;
 mod trial;
@@ -7,13 +8,8 @@ mod trial;
 use std::{path::Path, time::Duration};
 
 use super::{
-    Cancel, MemoryEstimate, Note, Observer, Order, Plan, Request, Verification,
-    error::BenchError,
-    failed::NotLoaded,
-    llama_target::{LlamaTarget, sized},
-    lock::Turn,
-    observe::Silent,
-    target::Target as _,
+    Cancel, Observer, Order, Plan, Request, Verification, error::BenchError, failed::NotLoaded,
+    llama_target::LlamaTarget, lock::Turn, observe::Silent, target::Target as _,
 };
 use crate::{
     llama::{Backend, ContextParams, Model, ModelParams},
@@ -296,38 +292,6 @@ impl<'a> Sweep<'a> {
                 super::describe::without_model(&backend, (path, like.as_deref()), params, context, &request)
             }
         })
-    }
-
-    /// Estimates the memory of the sweep's context by device; `None` if llama.cpp has no estimate or no context is needed.
-    ///
-    /// # Errors
-    /// As [`run`](Self::run).
-    pub fn memory_estimate(&self) -> Result<Option<MemoryEstimate>, BenchError> {
-        Ok(self.memory_estimate_of(&self.possible()?))
-    }
-
-    /// The same of the tests that are possible.
-    pub(super) fn memory_estimate_of(&self, possible: &Plan) -> Option<MemoryEstimate> {
-        match self.subject {
-            Subject::Model(model) if !possible.cells.is_empty() => {
-                let (n_ctx, n_seqs) = (possible.n_ctx(&possible.depths), possible.n_seqs(&possible.depths));
-                let params = sized(&self.context, n_ctx, n_seqs);
-                MemoryEstimate::of(model, &params, params.n_ctx)
-            }
-            _ => None,
-        }
-    }
-
-    /// Parameters that llama.cpp accepts although they have no effect, or another effect, for this model on this machine;
-    /// empty if there are none or the model was not loaded.
-    ///
-    /// # Errors
-    /// As [`run`](Self::run).
-    pub fn notes(&self) -> Result<Vec<Note>, BenchError> {
-        // Other cells carry their own reason.
-        let (backend, plan) = (Backend::init()?, self.possible()?);
-        let Subject::Model(model) = self.subject else { return Ok(Vec::new()) };
-        Ok(super::notes::notes(&backend, model, &self.context, &plan))
     }
 
     /// How the model was loaded, or should have been, and how contexts are made.

@@ -19,6 +19,7 @@ mod file_type;
 mod header;
 mod layout;
 mod model_checks;
+mod places;
 #[cfg(feature = "measure")]
 mod preset_file;
 mod presets;

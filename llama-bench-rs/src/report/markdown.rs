@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     record::{
-        Config,
+        Config, Failure,
         parameters::{Parameter, differing, in_reading_order},
     },
     units::{
@@ -257,14 +257,11 @@ impl Markdown {
     /// repetition, the number of its reason below the table.
     fn rate(&mut self, row: &Flat) -> String {
         let rate = self.known_rate(row);
-        let ended = row.error_kind.as_deref().filter(|kind| *kind != "cancelled");
-        match ended.filter(|_| row.outcome == Some(OutcomeKind::Measured)) {
+        match row.ended().filter(|_| row.outcome == Some(OutcomeKind::Measured)) {
             None => rate,
-            Some(kind) => {
-                let message = one_line(row.error_message.as_deref().unwrap_or_default());
-                let (n, kind) = (row.samples_ns.len(), kind.to_owned());
-                let number = self.number_of(format!("{kind}, after some repetitions: {message}"));
-                format!("{rate} of {n} ({number})")
+            Some(Failure { kind, message }) => {
+                let reason = format!("{kind}, after some repetitions: {}", one_line(&message));
+                format!("{rate} of {} ({})", row.samples_ns.len(), self.number_of(reason))
             }
         }
     }

@@ -125,10 +125,7 @@ impl Source {
     /// # Errors
     /// As [`Model::load_with`] and [`Model::load_synthetic`].
     pub fn load(&self, params: &ModelParams) -> Result<Model, Error> {
-        match self {
-            Self::File(path) => Ok(Model::load_with(path, params)?),
-            Self::Synthetic(synthetic) => Model::load_synthetic(synthetic, params),
-        }
+        self.load_watched(params, &mut |_| true)
     }
 
     pub(super) fn is_synthetic(&self) -> bool {

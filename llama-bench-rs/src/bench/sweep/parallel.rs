@@ -41,18 +41,20 @@ impl Sweep<'_> {
 
     /// A step decodes a token of each sequence.
     pub(in crate::bench) fn check_batch(&self, plan: &Plan) -> Result<(), BenchError> {
-        let (n, n_batch) = (plan.n_seqs(&plan.depths), self.context.n_batch);
+        self.check_step(plan.n_seqs(&plan.depths))
+    }
+
+    /// The same of a step of `n` sequences.
+    fn check_step(&self, n: u32) -> Result<(), BenchError> {
+        let n_batch = self.context.n_batch;
         // 1 for an invalid batch of 0, which opening a context refuses.
         if n > n_batch.max(1) { Err(BenchError::MoreSequencesThanBatch { n, n_batch }) } else { Ok(()) }
     }
 
     /// The reason that the cell of a test gives whose step does not fit into a batch.
     pub(super) fn refused_by_batch(&self, test: &Test) -> Option<Failure> {
-        let (n, n_batch) = (test.n_parallel, self.context.n_batch);
-        (n > n_batch.max(1)).then(|| Failure {
-            kind: FailureKind::InvalidParameter,
-            message: BenchError::MoreSequencesThanBatch { n, n_batch }.to_string(),
-        })
+        let refused = self.check_step(test.n_parallel).err()?;
+        Some(Failure::new(FailureKind::InvalidParameter, refused.to_string()))
     }
 
     /// Lets what cannot be run fail its own cells rather than the whole sweep.

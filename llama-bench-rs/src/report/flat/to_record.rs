@@ -192,7 +192,8 @@ impl Flat {
     }
 
     /// Why repetitions are missing, unless somebody stopped the sweep, which the number of repetitions says as well.
-    fn ended(&self) -> Option<Failure> {
+    /// What ended a measured cell after some of its repetitions, other than an interruption.
+    pub(in crate::report) fn ended(&self) -> Option<Failure> {
         let kind = self.error_kind.clone().filter(|kind| kind != "cancelled")?;
         Some(Failure { kind: kind.into(), message: self.error_message.clone().unwrap_or_default() })
     }

@@ -1,0 +1,41 @@
+//! What is known of a sweep before it runs.
+
+use super::{Subject, Sweep};
+use crate::{
+    bench::{BenchError, MemoryEstimate, Note, Plan, llama_target::sized, notes},
+    llama::Backend,
+};
+
+impl Sweep<'_> {
+    /// Estimates the memory of the sweep's context by device; `None` if llama.cpp has no estimate or no context is needed.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn memory_estimate(&self) -> Result<Option<MemoryEstimate>, BenchError> {
+        Ok(self.memory_estimate_of(&self.possible()?))
+    }
+
+    /// The same of the tests that are possible.
+    pub(in crate::bench) fn memory_estimate_of(&self, possible: &Plan) -> Option<MemoryEstimate> {
+        match self.subject {
+            Subject::Model(model) if !possible.cells.is_empty() => {
+                let (n_ctx, n_seqs) = (possible.n_ctx(&possible.depths), possible.n_seqs(&possible.depths));
+                let params = sized(&self.context, n_ctx, n_seqs);
+                MemoryEstimate::of(model, &params, params.n_ctx)
+            }
+            _ => None,
+        }
+    }
+
+    /// Parameters that llama.cpp accepts although they have no effect, or another effect, for this model on this machine;
+    /// empty if there are none or the model was not loaded.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn notes(&self) -> Result<Vec<Note>, BenchError> {
+        // Other cells carry their own reason.
+        let (backend, plan) = (Backend::init()?, self.possible()?);
+        let Subject::Model(model) = self.subject else { return Ok(Vec::new()) };
+        Ok(notes::notes(&backend, model, &self.context, &plan))
+    }
+}
