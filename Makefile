@@ -34,6 +34,7 @@ setup:
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --examples --profile test -- -D warnings # the tests in the examples, which are no targets of their own
 	scripts/features
 	scripts/bindings --check
 	scripts/api

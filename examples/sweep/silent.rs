@@ -21,7 +21,7 @@ const fn needs(flag: &'static str, is_met: fn(&Args, usize) -> bool, what: &'sta
     Needs { flag, is_met, what }
 }
 
-static NEEDS: [Needs; 12] = [
+static NEEDS: [Needs; 13] = [
     needs("shared_prefix", |args, _| all(&args.tests.parallel).into_iter().any(|n| n > 1), "-npl 2 or more"),
     needs("min_reps", |args, _| args.run.until.is_some(), "--until"),
     needs("max_reps", |args, _| args.run.until.is_some(), "--until"),
@@ -46,14 +46,20 @@ static NEEDS: [Needs; 12] = [
         "a synthetic model (--shape or --like)",
     ),
     needs("stat", |args, _| writes_markdown(args), "a Markdown table (-o md, -oe md or --output FILE.md)"),
+    needs(
+        "joules",
+        |args, _| writes_markdown(args) && !args.run.no_energy,
+        "a Markdown table (-o md, -oe md or --output FILE.md) of energy that is measured",
+    ),
 ];
 
 /// Flags of what is done with figures: with `--plan` and `--verify` there are none.
-static OF_FIGURES: [&str; 14] = [
+static OF_FIGURES: [&str; 15] = [
     "format",
     "format_err",
     "output",
     "stat",
+    "joules",
     "resume",
     "force",
     "explain",
@@ -119,7 +125,7 @@ mod tests {
     const ALONE: &str = "n_prompt n_gen pg n_depth parallel models shapes like load_mode no_mmap mmap direct_io lazy_mode repack \
         n_gpu_layers n_cpu_moe device rpc rpc_timeout split_mode tensor_split main_gpu override_tensor fit_target fit_ctx no_host numa \
         n_batch n_ubatch flash_attn type_k type_v n_threads cpu_mask cpu_strict poll prio no_kv_offload no_op_offload \
-        swa_full embeddings n_reps until runs delay no_warmup method order seed calibrate repeat_disturbed share_machine \
+        swa_full embeddings n_reps until runs delay no_warmup no_energy method order seed calibrate repeat_disturbed share_machine \
         verbose progress quiet expect plan verify list_devices list_shapes version isolate";
 
     #[test]
@@ -149,6 +155,7 @@ mod tests {
             ("--file-type q8_0 -m a.gguf", "--file-type q8_0 -m a.gguf --shape tiny-llama"),
             ("--keep -m a.gguf", "--keep -m a.gguf --like b.gguf"),
             ("--stat p90 -o json", "--stat p90 -o json -oe md"),
+            ("--joules --no-energy", "--joules"),
         ];
         for (Needs { flag, .. }, (alone, with)) in NEEDS.iter().zip(table) {
             let expected = format!("{} has no effect without ", written(flag));

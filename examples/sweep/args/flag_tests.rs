@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Debug, path::PathBuf, time::Duration};
 
 use clap::{CommandFactory, error::ErrorKind};
 use llama_bench_rs::{
-    cli::{MethodArg, OrderArg, all, all_integers},
+    cli::{MethodArg, OrderArg, OutputFormat, all, all_integers},
     llama::{Backend, ContextParams, FlashAttn, KvType, LazyMode, LoadMode, ModelParams, Numa, SplitMode},
     report::Format,
 };

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use llama_bench_rs::report::Format;
+use llama_bench_rs::{cli::OutputFormat, report::Format};
 
-use super::{
-    flag_tests::{args, contexts, parse},
-    *,
-};
+use super::flag_tests::{args, contexts, parse};
 
 #[test]
 fn a_priority_list_is_a_list_and_a_second_one_replaces_it() {
