@@ -61,6 +61,11 @@ impl<'a> Cells<'a> {
         self.all[index].is_done(self.plan.request.n_reps_max())
     }
 
+    /// Repetitions of a cell that count.
+    pub(super) fn n_samples(&self, index: usize) -> usize {
+        self.all[index].samples.len()
+    }
+
     /// Units of a depth that have not failed and need more repetitions.
     pub(super) fn open_units(&self, depth: &Depth) -> Vec<Unit> {
         depth.units.iter().copied().filter(|&unit| self.is_open(unit)).collect()

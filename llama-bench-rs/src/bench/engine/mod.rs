@@ -168,10 +168,13 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         unit.cells().for_each(|cell| self.report(cell));
     }
 
-    /// Reports the progress of the cells of a depth that continue later.
+    /// Reports the progress of the cells of a depth that continue later. A cell whose repetitions were all disturbed has
+    /// none: it is measured once a repetition counts.
     fn report_so_far(&mut self, depth: &Depth) {
         for cell in self.cells.open_units(depth).into_iter().flat_map(Unit::cells) {
-            self.tell_cell(cell, false);
+            if self.cells.n_samples(cell) > 0 {
+                self.tell_cell(cell, false);
+            }
         }
     }
 
