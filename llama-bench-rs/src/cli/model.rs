@@ -262,7 +262,8 @@ impl ModelArgs {
                 None => synthetic,
             })
         };
-        let like = |file: &PathBuf| -> Result<_, Error> { Ok(Synthetic::new(Shape::like_file(file)?)) };
+        // A file that cannot be read costs its own runs alone, as one of -m does.
+        let like = |file: &PathBuf| -> Result<_, Error> { Ok(Synthetic::new(Shape::like_file_later(file))) };
         let all = shapes.iter().map(of_shape).chain(self.like.iter().map(like));
         all.map(|one| Ok(one?.keep(self.keep))).collect()
     }

@@ -222,7 +222,7 @@ impl<'a> Synthetic<'a> {
     }
 
     pub(super) fn impossible(&self, reason: String) -> GgufError {
-        GgufError::ImpossibleShape { name: self.shape.name.clone(), reason }
+        self.shape.impossible(reason)
     }
 }
 

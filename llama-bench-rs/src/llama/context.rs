@@ -378,7 +378,8 @@ const THREW: i32 = -1000;
 pub(super) fn last_exception() -> Option<String> {
     // SAFETY: a NUL-terminated string of this thread, which lives until its next call through the shim.
     let exception = unsafe { text(sys::llama_sys_last_exception()) };
-    (!exception.is_empty()).then_some(exception)
+    // It may repeat a key or a name of the file, however long.
+    (!exception.is_empty()).then(|| log::readable(&exception))
 }
 
 /// What was logged, and the exception if there was one.

@@ -2,7 +2,9 @@
 
 use std::{fmt, time::Duration};
 
-use super::in_words::{bytes, bytes_per_second, count, duration, one_line, parameters, percent, told};
+use super::in_words::{
+    bytes, bytes_per_second, count, duration, one_line, parameters, percent, synthetic_name, told,
+};
 use crate::record::{
     Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Link, Meter, Method, Order, OrderReason,
     Outcome, Run, Timing, WeightSource,
@@ -39,7 +41,11 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
             told(model.n_layer).map(|n| count(n as usize, "layer")),
         ],
     );
-    facts.add("File", Some(model.filename.clone()));
+    if load.source == Some(WeightSource::Stream) {
+        facts.add("Synthetic model", Some(synthetic_name(&model.filename)));
+    } else {
+        facts.add("File", Some(model.filename.clone()));
+    }
     facts.add("Shape of", known(&model.like));
     if host.devices.is_empty() {
         facts.add("GPU", Some(host.gpu_info.clone()));
