@@ -103,7 +103,7 @@ pub enum GgufError {
     /// The disk is full; no file was left behind.
     #[error(
         "no room for {} ({needed} bytes): the disk was full after {written} bytes; \
-         free some space or choose another folder (nothing was left behind)",
+         free some space or choose another folder, for the cache by LLAMA_BENCH_CACHE (nothing was left behind)",
         path.display()
     )]
     DiskFull {
@@ -119,6 +119,19 @@ pub enum GgufError {
     Stopped {
         /// The file that was to be written.
         path: PathBuf,
+    },
+    /// A model could not be kept in the cache folder.
+    #[error(
+        "cannot {doing} {}: {source}; set LLAMA_BENCH_CACHE to a folder that can be written to",
+        path.display()
+    )]
+    Cache {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was attempted.
+        doing: &'static str,
+        /// The system's reason.
+        source: io::Error,
     },
     /// The system names no cache folder for this user.
     #[error("this user has no cache folder: set LLAMA_BENCH_CACHE to a folder, or give a path to write to")]

@@ -28,6 +28,7 @@ mod presets;
 mod read;
 mod routing;
 mod shape;
+mod skew;
 mod split;
 mod stream;
 mod synthetic;

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Batch, ContextParams, LlamaError, Model, batch::Pointers, compute, decode_rules::DecodeRules,
-    device::text, encoder::Outputs, hooks, kind::Kind, log, rpc_graphs, state::OnDevice, sys,
+    device::text, encoder::Outputs, hooks, kind::Kind, log, refusals, rpc_graphs, state::OnDevice, sys,
     threadpool::ThreadPool,
 };
 
@@ -80,6 +80,9 @@ impl Context {
             log::capture(|| unsafe { sys::llama_sys_init_from_model(model.as_raw(), raw_params) });
         let Some(raw) = NonNull::new(raw) else {
             let log = with_exception(log.complaints());
+            if let Some(refused) = refusals::of_context(model.params(), params, &log) {
+                return Err(refused);
+            }
             return Err(if LlamaError::is_memory(&log) {
                 LlamaError::OutOfMemory { what: format!("making a context of {} tokens", params.n_ctx), log }
             } else {

@@ -213,7 +213,7 @@ parameters! { row {
     Own Nested curve: Vec<FlatCurvePoint>;
     /// In which order repetitions were run.
     Own Text rep_order: Option<Order>;
-    /// What decided that order: `asked`, `one_depth`, `no_snapshot`, `cheap` or `dear`.
+    /// What decided that order: `asked`, `one_depth`, `no_snapshot`, `cheap` or `costly`.
     Own Text rep_order_reason: Option<OrderReason>;
     /// Expected time of coming back to depths by whole snapshots, from which the order was decided.
     Own Int rep_order_returns_ns: Option<u64>, "ns";
