@@ -28,7 +28,7 @@ pub fn all(lists: &[Numbers]) -> Vec<u32> {
     lists.iter().flat_map(|Numbers(values)| values.iter().copied()).collect()
 }
 
-/// A list of numbers and ranges of which some may be negative.
+/// A list of numbers and ranges that may be negative.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Integers(Vec<i32>);
 
@@ -226,7 +226,7 @@ pub fn whole<T: FromStr>(text: &str) -> Result<T, String> {
 /// The text is not a whole number, or it is 0.
 pub fn at_least_one(text: &str) -> Result<u32, String> {
     let number = text.trim().parse::<u32>().ok().filter(|n| (1..=i32::MAX as u32).contains(n));
-    number.ok_or_else(|| format!("{text:?} is not a valid count: give a whole number, 1 or more"))
+    number.ok_or_else(|| format!("{text:?} is not a valid count: give 1 or more"))
 }
 
 /// A number of repetitions that an interval can be made of.

@@ -37,7 +37,7 @@ fn is_readable(error: &dyn Error) {
     assert!(!said.contains(['\u{7}', '\u{202e}']), "{said:?}");
 }
 
-/// Every way to read these bytes, one of which at least is refused.
+/// Reads these bytes in every way; at least one is refused.
 fn is_refused_readably(bytes: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.gguf");

@@ -90,8 +90,7 @@ impl GgufFile {
         Self::parse(file, length, path, true, Extent::Whole)
     }
 
-    /// As [`GgufFile::open`], for a file of which the beginning may be all that is there: the first megabytes of a
-    /// download hold the header.
+    /// As [`GgufFile::open`], for a file that may end after its header: the first megabytes of a download are enough.
     ///
     /// # Errors
     /// As `open`; [`GgufError::HeaderCutOff`], with the bytes that are still needed, if the file ends within its header.
@@ -134,7 +133,7 @@ impl GgufFile {
         Self::parse(header, length, path, false, Extent::Whole).map(drop)
     }
 
-    /// The header of a file of this length, all of which is there.
+    /// The header of a complete file of this length.
     ///
     /// # Errors
     /// [`GgufError::Malformed`], with the place.

@@ -10,6 +10,9 @@ const MOST: usize = 256;
 /// Places on the first expert's score, from -6 to 6 deviations.
 const N_PLACES: usize = 96;
 
+/// As near to half of all tokens as rows of a sensible length come.
+const MOST_CHANCE: f64 = 0.49;
+
 /// Times that the interval is halved.
 const N_STEPS: usize = 16;
 
@@ -18,14 +21,14 @@ pub(super) fn length(fall: f64, place: f64) -> f64 {
     (-fall * place).exp()
 }
 
-/// The fall at which the first of `n_expert` experts, of which each token goes to `n_used`, is chosen `wanted` times as often
-/// as the mean, or in half of all tokens if that is less.
+/// The fall at which the first of `n_expert` experts is chosen `wanted` times as often as the mean, or by half of all tokens
+/// if that is less. Each token goes to `n_used` experts.
 pub(super) fn fall(n_expert: u64, n_used: u64, wanted: f64) -> f64 {
     let n_used = n_used.max(1);
     if n_used >= n_expert {
         return 0.0;
     }
-    let wanted = wanted * n_used as f64 / n_expert as f64;
+    let wanted = (wanted * n_used as f64 / n_expert as f64).min(MOST_CHANCE);
     // The steeper they fall, the busier is the first.
     let (mut low, mut high) = (0.0, 64.0);
     for _ in 0..N_STEPS {
@@ -52,7 +55,7 @@ pub(super) fn chance_of_first(n_expert: u64, n_used: u64, fall: f64) -> f64 {
     (0..N_PLACES).map(|i| at(-6.0 + (i as f64 + 0.5) * step)).sum()
 }
 
-/// The chance that fewer than `n` of independent events happen, each of which stands for `each` of them.
+/// The chance that fewer than `n` of independent events happen. Each chance stands for `each` events.
 fn fewer_than(n: u64, chances: &[f64], each: f64) -> f64 {
     if each <= 1.0 {
         // By the number of those that have happened, one event after the other.
@@ -68,7 +71,7 @@ fn fewer_than(n: u64, chances: &[f64], each: f64) -> f64 {
     }
     let mean: f64 = each * chances.iter().sum::<f64>();
     if n <= MOST as u64 / 2 {
-        // Many events of which few happen: Poisson's law.
+        // Many events, and few happen: Poisson's law.
         let mut term = (-mean).exp();
         let mut sum = 0.0;
         for i in 0..n {

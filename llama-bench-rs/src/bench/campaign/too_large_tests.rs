@@ -7,7 +7,7 @@ use crate::{
     llama::{ContextParams, ModelParams},
 };
 
-/// A mixture of experts of three terabytes, of which a token takes little.
+/// A mixture of experts of three terabytes. A token takes little of it.
 fn vast() -> Shape {
     let (n_embd, head, n_ff, n_expert) = (256, 64, 1 << 20, 512);
     let number = |key: &str, n: u32| (format!("qwen3moe.{key}"), Value::U32(n));
@@ -80,7 +80,10 @@ fn a_model_that_fits_nowhere_is_planned_without_its_weights() {
     looked.unwrap();
     let [found] = &all[..] else { panic!("{all:?}") };
     assert_eq!(found.failure, None);
-    assert!(found.time.is_none() && found.weights_too_large.is_some_and(|bytes| bytes > 3 << 40), "{found:?}");
+    assert!(
+        found.time.is_none() && found.weights_too_large.is_some_and(|bytes| bytes > 3 << 40),
+        "{found:?}"
+    );
     let preview = found.preview.as_ref().unwrap();
     assert_eq!(preview.counts.n_cells, 2);
     assert!(preview.memory_estimate.is_some(), "{preview}");
