@@ -53,7 +53,7 @@ struct Args {
     #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = cli::whole::<u32>)]
     tolerance: u32,
     /// Threads [default: llama-bench's]
-    #[arg(short = 't', long, value_name = "N", value_parser = cli::at_least_one)]
+    #[arg(short = 't', long, value_name = "N", value_parser = cli::thread_count)]
     threads: Option<u32>,
     /// Repetitions of a run [default: a quick sweep's]
     #[arg(short = 'r', long, value_name = "N", value_parser = cli::at_least_one)]

@@ -242,14 +242,18 @@ fn plan_over_links(args: &Args, report: &Report) -> Option<u8> {
                 for it in planned {
                     let [measured, waiting, planned] =
                         [it.measured, it.waiting, it.planned].map(words::duration);
-                    let rate = TokensPerSecond::new(1.0 / it.planned.as_secs_f64())
-                        .map_or_else(String::new, |rate| format!(", {}", words::speed(rate)));
+                    // A decode computes a token of every sequence.
+                    let n_tokens = u64::from(it.test.n_parallel.max(1));
+                    let rate = TokensPerSecond::from_elapsed(n_tokens, it.planned)
+                        .map_or_else(String::new, |rate| format!(", {} t/s", words::speed(rate)));
                     print::out_wrapped(&format!(
                         "- {}: {planned} a token{rate}; measured {measured}, of which {waiting} waiting for the \
                          network",
                         it.test
                     ));
                 }
+                let assumed = network::assumptions(run, &args.links);
+                assumed.iter().for_each(|it| print::out_wrapped(it));
             }
             Err(why) => {
                 complain!("report: {which}nothing can be planned: {why}");

@@ -15,7 +15,7 @@ use std::{
 
 use clap::Parser;
 use llama_bench_rs::{
-    cli,
+    cli::{self, Devices},
     llama::{self, Backend, Device, DeviceKind, LlamaError, RpcWorker},
     units::words,
 };
@@ -43,13 +43,21 @@ struct Args {
     /// Port to listen on, 0 for a free one
     #[arg(short, long, value_name = "PORT", default_value_t = 50052)]
     port: u16,
-    /// Devices to serve, joined by / or a comma [default: the GPUs, or the CPU without one]
+    /// Devices to serve, joined by / or a comma
     ///
-    /// Clients number them in this order. --list-devices names those there are.
-    #[arg(short, long, visible_alias = "dev", value_name = "DEV/DEV", value_delimiter = ',')]
-    device: Vec<String>,
+    /// auto for the GPUs, or the CPU without one; none for the CPU alone. Clients number them in this order. --list-devices
+    /// names those there are.
+    #[arg(
+        short,
+        long,
+        visible_alias = "dev",
+        value_name = "DEV/DEV",
+        default_value = "auto",
+        value_delimiter = ','
+    )]
+    device: Vec<Devices>,
     /// Threads of a CPU that is served [default: the cores of this machine]
-    #[arg(short, long, value_name = "N", value_parser = cli::at_least_one)]
+    #[arg(short, long, value_name = "N", value_parser = cli::thread_count)]
     threads: Option<u32>,
     /// Keep large tensors in this folder
     ///
@@ -121,20 +129,27 @@ fn run(args: &Args) -> Result<(), Failed> {
     }
 }
 
-/// The devices that are named, else the GPUs, else the CPU.
-fn devices(backend: &Backend, names: &[String]) -> Result<Vec<Device>, LlamaError> {
-    if !names.is_empty() {
-        return names
-            .iter()
-            .flat_map(|name| name.split('/'))
-            .map(|name| backend.device(name.trim()))
-            .collect();
-    }
+/// The devices that are asked for, in this order.
+fn devices(backend: &Backend, asked: &[Devices]) -> Result<Vec<Device>, LlamaError> {
     let of = |wanted: fn(DeviceKind) -> bool| -> Vec<Device> {
         backend.devices().into_iter().filter(|device| wanted(device.kind())).collect()
     };
-    let gpus = of(|kind| matches!(kind, DeviceKind::Gpu | DeviceKind::Igpu));
-    Ok(if gpus.is_empty() { of(|kind| kind == DeviceKind::Cpu) } else { gpus })
+    let cpu = || of(|kind| kind == DeviceKind::Cpu);
+    let mut devices = Vec::new();
+    for asked in asked {
+        let more = match asked {
+            Devices::Auto => {
+                let gpus = of(|kind| matches!(kind, DeviceKind::Gpu | DeviceKind::Igpu));
+                if gpus.is_empty() { cpu() } else { gpus }
+            }
+            Devices::None => cpu(),
+            Devices::Named(names) => {
+                names.iter().map(|name| backend.device(name)).collect::<Result<_, _>>()?
+            }
+        };
+        devices.extend(more);
+    }
+    Ok(devices)
 }
 
 /// What is served, and what that means.

@@ -285,8 +285,8 @@ fn a_worker_refuses_what_it_cannot_serve() {
         (vec!["-p", "70000"], "70000"),
         (vec!["-p", "0", "-d", "CUDA77"], "unknown device \"CUDA77\""),
         (vec!["-p", "0", "-d", "CPU/CPU"], "named twice"),
-        (vec!["-p", "0", "-t", "0"], "is not a number of times"),
-        (vec!["-p", "0", "-t", "513"], "use 1 to 512"),
+        (vec!["-p", "0", "-t", "0"], "is not a valid number of threads: give 1 to 512"),
+        (vec!["-p", "0", "-t", "513"], "is not a valid number of threads: give 1 to 512"),
         (vec!["-p", "0", "-c", file.to_str().unwrap()], "name another folder"),
     ] {
         let ran = run(example("worker").args(&arguments));

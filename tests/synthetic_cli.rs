@@ -9,7 +9,7 @@ use std::{
 };
 
 use llama_bench_rs::{
-    gguf::{GgufFile, Shape, Synthetic},
+    gguf::{GgufFile, Shape, Synthetic, TensorType},
     llama::ModelParams,
 };
 use serde_json::Value;
@@ -178,7 +178,7 @@ fn a_header_that_is_cut_off_says_how_many_bytes_are_missing() {
     fs::write(&path, &bytes[..header - 100]).unwrap();
     let like = format!("--like {}", path.display());
     let ran = sweep(folder.path(), &like);
-    assert_eq!(ran.status, 2, "{}", ran.err);
+    assert_eq!(ran.status, 1, "{}", ran.err);
     let said = format!("has {} bytes and at least ", header - 100);
     for word in ["download.gguf", "ends within its header", &said, "more are needed"] {
         assert!(ran.err.contains(word), "{word}: {}", ran.err);
@@ -188,8 +188,45 @@ fn a_header_that_is_cut_off_says_how_many_bytes_are_missing() {
     let ran = sweep(folder.path(), &format!("-m {}", path.display()));
     assert!(ran.err.contains("the file is cut off and lacks "), "{}", ran.err);
     let missing = sweep(folder.path(), "--like no-such-file.gguf");
-    assert_eq!(missing.status, 2, "{}", missing.err);
+    assert_eq!(missing.status, 1, "{}", missing.err);
     assert!(missing.err.contains("no-such-file.gguf"), "{}", missing.err);
+}
+
+/// One rule for `-m` and `--like`, whether the header or a value in it is wrong: the file costs its own runs.
+#[test]
+fn a_file_that_cannot_be_used_costs_its_own_runs_however_it_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, header) = beginning(folder.path(), "cut-off.gguf", "tiny-llama");
+    fs::write(&path, &fs::read(&path).unwrap()[..header - 100]).unwrap();
+    let impossible = folder.path().join("impossible.gguf");
+    let metadata = vec![("llama.attention.head_count".to_owned(), 0_u32.into())];
+    let tensors = vec![("token_embd.weight".to_owned(), vec![32, 8], TensorType::F32)];
+    Synthetic::new(Shape::from_parts("impossible", "llama", metadata, tensors))
+        .write_to(&impossible)
+        .unwrap();
+    for file in [path.as_path(), &impossible, Path::new("missing.gguf")] {
+        for flag in ["-m", "--like"] {
+            let alone = sweep(folder.path(), &format!("{flag} {}", file.display()));
+            assert_eq!(alone.status, 1, "{flag} {}: {}", file.display(), alone.err);
+            let name = file.file_name().unwrap().to_str().unwrap();
+            assert!(alone.err.contains(name), "{flag}: {}", alone.err);
+        }
+        let ran = sweep(folder.path(), &format!("--like {} --shape tiny-llama -o json", file.display()));
+        assert_eq!(ran.status, 1, "{}", ran.err);
+        assert!(ran.out.contains("tiny-llama") && ran.out.contains("avg_ts"), "{}\n{}", ran.out, ran.err);
+    }
+}
+
+#[test]
+fn a_report_names_no_file_that_is_not_there() {
+    if !has_streams() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let streamed = sweep(folder.path(), "--shape tiny-llama -o term");
+    let said = [streamed.out, streamed.err].concat();
+    assert!(!said.contains(".gguf"), "{said}");
+    assert!(said.contains("tiny-llama"), "{said}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use llama_bench_rs::{
     bench::{Configuration, Counts, Inspected, clock_words},
     report,
-    units::words::count,
+    units::words::{bytes, count},
 };
 
 use crate::verify::heading;
@@ -57,7 +57,13 @@ impl Totals {
     fn tell_time(&mut self, found: &Inspected, n_runs: u32) {
         let Some(time) = found.time else {
             self.n_untold += 1;
-            say!("time: not known, since a short trial failed");
+            match found.weights_too_large {
+                Some(weights) => say!(
+                    "time: not known, since the weights ({}) do not fit into the memory that is free here",
+                    bytes(weights)
+                ),
+                None => say!("time: not known, since a short trial failed"),
+            }
             return;
         };
         say!("time: {time}, from a short trial");

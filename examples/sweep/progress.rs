@@ -193,6 +193,10 @@ impl Progress {
                 }
                 format!("configuration {} of {n}: {name}", index + 1)
             }
+            // A synthetic model has a path and no file, unless it is kept.
+            Event::Loading { path, share } if *share <= 0.0 && !path.exists() => {
+                format!("loading {}", path.file_stem().unwrap_or_default().display())
+            }
             Event::Loading { path, share } if *share <= 0.0 => format!("loading {}", path.display()),
             Event::Opening { n_ctx } => format!("making a context of {n_ctx} tokens"),
             Event::WorkUnknown(failure) => {

@@ -40,6 +40,7 @@ pub fn build(config: &Config, source: &Path, out_dir: &Path) -> Result<Built, St
         cmake.generator(generator);
     }
     forget_other_generator(&dir, generator.as_deref())?;
+    forget_other_places(config, &dir, out_dir)?;
     for name in OFF {
         cmake.define(name, "OFF");
     }
@@ -88,4 +89,47 @@ fn forget_other_generator(dir: &Path, generator: Option<&str>) -> Result<(), Str
         (Some("Unix Makefiles"), None) => Ok(()),
         _ => fs::remove_dir_all(dir).map_err(|e| format!("cannot remove {}: {e}", dir.display())),
     }
+}
+
+/// Variables that say where CMake finds what it then keeps in its cache for ever.
+const PLACES: &[&str] = &[
+    "VULKAN_SDK",
+    "ROCM_PATH",
+    "HIP_PATH",
+    "CUDA_PATH",
+    "CUDACXX",
+    "CUDAToolkit_ROOT",
+    "CMAKE_PREFIX_PATH",
+    "CMAKE_INCLUDE_PATH",
+    "CMAKE_LIBRARY_PATH",
+];
+
+/// Has CMake look again if a variable says another place than when it looked: it keeps what it found, such as headers of
+/// an SDK that was replaced. What is compiled stays, and is compiled again if its headers are others.
+fn forget_other_places(config: &Config, dir: &Path, out_dir: &Path) -> Result<(), String> {
+    let stamp = out_dir.join("places");
+    let value = |name: &&str| format!("{name}={}\n", env::var(name).unwrap_or_default());
+    let now: String = PLACES.iter().map(value).collect();
+    let is_stale = match fs::read_to_string(&stamp) {
+        Ok(before) => before != now,
+        Err(_) => is_of_another_sdk(config, dir),
+    };
+    if is_stale {
+        let gone = |result: std::io::Result<()>| match result {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(format!("cannot remove CMake's cache in {}: {e}", dir.display()))
+            }
+            _ => Ok(()),
+        };
+        gone(fs::remove_file(dir.join("CMakeCache.txt")))?;
+        gone(fs::remove_dir_all(dir.join("CMakeFiles")))?;
+    }
+    fs::write(&stamp, now).map_err(|e| format!("cannot write {}: {e}", stamp.display()))
+}
+
+/// Of a build that left no note of the variables: whether its Vulkan is not that of the SDK.
+fn is_of_another_sdk(config: &Config, dir: &Path) -> bool {
+    let (true, Ok(cache)) = (config.vulkan, Cache::read(dir)) else { return false };
+    let Some(headers) = cache.get("Vulkan_INCLUDE_DIR").map(Path::new) else { return false };
+    !headers.is_dir() || env::path("VULKAN_SDK").is_some_and(|sdk| !headers.starts_with(sdk))
 }

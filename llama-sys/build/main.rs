@@ -1,6 +1,7 @@
 //! Builds llama.cpp, or takes the one that another package built, and generates its bindings. The steps, in order; each
 //! file beside this one is one of them.
 
+pub(crate) mod backends;
 pub(crate) mod bindings;
 pub(crate) mod build_info;
 pub(crate) mod cache;

@@ -2,17 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{cmake, config::Config, env};
+use crate::{
+    backends::{self, Missing, Packages},
+    cmake,
+    config::Config,
+    env,
+};
 
-/// Something that is not here.
-struct Missing {
-    /// What it is, with the name under which it was looked for.
-    what: String,
-    /// Debian's package.
-    package: &'static str,
-    /// The variable that says where it is.
-    variable: Option<&'static str>,
-}
+const GCC: Packages = Packages { debian: "gcc", fedora: "gcc" };
+const GXX: Packages = Packages { debian: "g++", fedora: "gcc-c++" };
 
 /// What it takes to compile llama.cpp.
 pub fn check(config: &Config) -> Result<(), String> {
@@ -24,21 +22,36 @@ pub fn check(config: &Config) -> Result<(), String> {
                 Some(named) => format!("CMake ({named})"),
                 None => "CMake".into(),
             },
-            package: "cmake",
+            packages: Packages { debian: "cmake", fedora: "cmake" },
             variable: Some("CMAKE"),
         });
     }
     // A toolchain of the user's brings its own.
     let toolchain = defined("CMAKE_TOOLCHAIN_FILE") || for_target("CMAKE_TOOLCHAIN_FILE").is_some();
     if !toolchain && !defined("CMAKE_C_COMPILER") {
-        missing.extend(compiler("a C compiler", cc::Build::new().cpp(false), "gcc", "CC"));
+        missing.extend(compiler("a C compiler", cc::Build::new().cpp(false), GCC, "CC"));
     }
     missing.extend(cpp_compiler());
     if !defined("CMAKE_MAKE_PROGRAM") {
         missing.extend(make(for_target("CMAKE_GENERATOR").or_else(cmake::generator).as_deref()));
     }
-    if config.vulkan && config.extra.is_empty() {
+    // What the user tells CMake of other places is not known here, nor what a toolchain for another system has.
+    let elsewhere = |names: &[&str]| {
+        let is_of = |name: &str| names.iter().any(|start| name.starts_with(start));
+        toolchain
+            || config.extra.iter().any(|(name, _)| is_of(name))
+            || env::cargo("HOST") != env::cargo("TARGET")
+    };
+    let places =
+        ["CMAKE_PREFIX_PATH", "CMAKE_SYSROOT", "CMAKE_FIND", "CMAKE_INCLUDE_PATH", "CMAKE_LIBRARY_PATH"];
+    if config.vulkan && !elsewhere(&[&places[..], &["Vulkan_", "SPIRV-Headers_DIR"]].concat()) {
         missing.extend(shader_compiler());
+        missing.extend(backends::vulkan(&backends::prefixes("VULKAN_SDK"), &config.target_os));
+    }
+    if config.hip && !elsewhere(&[&places[..], &["hip", "rocblas_DIR"]].concat()) {
+        let mut prefixes = backends::prefixes("ROCM_PATH");
+        prefixes.push("/opt/rocm".into());
+        missing.extend(backends::hip(&prefixes));
     }
     refuse(&missing)
 }
@@ -73,14 +86,14 @@ fn found(program: &Path) -> Option<PathBuf> {
 }
 
 fn cpp_compiler() -> Option<Missing> {
-    compiler("a C++ compiler", cc::Build::new().cpp(true), "g++", "CXX")
+    compiler("a C++ compiler", cc::Build::new().cpp(true), GXX, "CXX")
 }
 
 /// A compiler that cannot be started.
 fn compiler(
     what: &str,
     build: &mut cc::Build,
-    package: &'static str,
+    packages: Packages,
     variable: &'static str,
 ) -> Option<Missing> {
     let named = match build.cargo_metadata(false).cargo_output(false).try_get_compiler() {
@@ -91,22 +104,23 @@ fn compiler(
         },
         Err(e) => e.to_string(),
     };
-    Some(Missing { what: format!("{what} ({named})"), package, variable: Some(variable) })
+    Some(Missing { what: format!("{what} ({named})"), packages, variable: Some(variable) })
 }
 
 /// What runs the compilers for CMake; other generators than these come with their own.
 fn make(generator: Option<&str>) -> Option<Missing> {
     let make: &[&str] = &["make", "gmake", "smake"];
-    let (names, what, package) = match generator {
+    let both = |name| Packages { debian: name, fedora: name };
+    let (names, what, packages) = match generator {
         Some(name) if name.starts_with("Ninja") => {
-            (&["ninja", "ninja-build", "samu"][..], "Ninja", "ninja-build")
+            (&["ninja", "ninja-build", "samu"][..], "Ninja", both("ninja-build"))
         }
-        Some(name) if name.ends_with("Unix Makefiles") => (make, "make", "make"),
-        None if cfg!(unix) => (make, "make or Ninja", "make"),
+        Some(name) if name.ends_with("Unix Makefiles") => (make, "make", both("make")),
+        None if cfg!(unix) => (make, "make or Ninja", both("make")),
         _ => return None,
     };
     let missing = !names.iter().any(|name| env::program(name).is_some());
-    missing.then(|| Missing { what: what.into(), package, variable: None })
+    missing.then(|| Missing { what: what.into(), packages, variable: None })
 }
 
 /// What the feature vulkan compiles its shaders with, where CMake looks for it.
@@ -117,7 +131,7 @@ fn shader_compiler() -> Option<Missing> {
     let is_here = elsewhere || env::program("glslc").is_some() || env::path("VULKAN_SDK").is_some_and(in_sdk);
     (!is_here).then(|| Missing {
         what: "glslc (for the feature vulkan)".into(),
-        package: "glslc",
+        packages: Packages { debian: "glslc", fedora: "glslc" },
         variable: Some("VULKAN_SDK"),
     })
 }
@@ -130,13 +144,26 @@ fn refuse(missing: &[Missing]) -> Result<(), String> {
     } else {
         (format!("{} and {}", others.join(", "), last.what), "are", "them")
     };
-    let packages: Vec<&str> = missing.iter().map(|one| one.package).collect();
+    let packages = |of: fn(&Missing) -> &'static str| {
+        let mut names: Vec<&str> = Vec::new();
+        missing.iter().map(of).for_each(|name| {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        });
+        names.join(" ")
+    };
     let install = match std::env::consts::OS {
         "macos" => "Apple's command line tools: xcode-select --install; CMake: brew install cmake".into(),
         "windows" => "the Build Tools for Visual Studio with \"Desktop development with C++\"".into(),
-        _ => format!("Debian, Ubuntu: apt-get install {}", packages.join(" ")),
+        _ => format!(
+            "Debian, Ubuntu: apt-get install {}; Fedora: dnf install {}",
+            packages(|one| one.packages.debian),
+            packages(|one| one.packages.fedora)
+        ),
     };
-    let variables: Vec<&str> = missing.iter().filter_map(|one| one.variable).collect();
+    let mut variables: Vec<&str> = missing.iter().filter_map(|one| one.variable).collect();
+    variables.dedup();
     let or = match variables.as_slice() {
         [] => String::new(),
         names => format!(", or set {} to where to find {them}", names.join(", ")),

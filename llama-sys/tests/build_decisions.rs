@@ -1,6 +1,8 @@
 //! The decisions of the build script, without building.
 #![allow(dead_code, missing_docs)]
 
+#[path = "../build/backends.rs"]
+mod backends;
 #[path = "../build/cache.rs"]
 mod cache;
 #[path = "../build/config.rs"]
@@ -156,4 +158,75 @@ fn a_build_is_named_by_seven_hexadecimal_digits() {
     assert_ne!(source::checksum(&dir).unwrap(), name);
     fs::remove_dir_all(dir).unwrap();
     assert!(is_short_commit(llama_sys::build_info::COMMIT), "{}", llama_sys::build_info::COMMIT);
+}
+
+/// A folder with these files, each of this text.
+fn sdk(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (file, text) in files {
+        let path = dir.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    dir
+}
+
+fn header(minor: u32, patch: u32, more: &str) -> String {
+    format!(
+        "#define VK_HEADER_VERSION {patch}\n{more}\n\
+         #define VK_HEADER_VERSION_COMPLETE VK_MAKE_API_VERSION(0, 1, {minor}, VK_HEADER_VERSION)\n"
+    )
+}
+
+#[test]
+fn what_vulkan_lacks_is_told_part_by_part() {
+    let (good, old) = (header(4, 309, ""), header(3, 239, ""));
+    let newer = header(3, 296, "VK_DRIVER_ID_MESA_HONEYKRISP\nVK_EXT_layer_settings");
+    let parts = |core| {
+        [
+            ("include/vulkan/vulkan_core.h", core),
+            ("lib/x86_64-linux-gnu/libvulkan.so", ""),
+            ("share/cmake/SPIRV-Headers/SPIRV-HeadersConfig.cmake", ""),
+        ]
+    };
+    let lacks = |dirs: &[&tempfile::TempDir]| {
+        let prefixes: Vec<_> = dirs.iter().map(|dir| dir.path().to_path_buf()).collect();
+        backends::vulkan(&prefixes, "linux").into_iter().map(|one| one.what).collect::<Vec<_>>()
+    };
+    for core in [&good, &newer] {
+        assert_eq!(lacks(&[&sdk(&parts(core))]), [""; 0]);
+    }
+    for (left_out, named) in
+        [(0, "Vulkan's headers"), (1, "Vulkan's loader (libvulkan.so)"), (2, "SPIRV-Headers")]
+    {
+        let mut some = parts(&good).to_vec();
+        some.remove(left_out);
+        let what = lacks(&[&sdk(&some)]);
+        assert!(what.len() == 1 && what[0].contains(named), "{what:?}");
+    }
+    // The first that CMake would find counts, as CMake takes it.
+    let what = lacks(&[&sdk(&parts(&old)), &sdk(&parts(&good))]);
+    assert!(what.len() == 1 && what[0].contains("1.4.309") && what[0].contains("1.3.239"), "{what:?}");
+    assert!(what[0].contains("VK_EXT_layer_settings"), "{what:?}");
+    assert_eq!(lacks(&[]).len(), 3);
+    assert_eq!(backends::header_version(&old), Some((1, 3, 239)));
+    assert_eq!(backends::header_version("#define VK_HEADER_VERSION many"), None);
+}
+
+#[test]
+fn what_hip_lacks_is_told_part_by_part() {
+    let version = |text: &str| format!("set(PACKAGE_VERSION \"{text}\")\n");
+    let rocm = |hip: &str| {
+        sdk(&[
+            ("lib/cmake/hip/hip-config.cmake", ""),
+            ("lib/cmake/hip/hip-config-version.cmake", &version(hip)),
+            ("lib/cmake/hipblas/hipblas-config.cmake", ""),
+            ("lib/cmake/rocblas/rocblas-config.cmake", ""),
+        ])
+    };
+    let lacks = |dir: &tempfile::TempDir| backends::hip(&[dir.path().to_path_buf()]);
+    assert_eq!(lacks(&rocm("6.2.41134")), []);
+    let old = lacks(&rocm("5.7.1"));
+    assert!(old.len() == 1 && old[0].what.contains("6.1 or later") && old[0].what.contains("5.7"), "{old:?}");
+    assert_eq!(backends::hip(&[]).len(), 3);
 }

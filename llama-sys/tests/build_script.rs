@@ -61,7 +61,8 @@ fn everything_that_is_missing_is_named_together() {
         "{said}"
     );
     if cfg!(target_os = "linux") {
-        assert!(said.contains("apt-get install cmake gcc g++ make"), "{said}");
+        assert!(said.contains("apt-get install cmake gcc g++ make;"), "{said}");
+        assert!(said.contains("dnf install cmake gcc gcc-c++ make;"), "{said}");
     }
     assert!(said.contains("set CMAKE, CC, CXX to where to find them"), "{said}");
 }
@@ -115,6 +116,60 @@ fn vulkan_needs_its_shader_compiler() {
         let said = script.run();
         assert!(!said.contains("glslc"), "{said}");
     }
+}
+
+#[test]
+fn vulkan_headers_that_are_too_old_are_named_before_cmake_starts() {
+    let sdk = TempDir::new().unwrap();
+    for (file, text) in [
+        ("bin/glslc", ""),
+        (
+            "include/vulkan/vulkan_core.h",
+            "#define VK_HEADER_VERSION 239\n\
+             #define VK_HEADER_VERSION_COMPLETE VK_MAKE_API_VERSION(0, 1, 3, VK_HEADER_VERSION)\n",
+        ),
+    ] {
+        let path = sdk.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    // A definition that says nothing of places hides nothing.
+    for definitions in ["", "GGML_LTO=ON"] {
+        let script = Script::new()
+            .set("CARGO_FEATURE_VULKAN", "1")
+            .set("VULKAN_SDK", sdk.path())
+            .set("LLAMA_CMAKE_DEFINES", definitions);
+        let said = script.run();
+        for text in ["REFUSED", "1.4.309", "1.3.239", "libvulkan-dev", "vulkan-headers", "set VULKAN_SDK"] {
+            assert!(said.contains(text) || !cfg!(target_os = "linux"), "{text}: {said}");
+        }
+        assert!(!script.ran_cmake(), "{said}");
+    }
+    let told = Script::new()
+        .set("CARGO_FEATURE_VULKAN", "1")
+        .set("VULKAN_SDK", sdk.path())
+        .set("LLAMA_CMAKE_DEFINES", "Vulkan_INCLUDE_DIR=/opt/headers");
+    assert!(!told.run().contains("1.3.239"));
+}
+
+#[test]
+fn cmake_looks_again_when_a_variable_names_another_place() {
+    let Some(tree) = Tree::pinned() else { return };
+    let mut script = Script::new().set("LLAMA_CPP_DIR", tree.0.path());
+    let cache = script.dir.path().join("out/build/CMakeCache.txt");
+    let objects = script.dir.path().join("out/build/src/a.o");
+    let mut is_kept = |sdk: &str| {
+        fs::create_dir_all(objects.parent().unwrap()).unwrap();
+        fs::write(&cache, "CMAKE_GENERATOR:INTERNAL=Unix Makefiles\n").unwrap();
+        fs::write(&objects, "").unwrap();
+        script.vars.insert("VULKAN_SDK".into(), sdk.into());
+        let said = script.run();
+        assert!(script.ran_cmake() && objects.exists(), "{said}");
+        cache.exists()
+    };
+    assert!(is_kept("/opt/a") && is_kept("/opt/a"));
+    assert!(!is_kept("/opt/b"), "what was found in another SDK");
+    assert!(is_kept("/opt/b"));
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(super) fn contexts(line: &str) -> Vec<ContextParams> {
     args(line).context.params()
 }
 
-/// The flags that a table has spoken of, so that none is forgotten.
+/// The flags that a table has spoken of: none may be forgotten.
 #[derive(Default)]
 struct Seen(BTreeSet<String>);
 
@@ -65,7 +65,7 @@ impl Seen {
         }
     }
 
-    /// A flag of which the last counts.
+    /// A flag whose last value counts.
     fn last<V: PartialEq + Debug>(
         &mut self,
         names: &str,

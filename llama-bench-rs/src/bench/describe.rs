@@ -112,7 +112,9 @@ fn with_host(
 
 fn device(device: &Device) -> DeviceInfo {
     let (free, total) = device.memory_before_use();
-    let kind = device.kind();
+    // ggml takes every Vulkan device that is not integrated for a GPU.
+    let kind = if device.is_software() { DeviceKind::Cpu } else { device.kind() };
+    let server = device.server();
     let mut info = DeviceInfo {
         name: device.name(),
         description: device.description(),
@@ -120,13 +122,15 @@ fn device(device: &Device) -> DeviceInfo {
         backend: device.backend_name(),
         memory_free_bytes: Some(free),
         memory_total_bytes: Some(total),
+        // ggml's RPC backend says "GPU" of whatever its server has.
         integrated: match kind {
+            _ if server.is_some() => None,
             DeviceKind::Gpu => Some(false),
             DeviceKind::Igpu => Some(true),
             _ => None,
         },
         pci_bus_id: device.pci_bus_id(),
-        server: device.server(),
+        server,
         ..DeviceInfo::default()
     };
     super::monitor::describe(&mut info);

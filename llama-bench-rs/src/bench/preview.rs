@@ -70,7 +70,7 @@ impl Counts {
         }
     }
 
-    /// Adds `n_runs` runs, each of which takes `one`.
+    /// Adds `n_runs` runs that take `one` each.
     pub fn add_runs(&mut self, one: &Self, n_runs: u32) {
         self.n_cells += one.n_cells * n_runs as usize;
         self.n_fill_tokens += one.n_fill_tokens * u64::from(n_runs);
@@ -157,7 +157,7 @@ mod tests {
         stats::StoppingRule,
     };
 
-    /// On a machine with so much free memory, of which each token of each sequence takes some.
+    /// On a machine with so much free memory; each token of each sequence takes some.
     fn preview(plan: &Plan, refused: Vec<(Test, Failure)>, free_bytes: u64) -> Preview {
         let estimate = |part: &Plan| {
             let n_seqs = part.cells.iter().map(|test| test.n_parallel).max().unwrap_or(0);

@@ -9,7 +9,7 @@ use crate::{
     llama::Model,
 };
 
-/// A tiny llama of one layer: its memory of a token knows nothing of the tokens before it, so that after a shift it is
+/// A tiny llama of one layer: its memory of a token knows nothing of the tokens before it: after a shift it is
 /// what a fresh context computes.
 fn one_layer() -> Model {
     static MODEL: std::sync::OnceLock<Model> = std::sync::OnceLock::new();

@@ -36,7 +36,7 @@ impl Given for bool {
     }
 }
 
-/// A list of which the last counts.
+/// A list; the last value counts.
 impl Given for Integers {
     type Value = i32;
 

@@ -147,7 +147,7 @@ fn description(arg: &Arg, detail: Detail) -> String {
     if !arg.get_action().takes_values() {
         return text;
     }
-    // Behind the first paragraph, the rest of which explains.
+    // Behind the first paragraph; the rest explains.
     let end = text.find("\n\n").unwrap_or(text.len());
     let mut notes = String::new();
     let possible: Vec<String> =

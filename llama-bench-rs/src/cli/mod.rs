@@ -81,7 +81,8 @@ pub use test::DefaultTests;
 pub use test::TestArgs;
 #[doc(hidden)]
 pub use values::{
-    CpuMask, Integers, Numbers, all, all_integers, at_least_one, percent, seconds, switch, whole,
+    CpuMask, Integers, Numbers, all, all_integers, at_least_one, percent, seconds, switch, thread_count,
+    whole,
 };
 
 /// Reads the arguments of this process; bad usage ends it with status 2, `-h` and `--help` with 0.

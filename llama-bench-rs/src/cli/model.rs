@@ -6,7 +6,7 @@ use super::{
     Devices, Integers, Numbers, OverrideList, TensorSplit,
     combinations::Combinations,
     given::Given,
-    values::{gpu_layers, mmap, seconds, switch, whole},
+    values::{gpu_layers, mmap, positive_seconds, server, switch, whole},
 };
 use crate::{
     Error,
@@ -101,10 +101,10 @@ parameters! { model {
     ///
     /// HOST:PORT each, of the example worker or llama.cpp's rpc-server. Their devices are RPC0, RPC1 and so on, and used unless
     /// -dev names others. The connection is neither authenticated nor encrypted.
-    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', help_heading = "Devices")]
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', value_parser = server, help_heading = "Devices")]
     pub rpc: Vec<String>,
     /// With --rpc: seconds for a server's first answer [default: 5]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "rpc", help_heading = "Devices", hide_short_help = true)]
+    #[arg(long, value_name = "SECONDS", value_parser = positive_seconds, requires = "rpc", help_heading = "Devices", hide_short_help = true)]
     pub rpc_timeout: Option<Duration>,
     /// Memory to leave free on each device, in MiB [default: 0, no fit]
     ///
@@ -262,7 +262,8 @@ impl ModelArgs {
                 None => synthetic,
             })
         };
-        let like = |file: &PathBuf| -> Result<_, Error> { Ok(Synthetic::new(Shape::like_file(file)?)) };
+        // A file that cannot be read costs its own runs alone, as one of -m does.
+        let like = |file: &PathBuf| -> Result<_, Error> { Ok(Synthetic::new(Shape::like_file_later(file))) };
         let all = shapes.iter().map(of_shape).chain(self.like.iter().map(like));
         all.map(|one| Ok(one?.keep(self.keep))).collect()
     }

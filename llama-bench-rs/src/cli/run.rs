@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::values::{at_least_one, at_least_two, numa, positive_percent, seconds, whole, whole_percent};
+use super::values::{
+    at_least_one, at_least_two, numa, positive_percent, positive_seconds, seconds, whole, whole_percent,
+};
 use crate::{
     bench::{Order, Sweep},
     llama::Numa,
@@ -33,7 +35,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value = "100", requires = "until", value_parser = at_least_two, hide_short_help = true, help_heading = "Statistics")]
     pub max_reps: usize,
     /// With --until: most seconds to spend on a cell
-    #[arg(long, value_name = "SECONDS", requires = "until", value_parser = seconds, hide_short_help = true, help_heading = "Statistics")]
+    #[arg(long, value_name = "SECONDS", requires = "until", value_parser = positive_seconds, hide_short_help = true, help_heading = "Statistics")]
     pub cell_time: Option<Duration>,
     /// Runs; intervals between them
     ///

@@ -28,7 +28,7 @@ pub fn all(lists: &[Numbers]) -> Vec<u32> {
     lists.iter().flat_map(|Numbers(values)| values.iter().copied()).collect()
 }
 
-/// A list of numbers and ranges of which some may be negative.
+/// A list of numbers and ranges that may be negative.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Integers(Vec<i32>);
 
@@ -62,6 +62,15 @@ pub(super) fn batch_sizes(list: &str) -> Result<Numbers, String> {
 /// Numbers of threads, as many as ggml has room for.
 pub(super) fn threads(list: &str) -> Result<Numbers, String> {
     numbers(list, 1, MAX_CPUS as u32, "number of threads")
+}
+
+/// One number of threads.
+///
+/// # Errors
+/// The text is not a whole number, or ggml has no room for as many.
+pub fn thread_count(text: &str) -> Result<u32, String> {
+    let number = text.trim().parse::<u32>().ok().filter(|n| (1..=MAX_CPUS as u32).contains(n));
+    number.ok_or_else(|| format!("{text:?} is not a valid number of threads: give 1 to {MAX_CPUS}"))
 }
 
 /// Numbers of sequences, as many as a context can hold apart.
@@ -161,6 +170,21 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("{text:?} is not a time: write seconds, 0 or more, such as 5, 0.5 or 500ms"))
 }
 
+/// Seconds as [`seconds`], more than 0: a limit of time that something must have.
+pub(super) fn positive_seconds(text: &str) -> Result<Duration, String> {
+    seconds(text).ok().filter(|time| !time.is_zero()).ok_or_else(|| {
+        format!("{text:?} is not a time over 0: write seconds or a unit, such as 5, 0.5 or 500ms")
+    })
+}
+
+/// A server in a list of them. The rest of the address is looked at when the server is added.
+pub(super) fn server(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("a server in the list is empty: write HOST:PORT, such as 192.168.1.20:50052, with a comma between two".into()),
+        server => Ok(server.to_owned()),
+    }
+}
+
 /// A share in percent, 0 or more, with or without the sign: `2`, `0.5`, `2%`.
 ///
 /// # Errors
@@ -196,13 +220,13 @@ pub fn whole<T: FromStr>(text: &str) -> Result<T, String> {
     text.trim().parse().map_err(|_| format!("{text:?} is not a whole number: write 0 or more, such as 42"))
 }
 
-/// A number of repetitions, runs or rounds.
+/// A count of something, such as repetitions, runs or requests.
 ///
 /// # Errors
 /// The text is not a whole number, or it is 0.
 pub fn at_least_one(text: &str) -> Result<u32, String> {
     let number = text.trim().parse::<u32>().ok().filter(|n| (1..=i32::MAX as u32).contains(n));
-    number.ok_or_else(|| format!("{text:?} is not a number of times: give 1 or more"))
+    number.ok_or_else(|| format!("{text:?} is not a valid count: give 1 or more"))
 }
 
 /// A number of repetitions that an interval can be made of.
@@ -244,6 +268,24 @@ mod tests {
         }
         for bad in ["-1", "soon", "inf", "nan", "", "s", "5 parsecs"] {
             assert!(seconds(bad).unwrap_err().contains("write seconds"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_limit_of_time_a_server_and_a_count_of_threads_are_not_nothing() {
+        assert_eq!(positive_seconds("500ms"), Ok(Duration::from_millis(500)));
+        for bad in ["0", "0s", "-1", "0ms", "soon"] {
+            let refused = positive_seconds(bad).unwrap_err();
+            assert!(refused.contains("is not a time over 0: write seconds"), "{refused}");
+        }
+        assert_eq!(server(" a:1 "), Ok("a:1".into()));
+        for bad in ["", " "] {
+            assert!(server(bad).unwrap_err().contains("HOST:PORT"), "{bad:?}");
+        }
+        assert_eq!(thread_count("8"), Ok(8));
+        for bad in ["0", "513", "-1", "x"] {
+            let refused = thread_count(bad).unwrap_err();
+            assert_eq!(refused, format!("{bad:?} is not a valid number of threads: give 1 to 512"));
         }
     }
 

@@ -75,6 +75,7 @@ pub(super) fn shape(name: &str, file_type: FileType, hyper: &Hyper) -> Shape {
         n_expert: hyper.experts.map_or(0, |experts| experts.n),
         n_vocab: hyper.n_vocab,
         like: None,
+        unreadable: None,
     }
 }
 

@@ -31,6 +31,7 @@ pub(super) fn find(name: &str) -> Option<Shape> {
         n_expert: 0,
         n_vocab: N_VOCAB,
         like: None,
+        unreadable: None,
     })
 }
 

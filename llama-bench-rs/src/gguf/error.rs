@@ -1,4 +1,9 @@
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::units::text::{cited, excerpt};
 
 /// A GGUF file that cannot be read or written, or a shape that is impossible.
 #[derive(thiserror::Error)]
@@ -64,7 +69,7 @@ pub enum GgufError {
         holds: String,
     },
     /// No preset has this name.
-    #[error("no model shape is called {name:?}; there are: {known}")]
+    #[error("no model shape is called {}; there are: {known}", cited(name))]
     UnknownShape {
         /// The name asked for.
         name: String,
@@ -72,7 +77,7 @@ pub enum GgufError {
         known: String,
     },
     /// No file type has this name.
-    #[error("no file type is called {name:?}; there are: {known}")]
+    #[error("no file type is called {}; there are: {known}", cited(name))]
     UnknownFileType {
         /// The name asked for.
         name: String,
@@ -80,17 +85,25 @@ pub enum GgufError {
         known: String,
     },
     /// The hyperparameters contradict each other or exceed what llama.cpp can hold.
-    #[error("the shape {name} is impossible: {reason}")]
+    #[error("the shape {} is impossible: {reason}", of_file(name, file.as_deref()))]
     ImpossibleShape {
         /// The shape's name.
         name: String,
+        /// The file that it was read from, if it was.
+        file: Option<PathBuf>,
         /// The values in conflict, and what would do.
         reason: String,
+    },
+    /// The file that a model was to be shaped as has no header that can be used.
+    #[error("{problem}")]
+    NoShape {
+        /// What was wrong when it was read, with the file.
+        problem: String,
     },
     /// The disk is full; no file was left behind.
     #[error(
         "no room for {} ({needed} bytes): the disk was full after {written} bytes; \
-         free some space or choose another folder (nothing was left behind)",
+         free some space or choose another folder, for the cache by LLAMA_BENCH_CACHE (nothing was left behind)",
         path.display()
     )]
     DiskFull {
@@ -106,6 +119,19 @@ pub enum GgufError {
     Stopped {
         /// The file that was to be written.
         path: PathBuf,
+    },
+    /// A model could not be kept in the cache folder.
+    #[error(
+        "cannot {doing} {}: {source}; set LLAMA_BENCH_CACHE to a folder that can be written to",
+        path.display()
+    )]
+    Cache {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was attempted.
+        doing: &'static str,
+        /// The system's reason.
+        source: io::Error,
     },
     /// The system names no cache folder for this user.
     #[error("this user has no cache folder: set LLAMA_BENCH_CACHE to a folder, or give a path to write to")]
@@ -163,7 +189,7 @@ pub enum Malformed {
         allowed: &'static str,
     },
     /// A metadata key or tensor name that occurs twice.
-    #[error("{what} {name:?} occurs twice")]
+    #[error("{what} {} occurs twice", cited(name))]
     Duplicate {
         /// "metadata key" or "tensor".
         what: &'static str,
@@ -171,7 +197,7 @@ pub enum Malformed {
         name: String,
     },
     /// A tensor that does not begin where the one before it ends.
-    #[error("tensor {name:?} has data offset {found}, but the tensors before it end at {expected}")]
+    #[error("tensor {} has data offset {found}, but the tensors before it end at {expected}", cited(name))]
     Offset {
         /// The tensor.
         name: String,
@@ -182,8 +208,10 @@ pub enum Malformed {
     },
     /// A tensor that reaches beyond the end of the file.
     #[error(
-        "tensor {name:?} ({size_bytes} bytes from byte {begin}) reaches beyond the end of the file at byte {file_bytes}; \
-         the file is cut off and lacks {missing_bytes} bytes: fetch it again"
+        "tensor {} ({size_bytes} bytes from byte {begin}) reaches beyond the end of the file at byte {file_bytes}; \
+         the file is cut off and lacks {missing_bytes} bytes: fetch the rest, or measure a synthetic model of its shape \
+         (--like, Shape::like_file), which takes the header alone",
+        cited(name)
     )]
     BeyondEnd {
         /// The tensor.
@@ -200,6 +228,14 @@ pub enum Malformed {
 }
 
 crate::error::debug_like_display!(Malformed);
+
+/// A shape's name with its file.
+fn of_file(name: &str, file: Option<&Path>) -> String {
+    match file {
+        Some(file) => format!("{} of {}", excerpt(name), file.display()),
+        None => excerpt(name),
+    }
+}
 
 /// The names of files, without their folder; of many the first and the last.
 fn names(paths: &[PathBuf]) -> String {

@@ -7,8 +7,10 @@ use super::{
     file_type::{self, Facts},
     header, read,
     routing::Router,
+    shape::ShapeTensor,
     vocabulary, weights,
 };
+use crate::units::text::{cited, excerpt};
 
 /// The bytes before the data, and the tensors in it.
 pub(super) struct Layout {
@@ -23,6 +25,9 @@ impl Layout {
     /// Refuses every shape that would not be a valid file.
     pub(super) fn new(synthetic: &Synthetic<'_>) -> Result<Self, GgufError> {
         let shape = &synthetic.shape;
+        if let Some(problem) = &shape.unreadable {
+            return Err(GgufError::NoShape { problem: problem.clone() });
+        }
         let alignment = u64::from(read::DEFAULT_ALIGNMENT);
         let (tensors, data_bytes) = place(synthetic, alignment)?;
         let pairs = metadata(synthetic)?;
@@ -51,24 +56,20 @@ fn place(synthetic: &Synthetic<'_>, alignment: u64) -> Result<(Vec<TensorInfo>, 
     for (tensor, tensor_type) in shape.tensors.iter().zip(types) {
         let row = tensor.dims.first().copied().unwrap_or(1);
         let n = tensor.dims.iter().try_fold(1, |n: u64, &dim| n.checked_mul(dim));
-        let n = n.ok_or_else(|| {
-            synthetic.impossible(format!("tensor {} of {:?} has too many elements", tensor.name, tensor.dims))
-        })?;
+        let n =
+            n.ok_or_else(|| synthetic.impossible(format!("{} has too many elements", with_dims(tensor))))?;
         let size_bytes = tensor_type.size_bytes(row, n).filter(|&size| size > 0).ok_or_else(|| {
-            synthetic.impossible(format!(
-                "tensor {} of {:?} does not fit {tensor_type} blocks",
-                tensor.name, tensor.dims
-            ))
+            synthetic.impossible(format!("{} does not fit {tensor_type} blocks", with_dims(tensor)))
         })?;
         if !weights::can_make(tensor_type) {
-            return Err(synthetic.impossible(no_weights(tensor_type)));
+            return Err(synthetic.impossible(no_weights(&tensor.name, tensor_type)));
         }
         let (name, dims) = (tensor.name.clone(), tensor.dims.clone());
         tensors.push(TensorInfo { name, dims, tensor_type, offset, size_bytes });
         // No file system has files of 2^63 bytes.
         let end = offset.checked_add(size_bytes).and_then(|end| end.checked_next_multiple_of(alignment));
         offset = end.filter(|&end| end < 1 << 62).ok_or_else(|| {
-            synthetic.impossible(format!("a file that holds {} would be too large", tensor.name))
+            synthetic.impossible(format!("a file that holds {} would be too large", cited(&tensor.name)))
         })?;
     }
     Ok((tensors, offset))
@@ -109,6 +110,14 @@ fn metadata(synthetic: &Synthetic<'_>) -> Result<Vec<(String, Value)>, GgufError
     Ok(pairs)
 }
 
-fn no_weights(tensor_type: TensorType) -> String {
-    format!("no random weights can be made for tensors of type {tensor_type}")
+/// A tensor for a message. A shape from parts has as many dimensions as its maker gave it.
+fn with_dims(tensor: &ShapeTensor) -> String {
+    format!("tensor {} of {}", cited(&tensor.name), excerpt(&format!("{:?}", tensor.dims)))
+}
+
+fn no_weights(name: &str, tensor_type: TensorType) -> String {
+    format!(
+        "tensor {} is of type {tensor_type}, of which no random weights can be made: name a file in another type",
+        cited(name)
+    )
 }

@@ -18,6 +18,8 @@ mod error;
 mod file_type;
 mod header;
 mod layout;
+#[cfg(test)]
+mod long_text_tests;
 mod model_checks;
 mod places;
 #[cfg(feature = "measure")]
@@ -26,6 +28,7 @@ mod presets;
 mod read;
 mod routing;
 mod shape;
+mod skew;
 mod split;
 mod stream;
 mod synthetic;

@@ -1,6 +1,7 @@
 //! Metadata that is sound as a file and that llama.cpp would abort on, loop for ever with or overrun its stack.
 
 use super::{Array, Malformed, Value};
+use crate::units::text::{cited, excerpt};
 
 /// Vocabularies kept in trees, which llama.cpp builds, searches and frees by recursion, byte by byte. The longest token
 /// of published ones has 128 bytes.
@@ -21,7 +22,7 @@ pub(super) fn check(metadata: &[(String, Value)]) -> Result<(), (usize, Malforme
         let epsilon = value.as_f64().filter(|_| key.ends_with("_epsilon"));
         if let Some(epsilon) = epsilon.filter(|epsilon| !(0.0..).contains(epsilon)) {
             let allowed = "it is added before a root is taken and must be 0 or more";
-            return Err((i, invalid(format!("metadata key {key:?}"), epsilon.to_string(), allowed)));
+            return Err((i, invalid(format!("metadata key {}", cited(key)), epsilon.to_string(), allowed)));
         }
     }
     let kind = find("tokenizer.ggml.model").and_then(|i| metadata[i].1.as_str()).unwrap_or_default();
@@ -31,7 +32,7 @@ pub(super) fn check(metadata: &[(String, Value)]) -> Result<(), (usize, Malforme
             .and_then(|architecture| find(&format!("{architecture}.vocab_size")));
         let n_tokens = size.and_then(|i| Some((i, metadata[i].1.as_u64()?)));
         if let Some((i, n_tokens)) = n_tokens.filter(|&(_, n_tokens)| n_tokens > MAX_TOKENS) {
-            let what = format!("metadata key {:?}", metadata[i].0);
+            let what = format!("metadata key {}", cited(&metadata[i].0));
             return Err((i, Malformed::TooLarge { what, found: n_tokens, limit: MAX_TOKENS }));
         }
     }
@@ -79,7 +80,7 @@ fn every_start_is_a_token(tokens: &[Vec<u8>]) -> Result<(), Malformed> {
     let Some((i, token)) = start else { return Ok(()) };
     Err(invalid(
         format!("token {i}"),
-        format!("\"{}\"", token.escape_ascii()),
+        excerpt(&format!("\"{}\"", token.escape_ascii())),
         "its first byte must be a token too, or text that begins with it could not be split",
     ))
 }

@@ -14,12 +14,15 @@ use super::{
     places::{check_layout, whole_bytes},
     value::ARRAY_ID,
 };
+use crate::units::text::cited;
 
 /// The data section and each tensor in it begin at a multiple of this many bytes, unless the file says otherwise.
 pub(super) const DEFAULT_ALIGNMENT: u32 = 32;
 /// Tensor names end in a zero byte within 64 bytes in ggml.
 const MAX_NAME_BYTES: usize = 63;
 const MAX_DIMS: u32 = 4;
+/// The format's own limit.
+const MAX_KEY_BYTES: usize = 65_535;
 /// Real vocabularies have about 2^18 entries; a metadata array beyond this is refused rather than held in memory.
 const MAX_ARRAY_ELEMENTS: u64 = 1 << 26;
 /// Real models have about 2^11 tensors and 2^6 metadata pairs; a count beyond this is damage.
@@ -87,8 +90,7 @@ impl GgufFile {
         Self::parse(file, length, path, true, Extent::Whole)
     }
 
-    /// As [`GgufFile::open`], for a file of which the beginning may be all that is there: the first megabytes of a
-    /// download hold the header.
+    /// As [`GgufFile::open`], for a file that may end after its header: the first megabytes of a download are enough.
     ///
     /// # Errors
     /// As `open`; [`GgufError::HeaderCutOff`], with the bytes that are still needed, if the file ends within its header.
@@ -131,7 +133,7 @@ impl GgufFile {
         Self::parse(header, length, path, false, Extent::Whole).map(drop)
     }
 
-    /// The header of a file of this length, all of which is there.
+    /// The header of a complete file of this length.
     ///
     /// # Errors
     /// [`GgufError::Malformed`], with the place.
@@ -215,28 +217,30 @@ fn read_metadata<R: Read>(
         c.expect((n_pairs - i - 1) * MIN_PAIR_BYTES + n_behind);
         let raw = c.string(&format!("metadata key {i}"))?;
         let key = String::from_utf8_lossy(&raw).into_owned();
-        if raw.is_empty() {
+        if raw.is_empty() || raw.len() > MAX_KEY_BYTES {
+            let found = if raw.is_empty() { "empty".into() } else { cited(&key) };
             let problem = Malformed::Invalid {
                 what: format!("metadata key {i}"),
-                found: "empty".into(),
-                allowed: "it must have at least one letter",
+                found,
+                allowed: "it must have 1 to 65535 bytes",
             };
             return Err(c.malformed(at, problem));
         }
         if !seen.insert(raw) {
             return Err(c.malformed(at, Malformed::Duplicate { what: "metadata key", name: key }));
         }
-        let value = read_value(c, &key)?;
+        let value = read_value(c, &cited(&key))?;
         places.push(at);
         metadata.push((key, value));
     }
     Ok((metadata, places))
 }
 
+/// The value of a key, which is as messages cite it.
 fn read_value<R: Read>(c: &mut Cursor<'_, R>, key: &str) -> Result<Value, GgufError> {
     let at = c.position();
-    let what = format!("the value of {key:?}");
-    Ok(match c.u32(&format!("the type of {key:?}"))? {
+    let what = format!("the value of {key}");
+    Ok(match c.u32(&format!("the type of {key}"))? {
         0 => Value::U8(c.array::<1>(&what)?[0]),
         1 => Value::I8(i8::from_le_bytes(c.array(&what)?)),
         2 => Value::U16(u16::from_le_bytes(c.array(&what)?)),
@@ -250,7 +254,7 @@ fn read_value<R: Read>(c: &mut Cursor<'_, R>, key: &str) -> Result<Value, GgufEr
         10 => Value::U64(c.u64(&what)?),
         11 => Value::I64(i64::from_le_bytes(c.array(&what)?)),
         12 => Value::F64(f64::from_le_bytes(c.array(&what)?)),
-        other => return Err(invalid_type(c, at, format!("the type of {key:?}"), other)),
+        other => return Err(invalid_type(c, at, format!("the type of {key}"), other)),
     })
 }
 
@@ -260,12 +264,12 @@ fn read_array<R: Read>(c: &mut Cursor<'_, R>, key: &str) -> Result<Array, GgufEr
         key: &str,
         convert: impl Fn([u8; N]) -> T,
     ) -> Result<Vec<T>, GgufError> {
-        let n = c.count(N as u64, MAX_ARRAY_ELEMENTS, &format!("the length of array {key:?}"))?;
-        c.require(n * N as u64, &format!("array {key:?}"))?;
+        let n = c.count(N as u64, MAX_ARRAY_ELEMENTS, &format!("the length of array {key}"))?;
+        c.require(n * N as u64, &format!("array {key}"))?;
         (0..n).map(|_| c.array(key).map(&convert)).collect()
     }
     let at = c.position();
-    Ok(match c.u32(&format!("the element type of {key:?}"))? {
+    Ok(match c.u32(&format!("the element type of {key}"))? {
         0 => Array::U8(many(c, key, |[b]: [u8; 1]| b)?),
         1 => Array::I8(many(c, key, i8::from_le_bytes)?),
         2 => Array::U16(many(c, key, u16::from_le_bytes)?),
@@ -275,12 +279,12 @@ fn read_array<R: Read>(c: &mut Cursor<'_, R>, key: &str) -> Result<Array, GgufEr
         6 => Array::F32(many(c, key, f32::from_le_bytes)?),
         7 => Array::Bool(many(c, key, |[b]: [u8; 1]| b != 0)?),
         8 => {
-            let n = c.count(8, MAX_ARRAY_ELEMENTS, &format!("the length of array {key:?}"))?;
+            let n = c.count(8, MAX_ARRAY_ELEMENTS, &format!("the length of array {key}"))?;
             let mut strings = Vec::new();
             let behind = c.to_come();
             for i in 0..n {
                 c.expect((n - i - 1) * 8 + behind);
-                strings.push(text(c.string(&format!("element {i} of {key:?}"))?));
+                strings.push(text(c.string(&format!("element {i} of {key}"))?));
             }
             c.expect(behind);
             Array::String(strings)
@@ -288,7 +292,7 @@ fn read_array<R: Read>(c: &mut Cursor<'_, R>, key: &str) -> Result<Array, GgufEr
         10 => Array::U64(many(c, key, u64::from_le_bytes)?),
         11 => Array::I64(many(c, key, i64::from_le_bytes)?),
         12 => Array::F64(many(c, key, f64::from_le_bytes)?),
-        other => return Err(invalid_type(c, at, format!("the element type of {key:?}"), other)),
+        other => return Err(invalid_type(c, at, format!("the element type of {key}"), other)),
     })
 }
 
@@ -306,7 +310,7 @@ fn alignment<R: Read>(c: &Cursor<'_, R>, metadata: &[(String, Value)], at: u64) 
     let found = match metadata.iter().find(|(k, _)| k == "general.alignment") {
         None => return Ok(DEFAULT_ALIGNMENT.into()),
         Some((_, Value::U32(n))) if n.is_power_of_two() => return Ok((*n).into()),
-        Some((_, other)) => format!("{other:?}"),
+        Some((_, other)) => other.shown(),
     };
     let allowed = "it must be a power of two of type uint32";
     Err(c.malformed(at, Malformed::Invalid { what: "general.alignment".into(), found, allowed }))
@@ -325,7 +329,7 @@ fn read_tensors<R: Read>(c: &mut Cursor<'_, R>, n: u64) -> Result<(Vec<TensorInf
         if raw.is_empty() || raw.len() > MAX_NAME_BYTES || raw.contains(&0) {
             let problem = Malformed::Invalid {
                 what: format!("the name of tensor {i}"),
-                found: format!("{name:?} ({} bytes)", raw.len()),
+                found: cited(&name),
                 allowed: "it must have 1 to 63 bytes, none of them zero",
             };
             return Err(c.malformed(at, problem));
@@ -340,10 +344,10 @@ fn read_tensors<R: Read>(c: &mut Cursor<'_, R>, n: u64) -> Result<(Vec<TensorInf
 }
 
 fn read_tensor<R: Read>(c: &mut Cursor<'_, R>, name: String) -> Result<TensorInfo, GgufError> {
-    let at = c.position();
-    let n_dims = c.u32(&format!("the number of dimensions of {name:?}"))?;
+    let (shown, at) = (cited(&name), c.position());
+    let n_dims = c.u32(&format!("the number of dimensions of {shown}"))?;
     if n_dims > MAX_DIMS {
-        let what = format!("the number of dimensions of {name:?}");
+        let what = format!("the number of dimensions of {shown}");
         let problem = Malformed::TooLarge { what, found: n_dims.into(), limit: MAX_DIMS.into() };
         return Err(c.malformed(at, problem));
     }
@@ -351,13 +355,13 @@ fn read_tensor<R: Read>(c: &mut Cursor<'_, R>, name: String) -> Result<TensorInf
     let mut n_elements: u64 = 1;
     for _ in 0..n_dims {
         let at = c.position();
-        let dim = c.u64(&format!("a dimension of {name:?}"))?;
+        let dim = c.u64(&format!("a dimension of {shown}"))?;
         // ggml counts elements in an int64_t.
         n_elements = match n_elements.checked_mul(dim) {
             Some(n @ 1..=0x7fff_ffff_ffff_ffff) => n,
             _ => {
                 let problem = Malformed::Invalid {
-                    what: format!("dimension {} of tensor {name:?}", dims.len()),
+                    what: format!("dimension {} of tensor {shown}", dims.len()),
                     found: dim.to_string(),
                     allowed: "the product of all dimensions must be from 1 to 2^63 - 1",
                 };
@@ -367,9 +371,9 @@ fn read_tensor<R: Read>(c: &mut Cursor<'_, R>, name: String) -> Result<TensorInf
         dims.push(dim);
     }
     let at = c.position();
-    let id = c.u32(&format!("the type of tensor {name:?}"))?;
+    let id = c.u32(&format!("the type of tensor {shown}"))?;
     let invalid = |allowed| Malformed::Invalid {
-        what: format!("the type of tensor {name:?} with dimensions {dims:?}"),
+        what: format!("the type of tensor {shown} with dimensions {dims:?}"),
         found: id.to_string(),
         allowed,
     };
@@ -380,7 +384,7 @@ fn read_tensor<R: Read>(c: &mut Cursor<'_, R>, name: String) -> Result<TensorInf
     let Some(size_bytes) = tensor_type.size_bytes(row, n_elements) else {
         return Err(c.malformed(at, invalid("rows must be whole blocks, and the size must fit 64 bits")));
     };
-    let offset = c.u64(&format!("the offset of tensor {name:?}"))?;
+    let offset = c.u64(&format!("the offset of tensor {shown}"))?;
     Ok(TensorInfo { name, dims, tensor_type, offset, size_bytes })
 }
 

@@ -8,7 +8,7 @@
 
 use rand_xoshiro::rand_core::Rng;
 
-use super::{TensorInfo, weights};
+use super::{TensorInfo, skew, weights};
 
 /// How often the experts of a synthetic mixture-of-experts model are chosen. Without effect on other models.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -29,7 +29,8 @@ impl Routing {
     pub(super) fn name(self) -> String {
         match self {
             Routing::Balanced => "balanced".into(),
-            Routing::Skewed(ratio) => format!("skewed-{ratio}"),
+            // The 2 is of these bytes: the same request gave others.
+            Routing::Skewed(ratio) => format!("skewed2-{ratio}"),
             Routing::Random => "random".into(),
         }
     }
@@ -46,8 +47,8 @@ const GROUP: usize = 32;
 pub(super) struct Router {
     n_embd: u64,
     n_reserved: u64,
-    n_used: u64,
-    skew: Option<f64>,
+    /// How steeply the lengths of the experts' rows fall, from the first to the last, as a power of e.
+    fall: f64,
 }
 
 impl Router {
@@ -55,17 +56,13 @@ impl Router {
     pub(super) fn new(routing: Routing, tensors: &[TensorInfo], n_used: Option<u64>) -> Option<Self> {
         let router = tensors.iter().find(|tensor| is_router(&tensor.name))?;
         let n_embd = *router.dims.first()?;
-        let skew = match routing {
-            Routing::Balanced => None,
-            Routing::Skewed(ratio) => Some(ratio),
+        let n_expert = router.dims.get(1).copied().unwrap_or(1);
+        let fall = match routing {
+            Routing::Balanced => 0.0,
+            Routing::Skewed(ratio) => skew::fall(n_expert, n_used.unwrap_or(1), ratio),
             Routing::Random => return None,
         };
-        Some(Self {
-            n_embd,
-            n_reserved: (n_embd / 4).clamp(1, MAX_RESERVED),
-            n_used: n_used.unwrap_or(1),
-            skew,
-        })
+        Some(Self { n_embd, n_reserved: (n_embd / 4).clamp(1, MAX_RESERVED), fall })
     }
 
     /// The bytes of a router, which is small; `None` for any other tensor, and for one of a type without single numbers.
@@ -75,7 +72,7 @@ impl Router {
         }
         let n_expert = *tensor.dims.get(1)?;
         let scale = 1.0 / (self.n_reserved as f32).sqrt();
-        let lengths = self.lengths(n_expert, rng);
+        let lengths = (0..n_expert).map(|expert| skew::length(self.fall, expert as f64 / n_expert as f64));
         let mut numbers = vec![0.0; (self.n_embd * n_expert) as usize];
         for (row, length) in numbers.chunks_exact_mut(self.n_embd as usize).zip(lengths) {
             for group in row[..self.n_reserved as usize].chunks_mut(GROUP) {
@@ -108,34 +105,6 @@ impl Router {
             _ => return None,
         };
         Some((self.n_reserved * row_bytes, self.n_embd * row_bytes))
-    }
-
-    /// The lengths of the experts' rows: equal, or falling evenly to make the first as busy as wanted.
-    fn lengths(&self, n_expert: u64, rng: &mut impl Rng) -> Vec<f64> {
-        const N_TRIALS: usize = 1000;
-        const N_STEPS: usize = 12;
-        let falling = |fall: f64| -> Vec<f64> {
-            (0..n_expert).map(|expert| (-fall * expert as f64 / n_expert as f64).exp()).collect()
-        };
-        let Some(wanted) = self.skew else { return falling(0.0) };
-        // Sums of many random numbers are normal; twelve even ones are near enough.
-        let mut normal =
-            || (0..12).map(|_| (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64).sum::<f64>() - 6.0;
-        let draws: Vec<f64> = (0..N_TRIALS as u64 * n_expert).map(|_| normal()).collect();
-        let busiest = |lengths: &[f64]| {
-            let n_first = draws.chunks_exact(lengths.len()).filter(|draw| {
-                let score = |i: usize| draw[i] * lengths[i];
-                (1..lengths.len()).filter(|&i| score(i) > score(0)).count() < self.n_used as usize
-            });
-            n_first.count() as f64 / N_TRIALS as f64 * n_expert as f64 / self.n_used as f64
-        };
-        // The steeper they fall, the busier is the first: halve the interval.
-        let (mut low, mut high) = (0.0, 64.0);
-        for _ in 0..N_STEPS {
-            let middle = f64::midpoint(low, high);
-            if busiest(&falling(middle)) < wanted { low = middle } else { high = middle }
-        }
-        falling(low)
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Shape {
     pub(super) n_vocab: u64,
     /// The file that it was read from.
     pub(super) like: Option<PathBuf>,
+    /// Why it was not read after all.
+    pub(super) unreadable: Option<String>,
 }
 
 impl Shape {
@@ -68,12 +70,10 @@ impl Shape {
         let path = path.as_ref();
         let file = split::whole_header(path)?;
         let name = split::stem(path);
-        let impossible =
-            |reason: &str| GgufError::ImpossibleShape { name: name.clone(), reason: reason.into() };
-        let architecture = file
-            .architecture()
-            .ok_or_else(|| impossible("the file names no general.architecture"))?
-            .to_owned();
+        let Some(architecture) = file.architecture().map(str::to_owned) else {
+            let reason = "the file names no general.architecture".into();
+            return Err(GgufError::ImpossibleShape { name, file: Some(path.to_owned()), reason });
+        };
         let number =
             |key: &str| file.get(&format!("{architecture}.{key}")).and_then(Value::as_u64).unwrap_or(0);
         let n_vocab = file.tensors.iter().find(|t| t.name == "token_embd.weight").and_then(|t| t.dims.get(1));
@@ -99,8 +99,20 @@ impl Shape {
                 })
                 .collect(),
             like: Some(path.to_owned()),
+            unreadable: None,
             name,
             architecture,
+        })
+    }
+
+    /// The shape of a file, whether or not it can be read: what cannot is refused when the shape is used. A program that
+    /// measures several models then measures the others.
+    #[cfg(feature = "cli")]
+    pub(crate) fn like_file_later(path: &Path) -> Self {
+        Self::like_file(path).unwrap_or_else(|error| Self {
+            like: Some(path.to_owned()),
+            unreadable: Some(error.to_string()),
+            ..Self::from_parts(&split::stem(path), "", Vec::new(), Vec::new())
         })
     }
 
@@ -122,6 +134,7 @@ impl Shape {
             n_expert: 0,
             n_vocab: n_vocab.unwrap_or(0),
             like: None,
+            unreadable: None,
             tensors: tensors
                 .into_iter()
                 .map(|(name, dims, tensor_type)| ShapeTensor { name, dims, tensor_type: Some(tensor_type) })
@@ -137,6 +150,10 @@ impl Shape {
     /// The file that it was read from ([`like_file`](Self::like_file)).
     pub(crate) fn like_path(&self) -> Option<&Path> {
         self.like.as_deref()
+    }
+
+    pub(super) fn impossible(&self, reason: String) -> GgufError {
+        GgufError::ImpossibleShape { name: self.name.clone(), file: self.like.clone(), reason }
     }
 
     /// The architecture, such as `gpt-oss`.

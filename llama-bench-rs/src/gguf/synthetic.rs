@@ -137,7 +137,10 @@ impl<'a> Synthetic<'a> {
         let path = self.cache_path()?;
         let stream = self.stream()?;
         if !write::is_written(&path, stream.layout()) {
-            self.write(&path, stream)?;
+            self.write(&path, stream).map_err(|error| match error {
+                GgufError::Io { path, doing, source } => GgufError::Cache { path, doing, source },
+                error => error,
+            })?;
         }
         Ok(path)
     }
@@ -222,7 +225,7 @@ impl<'a> Synthetic<'a> {
     }
 
     pub(super) fn impossible(&self, reason: String) -> GgufError {
-        GgufError::ImpossibleShape { name: self.shape.name.clone(), reason }
+        self.shape.impossible(reason)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Metadata values of a GGUF file.
 
+use crate::units::text::cited;
+
 /// Declares [`Value`] and [`Array`] from one table of the format's scalar types.
 macro_rules! values {
     ($($variant:ident($type:ty) = $id:literal, $name:literal;)*) => {
@@ -122,6 +124,15 @@ impl Value {
             Self::F32(v) => Some(v.into()),
             Self::F64(v) => Some(v),
             _ => None,
+        }
+    }
+
+    /// The value for a message: short, whatever a file holds.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::String(text) => cited(text),
+            Self::Array(array) => format!("an array of {} elements", array.len()),
+            number => format!("{number:?}"),
         }
     }
 

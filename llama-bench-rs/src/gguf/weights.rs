@@ -161,7 +161,7 @@ fn ue4m3(scale: f32) -> u8 {
         value / 2.0
     };
     let off = |code: &u8| (value(*code) / scale).ln().abs();
-    // 0 is no scale, and 127 not a number.
+    // 0 is not a valid scale, and 127 is not a number.
     (1..127).min_by(|a, b| off(a).total_cmp(&off(b))).unwrap_or(1)
 }
 

@@ -33,7 +33,7 @@ pub enum RegressionError {
     Incomplete {
         /// Which, and why.
         gaps: Vec<Gap>,
-        /// The cells that are there, none of which got slower; `None` if there are none.
+        /// The cells that are there; none of them got slower. `None` if there are none.
         judged: Option<Box<Outcome>>,
     },
     /// The baseline is of another machine, model or configuration.

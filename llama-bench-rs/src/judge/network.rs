@@ -15,7 +15,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use crate::{
     record::{Cell, Header, Link, Run, Test, Work, work::WorkKind},
-    units::time,
+    units::{time, words::count},
 };
 
 /// What one decode has to do with one server.
@@ -244,6 +244,28 @@ pub fn plan(run: &Run, ways: &[Way]) -> Result<Vec<Planned>, NoPlan> {
         )));
     }
     Ok(planned)
+}
+
+/// What [`plan`] took for granted of this run and these ways, a sentence each.
+pub fn assumptions(run: &Run, ways: &[Way]) -> Vec<String> {
+    let mut all = Vec::new();
+    let work = run.header.work.iter().find(|work| work.kind == WorkKind::Generation);
+    let n_measured = work.map_or(0, |work| traffic(&run.header, work).len());
+    if n_measured == 0 {
+        all.push(
+            "No server was measured: each is taken to answer once a token, as in a chain of layers.".into(),
+        );
+    } else if n_measured != ways.len() {
+        all.push(format!(
+            "Traffic is averaged: {} were measured and {} are planned, each with the mean traffic of the measured ones.",
+            count(n_measured, "server"),
+            ways.len()
+        ));
+    }
+    if run.cells.iter().any(|cell| !cell.test.kind.is_generation()) {
+        all.push("Prompts are left out: several servers compute pieces of a prompt at the same time.".into());
+    }
+    all
 }
 
 /// The traffic of as many servers as there are ways.

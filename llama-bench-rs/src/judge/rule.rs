@@ -14,7 +14,7 @@ pub struct Rule {
 }
 
 impl Default for Rule {
-    /// 2 %, so that 1 % never counts, at 5 %: for showing what differs between two configurations.
+    /// 2 % at 5 %: 1 % never counts. For showing what differs between two configurations.
     fn default() -> Self {
         Self::new(Share::percent(2))
     }

@@ -8,7 +8,10 @@ use std::{
 };
 
 use super::{LlamaError, checks, model_facts::Tensor, sys};
-use crate::gguf::{GgufFile, TensorInfo, Value};
+use crate::{
+    gguf::{GgufFile, TensorInfo, Value},
+    units::text::{cited, excerpt},
+};
 
 /// Tensors whose data is compared: a few tell a model from one that was trained further, and reading all takes long.
 const SAMPLES: usize = 16;
@@ -89,10 +92,10 @@ fn check_metadata(file: &GgufFile, metadata: &BTreeMap<String, String>) -> Resul
         match metadata.get(key) {
             Some(loaded) if *loaded == text => {}
             Some(loaded) => {
-                let [text, loaded] = [&text, loaded].map(|text| crate::units::text::shortened(text, 80));
-                return Err(format!("it says {key} = {text:?}, the model says {loaded:?}"));
+                let (key, text, loaded) = (excerpt(key), cited(&text), cited(loaded));
+                return Err(format!("it says {key} = {text}, the model says {loaded}"));
             }
-            None => return Err(format!("it has a key {key}, the model does not")),
+            None => return Err(format!("it has a key {}, the model does not", excerpt(key))),
         }
     }
     Ok(())

@@ -11,12 +11,15 @@ use super::{
     Backend, DeviceKind, KvOverride, LlamaError, ModelParams, SplitMode, at_exit, device::text,
     header_checks, kv_overrides, origin::Origin, sys,
 };
-use crate::gguf::{GgufError, GgufFile, MAX_PARTS, TensorInfo, Value, part_path};
+use crate::{
+    gguf::{GgufError, GgufFile, MAX_PARTS, TensorInfo, Value, part_path},
+    units::text::cited,
+};
 
 pub(super) fn c_string(name: &'static str, value: impl Into<Vec<u8>>) -> Result<CString, LlamaError> {
     CString::new(value).map_err(|error| LlamaError::Parameter {
         name,
-        value: format!("{:?}", String::from_utf8_lossy(&error.into_vec())),
+        value: cited(&String::from_utf8_lossy(&error.into_vec())),
         remedy: "it must not contain a NUL character".into(),
     })
 }
@@ -91,7 +94,7 @@ fn other_than_a_model(file: &GgufFile) -> Option<String> {
         (None, Some("controlvector")) => "a control vector",
         (Some("imatrix"), _) => "an importance matrix for quantising (imatrix)",
         (Some("model") | None, _) => return None,
-        (Some(other), _) => return Some(format!("a file of type {other:?}")),
+        (Some(other), _) => return Some(format!("a file of type {}", cited(other))),
     };
     Some(what.into())
 }

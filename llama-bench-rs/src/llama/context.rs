@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Batch, ContextParams, LlamaError, Model, batch::Pointers, compute, decode_rules::DecodeRules,
-    device::text, encoder::Outputs, hooks, kind::Kind, log, rpc_graphs, state::OnDevice, sys,
+    device::text, encoder::Outputs, hooks, kind::Kind, log, refusals, rpc_graphs, state::OnDevice, sys,
     threadpool::ThreadPool,
 };
 
@@ -80,6 +80,9 @@ impl Context {
             log::capture(|| unsafe { sys::llama_sys_init_from_model(model.as_raw(), raw_params) });
         let Some(raw) = NonNull::new(raw) else {
             let log = with_exception(log.complaints());
+            if let Some(refused) = refusals::of_context(model.params(), params, &log) {
+                return Err(refused);
+            }
             return Err(if LlamaError::is_memory(&log) {
                 LlamaError::OutOfMemory { what: format!("making a context of {} tokens", params.n_ctx), log }
             } else {
@@ -378,7 +381,8 @@ const THREW: i32 = -1000;
 pub(super) fn last_exception() -> Option<String> {
     // SAFETY: a NUL-terminated string of this thread, which lives until its next call through the shim.
     let exception = unsafe { text(sys::llama_sys_last_exception()) };
-    (!exception.is_empty()).then_some(exception)
+    // It may repeat a key or a name of the file, however long.
+    (!exception.is_empty()).then(|| log::readable(&exception))
 }
 
 /// What was logged, and the exception if there was one.

@@ -84,6 +84,13 @@ impl Device {
         }
     }
 
+    /// Whether a GPU backend computes on the processor there, as Mesa's llvmpipe does for Vulkan. Its [`kind`](Self::kind) is
+    /// that of a GPU nevertheless, and llama.cpp places layers on it.
+    #[doc(hidden)]
+    pub fn is_software(&self) -> bool {
+        self.kind() != DeviceKind::Cpu && self.server().is_none() && is_software(&self.description())
+    }
+
     /// Its place on the PCI bus, such as `0000:65:00.0`; `None` if the backend does not say. Devices that are not GPUs, and
     /// those of other machines, are not asked.
     #[doc(alias = "ggml_backend_dev_get_props")]
@@ -166,6 +173,14 @@ impl fmt::Debug for Device {
     }
 }
 
+/// Names of software renderers; ggml tells nothing else of what kind a Vulkan device is.
+fn is_software(description: &str) -> bool {
+    const NAMES: [&str; 5] =
+        ["llvmpipe", "lavapipe", "swiftshader", "softpipe", "microsoft basic render driver"];
+    let description = description.to_ascii_lowercase();
+    NAMES.iter().any(|name| description.starts_with(name))
+}
+
 /// Copies a C string; a null pointer is empty.
 ///
 /// # Safety
@@ -181,6 +196,20 @@ pub(super) unsafe fn text(raw: *const c_char) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn software_renderers_are_known_by_their_names() {
+        for name in [
+            "llvmpipe (LLVM 15.0.6, 256 bits)",
+            "SwiftShader Device (LLVM 10.0.0)",
+            "Microsoft Basic Render Driver",
+        ] {
+            assert!(is_software(name), "{name}");
+        }
+        for name in ["NVIDIA H100 80GB HBM3", "AMD Radeon 780M (RADV PHOENIX)", "Intel(R) Arc(tm) A770", ""] {
+            assert!(!is_software(name), "{name}");
+        }
+    }
 
     /// Several devices as one, which a model split by tensor has, are in no registry.
     #[test]

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::units::text::{cited, excerpt};
+
 /// An error of llama.cpp, or an argument rejected because llama.cpp would have aborted the process.
 ///
 /// Messages name the value and the remedy, and end with the last warnings and errors that llama.cpp logged in the failing
@@ -38,7 +40,7 @@ pub enum LlamaError {
         active: Option<super::Numa>,
     },
     /// No device has the name asked for.
-    #[error("unknown device {name:?}: the devices are {known}")]
+    #[error("unknown device {}: the devices are {known}", cited(name))]
     UnknownDevice {
         /// Name asked for.
         name: String,
@@ -46,7 +48,7 @@ pub enum LlamaError {
         known: String,
     },
     /// No device has the buffer type asked for.
-    #[error("unknown buffer type {name:?}: the buffer types are {known}")]
+    #[error("unknown buffer type {}: the buffer types are {known}", cited(name))]
     UnknownBufferType {
         /// Name asked for.
         name: String,
@@ -100,7 +102,10 @@ pub enum LlamaError {
         problem: String,
     },
     /// A hyperparameter in the model file is a value that cannot be computed with.
-    #[error("{path} says {key} = {value}, which cannot be used: {remedy}; convert the model again")]
+    #[error(
+        "{path} says {} = {value}, which cannot be used: {remedy}; convert the model again",
+        excerpt(key)
+    )]
     Hyperparameter {
         /// The path.
         path: PathBuf,
@@ -112,7 +117,7 @@ pub enum LlamaError {
         remedy: &'static str,
     },
     /// A tensor in the model file cannot be computed with.
-    #[error("{path}: tensor {name:?} {problem}: convert the model again")]
+    #[error("{path}: tensor {} {problem}: convert the model again", cited(name))]
     Tensor {
         /// The path.
         path: PathBuf,

@@ -13,7 +13,7 @@ use std::{
 
 use super::{at_exit, log, sys};
 
-/// A listener as llama.cpp calls it. It may unwind, so that what others' listeners throw passes as it would without us.
+/// A listener as llama.cpp calls it. It may unwind: what others' listeners throw passes through.
 type Listen = unsafe extern "C-unwind" fn(sys::ggml_log_level, *const c_char, *mut c_void);
 
 /// The one address of [`on_log`]: a function may have several.

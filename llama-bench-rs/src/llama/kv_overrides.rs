@@ -3,7 +3,10 @@
 use std::ffi::c_char;
 
 use super::{LlamaError, sys};
-use crate::gguf::{GgufFile, Value};
+use crate::{
+    gguf::{GgufFile, Value},
+    units::text::{cited, excerpt},
+};
 
 /// A value that replaces one in a model's file (`llama_model_kv_override`); it must be of the same kind.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -37,7 +40,7 @@ impl KvOverride {
             Self::Int(n) => n.to_string(),
             Self::Float(x) => x.to_string(),
             Self::Bool(is) => is.to_string(),
-            Self::Str(text) => format!("{text:?}"),
+            Self::Str(text) => cited(text),
         }
     }
 
@@ -77,7 +80,7 @@ pub(super) fn apply(file: &mut GgufFile, overrides: &[(String, KvOverride)]) -> 
     let mut seen = Vec::new();
     for (key, value) in overrides {
         let refuse = |remedy: String| {
-            let value = format!("{key} = {}", value.told());
+            let value = format!("{} = {}", excerpt(key), value.told());
             Err(LlamaError::Parameter { name: "kv_overrides", value, remedy })
         };
         if key.is_empty() || key.len() > MAX_BYTES || key.contains('\0') {
@@ -174,7 +177,7 @@ pub(super) fn unread<'a>(
     if let Some((key, value)) = overrides.iter().find(|(key, _)| Some(key.as_str()) == bad) {
         let remedy =
             format!("the architecture reads a value of another kind there, and this is {}", value.kind());
-        let value = format!("{key} = {}", value.told());
+        let value = format!("{} = {}", excerpt(key), value.told());
         return Err(LlamaError::Parameter { name: "kv_overrides", value, remedy });
     }
     let is_unread = |key: &&String| !used.contains(&key.as_str());

@@ -17,7 +17,7 @@ use super::{
     model_facts::Facts,
     model_metadata::metadata,
     origin::Origin,
-    stream, sys,
+    refusals, stream, sys,
 };
 
 /// Receives how far loading is, from 0 to 1; returning `false` stops the load.
@@ -134,6 +134,9 @@ impl Model {
             let mut log = with_exception(log.complaints());
             if let Some(error) = outcome.error {
                 log = format!("it could not be generated ({error}) {log}");
+            }
+            if let Some(refused) = refusals::of_load(params, &log) {
+                return Err(refused);
             }
             let path = origin.named();
             return Err(if LlamaError::is_memory(&log) {

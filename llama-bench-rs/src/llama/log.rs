@@ -8,9 +8,8 @@ use std::{
     ffi::{CStr, CString},
 };
 
-use super::{at_exit, sys};
-
-use super::context::last_exception;
+use super::{at_exit, context::last_exception, sys};
+use crate::units::text;
 
 /// Lines kept per call at the most: model loading logs a few hundred.
 const MAX_LINES: usize = 4096;
@@ -132,9 +131,19 @@ impl Log {
     /// The last warnings and errors, oldest first, joined for an error message.
     pub(super) fn complaints(&self) -> String {
         let bad = self.0.iter().filter(|l| matches!(l.level, Level::Warn | Level::Error));
-        let texts: Vec<&str> = bad.map(|l| l.text.trim()).filter(|t| !t.is_empty()).collect();
+        // llama.cpp repeats keys and names of the file as they are, however long.
+        let texts = bad.map(|l| readable(&l.text)).filter(|text| !text.is_empty());
+        let texts: Vec<String> = texts.collect();
         texts[texts.len().saturating_sub(6)..].join("; ")
     }
+}
+
+/// Letters of a line, or of an exception's text, in an error message.
+const MAX_LETTERS: usize = 400;
+
+/// What llama.cpp said, for an error message: what can be printed, cut to a readable length.
+pub(super) fn readable(text: &str) -> String {
+    text::printable(&text::shortened(text.trim(), MAX_LETTERS))
 }
 
 impl Capture {

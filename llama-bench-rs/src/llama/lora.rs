@@ -11,7 +11,10 @@ use super::{
     Context, LlamaError, Model, ModelParams, SplitMode, checks, context::last_exception, header_checks, log,
     origin::Origin, sys,
 };
-use crate::gguf::{GgufFile, TensorInfo, TensorType, Value};
+use crate::{
+    gguf::{GgufFile, TensorInfo, TensorType, Value},
+    units::text::{cited, excerpt},
+};
 
 /// A LoRA adapter of a model, loaded with it ([`ModelParams::lora`]). It keeps the model alive.
 ///
@@ -86,19 +89,19 @@ fn check(path: &Path, architecture: &str, model: &HashMap<String, TensorInfo>) -
     if (text("general.type"), text("adapter.type")) != ("adapter", "lora") {
         return refused(format!(
             "it says general.type = {} and adapter.type = {}: name a file with adapter and lora",
-            text("general.type"),
-            text("adapter.type")
+            excerpt(text("general.type")),
+            excerpt(text("adapter.type"))
         ));
     }
     if text("general.architecture") != architecture {
-        let theirs = text("general.architecture");
+        let (theirs, architecture) = (excerpt(text("general.architecture")), excerpt(architecture));
         return refused(format!("it is for models of architecture {theirs}, and this one is {architecture}"));
     }
     match file.get("adapter.lora.alpha") {
         Some(Value::F32(alpha)) if alpha.is_finite() => {}
         None => {}
         Some(other) => {
-            return refused(format!("adapter.lora.alpha = {other:?} is not a finite 32-bit number"));
+            return refused(format!("adapter.lora.alpha = {} is not a finite 32-bit number", other.shown()));
         }
     }
     if file.get("adapter.alora.invocation_tokens").is_some() {
@@ -123,7 +126,7 @@ fn pairs(file: &GgufFile, model: &HashMap<String, TensorInfo>) -> Result<(), Str
         }
         let Some((base, half)) = name.rsplit_once(".lora_").filter(|(_, half)| ["a", "b"].contains(half))
         else {
-            return Err(format!("tensor {name} ends neither in .lora_a nor in .lora_b"));
+            return Err(format!("tensor {} ends neither in .lora_a nor in .lora_b", cited(name)));
         };
         let other = if half == "a" { "b" } else { "a" };
         let Some(partner) = by_name.get(format!("{base}.lora_{other}").as_str()) else {

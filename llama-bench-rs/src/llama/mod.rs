@@ -73,6 +73,7 @@ mod numa;
 mod origin;
 mod overrides;
 mod placement;
+mod refusals;
 mod rope;
 mod rpc;
 #[cfg(feature = "measure")]

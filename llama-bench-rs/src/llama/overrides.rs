@@ -11,7 +11,7 @@ use std::{
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::{Backend, LlamaError, ModelParams, checks, origin::Origin, sys};
-use crate::units::text;
+use crate::units::text::cited;
 
 /// Longer patterns are refused: those for all tensors of a large model, each by its name, are shorter.
 const MAX_PATTERN_BYTES: usize = 64 << 10;
@@ -74,7 +74,7 @@ impl Overrides {
         }
         overrides.patterns = patterns(&names, &places);
         for pattern in &overrides.unmatched {
-            tracing::warn!("{NAME}: {} matches no tensor of {}", shortened(pattern), origin.path().display());
+            tracing::warn!("{NAME}: {} matches no tensor of {}", cited(pattern), origin.path().display());
         }
         Ok(overrides)
     }
@@ -104,7 +104,7 @@ pub(super) fn asked<'a>(backend: &Backend, params: &'a ModelParams) -> Result<Ve
 fn compile(pattern: &str) -> Result<Regex, LlamaError> {
     let refuse = |why: &str| LlamaError::Parameter {
         name: NAME,
-        value: shortened(pattern),
+        value: cited(pattern),
         remedy: format!(
             "not a valid regular expression ({why}); look-ahead and back-references are not supported"
         ),
@@ -216,12 +216,6 @@ fn escaped(name: &str) -> String {
         escaped.push(c);
     }
     escaped
-}
-
-/// A value for an error message.
-fn shortened(pattern: &str) -> String {
-    let shown = text::shortened(pattern, 80);
-    if shown == pattern { format!("{pattern:?}") } else { format!("{shown:?} ({} bytes)", pattern.len()) }
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl RpcWorker {
         Self { n_threads, ..self }
     }
 
-    /// A folder in which large tensors are kept, so that a client that loads the same model again need not send them. It is
+    /// A folder for large tensors: a client that loads the same model again need not send them. It is
     /// made if it is not there, and never emptied.
     #[must_use]
     pub fn cache(self, folder: PathBuf) -> Self {

@@ -100,7 +100,7 @@ impl Sampler {
         SamplerChain::new(model)
     }
 
-    /// Of steps, the last of which chooses.
+    /// Of steps; the last one chooses.
     pub(super) fn of_steps(steps: Vec<Step>, model: Option<Model>) -> Self {
         Self { steps, candidates: Candidates::default(), broken: None, model }
     }

@@ -15,7 +15,7 @@ const NEGLIGIBLE: f32 = 60.0;
 pub(super) enum Kind {
     /// Changes logits or drops candidates.
     Filter,
-    /// Takes the logarithm of every probability, so that none may be 0.
+    /// Takes the logarithm of every probability: none may be 0.
     Logarithm,
     /// Follows the text that is generated, and not the prompt.
     Grammar,

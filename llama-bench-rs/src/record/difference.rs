@@ -120,7 +120,7 @@ mod tests {
         other.host.devices[0].pci_bus_id = Some("0000:01:00.0".into());
         other.host.devices[0].integrated = Some(true);
         assert_eq!(header.differences(&other), []);
-        // That there is no stopping rule is known.
+        // It is known that no stopping rule was used.
         header.config.stopping = Some(crate::stats::StoppingRule::new());
         assert_eq!(header.differences(&Header::default()).len(), 1);
     }

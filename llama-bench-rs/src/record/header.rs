@@ -73,7 +73,7 @@ pub struct DeviceInfo {
     pub name: String,
     /// Human description, such as `NVIDIA GB10`.
     pub description: String,
-    /// `cpu`, `gpu`, `igpu`, `accel` or `meta`.
+    /// `cpu`, `gpu`, `igpu`, `accel` or `meta`; `cpu` too for a GPU backend that computes on the processor (llvmpipe).
     pub kind: String,
     /// The backend it belongs to.
     pub backend: String,
@@ -81,7 +81,7 @@ pub struct DeviceInfo {
     pub memory_free_bytes: Option<u64>,
     /// Bytes in all.
     pub memory_total_bytes: Option<u64>,
-    /// Whether it shares the system's memory; `None` if a file does not say.
+    /// Whether it shares the system's memory; `None` if a file does not say, and for a device of another machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub integrated: Option<bool>,
     /// Its place on the PCI bus, such as `0000:65:00.0`; `None` if the backend does not say.
@@ -105,6 +105,16 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
+    /// Whether it is the processor itself, as llama.cpp's CPU backend has it.
+    pub(crate) fn is_processor(&self) -> bool {
+        self.kind == "cpu" && matches!(self.backend.as_str(), "" | "CPU")
+    }
+
+    /// Whether a GPU backend computes on the processor there, as Mesa's llvmpipe does for Vulkan.
+    pub(crate) fn is_software(&self) -> bool {
+        self.kind == "cpu" && !self.is_processor()
+    }
+
     /// Forgets all but which device it is: what is free, and what older files do not have.
     pub(super) fn keep_identity(&mut self) {
         let Self { name, description, kind, backend, memory_total_bytes, .. } = std::mem::take(self);

@@ -33,7 +33,8 @@ pub enum OrderReason {
     /// Coming back takes a small part of the time of the repetitions.
     Cheap,
     /// Coming back would take too large a part of the time of the repetitions.
-    Dear,
+    #[serde(alias = "dear")]
+    Costly,
 }
 
 impl fmt::Display for OrderChoice {
@@ -45,7 +46,7 @@ impl fmt::Display for OrderChoice {
                 return f.write_str("a snapshot of the whole context does not fit or cannot be kept");
             }
             OrderReason::Cheap => "takes",
-            OrderReason::Dear => "would take",
+            OrderReason::Costly => "would take",
         };
         match (self.returns, self.timed) {
             (Some(returns), Some(timed)) => {
@@ -66,11 +67,11 @@ mod tests {
         let seconds = |n| Some(Duration::from_secs(n));
         let choice = |reason, returns, timed| OrderChoice { reason, returns, timed }.to_string();
         assert_eq!(
-            choice(OrderReason::Dear, seconds(30), seconds(3)),
+            choice(OrderReason::Costly, seconds(30), seconds(3)),
             "coming back would take 30.0 s beside 3.00 s of repetitions"
         );
         assert_eq!(choice(OrderReason::Cheap, None, None), "coming back takes little");
-        assert_eq!(choice(OrderReason::Dear, seconds(1), None), "coming back would take too long");
+        assert_eq!(choice(OrderReason::Costly, seconds(1), None), "coming back would take too long");
         assert_eq!(OrderChoice::default().to_string(), "as asked for");
     }
 }

@@ -3,6 +3,9 @@ use std::{fmt, io, path::PathBuf};
 use super::Format;
 use crate::{record::SCHEMA_VERSION, units::text::shortened};
 
+/// Letters of what a parser says; it repeats what it read, however long that is.
+const LONGEST: usize = 300;
+
 /// What can go wrong when a report is written or read.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
@@ -45,7 +48,7 @@ pub enum ReportError {
         hint: &'static str,
     },
     /// SQLite refused the database.
-    #[error("cannot read the database {}: {message}", path.display())]
+    #[error("cannot read the database {}: {}", path.display(), shortened(message, LONGEST))]
     Database {
         /// The file.
         path: PathBuf,
@@ -53,7 +56,7 @@ pub enum ReportError {
         message: String,
     },
     /// The file breaks the rules of its format.
-    #[error("damaged {format}, line {line}: {message}")]
+    #[error("damaged {format}, line {line}: {}", shortened(message, LONGEST))]
     Syntax {
         /// The format that was recognised.
         format: Format,
@@ -143,8 +146,7 @@ pub struct Problem {
 
 impl Problem {
     pub(super) fn new(field: &'static str, found: impl fmt::Display, expected: impl fmt::Display) -> Self {
-        const LONGEST: usize = 60;
-        let found = shortened(&found.to_string(), LONGEST);
+        let found = shortened(&found.to_string(), 60);
         Self { field, found, expected: expected.to_string() }
     }
 }

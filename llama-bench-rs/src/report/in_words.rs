@@ -23,3 +23,9 @@ pub(super) fn activity(kind: TestKind) -> &'static str {
         TestKind::Embd(_) => "embedding",
     }
 }
+
+/// The name of a synthetic model that was generated while it was loaded: of a file there is the name alone.
+pub(super) fn synthetic_name(path: &str) -> String {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    name.strip_suffix(".gguf").unwrap_or(name).to_owned()
+}

@@ -244,7 +244,7 @@ impl Markdown {
             Column::Backend => row.backends.clone(),
             Column::Test => row.test().map(|test| test.to_string()).unwrap_or_default(),
             Column::Speed => self.rate(row),
-            Column::Energy => energy(row),
+            Column::Energy => self.energy(row),
             // As llama-bench prints it: the value in the files.
             Column::Parameter(Parameter { row, column: Some(_), .. }) => {
                 map.get(*row).and_then(to_text).unwrap_or_default()
@@ -291,6 +291,20 @@ impl Markdown {
         }
     }
 
+    /// `2.10 ± 0.065`, with half of the interval that the counters resolve, or the number of the reason why it is not known.
+    fn energy(&mut self, row: &Flat) -> String {
+        if let (Some(mean), Some(lower), Some(upper)) =
+            (row.j_per_token, row.j_per_token_lower, row.j_per_token_upper)
+        {
+            return format!("{} ± {}", digits(mean, 3), digits((upper - lower) / 2.0, 2));
+        }
+        if row.outcome == Some(OutcomeKind::Failed) {
+            return String::new();
+        }
+        let why = row.energy_unknown.as_deref().unwrap_or("the run was not metered");
+        format!("unknown ({})", self.number_of(format!("energy: {}", one_line(why))))
+    }
+
     /// Counted from 1.
     fn number_of(&mut self, reason: String) -> usize {
         let reason = printable(&reason);
@@ -302,16 +316,6 @@ impl Markdown {
             }
         }
     }
-}
-
-/// `2.10 ± 0.065`, with half of the interval that the counters resolve; empty without a figure.
-fn energy(row: &Flat) -> String {
-    let (Some(mean), Some(lower), Some(upper)) =
-        (row.j_per_token, row.j_per_token_lower, row.j_per_token_upper)
-    else {
-        return String::new();
-    };
-    format!("{} ± {}", digits(mean, 3), digits((upper - lower) / 2.0, 2))
 }
 
 fn file_name(path: &str) -> String {
@@ -362,6 +366,33 @@ mod tests {
         }
         assert_eq!(text.matches(&one.tensor_buft_overrides).count(), 1, "{text}");
         assert!(text.contains(&format!("\not 2: {}\n", other.tensor_buft_overrides)), "{text}");
+    }
+
+    #[test]
+    fn energy_that_is_not_known_has_its_reason_below_the_table() {
+        let row = |why: Option<&str>| Flat {
+            outcome: Some(OutcomeKind::Measured),
+            energy_unknown: why.map(Into::into),
+            ..Flat::default()
+        };
+        let mut table = Markdown::default();
+        table.show(Shown::default().joules(true));
+        let mut out = Vec::new();
+        table.begin(&mut out, &row(None)).unwrap();
+        for why in [Some("there is no counter"), Some("there is no counter"), None] {
+            table.row(&mut out, &row(why)).unwrap();
+        }
+        table.finish(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(
+            (text.matches("unknown (1)").count(), text.matches("unknown (2)").count()),
+            (2, 1),
+            "{text}"
+        );
+        assert!(
+            text.contains("(1) energy: there is no counter\n(2) energy: the run was not metered"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::{fmt, time::Duration};
 
-use super::in_words::{bytes, bytes_per_second, count, duration, one_line, parameters, percent, told};
+use super::in_words::{
+    bytes, bytes_per_second, count, duration, one_line, parameters, percent, synthetic_name, told,
+};
 use crate::record::{
     Config, DeviceInfo, DeviceMemory, FlashAttnSetting, Header, Link, Meter, Method, Order, OrderReason,
     Outcome, Run, Timing, WeightSource,
@@ -39,7 +41,11 @@ pub fn header_facts(run: &Run) -> Vec<Fact> {
             told(model.n_layer).map(|n| count(n as usize, "layer")),
         ],
     );
-    facts.add("File", Some(model.filename.clone()));
+    if load.source == Some(WeightSource::Stream) {
+        facts.add("Synthetic model", Some(synthetic_name(&model.filename)));
+    } else {
+        facts.add("File", Some(model.filename.clone()));
+    }
     facts.add("Shape of", known(&model.like));
     if host.devices.is_empty() {
         facts.add("GPU", Some(host.gpu_info.clone()));
@@ -263,7 +269,7 @@ fn room(Header { config, resolved, .. }: &Header) -> Option<String> {
 }
 
 fn placement(Header { config, resolved, host, .. }: &Header) -> [Option<String>; 2] {
-    let is_cpu_only = !host.devices.is_empty() && host.devices.iter().all(|device| device.kind == "cpu");
+    let is_cpu_only = !host.devices.is_empty() && host.devices.iter().all(DeviceInfo::is_processor);
     let asked = config.n_gpu_layers.map(|n| if n < 0 { "all".into() } else { n.to_string() });
     let layers = match (resolved.offloaded_layers, asked) {
         _ if is_cpu_only => Some("all layers on the CPU, there is no other device".into()),
@@ -330,7 +336,7 @@ fn method(run: &Run) -> [Option<String>; 5] {
                 Order::Blocks => "per depth",
                 Order::Interleaved => "per depth, interleaved with other configurations",
             };
-            let is_surprising = |reason| matches!(reason, OrderReason::Dear | OrderReason::NoSnapshot);
+            let is_surprising = |reason| matches!(reason, OrderReason::Costly | OrderReason::NoSnapshot);
             match run.header.timing.order_choice.filter(|choice| is_surprising(choice.reason)) {
                 Some(choice) => format!("{order} ({choice})"),
                 None => order.to_owned(),

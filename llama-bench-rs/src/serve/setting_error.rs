@@ -1,11 +1,13 @@
 use std::{io, path::PathBuf};
 
+use crate::units::text::cited;
+
 /// Why a distribution of lengths or times was refused.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum DistributionError {
     /// The text is not a distribution.
-    #[error("{text:?} is not a valid {what}: write {examples}")]
+    #[error("{} is not a valid {what}: write {examples}", cited(text))]
     Syntax {
         /// The text.
         text: String,
@@ -81,7 +83,7 @@ pub enum DistributionError {
         n_mib: u64,
     },
     /// A word in a file is not a value.
-    #[error("{}, line {line}: {word:?} is not a {what}: write one value after another", path.display())]
+    #[error("{}, line {line}: {} is not a {what}: write one value after another", path.display(), cited(word))]
     FileValue {
         /// The file.
         path: PathBuf,

@@ -115,7 +115,7 @@ impl Energy {
     /// The same, if it is precise enough to be shown: within 10 %.
     ///
     /// # Errors
-    /// Half of the interval is more than 10 % of the figure, or there is no energy.
+    /// Half of the interval is more than 10 % of the figure, or the energy is 0.
     pub fn resolved(self) -> Result<Self, NoEnergy> {
         if self.joules <= 0.0 {
             return Err(NoEnergy::Still);

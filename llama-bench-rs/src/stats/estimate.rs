@@ -35,7 +35,7 @@ impl Estimate {
         Self::of_values(samples.sorted(), samples.n_deciding())
     }
 
-    /// The mean of these values, the first `n_deciding` of which decided how many there are.
+    /// The mean of these values. The first `n_deciding` of them decided how many there are.
     pub(crate) fn of_values(values: &[f64], n_deciding: usize) -> Option<Self> {
         let mean = Some(mean(values)).filter(|mean| mean.is_finite())?;
         let error = stddev(values).map(|stddev| StandardError {

@@ -52,7 +52,7 @@ fn share(trials: usize, mut is_so: impl FnMut() -> bool) -> f64 {
 fn intervals_hold_the_mean_as_often_as_they_say() {
     /// Three standard errors of the simulation itself.
     const CHANCE: f64 = 0.0047;
-    // A drift need not end with the last repetition: there is no upper limit.
+    // A drift may go on after the last repetition: without an upper limit.
     let most = |noise| if matches!(noise, Noise::Drifting) { 1.0 } else { 0.97 };
     let mut rng = Rng::new(2);
     for noise in KINDS {

@@ -76,6 +76,41 @@ pub fn shortened_with(text: &str, most: usize, mark: &str) -> String {
     text.chars().take(n_kept).chain(mark.chars().take(most)).collect()
 }
 
+/// Letters of a text of unknown length that a message repeats.
+const CITED: usize = 80;
+
+/// A text of unknown length for a message, such as a key or a name in a file: in quotes, escaped, and cut to a readable
+/// length with its size in bytes behind it.
+///
+/// ```
+/// use llama_bench_rs::units::text::cited;
+///
+/// assert_eq!(cited("general.name"), "\"general.name\"");
+/// assert!(cited(&"a".repeat(1 << 20)).ends_with("a…\" (1048576 bytes)"));
+/// ```
+pub fn cited(text: &str) -> String {
+    let mut n_letters = 0;
+    let beyond = text.char_indices().find(|(_, c)| {
+        n_letters += c.escape_debug().count();
+        n_letters > CITED
+    });
+    match beyond {
+        None => format!("{text:?}"),
+        Some((end, _)) => {
+            let shown = format!("{:?}", &text[..end]);
+            format!("{}…\" ({} bytes)", &shown[..shown.len() - 1], text.len())
+        }
+    }
+}
+
+/// The same without quotes, for a value that is not text, or a text that needs no quotes.
+pub fn excerpt(text: &str) -> String {
+    if text.chars().nth(CITED).is_none() {
+        return printable(text);
+    }
+    format!("{} ({} bytes)", printable(&shortened(text, CITED)), text.len())
+}
+
 /// The text with its first letter in upper case.
 pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
@@ -105,6 +140,22 @@ mod tests {
         assert_eq!(quoted("$(id)"), "'$(id)'");
         assert_eq!((quoted("0-4096+512"), quoted("1-64*2")), ("0-4096+512".into(), "'1-64*2'".into()));
         assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn a_text_of_any_length_is_cited_readably() {
+        assert_eq!((cited("it's"), cited("")), ("\"it's\"".into(), "\"\"".into()));
+        assert_eq!(cited("a\nb"), r#""a\nb""#);
+        for nasty in ["\u{202e}", "\0", "\"", "ü", "a"] {
+            for n in [1, 79, 80, 81, 1 << 16] {
+                let text = nasty.repeat(n);
+                for shown in [cited(&text), excerpt(&text)] {
+                    assert!(shown.chars().count() < 110, "{shown}");
+                    assert!(!shown.chars().any(is_unsafe), "{shown}");
+                    assert_eq!(shown.contains('…'), shown.contains(&format!("({} bytes)", text.len())));
+                }
+            }
+        }
     }
 
     #[test]

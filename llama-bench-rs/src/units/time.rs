@@ -1,4 +1,4 @@
-//! Times as settings: read from what a person writes, and written so that they are read back.
+//! Times as settings: read from what a person writes, and written in a form that is read back.
 
 use std::time::Duration;
 

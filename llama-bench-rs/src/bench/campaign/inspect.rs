@@ -41,8 +41,10 @@ pub struct Inspected {
     pub failure: Option<Failure>,
     /// What would be measured.
     pub preview: Option<Preview>,
-    /// What one run takes; `None` if a short trial failed.
+    /// What one run takes; `None` if a short trial failed, or without weights.
     pub time: Option<TimeLeft>,
+    /// Bytes of weights that were not loaded, since they are more than all memory that is free.
+    pub weights_too_large: Option<u64>,
     /// How far rewound contexts are from fresh ones, or why that is not known.
     pub verification: Option<Result<Verification, Failure>>,
 }
@@ -59,18 +61,22 @@ impl Inspected {
             failure: sweep.failure().cloned(),
             preview: None,
             time: None,
+            weights_too_large: None,
             verification: None,
         };
+        if found.params.0.no_alloc {
+            found.weights_too_large = found.model.size_bytes;
+        }
         match look {
             _ if found.failure.is_some() => {}
             Look::Plan => {
                 let preview = sweep.preview()?;
                 // Memory says more than a context that could not be made.
-                if preview.check().is_ok() {
+                if preview.check().is_ok() && found.weights_too_large.is_none() {
                     found.failure = sweep.refusal()?;
                 }
                 if found.failure.is_none() {
-                    if preview.counts.n_cells > 0 {
+                    if preview.counts.n_cells > 0 && found.weights_too_large.is_none() {
                         found.time = sweep.try_out()?;
                     }
                     found.preview = Some(preview);
@@ -98,6 +104,7 @@ impl Campaign<'_> {
         look: Look,
         mut visit: impl FnMut(&Configuration, Inspected) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.only_plans = look == Look::Plan;
         let Some(isolation) = self.isolation.take() else {
             return self.for_each(|configuration, sweep| visit(configuration, Inspected::of(sweep, look)?));
         };
@@ -129,7 +136,17 @@ impl Inspected {
         let model = configuration.header.model.clone();
         let params = Default::default();
         let (links, notes, failure) = (Vec::new(), Vec::new(), Some(failure));
-        Self { params, model, links, notes, failure, preview: None, time: None, verification: None }
+        Self {
+            params,
+            model,
+            links,
+            notes,
+            failure,
+            preview: None,
+            time: None,
+            weights_too_large: None,
+            verification: None,
+        }
     }
 }
 

@@ -141,6 +141,9 @@ impl Campaign<'_> {
                         // Pages that stay make runs alike; that is no reason to stop.
                         let _ = drop_from_page_cache(path);
                     }
+                    if self.only_plans && source.is_too_large(params) {
+                        return source.load_on(path, &params.clone().no_alloc(true), stage, &self.cancel);
+                    }
                     source.load_on(path, params, stage, &self.cancel)
                 };
                 with(n_load, indices, &load)?;

@@ -12,6 +12,8 @@ mod source;
 mod tell;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod too_large_tests;
 
 use std::path::PathBuf;
 
@@ -75,6 +77,8 @@ pub struct Campaign<'a> {
     isolation: Option<Isolation>,
     /// Files leave the page cache before the first load too.
     redraws: bool,
+    /// Nothing is measured: weights that do not fit are not loaded.
+    only_plans: bool,
     observer: Option<&'a mut dyn Observer>,
     cancel: Cancel,
     earlier: Report,
@@ -113,6 +117,7 @@ impl<'a> Campaign<'a> {
             interleaved: true,
             isolation: None,
             redraws: false,
+            only_plans: false,
             observer: None,
             cancel: Cancel::new(),
             earlier: Report::default(),
@@ -209,6 +214,7 @@ impl<'a> Campaign<'a> {
             interleaved: self.interleaved,
             isolation: self.isolation,
             redraws: self.redraws,
+            only_plans: self.only_plans,
             observer: Some(observer),
             cancel: self.cancel,
             earlier: self.earlier,

@@ -9,7 +9,7 @@ use crate::{
     Error,
     bench::{Cancel, Event},
     gguf::{Shape, Synthetic},
-    llama::{Model, ModelParams},
+    llama::{Backend, Model, ModelParams},
     record::Failure,
 };
 
@@ -138,6 +138,15 @@ impl Source {
             Self::File(_) => None,
             Self::Synthetic(synthetic) => Some(synthetic.stream().ok()?.weight_bytes()),
         }
+    }
+
+    /// Whether the weights of a synthetic model that is generated while it is loaded fit into no memory here, that of all
+    /// devices together. Those of a file are mapped as needed.
+    pub(super) fn is_too_large(&self, params: &ModelParams) -> bool {
+        let (Some(weights), Ok(backend)) = (self.weight_bytes(), Backend::init()) else { return false };
+        let free =
+            backend.devices().iter().fold(0, |sum: u64, it| sum.saturating_add(it.memory_before_use().0));
+        !self.has_file(params) && weights > free
     }
 
     /// The file whose shape a synthetic model has.

@@ -241,7 +241,7 @@ impl<'a, T: Target, C: Clock> Lane<'a, T, C> {
     /// Records that turns are longer, and why.
     fn note_long_turns(&mut self) {
         let (returns, timed) = self.turn;
-        let choice = OrderChoice { reason: OrderReason::Dear, returns: Some(returns), timed: Some(timed) };
+        let choice = OrderChoice { reason: OrderReason::Costly, returns: Some(returns), timed: Some(timed) };
         if !self.rewinding.depths().is_empty() {
             self.as_mut().session.set_order(Order::Interleaved, Some(choice));
         }

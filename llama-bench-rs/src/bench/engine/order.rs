@@ -179,7 +179,7 @@ impl<T: Target, C: Clock> Rewinding<'_, T, C> {
         let returns = save + restore * rest.n_restores + copies;
         let is_dear = returns > allowed(rest.timed);
         if is_dear {
-            self.set_choice(Order::Blocks, OrderReason::Dear, Some((returns, rest.timed)));
+            self.set_choice(Order::Blocks, OrderReason::Costly, Some((returns, rest.timed)));
         } else if is_to_be_saved {
             self.set_choice(Order::Rounds, OrderReason::Cheap, Some((returns, rest.timed)));
         }

@@ -62,7 +62,7 @@ fn slow_snapshots_make_it_blocks_and_cost_next_to_nothing() {
     let slow = || target(Duration::ZERO, MS(4));
     let mut auto = slow();
     let found = run(&plan(Order::Auto), &mut auto);
-    assert_eq!(chosen(&found), (Order::Blocks, OrderReason::Dear));
+    assert_eq!(chosen(&found), (Order::Blocks, OrderReason::Costly));
     let choice = found.header.timing.order_choice.unwrap();
     assert!(choice.returns.unwrap() > choice.timed.unwrap() / 10, "{choice:?}");
     assert_whole(&found, &auto, 3);
@@ -93,13 +93,13 @@ fn what_small_snapshots_could_not_tell_is_noticed_after_the_real_one() {
     let plan = Request { warmup: false, n_reps: 9, ..asked(&[0, 32, 48]) }.plan().unwrap();
     let mut slow = target(MS(500), Duration::ZERO);
     let found = run(&plan, &mut slow);
-    assert_eq!(chosen(&found), (Order::Blocks, OrderReason::Dear));
+    assert_eq!(chosen(&found), (Order::Blocks, OrderReason::Costly));
     assert_eq!((slow.n_saved, slow.n_restored.len()), (vec![48], 0));
 
     // Saving is fast and restoring is not: one restore shows it, and deeper depths need one more at most.
     let mut slow = FakeTarget { save_cost: Default::default(), ..target(MS(500), Duration::ZERO) };
     let found = run(&plan, &mut slow);
-    assert_eq!(chosen(&found), (Order::Blocks, OrderReason::Dear));
+    assert_eq!(chosen(&found), (Order::Blocks, OrderReason::Costly));
     assert!((1..=2).contains(&slow.n_restored.len()), "{:?}", slow.n_restored);
     assert_whole(&found, &slow, 9);
 }
@@ -149,7 +149,7 @@ fn copies_of_sequences_that_blocks_make_once_count_too() {
     };
     assert_eq!(chosen_with(Duration::from_nanos(1)).0, (Order::Rounds, OrderReason::Cheap));
     let (auto, took) = chosen_with(MS(5));
-    assert_eq!(auto, (Order::Blocks, OrderReason::Dear));
+    assert_eq!(auto, (Order::Blocks, OrderReason::Costly));
     let mut target = FakeTarget { copy_cost: MS(5), ..target(Duration::ZERO, Duration::ZERO) };
     let rounds = run(
         &Plan { request: Request { order: Order::Rounds, ..plan.request.clone() }, ..plan.clone() },
@@ -235,6 +235,6 @@ fn configurations_that_come_back_slowly_take_longer_turns() {
     assert_eq!(at(&seen, 64), expected);
     for run in &runs {
         assert!(run.cells.iter().all(|cell| cell.measured().unwrap().samples.len() == 9));
-        assert_eq!(chosen(run), (Order::Interleaved, OrderReason::Dear));
+        assert_eq!(chosen(run), (Order::Interleaved, OrderReason::Costly));
     }
 }

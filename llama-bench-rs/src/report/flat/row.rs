@@ -189,7 +189,7 @@ parameters! { row {
     Own Float energy_idle_share: Option<f64>;
     /// The counters that the energy is the sum of, comma-separated.
     Own Text energy_meters: String;
-    /// Why there is no figure of the energy; `None` if there is one, or no counter.
+    /// Why the energy is unknown; `None` if it is known, or was not metered.
     Own Text energy_unknown: Option<String>;
     /// Repetitions that were disturbed and therefore repeated; they are not among the samples.
     Own Nested set_aside: Vec<FlatSample>;
@@ -213,7 +213,7 @@ parameters! { row {
     Own Nested curve: Vec<FlatCurvePoint>;
     /// In which order repetitions were run.
     Own Text rep_order: Option<Order>;
-    /// What decided that order: `asked`, `one_depth`, `no_snapshot`, `cheap` or `dear`.
+    /// What decided that order: `asked`, `one_depth`, `no_snapshot`, `cheap` or `costly`.
     Own Text rep_order_reason: Option<OrderReason>;
     /// Expected time of coming back to depths by whole snapshots, from which the order was decided.
     Own Int rep_order_returns_ns: Option<u64>, "ns";

@@ -33,6 +33,7 @@ mod precision;
 mod prediction;
 mod setup;
 mod small_pages;
+mod software;
 mod steps;
 mod stopped;
 mod suspicion;
@@ -56,6 +57,7 @@ pub use precision::Precision;
 pub use prediction::{Prediction, predict};
 pub use setup::Setup;
 pub use small_pages::SmallPages;
+pub use software::SoftwareRenderer;
 pub use steps::Steps;
 pub use stopped::Stopped;
 
@@ -129,6 +131,8 @@ pub enum Statement {
     Energy(EnergySaid),
     /// What llama.cpp made of the configuration.
     Setup(Setup),
+    /// A GPU backend that computes on the processor.
+    Software(SoftwareRenderer),
     /// What the CPU has and llama.cpp was built without.
     UnusedCpuFeatures(UnusedCpuFeatures),
     /// What llama.cpp computed.
@@ -173,6 +177,7 @@ impl Statement {
             Statement::Conditions(it) => it,
             Statement::Energy(it) => it,
             Statement::Setup(it) => it,
+            Statement::Software(it) => it,
             Statement::UnusedCpuFeatures(it) => it,
             Statement::Graphs(it) => it,
             Statement::Network(it) => it,
@@ -246,6 +251,7 @@ fn of_run(run: &Run, expected: Vec<Statement>, levels: Vec<Levels>) -> Vec<State
     said.extend(neighbours::neighbours(run).map(Statement::Neighbours));
     said.extend(conditions::conditions(run).into_iter().map(Statement::Conditions));
     said.extend(setup::setup(run).into_iter().map(Statement::Setup));
+    said.extend(software::software(run).map(Statement::Software));
     said.extend(cpu::unused_features(run).map(Statement::UnusedCpuFeatures));
     said.extend(graphs::graphs(run).map(Statement::Graphs));
     said.extend(network::network(run).map(Statement::Network));

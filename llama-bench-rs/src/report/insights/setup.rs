@@ -40,7 +40,7 @@ pub enum Setup {
 /// Whether only the CPU was asked for: layers that are to go on no other device are asked for on none.
 pub(in crate::report) fn is_on_cpu(header: &Header) -> bool {
     let is_cpu =
-        |name: &str| header.host.devices.iter().any(|device| device.name == name && device.kind == "cpu");
+        |name: &str| header.host.devices.iter().any(|device| device.name == name && device.is_processor());
     header.config.devices == "none" || header.config.devices.split('/').all(is_cpu)
 }
 

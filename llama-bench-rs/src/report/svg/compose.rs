@@ -126,7 +126,7 @@ impl Drawing {
     }
 }
 
-/// Small text in lines of at most this many units, estimated: there is no font to measure with.
+/// Small text in lines of at most this many units, estimated, since no font is read.
 fn wrap(text: &str, width: f64) -> Vec<String> {
     let n_characters = (width / (0.53 * SMALL)) as usize;
     let options = textwrap::Options::new(n_characters).word_splitter(textwrap::WordSplitter::NoHyphenation);

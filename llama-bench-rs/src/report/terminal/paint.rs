@@ -49,7 +49,7 @@ impl Paint {
         format!("{sgr}{text}{sgr:#}")
     }
 
-    /// The same line by line, so that a colour never crosses a line break.
+    /// The same line by line: a colour never crosses a line break.
     pub(crate) fn ink_lines(&self, ink: Ink, text: &str) -> String {
         text.lines().map(|line| format!("{}\n", self.ink(ink, line))).collect()
     }
@@ -96,7 +96,7 @@ impl Paint {
         ascii
     }
 
-    /// Text behind a label of this width, wrapped so that it stays behind it, with a line break at its end.
+    /// Text behind a label of this width, wrapped and indented to stay behind it, with a line break at its end.
     pub(crate) fn wrapped(&self, label: &str, width: usize, text: &str) -> String {
         let room = self.style.width.min(Self::WIDEST_TEXT).saturating_sub(width).max(Self::NARROWEST);
         let text = keep_units(text)
