@@ -70,8 +70,14 @@ impl Comparison {
                 tests.push(cell.test);
             }
         }
-        let mut lines: Vec<Line> =
-            tests.into_iter().map(|test| line(test, failure(a, b, test), judged, of)).collect();
+        let line = |test: Test| {
+            let mut line = line(test, reason(a, b, test), judged, of);
+            if of == Of::Loads && line.verdict.is_some() {
+                line.says += &of_fewer(a, b, test);
+            }
+            line
+        };
+        let mut lines: Vec<Line> = tests.into_iter().map(line).collect();
         lines.extend(judged.map(shifts).unwrap_or_default());
         let changes = match (a.first(), b.first()) {
             (Some(a), Some(b)) => llama_bench_rs::record::work::changes(&a.header, &b.header),
@@ -94,13 +100,20 @@ impl Comparison {
     }
 }
 
-/// The first failure of a test on either side.
-fn failure<'a>(a: &[&'a Run], b: &[&'a Run], test: Test) -> Option<&'a Failure> {
+/// The first reason why a test has no figure, or fewer repetitions than it was asked for, on either side.
+fn reason<'a>(a: &[&'a Run], b: &[&'a Run], test: Test) -> Option<&'a Failure> {
     let cells = a.iter().chain(b).flat_map(|run| &run.cells);
-    cells.filter(|cell| cell.test == test).find_map(Cell::failure)
+    cells.filter(|cell| cell.test == test).find_map(Cell::reason)
 }
 
-fn line(test: Test, failure: Option<&Failure>, judged: Option<&Judgement>, of: Of) -> Line {
+/// ` (of 5 of 6 loads)` if some loads do not have the whole test on both sides.
+fn of_fewer(a: &[&Run], b: &[&Run], test: Test) -> String {
+    let has = |run: &&Run| run.cells.iter().any(|cell| cell.test == test && cell.reason().is_none());
+    let (n, n_whole) = (a.len(), a.iter().zip(b).filter(|(a, b)| has(a) && has(b)).count());
+    if n_whole == n { String::new() } else { format!(" (of {n_whole} of {n} loads)") }
+}
+
+fn line(test: Test, reason: Option<&Failure>, judged: Option<&Judgement>, of: Of) -> Line {
     let judged = judged.and_then(|all| all.tests.iter().find(|judged| judged.test == test));
     let rate = |estimate: Option<&RunEstimate>| {
         estimate.and_then(|estimate| estimate.rate(test.n_tokens())).map(|rate| rate.get())
@@ -116,13 +129,11 @@ fn line(test: Test, failure: Option<&Failure>, judged: Option<&Judgement>, of: O
         verdict: None,
         says,
     };
-    match (failure, judged) {
-        // Of a run that was interrupted the others can be judged all the same.
-        (Some(failure), judged) if judged.is_none() || failure.kind != "cancelled" => {
-            unjudged(failure.message.clone())
-        }
-        (_, None) => unjudged("not measured on both sides".into()),
-        (_, Some(one)) => Line {
+    match (judged, reason) {
+        (None, Some(reason)) => unjudged(reason.message.clone()),
+        (None, None) => unjudged("not measured on both sides".into()),
+        // The runs that have it can be judged, whatever became of the others.
+        (Some(one), _) => Line {
             speedup: Some(one.speedup),
             bounds: one.bounds,
             p_value: one.p_value,

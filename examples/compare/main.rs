@@ -13,6 +13,7 @@ mod failed;
 mod print;
 
 mod args;
+mod deaths;
 mod files;
 #[path = "../support/form.rs"]
 mod form;

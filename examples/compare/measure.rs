@@ -14,7 +14,7 @@ use llama_bench_rs::{
 use crate::{
     BAD_USAGE, Failed, SLOWER, SOME_FAILED,
     args::Args,
-    bad_usage,
+    bad_usage, deaths,
     lines::{Comparison, Of},
     progress::Progress,
     side::{Side, n_bytes},
@@ -24,6 +24,9 @@ use crate::{
 
 /// The largest effect on speed of the place of a mapped file's pages that was seen.
 const PLACEMENT: Share = Share::percent(9);
+
+/// What the sides are called.
+pub const SIDES: [&str; 2] = ["A", "B"];
 
 /// The accepted chance that equal sides differ in any line, in percent: a load costs little beside a false alarm.
 const ALPHA: u32 = 1;
@@ -56,7 +59,16 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
     let progress = Progress::new(n_loads, args.quiet);
     let mut tell = |load| progress.load(load);
     let mut kept = file.map(Ok);
-    let mut keep = |runs: &[&Run]| keep(&mut kept, runs);
+    let mut n_kept = 0;
+    let mut keep = |runs: &[&Run]| {
+        keep(&mut kept, runs);
+        n_kept += 1;
+        for (side, run) in SIDES.into_iter().zip(runs) {
+            if let Some(why) = deaths::why(run) {
+                complain!("compare: {side}, load {n_kept}: {why}");
+            }
+        }
+    };
     let isolation = args.isolate.isolation(a.servers());
     let is_apart = isolation.is_some();
     let loads = match isolation {
@@ -92,6 +104,7 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
     if let Err(error) = &judged {
         args.format.tell(&format!("\nNothing can be compared: {error}"));
     }
+    deaths::lines([of_a, of_b]).iter().for_each(|line| args.format.tell(line));
     tell_what_it_is_of(args, is_apart, &measured, rule);
     kept?;
     if let Some(status) = interrupted {
@@ -170,9 +183,14 @@ fn tell_plan(plans: &[Plan; 2], bytes: u64, n_loads: u32) {
 fn tell_what_it_is_of(args: &Args, is_apart: bool, measured: &Loaded, rule: Rule) {
     let n_loads = measured.sides.first().map_or(0, |side| side.runs.len());
     let where_from = if is_apart { "each in a process of its own" } else { "in fresh contexts" };
+    let n_whole = deaths::n_whole(&measured.sides);
+    let loads = if n_whole == n_loads {
+        words::count(n_loads, "load")
+    } else {
+        format!("{n_whole} whole loads of {n_loads}")
+    };
     args.format.tell(&format!(
-        "\nOf {} of each side, in turn, {where_from}, with {} in each. {rule} p is corrected for the number of lines.",
-        words::count(n_loads, "load"),
+        "\nOf {loads} of each side, in turn, {where_from}, with {} in each. {rule} p is corrected for the number of lines.",
         words::count(args.n_reps, "repetition")
     ));
     match &measured.page_cache {

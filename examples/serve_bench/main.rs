@@ -73,6 +73,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     progress.finish();
     let can_be_resumed = output.can_be_resumed();
     let report = served.inspect_err(|_| output.abandon())?;
+    results::tell_failures(&report);
     let lost = output.finish(&report);
     let lost = lost.or(results::write_pages(args, &report));
     if let Some(status) = interrupt.status() {

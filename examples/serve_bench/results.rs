@@ -43,6 +43,16 @@ pub fn same_configurations(earlier: &ServeReport, configurations: &[Configuratio
     Ok(())
 }
 
+/// Says on standard error what was not served, and why. An interruption has a line of its own.
+pub fn tell_failures(report: &ServeReport) {
+    for (run, load) in report.loads() {
+        if let Some(failure) = load.failure.as_ref().filter(|failure| failure.kind != "cancelled") {
+            let name = if run.name.is_empty() { String::new() } else { format!("{}: ", run.name) };
+            complain!("serve_bench: {name}{}: {}", load.arrivals, failure.message);
+        }
+    }
+}
+
 /// Writes the page and the picture; a failure of one does not stop the other. An exit status if one failed.
 pub fn write_pages(args: &Args, report: &ServeReport) -> Option<u8> {
     if report.loads().all(|(_, load)| load.repetitions.is_empty()) {

@@ -174,6 +174,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
         remarks::tell_how_to_resume(can_be_resumed, &report);
         return Ok(status);
     }
+    remarks::tell_what_was_lost(can_be_resumed, &report);
     if cancel.is_cancelled() {
         // Nobody was left to write for.
         return Ok(lost.unwrap_or(SOME_FAILED));

@@ -3,14 +3,14 @@
 use llama_bench_rs::{
     bench::Note,
     cli::OutputFormat,
-    record::{FlashAttnSetting, Report},
+    record::{Cell, FailureKind, FlashAttnSetting, Report},
     report::{
         Format,
         answer::Answer,
         insights::{Level, Statement, insights, unbelievable},
         run_labels,
     },
-    units::text::quoted,
+    units::{text::quoted, words},
 };
 
 use crate::{args::Args, progress::Progress};
@@ -72,6 +72,38 @@ pub fn tell(report: &Report, args: &Args, said: &[String]) {
     }
 }
 
+/// How to measure what a process of its own lost with it, if the results are in a file that can be resumed.
+pub fn tell_what_was_lost(can_be_resumed: bool, report: &Report) {
+    const LOSSES: [FailureKind; 5] = [
+        FailureKind::Signal,
+        FailureKind::KilledForMemory,
+        FailureKind::ExitStatus,
+        FailureKind::Isolation,
+        FailureKind::RpcServer,
+    ];
+    let is_lost = |cell: &Cell| cell.reason().is_some_and(|reason| LOSSES.contains(&reason.kind));
+    let n_lost = report.cells().filter(|(_, cell)| is_lost(cell)).count();
+    if n_lost == 0 {
+        return;
+    }
+    let lost = words::count(n_lost, "cell");
+    if can_be_resumed {
+        let line = format!("sweep: {lost} lost; to measure what is missing: {}\n", resuming());
+        crate::print::err(format_args!("{line}"));
+    } else {
+        complain!(
+            "sweep: {lost} lost. A sweep with --output FILE.jsonl can measure what is missing (--resume)"
+        );
+    }
+}
+
+/// This command line with `--resume`, in one piece, to be copied.
+fn resuming() -> String {
+    let resume = std::env::args_os().filter(|argument| argument != "--resume" && argument != "--force");
+    let line: Vec<String> = resume.map(|argument| quoted(&argument.to_string_lossy())).collect();
+    format!("{} --resume", line.join(" "))
+}
+
 /// The last line of an interrupted sweep.
 pub fn tell_how_to_resume(can_be_resumed: bool, report: &Report) {
     let n_measured = report.cells().filter(|(_, cell)| cell.measured().is_some()).count();
@@ -80,10 +112,7 @@ pub fn tell_how_to_resume(can_be_resumed: bool, report: &Report) {
         (n, all) => format!(" with {n} of {all} cells measured"),
     };
     if can_be_resumed {
-        let resume = std::env::args_os().filter(|argument| argument != "--resume" && argument != "--force");
-        let line: Vec<String> = resume.map(|argument| quoted(&argument.to_string_lossy())).collect();
-        // In one piece, to be copied.
-        crate::print::err(format_args!("sweep: interrupted{done}; to resume: {} --resume\n", line.join(" ")));
+        crate::print::err(format_args!("sweep: interrupted{done}; to resume: {}\n", resuming()));
     } else {
         complain!(
             "sweep: interrupted{done}; what was measured is above. A sweep with --output FILE.jsonl can be \

@@ -4,7 +4,7 @@ mod report_support;
 
 use llama_bench_rs::with;
 use llama_bench_rs::{
-    record::{Config, Header, Report, Run, Timing},
+    record::{Config, Header, Outcome, Report, Run, Timing},
     report::{self, Format, ReportError, Sink, Stat, together_markdown},
 };
 use report_support::{assorted, reference};
@@ -160,6 +160,31 @@ impl std::io::Write for Full {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+/// As older versions wrote it, if the process was killed while the first repetition was run again.
+#[test]
+fn a_row_with_nothing_but_what_was_set_aside_is_read_with_a_repetition_that_counts() {
+    let mut report = reference();
+    for (i, cell) in report.runs[0].cells.iter_mut().enumerate() {
+        if let Outcome::Measured(measured) = &mut cell.outcome {
+            measured.set_aside = std::mem::take(&mut measured.samples);
+            measured.set_aside.truncate(1 - i % 2);
+        }
+    }
+    for format in [Format::Json, Format::Jsonl, Format::Csv] {
+        let read = report::read_str(&text(&report, format)).unwrap().report;
+        assert_eq!(read.runs[0].cells.len(), 10);
+        for (i, cell) in read.runs[0].cells.iter().enumerate() {
+            match cell.measured() {
+                Some(measured) => {
+                    assert_eq!((i % 2, measured.samples.len(), measured.set_aside.len()), (0, 1, 0))
+                }
+                None => assert!(i % 2 == 1 && cell.was_not_begun(), "{format}: {cell:?}"),
+            }
+        }
+        assert!(!read.is_complete());
     }
 }
 

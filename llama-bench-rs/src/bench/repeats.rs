@@ -159,6 +159,24 @@ mod tests {
         assert_eq!(counts(&engine.run().cells[0]), (4, 2, 0));
     }
 
+    /// A process that is killed leaves what it told last.
+    #[test]
+    fn a_cell_that_is_told_has_a_repetition_that_counts() {
+        let plan = Request { warmup: false, depths: vec![0], n_reps: 4, ..request() }.plan().unwrap();
+        let mut target = disturbing(8, 0, 1);
+        let clock = target.clock.clone();
+        let told = RefCell::new(Vec::new());
+        let mut hear = |event: &Event<'_>| {
+            if let Event::CellSoFar { cell, .. } | Event::CellDone { cell, .. } = event {
+                told.borrow_mut().push(counts(cell));
+            }
+        };
+        crate::bench::run(&plan, &mut target, &clock, Header::default(), &mut hear, &Cancel::new());
+        let told = told.into_inner();
+        assert_eq!(told[0], (1, 1, 0), "it counts until another one takes its place");
+        assert!(told.contains(&(4, 0, 1)) && told.iter().all(|(n, ..)| *n > 0), "{told:?}");
+    }
+
     #[test]
     fn a_run_that_is_resumed_keeps_what_was_set_aside_and_its_budget() {
         let plan = Request { warmup: false, depths: vec![0], n_reps: 4, ..request() }.plan().unwrap();

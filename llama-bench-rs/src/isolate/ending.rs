@@ -1,6 +1,6 @@
 //! How a child ended, in words.
 
-use std::{fs, process::ExitStatus};
+use std::{fs, process::ExitStatus, time::Duration};
 
 use super::tail::Tail;
 use crate::record::{Failure, FailureKind};
@@ -49,6 +49,40 @@ pub(super) fn failure(status: ExitStatus, tail: &Tail, killed_before: Killed) ->
         }
     }
 }
+
+/// The same failure, or that of a server which does not answer now: llama.cpp ends a process that loses one, and does not say
+/// which it was.
+pub(super) fn of_servers(
+    failure: Failure,
+    servers: &[(String, Duration)],
+    greet: impl Fn(&str, Duration) -> Result<(), String>,
+) -> Failure {
+    if servers.is_empty() || failure.kind == FailureKind::KilledForMemory {
+        return failure;
+    }
+    let lost = servers.iter().filter_map(|(server, timeout)| {
+        let why = greet(server, (*timeout).min(LONGEST_GREETING)).err()?;
+        Some(format!("{server} does not answer any more: {why}"))
+    });
+    let lost: Vec<String> = lost.collect();
+    let message = failure.message;
+    if !lost.is_empty() {
+        let message = format!("RPC server {}; the process was {message}", lost.join("; RPC server "));
+        return Failure::new(FailureKind::RpcServer, message);
+    }
+    if message.contains(LOST_SERVER) {
+        let names: Vec<&str> = servers.iter().map(|(server, _)| server.as_str()).collect();
+        let now = "answers again: measure this configuration once more (--resume)";
+        return Failure::new(FailureKind::RpcServer, format!("{message}; {} {now}", names.join(", ")));
+    }
+    Failure { message, ..failure }
+}
+
+/// What ggml's RPC backend says when it aborts.
+const LOST_SERVER: &str = "Remote RPC server";
+
+/// Longest wait for a server after the end of a child.
+const LONGEST_GREETING: Duration = Duration::from_secs(5);
 
 const KILL: i32 = 9;
 
@@ -100,5 +134,31 @@ mod tests {
         let for_memory = failure(ExitStatus::from_raw(9), &tail, Killed(u64::MAX));
         assert_eq!(for_memory.kind, FailureKind::KilledForMemory);
         assert!(for_memory.message.contains("memory ran out"), "{}", for_memory.message);
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_is_named_with_the_remedy() {
+        let servers = ["10.0.0.1:50052", "10.0.0.2:50052"].map(|it| (it.to_owned(), Duration::from_secs(60)));
+        let aborted = || Failure::new(FailureKind::Signal, "killed by signal 6 (SIGABRT)");
+        let greet = |server: &str, timeout: Duration| {
+            assert!(timeout < Duration::from_secs(60), "nobody waits a minute for a dead server");
+            if server.starts_with("10.0.0.2") {
+                Err("nothing listens there: start it".into())
+            } else {
+                Ok(())
+            }
+        };
+        let lost = of_servers(aborted(), &servers, greet);
+        assert_eq!(lost.kind, FailureKind::RpcServer);
+        assert_eq!(
+            lost.message,
+            "RPC server 10.0.0.2:50052 does not answer any more: nothing listens there: start it; the process was \
+             killed by signal 6 (SIGABRT)"
+        );
+        assert_eq!(of_servers(aborted(), &servers[..1], greet), aborted(), "that one answers");
+        assert_eq!(of_servers(aborted(), &[], greet), aborted());
+        let restarted = Failure { message: format!("{LOST_SERVER} crashed"), ..aborted() };
+        let said = of_servers(restarted, &servers[..1], greet).message;
+        assert!(said.contains("10.0.0.1:50052 answers again") && said.contains("--resume"), "{said}");
     }
 }

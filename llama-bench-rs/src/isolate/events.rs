@@ -134,8 +134,8 @@ impl CellLine {
     ) -> Result<(Header, Cell, Vec<CurvePoint>), String> {
         let bad = |problem: Problem| problem.to_string();
         let header = self.row.header().map_err(bad)?;
-        let mut cell = self.row.cell().map_err(bad)?.ok_or("a row of no test")?;
-        if let Outcome::Measured(measured) = &mut cell.outcome {
+        let mut cell = self.row.part_of_cell().map_err(bad)?.ok_or("a row of no test")?;
+        if let Outcome::Measured(mut measured) = cell.outcome {
             let before = known(&cell.test).unwrap_or_default();
             let join = |before: Vec<Sample>, n: usize, new: &mut Vec<Sample>| {
                 let before = before.get(..n).ok_or("repetitions are missing")?;
@@ -146,6 +146,7 @@ impl CellLine {
             join(before.set_aside, self.known.1, &mut measured.set_aside)?;
             // A row with a part of its repetitions looks interrupted.
             measured.ended = None;
+            cell.outcome = Outcome::of(measured);
         }
         Ok((header, cell, self.row.curve.iter().map(CurvePoint::from).collect()))
     }

@@ -8,7 +8,7 @@ use tracing::{
     span,
 };
 
-use super::{Told, child::Pipe};
+use super::{Told, child::Pipe, tail::Tail};
 
 /// What llama.cpp's lines are logged under.
 const LLAMA_CPP: &str = "llama.cpp";
@@ -35,9 +35,11 @@ pub(super) fn tell(level: &str, text: &str) {
     }
 }
 
-/// Whether a line of this level may say why a child ended.
-pub(super) fn is_complaint(level: &str) -> bool {
-    level.parse().is_ok_and(|level: Level| level <= Level::WARN)
+/// Keeps a line that may say why a child ended.
+pub(super) fn keep(tail: &Tail, level: &str, text: &str) {
+    if let Ok(level @ (Level::ERROR | Level::WARN)) = level.parse() {
+        tail.push_log(text, level == Level::ERROR);
+    }
 }
 
 /// Lets the parent hear what is logged here, unless the program has a subscriber of its own.

@@ -68,13 +68,21 @@ pub(crate) fn converse(
     let mut lines = wire::line_of(&setup).map_err(unwritable)?;
     lines.extend(wire::line_of(work).map_err(unwritable)?);
     let killed = Killed::now();
+    let before = Before { killed, servers: setup.servers };
     match Conversation::begin(isolation, lines, cancel) {
-        Ok(conversation) => conversation.hear(hear, killed, cancel),
+        Ok(conversation) => conversation.hear(hear, &before, cancel),
         Err(error) => {
             let message = format!("a process of its own cannot be started: {error}");
             Ok(Ended::Lost(Failure::new(FailureKind::Isolation, message)))
         }
     }
+}
+
+/// What was so before a child began.
+struct Before {
+    killed: Killed,
+    /// Servers whose devices it may use.
+    servers: Vec<(String, Duration)>,
 }
 
 /// A child that runs. Dropped, it ends.
@@ -148,7 +156,7 @@ impl Conversation {
     fn hear(
         self,
         mut hear: impl FnMut(EventLine) -> Result<(), String>,
-        killed: Killed,
+        before: &Before,
         cancel: &Cancel,
     ) -> Result<Ended, IsolateError> {
         let output = lock(&self.child).stdout.take();
@@ -161,7 +169,7 @@ impl Conversation {
                     continue;
                 }
                 Ok(Some(Line::Damaged(why))) => return Ok(Ended::Lost(wire::not_understood(&why))),
-                Ok(None) => return Ok(Ended::Lost(self.lost(killed))),
+                Ok(None) => return Ok(Ended::Lost(self.lost(before))),
                 Err(error) => return Ok(Ended::Lost(wire::not_understood(&error.to_string()))),
             };
             match told {
@@ -178,9 +186,7 @@ impl Conversation {
                 }
                 Told::Log { level, text } => {
                     log::tell(&level, &text);
-                    if log::is_complaint(&level) {
-                        self.tail.push(&text);
-                    }
+                    log::keep(&self.tail, &level, &text);
                 }
                 Told::Done(answer) => {
                     // It has done what it was asked for, however it ends.
@@ -200,7 +206,7 @@ impl Conversation {
     }
 
     /// Why nothing more comes.
-    fn lost(&self, killed: Killed) -> Failure {
+    fn lost(&self, before: &Before) -> Failure {
         let ended = self.wait(HANGS_UP);
         // Another program that the child started may hold its standard error open.
         let _ = self.is_told.recv_timeout(HANGS_UP);
@@ -209,7 +215,12 @@ impl Conversation {
             return Failure::new(FailureKind::Cancelled, message);
         }
         match ended {
-            Some(status) => ending::failure(status, &self.tail, killed),
+            Some(status) => {
+                let failure = ending::failure(status, &self.tail, before.killed);
+                ending::of_servers(failure, &before.servers, |server, timeout| {
+                    Backend::init().map_err(|error| error.to_string())?.greet_rpc_server(server, timeout)
+                })
+            }
             None => {
                 let message = format!("it closed its pipe before its work was done{}", self.tail.words());
                 Failure::new(FailureKind::Isolation, message)

@@ -26,12 +26,34 @@ const CAUSES: [&str; 10] = [
     "Sanitizer:",
 ];
 
+/// What a line says that tells of something that went wrong, in small letters.
+const TELLING: [&str; 12] = [
+    "error",
+    "fail",
+    "abort",
+    "exception",
+    "cannot",
+    "could not",
+    "unable to",
+    "out of memory",
+    "not enough",
+    "invalid",
+    "lost",
+    "crashed",
+];
+
 #[derive(Debug, Default)]
 pub(super) struct Tail(Mutex<Lines>);
 
+/// The latest lines of each kind.
 #[derive(Debug, Default)]
 struct Lines {
-    last: VecDeque<String>,
+    /// Errors of the log, and whatever reads like one.
+    telling: VecDeque<String>,
+    /// Whatever was printed.
+    printed: VecDeque<String>,
+    /// Warnings of the log, most of which have nothing to do with the end.
+    warnings: VecDeque<String>,
     cause: Option<String>,
     /// The next line is the text of a panic, whose place was the cause.
     is_panic: bool,
@@ -42,7 +64,17 @@ impl Tail {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes a line that was printed.
     pub(super) fn push(&self, line: &str) {
+        self.take(line, |lines| &mut lines.printed);
+    }
+
+    /// Takes a line of the log: an error, or a warning.
+    pub(super) fn push_log(&self, line: &str, is_error: bool) {
+        self.take(line, |lines| if is_error { &mut lines.telling } else { &mut lines.warnings });
+    }
+
+    fn take(&self, line: &str, kind: impl Fn(&mut Lines) -> &mut VecDeque<String>) {
         let line = cut(line.trim());
         if line.is_empty() {
             return;
@@ -56,10 +88,14 @@ impl Tail {
             lines.is_panic = line.contains("panicked at") && line.ends_with(':');
             lines.cause = Some(line.clone());
         }
-        if lines.last.len() == MOST_LINES {
-            lines.last.pop_front();
+        let small = line.to_lowercase();
+        if TELLING.iter().any(|word| small.contains(word)) && lines.telling.back() != Some(&line) {
+            keep(&mut lines.telling, line.clone());
         }
-        lines.last.push_back(line);
+        let kind = kind(&mut lines);
+        if kind.back() != Some(&line) {
+            keep(kind, line);
+        }
     }
 
     /// Reads to the end, whatever comes: lines of any length, or none.
@@ -89,14 +125,30 @@ impl Tail {
     /// `: the cause; its last lines: …`, or nothing.
     pub(super) fn words(&self) -> String {
         let lines = self.lines();
-        let last: Vec<&str> = lines.last.iter().map(String::as_str).collect();
+        let is_cause = |line: &&String| lines.cause.as_ref().is_some_and(|cause| cause.starts_with(&**line));
+        let mut last: Vec<&String> = lines.telling.iter().filter(|line| !is_cause(line)).collect();
+        if last.is_empty() {
+            last.extend(&lines.printed);
+        }
+        if last.is_empty() && lines.cause.is_none() {
+            last.extend(&lines.warnings);
+        }
+        let last: Vec<&str> = last.into_iter().map(String::as_str).collect();
         match (&lines.cause, &last[..]) {
+            (Some(cause), []) => format!(": {cause}"),
             (None, []) => String::new(),
             (None, last) => format!("; its last lines: {}", last.join(" | ")),
             (Some(cause), [only]) if cause == only => format!(": {cause}"),
             (Some(cause), last) => format!(": {cause}; its last lines: {}", last.join(" | ")),
         }
     }
+}
+
+fn keep(lines: &mut VecDeque<String>, line: String) {
+    if lines.len() == MOST_LINES {
+        lines.pop_front();
+    }
+    lines.push_back(line);
 }
 
 /// At most [`MOST_BYTES`], without control characters.
@@ -135,10 +187,28 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_tell_of_an_error_come_before_all_others() {
+        let tail = Tail::default();
+        tail.push_log("load: adding 1024 dummy tokens", false);
+        assert_eq!(tail.words(), "; its last lines: load: adding 1024 dummy tokens", "there is nothing else");
+        tail.push_log("no device took the tensor", true);
+        (0..20).for_each(|i| tail.push_log(&format!("load: adding {i} dummy tokens"), false));
+        tail.push("loader: half way");
+        assert_eq!(tail.words(), "; its last lines: no device took the tensor");
+        tail.push("CUDA error: an illegal memory access was encountered");
+        let cause = ": CUDA error: an illegal memory access was encountered";
+        assert_eq!(tail.words(), format!("{cause}; its last lines: no device took the tensor"));
+        let tail = Tail::default();
+        tail.push_log("load: adding 1024 dummy tokens", false);
+        tail.push("ggml.c:9: GGML_ASSERT(n > 0) failed");
+        assert_eq!(tail.words(), ": ggml.c:9: GGML_ASSERT(n > 0) failed");
+    }
+
+    #[test]
     fn it_is_bounded_whatever_comes() {
         let long = "ä".repeat(1 << 20);
         let said = words(&format!("{long}\n\u{7}bell\n{}", "x\n".repeat(10_000)));
-        assert!(said.len() < 64 && said.ends_with("x | x"), "{said}");
+        assert!(said.len() < 64 && said.ends_with("bell | x"), "{said}");
         let cut = words(&long);
         assert!(cut.ends_with('…') && cut.len() < MOST_BYTES + 64, "{}", cut.len());
     }

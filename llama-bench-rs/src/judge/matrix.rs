@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     judge::CompareError,
-    record::{Cell, Run, Test, TestKind, sittings, tests_of},
+    record::{Cell, Outcome, Run, Test, TestKind, sittings, tests_of},
 };
 
 /// The error of a calibrated figure, as a logarithm, per square of the distance between its calibration and the usual one.
@@ -38,7 +38,7 @@ impl Matrix {
         let mut groups: Vec<(Vec<bool>, Vec<Test>)> = Vec::new();
         for test in tests_of(after.iter().copied()) {
             let mut present: Vec<bool> =
-                before.iter().chain(after).map(|run| find(run, test).is_some()).collect();
+                before.iter().chain(after).map(|run| find(run, test, is_paired).is_some()).collect();
             if is_paired {
                 // A pair that lacks one half is left out.
                 let (a, b) = present.split_at_mut(before.len());
@@ -60,10 +60,10 @@ impl Matrix {
             let is_present = |i: usize| present[i];
             let fastest: Vec<usize> = tests
                 .iter()
-                .map(|&test| figure::n_fastest(pool.iter().filter_map(|run| find(run, test))))
+                .map(|&test| figure::n_fastest(pool.iter().filter_map(|run| find(run, test, is_paired))))
                 .collect();
             let figures = |run: &Run| -> Option<Vec<RunFigure>> {
-                let of = |(&test, &n): (&Test, &usize)| RunFigure::of(run, find(run, test)?, n);
+                let of = |(&test, &n): (&Test, &usize)| RunFigure::of(run, find(run, test, is_paired)?, n);
                 tests.iter().zip(&fastest).map(of).collect()
             };
             let side = |from: usize, runs: &[&Run]| -> Option<Vec<Vec<RunFigure>>> {
@@ -166,7 +166,28 @@ pub(super) fn same_kind(a: TestKind, b: TestKind) -> bool {
     std::mem::discriminant(&a) == std::mem::discriminant(&b)
 }
 
-/// The cell of a test that has a figure.
-fn find(run: &Run, test: Test) -> Option<&Cell> {
-    run.cells.iter().find(|cell| cell.test == test && cell.failure().is_none())
+/// The cell of a test that has a figure. Of runs in pairs one that ended early is left out with its partner: its fewer
+/// repetitions would decide of how many the figures of all other runs are the fastest.
+fn find(run: &Run, test: Test, is_paired: bool) -> Option<&Cell> {
+    let is_usable = |cell: &&Cell| {
+        let is_whole = !is_paired || cell.reason().is_none();
+        cell.test == test && is_whole && takes_time(cell)
+    };
+    run.cells.iter().find(is_usable)
 }
+
+/// Whether every repetition took time: one without has no logarithm, and would cost all other tests their verdicts.
+fn takes_time(cell: &Cell) -> bool {
+    match &cell.outcome {
+        Outcome::Measured(measured) => {
+            let samples = &measured.samples;
+            !samples.is_empty() && samples.iter().all(|sample| !sample.elapsed.is_zero())
+        }
+        Outcome::Summarised(summary) => !summary.mean.is_zero(),
+        Outcome::Failed(_) => false,
+    }
+}
+
+#[cfg(test)]
+#[path = "matrix_tests.rs"]
+mod tests;

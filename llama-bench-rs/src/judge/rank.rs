@@ -278,5 +278,5 @@ impl Days {
 
 /// The cell of a test that has a figure.
 fn find(run: &Run, test: Test) -> Option<&Cell> {
-    run.cells.iter().find(|cell| cell.test == test && cell.failure().is_none())
+    run.cells.iter().find(|cell| cell.test == test && cell.reason().is_none())
 }

@@ -100,6 +100,15 @@ impl Backend {
         known.iter().map(|known| (known.endpoint.to_string(), known.timeout)).collect()
     }
 
+    /// Asks a server for its greeting in a connection of its own, which is closed again.
+    ///
+    /// # Errors
+    /// What is wrong with the server now, and what to do.
+    #[cfg(feature = "measure")]
+    pub(crate) fn greet_rpc_server(&self, server: &str, timeout: Duration) -> Result<(), String> {
+        rpc_greeting::greet(&server.parse()?, version(), timeout).map(drop)
+    }
+
     /// Whether this llama.cpp can use devices of other machines: it was built with the feature `rpc`.
     #[doc(hidden)]
     pub fn has_rpc(&self) -> bool {

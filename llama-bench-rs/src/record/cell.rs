@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counted, Disturbance, Failure, GpuConditions};
+use super::{Counted, Disturbance, Failure, FailureKind, GpuConditions};
 use crate::{
     stats::Stop,
     units::{RateSpread, TokensPerSecond},
@@ -202,6 +202,21 @@ pub enum Outcome {
     Summarised(Summarised),
     /// There is a reason in place of figures. The other cells were still measured.
     Failed(Failure),
+}
+
+impl Outcome {
+    /// What was measured. Without a repetition that counts, those that were set aside count: nothing takes their place.
+    /// Without any at all the cell failed.
+    pub(crate) fn of(mut measured: Measured) -> Self {
+        if measured.samples.is_empty() {
+            std::mem::swap(&mut measured.samples, &mut measured.set_aside);
+        }
+        if !measured.samples.is_empty() {
+            return Self::Measured(measured);
+        }
+        let interrupted = || Failure::new(FailureKind::Cancelled, "interrupted before its first repetition");
+        Self::Failed(measured.ended.unwrap_or_else(interrupted))
+    }
 }
 
 /// The raw samples of a cell.

@@ -336,8 +336,10 @@ fn method(run: &Run) -> [Option<String>; 5] {
                 Order::Blocks => "per depth",
                 Order::Interleaved => "per depth, interleaved with other configurations",
             };
-            let is_surprising = |reason| matches!(reason, OrderReason::Costly | OrderReason::NoSnapshot);
-            match run.header.timing.order_choice.filter(|choice| is_surprising(choice.reason)) {
+            let is_told = |reason| {
+                matches!(reason, OrderReason::Costly | OrderReason::NoSnapshot | OrderReason::OneDepth)
+            };
+            match run.header.timing.order_choice.filter(|choice| is_told(choice.reason)) {
                 Some(choice) => format!("{order} ({choice})"),
                 None => order.to_owned(),
             }

@@ -12,7 +12,7 @@ use crate::{
     bench::{Cancel, Source, lock::Turn},
     isolate::{Answer, Ended, EventLine, Isolation, Work, converse},
     llama::{ContextParams, ModelParams},
-    record::Header,
+    record::{Failure, FailureKind, Header},
 };
 
 /// Time between two signs of progress within a repetition: they delay its requests.
@@ -39,6 +39,8 @@ pub(crate) struct ServeOrder {
     settings: ServeSettings,
     loads: Vec<Arrivals>,
     earlier: Option<Box<ServeRun>>,
+    /// Loads that ended a process, with the reason.
+    lost: Vec<(Arrivals, Failure)>,
 }
 
 impl ServeApart {
@@ -58,6 +60,7 @@ impl ServeApart {
             settings: settings.clone(),
             loads: loads.to_vec(),
             earlier: None,
+            lost: Vec::new(),
         };
         Self { order, header: header.clone(), exclusive: true }
     }
@@ -83,7 +86,8 @@ impl ServeApart {
         self
     }
 
-    /// Serves it. Loads that a lost process left have the reason; repetitions that it told stay.
+    /// Serves it. The load that a lost process was serving has the reason, and what is left is served by another process;
+    /// two that end in a row at the same point end all of it. Repetitions that were told stay.
     ///
     /// # Errors
     /// As [`Serve::run`] and [`Serve::resume`]; the program does not call [`isolate::child`](crate::isolate::child()).
@@ -97,35 +101,81 @@ impl ServeApart {
         let Self { order, header, exclusive } = self;
         let waiting = || observer.event(&ServeEvent::Waiting);
         let _turn = if exclusive { Turn::take(cancel, waiting) } else { None };
-        let mut told = order.earlier.as_deref().cloned();
         let (name, settings, loads) = (order.name.clone(), order.settings.clone(), order.loads.clone());
-        let hear = |event: EventLine| {
-            let EventLine::Serve(event) = event else { return Err("an event of a sweep".into()) };
-            event.tell(observer)?;
-            if let ServeLine::Run { run, .. } = *event {
-                told = Some(*run);
-            }
-            Ok(())
+        let not_loaded = |failure: &Failure| {
+            ServeRun::not_loaded(&name, header.clone(), settings.clone(), &loads, failure)
         };
-        match converse(isolation, &Work::Serve(Box::new(order)), cancel, hear)? {
-            Ended::Done(Answer::Served(run)) => Ok(*run),
-            Ended::Done(_) => {
-                Err(crate::isolate::IsolateError::Work { why: "another was done".into() }.into())
-            }
-            Ended::Lost(failure) => {
-                let not_loaded = || ServeRun::not_loaded(&name, header, settings, &loads, &failure);
-                let mut run = told.unwrap_or_else(not_loaded);
+        let mut order = order;
+        let mut told = order.earlier.as_deref().cloned();
+        let mut last_point = None;
+        loop {
+            let mut serving: Option<Arrivals> = None;
+            let hear = |event: EventLine| {
+                let EventLine::Serve(event) = event else { return Err("an event of a sweep".into()) };
+                event.tell(observer)?;
+                match *event {
+                    ServeLine::Run { run, .. } => (told, serving) = (Some(*run), None),
+                    ServeLine::Turn { load, .. } => serving = Some(load.arrivals),
+                    ServeLine::Tried(_) => {}
+                }
+                Ok(())
+            };
+            let failure = match converse(isolation, &Work::Serve(Box::new(order.clone())), cancel, hear)? {
+                Ended::Done(Answer::Served(run)) => return Ok(*run),
+                Ended::Done(_) => {
+                    let why = "another was done".into();
+                    return Err(crate::isolate::IsolateError::Work { why }.into());
+                }
+                Ended::Lost(failure) => failure,
+            };
+            let is_over = failure.kind == FailureKind::Cancelled || cancel.is_cancelled();
+            let point = (serving.clone(), told.as_ref().map_or(0, n_repetitions));
+            let is_again = last_point.as_ref() == Some(&point);
+            if is_over || is_again {
+                let failure = if is_over { failure } else { given_up(&failure) };
+                let mut run = told.unwrap_or_else(|| not_loaded(&failure));
                 run.fail_rest(&failure);
-                Ok(run)
+                order.lost.iter().for_each(|(load, why)| run.fail(load, why));
+                return Ok(run);
             }
+            last_point = Some(point);
+            // The load that was being served lost it; those that are left get a process of their own.
+            if let (Some(load), Some(run)) = (serving, &mut told) {
+                run.fail(&load, &failure);
+                if let Some(load) = run.load(&load) {
+                    observer.event(&ServeEvent::LoadFailed { run, load, failure: &failure });
+                }
+                order.lost.push((load, failure));
+                if is_served(run) {
+                    return Ok(run.clone());
+                }
+            }
+            order.earlier = told.clone().map(Box::new);
         }
     }
+}
+
+fn given_up(failure: &Failure) -> Failure {
+    let message =
+        format!("given up, since two processes in a row ended at the same point: {}", failure.message);
+    Failure { message, ..failure.clone() }
+}
+
+fn n_repetitions(run: &ServeRun) -> usize {
+    run.loads.iter().map(|load| load.repetitions.len()).sum()
+}
+
+/// Whether nothing is left to serve.
+fn is_served(run: &ServeRun) -> bool {
+    let n_reps = run.settings.n_reps as usize;
+    let is_over = |load: &LoadRecord| load.failure.is_some() || load.whole().count() >= n_reps;
+    (run.settings.search.is_none() || run.capacity.is_some()) && run.loads.iter().all(is_over)
 }
 
 impl ServeOrder {
     /// Serves it in this process.
     pub(crate) fn serve(self, observer: &mut dyn ServeObserver, cancel: &Cancel) -> Result<ServeRun, Error> {
-        let Self { name, model: source, params, context, settings, loads, earlier } = self;
+        let Self { name, model: source, params, context, settings, loads, earlier, lost } = self;
         let model = match source.load_unless(&params, cancel) {
             Ok(model) => model,
             Err(failure) => {
@@ -139,7 +189,7 @@ impl ServeOrder {
             }
         };
         let mut serve = Serve::new(&model).name(name).context(context).loads(loads).exclusive(false);
-        serve.settings = settings;
+        (serve.settings, serve.lost) = (settings, lost);
         if let Some(earlier) = earlier {
             serve = serve.resume(*earlier)?;
         }

@@ -13,19 +13,23 @@ pub fn to_markdown(report: &ServeReport) -> String {
         slo: report.runs.iter().any(|run| run.settings.slo.is_some()),
     };
     let mut text = format!("{}\n\n", said::subject(first));
-    text += &has.head();
+    let mut rows = String::new();
     let mut failures = String::new();
     for (run, name) in report.runs.iter().zip(&names) {
         for (load, figures) in words::figures(run) {
             if figures.n_reps > 0 {
-                text += &has.row(name, load, &figures);
+                rows += &has.row(name, load, &figures);
             }
             if let Some(failure) = &load.failure {
                 let place = words::before(name, &load.arrivals.to_string());
-                failures += &format!("\n{}: {}\n", escaped(&place), escaped(&failure.message));
+                failures += &format!("\n{}: {}\n", one_line(&place), one_line(&failure.message));
             }
         }
     }
+    if rows.is_empty() {
+        return text + failures.trim_start() + &capacities(report, &names);
+    }
+    text += &(has.head() + &rows);
     let slo =
         first.settings.slo.map(|slo| format!(" In time: requests that keep {slo}.")).unwrap_or_default();
     text += &format!(

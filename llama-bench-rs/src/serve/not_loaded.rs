@@ -22,6 +22,15 @@ impl ServeRun {
         Self { name: name.to_owned(), header, settings, loads, capacity: None }
     }
 
+    /// Gives the reason to a load, which has a record from then on.
+    pub(crate) fn fail(&mut self, arrivals: &Arrivals, why: &Failure) {
+        let place = self.loads.iter().position(|load| load.arrivals == *arrivals).unwrap_or_else(|| {
+            self.loads.push(LoadRecord::new(arrivals.clone(), self.settings.policy.n_parallel, 0));
+            self.loads.len() - 1
+        });
+        self.loads[place].failure = Some(why.clone());
+    }
+
     /// Gives the reason to every load that has fewer repetitions than were asked for.
     pub fn fail_rest(&mut self, why: &Failure) {
         let n_reps = self.settings.n_reps as usize;

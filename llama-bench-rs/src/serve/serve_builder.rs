@@ -46,6 +46,8 @@ pub struct Serve<'a> {
     pub(super) cancel: Cancel,
     pub(super) earlier: Option<ServeRun>,
     pub(super) exclusive: bool,
+    /// Loads that are not served again, with the reason.
+    pub(super) lost: Vec<(Arrivals, Failure)>,
 }
 
 /// What one load will take.
@@ -88,6 +90,7 @@ impl<'a> Serve<'a> {
             observer: None,
             cancel: Cancel::new(),
             earlier: None,
+            lost: Vec::new(),
             exclusive: true,
         }
     }

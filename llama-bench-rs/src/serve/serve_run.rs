@@ -51,6 +51,7 @@ impl<'a> Lane<'a> {
         if let Some(earlier) = serve.earlier.take() {
             take_over(&mut run, earlier);
         }
+        serve.lost.iter().for_each(|(load, why)| run.fail(load, why));
         let observer = serve.observer.take().map_or(Observed::Nobody(Silent), Observed::By);
         let target = LlamaTarget::new(serve.model, &serve.context_params());
         let refusal = serve.refusal();

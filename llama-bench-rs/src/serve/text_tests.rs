@@ -22,6 +22,18 @@ fn a_table_has_a_row_for_each_load_and_the_reasons_of_the_others() {
 }
 
 #[test]
+fn a_report_without_a_repetition_has_its_reasons_and_no_empty_table() {
+    let mut report = fixture::report();
+    for load in &mut report.runs[0].loads {
+        load.repetitions.clear();
+        load.failure = Some(Failure::new("signal", "killed by signal 9 (SIGKILL): a | b"));
+    }
+    let text = to_markdown(&report);
+    assert!(text.contains("\n\n1 user: killed by signal 9 (SIGKILL): a | b\n"), "{text}");
+    assert!(!text.contains("---") && !text.contains("Means of"), "{text}");
+}
+
+#[test]
 fn text_from_elsewhere_ends_no_cell_and_no_line() {
     let mut report = fixture::report();
     report.runs[0].header.model.description = "evil\n| model\u{1b}[2J".into();
@@ -32,7 +44,7 @@ fn text_from_elsewhere_ends_no_cell_and_no_line() {
     report.runs.push(other);
     let table = to_markdown(&report);
     assert!(table.starts_with("evil | model [2J: "), "{table}");
-    assert!(table.contains("| a \\| b | 1 user |") && table.contains("first second \\| third"), "{table}");
+    assert!(table.contains("| a \\| b | 1 user |") && table.contains(": first second | third\n"), "{table}");
     assert!(!table.contains('\u{1b}'), "{table}");
 }
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{
     Campaign, Part, PartOf, Subject,
+    deaths::{Lost, Point},
     measure::{Loaded, Measuring, not_needed},
     part::Asked,
     source::not_begun,
@@ -58,6 +59,21 @@ impl Measuring<'_, '_, '_> {
             let places = places.into_iter().filter(|&(_, run)| is_over || run == 0);
             return places.into_iter().try_for_each(|(index, run)| self.pack(&loaded, &[index], run));
         }
+        let mut unit = unit;
+        for index in std::mem::take(&mut unit.indices) {
+            match self.deaths.given_up(index) {
+                Some(failure) => {
+                    let of_index: Vec<_> = places.iter().copied().filter(|place| place.0 == index).collect();
+                    self.give_up(&of_index, &failure);
+                }
+                None => unit.indices.push(index),
+            }
+        }
+        let places: Vec<(usize, u32)> =
+            places.into_iter().filter(|(index, _)| unit.indices.contains(index)).collect();
+        if places.is_empty() {
+            return Ok(());
+        }
         let earlier: Vec<Option<Run>> = places
             .iter()
             .map(|&(index, run)| {
@@ -83,12 +99,44 @@ impl Measuring<'_, '_, '_> {
             .collect();
         let n_of = unit.indices.len();
         let tell = |event: &Event<'_>| stage.tell(event);
-        hear_part(isolation, part, n_of, &mut runs, &self.campaign.cancel, tell)?;
+        let lost = hear_part(isolation, part, n_of, &mut runs, &self.campaign.cancel, tell)?;
+        if let Some(lost) = &lost {
+            self.deaths.count(places[lost.turn].0, lost);
+        } else {
+            unit.indices.iter().for_each(|&index| self.deaths.forget(index));
+        }
+        let mut left = Vec::new();
         for (run, (index, n_run)) in runs.into_iter().zip(places) {
             let place = self.place(index, n_run);
-            self.measured[place] = run.run;
+            if run.run.is_none() {
+                self.earlier[place] = run.earlier;
+                left.push((index, n_run));
+            } else {
+                self.measured[place] = run.run;
+            }
+        }
+        // What was not begun is not to blame: each run gets a process of its own.
+        for run in unit.runs.clone() {
+            let of_run = left.iter().filter(|(_, n_run)| *n_run == run).map(|(index, _)| *index);
+            let indices: Vec<usize> = of_run.collect();
+            if !indices.is_empty() && lost.is_some() {
+                self.unit(isolation, Unit { n_load: unit.n_load, runs: run..run + 1, indices })?;
+            }
         }
         Ok(())
+    }
+
+    /// Ends the runs of a configuration without another process.
+    fn give_up(&mut self, places: &[(usize, u32)], failure: &Failure) {
+        for &(index, run) in places {
+            let place = self.place(index, run);
+            let (stage, earlier) = (self.stage, self.earlier[place].take());
+            let configuration = stage.configuration(index);
+            let part = stage.part(index, run);
+            let mut heard = Heard::new(part, &configuration.header, &configuration.plan, earlier);
+            heard.finish(None, failure);
+            self.measured[place] = heard.run;
+        }
     }
 }
 
@@ -117,12 +165,14 @@ pub(crate) fn measure_apart(
     cancel: &Cancel,
 ) -> Result<Run, Error> {
     let mut runs = [Heard::new(|_: &Event<'_>| {}, header, plan, None)];
-    hear_part(isolation, part, 1, &mut runs, cancel, |_| {})?;
+    // The only run is over, however the process ended.
+    let _ = hear_part(isolation, part, 1, &mut runs, cancel, |_| {})?;
     let [heard] = runs;
     heard.run.ok_or_else(|| crate::bench::BenchError::NoRuns.into())
 }
 
-/// Lets a child measure, and completes what it left: every run that was to be begun is there afterwards.
+/// Lets a child measure, and completes what it began. Runs that a child which was lost did not begin are not there
+/// afterwards, except after an interruption.
 fn hear_part<O: Observer>(
     isolation: &Isolation,
     part: Part,
@@ -130,9 +180,10 @@ fn hear_part<O: Observer>(
     runs: &mut [Heard<'_, O>],
     cancel: &Cancel,
     mut tell: impl FnMut(&Event<'_>),
-) -> Result<(), Error> {
-    let mut turn = 0;
+) -> Result<Option<Lost>, Error> {
+    let (mut turn, mut point) = (0, Point::Loading);
     let hear = |event: EventLine| {
+        point = Point::of(&event).unwrap_or(point);
         match event {
             EventLine::Configuration { index, run } => {
                 turn = run as usize * n_of + index;
@@ -157,17 +208,19 @@ fn hear_part<O: Observer>(
         }
         Ended::Done(_) => {}
         Ended::Lost(failure) => {
-            let is_cancelled = failure.kind == FailureKind::Cancelled;
-            // After an interruption later runs are not begun.
-            let is_to_be_there = |i: usize, run: &Heard<'_, O>| !is_cancelled || i < n_of || run.is_begun;
+            let is_cancelled = failure.kind == FailureKind::Cancelled || cancel.is_cancelled();
             for (i, run) in runs.iter_mut().enumerate() {
-                if is_to_be_there(i, run) {
+                // After an interruption later runs are not begun.
+                if run.is_begun || i == turn || (is_cancelled && i < n_of) {
                     run.finish(None, &failure);
                 }
             }
+            if !is_cancelled {
+                return Ok(Some(Lost { failure, turn, point }));
+            }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// A run, as far as its child has told.

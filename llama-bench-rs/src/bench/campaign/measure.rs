@@ -2,6 +2,7 @@
 
 use super::{
     Campaign, Configuration, Subject,
+    deaths::Deaths,
     packs::packs,
     places_of,
     tell::{Part, Stage},
@@ -78,6 +79,7 @@ impl Campaign<'_> {
             stage: &stage,
             measured: vec![None; earlier.len()],
             earlier,
+            deaths: Deaths::default(),
         };
         match &self.isolation {
             Some(isolation) => measuring.apart(isolation)?,
@@ -187,6 +189,8 @@ pub(super) struct Measuring<'c, 'a, 'o> {
     pub(super) earlier: Vec<Option<Run>>,
     /// What is done, by place.
     pub(super) measured: Vec<Option<Run>>,
+    /// Processes of their own that were lost.
+    pub(super) deaths: Deaths,
 }
 
 impl Measuring<'_, '_, '_> {

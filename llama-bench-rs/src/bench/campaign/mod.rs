@@ -2,6 +2,7 @@
 
 mod apart;
 mod configuration;
+mod deaths;
 mod grid;
 mod inspect;
 mod measure;

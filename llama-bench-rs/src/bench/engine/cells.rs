@@ -328,20 +328,11 @@ impl Progress {
     fn cell(&self, test: Test, warmup: Warmup, run_started_at: &str) -> Cell {
         // A sweep that was stopped keeps what it measured; a cell that failed is not to be trusted in part.
         let stopped = self.failure.as_ref().is_some_and(|f| f.kind == "cancelled");
-        let (mut samples, mut set_aside) = (&self.samples, &self.set_aside);
-        if stopped && samples.is_empty() {
-            // Nothing runs again: what was set aside counts, as past the budget.
-            std::mem::swap(&mut samples, &mut set_aside);
-        }
         let outcome = match &self.failure {
             Some(failure) if !stopped => Outcome::Failed(failure.clone()),
-            Some(failure) if samples.is_empty() => Outcome::Failed(Failure {
-                message: "interrupted before its first repetition".into(),
-                ..failure.clone()
-            }),
-            _ => Outcome::Measured(Measured {
-                samples: samples.clone(),
-                set_aside: set_aside.clone(),
+            _ => Outcome::of(Measured {
+                samples: self.samples.clone(),
+                set_aside: self.set_aside.clone(),
                 live: self.live.clone(),
                 rewind: Some(self.rewind.unwrap_or(Rewind::Clear)),
                 warmup: Some(warmup),

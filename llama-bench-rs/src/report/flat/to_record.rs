@@ -139,6 +139,15 @@ impl Flat {
     /// # Errors
     /// The figures of this outcome are missing, or the test is of no sequence.
     pub(crate) fn cell(&self) -> Result<Option<Cell>, Problem> {
+        let of = |outcome| match outcome {
+            Outcome::Measured(measured) => Outcome::of(measured),
+            other => other,
+        };
+        Ok(self.part_of_cell()?.map(|cell| Cell { outcome: of(cell.outcome), ..cell }))
+    }
+
+    /// The same of a row that may have a part of the cell's repetitions, or none of them.
+    pub(crate) fn part_of_cell(&self) -> Result<Option<Cell>, Problem> {
         if self.n_parallel == Some(0) {
             return Err(Problem::new("n_parallel", 0, "1 or more sequences"));
         }

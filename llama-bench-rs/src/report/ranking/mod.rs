@@ -149,8 +149,7 @@ pub fn ranking_of(all: Vec<ConfigurationRuns<'_>>, rule: Rule) -> Option<Ranking
 
 fn ranked(all: Vec<ConfigurationRuns<'_>>, rule: Rule, stat: Stat) -> Option<Ranking> {
     let failed = all.iter().filter_map(failed).collect();
-    let has_figures = |one: &ConfigurationRuns<'_>| one.runs.iter().any(|run| run.has_figures());
-    let measured: Vec<ConfigurationRuns<'_>> = all.into_iter().filter(has_figures).collect();
+    let measured: Vec<ConfigurationRuns<'_>> = all.into_iter().filter(has_whole_cell).collect();
     let reference = measured.iter().position(|one| one.is_default).unwrap_or(0);
     let sides: Vec<Vec<&Run>> = measured.iter().map(|one| one.runs.clone()).collect();
     let Ranked { tests, choices, scope, rule } = judge::rank(&sides, reference, rule).ok()?;
@@ -202,21 +201,25 @@ fn best(
     })
 }
 
-/// What failed in every run of a configuration.
+/// Whether it has a cell that can be ranked: one that ended early is not compared with whole ones.
+fn has_whole_cell(one: &ConfigurationRuns<'_>) -> bool {
+    one.runs.iter().flat_map(|run| &run.cells).any(|cell| cell.reason().is_none())
+}
+
+/// What failed, or ended early, in every run of a configuration.
 fn failed(one: &ConfigurationRuns<'_>) -> Option<Failed> {
     let cells = || one.runs.iter().flat_map(|run| &run.cells).filter(|cell| !cell.was_not_begun());
-    let has_figure = |test: Test| cells().any(|cell| cell.test == test && cell.failure().is_none());
+    let has_figure = |test: Test| cells().any(|cell| cell.test == test && cell.reason().is_none());
     let mut tests: Vec<Test> = Vec::new();
     let mut why = None;
     for cell in cells() {
-        if let Some(failure) =
-            cell.failure().filter(|_| !has_figure(cell.test) && !tests.contains(&cell.test))
+        if let Some(failure) = cell.reason().filter(|_| !has_figure(cell.test) && !tests.contains(&cell.test))
         {
             tests.push(cell.test);
             why.get_or_insert(failure);
         }
     }
-    if !one.runs.iter().any(|run| run.has_figures()) {
+    if !has_whole_cell(one) {
         tests.clear();
     }
     Some(Failed { name: one.name.clone(), tests, failure: why?.clone() })

@@ -216,3 +216,22 @@ fn another_number_of_sequences_may_need_another_configuration() {
     let everywhere = ranking(&both([150, 300], [100, 200])).unwrap();
     assert_eq!(everywhere.choices, [Choice { family: None, n_parallel: None, side: 1 }]);
 }
+
+/// Its few repetitions are no figure beside whole ones: it is left out there, and told with the reason.
+#[test]
+fn a_cell_that_ended_early_is_not_ranked() {
+    let mut report = three([[4156, 190], [3151, 146], [10, 149]]);
+    if let Outcome::Measured(measured) = &mut report.runs[2].cells[0].outcome {
+        measured.samples.truncate(1);
+        measured.ended = Some(Failure::new("signal", "killed by signal 9 (SIGKILL)"));
+    }
+    let ranked = ranking(&report).unwrap();
+    assert_eq!((ranked.tests[0].configuration, ranked.tests[0].order.len()), (1, 2));
+    assert_eq!(ranked.tests[1].order.len(), 3);
+    let text = ranked.to_string();
+    assert!(text.contains(" failed in pp4096: killed by signal 9 (SIGKILL)"), "{text}");
+    let Outcome::Measured(measured) = report.runs[2].cells[0].outcome.clone() else { unreachable!() };
+    report.runs[2].cells[1].outcome = Outcome::Measured(measured);
+    let ranked = ranking(&report).unwrap();
+    assert_eq!((ranked.configurations.len(), ranked.failed.len()), (2, 1));
+}
