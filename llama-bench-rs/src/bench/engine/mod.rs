@@ -171,7 +171,9 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
     /// Reports the progress of the cells of a depth that continue later.
     fn report_so_far(&mut self, depth: &Depth) {
         for cell in self.cells.open_units(depth).into_iter().flat_map(Unit::cells) {
-            self.tell_cell(cell, false);
+            if self.cells.is_begun(cell) {
+                self.tell_cell(cell, false);
+            }
         }
     }
 
