@@ -49,20 +49,3 @@ fn sentences_tell_it_from_a_failure_and_from_an_interruption() {
     let cut = run.cells[1].cut_short(&run.header.config).unwrap().to_string();
     assert!(cut.starts_with("ended after 2 of ") && cut.ends_with("GGML_ASSERT(a) failed"), "{cut}");
 }
-
-#[test]
-fn a_cell_without_a_repetition_that_counts_is_not_measured() {
-    let mut report = reference();
-    let Outcome::Measured(measured) = &mut report.runs[0].cells[0].outcome else { panic!("measured") };
-    measured.set_aside = std::mem::take(&mut measured.samples);
-    for format in [Format::Json, Format::Jsonl] {
-        let text = report::to_string(&report, format).unwrap();
-        let read = report::read_str(&text).unwrap().report;
-        let failure = read.runs[0].cells[0].failure().expect("no figure");
-        assert!(
-            failure.kind == FailureKind::Cancelled && failure.message.contains("disturbed"),
-            "{failure:?}"
-        );
-        assert!(read.runs[0].cells[1].measured().is_some());
-    }
-}

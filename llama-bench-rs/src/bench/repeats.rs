@@ -162,7 +162,9 @@ mod tests {
     /// A process that is killed leaves what it told last.
     #[test]
     fn a_cell_that_is_told_has_a_repetition_that_counts() {
-        let plan = Request { warmup: false, depths: vec![0], n_reps: 4, ..request() }.plan().unwrap();
+        let asked =
+            Request { warmup: false, order: Order::Rounds, depths: vec![0, 32], n_reps: 4, ..request() };
+        let plan = asked.plan().unwrap();
         let mut target = disturbing(8, 0, 1);
         let clock = target.clock.clone();
         let told = RefCell::new(Vec::new());
@@ -173,7 +175,7 @@ mod tests {
         };
         crate::bench::run(&plan, &mut target, &clock, Header::default(), &mut hear, &Cancel::new());
         let told = told.into_inner();
-        assert_eq!(told[0], (1, 1, 0), "it counts until another one takes its place");
+        assert!(told.contains(&(1, 1, 0)), "it counts until another one takes its place: {told:?}");
         assert!(told.contains(&(4, 0, 1)) && told.iter().all(|(n, ..)| *n > 0), "{told:?}");
     }
 

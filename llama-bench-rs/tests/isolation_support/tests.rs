@@ -40,7 +40,9 @@ pub fn main() {
     if let Ok(file) = env::var(AS_PARENT) {
         return measure_for_ever(&file);
     }
-    let tests: [(&str, Test); 8] = [
+    let tests: [(&str, Test); 10] = [
+        ("runs_that_were_not_begun_get_a_process", runs_that_were_not_begun_get_a_process),
+        ("the_same_end_twice_in_a_row_is_enough", the_same_end_twice_in_a_row_is_enough),
         ("a_report_is_that_of_one_process", a_report_is_that_of_one_process),
         ("each_run_and_each_load_may_have_a_process", each_run_and_each_load_may_have_a_process),
         ("faults_cost_their_own_configuration", faults_cost_their_own_configuration),
@@ -281,6 +283,45 @@ fn a_stopped_child_is_killed_with_its_configuration(model: &Path) {
         })
         .collect();
     assert_eq!(failed, [0, 4, 0]);
+}
+
+/// Kills children while they load their model, these of them, counted from 0: their number, and what is lost by run.
+fn killed_in_loading(model: &Path, kill: impl Fn(usize) -> bool) -> (usize, Vec<Vec<String>>) {
+    let mut seen = Vec::new();
+    let mut hear = |event: &Event<'_>| {
+        if matches!(event, Event::Loading { .. }) {
+            let child = children(std::process::id())[0];
+            if !seen.contains(&child) {
+                if kill(seen.len()) {
+                    processes::send(child, "-KILL");
+                }
+                seen.push(child);
+            }
+        }
+    };
+    let measured = apart(model, &SIZES[..2]).runs(3).observer(&mut hear).run().unwrap();
+    assert_eq!(measured.of_run, [0, 1].repeat(3));
+    let lost = |run: &llama_bench_rs::record::Run| {
+        run.cells.iter().filter_map(|cell| Some(cell.reason()?.message.clone())).collect()
+    };
+    (seen.len(), measured.report.runs.iter().map(lost).collect())
+}
+
+fn runs_that_were_not_begun_get_a_process(model: &Path) {
+    let (n_children, lost) = killed_in_loading(model, |n| n == 0);
+    assert_eq!(lost.iter().map(Vec::len).collect::<Vec<_>>(), [4, 0, 0, 0, 0, 0], "{lost:?}");
+    assert!(lost[0].iter().all(|message| message.starts_with("killed by signal 9")), "{lost:?}");
+    assert_eq!(n_children, 4, "one that is killed, one for each run that it left, and that of the other");
+}
+
+fn the_same_end_twice_in_a_row_is_enough(model: &Path) {
+    let (n_children, lost) = killed_in_loading(model, |n| n < 2);
+    assert_eq!(lost.iter().map(Vec::len).collect::<Vec<_>>(), [4, 0, 4, 0, 4, 0], "{lost:?}");
+    assert!(lost[2].iter().all(|message| message.starts_with("killed by signal 9")), "{lost:?}");
+    let given_up =
+        "given up, since two processes in a row ended while its model was loaded: killed by signal 9";
+    assert!(lost[4].iter().all(|message| message.starts_with(given_up)), "{lost:?}");
+    assert_eq!(n_children, 3);
 }
 
 fn an_observer_that_panics_leaves_no_child(model: &Path) {

@@ -56,14 +56,15 @@ impl<'a> Cells<'a> {
         !std::mem::replace(&mut self.all[index].reported, true)
     }
 
+    /// Whether a repetition of a cell was run.
+    pub(super) fn is_begun(&self, index: usize) -> bool {
+        let Progress { samples, set_aside, .. } = &self.all[index];
+        !samples.is_empty() || !set_aside.is_empty()
+    }
+
     /// Whether a cell has all the repetitions that it needs.
     pub(super) fn is_complete(&self, index: usize) -> bool {
         self.all[index].is_done(self.plan.request.n_reps_max())
-    }
-
-    /// Repetitions of a cell that count.
-    pub(super) fn n_samples(&self, index: usize) -> usize {
-        self.all[index].samples.len()
     }
 
     /// Units of a depth that have not failed and need more repetitions.

@@ -187,7 +187,7 @@ fn repetitions_are_told_while_others_are_to_come() {
 }
 
 #[test]
-fn a_cell_is_told_once_a_repetition_counts() {
+fn a_cell_that_is_told_has_a_repetition_that_counts() {
     let plan = Request { warmup: false, ..prompts(&[0, 32], 2).request }.plan().unwrap();
     let (clock, cancel) = (FakeClock::default(), Cancel::new());
     let mut n = 0;

@@ -168,11 +168,10 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         unit.cells().for_each(|cell| self.report(cell));
     }
 
-    /// Reports the progress of the cells of a depth that continue later. A cell whose repetitions were all disturbed has
-    /// none: it is measured once a repetition counts.
+    /// Reports the progress of the cells of a depth that continue later.
     fn report_so_far(&mut self, depth: &Depth) {
         for cell in self.cells.open_units(depth).into_iter().flat_map(Unit::cells) {
-            if self.cells.n_samples(cell) > 0 {
+            if self.cells.is_begun(cell) {
                 self.tell_cell(cell, false);
             }
         }

@@ -3,9 +3,8 @@ use std::time::Duration;
 use super::{Flat, FlatCurvePoint, FlatKind, FlatSample, OutcomeKind};
 use crate::{
     record::{
-        Build, Cell, Config, CurvePoint, Disturbance, Failure, FailureKind, Group, Header, Host, Load,
-        Measured, Method, ModelInfo, OrderChoice, Outcome, Resolved, Sample, Summarised, Test, TestKind,
-        Timing, Warmup,
+        Build, Cell, Config, CurvePoint, Disturbance, Failure, Group, Header, Host, Load, Measured, Method,
+        ModelInfo, OrderChoice, Outcome, Resolved, Sample, Summarised, Test, TestKind, Timing, Warmup,
     },
     report::error::Problem,
     units::{RateSpread, TokensPerSecond},
@@ -155,7 +154,6 @@ impl Flat {
         let is_summarised = self.samples_ns.is_empty();
         let of_samples = if is_summarised { OutcomeKind::Summarised } else { OutcomeKind::Measured };
         let outcome = match self.outcome.unwrap_or(of_samples) {
-            OutcomeKind::Measured if self.samples_ns.is_empty() => Outcome::Failed(self.without_samples()?),
             OutcomeKind::Measured => Outcome::Measured(self.measured()?),
             OutcomeKind::Summarised => Outcome::Summarised(self.summarised()?),
             OutcomeKind::Failed => Outcome::Failed(Failure {
@@ -200,19 +198,6 @@ impl Flat {
             ended: self.ended(),
             conditions: self.conditions.clone(),
         })
-    }
-
-    /// Of a cell that was interrupted while its disturbed repetitions were to be repeated.
-    fn without_samples(&self) -> Result<Failure, Problem> {
-        if self.set_aside.is_empty() {
-            return Err(Problem::new(
-                "samples_ns",
-                "nothing",
-                "a time for each repetition of a measured cell",
-            ));
-        }
-        let message = "interrupted before a repetition that counts: the others were disturbed";
-        Ok(self.ended().unwrap_or_else(|| Failure::new(FailureKind::Cancelled, message)))
     }
 
     /// Why repetitions are missing, unless somebody stopped the sweep, which the number of repetitions says as well.
