@@ -231,7 +231,8 @@ fn measured() -> impl Strategy<Value = Measured> {
     let stop =
         option::of(prop::sample::select(vec![Stop::Precise, Stop::SteadyNoise, Stop::Maximum, Stop::Budget]));
     let rest = (option::of(rewind), option::of(warmup), stop, vec(conditions(), 0..3));
-    (vec(sample(), 0..4), vec(sample(), 0..3), option::of(sample()), rest).prop_map(
+    // What has no repetition that counts is not measured.
+    (vec(sample(), 1..4), vec(sample(), 0..3), option::of(sample()), rest).prop_map(
         |(samples, set_aside, live, (rewind, warmup, stop, conditions))| {
             with!(Measured {
                 // A file has the beginnings of all repetitions or of none.
