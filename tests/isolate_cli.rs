@@ -197,6 +197,54 @@ fn both_sides_of_a_comparison_have_processes_of_their_own() {
 }
 
 #[test]
+fn a_load_that_is_killed_is_named_and_the_others_are_judged() {
+    let flags = [
+        "--b",
+        "-ub 64",
+        "--loads",
+        "4",
+        "--isolate",
+        "--allow-slower",
+        "-p",
+        "16",
+        "-n",
+        "2",
+        "-d",
+        "0",
+        "-t",
+        "1",
+    ];
+    let mut command = example("compare");
+    let child = command
+        .args(flags)
+        .args(["-r", "200"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    until(|| !children(child.id()).is_empty(), "nothing is measured");
+    processes::send(children(child.id())[0], "-KILL");
+    let ran = support::read(child.wait_with_output().unwrap());
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    let named =
+        ["A", "B"].into_iter().find(|side| ran.err.contains(&format!("compare: {side}, load 1: pp16: ")));
+    let named = named.unwrap_or_else(|| panic!("{}", ran.err));
+    assert!(
+        ran.out.contains(&format!("\n{named}, load 1: ")) && ran.out.contains("killed by signal 9"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains("Of 3 whole loads of 4 of each side"), "{}", ran.out);
+    let verdicts: Vec<&str> =
+        ran.out.lines().filter(|line| line.starts_with("| pp16") || line.starts_with("| tg2")).collect();
+    assert!(
+        verdicts.len() == 2 && verdicts.iter().all(|row| row.contains("(of 3 of 4 loads)")),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
 fn whole_runs_in_processes_are_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("runs.jsonl");

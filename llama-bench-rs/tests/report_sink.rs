@@ -179,7 +179,7 @@ fn a_row_with_nothing_but_what_was_set_aside_is_read_with_a_repetition_that_coun
         for (i, cell) in read.runs[0].cells.iter().enumerate() {
             match cell.measured() {
                 Some(measured) => {
-                    assert_eq!((i % 2, measured.samples.len(), measured.set_aside.len()), (0, 1, 0))
+                    assert_eq!((i % 2, measured.samples.len(), measured.set_aside.len()), (0, 1, 0));
                 }
                 None => assert!(i % 2 == 1 && cell.was_not_begun(), "{format}: {cell:?}"),
             }
