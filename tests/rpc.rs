@@ -220,6 +220,23 @@ fn a_server_that_is_lost_does_not_end_a_program_that_measures_in_other_processes
 }
 
 #[test]
+fn a_server_that_is_lost_in_another_process_is_named_with_what_to_do() {
+    let worker = Worker::start();
+    // More than the program itself sends, and less than a link is measured with.
+    let lost = lost_after(&worker.address, 3 << 20).to_string();
+    let ran = small_sweep(&["--rpc", &lost, "--isolate", "-o", "json"]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    let report = report::read_str(&ran.out).unwrap().report;
+    let named = format!("RPC server {lost} does not answer any more: nothing listens there");
+    for (_, cell) in report.cells() {
+        let failure = cell.failure().unwrap();
+        assert_eq!(failure.kind, FailureKind::RpcServer, "{failure:?}");
+        assert!(failure.message.starts_with(&named) && failure.message.contains("worker"), "{failure:?}");
+    }
+    assert!(ran.err.contains("--resume"), "{}", ran.err);
+}
+
+#[test]
 fn both_sides_of_a_comparison_have_the_same_servers() {
     let worker = Worker::start();
     let own = format!("--rpc {}", worker.address);
