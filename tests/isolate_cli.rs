@@ -11,7 +11,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read},
     path::Path,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use llama_bench_rs::{
@@ -172,25 +172,30 @@ fn a_sweep_that_nobody_reads_ends_its_process() {
     until(|| measuring.iter().all(|&id| !is_alive(id)), "the process measures on");
 }
 
-#[test]
-fn both_sides_of_a_comparison_have_processes_of_their_own() {
-    let small = [
+/// Compares two sides of a tiny model in processes of their own.
+fn small_comparison(n_loads: &str, n_reps: &str) -> Command {
+    let mut command = example("compare");
+    command.args([
+        "--b",
+        "-ub 64",
         "-p",
         "16",
         "-n",
         "2",
         "-d",
         "0",
-        "-r",
-        "2",
         "-t",
         "1",
-        "--loads",
-        "2",
         "--allow-slower",
         "--isolate",
-    ];
-    let ran = run(example("compare").args(["--b", "-ub 64"]).args(small));
+    ]);
+    command.args(["--loads", n_loads, "-r", n_reps]);
+    command
+}
+
+#[test]
+fn both_sides_of_a_comparison_have_processes_of_their_own() {
+    let ran = run(&mut small_comparison("2", "2"));
     assert_eq!(ran.status, 0, "{}", ran.err);
     assert!(ran.out.contains("in turn, each in a process of its own, with 2 repetitions"), "{}", ran.out);
     assert!(ran.out.contains("| pp16 |") && ran.out.contains("| tg2 |"), "{}", ran.out);
@@ -198,30 +203,8 @@ fn both_sides_of_a_comparison_have_processes_of_their_own() {
 
 #[test]
 fn a_load_that_is_killed_is_named_and_the_others_are_judged() {
-    let flags = [
-        "--b",
-        "-ub 64",
-        "--loads",
-        "4",
-        "--isolate",
-        "--allow-slower",
-        "-p",
-        "16",
-        "-n",
-        "2",
-        "-d",
-        "0",
-        "-t",
-        "1",
-    ];
-    let mut command = example("compare");
-    let child = command
-        .args(flags)
-        .args(["-r", "200"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = small_comparison("4", "200");
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     until(|| !children(child.id()).is_empty(), "nothing is measured");
     processes::send(children(child.id())[0], "-KILL");
     let ran = support::read(child.wait_with_output().unwrap());

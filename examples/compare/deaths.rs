@@ -44,9 +44,12 @@ pub fn n_whole(sides: &[Report]) -> usize {
     (0..n_loads).filter(|&load| sides.iter().all(|side| is_whole(side, load))).count()
 }
 
+/// Whether a run has all repetitions of a test.
+pub fn has(run: &Run, test: Test) -> bool {
+    run.cells.iter().any(|cell| cell.test == test && cell.reason().is_none())
+}
+
 fn is_whole(side: &Report, load: usize) -> bool {
-    let has =
-        |run: &Run, test: Test| run.cells.iter().any(|cell| cell.test == test && cell.reason().is_none());
     let run = &side.runs[load];
     run.cells.iter().all(|cell| has(run, cell.test) || !side.runs.iter().any(|run| has(run, cell.test)))
 }

@@ -7,6 +7,8 @@ use llama_bench_rs::{
     units::{Probability, Speedup},
 };
 
+use crate::deaths::has;
+
 /// What the unit of a comparison is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Of {
@@ -108,8 +110,7 @@ fn reason<'a>(a: &[&'a Run], b: &[&'a Run], test: Test) -> Option<&'a Failure> {
 
 /// ` (of 5 of 6 loads)` if some loads do not have the whole test on both sides.
 fn of_fewer(a: &[&Run], b: &[&Run], test: Test) -> String {
-    let has = |run: &&Run| run.cells.iter().any(|cell| cell.test == test && cell.reason().is_none());
-    let (n, n_whole) = (a.len(), a.iter().zip(b).filter(|(a, b)| has(a) && has(b)).count());
+    let (n, n_whole) = (a.len(), a.iter().zip(b).filter(|(a, b)| has(a, test) && has(b, test)).count());
     if n_whole == n { String::new() } else { format!(" (of {n_whole} of {n} loads)") }
 }
 

@@ -185,32 +185,3 @@ fn repetitions_are_told_while_others_are_to_come() {
     run(engines);
     assert_eq!(told.into_inner(), [1, 1, 2, 2, 3, 3]);
 }
-
-#[test]
-fn a_cell_that_is_told_has_a_repetition_that_counts() {
-    let plan = Request { warmup: false, ..prompts(&[0, 32], 2).request }.plan().unwrap();
-    let (clock, cancel) = (FakeClock::default(), Cancel::new());
-    let mut n = 0;
-    let wait = move |_: u32, _: usize| {
-        n += 1;
-        Duration::from_secs((n <= 2).into())
-    };
-    let mut targets = [FakeTarget { wait: Some(Box::new(wait)), ..FakeTarget::default() }];
-    targets[0].clock = clock.clone();
-    let told = RefCell::new(Vec::new());
-    let tell = |event: &Event<'_>| {
-        if let Event::CellSoFar { cell, .. } | Event::CellDone { cell, .. } = event {
-            let measured = cell.measured().unwrap();
-            told.borrow_mut().push((measured.samples.len(), measured.set_aside.len()));
-        }
-    };
-    let mut observers = [tell];
-    let engines = targets.iter_mut().zip(&mut observers);
-    let engines = engines
-        .map(|(target, observer)| Engine::new(target, &clock, &plan, Header::default(), observer, &cancel))
-        .collect();
-    run(engines);
-    let told = told.into_inner();
-    assert!(told.iter().any(|(_, n_set_aside)| *n_set_aside > 0), "{told:?}");
-    assert!(told.iter().all(|(n_samples, _)| *n_samples > 0), "{told:?}");
-}

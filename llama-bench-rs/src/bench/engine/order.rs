@@ -78,7 +78,7 @@ impl<T: Target, C: Clock> Rewinding<'_, T, C> {
         if let Err(failure) = self.warm_up_prompts(deepest) {
             return self.fail_from(0, &failure);
         }
-        if n_depths > 1 && self.is_dear(0, true) {
+        if n_depths > 1 && self.is_costly(0, true) {
             return self.run_blocks();
         }
         // Of one depth nothing is overwritten.
@@ -90,7 +90,7 @@ impl<T: Target, C: Clock> Rewinding<'_, T, C> {
             if (0..n_depths).all(|slot| self.is_done(slot)) {
                 break;
             }
-            if n_depths > 1 && self.is_dear(rep, false) {
+            if n_depths > 1 && self.is_costly(rep, false) {
                 return self.run_blocks();
             }
             let copied = self.engine.session.copied();
@@ -166,7 +166,7 @@ impl<T: Target, C: Clock> Rewinding<'_, T, C> {
 
     /// Whether what is left would take too much time in rounds, from this pass on: snapshots, and copies of sequences that
     /// blocks make once. Then the order is per depth from here on.
-    fn is_dear(&mut self, rep: u32, is_to_be_saved: bool) -> bool {
+    fn is_costly(&mut self, rep: u32, is_to_be_saved: bool) -> bool {
         let Some(whole) = &self.engine.whole else { return false };
         if !whole.can_be_had() {
             self.set_choice(Order::Blocks, OrderReason::NoSnapshot, None);
@@ -177,13 +177,13 @@ impl<T: Target, C: Clock> Rewinding<'_, T, C> {
         let save = if is_to_be_saved { save } else { Duration::ZERO };
         let copies = if self.keeps_copies() { self.copies * rest.n_passes } else { Duration::ZERO };
         let returns = save + restore * rest.n_restores + copies;
-        let is_dear = returns > allowed(rest.timed);
-        if is_dear {
+        let is_costly = returns > allowed(rest.timed);
+        if is_costly {
             self.set_choice(Order::Blocks, OrderReason::Costly, Some((returns, rest.timed)));
         } else if is_to_be_saved {
             self.set_choice(Order::Rounds, OrderReason::Cheap, Some((returns, rest.timed)));
         }
-        is_dear
+        is_costly
     }
 
     /// Whether copies of a sequence last from one repetition at a depth to the next, if no other depth comes between.

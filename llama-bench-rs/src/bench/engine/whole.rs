@@ -58,8 +58,9 @@ impl WholeCost {
         };
         let is_cheap = sum(self.save(), self.restore()).is_some_and(|most| most <= budget.least);
         let least = sum(self.save.last(), self.restore.last());
-        let is_dear = budget.is_known && least.is_some_and(|least| least > budget.least.saturating_mul(FAR));
-        is_small && self.save.is_rough() && !is_cheap && !is_dear && !self.is_impossible
+        let is_costly =
+            budget.is_known && least.is_some_and(|least| least > budget.least.saturating_mul(FAR));
+        is_small && self.save.is_rough() && !is_cheap && !is_costly && !self.is_impossible
     }
 
     /// Saving or restoring one failed.

@@ -200,7 +200,6 @@ impl Flat {
         })
     }
 
-    /// Why repetitions are missing, unless somebody stopped the sweep, which the number of repetitions says as well.
     /// What ended a measured cell after some of its repetitions, other than an interruption.
     pub(in crate::report) fn ended(&self) -> Option<Failure> {
         let kind = self.error_kind.clone().filter(|kind| kind != "cancelled")?;

@@ -230,7 +230,7 @@ fn a_cell_that_ended_early_is_not_ranked() {
     assert_eq!(ranked.tests[1].order.len(), 3);
     let text = ranked.to_string();
     assert!(text.contains(" failed in pp4096: killed by signal 9 (SIGKILL)"), "{text}");
-    let Outcome::Measured(measured) = report.runs[2].cells[0].outcome.clone() else { unreachable!() };
+    let Outcome::Measured(measured) = report.runs[2].cells[0].outcome.clone() else { panic!("measured") };
     report.runs[2].cells[1].outcome = Outcome::Measured(measured);
     let ranked = ranking(&report).unwrap();
     assert_eq!((ranked.configurations.len(), ranked.failed.len()), (2, 1));
