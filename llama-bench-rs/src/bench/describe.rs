@@ -106,6 +106,7 @@ fn with_host(
         numa: Vec::new(),
         timing: Timing::default(),
         metering: None,
+        ceilings: Vec::new(),
         read_from: String::new(),
     }
 }

@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counted, Disturbance, Failure, FailureKind, GpuConditions};
+use super::{CellWork, Counted, Disturbance, Failure, FailureKind, GpuConditions};
 use crate::{
     stats::Stop,
     units::{RateSpread, TokensPerSecond},
@@ -241,6 +241,8 @@ pub struct Measured {
     pub ended: Option<Failure>,
     /// What each GPU did meanwhile; empty if nothing is known.
     pub conditions: Vec<GpuConditions>,
+    /// What a repetition computes and moves; `None` if it was not counted.
+    pub work: Option<CellWork>,
 }
 
 /// A mean and a spread without their samples.

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Link, Metering, NumaNode, OrderChoice, Placement, Work};
+use super::{Ceilings, Config, Link, Metering, NumaNode, OrderChoice, Placement, Work};
 use crate::llama::{Build, DeviceMemory};
 
 /// What was measured, on what, and how. What a file does not say is `None`, empty text or an empty list.
@@ -35,6 +35,8 @@ pub struct Header {
     pub timing: Timing,
     /// The counters of energy, and the idle draw; `None` if energy was not looked at.
     pub metering: Option<Metering>,
+    /// The ceilings of the devices that take part; empty if they were not measured.
+    pub ceilings: Vec<Ceilings>,
     /// The file that the run was read from, as an application that shows several files calls it: reports then tell runs of
     /// different files apart by it. Empty for a run that was measured now. Of all formats a page alone keeps it.
     #[serde(skip)]

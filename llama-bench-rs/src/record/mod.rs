@@ -18,9 +18,11 @@ use std::time::Duration;
 
 use crate::units::Share;
 
+mod ceilings;
 mod cell;
 mod cell_energy;
 mod cell_text;
+mod cell_work;
 mod conditions;
 mod cut_short;
 mod difference;
@@ -44,11 +46,15 @@ mod words;
 #[doc(hidden)]
 pub mod work;
 
+#[doc(hidden)]
+pub use ceilings::{Ceiling, CeilingKind, Ceilings};
 pub use cell::{Cell, Sample, Test, TestKind};
 #[doc(hidden)]
 pub use cell::{Group, Measured, Outcome, Rewind, Summarised, TestKindError, Warmup};
 #[doc(hidden)]
 pub use cell_energy::{CellEnergy, EnergyUnknown};
+#[doc(hidden)]
+pub use cell_work::{CellWork, DeviceWork, Product};
 #[doc(hidden)]
 pub use conditions::{GpuConditions, merge_conditions};
 #[doc(hidden)]

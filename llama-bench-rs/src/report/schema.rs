@@ -103,6 +103,8 @@ fn nested(name: &str) -> Value {
         "samples_ns" | "samples_at_ns" | "samples_utc_ns" => list(ns()),
         "samples_energy" => list(list(counted())),
         "metering" => metering(),
+        "cell_work" => cell_work(),
+        "ceilings" => list(ceilings()),
         "samples_pace_ns" => list(json!({ "type": ["integer", "null"], "minimum": 0 })),
         "samples_ts" => list(json!({ "type": ["number", "null"], "exclusiveMinimum": 0 })),
         "steps_ns" => list(list(ns())),
@@ -180,32 +182,7 @@ fn nested(name: &str) -> Value {
             json!({ "type": "object", "additionalProperties": values })
         }
         "cpu_features" => list(json!({ "type": "string" })),
-        "conditions" => {
-            let counts = [
-                "sm_clock_min_mhz",
-                "sm_clock_max_mhz",
-                "sm_clock_limit_mhz",
-                "temperature_max_c",
-                "power_max_mw",
-            ];
-            let counts = counts.map(|name| (name, json!({ "type": ["integer", "null"], "minimum": 0 })));
-            let text = || json!({ "type": "string" });
-            let mut gpu = object(&[&[("name", text()), ("throttled", list(text()))], &counts[..]].concat());
-            // Missing in older files.
-            let later = [
-                "utilization_max_percent",
-                "memory_utilization_max_percent",
-                "watched_ns",
-                "pcie_tx_bytes",
-                "pcie_rx_bytes",
-            ];
-            for name in later {
-                gpu["properties"][name] = json!({ "type": ["integer", "null"], "minimum": 0 });
-            }
-            gpu["properties"]["device"] = text();
-            gpu["properties"]["throttled_ns"] = json!({ "type": "object", "additionalProperties": count() });
-            list(gpu)
-        }
+        "conditions" => list(gpu_conditions()),
         "stopping" => {
             let part = || json!({ "type": "number", "exclusiveMinimum": 0 });
             let time = object(&[("secs", count()), ("nanos", count())]);
@@ -258,6 +235,74 @@ fn metering() -> Value {
         ("unreadable", texts()),
         ("took_ns", known()),
         ("counters_read_ns", known()),
+    ])
+}
+
+/// What a GPU did.
+fn gpu_conditions() -> Value {
+    let counts =
+        ["sm_clock_min_mhz", "sm_clock_max_mhz", "sm_clock_limit_mhz", "temperature_max_c", "power_max_mw"];
+    let counts = counts.map(|name| (name, json!({ "type": ["integer", "null"], "minimum": 0 })));
+    let text = || json!({ "type": "string" });
+    let mut gpu = object(
+        &[&[("name", text()), ("throttled", json!({ "type": "array", "items": text() }))], &counts[..]]
+            .concat(),
+    );
+    // Missing in older files.
+    let later = [
+        "utilization_max_percent",
+        "memory_utilization_max_percent",
+        "watched_ns",
+        "pcie_tx_bytes",
+        "pcie_rx_bytes",
+    ];
+    for name in later {
+        gpu["properties"][name] = json!({ "type": ["integer", "null"], "minimum": 0 });
+    }
+    gpu["properties"]["device"] = text();
+    gpu["properties"]["throttled_ns"] =
+        json!({ "type": "object", "additionalProperties": { "type": "integer", "minimum": 0 } });
+    gpu
+}
+
+/// What a repetition computes and moves.
+fn cell_work() -> Value {
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let text = || json!({ "type": "string" });
+    let list = |items: Value| json!({ "type": "array", "items": items });
+    let product = object(&[("op", text()), ("data_type", text()), ("n", count()), ("flops", count())]);
+    let bytes = [
+        "weight_bytes",
+        "kv_read_bytes",
+        "kv_write_bytes",
+        "state_bytes",
+        "activation_bytes",
+        "copied_bytes",
+    ];
+    let bytes = bytes.map(|name| (name, count()));
+    let device = object(&[&[("device", text()), ("products", list(product))], &bytes[..]].concat());
+    let uncounted = json!({ "type": "object", "additionalProperties": count() });
+    object(&[("n_graphs", count()), ("devices", list(device)), ("uncounted", uncounted)])
+}
+
+/// The ceilings of a device.
+fn ceilings() -> Value {
+    let text = || json!({ "type": "string" });
+    let rate = || json!({ "type": "number", "minimum": 0 });
+    let rate = object(&[
+        ("kind", json!({ "enum": ["copy", "read", "product"] })),
+        ("data_type", text()),
+        ("per_second", rate()),
+        ("lower", rate()),
+        ("upper", rate()),
+        ("n", json!({ "type": "integer", "minimum": 1 })),
+    ]);
+    object(&[
+        ("device", text()),
+        ("n_threads", json!({ "type": ["integer", "null"], "minimum": 1 })),
+        ("measured_at", text()),
+        ("rates", json!({ "type": "array", "items": rate })),
+        ("conditions", json!({ "anyOf": [gpu_conditions(), { "type": "null" }] })),
     ])
 }
 

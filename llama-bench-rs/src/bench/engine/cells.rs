@@ -8,8 +8,8 @@ use crate::{
         plan::{Depth, Plan, Unit},
     },
     record::{
-        Cell, Failure, GpuConditions, Measured, Outcome, Rewind, Run, Sample, Test, TestKind, Warmup,
-        merge_conditions,
+        Cell, CellWork, Failure, GpuConditions, Measured, Outcome, Rewind, Run, Sample, Test, TestKind,
+        Warmup, merge_conditions,
     },
     stats::{Stop, StoppingRule},
 };
@@ -288,6 +288,7 @@ struct Progress {
     rewind: Option<Rewind>,
     failure: Option<Failure>,
     conditions: Vec<GpuConditions>,
+    work: Option<CellWork>,
     /// Spent on its repetitions, the way back to the depth included.
     spent: Duration,
     /// Why it needs no more repetitions than it has, if a rule decided that.
@@ -299,7 +300,8 @@ struct Progress {
 impl Progress {
     /// Takes over what an earlier run measured; its failure is tried again.
     fn resumed(cell: &Cell) -> Self {
-        let Some(Measured { samples, set_aside, live, rewind, conditions, .. }) = cell.measured() else {
+        let Some(Measured { samples, set_aside, live, rewind, conditions, work, .. }) = cell.measured()
+        else {
             return Self::default();
         };
         Self {
@@ -309,6 +311,7 @@ impl Progress {
             live: live.clone(),
             rewind: *rewind,
             conditions: conditions.clone(),
+            work: work.clone(),
             spent: samples.iter().chain(set_aside).map(|sample| sample.elapsed).sum(),
             ..Self::default()
         }
@@ -340,6 +343,7 @@ impl Progress {
                 stop: self.stop,
                 ended: None,
                 conditions: self.conditions.clone(),
+                work: self.work.clone(),
             }),
         };
         let started_at = self.started_at.clone().unwrap_or_else(|| run_started_at.to_owned());

@@ -28,6 +28,7 @@ impl From<&Header> for Flat {
             numa,
             timing,
             metering,
+            ceilings,
             links,
             work: _,
             read_from: _,
@@ -85,6 +86,7 @@ impl From<&Header> for Flat {
             clock_overhead_ns: timing.clock_overhead.map(ns),
             n_decoded_tokens: timing.n_decoded_tokens,
             metering: metering.clone(),
+            ceilings: ceilings.clone(),
             ..Flat::default()
         };
         row.set_parameters(config);
@@ -141,6 +143,7 @@ impl Flat {
                 self.warmup_settled = measured.warmup.and_then(|warmup| warmup.settled);
                 self.stop = measured.stop;
                 self.conditions.clone_from(&measured.conditions);
+                self.cell_work.clone_from(&measured.work);
                 if let Some(steps) = cell.step_summary() {
                     self.first_step_ns = Some(ns(steps.first));
                     self.transient_steps =

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Field, FlatCurvePoint, FlatDisturbance, FlatKind, FlatSample, InRow, Kind, Origin, OutcomeKind};
 use crate::{
     record::{
-        Config, Counted, DeviceInfo, DeviceMemory, GpuConditions, Link, Metering, Method, NumaNode, Order,
-        OrderReason, Placement, Rewind, WeightSource, Work, parameters::parameters,
+        Ceilings, CellWork, Config, Counted, DeviceInfo, DeviceMemory, GpuConditions, Link, Metering, Method,
+        NumaNode, Order, OrderReason, Placement, Rewind, WeightSource, Work, parameters::parameters,
     },
     report::error::Problem,
     stats::{Stop, StoppingRule},
@@ -205,6 +205,9 @@ parameters! { row {
     Own Text stop: Option<Stop>;
     /// What each GPU did meanwhile.
     Own Nested conditions: Vec<GpuConditions>;
+    /// What a repetition computes and moves, by device: bytes of weights, keys and values, states, and arithmetic by
+    /// operation and type; null if it was not counted.
+    Own Nested cell_work: Option<CellWork>;
     /// Prompt tokens of the pg test that this cell is one half of.
     Own Int pg_prompt: Option<u32>, "tokens";
     /// Generated tokens of that pg test.
@@ -300,4 +303,7 @@ parameters! { row {
     Own Int n_decoded_tokens: Option<u64>, "tokens";
     /// The counters of energy with their periods, and the idle draw; null if energy was not looked at.
     Own Nested metering: Option<Metering>;
+    /// The most that each device does, measured with ggml's kernels: bandwidths of its memory in bytes per second, matrix
+    /// products by type in floating-point operations per second; empty if not measured.
+    Own Nested ceilings: Vec<Ceilings>;
 } }

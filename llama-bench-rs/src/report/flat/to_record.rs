@@ -81,6 +81,7 @@ impl Flat {
                 n_decoded_tokens: self.n_decoded_tokens,
             },
             metering: self.metering.clone(),
+            ceilings: self.ceilings.clone(),
             read_from: String::new(),
         })
     }
@@ -197,6 +198,7 @@ impl Flat {
             stop: self.stop,
             ended: self.ended(),
             conditions: self.conditions.clone(),
+            work: self.cell_work.clone(),
         })
     }
 

@@ -1,0 +1,53 @@
+use serde::{Deserialize, Serialize};
+
+use super::GpuConditions;
+
+/// The most that a device of this machine does, measured with ggml's own kernels.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Ceilings {
+    /// Its name in llama.cpp, such as `CUDA0`.
+    pub device: String,
+    /// Threads that computed, on a CPU; `None` for others.
+    pub n_threads: Option<u32>,
+    /// When they were measured, in UTC (RFC 3339, whole seconds): before the run if they are of the cache.
+    pub measured_at: String,
+    /// Memory bandwidths, copies and reads, and arithmetic by type.
+    pub rates: Vec<Ceiling>,
+    /// What a GPU did meanwhile: clocks, throttling. `None` if unknown.
+    pub conditions: Option<GpuConditions>,
+}
+
+/// One ceiling of a device.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Ceiling {
+    /// What was measured.
+    pub kind: CeilingKind,
+    /// Type of the data, such as `q4_K`.
+    pub data_type: String,
+    /// Bytes per second of a memory ceiling, floating-point operations per second of products: the fastest repetition.
+    pub per_second: f64,
+    /// Lower end of the range that repeated measurements show.
+    pub lower: f64,
+    /// Upper end of that range.
+    pub upper: f64,
+    /// Repetitions.
+    pub n: u32,
+}
+
+/// What a [`Ceiling`] is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CeilingKind {
+    /// A large copy within the device: bytes read and bytes written.
+    #[default]
+    Copy,
+    /// A large read: a matrix times one vector, whose bytes are nearly all of the matrix.
+    Read,
+    /// A large matrix product.
+    Product,
+}
