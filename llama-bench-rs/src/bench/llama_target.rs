@@ -1,5 +1,6 @@
 //! The real target: a context of a model.
 
+mod cell_work;
 mod failures;
 mod sequences;
 mod whole;
@@ -20,13 +21,14 @@ use super::{
 use crate::{
     llama::{Context, ContextParams, Model, Pooling, SeqState, StateFlags},
     record::{
-        Disturbance, Failure, GpuConditions, Metering, NumaNode, Placement, Resolved, Rewind, Work,
-        work::WorkKind,
+        CellWork, Disturbance, Failure, GpuConditions, Metering, NumaNode, Placement, Resolved, Rewind, Test,
+        Work, work::WorkKind,
     },
     units::Share,
 };
 use sequences::Sequences;
 
+pub(super) use cell_work::counted;
 use failures::{no_context, state_failure};
 pub(super) use sequences::sized;
 
@@ -362,6 +364,11 @@ impl Target for LlamaTarget {
 
     fn work(&mut self, kind: WorkKind, n_tokens: u32) -> Result<Option<Work>, Failure> {
         Ok(Some(self.context()?.work(kind, n_tokens)?))
+    }
+
+    fn cell_work(&mut self, test: &Test) -> Result<Option<CellWork>, Failure> {
+        let n_at_once = self.abilities().n_at_once(test.kind, self.params.n_batch);
+        counted(self.context()?, test, n_at_once)
     }
 
     fn abilities(&self) -> Abilities {
