@@ -287,6 +287,35 @@ fn counting_leaves_the_context_as_it_was() {
 }
 
 #[test]
+fn a_plan_knows_it_without_weights() {
+    for shape in ["tiny-llama", "tiny-gpt-oss", "tiny-gemma3", "tiny-mamba2", "tiny-granite-hybrid"] {
+        let model = tiny(shape);
+        let sweep =
+            || Sweep::new(&model).context(params(0)).prompt(96).generate(2).pg(64, 2).depths([40, 300]);
+        let planned = sweep().preview().unwrap().works;
+        let run = run(sweep());
+        assert_eq!(planned.len(), 8, "{shape}");
+        for (test, work) in planned {
+            let cell = run.cells.iter().find(|cell| cell.test == test).unwrap();
+            assert_eq!(cell.measured().unwrap().work.as_ref(), Some(&work), "{shape} {test}");
+        }
+    }
+    let preview = Sweep::new(&tiny("tiny-llama")).context(params(0)).generate(1).depths([300]).preview();
+    let said = preview.unwrap().to_string();
+    // 5252608 bytes of weights, 301 cells read and one written, 5242880 and 301 * 4 * 1024 FLOPs.
+    assert!(
+        said.ends_with("\none tg1 @ d300: 5.01 MiB of weights, 604.00 KiB of keys and values, 6.48 MFLOP"),
+        "{said}"
+    );
+}
+
+#[test]
+fn work_is_counted_unless_it_is_not_wanted() {
+    let run = run(Sweep::new(&tiny("tiny-llama")).context(params(0)).generate(2).record_work(false));
+    assert!(run.cells[0].measured().unwrap().work.is_none());
+}
+
+#[test]
 fn what_cannot_be_counted_has_no_work_and_is_measured() {
     let run = run(Sweep::new(&tiny("tiny-t5")).context(params(0)).prompt(16).generate(2));
     let measured: Vec<_> = run.cells.iter().filter_map(|cell| cell.measured()).collect();
