@@ -14,8 +14,8 @@ use llama_bench_rs::{
         target::{Keep, Limits, Metered, Row, Target, Token},
     },
     record::{
-        Disturbance, Failure, GpuConditions, Header, Metering, NumaNode, Placement, Resolved, Rewind, Work,
-        work::WorkKind,
+        CellWork, Disturbance, Failure, GpuConditions, Header, Metering, NumaNode, Placement, Resolved,
+        Rewind, Test, Work, work::WorkKind,
     },
 };
 
@@ -35,6 +35,10 @@ impl Target for Nothing {
     fn close(&mut self) {}
 
     fn work(&mut self, _kind: WorkKind, _n_tokens: u32) -> Result<Option<Work>, Failure> {
+        Ok(None)
+    }
+
+    fn cell_work(&mut self, _test: &Test) -> Result<Option<CellWork>, Failure> {
         Ok(None)
     }
 

@@ -1,6 +1,7 @@
 #include "shim.h"
 
 #include "buffers.h"
+#include "cell_work.h"
 #include "facts.h"
 #include "frames.h"
 #include "ggml-cpu.h"
@@ -8,6 +9,7 @@
 #include "memory.h"
 #include "rpc.h"
 #include "stream.h"
+#include "tally.h"
 #include "work.h"
 
 #include <algorithm>
@@ -382,6 +384,19 @@ int32_t llama_sys_work_of_decode(llama_context * ctx, uint32_t n_tokens, bool al
 int32_t llama_sys_work_of_encode(llama_context * ctx, llama_batch batch, llama_sys_work_part * out, int32_t cap,
                                  uint32_t * n_splits) {
     return computed(ctx, [&] { return work_of_encode(ctx, batch, out, cap, n_splits); }, (int32_t) -1);
+}
+
+int32_t llama_sys_cell_work(llama_context * ctx, llama_sys_cell_test test, llama_sys_cell_part * out, int32_t cap,
+                            uint32_t * n_graphs, char * why, size_t why_size) {
+    const auto count = [&]() -> int32_t {
+        try {
+            return cell_work_of(ctx, test, out, cap, n_graphs);
+        } catch (const uncountable & reason) {
+            snprintf(why, why_size, "%s", reason.what());
+            return -2;
+        }
+    };
+    return contained(count, (int32_t) -1);
 }
 
 bool llama_sys_dev_memory(ggml_backend_dev_t device, size_t * free, size_t * total) {

@@ -191,6 +191,43 @@ int32_t llama_sys_work_of_decode(struct llama_context * ctx, uint32_t n_tokens, 
 int32_t llama_sys_work_of_encode(struct llama_context * ctx, struct llama_batch batch, struct llama_sys_work_part * out,
                                  int32_t cap, uint32_t * n_splits);
 
+// What a part of the work of a test is.
+enum llama_sys_cell_what {
+    LLAMA_SYS_CELL_WEIGHTS    = 0, // bytes of weights that are read
+    LLAMA_SYS_CELL_KV_READ    = 1, // bytes of keys and values that are read
+    LLAMA_SYS_CELL_KV_WRITE   = 2, // bytes of keys and values that are written
+    LLAMA_SYS_CELL_STATE      = 3, // bytes of recurrent states that are read and written
+    LLAMA_SYS_CELL_ACTIVATION = 4, // bytes of large results, written and read
+    LLAMA_SYS_CELL_COPIED     = 5, // bytes that are copied to the device
+    LLAMA_SYS_CELL_PRODUCT    = 6, // floating-point operations
+    LLAMA_SYS_CELL_UNCOUNTED  = 7, // operations whose arithmetic is not counted
+};
+
+struct llama_sys_cell_part {
+    enum llama_sys_cell_what what;
+    char     device[128]; // that computes, or that is copied to
+    char     op[64];      // of products and of what is not counted, else ""
+    char     type[64];    // of products: of weights, or of keys and values; else ""
+    uint64_t n;           // nodes or tensors of all graphs
+    uint64_t amount;      // bytes or floating-point operations
+};
+
+// A test, of `n_tokens` tokens of each of `n_seqs` sequences that hold `n_depth` tokens. A generation has one token of each
+// at once, a prompt or a text up to `n_at_once` tokens of all.
+struct llama_sys_cell_test {
+    uint32_t n_tokens;
+    uint32_t n_depth;
+    uint32_t n_seqs;
+    uint32_t n_at_once;
+    bool     is_generation;
+};
+
+// Counts the work of a test from its graphs, in a context that holds nothing and has room for it, without computing them
+// and without writing keys or values; a model without weights will do. The context still holds nothing then. Writes at most
+// `cap` parts and returns how many there are, -1 after an exception, or -2 if it cannot be counted, with the reason in `why`.
+int32_t llama_sys_cell_work(struct llama_context * ctx, struct llama_sys_cell_test test, struct llama_sys_cell_part * out,
+                            int32_t cap, uint32_t * n_graphs, char * why, size_t why_size);
+
 // Free and total memory of a device. False after an exception: a device of another machine that cannot be reached.
 bool llama_sys_dev_memory(ggml_backend_dev_t device, size_t * free, size_t * total);
 

@@ -1,6 +1,7 @@
 #include "work.h"
 
 #include "llama-context.h"
+#include "nodes.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -10,11 +11,6 @@
 #include <stdexcept>
 #include <string>
 #include <tuple>
-
-// Nodes that only name a part of another tensor.
-static bool is_view(ggml_op op) {
-    return op == GGML_OP_NONE || op == GGML_OP_VIEW || op == GGML_OP_RESHAPE || op == GGML_OP_PERMUTE || op == GGML_OP_TRANSPOSE;
-}
 
 // The type that decides which kernel runs: of keys and values, of what is written, else of the first operand.
 static std::string type_of(const ggml_tensor * node) {
@@ -59,20 +55,16 @@ struct counter {
         }
         const std::string device = device_of(backend);
         places[node->name] = device;
-        // A graph names nodes that only another input of the model would need: backends leave those out.
-        if (is_view(node->op) || (node->flags & GGML_TENSOR_FLAG_COMPUTE) == 0) {
+        if (!is_computed(node)) {
             return;
         }
         nodes[{ ggml_op_desc(node), type_of(node), device, weights_of(node) }]++;
-        // The scheduler names a copy after the backend that it is for and the tensor that it is of.
-        const std::string prefix = std::string(ggml_backend_name(backend)) + "#";
         for (const ggml_tensor * src : node->src) {
-            if (src == nullptr || src->op != GGML_OP_NONE || strncmp(src->name, prefix.c_str(), prefix.size()) != 0 ||
-                !seen.insert(src).second) {
+            const std::string of = src != nullptr ? copied_from(src, backend) : "";
+            if (of.empty() || !seen.insert(src).second) {
                 continue;
             }
-            const std::string rest(src->name + prefix.size());
-            const auto place = places.find(rest.substr(0, rest.rfind('#')));
+            const auto place = places.find(of);
             // What no node made is an input or a weight in host memory.
             copies[{ place != places.end() ? place->second : host(), device }].add(src);
         }
@@ -138,11 +130,6 @@ struct counter {
             bytes += ggml_nbytes(tensor);
         }
     };
-
-    static std::string device_of(ggml_backend_t backend) {
-        ggml_backend_dev_t device = ggml_backend_get_device(backend);
-        return device != nullptr ? ggml_backend_dev_name(device) : ggml_backend_name(backend);
-    }
 
     std::string host() const {
         return device_of(ggml_backend_sched_get_backend(sched, ggml_backend_sched_get_n_backends(sched) - 1));

@@ -2,6 +2,7 @@
 //! tests of order, cost and recovery take no time.
 
 mod calls;
+mod work;
 
 use std::{cell::Cell, collections::HashMap, rc::Rc, time::Duration};
 
@@ -12,7 +13,8 @@ use super::{
     target::{Keep, Limits, Metered, Row, Target, Token},
 };
 use crate::record::{
-    self, Counted, Disturbance, Failure, GpuConditions, NumaNode, Placement, Resolved, Rewind, work::WorkKind,
+    self, CellWork, Counted, Disturbance, Failure, GpuConditions, NumaNode, Placement, Resolved, Rewind,
+    Test, work::WorkKind,
 };
 
 pub(super) use calls::{Call, FakeClock, Work};
@@ -81,6 +83,7 @@ pub(super) struct FakeTarget {
     pub(super) broken_work: bool,
     /// What it was asked for the work of.
     pub(super) looked_at: Vec<(WorkKind, u32)>,
+    pub(super) counted: Vec<Test>,
     /// Time of its calibration loop, if it has one: each time a microsecond more than the last.
     pub(super) calibration: Option<CalibrationTime>,
     /// How long its thread waits for a core in a region, by the tokens at once and the depth; `None` if it is not watched.
@@ -294,14 +297,11 @@ impl Target for FakeTarget {
     }
 
     fn work(&mut self, kind: WorkKind, n_tokens: u32) -> Result<Option<record::Work>, Failure> {
-        assert!(self.content.is_empty(), "the work is looked at before anything is decoded");
-        self.looked_at.push((kind, n_tokens));
-        if self.broken_work {
-            self.n_ctx = 0;
-            return Err(failure("work"));
-        }
-        let (nodes, copies) = (Vec::new(), Vec::new());
-        Ok(Some(record::Work { kind, n_tokens, n_splits: 1, nodes, copies, results: Vec::new() }))
+        self.graph(kind, n_tokens)
+    }
+
+    fn cell_work(&mut self, test: &Test) -> Result<Option<CellWork>, Failure> {
+        self.count(test)
     }
 
     fn watch(&mut self, n_tokens: u32) {

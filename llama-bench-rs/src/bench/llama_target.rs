@@ -1,5 +1,7 @@
 //! The real target: a context of a model.
 
+mod abilities;
+mod cell_work;
 mod failures;
 mod sequences;
 mod whole;
@@ -7,7 +9,7 @@ mod whole;
 use std::{collections::HashMap, time::Duration};
 
 use super::{
-    abilities::{Abilities, Memory, Reason},
+    abilities::Abilities,
     calibration::{CalibrationLoop, CalibrationTime},
     delay::Delay,
     describe,
@@ -18,15 +20,17 @@ use super::{
     target::{Keep, Limits, Metered, Row, Target, Token},
 };
 use crate::{
-    llama::{Context, ContextParams, Model, Pooling, SeqState, StateFlags},
+    llama::{Context, ContextParams, Model, SeqState, StateFlags},
     record::{
-        Disturbance, Failure, GpuConditions, Metering, NumaNode, Placement, Resolved, Rewind, Work,
-        work::WorkKind,
+        CellWork, Disturbance, Failure, GpuConditions, Metering, NumaNode, Placement, Resolved, Rewind, Test,
+        Work, work::WorkKind,
     },
     units::Share,
 };
 use sequences::Sequences;
 
+pub(super) use abilities::abilities;
+pub(super) use cell_work::counted;
 use failures::{no_context, state_failure};
 pub(super) use sequences::sized;
 
@@ -364,28 +368,13 @@ impl Target for LlamaTarget {
         Ok(Some(self.context()?.work(kind, n_tokens)?))
     }
 
+    fn cell_work(&mut self, test: &Test) -> Result<Option<CellWork>, Failure> {
+        let n_at_once = self.abilities().n_at_once(test.kind, self.params.n_batch);
+        counted(self.context()?, test, n_at_once)
+    }
+
     fn abilities(&self) -> Abilities {
-        let model = &self.model;
-        let memory = if !model.has_decoder() {
-            Memory::Nothing(Reason::EncoderAlone)
-        } else if model.is_diffusion() {
-            Memory::Nothing(Reason::Diffusion)
-        } else if !model.keeps_memory() {
-            Memory::Nothing(Reason::NoMemory)
-        } else if !model.is_causal() {
-            Memory::Nothing(Reason::NotCausal)
-        } else {
-            model.decoder_start().map_or(Memory::Tokens, |start| Memory::Encoded { start })
-        };
-        let n_ubatch = Some(self.params.n_ubatch.min(self.params.n_batch));
-        // The embedding of a whole sequence is made of those that are computed together.
-        let splits = memory == Memory::Tokens && matches!(model.pooling(), Pooling::None | Pooling::Last);
-        Abilities {
-            memory,
-            whole_prompt: n_ubatch.filter(|_| memory != Memory::Tokens),
-            whole_embedding: n_ubatch.filter(|_| !splits),
-            n_positions: model.learned_positions(),
-        }
+        abilities(&self.model, &self.params)
     }
 
     fn limits(&self) -> Limits {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{BenchError, MemoryEstimate, Plan, Request, Sweep, contexts::Contexts};
-use crate::record::{Failure, Method, Order, Test};
+use crate::record::{CellWork, Failure, Method, Order, Test};
 
 /// What a sweep will run and what that takes. Its `Display` has a line for each fact.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -23,6 +23,9 @@ pub struct Preview {
     /// The order of repetitions over depths as far as it is known; `None` if there is one depth, or each test has a context
     /// of its own.
     pub order: Option<Order>,
+    /// What one repetition of each test computes and moves; tests that cannot be counted are left out.
+    #[serde(default)]
+    pub works: Vec<(Test, CellWork)>,
 }
 
 /// Cells and tokens of one run, or of many together. Its `Display` has a line for each kind of token.
@@ -56,7 +59,7 @@ impl Sweep<'_> {
     pub fn preview(&self) -> Result<Preview, BenchError> {
         let (possible, refused) = self.possible_and_refused()?;
         let contexts = Contexts::of(&possible, |part| self.memory_estimate_of(part));
-        Ok(Preview::of(&possible, refused, contexts))
+        Ok(Preview { works: self.work_of(&possible), ..Preview::of(&possible, refused, contexts) })
     }
 }
 
@@ -103,7 +106,8 @@ impl Preview {
             }
             asked => asked,
         });
-        Self { counts, refused, memory_estimate, later_contexts: estimates.collect(), too_large, order }
+        let later_contexts = estimates.collect();
+        Self { counts, refused, memory_estimate, later_contexts, too_large, order, works: Vec::new() }
     }
 
     /// Refuses tests for which no context fits into the memory that is free.
@@ -143,6 +147,9 @@ impl fmt::Display for Preview {
         for failed in self.too_large.chunk_by(|(_, one), (_, next)| one == next) {
             let names: Vec<String> = failed.iter().map(|(test, _)| test.to_string()).collect();
             write!(f, "\ndoes not fit: {}: {}", names.join(", "), failed[0].1.message)?;
+        }
+        for (test, work) in &self.works {
+            write!(f, "\none {test}: {work}")?;
         }
         Ok(())
     }

@@ -21,8 +21,8 @@ use std::time::Duration;
 
 use super::{abilities::Abilities, calibration::CalibrationTime, memory_estimate::MemoryEstimate};
 use crate::record::{
-    Counted, Disturbance, Failure, GpuConditions, Metering, NumaNode, Placement, Resolved, Rewind, Work,
-    work::WorkKind,
+    CellWork, Counted, Disturbance, Failure, GpuConditions, Metering, NumaNode, Placement, Resolved, Rewind,
+    Test, Work, work::WorkKind,
 };
 
 /// Token id, as in llama.cpp.
@@ -71,6 +71,13 @@ pub trait Target {
     /// # Errors
     /// The graph could not be read, and the context cannot be used any more.
     fn work(&mut self, kind: WorkKind, n_tokens: u32) -> Result<Option<Work>, Failure>;
+
+    /// What a repetition of this test computes and moves in the open context, which has room for it; `None` if that cannot be
+    /// counted. Called before anything was decoded.
+    ///
+    /// # Errors
+    /// As [`work`](Self::work).
+    fn cell_work(&mut self, test: &Test) -> Result<Option<CellWork>, Failure>;
 
     /// Submits tokens of sequence 0, at most `n_batch` of them; may return before the work is done.
     ///

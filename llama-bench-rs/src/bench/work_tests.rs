@@ -2,7 +2,7 @@
 
 use crate::{
     bench::{Cancel, Event, Plan, Request, fake::FakeTarget, plan::tests::request},
-    record::{Header, Method, Run, work::WorkKind},
+    record::{Group, Header, Method, Outcome, Run, work::WorkKind},
 };
 
 fn run(plan: &Plan, target: &mut FakeTarget) -> Run {
@@ -38,7 +38,56 @@ fn a_context_that_cannot_tell_is_opened_anew_and_measured() {
     let mut observer = |event: &Event<'_>| n_told += u32::from(matches!(event, Event::WorkUnknown(_)));
     let run = crate::bench::run(&plan, &mut target, &clock, Header::default(), &mut observer, &Cancel::new());
     assert_eq!(n_told, 1);
-    assert_eq!((target.opened.len(), target.looked_at.len()), (2, 1));
+    assert_eq!((target.opened.len(), target.counted.len(), target.looked_at.len()), (2, 1, 0));
     assert_eq!(run.header.work, []);
-    assert!(run.cells.iter().all(|cell| cell.measured().is_some()));
+    assert!(run.cells.iter().all(|cell| cell.measured().is_some_and(|measured| measured.work.is_none())));
+}
+
+#[test]
+fn the_work_of_each_cell_is_counted_once_before_anything_is_decoded() {
+    for method in [Method::Rewind, Method::FreshContext] {
+        let plan =
+            Request { method, pairs: vec![Group { n_prompt: 8, n_gen: 4 }], ..asked_for() }.plan().unwrap();
+        let mut target = FakeTarget::default();
+        let run = run(&plan, &mut target);
+        let mut counted = target.counted.clone();
+        counted.sort_unstable_by_key(|test| plan.cells.iter().position(|cell| cell == test));
+        assert_eq!(counted, plan.cells, "{method:?}");
+        for cell in &run.cells {
+            let work = cell.measured().unwrap().work.as_ref().unwrap();
+            let n_graphs = if cell.test.kind.is_generation() { 4 } else { 1 };
+            assert_eq!((work.n_graphs, work.devices[0].kv_read_bytes), (n_graphs, cell.test.n_depth.into()));
+        }
+    }
+    let plan = Request { work: false, ..asked_for() }.plan().unwrap();
+    let mut target = FakeTarget::default();
+    let run = run(&plan, &mut target);
+    assert!(run.cells.iter().all(|cell| cell.measured().unwrap().work.is_none()));
+    assert_eq!(target.counted, []);
+}
+
+#[test]
+fn what_was_counted_before_an_interruption_is_not_counted_again() {
+    let plan = asked_for().plan().unwrap();
+    let mut first = run(&plan, &mut FakeTarget::default());
+    for cell in &mut first.cells {
+        let Outcome::Measured(measured) = &mut cell.outcome else { panic!("{cell:?}") };
+        measured.samples.truncate(1);
+        measured.work.as_mut().unwrap().n_graphs += 100;
+    }
+    let mut target = FakeTarget::default();
+    let clock = target.clock.clone();
+    let (mut observer, cancel) = (|_: &Event<'_>| {}, Cancel::new());
+    let mut engine = crate::bench::engine::Engine::new(
+        &mut target,
+        &clock,
+        &plan,
+        Header::default(),
+        &mut observer,
+        &cancel,
+    );
+    engine.resume(&first);
+    let second = engine.run();
+    assert!(second.cells.iter().all(|cell| cell.measured().unwrap().work.as_ref().unwrap().n_graphs > 100));
+    assert_eq!(target.counted, []);
 }

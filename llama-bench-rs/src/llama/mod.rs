@@ -33,6 +33,8 @@ mod at_exit;
 mod backend;
 mod batch;
 mod build;
+#[cfg(feature = "measure")]
+mod cell_work;
 mod chat;
 mod checks;
 mod compute;
@@ -106,6 +108,9 @@ pub use batch::Batch;
 #[doc(hidden)]
 pub use build::{Build, build_info};
 #[doc(hidden)]
+#[cfg(feature = "measure")]
+pub(crate) use cell_work::{CellCount, CellCounts, CellPart, CellTest};
+#[doc(hidden)]
 pub use chat::ChatMessage;
 pub use chat::ChatTemplate;
 pub use context::Context;
@@ -118,7 +123,6 @@ pub(crate) use dot::dot;
 pub use error::LlamaError;
 #[doc(hidden)]
 pub use fit::Fit;
-#[doc(hidden)]
 pub use graph::{Copies, Nodes, Work, WorkKind};
 #[cfg(feature = "measure")]
 pub(crate) use graph::{FLASH_ATTENTION, is_repacked};

@@ -126,6 +126,16 @@ impl Model {
     /// The first call reads the header again; the others are cheap.
     #[doc(alias = "llama_get_memory_breakdown")]
     pub fn memory_of_context(&self, params: &ContextParams) -> Option<BTreeMap<String, DeviceMemory>> {
+        let context = self.context_without_memory(params)?;
+        let mut memory = context.memory_breakdown();
+        memory.values_mut().for_each(|device| device.model_bytes = 0);
+        memory.retain(|_, device| device.context_bytes + device.compute_bytes > 0);
+        Some(memory)
+    }
+
+    /// A context of the model without its weights, which takes no memory for its tokens either and cannot compute; `None` if
+    /// llama.cpp cannot make it.
+    pub(crate) fn context_without_memory(&self, params: &ContextParams) -> Option<Context> {
         let weightless = match self.0.weightless.get() {
             Some(weightless) => weightless,
             None => {
@@ -136,11 +146,7 @@ impl Model {
                 self.0.weightless.get_or_init(|| loaded)
             }
         };
-        let context = Context::new(weightless.as_ref()?, params).ok()?;
-        let mut memory = context.memory_breakdown();
-        memory.values_mut().for_each(|device| device.model_bytes = 0);
-        memory.retain(|_, device| device.context_bytes + device.compute_bytes > 0);
-        Some(memory)
+        Context::new(weightless.as_ref()?, params).ok()
     }
 
     /// The path it was loaded from; of a model that was [streamed](Self::is_streamed), where its file would be.

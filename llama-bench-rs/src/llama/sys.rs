@@ -107,6 +107,7 @@ counted! {
     fn llama_sys_block_new(device: ggml_backend_dev_t, size: usize) -> *mut llama_sys_block;
     fn llama_sys_block_read(block: *mut llama_sys_block, data: *mut c_void, size: usize) -> bool;
     fn llama_sys_block_write(block: *mut llama_sys_block, data: *const c_void, size: usize) -> bool;
+    fn llama_sys_cell_work(ctx: *mut llama_context, test: llama_sys_cell_test, out: *mut llama_sys_cell_part, cap: i32, n_graphs: *mut u32, why: *mut c_char, why_size: usize) -> i32;
     fn llama_sys_chat_apply_template(tmpl: *const c_char, chat: *const llama_chat_message, n_msg: usize, add_ass: bool, buf: *mut c_char, length: i32) -> i32;
     fn llama_sys_decode(ctx: *mut llama_context, batch: llama_batch) -> i32;
     fn llama_sys_detokenize(vocab: *const llama_vocab, tokens: *const llama_token, n_tokens: i32, text: *mut c_char, text_len_max: i32, remove_special: bool, unparse_special: bool) -> i32;
@@ -191,6 +192,8 @@ mod tests {
     const TYPES: &[&str] = &[
         "llama_sys_block",
         "llama_sys_caller",
+        "llama_sys_cell_part",
+        "llama_sys_cell_test",
         "llama_sys_memory",
         "llama_sys_model_facts",
         "llama_sys_model_tensor",

@@ -1,6 +1,8 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
+
+use crate::units::words::{self, digits};
 
 /// What one repetition of a cell computes and moves, counted from the graphs that llama.cpp builds for it. Independent of
 /// time: equal on every run of the same configuration.
@@ -78,5 +80,69 @@ impl DeviceWork {
     /// All arithmetic, in floating-point operations.
     pub fn flops(&self) -> u64 {
         self.products.iter().map(|product| product.flops).sum()
+    }
+}
+
+impl fmt::Display for CellWork {
+    /// The sums over all devices: `4.20 GiB of weights, 512.00 MiB of keys and values, 7.90 TFLOP`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sum = |of: fn(&DeviceWork) -> u64| self.devices.iter().map(of).sum::<u64>();
+        write!(f, "{} of weights", words::bytes(sum(|work| work.weight_bytes)))?;
+        let parts = [
+            ("keys and values", sum(|work| work.kv_read_bytes + work.kv_write_bytes)),
+            ("recurrent states", sum(|work| work.state_bytes)),
+            ("large results", sum(|work| work.activation_bytes)),
+            ("copies between devices", sum(|work| work.copied_bytes)),
+        ];
+        for (name, bytes) in parts.into_iter().filter(|(_, bytes)| *bytes > 0) {
+            write!(f, ", {} of {name}", words::bytes(bytes))?;
+        }
+        write!(f, ", {}", flop(sum(DeviceWork::flops)))?;
+        if self.uncounted.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.uncounted.keys().map(String::as_str).collect();
+        write!(f, " without {}", names.join(" and "))
+    }
+}
+
+/// Arithmetic with three significant digits: `7.90 TFLOP`.
+fn flop(n: u64) -> String {
+    let (size, unit) = match n {
+        0..1_000_000_000 => (1e6, "MFLOP"),
+        0..1_000_000_000_000 => (1e9, "GFLOP"),
+        _ => (1e12, "TFLOP"),
+    };
+    format!("{} {unit}", digits(n as f64 / size, 3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sums_are_told_and_what_is_missing_from_them() {
+        let device = DeviceWork {
+            device: "CUDA0".into(),
+            weight_bytes: 3 << 30,
+            kv_read_bytes: 3 << 20,
+            kv_write_bytes: 1 << 20,
+            products: vec![Product {
+                op: "MUL_MAT".into(),
+                data_type: "f16".into(),
+                n: 1,
+                flops: 7_900_000_000,
+            }],
+            ..DeviceWork::default()
+        };
+        let mut work = CellWork { n_graphs: 1, devices: vec![device.clone()], ..CellWork::default() };
+        assert_eq!(work.to_string(), "3.00 GiB of weights, 4.00 MiB of keys and values, 7.90 GFLOP");
+        work.devices.push(DeviceWork { device: "CUDA1".into(), state_bytes: 2 << 20, ..device });
+        work.uncounted.insert("GATED_DELTA_NET".into(), 3);
+        assert_eq!(
+            work.to_string(),
+            "6.00 GiB of weights, 8.00 MiB of keys and values, 2.00 MiB of recurrent states, 15.8 GFLOP without \
+             GATED_DELTA_NET"
+        );
     }
 }

@@ -140,6 +140,25 @@ impl<'a> Cells<'a> {
         self.all[cell].rewind
     }
 
+    /// Cells that are to be measured and whose work no context was asked for.
+    pub(super) fn uncounted(&self) -> Vec<(usize, Test)> {
+        let cells = self.plan.cells.iter().zip(&self.all).enumerate();
+        let is_uncounted = |cell: usize, progress: &Progress| {
+            let is_asked = progress.is_counted || progress.work.is_some();
+            progress.failure.is_none() && !is_asked && !self.is_complete(cell)
+        };
+        cells
+            .filter(|(cell, (_, progress))| is_uncounted(*cell, progress))
+            .map(|(cell, (test, _))| (cell, *test))
+            .collect()
+    }
+
+    /// What a context says of the work of a cell.
+    pub(super) fn set_work(&mut self, cell: usize, work: Option<CellWork>) {
+        self.all[cell].work = work;
+        self.all[cell].is_counted = true;
+    }
+
     /// What a repetition of the unit took, the way back to the depth included.
     pub(super) fn add_spent(&mut self, unit: Unit, spent: Duration) {
         unit.cells().for_each(|cell| self.all[cell].spent += spent);
@@ -289,6 +308,8 @@ struct Progress {
     failure: Option<Failure>,
     conditions: Vec<GpuConditions>,
     work: Option<CellWork>,
+    /// A context was asked for its work, which not every test can be counted in.
+    is_counted: bool,
     /// Spent on its repetitions, the way back to the depth included.
     spent: Duration,
     /// Why it needs no more repetitions than it has, if a rule decided that.

@@ -184,7 +184,11 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
 
     /// Opens a context of this size ([`Target::open`]) for what is still to be measured.
     fn open(&mut self, n_ctx: u32, n_seqs: u32) -> Result<(), Failure> {
-        self.session.open(n_ctx, n_seqs, &self.cells.open_kinds().collect::<Vec<_>>())
+        let kinds: Vec<TestKind> = self.cells.open_kinds().collect();
+        for (cell, work) in self.session.open(n_ctx, n_seqs, &kinds, &self.cells.uncounted())? {
+            self.cells.set_work(cell, work);
+        }
+        Ok(())
     }
 
     /// Goes on with the fill from `from` up to `to` tokens.

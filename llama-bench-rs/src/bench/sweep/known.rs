@@ -2,8 +2,13 @@
 
 use super::{Subject, Sweep};
 use crate::{
-    bench::{BenchError, MemoryEstimate, Note, Plan, llama_target::sized, notes},
+    bench::{
+        BenchError, MemoryEstimate, Note, Plan,
+        llama_target::{abilities, counted, sized},
+        notes,
+    },
     llama::Backend,
+    record::{CellWork, Test},
 };
 
 impl Sweep<'_> {
@@ -25,6 +30,26 @@ impl Sweep<'_> {
             }
             _ => None,
         }
+    }
+
+    /// What a repetition of each test computes and moves, from the graphs of a context that takes no memory; those that cannot
+    /// be counted are left out.
+    pub(in crate::bench) fn work_of(&self, possible: &Plan) -> Vec<(Test, CellWork)> {
+        let Subject::Model(model) = self.subject else { return Vec::new() };
+        let (n_ctx, n_seqs) = (possible.n_ctx(&possible.depths), possible.n_seqs(&possible.depths));
+        let params = sized(&self.context, n_ctx, n_seqs);
+        let abilities = abilities(model, &params);
+        let mut context = None;
+        let mut count = |test: &Test| {
+            if context.is_none() {
+                context = Some(model.context_without_memory(&params)?);
+            }
+            let n_at_once = abilities.n_at_once(test.kind, params.n_batch);
+            // A context that broke is not asked again.
+            let work = counted(context.as_mut()?, test, n_at_once).ok()?;
+            work.map(|work| (*test, work))
+        };
+        possible.cells.iter().filter_map(|test| count(test)).collect()
     }
 
     /// Parameters that llama.cpp accepts although they have no effect, or another effect, for this model on this machine;

@@ -9,17 +9,19 @@ use crate::{
         observe::Event,
         target::{Keep, Target},
     },
-    record::{Failure, Rewind, TestKind, work::WorkKind},
+    record::{CellWork, Failure, Rewind, Test, TestKind, work::WorkKind},
 };
 
 impl<T: Target, C: Clock> Session<'_, T, C> {
-    /// Opens a context of this size ([`Target::open`]) for tests of these kinds, in place of the one before.
+    /// Opens a context of this size ([`Target::open`]) for tests of these kinds, in place of the one before. Returns the work
+    /// of those of `cells` that it has room for.
     pub(in crate::bench::engine) fn open(
         &mut self,
         n_ctx: u32,
         n_seqs: u32,
         kinds: &[TestKind],
-    ) -> Result<(), Failure> {
+        cells: &[(usize, Test)],
+    ) -> Result<Vec<(usize, Option<CellWork>)>, Failure> {
         self.go_on()?;
         let start = self.clock.now();
         // The old one goes first: both might not fit.
@@ -33,20 +35,40 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         let resolved = self.target.open(n_ctx, n_seqs);
         *self.header.timing.open.get_or_insert_default() += self.clock.now() - start;
         self.header.resolved = resolved?;
-        if self.looks_at_work
-            && let Err(failure) = self.look_at_work(kinds)
-        {
-            // A run without its work is better than none.
-            self.looks_at_work = false;
-            self.tell(&Event::WorkUnknown(&failure));
-            return self.open(n_ctx, n_seqs, kinds);
+        let mut works = Vec::new();
+        if self.looks_at_work {
+            let has_room = |test: &Test| n_seqs >= test.n_parallel && self.n_cells(test) <= n_ctx;
+            let cells: Vec<_> = cells.iter().filter(|(_, test)| has_room(test)).copied().collect();
+            match self.count_work(&cells).and_then(|works| self.look_at_work(kinds).map(|()| works)) {
+                Ok(counted) => works = counted,
+                Err(failure) => {
+                    // A run without its work is better than none.
+                    self.looks_at_work = false;
+                    self.tell(&Event::WorkUnknown(&failure));
+                    return self.open(n_ctx, n_seqs, kinds, &[]);
+                }
+            }
         }
         self.n_longest_decode = 0;
         if std::mem::take(&mut self.looks_at_energy) {
             // Once per run: the model is loaded, the context made, and nothing computed yet.
             self.header.metering = self.target.metering();
         }
-        Ok(())
+        Ok(works)
+    }
+
+    /// Tokens that a test needs room for: of one sequence, or of all if they share one KV buffer.
+    fn n_cells(&self, test: &Test) -> u32 {
+        let n_tokens = if self.shares_prefix { test.n_tokens() } else { test.kind.n_tokens() };
+        test.n_depth.saturating_add(n_tokens)
+    }
+
+    /// Counts the work of these cells, prompts last. If that fails, the context cannot be used, and the failure says why.
+    fn count_work(&mut self, cells: &[(usize, Test)]) -> Result<Vec<(usize, Option<CellWork>)>, Failure> {
+        let (prompts, others): (Vec<_>, Vec<_>) =
+            cells.iter().copied().partition(|(_, test)| test.kind.is_prompt());
+        let in_order = others.into_iter().chain(prompts);
+        in_order.map(|(cell, test)| Ok((cell, self.target.cell_work(&test)?))).collect()
     }
 
     /// Reads the graphs of these kinds of test, unless they are known. If that fails, the context cannot be used, and the
