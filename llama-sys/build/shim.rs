@@ -15,6 +15,7 @@ pub fn compile(manifest_dir: &Path, source: &Path) -> Result<(), String> {
                 "calibration",
                 "work",
                 "memory",
+                "probe",
                 "facts",
                 "frames",
                 "grammar",
