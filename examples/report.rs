@@ -68,6 +68,9 @@ struct Args {
     /// Show joules per token in the Markdown table
     #[arg(long)]
     joules: bool,
+    /// Show the share of the speed of light in the Markdown table
+    #[arg(long)]
+    light: bool,
     /// Tell what was measured on, and what the figures mean
     #[arg(long)]
     explain: bool,
@@ -141,7 +144,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
             match report::write_with(
                 &report,
                 format,
-                Shown::from(args.stat).joules(args.joules),
+                Shown::from(args.stat).joules(args.joules).light(args.light),
                 io::stdout().lock(),
             ) {
                 // Whoever reads has seen enough.

@@ -7,7 +7,10 @@ use llama_bench_rs::{
     units::{Probability, Speedup},
 };
 
-use crate::deaths::has;
+use crate::{
+    deaths::has,
+    light::{self, LightLine},
+};
 
 /// What the unit of a comparison is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,6 +49,8 @@ pub struct Comparison {
     pub lines: Vec<Line>,
     /// The same tests by energy: joules per token in place of tokens per second; empty if it is not known on both sides.
     pub energy: Vec<Line>,
+    /// The share of the speed of light of the same tests; empty if it is not known.
+    pub light: Vec<LightLine>,
     /// What llama.cpp computes in another way on side B.
     pub changes: Vec<String>,
 }
@@ -79,6 +84,7 @@ impl Comparison {
             }
             line
         };
+        let light = light::lines(a, b, &tests);
         let mut lines: Vec<Line> = tests.into_iter().map(line).collect();
         lines.extend(judged.map(shifts).unwrap_or_default());
         let changes = match (a.first(), b.first()) {
@@ -86,7 +92,7 @@ impl Comparison {
             _ => Vec::new(),
         };
         let changes = changes.iter().map(ToString::to_string).collect();
-        Self { name: name.to_owned(), of, lines, energy: Vec::new(), changes }
+        Self { name: name.to_owned(), of, lines, energy: Vec::new(), light, changes }
     }
 
     /// The same with what is known of the energy.

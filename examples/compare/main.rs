@@ -17,6 +17,7 @@ mod deaths;
 mod files;
 #[path = "../support/form.rs"]
 mod form;
+mod light;
 mod lines;
 mod measure;
 mod progress;

@@ -39,6 +39,7 @@ pub fn run(args: &Args, reports: &[ServeReport]) -> Result<u8, Failed> {
         all.push(Comparison {
             name: pair.before.clone(),
             of: Of::Repetitions,
+            light: Vec::new(),
             energy: Vec::new(),
             lines: lines.collect(),
             changes: Vec::new(),

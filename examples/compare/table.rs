@@ -1,6 +1,7 @@
 //! A comparison as wide as the terminal.
 
 use crate::{
+    light::{LightLine, share},
     lines::{Comparison, Line},
     write::{joules, p_value, rate},
 };
@@ -53,7 +54,25 @@ pub fn table(one: &Comparison, width: usize) -> String {
     if !one.energy.is_empty() {
         text += &format!("\n{}", lines(&ENERGY, &one.energy, width));
     }
+    if !one.light.is_empty() {
+        text += &format!("\n{}", of_light(&one.light));
+    }
     text
+}
+
+/// The share of the speed of light of both sides: narrow enough for every terminal.
+fn of_light(all: &[LightLine]) -> String {
+    let mut columns = vec![vec!["test".to_owned()], vec!["A of light".into()], vec!["B of light".into()]];
+    for line in all {
+        columns[0].push(line.name.clone());
+        columns[1].push(share(line.a));
+        columns[2].push(share(line.b));
+    }
+    let row = |row: usize| {
+        let cells: Vec<String> = columns.iter().enumerate().map(|(i, column)| cell(i, column, row)).collect();
+        cells.join(GAP).trim_end().to_owned() + "\n"
+    };
+    (0..=all.len()).map(row).collect()
 }
 
 fn lines(all: &[Column], rows: &[Line], width: usize) -> String {
@@ -143,6 +162,7 @@ mod tests {
             name: String::new(),
             of: Of::Loads,
             energy: Vec::new(),
+            light: Vec::new(),
             lines: vec![line("pp64 @ d16384", "B is 20.2 % slower"), line("tg16", long)],
             changes: vec![change.into()],
         }
@@ -172,6 +192,15 @@ mod tests {
         let text = table(&one, 200);
         let energy = text.lines().last().unwrap();
         assert!(text.contains("A J/token") && energy.contains("2.100") && energy.contains("2.900"), "{text}");
+    }
+
+    #[test]
+    fn the_speed_of_light_has_a_table_of_its_own() {
+        let mut one = comparison();
+        assert!(!table(&one, 40).contains("of light"));
+        one.light = vec![LightLine { name: "tg16".into(), a: Some(0.252), b: None }];
+        let text = table(&one, 40);
+        assert!(text.contains("A of light  B of light\n") && text.ends_with("tg16      25.2 %\n"), "{text}");
     }
 
     #[test]

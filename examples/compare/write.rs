@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     Failed, SOME_FAILED,
     form::Form,
+    light::share,
     lines::{Comparison, Line},
     table,
 };
@@ -69,9 +70,17 @@ fn markdown(one: &Comparison) {
         let [a, b, p] = [rate(line.a), rate(line.b), p_value(line)];
         say!("| {} | {a} | {b} | {speedup} | {p} | {} |", line.name, line.says);
     }
-    if one.energy.is_empty() {
-        return;
+    if !one.energy.is_empty() {
+        markdown_of_energy(one);
     }
+    if !one.light.is_empty() {
+        say!("\n| test | A of light | B of light |");
+        say!("| --- | ---: | ---: |");
+        one.light.iter().for_each(|line| say!("| {} | {} | {} |", line.name, share(line.a), share(line.b)));
+    }
+}
+
+fn markdown_of_energy(one: &Comparison) {
     say!(
         "\n| test | A J/token | B J/token | B over A (95 % interval between {}) | p | verdict |",
         one.of.plural()
@@ -116,6 +125,7 @@ type Row = Vec<(&'static str, Value)>;
 fn row(one: &Comparison, line: &Line) -> Row {
     let bound = |of: fn(Bounds<Speedup>) -> Speedup| line.bounds.map(|bounds| of(bounds).get());
     let energy = one.energy.iter().find(|energy| energy.name == line.name);
+    let light = one.light.iter().find(|light| light.name == line.name);
     let energy_bound = |of: fn(Bounds<Speedup>) -> Speedup| Some(of(energy?.bounds?).get());
     let verdict = line.verdict.map(|verdict| match verdict {
         Verdict::Improved => "faster",
@@ -141,6 +151,8 @@ fn row(one: &Comparison, line: &Line) -> Row {
         ("energy_ratio_lower", json!(energy_bound(Bounds::lower))),
         ("energy_ratio_upper", json!(energy_bound(Bounds::upper))),
         ("energy_says", json!(energy.map(|energy| &energy.says))),
+        ("a_light_share", json!(light.and_then(|light| light.a))),
+        ("b_light_share", json!(light.and_then(|light| light.b))),
     ]
 }
 

@@ -52,6 +52,11 @@ pub struct Args {
     /// them always.
     #[arg(long, help_heading = "Output", hide_short_help = true)]
     pub joules: bool,
+    /// Show the share of the speed of light in the Markdown table
+    ///
+    /// It is known with --ceilings. The other formats have it always.
+    #[arg(long, help_heading = "Output", hide_short_help = true)]
+    pub light: bool,
     /// Resume from the --output file (JSONL)
     ///
     /// Finished cells are not measured again.
@@ -110,7 +115,7 @@ pub struct Args {
 impl Args {
     /// What Markdown shows of a test.
     pub fn shown(&self) -> Shown {
-        Shown::from(self.stat).joules(self.joules)
+        Shown::from(self.stat).joules(self.joules).light(self.light)
     }
 
     /// Reads the process's arguments; bad usage ends the process with status 2, `--help` with 0.

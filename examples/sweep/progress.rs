@@ -202,6 +202,9 @@ impl Progress {
             Event::WorkUnknown(failure) => {
                 format!("measuring without a record of the work: {}", failure.message)
             }
+            Event::Ceilings { device, n_done: 0, n } => {
+                format!("measuring {n} ceilings of {device}, once for this build")
+            }
             Event::WarmingUp => "warming up".into(),
             Event::Measuring { test, rep, n_reps, .. } => {
                 let place = place(&state.tests, test).unwrap_or_default();

@@ -21,7 +21,7 @@ const fn needs(flag: &'static str, is_met: fn(&Args, usize) -> bool, what: &'sta
     Needs { flag, is_met, what }
 }
 
-static NEEDS: [Needs; 13] = [
+static NEEDS: [Needs; 14] = [
     needs("shared_prefix", |args, _| all(&args.tests.parallel).into_iter().any(|n| n > 1), "-npl 2 or more"),
     needs("min_reps", |args, _| args.run.until.is_some(), "--until"),
     needs("max_reps", |args, _| args.run.until.is_some(), "--until"),
@@ -51,15 +51,23 @@ static NEEDS: [Needs; 13] = [
         |args, _| writes_markdown(args) && !args.run.no_energy,
         "a Markdown table (-o md, -oe md or --output FILE.md) of energy that is measured",
     ),
+    needs(
+        "light",
+        |args, _| writes_markdown(args) && (args.run.ceilings || args.run.renew_ceilings),
+        "a Markdown table (-o md, -oe md or --output FILE.md) and --ceilings",
+    ),
 ];
 
 /// Flags of what is done with figures: with `--plan` and `--verify` there are none.
-static OF_FIGURES: [&str; 15] = [
+static OF_FIGURES: [&str; 18] = [
     "format",
     "format_err",
     "output",
     "stat",
     "joules",
+    "light",
+    "ceilings",
+    "renew_ceilings",
     "resume",
     "force",
     "explain",
@@ -156,6 +164,7 @@ mod tests {
             ("--keep -m a.gguf", "--keep -m a.gguf --like b.gguf"),
             ("--stat p90 -o json", "--stat p90 -o json -oe md"),
             ("--joules --no-energy", "--joules"),
+            ("--light", "--light --ceilings"),
         ];
         for (Needs { flag, .. }, (alone, with)) in NEEDS.iter().zip(table) {
             let expected = format!("{} has no effect without ", written(flag));

@@ -19,6 +19,7 @@ pub fn compile(manifest_dir: &Path, source: &Path) -> Result<(), String> {
                 "reader",
                 "tally",
                 "memory",
+                "probe",
                 "facts",
                 "frames",
                 "grammar",

@@ -7,6 +7,7 @@
 #include "ggml-cpu.h"
 #include "grammar.h"
 #include "memory.h"
+#include "probe.h"
 #include "rpc.h"
 #include "stream.h"
 #include "tally.h"
@@ -438,4 +439,20 @@ bool llama_sys_block_read(llama_sys_block * block, void * data, size_t size) {
 
 void llama_sys_block_free(llama_sys_block * block) {
     contained([&] { delete block; return true; }, false);
+}
+
+llama_sys_probe * llama_sys_probe_new(ggml_backend_dev_t device, llama_sys_probe_shape shape) {
+    return contained([&] { return new llama_sys_probe(device, shape); }, (llama_sys_probe *) nullptr);
+}
+
+bool llama_sys_probe_run(llama_sys_probe * probe) {
+    return contained([&] { probe->run(); return true; }, false);
+}
+
+void llama_sys_probe_free(llama_sys_probe * probe) {
+    contained([&] { delete probe; return true; }, false);
+}
+
+ggml_backend_dev_t llama_sys_model_tensor_device(const llama_model * model, uint32_t i) {
+    return contained([&] { return model_tensor_device(model, i); }, (ggml_backend_dev_t) nullptr);
 }

@@ -1,6 +1,6 @@
 // What Rust needs of llama.cpp beyond its C API: C++ exceptions stopped before they reach Rust, and facts that the
 // library offers to C++ alone. Of the source tree's internal headers, buffers.cpp uses llama-ext.h; work.cpp, memory.cpp,
-// facts.cpp and grammar.cpp use more.
+// facts.cpp, grammar.cpp and probe.cpp use more.
 #pragma once
 
 #include "llama.h"
@@ -255,6 +255,25 @@ struct llama_sys_block * llama_sys_block_new(ggml_backend_dev_t device, size_t s
 bool llama_sys_block_write(struct llama_sys_block * block, const void * data, size_t size); // false after an exception
 bool llama_sys_block_read(struct llama_sys_block * block, void * data, size_t size);        // false after an exception
 void llama_sys_block_free(struct llama_sys_block * block);
+
+// Work of one operation that a device computes over and over: matrix products, or copies within its memory.
+struct llama_sys_probe_shape {
+    enum ggml_type type;
+    uint32_t       buffer;    // where the matrix lies: 0 is the device's own memory, others rearrange it
+    uint32_t       n_threads; // of a CPU; 0 for the backend's choice
+    uint32_t       n_nodes;   // how many times in one graph
+    int64_t        n_inner;   // values of a row
+    int64_t        n_rows;    // rows of the matrix
+    int64_t        n_columns; // of the other operand, in f32; 0 for a copy of the matrix
+};
+
+// NULL if the device cannot compute it or has no memory for it: the exception says which.
+struct llama_sys_probe * llama_sys_probe_new(ggml_backend_dev_t device, struct llama_sys_probe_shape shape);
+bool llama_sys_probe_run(struct llama_sys_probe * probe); // computes it once and waits; false after an exception
+void llama_sys_probe_free(struct llama_sys_probe * probe);
+
+// The device whose memory holds the tensor of this index; NULL if there is none. The host's memory is the CPU's.
+ggml_backend_dev_t llama_sys_model_tensor_device(const struct llama_model * model, uint32_t i);
 
 #ifdef __cplusplus
 }

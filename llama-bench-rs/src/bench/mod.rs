@@ -23,6 +23,7 @@ pub mod abilities;
 #[doc(hidden)]
 pub mod calibration;
 mod campaign;
+mod ceilings;
 #[doc(hidden)]
 pub mod clock;
 mod contexts;
@@ -90,6 +91,8 @@ pub use campaign::{Campaign, Grid};
 #[doc(hidden)]
 pub use campaign::{Campaigned, Configuration, Inspected, Look, Source};
 pub(crate) use campaign::{Part, PartOf, measure_apart, places_of};
+#[doc(hidden)]
+pub use ceilings::CeilingPolicy;
 #[cfg(feature = "cli")]
 pub(crate) use describe::of_params;
 pub(crate) use describe::unrecorded;

@@ -80,6 +80,15 @@ pub enum Event<'a> {
         /// How depths are reached.
         method: Method,
     },
+    /// A ceiling of a device is about to be measured ([`Sweep::ceilings`](super::Sweep::ceilings)).
+    Ceilings {
+        /// The device.
+        device: &'a str,
+        /// Ceilings of it that are measured.
+        n_done: usize,
+        /// Ceilings of it to measure.
+        n: usize,
+    },
     /// Estimated memory of the next context by device, and how much is free.
     MemoryEstimate(&'a MemoryEstimate),
     /// A context for `n_ctx` tokens is being made.

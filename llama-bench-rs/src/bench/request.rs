@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::{
+    ceilings::CeilingPolicy,
     error::BenchError,
     plan::{N_CTX_PAD, Plan},
 };
@@ -51,6 +52,9 @@ pub struct Request {
     pub work: bool,
     /// Whether counters of energy are read.
     pub energy: bool,
+    /// Whether the ceilings of the devices are measured before.
+    #[serde(default)]
+    pub ceilings: CeilingPolicy,
     /// Pause before each test.
     pub delay: Duration,
     /// How many of a cell's repetitions may be run once more because other programs disturbed them, in per cent.
@@ -79,6 +83,7 @@ impl Default for Request {
             calibrated: false,
             work: true,
             energy: true,
+            ceilings: CeilingPolicy::Off,
             delay: Duration::ZERO,
             repeat_percent: 50,
             exclusive: true,

@@ -8,8 +8,8 @@ mod trial;
 use std::{path::Path, time::Duration};
 
 use super::{
-    Cancel, Observer, Order, Plan, Request, Verification, error::BenchError, failed::NotLoaded,
-    llama_target::LlamaTarget, lock::Turn, observe::Silent, target::Target as _,
+    Cancel, CeilingPolicy, Observer, Order, Plan, Request, Verification, error::BenchError,
+    failed::NotLoaded, llama_target::LlamaTarget, lock::Turn, observe::Silent, target::Target as _,
 };
 use crate::{
     llama::{Backend, ContextParams, Model, ModelParams},
@@ -200,6 +200,15 @@ impl<'a> Sweep<'a> {
     #[must_use]
     pub fn energy(mut self, energy: bool) -> Self {
         self.request.energy = energy;
+        self
+    }
+
+    /// Sets whether to measure the most that the devices of the model do, with ggml's own kernels, before the run
+    /// ([`Header::ceilings`]); off by default. Cells then tell which share of it they reach. The first time takes some ten
+    /// seconds for each device; later runs of the same build take them from the user's cache folder.
+    #[must_use]
+    pub fn ceilings(mut self, policy: CeilingPolicy) -> Self {
+        self.request.ceilings = policy;
         self
     }
 

@@ -8,7 +8,7 @@ use super::values::{
     at_least_one, at_least_two, numa, positive_percent, positive_seconds, seconds, whole, whole_percent,
 };
 use crate::{
-    bench::{Order, Sweep},
+    bench::{CeilingPolicy, Order, Sweep},
     llama::Numa,
     record::Method,
     stats::StoppingRule,
@@ -90,6 +90,15 @@ pub struct RunArgs {
     /// repetition.
     #[arg(long, hide_short_help = true, help_heading = "Statistics")]
     pub no_energy: bool,
+    /// Measure the most that the devices do, and the share of it that each test reaches
+    ///
+    /// Takes some ten seconds for each device before the first run; later runs of the same build take the ceilings from the
+    /// user's cache folder.
+    #[arg(long, hide_short_help = true, help_heading = "Statistics")]
+    pub ceilings: bool,
+    /// --ceilings, measured again although they are known
+    #[arg(long, hide_short_help = true, help_heading = "Statistics")]
+    pub renew_ceilings: bool,
     /// Most repetitions to repeat because other programs disturbed them, in percent of a cell's; 0 for none
     #[arg(long, value_name = "PERCENT", default_value = "50", value_parser = whole_percent, hide_short_help = true, help_heading = "Statistics")]
     pub repeat_disturbed: u32,
@@ -165,6 +174,7 @@ impl RunArgs {
             .repeat_disturbed(self.repeat_disturbed)
             .exclusive(!self.share_machine)
             .energy(!self.no_energy)
+            .ceilings(self.ceiling_policy())
             .delay(self.delay)
             .seed(self.seed)
             .method(self.method.into())
@@ -172,6 +182,15 @@ impl RunArgs {
         match stopping {
             Some(rule) => sweep.until(rule),
             None => sweep,
+        }
+    }
+
+    /// Whether ceilings are measured.
+    pub fn ceiling_policy(&self) -> CeilingPolicy {
+        match (self.ceilings, self.renew_ceilings) {
+            (_, true) => CeilingPolicy::Renewed,
+            (true, false) => CeilingPolicy::Cached,
+            (false, false) => CeilingPolicy::Off,
         }
     }
 

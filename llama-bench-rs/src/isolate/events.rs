@@ -27,6 +27,7 @@ pub(crate) enum EventLine {
     MemoryEstimate(MemoryEstimate),
     Opening { n_ctx: u32 },
     WorkUnknown(Failure),
+    Ceilings { device: String, n_done: usize, n: usize },
     WarmingUp,
     Filling { n_done: u32, n_depth: u32 },
     Measuring { test: Test, rep: u32, n_reps: u32, last: Option<Duration> },
@@ -64,6 +65,7 @@ impl EventLine {
             Event::MemoryEstimate(estimate) => Self::MemoryEstimate(estimate.clone()),
             Event::Opening { n_ctx } => Self::Opening { n_ctx },
             Event::WorkUnknown(failure) => Self::WorkUnknown(failure.clone()),
+            Event::Ceilings { device, n_done, n } => Self::Ceilings { device: device.to_owned(), n_done, n },
             Event::WarmingUp => Self::WarmingUp,
             Event::Filling { n_done, n_depth } => Self::Filling { n_done, n_depth },
             Event::Measuring { test, rep, n_reps, last } => {
@@ -89,6 +91,7 @@ impl EventLine {
             Self::MemoryEstimate(estimate) => Event::MemoryEstimate(estimate),
             Self::Opening { n_ctx } => Event::Opening { n_ctx: *n_ctx },
             Self::WorkUnknown(failure) => Event::WorkUnknown(failure),
+            Self::Ceilings { device, n_done, n } => Event::Ceilings { device, n_done: *n_done, n: *n },
             Self::WarmingUp => Event::WarmingUp,
             Self::Filling { n_done, n_depth } => Event::Filling { n_done: *n_done, n_depth: *n_depth },
             Self::Measuring { test, rep, n_reps, last } => {

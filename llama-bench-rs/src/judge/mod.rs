@@ -61,6 +61,7 @@ pub(crate) mod figures;
 mod floor;
 mod group;
 mod knee;
+mod light;
 mod lines;
 mod matrix;
 #[doc(hidden)]
@@ -121,6 +122,8 @@ pub(crate) use group::Group;
 pub(crate) use knee::growth;
 #[doc(hidden)]
 pub use knee::{Knee, LevelStep};
+#[doc(hidden)]
+pub use light::{SlowType, SmallBatch, is_impossible, slow_types, small_batch};
 #[doc(hidden)]
 pub use outcome::{CellOutcome, Outcome, ShiftOutcome};
 #[doc(hidden)]

@@ -75,6 +75,8 @@ mod numa;
 mod origin;
 mod overrides;
 mod placement;
+#[cfg(feature = "measure")]
+mod probe;
 mod refusals;
 mod rope;
 mod rpc;
@@ -140,6 +142,8 @@ pub use model_params::LazyMode;
 pub use model_params::{LoadMode, ModelParams, SplitMode};
 #[doc(hidden)]
 pub use numa::Numa;
+#[cfg(feature = "measure")]
+pub(crate) use probe::{Probe, ProbeShape};
 #[doc(hidden)]
 pub use rope::{Rope, RopeScaling};
 #[cfg(feature = "measure")]

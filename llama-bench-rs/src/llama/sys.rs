@@ -134,6 +134,10 @@ counted! {
     fn llama_sys_model_load_from_stream(stream: *mut llama_sys_stream, buffer: *mut c_char, size: usize, params: llama_model_params) -> *mut llama_model;
     fn llama_sys_model_params(model: *const llama_model, out: *mut llama_model_params);
     fn llama_sys_model_tensor_at(model: *const llama_model, i: u32, out: *mut llama_sys_model_tensor) -> bool;
+    fn llama_sys_model_tensor_device(model: *const llama_model, i: u32) -> ggml_backend_dev_t;
+    fn llama_sys_probe_free(probe: *mut llama_sys_probe);
+    fn llama_sys_probe_new(device: ggml_backend_dev_t, shape: llama_sys_probe_shape) -> *mut llama_sys_probe;
+    fn llama_sys_probe_run(probe: *mut llama_sys_probe) -> bool;
     fn llama_sys_rpc_add_server(endpoint: *const c_char, out: *mut ggml_backend_dev_t, cap: i32) -> i32;
     fn llama_sys_rpc_forget_graph(device: ggml_backend_dev_t) -> bool;
     fn llama_sys_rpc_serve(endpoint: *const c_char, cache_dir: *const c_char, n_threads: usize, n_devices: usize, devices: *mut ggml_backend_dev_t);
@@ -197,6 +201,8 @@ mod tests {
         "llama_sys_memory",
         "llama_sys_model_facts",
         "llama_sys_model_tensor",
+        "llama_sys_probe",
+        "llama_sys_probe_shape",
         "llama_sys_stream",
         "llama_sys_work_part",
     ];

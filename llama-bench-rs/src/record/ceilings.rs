@@ -26,8 +26,14 @@ pub struct Ceilings {
 pub struct Ceiling {
     /// What was measured.
     pub kind: CeilingKind,
-    /// Type of the data, such as `q4_K`.
+    /// Type of the data, such as `q4_K`; of a product, of the matrix, which is multiplied by one of f32.
     pub data_type: String,
+    /// Columns of the other factor of a product, if it was measured with as many as a physical batch has tokens; `None` for
+    /// a product large in every direction.
+    pub n_columns: Option<u32>,
+    /// Bytes of the matrix that is read again and again, if it is one that a cache may hold; `None` for one that is larger
+    /// than the caches.
+    pub matrix_bytes: Option<u64>,
     /// Bytes per second of a memory ceiling, floating-point operations per second of products: the fastest repetition.
     pub per_second: f64,
     /// Lower end of the range that repeated measurements show.

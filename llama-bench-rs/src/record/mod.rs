@@ -32,6 +32,7 @@ mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod header;
+mod light;
 mod link;
 mod numa;
 mod order;
@@ -74,6 +75,8 @@ pub use header::Header;
 pub use header::{
     DeviceInfo, FlashAttnSetting, Host, Load, Method, ModelInfo, Order, Resolved, Timing, WeightSource,
 };
+#[doc(hidden)]
+pub use light::{Binds, Light, LightPart, LightUnknown};
 #[doc(hidden)]
 pub use link::Link;
 #[doc(hidden)]

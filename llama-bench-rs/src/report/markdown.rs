@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{
     Flat, OutcomeKind, Shown, Stat,
     flat::to_text,
-    in_words::{count, one_line, plural},
+    in_words::{count, one_line, percent, plural},
     sink::{Encode, EncodeError},
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
         parameters::{Parameter, differing, in_reading_order},
     },
     units::{
+        Share,
         text::printable,
         words::{digits, mebibytes, parameters},
     },
@@ -68,6 +69,8 @@ enum Column {
     Speed,
     /// Joules per token.
     Energy,
+    /// The share of the speed of light.
+    Light,
 }
 
 impl PartialEq for Column {
@@ -89,6 +92,7 @@ impl Column {
             Column::Test => "test",
             Column::Speed => "t/s",
             Column::Energy => "J/token",
+            Column::Light => "of light",
         }
     }
 
@@ -102,6 +106,7 @@ impl Column {
             Column::Parameter(_) => 10,
             Column::Test => 15,
             Column::Energy => 18,
+            Column::Light => 22,
             Column::Speed => 20,
         }
     }
@@ -128,6 +133,9 @@ impl Encode for Markdown {
         }
         if self.shown.joules {
             wanted.push(Column::Energy);
+        }
+        if self.shown.light {
+            wanted.push(Column::Light);
         }
         if self.columns.is_empty() || wanted.iter().any(|column| !self.columns.contains(column)) {
             if !self.columns.is_empty() {
@@ -245,6 +253,7 @@ impl Markdown {
             Column::Test => row.test().map(|test| test.to_string()).unwrap_or_default(),
             Column::Speed => self.rate(row),
             Column::Energy => self.energy(row),
+            Column::Light => self.light(row),
             // As llama-bench prints it: the value in the files.
             Column::Parameter(Parameter { row, column: Some(_), .. }) => {
                 map.get(*row).and_then(to_text).unwrap_or_default()
@@ -303,6 +312,21 @@ impl Markdown {
         }
         let why = row.energy_unknown.as_deref().unwrap_or("the run was not metered");
         format!("unknown ({})", self.number_of(format!("energy: {}", one_line(why))))
+    }
+
+    /// `25.2 % (memory)`, or the number of the reason why it is not known.
+    fn light(&mut self, row: &Flat) -> String {
+        if let (Some(share), Some(binds)) = (row.light_share.and_then(Share::new), &row.light_binds) {
+            return format!("{} ({})", percent(share), inline(binds));
+        }
+        if row.outcome == Some(OutcomeKind::Failed) {
+            return String::new();
+        }
+        let why = row
+            .light_unknown
+            .as_deref()
+            .unwrap_or("the ceilings of the devices were not measured (--ceilings)");
+        format!("unknown ({})", self.number_of(format!("speed of light: {}", one_line(why))))
     }
 
     /// Counted from 1.

@@ -292,6 +292,8 @@ fn ceilings() -> Value {
     let rate = object(&[
         ("kind", json!({ "enum": ["copy", "read", "product"] })),
         ("data_type", text()),
+        ("n_columns", json!({ "type": ["integer", "null"], "minimum": 1 })),
+        ("matrix_bytes", json!({ "type": ["integer", "null"], "minimum": 1 })),
         ("per_second", rate()),
         ("lower", rate()),
         ("upper", rate()),

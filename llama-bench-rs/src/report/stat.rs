@@ -28,6 +28,8 @@ pub struct Shown {
     pub stat: Stat,
     /// Whether joules per token have a column.
     pub joules: bool,
+    /// Whether the share of the speed of light has a column.
+    pub light: bool,
 }
 
 impl Shown {
@@ -36,11 +38,17 @@ impl Shown {
     pub fn joules(self, joules: bool) -> Self {
         Self { joules, ..self }
     }
+
+    /// The same with a column of the share of the speed of light, or without.
+    #[must_use]
+    pub fn light(self, light: bool) -> Self {
+        Self { light, ..self }
+    }
 }
 
 impl From<Stat> for Shown {
     fn from(stat: Stat) -> Self {
-        Self { stat, joules: false }
+        Self { stat, joules: false, light: false }
     }
 }
 

@@ -48,6 +48,7 @@ pub(crate) mod fastest;
 mod growth;
 mod holm;
 mod interval;
+mod light;
 mod linearity;
 mod moments;
 mod outliers;
@@ -98,6 +99,7 @@ pub use growth::Growth;
 pub(crate) use holm::{holm, weighted_holm};
 #[doc(hidden)]
 pub use interval::{Interval, IntervalMethod};
+pub(crate) use light::{Floor as LightFloor, Rate as LightRate};
 #[doc(hidden)]
 pub use linearity::{Linearity, LinearityTest};
 pub(crate) use moments::mean;

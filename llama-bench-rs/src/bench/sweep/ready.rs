@@ -3,7 +3,7 @@
 use super::{Subject, Sweep};
 use crate::{
     bench::{
-        Cancel, Observer, Plan,
+        Cancel, Observer, Plan, ceilings,
         clock::MonotonicClock,
         engine::{Engine, run_interleaved},
         error::BenchError,
@@ -25,6 +25,7 @@ impl Sweep<'_> {
         let (n_runs, cancel) = (self.n_runs, self.cancel.clone());
         let mut ready = Ready::new(self)?;
         let _turn = ready.turn();
+        ready.measure_ceilings();
         let mut report = Report::default();
         while report.runs.len() < n_runs as usize && (report.runs.is_empty() || !cancel.is_cancelled()) {
             let clock = MonotonicClock::start();
@@ -53,6 +54,7 @@ pub fn interleave(sweeps: Vec<Sweep<'_>>) -> Result<Report, crate::Error> {
     let n_runs: Vec<u32> = sweeps.iter().map(|sweep| sweep.n_runs).collect();
     let mut ready = sweeps.into_iter().map(Ready::new).collect::<Result<Vec<Ready<'_>>, BenchError>>()?;
     let _turn = ready.iter_mut().find_map(Ready::turn);
+    ready.iter_mut().for_each(Ready::measure_ceilings);
     let mut report = Report::default();
     let n_rounds = n_runs.iter().copied().max().unwrap_or(0);
     for round in 0..n_rounds {
@@ -134,6 +136,15 @@ impl Ready<'_> {
         match self {
             Self::Measure(prepared) => prepared.turn(),
             Self::Failed(_) => None,
+        }
+    }
+
+    /// Before a context takes memory.
+    fn measure_ceilings(&mut self) {
+        if let Self::Measure(prepared) = self {
+            let Prepared { plan, header, target, observer, cancel, .. } = &mut **prepared;
+            let (model, context) = target.subject();
+            header.ceilings = ceilings::of(model, context, plan.request.ceilings, *observer, cancel);
         }
     }
 

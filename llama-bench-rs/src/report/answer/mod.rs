@@ -33,7 +33,7 @@ mod trust;
 mod why;
 
 pub use facts::SharedFacts;
-pub use figure::{EnergyFigure, SpeedFigure, TimeFigure};
+pub use figure::{EnergyFigure, LightFigure, SpeedFigure, TimeFigure};
 pub use headline::{Headline, SpeedRange, Together};
 pub use next::Next;
 pub use pivot::{Pivot, PivotRow};
@@ -162,6 +162,10 @@ impl Answer {
         if self.configurations.iter().flat_map(|it| &it.pivot.rows).any(PivotRow::has_energy) {
             text += " J/token: energy of the devices that hold the layers; ± of a single run: as far as their counters resolve \
                      it.";
+        }
+        if self.configurations.iter().flat_map(|it| &it.pivot.rows).any(PivotRow::has_light) {
+            text +=
+                " Of light: the share of the shortest time that the measured ceilings of the devices allow.";
         }
         text
     }

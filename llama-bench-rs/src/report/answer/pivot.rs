@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::{EnergyFigure, SpeedFigure, TimeFigure};
+use super::{EnergyFigure, LightFigure, SpeedFigure, TimeFigure};
 use crate::{
     record::{Cell, Run, Test, TestKind},
     report::{
@@ -42,6 +42,12 @@ pub struct PivotRow {
     pub generation_energy: Option<EnergyFigure>,
     /// Energy of embedding.
     pub embedding_energy: Option<EnergyFigure>,
+    /// Share of the speed of light of prompt processing.
+    pub prefill_light: Option<LightFigure>,
+    /// Share of the speed of light of generation.
+    pub generation_light: Option<LightFigure>,
+    /// Share of the speed of light of embedding.
+    pub embedding_light: Option<LightFigure>,
     /// From the prompt's arrival to the first token of the answer.
     pub first_token: Option<TimeFigure>,
     /// From the prompt's arrival to the last token of an answer of 100 and of 500 tokens, as if the context did not grow
@@ -53,6 +59,11 @@ impl PivotRow {
     /// Whether it has the energy of any test.
     pub fn has_energy(&self) -> bool {
         [self.prefill_energy, self.generation_energy, self.embedding_energy].iter().any(Option::is_some)
+    }
+
+    /// Whether it has the share of the speed of light of any test.
+    pub fn has_light(&self) -> bool {
+        [self.prefill_light, self.generation_light, self.embedding_light].iter().any(Option::is_some)
     }
 }
 
@@ -90,6 +101,11 @@ impl Pivot {
             let cells = runs.iter().filter_map(|run| Some((*run, find(run, test, n_depth)?)));
             EnergyFigure::of(&cells.collect::<Vec<_>>())
         };
+        let light = |test: Option<Test>, n_depth: Option<u32>| {
+            let (test, n_depth) = (test?, n_depth?);
+            let cells = runs.iter().filter_map(|run| Some((*run, find(run, test, n_depth)?)));
+            LightFigure::of(&cells.collect::<Vec<_>>())
+        };
         let row = |n_depth: u32| {
             let later = n_depth.checked_add(offset);
             let chats: Vec<ChatTimes> = runs
@@ -108,6 +124,9 @@ impl Pivot {
                 prefill_energy: energy(prefill, Some(n_depth)),
                 generation_energy: energy(generation, later),
                 embedding_energy: energy(embedding, Some(n_depth)),
+                prefill_light: light(prefill, Some(n_depth)),
+                generation_light: light(generation, later),
+                embedding_light: light(embedding, Some(n_depth)),
                 first_token: time(|chat| chat.first_token),
                 answers: [time(|chat| chat.answers[0].complete), time(|chat| chat.answers[1].complete)],
             }

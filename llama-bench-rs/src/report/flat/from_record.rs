@@ -114,6 +114,7 @@ impl From<(&Header, &Cell)> for Flat {
         row.work = header.work_of(cell.test.kind).cloned();
         row.set_outcome(cell);
         row.set_energy(header, cell);
+        row.set_light(header, cell);
         row.avg_ts_per_sequence = row.avg_ts.map(|rate| rate / f64::from(cell.test.n_parallel));
         if cell.test.n_parallel > 1 {
             // llama-bench's columns cannot tell it from the row of one sequence: a script would average the two.
@@ -203,6 +204,20 @@ impl Flat {
         if let Some(rates) = cell.rate_samples() {
             self.avg_ts = Some(rates.mean().get());
             self.stddev_ts = rates.stddev().map(RateSpread::get);
+        }
+    }
+
+    fn set_light(&mut self, header: &Header, cell: &Cell) {
+        match header.light_of(cell) {
+            None => {}
+            Some(Err(why)) => self.light_unknown = Some(why.to_string()),
+            Some(Ok(light)) => {
+                self.light_floor_ns = Some(ns(light.floor));
+                self.light_share = Some(light.share);
+                self.light_share_lower = Some(light.share_bounds.lower());
+                self.light_share_upper = Some(light.share_bounds.upper());
+                self.light_binds = Some(light.binds.to_string());
+            }
         }
     }
 

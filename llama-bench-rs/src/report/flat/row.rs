@@ -191,6 +191,19 @@ parameters! { row {
     Own Text energy_meters: String;
     /// Why the energy is unknown; `None` if it is known, or was not metered.
     Own Text energy_unknown: Option<String>;
+    /// The shortest time that the bytes and the arithmetic of a repetition could take at the ceilings of the devices; of
+    /// generation, those of one token. Derived from `cell_work` and `ceilings`, as the fields down to `light_unknown`.
+    Own Int light_floor_ns: Option<u64>, "ns";
+    /// The share of that time in the measured mean: 1 if the machine can do no better.
+    Own Float light_share: Option<f64>;
+    /// Lower end of its range: of the 95 % interval of the mean, and of what repeated measurements of the ceilings show.
+    Own Float light_share_lower: Option<f64>;
+    /// Upper end of that range.
+    Own Float light_share_upper: Option<f64>;
+    /// What bounds the speed at most: `memory` or `arithmetic`; `None` if the share is not known.
+    Own Text light_binds: Option<String>;
+    /// Why the share is unknown; `None` if it is known, or no ceilings were measured.
+    Own Text light_unknown: Option<String>;
     /// Repetitions that were disturbed and therefore repeated; they are not among the samples.
     Own Nested set_aside: Vec<FlatSample>;
     /// The repetition straight after the live fill; it is not among the samples.

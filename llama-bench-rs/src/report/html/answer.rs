@@ -8,7 +8,8 @@ use crate::{
     record::TestKind,
     report::{
         answer::{
-            Answer, Configuration, EnergyFigure, ExpectedRow, Next, PivotRow, Said, SpeedFigure, TimeFigure,
+            Answer, Configuration, EnergyFigure, ExpectedRow, LightFigure, Next, PivotRow, Said, SpeedFigure,
+            TimeFigure,
         },
         in_words::speed,
         insights::Level,
@@ -54,7 +55,7 @@ fn by_depth(of: &Configuration, caption: &str) -> Markup {
                     @if columns.prefill { (heading(&name(pivot.prefill, "prefill"), "t/s")) }
                     @if columns.embedding { (heading(&name(pivot.embedding, "embedding"), "t/s")) }
                     @if columns.generation { (heading(&name(pivot.generation, "generation"), "t/s")) }
-                    (columns.energy_headings())
+                    (columns.other_headings())
                     @if columns.answers { (answer_headings()) }
                 }
             }
@@ -103,7 +104,7 @@ fn overview(all: &[Configuration], caption: &str) -> Markup {
                         @if columns.prefill { (heading("prefill", "t/s")) }
                         @if columns.embedding { (heading("embedding", "t/s")) }
                         @if columns.generation { (heading("generation", "t/s")) }
-                        (columns.energy_headings())
+                        (columns.other_headings())
                         @if columns.answers { (answer_headings()) }
                     }
                 }
@@ -130,8 +131,19 @@ struct Columns {
     generation: bool,
     /// By test: name and figure.
     energy: Vec<(&'static str, EnergyOf)>,
+    /// The same of the share of the speed of light.
+    light: Vec<(&'static str, LightOf)>,
     answers: bool,
 }
+
+type LightOf = fn(&PivotRow) -> Option<LightFigure>;
+
+/// The tests whose share of the speed of light may be known.
+const LIGHT: [(&str, LightOf); 3] = [
+    ("prefill", |row| row.prefill_light),
+    ("embedding", |row| row.embedding_light),
+    ("generation", |row| row.generation_light),
+];
 
 type EnergyOf = fn(&PivotRow) -> Option<EnergyFigure>;
 
@@ -150,6 +162,7 @@ impl Columns {
             embedding: any(|row| row.embedding.is_some()),
             generation: any(|row| row.generation.is_some()),
             energy: ENERGY.into_iter().filter(|(_, of)| rows.clone().any(|row| of(row).is_some())).collect(),
+            light: LIGHT.into_iter().filter(|(_, of)| rows.clone().any(|row| of(row).is_some())).collect(),
             answers: any(|row| row.first_token.is_some()),
         }
     }
@@ -157,11 +170,15 @@ impl Columns {
     fn n(&self) -> usize {
         [self.prefill, self.embedding, self.generation].into_iter().filter(|&is_shown| is_shown).count()
             + self.energy.len()
+            + self.light.len()
             + if self.answers { 3 } else { 0 }
     }
 
-    fn energy_headings(&self) -> Markup {
-        html! { @for (name, _) in &self.energy { (heading(name, "J/token")) } }
+    fn other_headings(&self) -> Markup {
+        html! {
+            @for (name, _) in &self.energy { (heading(name, "J/token")) }
+            @for (name, _) in &self.light { (heading(name, "of light")) }
+        }
     }
 
     fn cells(&self, row: Option<&PivotRow>) -> Markup {
@@ -171,6 +188,7 @@ impl Columns {
             @if self.embedding { (speed(|row| row.embedding)) }
             @if self.generation { (speed(|row| row.generation)) }
             @for (_, of) in &self.energy { (cell(row.and_then(of).map(|energy| energy.to_string()))) }
+            @for (_, of) in &self.light { (cell(row.and_then(of).map(|light| light.to_string()))) }
             @if self.answers {
                 (time_cell(row.and_then(|row| row.first_token)))
                 @for i in 0..2 { (time_cell(row.and_then(|row| row.answers[i]))) }

@@ -12,7 +12,7 @@ use crate::{
         svg::figure,
     },
     stats::{Quantity as _, Samples, Transient},
-    units::{Change, TokensPerSecond, words::digits},
+    units::{Change, Share, TokensPerSecond, words::digits},
 };
 
 /// A table under its caption. On a narrow screen it scrolls in its own box.
@@ -37,6 +37,14 @@ pub(super) fn cells(run: &Run) -> Markup {
         Some(energy.map_or_else(|_| "–".into(), |energy| digits(energy.per_token(), 3)))
     };
     let has_energy = run.cells.iter().any(|cell| run.header.energy_of(cell).is_some());
+    let light = |cell: &Cell| {
+        let light = run.header.light_of(cell)?;
+        Some(light.map_or_else(
+            |_| "–".into(),
+            |light| Share::new(light.share).map_or_else(|| "–".into(), |share| percent(share)),
+        ))
+    };
+    let has_light = run.cells.iter().any(|cell| run.header.light_of(cell).is_some());
     let table = html! {
         table {
             thead {
@@ -49,10 +57,17 @@ pub(super) fn cells(run: &Run) -> Markup {
                     (heading("mean", "time"))
                     @for name in ["p50", "p90", "p99"] { (heading(name, "time")) }
                     @if has_energy { (heading("energy", "J/token")) }
+                    @if has_light { (heading("of light", "")) }
                 }
             }
             tbody {
-                @for cell in &run.cells { tr { (cell_row(cell)) @if has_energy { (value_of(energy(cell))) } } }
+                @for cell in &run.cells {
+                    tr {
+                        (cell_row(cell))
+                        @if has_energy { (value_of(energy(cell))) }
+                        @if has_light { (value_of(light(cell))) }
+                    }
+                }
             }
         }
     };

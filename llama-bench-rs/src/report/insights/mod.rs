@@ -24,6 +24,7 @@ mod expectation;
 mod failures;
 mod fall;
 mod graphs;
+mod light;
 mod memory_nodes;
 mod neighbours;
 mod network;
@@ -48,6 +49,7 @@ pub use energy::EnergySaid;
 pub use failures::FailedCells;
 pub use fall::{DepthFall, FasterFall};
 pub use graphs::Graphs;
+pub use light::LightSaid;
 pub use memory_nodes::FarMemory;
 pub use neighbours::{Disturbed, Neighbours};
 pub use network::Network;
@@ -129,6 +131,8 @@ pub enum Statement {
     Conditions(Conditions),
     /// What the work took of energy.
     Energy(EnergySaid),
+    /// How near it comes to the most that the devices do.
+    Light(LightSaid),
     /// What llama.cpp made of the configuration.
     Setup(Setup),
     /// A GPU backend that computes on the processor.
@@ -176,6 +180,7 @@ impl Statement {
             Statement::SmallPages(it) => it,
             Statement::Conditions(it) => it,
             Statement::Energy(it) => it,
+            Statement::Light(it) => it,
             Statement::Setup(it) => it,
             Statement::Software(it) => it,
             Statement::UnusedCpuFeatures(it) => it,
@@ -244,6 +249,7 @@ fn of_run(run: &Run, expected: Vec<Statement>, levels: Vec<Levels>) -> Vec<State
     said.extend(chat::at_the_ends(run).into_iter().map(Statement::Chat));
     said.extend(steps::steps(run).into_iter().map(Statement::Steps));
     said.extend(energy::energy(run, &all).into_iter().map(Statement::Energy));
+    said.extend(light::light(run, &all).into_iter().map(Statement::Light));
     said.extend(prediction::predictions(run, &all).into_iter().map(Statement::Prediction));
     said.extend(precision::precision(run, found.is_any()).into_iter().map(Statement::Precision));
     said.extend(stopped::stopped(run, found.is_any()).map(Statement::Stopped));

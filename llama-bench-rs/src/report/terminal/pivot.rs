@@ -1,5 +1,5 @@
 use super::{
-    super::answer::{Answer, Configuration, EnergyFigure, PivotRow, TimeFigure},
+    super::answer::{Answer, Configuration, EnergyFigure, LightFigure, PivotRow, TimeFigure},
     grid::{Column, Grid},
     heading,
     names::Names,
@@ -26,6 +26,8 @@ pub(super) fn pivot(answer: &Answer, names: &Names, paint: &Paint) -> String {
     let time = |of: fn(&PivotRow) -> Option<TimeFigure>| texts(&|row| of(row).map(|time| time.to_string()));
     let energy =
         |of: fn(&PivotRow) -> Option<EnergyFigure>| texts(&|row| of(row).map(|energy| energy.to_string()));
+    let light =
+        |of: fn(&PivotRow) -> Option<LightFigure>| texts(&|row| of(row).map(|light| light.to_string()));
     let blocks = vec![
         vec![
             Column::right(
@@ -45,6 +47,11 @@ pub(super) fn pivot(answer: &Answer, names: &Names, paint: &Paint) -> String {
             Column::right("prefill\nJ/token", energy(|row| row.prefill_energy)),
             Column::right("generation\nJ/token", energy(|row| row.generation_energy)),
             Column::right("embedding\nJ/token", energy(|row| row.embedding_energy)),
+        ],
+        vec![
+            Column::right("prefill\nof light", light(|row| row.prefill_light)),
+            Column::right("generation\nof light", light(|row| row.generation_light)),
+            Column::right("embedding\nof light", light(|row| row.embedding_light)),
         ],
         vec![Column::right("first\ntoken", time(|row| row.first_token))],
         vec![

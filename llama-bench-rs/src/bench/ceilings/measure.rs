@@ -1,0 +1,257 @@
+//! Measuring one ceiling.
+
+use std::time::{Duration, Instant};
+
+use super::wanted::Rate;
+use crate::{
+    bench::Cancel,
+    llama::{Device, DeviceKind, Probe, ProbeShape},
+    record::{Ceiling, CeilingKind},
+};
+
+/// The range of a ceiling is over the best of each of so many groups of repetitions.
+const N_GROUPS: u32 = 5;
+
+/// Values of a row: a multiple of every type's block.
+const N_INNER: u32 = 4096;
+
+/// Memories of the CPU backend that are tried: its own, and those in which it rearranges weights.
+const N_BUFFERS: u32 = 4;
+
+/// How much a device is given to do.
+#[derive(Clone, Debug)]
+pub(super) struct Effort {
+    /// For each way to measure a ceiling.
+    span: Duration,
+    /// A matrix that is larger than the caches.
+    large_bytes: u64,
+    /// Bytes that a graph of reads or copies moves at least, so that starting it does not count.
+    graph_bytes: u64,
+    /// Memory that may be taken.
+    limit_bytes: u64,
+    /// Shapes of products, each rows and inner values, columns, and how many there are in a graph. The fastest counts.
+    products: Vec<(u32, u32, u32)>,
+    n_buffers: u32,
+}
+
+impl Effort {
+    /// What suits the device and the memory that it has free.
+    pub(super) fn of(device: &Device, n_threads: Option<u32>) -> Self {
+        let (free, _) = device.memory_bytes();
+        let span = Duration::from_millis(250);
+        if device.kind() == DeviceKind::Cpu {
+            let limit_bytes = free / 8;
+            let large = last_level_cache().map_or(256 << 20, |n_bytes| 4 * n_bytes);
+            let n_columns = 128 * n_threads.unwrap_or(1).clamp(2, 16);
+            Self {
+                span,
+                large_bytes: large.clamp(128 << 20, 1 << 30).min(limit_bytes / 2),
+                graph_bytes: 64 << 20,
+                limit_bytes,
+                products: vec![(2048, n_columns, 1), (1024, n_columns, 2)],
+                n_buffers: N_BUFFERS,
+            }
+        } else {
+            let limit_bytes = free / 2;
+            Self {
+                span,
+                large_bytes: (1 << 30).min(limit_bytes / 2),
+                graph_bytes: 4 << 30,
+                limit_bytes,
+                products: vec![(8192, 2048, 4), (16384, 4096, 1)],
+                n_buffers: 1,
+            }
+        }
+    }
+
+    /// As little as still computes something.
+    #[cfg(test)]
+    pub(super) fn tiny() -> Self {
+        Self {
+            span: Duration::from_millis(5),
+            large_bytes: 1 << 20,
+            graph_bytes: 1 << 20,
+            limit_bytes: 64 << 20,
+            products: vec![(256, 8, 1)],
+            n_buffers: N_BUFFERS,
+        }
+    }
+
+    fn shapes(&self, rate: Rate, n_threads: Option<u32>) -> Vec<ProbeShape> {
+        let Rate { kind, data_type, .. } = rate;
+        let shape = ProbeShape {
+            data_type,
+            buffer: 0,
+            n_threads,
+            n_nodes: 1,
+            n_inner: N_INNER,
+            n_rows: 1,
+            n_columns: None,
+        };
+        let shapes = match kind {
+            CeilingKind::Product => {
+                let of = |&(n_rows, n_columns, n_nodes): &(u32, u32, u32)| {
+                    let n_columns = Some(rate.n_columns.unwrap_or(n_columns));
+                    ProbeShape { n_nodes, n_inner: n_rows, n_rows, n_columns, ..shape }
+                };
+                self.products.iter().map(of).collect()
+            }
+            CeilingKind::Copy | CeilingKind::Read => {
+                let asked = rate.matrix_bytes.unwrap_or(self.large_bytes);
+                let n_rows = u32::try_from(asked / shape.matrix_bytes().max(1)).unwrap_or(u32::MAX).max(1);
+                let n_columns = (kind == CeilingKind::Read).then_some(1);
+                let shape = ProbeShape { n_rows, n_columns, ..shape };
+                let n_nodes = (self.graph_bytes / shape.matrix_bytes().max(1)).clamp(1, 128) as u32;
+                vec![ProbeShape { n_nodes, ..shape }]
+            }
+        };
+        shapes.into_iter().filter(|shape| shape.memory_bytes() <= self.limit_bytes).collect()
+    }
+}
+
+/// Measures a ceiling; `None` if the device cannot do this, has no memory for it, or it was cancelled.
+pub(super) fn measure(
+    device: Device,
+    n_threads: Option<u32>,
+    rate: Rate,
+    effort: &Effort,
+    cancel: &Cancel,
+) -> Option<Ceiling> {
+    // Copies are of plain memory.
+    let n_buffers = if rate.kind == CeilingKind::Copy { 1 } else { effort.n_buffers };
+    let mut best: Option<Ceiling> = None;
+    for shape in effort.shapes(rate, n_threads) {
+        for buffer in 0..n_buffers {
+            let shape = ProbeShape { buffer, ..shape };
+            if cancel.is_cancelled() {
+                return None;
+            }
+            let amount = if rate.kind == CeilingKind::Product { shape.flops() } else { shape.bytes() };
+            let Some((groups, n)) = times(device, shape, effort.span, cancel) else { continue };
+            let rates = groups.iter().map(|time| amount / time.as_secs_f64());
+            let (lower, upper) =
+                rates.fold((f64::INFINITY, 0.0), |(lower, upper), it| (it.min(lower), it.max(upper)));
+            if best.as_ref().is_none_or(|best| best.per_second < upper) {
+                best = Some(Ceiling {
+                    kind: rate.kind,
+                    data_type: rate.data_type.name().into(),
+                    n_columns: rate.n_columns,
+                    matrix_bytes: rate.matrix_bytes,
+                    per_second: upper,
+                    lower,
+                    upper,
+                    n,
+                });
+            }
+        }
+    }
+    best
+}
+
+/// The fastest time of each group, and the repetitions of all; `None` if it cannot be computed or was cancelled.
+fn times(device: Device, shape: ProbeShape, span: Duration, cancel: &Cancel) -> Option<(Vec<Duration>, u32)> {
+    let mut probe = match Probe::new(device, shape) {
+        Ok(probe) => probe,
+        Err(why) => {
+            tracing::debug!("{why}");
+            return None;
+        }
+    };
+    // Clocks rise and kernels are chosen in the first runs.
+    let begin = Instant::now();
+    while begin.elapsed() < span / 4 {
+        probe.run().ok()?;
+    }
+    let (mut groups, mut n) = (Vec::new(), 0);
+    for _ in 0..N_GROUPS {
+        let (begin, mut fastest) = (Instant::now(), Duration::MAX);
+        while fastest == Duration::MAX || begin.elapsed() < span / N_GROUPS {
+            if cancel.is_cancelled() {
+                return None;
+            }
+            let start = Instant::now();
+            probe.run().ok()?;
+            fastest = fastest.min(start.elapsed());
+            n += 1;
+        }
+        groups.push(fastest);
+    }
+    // A clock that does not resolve it shows nothing.
+    groups.iter().all(|time| !time.is_zero()).then_some((groups, n))
+}
+
+/// Bytes of the largest cache of the first core; `None` if the system does not say.
+fn last_level_cache() -> Option<u64> {
+    let folder = std::fs::read_dir("/sys/devices/system/cpu/cpu0/cache").ok()?;
+    let size = |path: std::path::PathBuf| cache_bytes(&std::fs::read_to_string(path.join("size")).ok()?);
+    folder.flatten().filter_map(|entry| size(entry.path())).max()
+}
+
+/// What the kernel writes of a size: `32768K`.
+fn cache_bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (number, unit) = match text.strip_suffix('K') {
+        Some(number) => (number, 1 << 10),
+        None => (text.strip_suffix('M')?, 1 << 20),
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{gguf::TensorType, llama::Backend};
+
+    fn rate(kind: CeilingKind, data_type: TensorType) -> Rate {
+        Rate { kind, data_type, n_columns: None, matrix_bytes: None }
+    }
+
+    #[test]
+    fn the_cpu_has_ceilings_of_every_kind() {
+        let cpu = Backend::init().unwrap().device("CPU").unwrap();
+        for (kind, data_type) in [
+            (CeilingKind::Copy, TensorType::F32),
+            (CeilingKind::Read, TensorType::F16),
+            (CeilingKind::Read, TensorType::Q4_0),
+            (CeilingKind::Product, TensorType::Q4_K),
+        ] {
+            let measured =
+                measure(cpu, Some(1), rate(kind, data_type), &Effort::tiny(), &Cancel::new()).unwrap();
+            assert!(rate(kind, data_type).is(&measured));
+            assert!(measured.n >= N_GROUPS, "{measured:?}");
+            assert!(0.0 < measured.lower && measured.lower <= measured.per_second, "{measured:?}");
+            assert_eq!(measured.per_second, measured.upper);
+            // No machine is slower than this, or faster.
+            assert!((1e6..1e14).contains(&measured.per_second), "{measured:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_device_cannot_do_has_no_ceiling_and_neither_what_was_cancelled() {
+        let cpu = Backend::init().unwrap().device("CPU").unwrap();
+        let product = rate(CeilingKind::Product, TensorType::F16);
+        let integers = rate(CeilingKind::Product, TensorType::I32);
+        assert_eq!(measure(cpu, Some(1), integers, &Effort::tiny(), &Cancel::new()), None);
+        let cancel = Cancel::new();
+        cancel.cancel();
+        assert_eq!(measure(cpu, Some(1), product, &Effort::tiny(), &cancel), None);
+        let none = Effort { limit_bytes: 1000, ..Effort::tiny() };
+        assert_eq!(measure(cpu, Some(1), product, &none, &Cancel::new()), None);
+    }
+
+    #[test]
+    fn reads_are_as_large_as_asked_and_fill_a_graph() {
+        let read = Rate { matrix_bytes: Some(1 << 18), ..rate(CeilingKind::Read, TensorType::F16) };
+        let shape = Effort::tiny().shapes(read, None)[0];
+        assert_eq!((shape.matrix_bytes(), shape.n_nodes, shape.n_columns), (1 << 18, 4, Some(1)));
+        let columns = Rate { n_columns: Some(64), ..rate(CeilingKind::Product, TensorType::F16) };
+        assert_eq!(Effort::tiny().shapes(columns, None)[0].n_columns, Some(64));
+    }
+
+    #[test]
+    fn sizes_of_caches_are_read_as_the_kernel_writes_them() {
+        assert_eq!(cache_bytes("32768K\n"), Some(32 << 20));
+        assert_eq!(cache_bytes("1M"), Some(1 << 20));
+        assert_eq!((cache_bytes("12"), cache_bytes("")), (None, None));
+    }
+}

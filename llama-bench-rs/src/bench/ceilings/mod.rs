@@ -1,0 +1,169 @@
+//! The most that the devices of a model do, measured by ggml's own kernels before a run.
+
+mod cache;
+mod measure;
+mod wanted;
+
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    engine::utc_now,
+    metering::Participant,
+    monitor,
+    observe::{Cancel, Event, Observer},
+};
+use crate::{
+    llama::{Backend, ContextParams, DeviceKind, Model},
+    record::{Ceilings, GpuConditions, merge_conditions},
+};
+use cache::{Cache, Key};
+use measure::{Effort, measure};
+use wanted::Wanted;
+
+/// Whether the ceilings of the devices are measured before a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum CeilingPolicy {
+    /// They are not.
+    #[default]
+    Off,
+    /// They are, unless an earlier run of this build measured them: ceilings are kept in the user's cache folder.
+    Cached,
+    /// They are measured again, once in this process.
+    Renewed,
+}
+
+/// What this process has measured or read.
+static KNOWN: Mutex<Vec<(Key, Ceilings)>> = Mutex::new(Vec::new());
+
+/// The ceilings that a run of this model needs, one entry for each of its devices on this machine. Empty if none are asked
+/// for, or it was cancelled.
+pub(super) fn of(
+    model: &Model,
+    context: &ContextParams,
+    policy: CeilingPolicy,
+    observer: &mut dyn Observer,
+    cancel: &Cancel,
+) -> Vec<Ceilings> {
+    let (CeilingPolicy::Cached | CeilingPolicy::Renewed, Ok(backend)) = (policy, Backend::init()) else {
+        return Vec::new();
+    };
+    let mut all = Vec::new();
+    for wanted in Wanted::all(model, context) {
+        let key = Key::of(&backend, &wanted.device, wanted.n_threads);
+        let effort = Effort::of(&wanted.device, wanted.n_threads);
+        let before = lock().iter().find(|(of, _)| *of == key).map(|(_, it)| it.clone());
+        let cache = Cache::of_user();
+        let before = before.or_else(|| (policy == CeilingPolicy::Cached).then(|| cache.read(&key)).flatten());
+        let Some(found) = complete(&wanted, before.clone(), &effort, observer, cancel) else {
+            return Vec::new();
+        };
+        if before.as_ref() != Some(&found) {
+            cache.write(&key, &found);
+        }
+        let mut memo = lock();
+        memo.retain(|(of, _)| *of != key);
+        memo.push((key, found.clone()));
+        all.push(only(&wanted, found));
+    }
+    all
+}
+
+fn lock() -> std::sync::MutexGuard<'static, Vec<(Key, Ceilings)>> {
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Measures what is not known yet; `None` if it was cancelled.
+fn complete(
+    wanted: &Wanted,
+    before: Option<Ceilings>,
+    effort: &Effort,
+    observer: &mut dyn Observer,
+    cancel: &Cancel,
+) -> Option<Ceilings> {
+    let device = wanted.device.name();
+    let mut found = before.unwrap_or_else(|| Ceilings {
+        device: device.clone(),
+        n_threads: wanted.n_threads,
+        ..Ceilings::default()
+    });
+    let missing: Vec<_> =
+        wanted.rates.iter().filter(|rate| !found.rates.iter().any(|it| rate.is(it))).copied().collect();
+    let n = missing.len();
+    for (n_done, rate) in missing.into_iter().enumerate() {
+        observer.event(&Event::Ceilings { device: &device, n_done, n });
+        if let Some(ceiling) = measure(wanted.device, wanted.n_threads, rate, effort, cancel) {
+            found.rates.push(ceiling);
+            found.measured_at = utc_now();
+            found.conditions = conditions(wanted, found.conditions.take());
+        }
+        if cancel.is_cancelled() {
+            return None;
+        }
+    }
+    Some(found)
+}
+
+/// What the GPU did, with what was read before.
+fn conditions(wanted: &Wanted, before: Option<GpuConditions>) -> Option<GpuConditions> {
+    let is_gpu = matches!(wanted.device.kind(), DeviceKind::Gpu | DeviceKind::Igpu);
+    let now = is_gpu.then(|| {
+        let gpu = Participant { name: wanted.device.name(), pci_bus_id: wanted.device.pci_bus_id() };
+        monitor::read(Some(&[gpu]))
+    });
+    let mut all: Vec<GpuConditions> = before.into_iter().collect();
+    merge_conditions(&mut all, now.iter().flatten());
+    all.pop()
+}
+
+/// Of all that is known of a device, what a configuration needs.
+fn only(wanted: &Wanted, mut all: Ceilings) -> Ceilings {
+    all.rates.retain(|rate| wanted.rates.iter().any(|wanted| wanted.is(rate)));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{wanted::Rate, *};
+    use crate::{gguf::TensorType, record::CeilingKind};
+
+    fn wanted(types: &[TensorType]) -> Wanted {
+        let rate =
+            |&data_type| Rate { kind: CeilingKind::Product, data_type, n_columns: None, matrix_bytes: None };
+        Wanted {
+            device: Backend::init().unwrap().device("CPU").unwrap(),
+            n_threads: Some(1),
+            rates: types.iter().map(rate).collect(),
+        }
+    }
+
+    #[test]
+    fn only_what_is_missing_is_measured_and_told() {
+        let mut told = Vec::new();
+        let mut listen = |event: &Event<'_>| {
+            if let Event::Ceilings { device, n_done, n } = event {
+                told.push(((*device).to_owned(), *n_done, *n));
+            }
+        };
+        let (one, two) = (wanted(&[TensorType::F16]), wanted(&[TensorType::F16, TensorType::F32]));
+        let (effort, cancel) = (Effort::tiny(), Cancel::new());
+        let first = complete(&one, None, &effort, &mut listen, &cancel).unwrap();
+        let second = complete(&two, Some(first.clone()), &effort, &mut listen, &cancel).unwrap();
+        assert_eq!(complete(&two, Some(second.clone()), &effort, &mut listen, &cancel), Some(second.clone()));
+        let cpu = || "CPU".to_owned();
+        assert_eq!(told, [(cpu(), 0, 1), (cpu(), 0, 1)]);
+        assert_eq!((&second.rates[0], second.rates.len()), (&first.rates[0], 2));
+        assert_eq!((second.n_threads, second.conditions.is_none()), (Some(1), true));
+        assert_eq!(only(&one, second).rates, first.rates);
+    }
+
+    #[test]
+    fn a_cancelled_measurement_leaves_nothing() {
+        let cancel = Cancel::new();
+        let stop = cancel.clone();
+        let mut listen = |_: &Event<'_>| stop.cancel();
+        assert_eq!(complete(&wanted(&[TensorType::F16]), None, &Effort::tiny(), &mut listen, &cancel), None);
+    }
+}

@@ -1,0 +1,115 @@
+use super::*;
+use crate::record::{CellWork, Measured, Outcome, Product, Sample, Test, TestKind};
+
+fn ceiling(kind: CeilingKind, data_type: &str, per_second: f64) -> Ceiling {
+    let (lower, upper) = (per_second * 0.8, per_second);
+    Ceiling { kind, data_type: data_type.into(), per_second, lower, upper, n: 9, ..Ceiling::default() }
+}
+
+/// 100 bytes and 1000 operations per second, f16 only half as many.
+fn ceilings(device: &str) -> Ceilings {
+    let rates = vec![
+        ceiling(CeilingKind::Copy, "f32", 90.0),
+        ceiling(CeilingKind::Read, "f16", 100.0),
+        Ceiling { matrix_bytes: Some(64), ..ceiling(CeilingKind::Read, "f16", 400.0) },
+        Ceiling { matrix_bytes: Some(200), ..ceiling(CeilingKind::Read, "f16", 200.0) },
+        ceiling(CeilingKind::Product, "q4_K", 1000.0),
+        ceiling(CeilingKind::Product, "f16", 500.0),
+    ];
+    Ceilings { device: device.into(), rates, ..Ceilings::default() }
+}
+
+fn product(op: &str, data_type: &str, flops: u64) -> Product {
+    Product { op: op.into(), data_type: data_type.into(), n: 1, flops }
+}
+
+fn device(name: &str, weight_bytes: u64, products: Vec<Product>) -> DeviceWork {
+    DeviceWork { device: name.into(), weight_bytes, products, ..DeviceWork::default() }
+}
+
+fn cell(kind: TestKind, n_graphs: u32, devices: Vec<DeviceWork>, seconds: &[f64]) -> Cell {
+    let sample = |&s: &f64| Sample { elapsed: Duration::from_secs_f64(s), ..Sample::default() };
+    let work = Some(CellWork { n_graphs, devices, ..CellWork::default() });
+    let measured = Measured { samples: seconds.iter().map(sample).collect(), work, ..Measured::default() };
+    Cell { test: Test::from(kind), started_at: String::new(), outcome: Outcome::Measured(measured) }
+}
+
+fn header(ceilings: Vec<Ceilings>) -> Header {
+    Header { ceilings, ..Header::default() }
+}
+
+#[test]
+fn a_generation_is_bound_by_its_bytes_and_told_per_token() {
+    // Four tokens of 1000 bytes each: 10 s each at 100 bytes per second; 20 s were measured.
+    let work = device("GPU", 4000, vec![product("MUL_MAT", "q4_K", 400)]);
+    let cell = cell(TestKind::Tg(4), 4, vec![work], &[80.0, 80.0]);
+    let light = header(vec![ceilings("GPU")]).light_of(&cell).unwrap().unwrap();
+    assert_eq!((light.floor, light.time), (Duration::from_secs(10), Duration::from_secs(20)));
+    assert_eq!((light.share, light.binds, &light.device[..]), (0.5, Binds::Memory, "GPU"));
+    // The ceilings' lower ends are at 80 %.
+    assert!((light.share_bounds.upper() - 0.5 / 0.8).abs() < 1e-12, "{light:?}");
+    assert_eq!(light.share_bounds.lower(), 0.5);
+    let [part] = &light.parts[..] else { panic!("{light:?}") };
+    assert_eq!(part.by_flops, Duration::from_millis(100));
+}
+
+#[test]
+fn products_count_by_their_types_and_attention_by_the_best() {
+    // 2 s of q4_K, 2 s of f16, 1 s of attention on keys of f16 at the rate of q4_K.
+    let products = vec![
+        product("MUL_MAT", "q4_K", 2000),
+        product("MUL_MAT", "f16", 1000),
+        product("FLASH_ATTN_EXT", "f16", 1000),
+    ];
+    let one = cell(TestKind::Pp(8), 1, vec![device("GPU", 300, products)], &[10.0]);
+    let light = header(vec![ceilings("GPU")]).light_of(&one).unwrap().unwrap();
+    assert_eq!((light.floor, light.binds), (Duration::from_secs(5), Binds::Arithmetic));
+    assert_eq!(light.share, 0.5);
+    // A type without a ceiling is not taken for slow.
+    let unknown = vec![product("MUL_MAT", "iq1_s", 2000)];
+    let other = cell(TestKind::Pp(8), 1, vec![device("GPU", 1, unknown)], &[10.0]);
+    let light = header(vec![ceilings("GPU")]).light_of(&other).unwrap().unwrap();
+    assert_eq!(light.floor, Duration::from_secs(2));
+}
+
+#[test]
+fn floors_of_devices_add_up() {
+    let first = device("GPU", 1000, vec![product("MUL_MAT", "q4_K", 1000)]);
+    let second = device("CPU", 600, vec![product("MUL_MAT", "q4_K", 30_000)]);
+    let cell = cell(TestKind::Pp(8), 1, vec![first, second], &[80.0]);
+    let light = header(vec![ceilings("CPU"), ceilings("GPU")]).light_of(&cell).unwrap().unwrap();
+    // 10 s by bytes on one, 30 s by arithmetic on the other.
+    assert_eq!((light.floor, light.share), (Duration::from_secs(40), 0.5));
+    assert_eq!((light.binds, &light.device[..]), (Binds::Arithmetic, "CPU"));
+}
+
+#[test]
+fn what_fits_into_a_cache_is_not_bound_by_the_memory() {
+    let rate = |n_bytes| ceilings("CPU").bandwidth(n_bytes).unwrap().per_second;
+    assert_eq!([1, 64, 199, 200, 799].map(rate), [400.0, 400.0, 400.0, 200.0, 200.0]);
+    assert_eq!([800, 1 << 40].map(rate), [100.0, 100.0]);
+    // A graph of 100 bytes is read from a cache, ten times.
+    let cell = cell(TestKind::Tg(10), 10, vec![device("CPU", 1000, Vec::new())], &[100.0]);
+    let light = header(vec![ceilings("CPU")]).light_of(&cell).unwrap().unwrap();
+    assert_eq!(light.floor, Duration::from_millis(250));
+}
+
+#[test]
+fn what_is_not_known_is_said() {
+    let known = cell(TestKind::Pp(8), 1, vec![device("GPU", 1000, Vec::new())], &[80.0]);
+    assert_eq!(Header::default().light_of(&known), None, "no ceilings");
+    let unknown = header(vec![ceilings("CPU")]).light_of(&known).unwrap().unwrap_err();
+    assert_eq!(unknown, LightUnknown::NoCeilings("GPU".into()));
+    assert!(unknown.to_string().contains("the ceilings of GPU"));
+    // The rows of a few tokens are read on the CPU.
+    let rows = device("CPU", 1, Vec::new());
+    let small = cell(TestKind::Pp(8), 1, vec![rows, device("GPU", 100_000, Vec::new())], &[8000.0]);
+    assert_eq!(header(vec![ceilings("GPU")]).light_of(&small).unwrap().unwrap().parts.len(), 1);
+    let mut uncounted = known.clone();
+    if let Outcome::Measured(measured) = &mut uncounted.outcome {
+        measured.work = None;
+    }
+    assert_eq!(header(vec![ceilings("GPU")]).light_of(&uncounted).unwrap(), Err(LightUnknown::NoWork));
+    let no_rates = header(vec![Ceilings { device: "GPU".into(), ..Ceilings::default() }]);
+    assert_eq!(no_rates.light_of(&known).unwrap(), Err(LightUnknown::NoCeilings("GPU".into())));
+}

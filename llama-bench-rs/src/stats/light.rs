@@ -1,0 +1,94 @@
+//! The shortest time that work can take on a machine whose ceilings are known.
+
+/// A ceiling with its range: bytes or operations per second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// The lower end of its range.
+    pub lower: f64,
+    /// The ceiling.
+    pub per_second: f64,
+    /// The upper end of its range.
+    pub upper: f64,
+}
+
+impl Rate {
+    /// The one that is higher.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        if other.per_second > self.per_second { other } else { self }
+    }
+}
+
+/// Seconds that work takes at least, with their range.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Floor {
+    /// With the upper ends of the ceilings.
+    pub lower: f64,
+    /// With the ceilings.
+    pub seconds: f64,
+    /// With the lower ends of the ceilings.
+    pub upper: f64,
+}
+
+impl Floor {
+    /// The time of an amount at a rate.
+    pub fn of(amount: f64, rate: Rate) -> Self {
+        if amount <= 0.0 {
+            return Self::default();
+        }
+        Self { lower: amount / rate.upper, seconds: amount / rate.per_second, upper: amount / rate.lower }
+    }
+
+    /// One after the other.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            lower: self.lower + other.lower,
+            seconds: self.seconds + other.seconds,
+            upper: self.upper + other.upper,
+        }
+    }
+
+    /// Both at the same time.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            lower: self.lower.max(other.lower),
+            seconds: self.seconds.max(other.seconds),
+            upper: self.upper.max(other.upper),
+        }
+    }
+
+    /// Its share of a time with an interval: the share, its lower and its upper end. `None` if the time is not positive.
+    pub fn share_of(self, (lower, seconds, upper): (f64, f64, f64)) -> Option<(f64, f64, f64)> {
+        let is_time = lower > 0.0 && seconds > 0.0 && upper > 0.0;
+        is_time.then(|| (self.lower / upper, self.seconds / seconds, self.upper / lower))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: Rate = Rate { lower: 80.0, per_second: 100.0, upper: 125.0 };
+
+    #[test]
+    fn a_floor_is_an_amount_over_a_rate_with_the_ends_swapped() {
+        let floor = Floor::of(200.0, RATE);
+        assert_eq!((floor.lower, floor.seconds, floor.upper), (1.6, 2.0, 2.5));
+        assert_eq!(Floor::of(0.0, RATE), Floor::default());
+        // Twice the floor in half of the time, each end with the one that makes it extreme.
+        assert_eq!(floor.share_of((4.0, 5.0, 8.0)), Some((0.2, 0.4, 0.625)));
+        assert_eq!(floor.share_of((0.0, 5.0, 8.0)), None);
+    }
+
+    #[test]
+    fn floors_add_up_over_devices_and_the_longer_binds_within_one() {
+        let (bytes, flops) = (Floor::of(200.0, RATE), Floor::of(100.0, RATE));
+        assert_eq!(bytes.max(flops), bytes);
+        assert_eq!(bytes.plus(flops).seconds, 3.0);
+        assert_eq!(bytes.plus(flops).lower, 1.6 + 0.8);
+        let slower = Rate { lower: 1.0, per_second: 2.0, upper: 3.0 };
+        assert_eq!((RATE.max(slower), slower.max(RATE)), (RATE, RATE));
+    }
+}
