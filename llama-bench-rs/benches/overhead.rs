@@ -13,6 +13,7 @@ use llama_bench_rs::{
         clock::MonotonicClock,
         target::{Keep, Limits, Metered, Row, Target, Token},
     },
+    llama::{Stop, Stops},
     record::{
         Disturbance, Failure, GpuConditions, Header, Metering, NumaNode, Placement, Resolved, Rewind, Work,
         work::WorkKind,
@@ -36,6 +37,14 @@ impl Target for Nothing {
 
     fn work(&mut self, _kind: WorkKind, _n_tokens: u32) -> Result<Option<Work>, Failure> {
         Ok(None)
+    }
+
+    fn trace(&mut self, _stops: Stops) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn traced(&mut self) -> Result<Vec<Stop>, Failure> {
+        Ok(Vec::new())
     }
 
     fn read(&mut self, tokens: &[Token]) -> Result<(), Failure> {

@@ -14,6 +14,8 @@ pub fn compile(manifest_dir: &Path, source: &Path) -> Result<(), String> {
                 "buffers",
                 "calibration",
                 "work",
+                "profile",
+                "blocks",
                 "memory",
                 "facts",
                 "frames",

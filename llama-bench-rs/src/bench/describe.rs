@@ -209,6 +209,8 @@ macro_rules! asked {
                 shared_prefix: _,
                 // Whether the energy is in the header shows there.
                 energy: _,
+                // The cells say where their time goes.
+                profile: _,
                 // The cells say what was repeated, and what was disturbed.
                 repeat_percent: _,
                 exclusive: _,

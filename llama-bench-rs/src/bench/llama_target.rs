@@ -18,7 +18,7 @@ use super::{
     target::{Keep, Limits, Metered, Row, Target, Token},
 };
 use crate::{
-    llama::{Context, ContextParams, Model, Pooling, SeqState, StateFlags},
+    llama::{Context, ContextParams, Model, Pooling, SeqState, StateFlags, Stop, Stops},
     record::{
         Disturbance, Failure, GpuConditions, Metering, NumaNode, Placement, Resolved, Rewind, Work,
         work::WorkKind,
@@ -196,6 +196,14 @@ impl Target for LlamaTarget {
     fn decode_rows(&mut self, rows: &[Row]) -> Result<(), Failure> {
         self.begin_delay();
         self.submit(rows)
+    }
+
+    fn trace(&mut self, stops: Stops) -> Result<(), Failure> {
+        Ok(self.context()?.trace(stops)?)
+    }
+
+    fn traced(&mut self) -> Result<Vec<Stop>, Failure> {
+        Ok(self.context()?.end_trace()?)
     }
 
     #[inline]

@@ -230,6 +230,7 @@ pub(super) mod tests {
             order: Order::Blocks,
             calibrated: false,
             energy: true,
+            profile: None,
             work: true,
             delay: Duration::ZERO,
             repeat_percent: 50,

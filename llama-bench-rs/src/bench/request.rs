@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{
     error::BenchError,
     plan::{N_CTX_PAD, Plan},
+    profiling::Profiling,
 };
 use crate::{
     llama::max_sequences,
@@ -51,6 +52,9 @@ pub struct Request {
     pub work: bool,
     /// Whether counters of energy are read.
     pub energy: bool,
+    /// What profiles show; `None` if none are made.
+    #[serde(default)]
+    pub profile: Option<Profiling>,
     /// Pause before each test.
     pub delay: Duration,
     /// How many of a cell's repetitions may be run once more because other programs disturbed them, in per cent.
@@ -79,6 +83,7 @@ impl Default for Request {
             calibrated: false,
             work: true,
             energy: true,
+            profile: None,
             delay: Duration::ZERO,
             repeat_percent: 50,
             exclusive: true,

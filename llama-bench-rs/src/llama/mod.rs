@@ -91,12 +91,14 @@ mod stack;
 mod state;
 #[cfg(test)]
 mod state_tests;
+mod strays;
 mod stream;
 mod synthetic;
 mod sys;
 mod text_stream;
 mod threadpool;
 mod threads;
+mod trace;
 mod traits;
 mod vocab;
 mod work;
@@ -119,7 +121,7 @@ pub use error::LlamaError;
 #[doc(hidden)]
 pub use fit::Fit;
 #[doc(hidden)]
-pub use graph::{Copies, Nodes, Work, WorkKind};
+pub use graph::{Copies, Nodes, Stray, Work, WorkKind};
 #[cfg(feature = "measure")]
 pub(crate) use graph::{FLASH_ATTENTION, is_repacked};
 pub use kind::Pooling;
@@ -153,4 +155,6 @@ pub use sequences::max_sequences;
 pub use state::{SeqState, StateFlags};
 #[doc(hidden)]
 pub use text_stream::TextStream;
+#[doc(hidden)]
+pub use trace::{BlockKind, Stop, Stops};
 pub use vocab::{Token, Vocab};
