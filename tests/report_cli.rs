@@ -238,7 +238,10 @@ fn bad_usage_says_what_to_write() {
     for (arguments, remedy) in [
         (&[][..], "<FILE>"),
         (&["a.json", "-o", "xml"][..], "jsonl"),
-        (&["a.json", "--svg", "a.svg", "--picture", "pie"][..], "depth, latency, bars, parallel or tradeoff"),
+        (
+            &["a.json", "--svg", "a.svg", "--picture", "pie"][..],
+            "depth, latency, bars, parallel, tradeoff, profile or flame",
+        ),
         (&["a.json", "--picture", "depth"][..], "--svg"),
     ] {
         let (status, _, err) = said(&run(folder.path(), arguments));

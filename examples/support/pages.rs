@@ -24,10 +24,11 @@ pub struct PageArgs {
     /// Write a picture there; - is standard output
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub svg: Option<PathBuf>,
-    /// Which picture: depth, latency, bars, parallel or tradeoff
+    /// Which picture: depth, latency, bars, parallel, tradeoff, profile or flame
     ///
     /// depth: speed by context depth; latency: time per generated token; bars: configurations sorted by speed; parallel:
-    /// speed by number of sequences; tradeoff: time per token against total speed. By default parallel if there are several
+    /// speed by number of sequences; tradeoff: time per token against total speed; profile: what the time consists of, by depth,
+    /// and flame: with operations, both of --profile. By default parallel if there are several
     /// sequences, bars for several configurations at one depth, else depth.
     #[arg(long, value_name = "PICTURE", requires = "svg", help_heading = "Output", hide_short_help = true)]
     pub picture: Option<Picture>,

@@ -21,7 +21,7 @@ use llama_bench_rs::{
 /// baseline, or slower or faster than expected.
 #[derive(Debug, Parser)]
 #[command(name = "sweep", disable_version_flag = true)]
-#[command(group(ArgGroup::new("written").multiple(true).args(["output", "html", "svg"])))]
+#[command(group(ArgGroup::new("written").multiple(true).args(["output", "html", "svg", "trace"])))]
 pub struct Args {
     #[command(flatten)]
     pub tests: TestArgs,
@@ -64,7 +64,7 @@ pub struct Args {
     pub resume: bool,
     /// Replace the files that hold something
     ///
-    /// Those of --output, --html and --svg.
+    /// Those of --output, --html, --svg and --trace.
     #[arg(long, requires = "written", help_heading = "Output", hide_short_help = true)]
     pub force: bool,
     /// Explain the figures after the Markdown table

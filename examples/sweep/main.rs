@@ -30,6 +30,7 @@ mod silent;
 mod source;
 #[path = "../support/targets.rs"]
 mod targets;
+mod trace;
 mod verify;
 
 use std::process::ExitCode;
@@ -109,6 +110,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     if !args.plan && !args.verify {
         args.pages.check(&output::beside(args)).map_err(bad_usage)?;
     }
+    let mut traces = trace::Traces::of(args).map_err(bad_usage)?;
     let cancel = interrupt.cancel();
     let mut output = Output::open(args).map_err(bad_usage)?;
     // A file that cannot be loaded costs only its own runs: it is reported at once, and the others are measured.
@@ -133,6 +135,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
     let mut observe = |event: &Event<'_>| {
         has_measured |= matches!(event, Event::Measuring { .. });
         progress.event(event);
+        traces.event(event);
         if let Event::Note(note) = event {
             notes.tell(note, &progress);
         }
@@ -167,6 +170,10 @@ fn run(args: &Args) -> Result<u8, Failed> {
     if report.cells().next().is_some()
         && let Err(message) = args.pages.write(&report, &args.expect.expect)
     {
+        complain!("sweep: {message}");
+        lost = lost.or(Some(SOME_FAILED));
+    }
+    if let Err(message) = traces.write() {
         complain!("sweep: {message}");
         lost = lost.or(Some(SOME_FAILED));
     }

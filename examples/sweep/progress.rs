@@ -98,6 +98,9 @@ impl Progress {
         if let Event::Waiting = event {
             self.suspend(|| complain!("sweep: waiting for another sweep on this machine to end"));
         }
+        if let Event::ProfileUnknown { test, failure } = event {
+            self.suspend(|| complain!("sweep: {test} has no profile: {}", failure.message));
+        }
         match self.how {
             How::Quiet => {}
             How::Steps => self.step(&mut state, event),
@@ -206,6 +209,7 @@ impl Progress {
                 format!("measuring {n} ceilings of {device}, once for this build")
             }
             Event::WarmingUp => "warming up".into(),
+            Event::Profiling { test } => format!("profiling {test}"),
             Event::Measuring { test, rep, n_reps, .. } => {
                 let place = place(&state.tests, test).unwrap_or_default();
                 format!("{place}{test}: repetition {} of {n_reps}", rep + 1)

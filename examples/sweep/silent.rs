@@ -133,7 +133,7 @@ mod tests {
     const ALONE: &str = "n_prompt n_gen pg n_depth parallel models shapes like load_mode no_mmap mmap direct_io lazy_mode repack \
         n_gpu_layers n_cpu_moe device rpc rpc_timeout split_mode tensor_split main_gpu override_tensor fit_target fit_ctx no_host numa \
         n_batch n_ubatch flash_attn type_k type_v n_threads cpu_mask cpu_strict poll prio no_kv_offload no_op_offload \
-        swa_full embeddings n_reps until runs delay no_warmup no_energy method order seed calibrate repeat_disturbed share_machine \
+        swa_full embeddings n_reps until runs delay no_warmup no_energy profile trace method order seed calibrate repeat_disturbed share_machine \
         verbose progress quiet expect plan verify list_devices list_shapes version isolate";
 
     #[test]

@@ -13,6 +13,7 @@ use llama_bench_rs::{
         clock::MonotonicClock,
         target::{Keep, Limits, Metered, Row, Target, Token},
     },
+    llama::{Stop, Stops},
     record::{
         CellWork, Disturbance, Failure, GpuConditions, Header, Metering, NumaNode, Placement, Resolved,
         Rewind, Test, Work, work::WorkKind,
@@ -40,6 +41,14 @@ impl Target for Nothing {
 
     fn cell_work(&mut self, _test: &Test) -> Result<Option<CellWork>, Failure> {
         Ok(None)
+    }
+
+    fn trace(&mut self, _stops: Stops) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn traced(&mut self) -> Result<Vec<Stop>, Failure> {
+        Ok(Vec::new())
     }
 
     fn read(&mut self, tokens: &[Token]) -> Result<(), Failure> {

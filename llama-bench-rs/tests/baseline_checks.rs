@@ -160,6 +160,7 @@ fn work_that_is_lost_counts_as_slower_whatever_the_clock_says() {
         }],
         copies: Vec::new(),
         results: Vec::new(),
+        strays: Vec::new(),
     };
     report.runs.iter_mut().for_each(|run| run.header.work = vec![on("CUDA0")]);
     baselines.save("main", &report).unwrap();

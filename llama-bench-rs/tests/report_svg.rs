@@ -258,6 +258,6 @@ fn pictures_are_named() {
     }
     assert_eq!(
         "pie".parse::<Picture>().unwrap_err().to_string(),
-        "unknown picture `pie`: use depth, latency, bars, parallel or tradeoff"
+        "unknown picture `pie`: use depth, latency, bars, parallel, tradeoff, profile or flame"
     );
 }

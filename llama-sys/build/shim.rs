@@ -18,6 +18,8 @@ pub fn compile(manifest_dir: &Path, source: &Path) -> Result<(), String> {
                 "places",
                 "reader",
                 "tally",
+                "profile",
+                "blocks",
                 "memory",
                 "probe",
                 "facts",

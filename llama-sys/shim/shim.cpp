@@ -8,6 +8,7 @@
 #include "grammar.h"
 #include "memory.h"
 #include "probe.h"
+#include "profile.h"
 #include "rpc.h"
 #include "stream.h"
 #include "tally.h"
@@ -398,6 +399,31 @@ int32_t llama_sys_cell_work(llama_context * ctx, llama_sys_cell_test test, llama
         }
     };
     return contained(count, (int32_t) -1);
+}
+
+int32_t llama_sys_strays_of_decode(llama_context * ctx, uint32_t n_tokens, bool all_outputs, llama_sys_stray * out,
+                                   int32_t cap) {
+    return contained([&] { return strays_of_decode(ctx, n_tokens, all_outputs, out, cap); }, (int32_t) -1);
+}
+
+llama_sys_trace * llama_sys_trace_new(llama_context * ctx) {
+    return contained([&] { return trace_new(ctx); }, (llama_sys_trace *) nullptr);
+}
+
+bool llama_sys_trace_begin(llama_context * ctx, llama_sys_trace * trace, llama_sys_trace_stops stops) {
+    return computed(ctx, [&] { trace_begin(trace, stops); return true; }, false);
+}
+
+int32_t llama_sys_trace_end(llama_context * ctx, llama_sys_trace * trace) {
+    return computed(ctx, [&] { return (int32_t) trace_end(trace); }, (int32_t) -1);
+}
+
+bool llama_sys_trace_stop_at(llama_sys_trace * trace, uint32_t i, llama_sys_trace_stop * out) {
+    return contained([&] { return trace_stop(trace, i, out); }, false);
+}
+
+void llama_sys_trace_free(llama_sys_trace * trace) {
+    trace_free(trace);
 }
 
 bool llama_sys_dev_memory(ggml_backend_dev_t device, size_t * free, size_t * total) {

@@ -1,6 +1,6 @@
 // What Rust needs of llama.cpp beyond its C API: C++ exceptions stopped before they reach Rust, and facts that the
-// library offers to C++ alone. Of the source tree's internal headers, buffers.cpp uses llama-ext.h; work.cpp, memory.cpp,
-// facts.cpp, grammar.cpp and probe.cpp use more.
+// library offers to C++ alone. Of the source tree's internal headers, buffers.cpp uses llama-ext.h; work.cpp, cell_work.cpp,
+// profile.cpp, memory.cpp, facts.cpp, grammar.cpp and probe.cpp use more.
 #pragma once
 
 #include "llama.h"
@@ -227,6 +227,71 @@ struct llama_sys_cell_test {
 // `cap` parts and returns how many there are, -1 after an exception, or -2 if it cannot be counted, with the reason in `why`.
 int32_t llama_sys_cell_work(struct llama_context * ctx, struct llama_sys_cell_test test, struct llama_sys_cell_part * out,
                             int32_t cap, uint32_t * n_graphs, char * why, size_t why_size);
+
+// A block of a model: what a stop of a trace is in.
+enum llama_sys_trace_block {
+    LLAMA_SYS_BLOCK_ATTENTION    = 0,
+    LLAMA_SYS_BLOCK_MIXER        = 1, // a recurrent layer's, in attention's place
+    LLAMA_SYS_BLOCK_FEED_FORWARD = 2,
+    LLAMA_SYS_BLOCK_EXPERTS      = 3,
+    LLAMA_SYS_BLOCK_OUTPUT       = 4, // the last norm and the logits
+    LLAMA_SYS_BLOCK_OTHER        = 5, // embeddings and what is before the first layer
+};
+
+// Where a trace stops.
+enum llama_sys_trace_stops {
+    LLAMA_SYS_STOPS_NONE       = 0, // nowhere: the graphs are learned
+    LLAMA_SYS_STOPS_LAYERS     = 1, // after each layer and each device
+    LLAMA_SYS_STOPS_BLOCKS     = 2, // after each block too
+    LLAMA_SYS_STOPS_OPERATIONS = 3, // after each operation
+};
+
+// A stop of a trace. The texts live until the graphs are learned again or the trace is freed.
+struct llama_sys_trace_stop {
+    const char * name;         // of the node that was stopped at
+    const char * op;           // its operation
+    const char * type;         // type of keys and values, of what is written, else of the first operand
+    const char * device;       // device that computed
+    const char * source;       // device that operands were copied from, "" if none were
+    const char * weights;      // weights that the node reads, "" if none
+    enum llama_sys_trace_block block;
+    int32_t      layer;        // -1 if it is in none
+    uint32_t     graph;        // number of the graph, from 0
+    uint32_t     n_operations; // that were computed since the stop before, this one included
+    uint64_t     bytes;        // of their operands and results
+    uint64_t     copied_bytes; // that were copied from another device for them
+    int64_t      begun_ns;     // when they began, after copies; by a clock that only goes forward
+    int64_t      ended_ns;     // when the device had finished them
+};
+
+// A trace of a context, which must live as long. NULL after an exception.
+struct llama_sys_trace * llama_sys_trace_new(struct llama_context * ctx);
+// Stops from now on in what the context computes, until the end. To stop anywhere, the graphs of the same decodes must have
+// been learned. Waits for pending work. False after an exception.
+bool llama_sys_trace_begin(struct llama_context * ctx, struct llama_sys_trace * trace, enum llama_sys_trace_stops stops);
+// Ends it and returns how often it stopped, or -1 after an exception: other graphs were computed than those learned.
+int32_t llama_sys_trace_end(struct llama_context * ctx, struct llama_sys_trace * trace);
+// The stop of this number. False if there is none.
+bool llama_sys_trace_stop_at(struct llama_sys_trace * trace, uint32_t i, struct llama_sys_trace_stop * out);
+void llama_sys_trace_free(struct llama_sys_trace * trace);
+
+// A node of a layer that another device computes than the one that holds the layer.
+struct llama_sys_stray {
+    char     name[64];          // llama.cpp's name of its result
+    char     op[64];
+    char     weights[64];       // weights that it reads, "" if it reads none
+    char     weights_at[128];   // their buffer type, "" without any
+    char     device[128];       // that computes it
+    char     layer_device[128]; // that holds the layer
+    int32_t  layer;
+    uint64_t weight_bytes;
+    uint64_t crossed_bytes;     // of operands and results that are copied between the two
+};
+
+// Those of the graph that decodes `n_tokens` tokens, as llama_sys_work_of_decode counts it. Writes at most `cap` and returns
+// how many there are, or -1 after an exception.
+int32_t llama_sys_strays_of_decode(struct llama_context * ctx, uint32_t n_tokens, bool all_outputs,
+                                   struct llama_sys_stray * out, int32_t cap);
 
 // Free and total memory of a device. False after an exception: a device of another machine that cannot be reached.
 bool llama_sys_dev_memory(ggml_backend_dev_t device, size_t * free, size_t * total);

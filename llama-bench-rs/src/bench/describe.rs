@@ -211,6 +211,8 @@ macro_rules! asked {
                 energy: _,
                 // Whether they are in the header shows there.
                 ceilings: _,
+                // The cells say where their time goes.
+                profile: _,
                 // The cells say what was repeated, and what was disturbed.
                 repeat_percent: _,
                 exclusive: _,

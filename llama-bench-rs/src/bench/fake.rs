@@ -2,6 +2,7 @@
 //! tests of order, cost and recovery take no time.
 
 mod calls;
+mod traced;
 mod work;
 
 use std::{cell::Cell, collections::HashMap, rc::Rc, time::Duration};
@@ -12,12 +13,14 @@ use super::{
     memory_estimate::MemoryEstimate,
     target::{Keep, Limits, Metered, Row, Target, Token},
 };
+use crate::llama::{Stop, Stops};
 use crate::record::{
     self, CellWork, Counted, Disturbance, Failure, GpuConditions, NumaNode, Placement, Resolved, Rewind,
     Test, work::WorkKind,
 };
 
 pub(super) use calls::{Call, FakeClock, Work};
+use traced::Tracer;
 
 type Wait = Box<dyn FnMut(u32, usize) -> Duration>;
 
@@ -98,6 +101,7 @@ pub(super) struct FakeTarget {
     pub(super) embeddings: bool,
     /// What the encoder has read.
     pub(super) text: Vec<Token>,
+    pub(super) tracer: Tracer,
 }
 
 fn failure(kind: &str) -> Failure {
@@ -180,6 +184,14 @@ impl Target for FakeTarget {
             assert!(lengths().all(|n| n <= self.n_ctx as usize), "past the end of a sequence");
         }
         Ok(())
+    }
+
+    fn trace(&mut self, stops: Stops) -> Result<(), Failure> {
+        self.tracer.begin(stops)
+    }
+
+    fn traced(&mut self) -> Result<Vec<Stop>, Failure> {
+        Ok(self.tracer.end())
     }
 
     fn read(&mut self, tokens: &[Token]) -> Result<(), Failure> {
@@ -367,7 +379,9 @@ impl FakeTarget {
         let n = tokens.len() as u32;
         let ramp = self.ramp >> self.calls.len().min(31);
         self.clock.advance(Duration::from_millis(u64::from(n + ramp)));
-        self.clock.advance(Duration::from_micros(u64::from(n) * self.content.len() as u64));
+        let attention = Duration::from_micros(u64::from(n) * self.content.len() as u64);
+        self.clock.advance(attention);
+        self.tracer.pass(&self.clock, attention, Duration::from_millis(u64::from(n)));
         if n == self.limits().n_batch {
             self.clock.advance(std::mem::take(&mut self.cold_long));
         }

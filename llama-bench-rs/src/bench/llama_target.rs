@@ -20,7 +20,7 @@ use super::{
     target::{Keep, Limits, Metered, Row, Target, Token},
 };
 use crate::{
-    llama::{Context, ContextParams, Model, SeqState, StateFlags},
+    llama::{Context, ContextParams, Model, SeqState, StateFlags, Stop, Stops},
     record::{
         CellWork, Disturbance, Failure, GpuConditions, Metering, NumaNode, Placement, Resolved, Rewind, Test,
         Work, work::WorkKind,
@@ -205,6 +205,14 @@ impl Target for LlamaTarget {
     fn decode_rows(&mut self, rows: &[Row]) -> Result<(), Failure> {
         self.begin_delay();
         self.submit(rows)
+    }
+
+    fn trace(&mut self, stops: Stops) -> Result<(), Failure> {
+        Ok(self.context()?.trace(stops)?)
+    }
+
+    fn traced(&mut self) -> Result<Vec<Stop>, Failure> {
+        Ok(self.context()?.end_trace()?)
     }
 
     #[inline]

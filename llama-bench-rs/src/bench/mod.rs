@@ -68,6 +68,9 @@ mod placement;
 pub mod plan;
 mod possible;
 mod preview;
+#[cfg(test)]
+mod profile_tests;
+mod profiling;
 #[doc(hidden)]
 pub mod range;
 mod repeats;
@@ -119,6 +122,8 @@ pub use page_cache::{PageCache, drop_from_page_cache};
 pub use plan::{Plan, Request};
 #[doc(hidden)]
 pub use preview::{Counts, Preview};
+#[doc(hidden)]
+pub use profiling::Profiling;
 pub use sweep::Sweep;
 #[doc(hidden)]
 pub use sweep::interleave;

@@ -27,6 +27,7 @@ use super::{
     campaign::Configuration, lock::tell_on_stderr, memory_estimate::MemoryEstimate, notes::Note, plan::Plan,
 };
 use crate::{
+    llama::Stop,
     record::{Cell, CurvePoint, Failure, Header, Method, Test},
     stats::StoppingRule,
 };
@@ -98,6 +99,25 @@ pub enum Event<'a> {
     },
     /// The context's graphs could not be recorded: it is created again and measured without that record.
     WorkUnknown(&'a Failure),
+    /// The repetitions of this test are being profiled; its samples are taken.
+    Profiling {
+        /// The test.
+        test: &'a Test,
+    },
+    /// A test could not be profiled; its samples stay.
+    ProfileUnknown {
+        /// The test.
+        test: &'a Test,
+        /// Why.
+        failure: &'a Failure,
+    },
+    /// Every operation of one repetition, stopped after by itself ([`Profiling::trace`](super::Profiling::trace)).
+    Traced {
+        /// The test.
+        test: &'a Test,
+        /// Its operations, in order.
+        stops: &'a [Stop],
+    },
     /// Untimed runs.
     WarmingUp,
     /// The context is being filled.

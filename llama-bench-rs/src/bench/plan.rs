@@ -231,6 +231,7 @@ pub(super) mod tests {
             calibrated: false,
             energy: true,
             ceilings: crate::bench::CeilingPolicy::Off,
+            profile: None,
             work: true,
             delay: Duration::ZERO,
             repeat_percent: 50,

@@ -7,6 +7,7 @@ use super::{
     ceilings::CeilingPolicy,
     error::BenchError,
     plan::{N_CTX_PAD, Plan},
+    profiling::Profiling,
 };
 use crate::{
     llama::max_sequences,
@@ -55,6 +56,9 @@ pub struct Request {
     /// Whether the ceilings of the devices are measured before.
     #[serde(default)]
     pub ceilings: CeilingPolicy,
+    /// What profiles show; `None` if none are made.
+    #[serde(default)]
+    pub profile: Option<Profiling>,
     /// Pause before each test.
     pub delay: Duration,
     /// How many of a cell's repetitions may be run once more because other programs disturbed them, in per cent.
@@ -84,6 +88,7 @@ impl Default for Request {
             work: true,
             energy: true,
             ceilings: CeilingPolicy::Off,
+            profile: None,
             delay: Duration::ZERO,
             repeat_percent: 50,
             exclusive: true,

@@ -8,7 +8,7 @@ mod trial;
 use std::{path::Path, time::Duration};
 
 use super::{
-    Cancel, CeilingPolicy, Observer, Order, Plan, Request, Verification, error::BenchError,
+    Cancel, CeilingPolicy, Observer, Order, Plan, Profiling, Request, Verification, error::BenchError,
     failed::NotLoaded, llama_target::LlamaTarget, lock::Turn, observe::Silent, target::Target as _,
 };
 use crate::{
@@ -209,6 +209,15 @@ impl<'a> Sweep<'a> {
     #[must_use]
     pub fn ceilings(mut self, policy: CeilingPolicy) -> Self {
         self.request.ceilings = policy;
+        self
+    }
+
+    /// Profiles every cell: shows where its time goes ([`Measured::profile`](crate::record::Measured::profile)), by block of
+    /// the model. That takes 10 to 14 more repetitions of each cell, after its samples and apart from them; none by
+    /// default.
+    #[must_use]
+    pub fn profile(mut self, profiling: Profiling) -> Self {
+        self.request.profile = Some(profiling);
         self
     }
 

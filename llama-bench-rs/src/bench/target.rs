@@ -20,6 +20,7 @@
 use std::time::Duration;
 
 use super::{abilities::Abilities, calibration::CalibrationTime, memory_estimate::MemoryEstimate};
+use crate::llama::{Stop, Stops};
 use crate::record::{
     CellWork, Counted, Disturbance, Failure, GpuConditions, Metering, NumaNode, Placement, Resolved, Rewind,
     Test, Work, work::WorkKind,
@@ -91,6 +92,19 @@ pub trait Target {
     /// # Errors
     /// As [`decode`](Self::decode), or there is no such sequence.
     fn decode_rows(&mut self, rows: &[Row]) -> Result<(), Failure>;
+
+    /// Stops from now on in what is decoded and read, until [`traced`](Self::traced). Without stops first, which learns what
+    /// is computed.
+    ///
+    /// # Errors
+    /// This target cannot be traced.
+    fn trace(&mut self, stops: Stops) -> Result<(), Failure>;
+
+    /// Ends the trace and returns its stops, in order.
+    ///
+    /// # Errors
+    /// Something else was computed than what was learned, or the work failed.
+    fn traced(&mut self) -> Result<Vec<Stop>, Failure>;
 
     /// Submits a part of a prompt, or a text to embed. An encoder reads it; without one it is decoded.
     ///

@@ -1,6 +1,6 @@
 //! Flags for repetitions, their order and several runs. Of a repeated one the last counts.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 
@@ -8,7 +8,7 @@ use super::values::{
     at_least_one, at_least_two, numa, positive_percent, positive_seconds, seconds, whole, whole_percent,
 };
 use crate::{
-    bench::{CeilingPolicy, Order, Sweep},
+    bench::{CeilingPolicy, Order, Profiling, Sweep},
     llama::Numa,
     record::Method,
     stats::StoppingRule,
@@ -79,6 +79,18 @@ pub struct RunArgs {
     /// Seed of the random tokens and of the order
     #[arg(long, value_name = "N", default_value = "42", value_parser = whole::<u64>, hide_short_help = true, help_heading = "Statistics")]
     pub seed: u64,
+    /// Show where the time goes, after the samples and apart from them
+    ///
+    /// By block of the model: attention, feed-forward or experts, output. What else to show: layers apart, operations of
+    /// prompts, or blocks for nothing else. Without WHAT operations. The cost of tracing is measured and subtracted.
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', num_args = 0..=1, default_missing_value = "operations", hide_short_help = true, help_heading = "Statistics")]
+    pub profile: Vec<ProfileArg>,
+    /// Write the operations of the deepest tests as a trace, with --profile
+    ///
+    /// JSON in Chrome's trace format, which Perfetto opens: a track for each device, an event for each operation, of one
+    /// prompt and one step of a generation.
+    #[arg(long, value_name = "FILE", hide_short_help = true, help_heading = "Statistics")]
+    pub trace: Option<PathBuf>,
     /// Time a fixed calibration loop before each repetition
     ///
     /// --baseline then compares times relative to it. For shared machines, and models on the CPU only.
@@ -151,6 +163,17 @@ impl From<OrderArg> for Order {
     }
 }
 
+/// What a profile shows besides blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProfileArg {
+    /// Nothing else.
+    Blocks,
+    /// Each layer apart.
+    Layers,
+    /// Each operation of prompts.
+    Operations,
+}
+
 /// What each of several runs gets anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RunsIn {
@@ -179,6 +202,10 @@ impl RunArgs {
             .seed(self.seed)
             .method(self.method.into())
             .order(self.order.into());
+        let sweep = match self.profiling() {
+            Some(profiling) => sweep.profile(profiling),
+            None => sweep,
+        };
         match stopping {
             Some(rule) => sweep.until(rule),
             None => sweep,
@@ -192,6 +219,19 @@ impl RunArgs {
             (true, false) => CeilingPolicy::Cached,
             (false, false) => CeilingPolicy::Off,
         }
+    }
+
+    /// What profiles show; `None` if none are made.
+    pub fn profiling(&self) -> Option<Profiling> {
+        let (asked, trace) = (&self.profile, self.trace.is_some());
+        if asked.is_empty() && !trace {
+            return None;
+        }
+        let mut profiling = Profiling::default();
+        profiling.layers = asked.contains(&ProfileArg::Layers);
+        profiling.operations = asked.contains(&ProfileArg::Operations);
+        profiling.trace = trace;
+        Some(profiling)
     }
 
     /// The rule that ends a cell's repetitions, if there is to be one.

@@ -31,6 +31,8 @@ pub(crate) enum EventLine {
     WarmingUp,
     Filling { n_done: u32, n_depth: u32 },
     Measuring { test: Test, rep: u32, n_reps: u32, last: Option<Duration> },
+    Profiling { test: Test },
+    ProfileUnknown { test: Test, failure: Failure },
     Cell(CellLine),
     Serve(Box<ServeLine>),
 }
@@ -53,7 +55,8 @@ impl EventLine {
     /// `None` for what the parent says itself.
     pub(super) fn of(event: &Event<'_>, sent: &mut Sent) -> Option<Self> {
         Some(match *event {
-            Event::Campaign(_) => return None,
+            // A trace is for observers of the process that measures.
+            Event::Campaign(_) | Event::Traced { .. } => return None,
             Event::Waiting => Self::Waiting,
             Event::Configuration { index, run, .. } => Self::Configuration { index, run },
             Event::Making { path, n_bytes, n_total } => Self::Making { path: path.into(), n_bytes, n_total },
@@ -70,6 +73,10 @@ impl EventLine {
             Event::Filling { n_done, n_depth } => Self::Filling { n_done, n_depth },
             Event::Measuring { test, rep, n_reps, last } => {
                 Self::Measuring { test: *test, rep, n_reps, last }
+            }
+            Event::Profiling { test } => Self::Profiling { test: *test },
+            Event::ProfileUnknown { test, failure } => {
+                Self::ProfileUnknown { test: *test, failure: failure.clone() }
             }
             Event::CellSoFar { header, cell, curve } => Self::Cell(sent.row(header, cell, curve, false)),
             Event::CellDone { header, cell, curve } => Self::Cell(sent.row(header, cell, curve, true)),
@@ -97,6 +104,8 @@ impl EventLine {
             Self::Measuring { test, rep, n_reps, last } => {
                 Event::Measuring { test, rep: *rep, n_reps: *n_reps, last: *last }
             }
+            Self::Profiling { test } => Event::Profiling { test },
+            Self::ProfileUnknown { test, failure } => Event::ProfileUnknown { test, failure },
             Self::Configuration { .. } | Self::Cell(_) | Self::Serve(_) => return,
         });
     }

@@ -55,6 +55,7 @@ fn run() -> Run {
             copies("RPC1", "RPC2", 1, 4_000),
         ],
         results: vec![copies("RPC2", "CPU", 1, 100_000)],
+        strays: Vec::new(),
     }];
     header.links = vec![link("a:1", 400), link("b:1", 1000)];
     let sample = |ms: u32| Sample { elapsed: MS * ms, ..Sample::default() };

@@ -77,6 +77,7 @@ mod tests {
             nodes: vec![nodes],
             copies: Vec::new(),
             results: Vec::new(),
+            strays: Vec::new(),
         };
         let config = Config { n_ubatch: Some(64), ..Config::default() };
         let header = Header { work: vec![work], config, ..Header::default() };

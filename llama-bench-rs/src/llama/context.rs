@@ -10,7 +10,7 @@ use std::{
 use super::{
     Batch, ContextParams, LlamaError, Model, batch::Pointers, compute, decode_rules::DecodeRules,
     device::text, encoder::Outputs, hooks, kind::Kind, log, refusals, rpc_graphs, state::OnDevice, sys,
-    threadpool::ThreadPool,
+    threadpool::ThreadPool, trace::Trace,
 };
 
 /// A context of a model: its memory, its compute buffers and its thread pool.
@@ -36,6 +36,8 @@ pub struct Context {
     broken: bool,
     abort: Option<Arc<AtomicBool>>,
     remote: rpc_graphs::Remote,
+    /// Made when it is first needed; freed before the context.
+    pub(super) trace: Option<Trace>,
     // The context is freed in `drop`, thus before these. `None` only during it.
     pub(super) threads: Option<ThreadPool>,
     model: Model,
@@ -47,6 +49,7 @@ unsafe impl Send for Context {}
 
 impl Drop for Context {
     fn drop(&mut self) {
+        self.trace = None;
         if self.broken {
             // Freeing what an exception left half done might end the process, and work on a device may still read the
             // weights and the flag: all of it is lost instead.
@@ -119,6 +122,7 @@ impl Context {
             abort: None,
             threads: Some(threads),
             remote: rpc_graphs::Remote::of(model),
+            trace: None,
             model: model.clone(),
         };
         context.look_at_rows();

@@ -21,6 +21,34 @@ pub struct Work {
     /// What the host reads when all is computed, by the device that has it; empty if that is the host, or unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<Copies>,
+    /// Operations of layers that another device computes than the one that holds the layer, in the order of the graph; empty
+    /// if there are none, or that is unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strays: Vec<Stray>,
+}
+
+/// An operation of a layer that another device computes than the one that holds the layer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stray {
+    /// The layer, from 0.
+    pub layer: u32,
+    /// llama.cpp's name of its result, such as `ffn_out-3`.
+    pub name: String,
+    /// The operation in ggml's words, such as `MUL_MAT`.
+    pub op: String,
+    /// The weights that it reads, such as `blk.3.ffn_down.weight`; `None` if it reads none.
+    pub weights: Option<String>,
+    /// Where those lie: a buffer type, such as `CPU`. `None` without any.
+    pub weights_at: Option<String>,
+    /// Bytes of those that it reads; 0 without any.
+    pub weight_bytes: u64,
+    /// The device that computes it.
+    pub device: String,
+    /// The device that holds the layer.
+    pub layer_device: String,
+    /// Bytes of its operands and its result that are copied between devices.
+    pub crossed_bytes: u64,
 }
 
 /// What a graph is computed for.

@@ -95,12 +95,14 @@ mod stack;
 mod state;
 #[cfg(test)]
 mod state_tests;
+mod strays;
 mod stream;
 mod synthetic;
 mod sys;
 mod text_stream;
 mod threadpool;
 mod threads;
+mod trace;
 mod traits;
 mod vocab;
 mod work;
@@ -125,7 +127,8 @@ pub(crate) use dot::dot;
 pub use error::LlamaError;
 #[doc(hidden)]
 pub use fit::Fit;
-pub use graph::{Copies, Nodes, Work, WorkKind};
+#[doc(hidden)]
+pub use graph::{Copies, Nodes, Stray, Work, WorkKind};
 #[cfg(feature = "measure")]
 pub(crate) use graph::{FLASH_ATTENTION, is_repacked};
 pub use kind::Pooling;
@@ -161,4 +164,6 @@ pub use sequences::max_sequences;
 pub use state::{SeqState, StateFlags};
 #[doc(hidden)]
 pub use text_stream::TextStream;
+#[doc(hidden)]
+pub use trace::{BlockKind, Stop, Stops};
 pub use vocab::{Token, Vocab};

@@ -49,7 +49,12 @@ impl Context {
         };
         self.set_embeddings(embeddings);
         let (parts, n_splits) = parts?;
-        Ok(of_parts(kind, n_tokens, n_splits, &parts))
+        let mut work = of_parts(kind, n_tokens, n_splits, &parts);
+        let has_devices = self.model().offloaded_layers().is_some_and(|(n, _)| n > 0);
+        if start.is_none() && has_devices {
+            work.strays = self.strays(n_tokens, kind == WorkKind::Embedding || embeddings)?;
+        }
+        Ok(work)
     }
 
     fn parts(&mut self, graph: &Graph<'_>) -> Result<(Vec<sys::llama_sys_work_part>, u32), LlamaError> {
@@ -99,8 +104,15 @@ impl Context {
 }
 
 fn of_parts(kind: WorkKind, n_tokens: u32, n_splits: u32, parts: &[sys::llama_sys_work_part]) -> Work {
-    let mut work =
-        Work { kind, n_tokens, n_splits, nodes: Vec::new(), copies: Vec::new(), results: Vec::new() };
+    let mut work = Work {
+        kind,
+        n_tokens,
+        n_splits,
+        nodes: Vec::new(),
+        copies: Vec::new(),
+        results: Vec::new(),
+        strays: Vec::new(),
+    };
     for part in parts {
         // SAFETY: the shim NUL-terminates all four.
         let [op, data_type, device, source] = unsafe {

@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{CellWork, Counted, Disturbance, Failure, FailureKind, GpuConditions};
+use super::{CellWork, Counted, Disturbance, Failure, FailureKind, GpuConditions, Profile};
 use crate::{
     stats::Stop,
     units::{RateSpread, TokensPerSecond},
@@ -243,6 +243,8 @@ pub struct Measured {
     pub conditions: Vec<GpuConditions>,
     /// What a repetition computes and moves; `None` if it was not counted.
     pub work: Option<CellWork>,
+    /// Where the time goes; `None` if it was not profiled.
+    pub profile: Option<Profile>,
 }
 
 /// A mean and a spread without their samples.

@@ -38,6 +38,7 @@ mod numa;
 mod order;
 pub(crate) mod parameters;
 mod placement;
+mod profile;
 mod settings;
 mod shorthand;
 mod sitting;
@@ -86,6 +87,9 @@ pub use order::{OrderChoice, OrderReason};
 pub use parameters::Config;
 #[doc(hidden)]
 pub use placement::Placement;
+pub(crate) use profile::median;
+#[doc(hidden)]
+pub use profile::{BlockTime, CopyTime, OperationTime, OperationTimes, Profile};
 #[cfg(feature = "pages")]
 pub(crate) use settings::device;
 pub(crate) use settings::numbered;
@@ -101,7 +105,7 @@ pub(crate) use sitting::sittings;
 pub use work::Work;
 
 #[doc(hidden)]
-pub use crate::llama::{Build, DeviceMemory};
+pub use crate::llama::{BlockKind, Build, DeviceMemory};
 
 /// The version of the record schema; a file of a newer version is refused, an older one is read.
 #[doc(hidden)]

@@ -73,6 +73,7 @@ pub mod levels;
 mod markdown;
 mod names;
 pub(crate) mod page_data;
+mod profiles;
 mod ranking;
 mod read;
 mod report_serde;
@@ -89,6 +90,7 @@ mod summary_text;
 pub mod svg;
 #[doc(hidden)]
 pub mod terminal;
+mod trace;
 
 use std::{fmt, io::Write, str::FromStr};
 
@@ -131,6 +133,8 @@ pub use sink::Sink;
 pub use stat::{Shown, Stat, UnknownStat};
 #[doc(hidden)]
 pub use summary_text::{Fact, header_facts, header_text, link_words};
+#[doc(hidden)]
+pub use trace::ChromeTrace;
 
 /// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

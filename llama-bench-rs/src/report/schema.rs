@@ -104,6 +104,7 @@ fn nested(name: &str) -> Value {
         "samples_energy" => list(list(counted())),
         "metering" => metering(),
         "cell_work" => cell_work(),
+        "profile" => profile(),
         "ceilings" => list(ceilings()),
         "samples_pace_ns" => list(json!({ "type": ["integer", "null"], "minimum": 0 })),
         "samples_ts" => list(json!({ "type": ["number", "null"], "exclusiveMinimum": 0 })),
@@ -145,6 +146,12 @@ fn nested(name: &str) -> Value {
             );
             // Only if a device has them.
             work["properties"]["results"] = list(copy);
+            // Only if there are some.
+            let names = ["name", "op", "device", "layer_device"].map(|name| (name, text()));
+            let counts = ["layer", "weight_bytes", "crossed_bytes"].map(|name| (name, count()));
+            let unknown = || json!({ "type": ["string", "null"] });
+            let of_weights = ["weights", "weights_at"].map(|name| (name, unknown()));
+            work["properties"]["strays"] = list(object(&[&names[..], &counts[..], &of_weights[..]].concat()));
             work
         }
         "device_list" => {
@@ -283,6 +290,52 @@ fn cell_work() -> Value {
     let device = object(&[&[("device", text()), ("products", list(product))], &bytes[..]].concat());
     let uncounted = json!({ "type": "object", "additionalProperties": count() });
     object(&[("n_graphs", count()), ("devices", list(device)), ("uncounted", uncounted)])
+}
+
+/// Where the time goes.
+fn profile() -> Value {
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let unknown = || json!({ "type": ["integer", "null"], "minimum": 0 });
+    let text = || json!({ "type": "string" });
+    let list = |items: Value| json!({ "type": "array", "items": items });
+    let kind = || json!({ "enum": ["attention", "mixer", "feed_forward", "experts", "output", "other"] });
+    let block = object(&[
+        ("kind", kind()),
+        ("device", text()),
+        ("layer", unknown()),
+        ("n_stops", count()),
+        ("traced_ns", count()),
+        ("elapsed_ns", unknown()),
+    ]);
+    let copies =
+        [("from", text()), ("to", text()), ("n", count()), ("bytes", count()), ("elapsed_ns", count())];
+    let operation = object(&[
+        ("block", kind()),
+        ("op", text()),
+        ("data_type", text()),
+        ("device", text()),
+        ("n", count()),
+        ("traced_ns", count()),
+        ("elapsed_ns", unknown()),
+    ]);
+    let operations = object(&[
+        ("traced_ns", count()),
+        ("n_stops", count()),
+        ("stop_ns", count()),
+        ("operations", list(operation)),
+    ]);
+    object(&[
+        ("n_tokens", count()),
+        ("plain_ns", list(count())),
+        ("traced_ns", list(count())),
+        ("n_stops", count()),
+        ("stop_ns", count()),
+        ("unexplained_ns", json!({ "type": "integer" })),
+        ("outside_ns", count()),
+        ("blocks", list(block)),
+        ("copies", list(object(&copies))),
+        ("operations", json!({ "anyOf": [operations, { "type": "null" }] })),
+    ])
 }
 
 /// The ceilings of a device.

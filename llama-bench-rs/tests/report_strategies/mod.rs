@@ -326,6 +326,7 @@ fn work() -> impl Strategy<Value = Option<Work>> {
         nodes,
         copies,
         results,
+        strays: Vec::new(),
     }))
 }
 

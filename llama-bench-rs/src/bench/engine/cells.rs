@@ -8,8 +8,8 @@ use crate::{
         plan::{Depth, Plan, Unit},
     },
     record::{
-        Cell, CellWork, Failure, GpuConditions, Measured, Outcome, Rewind, Run, Sample, Test, TestKind,
-        Warmup, merge_conditions,
+        Cell, CellWork, Failure, GpuConditions, Measured, Outcome, Profile, Rewind, Run, Sample, Test,
+        TestKind, Warmup, merge_conditions,
     },
     stats::{Stop, StoppingRule},
 };
@@ -173,6 +173,16 @@ impl<'a> Cells<'a> {
         self.all[cell].live = Some(sample);
     }
 
+    /// Whether a cell has no profile yet and can have one.
+    pub(super) fn lacks_profile(&self, cell: usize) -> bool {
+        let Progress { failure, profile, samples, .. } = &self.all[cell];
+        failure.is_none() && profile.is_none() && !samples.is_empty()
+    }
+
+    pub(super) fn set_profile(&mut self, cell: usize, profile: Profile) {
+        self.all[cell].profile = Some(profile);
+    }
+
     pub(super) fn set_rewind(&mut self, depth: &Depth, rewind: Rewind) {
         for cell in depth.units.iter().flat_map(|unit| unit.cells()) {
             self.all[cell].rewind = Some(rewind);
@@ -310,6 +320,7 @@ struct Progress {
     work: Option<CellWork>,
     /// A context was asked for its work, which not every test can be counted in.
     is_counted: bool,
+    profile: Option<Profile>,
     /// Spent on its repetitions, the way back to the depth included.
     spent: Duration,
     /// Why it needs no more repetitions than it has, if a rule decided that.
@@ -321,7 +332,8 @@ struct Progress {
 impl Progress {
     /// Takes over what an earlier run measured; its failure is tried again.
     fn resumed(cell: &Cell) -> Self {
-        let Some(Measured { samples, set_aside, live, rewind, conditions, work, .. }) = cell.measured()
+        let Some(Measured { samples, set_aside, live, rewind, conditions, work, profile, .. }) =
+            cell.measured()
         else {
             return Self::default();
         };
@@ -333,6 +345,7 @@ impl Progress {
             rewind: *rewind,
             conditions: conditions.clone(),
             work: work.clone(),
+            profile: profile.clone(),
             spent: samples.iter().chain(set_aside).map(|sample| sample.elapsed).sum(),
             ..Self::default()
         }
@@ -365,6 +378,7 @@ impl Progress {
                 ended: None,
                 conditions: self.conditions.clone(),
                 work: self.work.clone(),
+                profile: self.profile.clone(),
             }),
         };
         let started_at = self.started_at.clone().unwrap_or_else(|| run_started_at.to_owned());

@@ -84,6 +84,14 @@ impl<'a, T: Target, C: Clock> Fresh<'a, T, C> {
             engine.cells.repeat_if_disturbed(unit);
             engine.cells.settle(unit);
         }
+        engine.profile(unit, |engine| {
+            engine.session.clear();
+            if fills_each {
+                return engine.fill.add_each(&mut engine.session, depth.n_depth, n_seqs);
+            }
+            saved.reach(engine, depth.n_depth, n_seqs)?;
+            engine.session.spread(n_seqs)
+        });
         Ok(())
     }
 

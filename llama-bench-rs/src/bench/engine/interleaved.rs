@@ -306,6 +306,7 @@ impl<'a, T: Target, C: Clock> Lane<'a, T, C> {
     /// Returns to the depth, from which the next fill continues.
     fn leave(&mut self, n_depth: u32) {
         let Some(slot) = self.slot(n_depth) else { return };
+        self.rewinding.profile(slot);
         self.rewinding.report(slot);
         if let Err(failure) = self.rewinding.go_to(slot) {
             self.rewinding.fail_from(slot + 1, &failure);

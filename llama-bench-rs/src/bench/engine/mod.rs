@@ -7,6 +7,7 @@
 //! - `warmth`: when a warm-up is long enough; `warm_up`: what it runs
 //! - `stages`: which tests share a context when one has no room for all
 //! - `rewinding`, `fresh`, `interleaved`: the three ways to go over the depths of a plan
+//! - `profile`: where the time goes, after the samples
 //! - `returns`: ways back to a depth, and which one is taken
 //! - `order`: interleaved over depths or per depth; `whole`: what whole snapshots cost; `pace`: what repetitions will take
 //!
@@ -22,6 +23,7 @@ mod order;
 #[cfg(test)]
 mod order_tests;
 mod pace;
+mod profile;
 mod returns;
 mod rewinding;
 mod session;

@@ -102,6 +102,10 @@ impl<T: Target, C: Clock> Rewinding<'_, T, C> {
             }
             self.copies = self.engine.session.copied() - copied;
         }
+        // From deep to shallow, so that what is overwritten is not needed any more.
+        for slot in (0..n_depths).rev() {
+            self.profile(slot);
+        }
     }
 
     /// All repetitions that are lacking, per depth, from deep to shallow: what a test overwrites is not needed any more. If
@@ -120,6 +124,7 @@ impl<T: Target, C: Clock> Rewinding<'_, T, C> {
                 }
                 self.visit(slot, rep);
             }
+            self.profile(slot);
             self.report(slot);
         }
     }
@@ -143,6 +148,20 @@ impl<T: Target, C: Clock> Rewinding<'_, T, C> {
         self.run_round(slot, rep, None);
         self.intact =
             if n_depth > 0 && self.engine.is_refilled(slot) { Intact::Nothing } else { Intact::Slot(slot) };
+    }
+
+    /// Profiles what was measured at a depth, if that is asked for; whether something was run for it.
+    pub(super) fn profile(&mut self, slot: usize) -> bool {
+        let units = self.depths[slot].units.clone();
+        let mut is_run = false;
+        for unit in units {
+            let depth = &self.depths[slot];
+            is_run |= self.engine.profile(unit, |engine| engine.stand_at(slot, depth, unit));
+        }
+        if is_run {
+            self.intact = Intact::Slot(slot);
+        }
+        is_run
     }
 
     fn hold_whole(&mut self) -> Result<(), Failure> {

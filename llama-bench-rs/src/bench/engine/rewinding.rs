@@ -242,6 +242,9 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
             }
             stands_at = self.run_round(slot, rep, reused.filter(|_| rep + 1 == n_reps));
         }
+        if self.profile(slot) {
+            stands_at = None;
+        }
         self.report(slot);
         stands_at
     }

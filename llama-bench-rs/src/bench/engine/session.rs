@@ -12,10 +12,12 @@ use crate::{
         clock::{Clock, ClockFacts},
         observe::Event,
         plan::Request,
+        profiling::Traced,
         target::{Limits, Metered, Row, Target, Token},
         timed,
         tokens::Input,
     },
+    llama::Stops,
     record::{
         Cell, CurvePoint, Failure, GpuConditions, Header, Order, OrderChoice, Run, Sample, Test, TestKind,
     },
@@ -284,10 +286,35 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         }
     }
 
+    /// Runs a test once from the current state for a profile, with these stops: no sample of any speed.
+    pub(super) fn profile(
+        &mut self,
+        kind: TestKind,
+        input: &Input,
+        stops: Option<Stops>,
+    ) -> Result<Traced, Failure> {
+        self.go_on()?;
+        if let Some(stops) = stops {
+            self.target.trace(stops)?;
+        }
+        let sample = self.run(kind, input);
+        let stops = if stops.is_some() { self.target.traced() } else { Ok(Vec::new()) };
+        let elapsed = sample?.elapsed;
+        self.add_decoded(input.n_tokens());
+        Ok(Traced { elapsed, stops: stops? })
+    }
+
     fn time(&mut self, kind: TestKind, input: &Input) -> Result<Sample, Failure> {
+        let sample = self.run(kind, input)?;
+        let n_seqs = if let Input::Several { n_seqs, .. } = input { *n_seqs } else { 1 };
+        self.pace.ran(kind, n_seqs, input.n_tokens(), sample.elapsed);
+        Ok(sample)
+    }
+
+    fn run(&mut self, kind: TestKind, input: &Input) -> Result<Sample, Failure> {
         let n_at_once = self.abilities.n_at_once(kind, self.limits.n_batch);
         let (target, clock) = (&mut *self.target, self.clock);
-        let sample = match (kind, input) {
+        match (kind, input) {
             (TestKind::Pp(_), Input::One(tokens)) => timed::prompt(target, clock, tokens, n_at_once),
             (TestKind::Tg(_), Input::One(tokens)) => timed::generation(target, clock, tokens),
             (TestKind::Embd(_), Input::One(tokens)) => timed::embedding(target, clock, tokens, n_at_once),
@@ -295,10 +322,7 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
                 timed::generations(target, clock, rows, *n_seqs)
             }
             (_, Input::Several { rows, .. }) => timed::prompts(target, clock, rows, n_at_once),
-        }?;
-        let n_seqs = if let Input::Several { n_seqs, .. } = input { *n_seqs } else { 1 };
-        self.pace.ran(kind, n_seqs, input.n_tokens(), sample.elapsed);
-        Ok(sample)
+        }
     }
 
     fn add_decoded(&mut self, n_tokens: u32) {

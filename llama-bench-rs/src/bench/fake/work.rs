@@ -12,7 +12,15 @@ impl FakeTarget {
             return Err(failure("work"));
         }
         let (nodes, copies) = (Vec::new(), Vec::new());
-        Ok(Some(record::Work { kind, n_tokens, n_splits: 1, nodes, copies, results: Vec::new() }))
+        Ok(Some(record::Work {
+            kind,
+            n_tokens,
+            n_splits: 1,
+            nodes,
+            copies,
+            results: Vec::new(),
+            strays: Vec::new(),
+        }))
     }
 
     /// A byte of weights for each graph, and one of keys for each token of the context.

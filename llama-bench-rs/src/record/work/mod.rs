@@ -19,7 +19,7 @@ mod text;
 use super::{Header, TestKind};
 use crate::llama::{FLASH_ATTENTION, is_repacked};
 
-pub use crate::llama::{Copies, Nodes, Work, WorkKind};
+pub use crate::llama::{Copies, Nodes, Stray, Work, WorkKind};
 pub use changes::changes;
 
 /// A difference between the work of two runs. Displayed as a sentence without its full stop.

@@ -26,6 +26,7 @@ fn header(nodes: Vec<Nodes>) -> Header {
         nodes: nodes.clone(),
         copies: vec![Copies { from: "CPU".into(), to: "CUDA0".into(), n: 3, bytes: None }],
         results: Vec::new(),
+        strays: Vec::new(),
     };
     let work = vec![graph(WorkKind::Prompt, 512), graph(WorkKind::Generation, 1)];
     Header { work, ..Header::default() }

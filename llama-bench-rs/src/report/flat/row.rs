@@ -8,7 +8,7 @@ use super::{Field, FlatCurvePoint, FlatDisturbance, FlatKind, FlatSample, InRow,
 use crate::{
     record::{
         Ceilings, CellWork, Config, Counted, DeviceInfo, DeviceMemory, GpuConditions, Link, Metering, Method,
-        NumaNode, Order, OrderReason, Placement, Rewind, WeightSource, Work, parameters::parameters,
+        NumaNode, Order, OrderReason, Placement, Profile, Rewind, WeightSource, Work, parameters::parameters,
     },
     report::error::Problem,
     stats::{Stop, StoppingRule},
@@ -221,6 +221,9 @@ parameters! { row {
     /// What a repetition computes and moves, by device: bytes of weights, keys and values, states, and arithmetic by
     /// operation and type; null if it was not counted.
     Own Nested cell_work: Option<CellWork>;
+    /// Where the time of a repetition goes, measured apart from the samples: by block, device, and operation, with the cost of
+    /// the stops that this takes; null if it was not profiled.
+    Own Nested profile: Option<Profile>;
     /// Prompt tokens of the pg test that this cell is one half of.
     Own Int pg_prompt: Option<u32>, "tokens";
     /// Generated tokens of that pg test.

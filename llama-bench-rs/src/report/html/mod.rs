@@ -19,6 +19,7 @@ mod compare;
 mod data;
 mod facts;
 mod levels;
+mod profile;
 mod spread;
 mod tables;
 mod work;
@@ -145,6 +146,7 @@ fn body(report: &Report, answer: &Answer) -> Markup {
         @if let Some(ranking) = &ranking { (best::best(ranking)) }
         (answer::pivot(answer))
         (levels::levels(answer))
+        (profile::profile(report))
         @for picture in pictures(report) { (drawn(report, picture)) }
         (spread::spread(&answer.configurations))
         (compare::side_by_side(report, ranking.is_some()))
@@ -160,6 +162,7 @@ fn body(report: &Report, answer: &Answer) -> Markup {
                         (tables::cells(run))
                         (tables::steps(run))
                         (tables::repetitions(run))
+                        (profile::operations(run))
                         (work::graphs(run))
                     };
                     @if is_one {
@@ -188,7 +191,15 @@ fn pictures(report: &Report) -> Vec<Picture> {
     let has_others = matches!(Picture::of(report), Picture::Bars | Picture::Parallel);
     let is_left_out =
         |picture: Picture| picture == Picture::Depth && has_others && svg::is_of_one_depth(report);
-    let all = [Picture::Parallel, Picture::Tradeoff, Picture::Bars, Picture::Depth, Picture::Latency];
+    let all = [
+        Picture::Parallel,
+        Picture::Tradeoff,
+        Picture::Bars,
+        Picture::Depth,
+        Picture::Profile,
+        Picture::Flame,
+        Picture::Latency,
+    ];
     all.into_iter().filter(|picture| !is_left_out(*picture)).collect()
 }
 

@@ -32,11 +32,13 @@ mod next;
 mod noise;
 mod precision;
 mod prediction;
+mod profile;
 mod setup;
 mod small_pages;
 mod software;
 mod steps;
 mod stopped;
+mod strays;
 mod suspicion;
 
 use std::fmt;
@@ -57,11 +59,13 @@ pub use next::NextStep;
 pub use noise::Noise;
 pub use precision::Precision;
 pub use prediction::{Prediction, predict};
+pub use profile::Profiled;
 pub use setup::Setup;
 pub use small_pages::SmallPages;
 pub use software::SoftwareRenderer;
 pub use steps::Steps;
 pub use stopped::Stopped;
+pub use strays::Strays;
 
 pub use crate::judge::{Expectation, ExpectationError, ExpectationVerdict as Verdict, Expected};
 
@@ -139,6 +143,10 @@ pub enum Statement {
     Software(SoftwareRenderer),
     /// What the CPU has and llama.cpp was built without.
     UnusedCpuFeatures(UnusedCpuFeatures),
+    /// Operations that a CPU computes for layers of another device.
+    Strays(Strays),
+    /// Where the time goes.
+    Profiled(Profiled),
     /// What llama.cpp computed.
     Graphs(Graphs),
     /// What a token waits for other machines.
@@ -184,6 +192,8 @@ impl Statement {
             Statement::Setup(it) => it,
             Statement::Software(it) => it,
             Statement::UnusedCpuFeatures(it) => it,
+            Statement::Strays(it) => it,
+            Statement::Profiled(it) => it,
             Statement::Graphs(it) => it,
             Statement::Network(it) => it,
             Statement::Steps(it) => it,
@@ -245,6 +255,7 @@ fn of_run(run: &Run, expected: Vec<Statement>, levels: Vec<Levels>) -> Vec<State
     let falls = fall::falls(&all);
     said.extend(fall::faster(&all, &falls).into_iter().map(Statement::Faster));
     said.extend(falls.into_iter().map(Statement::Fall));
+    said.extend(profile::profiled(run).into_iter().map(Statement::Profiled));
     said.extend(levels.into_iter().filter(|levels| !levels.steps.is_empty()).map(Statement::Levels));
     said.extend(chat::at_the_ends(run).into_iter().map(Statement::Chat));
     said.extend(steps::steps(run).into_iter().map(Statement::Steps));
@@ -259,6 +270,7 @@ fn of_run(run: &Run, expected: Vec<Statement>, levels: Vec<Levels>) -> Vec<State
     said.extend(setup::setup(run).into_iter().map(Statement::Setup));
     said.extend(software::software(run).map(Statement::Software));
     said.extend(cpu::unused_features(run).map(Statement::UnusedCpuFeatures));
+    said.extend(strays::strays(run).into_iter().map(Statement::Strays));
     said.extend(graphs::graphs(run).map(Statement::Graphs));
     said.extend(network::network(run).map(Statement::Network));
     said.extend(memory_nodes::far_memory(run).map(Statement::FarMemory));

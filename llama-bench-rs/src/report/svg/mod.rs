@@ -20,11 +20,13 @@ mod chart;
 mod compose;
 mod density;
 mod depth;
+mod flame;
 mod labels;
 mod latency;
 mod levels;
 mod panel;
 mod parallel;
+mod profile;
 mod series;
 mod speed;
 mod theme;
@@ -61,12 +63,23 @@ pub enum Picture {
     /// The median and the 99th percentile of the time per token against the total speed, a point for each number of
     /// sequences.
     Tradeoff,
+    /// What the time of each test consists of at each depth: blocks of the model on top of each other.
+    Profile,
+    /// The same of single tests, with their operations: at the shallowest and at the deepest context.
+    Flame,
 }
 
 impl Picture {
     /// Every picture.
-    pub const ALL: [Picture; 5] =
-        [Picture::Depth, Picture::Latency, Picture::Bars, Picture::Parallel, Picture::Tradeoff];
+    pub const ALL: [Picture; 7] = [
+        Picture::Depth,
+        Picture::Latency,
+        Picture::Bars,
+        Picture::Parallel,
+        Picture::Tradeoff,
+        Picture::Profile,
+        Picture::Flame,
+    ];
 
     /// Its name on command lines.
     pub fn name(self) -> &'static str {
@@ -76,6 +89,8 @@ impl Picture {
             Picture::Bars => "bars",
             Picture::Parallel => "parallel",
             Picture::Tradeoff => "tradeoff",
+            Picture::Profile => "profile",
+            Picture::Flame => "flame",
         }
     }
 
@@ -98,6 +113,8 @@ impl Picture {
             Picture::Bars => "Speed of each configuration",
             Picture::Parallel => "Speed by number of sequences",
             Picture::Tradeoff => "Time per token against throughput",
+            Picture::Profile => "Where the time goes by context depth",
+            Picture::Flame => "Where the time goes",
         }
     }
 }
@@ -117,7 +134,7 @@ impl fmt::Display for Picture {
 
 /// The name is none of those of [`Picture::ALL`].
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown picture `{0}`: use depth, latency, bars, parallel or tradeoff")]
+#[error("unknown picture `{0}`: use depth, latency, bars, parallel, tradeoff, profile or flame")]
 #[doc(hidden)]
 pub struct UnknownPicture(String);
 
@@ -201,6 +218,7 @@ impl Drawing {
 /// Why there is nothing to draw.
 const NO_STEPS: &str = "no generated token was timed on its own; llama-bench's files have no such times, this crate's JSON, \
                         JSONL and CSV of a test with generation do";
+const NO_PROFILE: &str = "nothing was profiled; measure with --profile";
 const NO_LEVELS: &str = "no test has a speed with several sequences; measure with -npl 1,2,4,8";
 
 /// Draws a picture of all runs of a report, one colour for each configuration.
@@ -228,6 +246,8 @@ pub fn draw(report: &Report, picture: Picture) -> Result<Drawing, DrawError> {
             "bars compare configurations, and this report does not have the speeds of several; use the picture depth",
         ),
         Picture::Parallel => (all(parallel::panels(&levels))?, levels.iter().flatten().collect(), NO_LEVELS),
+        Picture::Profile => (all(profile::panels(report))?, Vec::new(), NO_PROFILE),
+        Picture::Flame => (flame::panels(report), Vec::new(), NO_PROFILE),
         Picture::Tradeoff => (
             all(tradeoff::panels(&tradeoff))?,
             tradeoff.iter().collect(),
@@ -249,6 +269,9 @@ pub fn draw(report: &Report, picture: Picture) -> Result<Drawing, DrawError> {
         if !legend.contains(&entry) {
             legend.push(entry);
         }
+    }
+    if matches!(picture, Picture::Profile | Picture::Flame) {
+        legend = profile::legend(report);
     }
     let build = |header: &Header| match crate::report::in_words::told(header.build.number) {
         None => header.build.commit.clone(),

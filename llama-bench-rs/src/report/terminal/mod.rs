@@ -18,6 +18,7 @@ mod levels;
 mod names;
 mod paint;
 mod pivot;
+mod profile;
 mod style;
 
 use super::{
@@ -58,6 +59,7 @@ pub fn render_with(report: &Report, expectations: &[Expectation], style: Style) 
         pivot::pivot(&answer, &names, &paint),
         levels::levels(&answer, &names, &paint),
         bars::bars(report, &answer, &names, &paint),
+        profile::profile(report, &names, &paint),
         side_by_side(report, &paint),
         said(&answer.said, &paint),
         expected(&answer.expected, &names, &paint),

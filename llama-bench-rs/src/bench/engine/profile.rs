@@ -1,0 +1,102 @@
+//! Profiles: a few repetitions of a cell with stops in its graphs, after all of its samples and apart from them.
+
+use super::Engine;
+use crate::{
+    bench::{
+        clock::Clock,
+        observe::Event,
+        plan::Unit,
+        profiling::{Profiling, Repetitions, Traced},
+        target::Target,
+        tokens::{Input, Purpose},
+    },
+    llama::Stops,
+    record::{Failure, TestKind},
+};
+
+/// Repetitions of each kind.
+const N_REPS: u32 = 3;
+
+/// Most tokens of a generation.
+const N_GEN: u32 = 8;
+
+/// A test of a unit as it is profiled, and what it decodes.
+struct Profiled {
+    kind: TestKind,
+    input: Input,
+}
+
+impl<T: Target, C: Clock> Engine<'_, T, C> {
+    /// Profiles the cells of a unit, if that is asked for; `bring` goes to where a repetition of it begins. A profile that
+    /// cannot be made is told of; the samples stay. Whether something was run.
+    pub(super) fn profile(
+        &mut self,
+        unit: Unit,
+        mut bring: impl FnMut(&mut Self) -> Result<(), Failure>,
+    ) -> bool {
+        let Some(profiling) = self.plan.request.profile else { return false };
+        let mut cells = self.cells.possible(unit);
+        cells.retain(|&cell| self.cells.lacks_profile(cell));
+        for &cell in &cells {
+            if let Err(failure) = self.profile_cell(unit, cell, profiling, &mut bring)
+                && failure.kind != "cancelled"
+            {
+                self.session.tell(&Event::ProfileUnknown { test: &self.plan.cells[cell], failure: &failure });
+            }
+        }
+        !cells.is_empty()
+    }
+
+    fn profile_cell(
+        &mut self,
+        unit: Unit,
+        cell: usize,
+        profiling: Profiling,
+        bring: &mut impl FnMut(&mut Self) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let test = self.plan.cells[cell];
+        self.session.tell(&Event::Profiling { test: &test });
+        // A generation of a pair follows its prompt.
+        let before: Vec<Profiled> =
+            unit.cells().take_while(|&of| of != cell).map(|of| self.profiled(of, u32::MAX)).collect();
+        let it = self.profiled(cell, N_GEN);
+        let mut run = |engine: &mut Self, stops: Option<Stops>| -> Result<Traced, Failure> {
+            bring(engine)?;
+            for before in &before {
+                engine.session.profile(before.kind, &before.input, None)?;
+            }
+            engine.session.profile(it.kind, &it.input, stops)
+        };
+        let mut all = Repetitions::default();
+        run(self, Some(Stops::Nothing))?;
+        for _ in 0..N_REPS {
+            all.plain.push(run(self, None)?.elapsed);
+            all.by_block.push(run(self, Some(Stops::Blocks))?);
+            all.by_layer.push(run(self, Some(Stops::Layers))?);
+        }
+        if profiling.trace || profiling.operations && !test.kind.is_generation() {
+            all.operations = Some(run(self, Some(Stops::Operations))?);
+        }
+        // What comes next finds caches and graphs as a repetition leaves them.
+        all.plain.push(run(self, None)?.elapsed);
+        if let Some(traced) = all.operations.as_ref().filter(|_| profiling.trace) {
+            self.session.tell(&Event::Traced { test: &test, stops: &traced.stops });
+        }
+        if test.kind.is_generation() {
+            all.operations = None;
+        }
+        self.cells.set_profile(cell, all.profile(it.kind.n_tokens(), profiling));
+        Ok(())
+    }
+
+    /// A test with the tokens of its first repetition, of a generation at most `n_gen`.
+    fn profiled(&self, cell: usize, n_gen: u32) -> Profiled {
+        let test = self.plan.cells[cell];
+        let kind = match test.kind {
+            TestKind::Tg(n) => TestKind::Tg(n.min(n_gen)),
+            whole => whole,
+        };
+        let purpose = Purpose::Repetition { cell, rep: 0 };
+        Profiled { kind, input: self.draw(purpose, kind, test.n_parallel, test.n_depth == 0) }
+    }
+}
