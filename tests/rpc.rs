@@ -324,3 +324,27 @@ fn a_worker_that_others_can_reach_warns_in_words() {
     let warning = String::from_utf8_lossy(&warning).into_owned();
     assert!(warning.contains("WARNING: 0.0.0.0:"), "{warning}");
 }
+
+#[test]
+fn weights_left_on_the_cpu_are_found_by_name() {
+    let worker = Worker::start();
+    let (report, _) = measured(&[&worker.address], &["-ot", r"blk\.3\.ffn_.*=CPU"]);
+    let said: Vec<String> = report::insights::insights(&report).iter().map(ToString::to_string).collect();
+    let found = said.iter().find(|sentence| sentence.contains("were left there by -ot")).expect("a sentence");
+    assert!(found.contains("ffn_down, ffn_gate") && found.contains("of layer 3 ("), "{found}");
+    assert!(found.contains("although RPC0") && found.contains(r"blk\.3\.ffn_.*=CPU"), "{found}");
+    let (report, _) = measured(&[&worker.address], &[]);
+    let said = report::insights::insights(&report);
+    assert!(said.iter().all(|insight| !insight.to_string().contains("ran on CPU")), "nothing was left");
+}
+
+#[test]
+fn a_profile_tells_copies_between_devices() {
+    let worker = Worker::start();
+    let (report, _) = measured(&[&worker.address], &["-ot", r"blk\.3\.ffn_.*=CPU", "--profile"]);
+    let cell = report.cell(tg(4).kind, 0).unwrap();
+    let profile = cell.measured().unwrap().profile.as_ref().expect("a profile");
+    let copied: Vec<_> = profile.copies.iter().map(|it| (it.from.as_str(), it.to.as_str(), it.n)).collect();
+    assert!(copied.contains(&("RPC0", "CPU", 4)) && copied.contains(&("CPU", "RPC0", 8)), "{copied:?}");
+    assert!(profile.copies.iter().all(|copy| copy.bytes > 0));
+}

@@ -30,6 +30,7 @@ fn computing(ops: &[(&str, &str, u32)]) -> Report {
         nodes: ops.iter().map(node).collect(),
         copies: Vec::new(),
         results: Vec::new(),
+        strays: Vec::new(),
     }];
     report
 }

@@ -121,6 +121,7 @@ fn a_cpu_that_computes_nothing_is_not_spoken_of() {
             nodes: vec![nodes],
             copies: Vec::new(),
             results: Vec::new(),
+            strays: Vec::new(),
         }
     };
     for (op, device, is_said) in

@@ -4,7 +4,7 @@ mod page_support;
 mod report_support;
 
 use llama_bench_rs::{
-    record::{Report, TestKind, tg},
+    record::{BlockKind, BlockTime, OperationTime, OperationTimes, Outcome, Profile, Report, TestKind, tg},
     report::svg::{DrawError, Picture, draw},
 };
 use page_support::many;
@@ -75,7 +75,65 @@ fn two_runs_of_levels() -> Report {
     for run in &mut report.runs {
         run.cells.extend([2, 4].map(|n| levels::cell(tg(32).parallel(n), 100.0 * f64::from(n))));
     }
+    profiled(report)
+}
+
+/// With a profile of every test: attention takes a microsecond for each token of the depth.
+fn profiled(mut report: Report) -> Report {
+    for cell in report.runs.iter_mut().flat_map(|run| &mut run.cells) {
+        let n_depth = u64::from(cell.test.n_depth);
+        if let Outcome::Measured(measured) = &mut cell.outcome {
+            let block = |kind, ms: u64| {
+                let mut block = BlockTime::default();
+                (block.kind, block.elapsed_ns) = (kind, Some(ms * 1_000_000));
+                block
+            };
+            let mut profile = Profile::default();
+            profile.n_tokens = 1;
+            profile.plain_ns = vec![(60 + 1 + n_depth / 1000) * 1_000_000];
+            profile.blocks = vec![
+                block(BlockKind::Attention, n_depth / 1000),
+                block(BlockKind::Experts, 50),
+                block(BlockKind::Output, 10),
+            ];
+            let mut product = OperationTime::default();
+            (product.op, product.data_type) = ("MUL_MAT_ID".into(), "mxfp4".into());
+            (product.block, product.elapsed_ns) = (BlockKind::Experts, Some(40_000_000));
+            let mut operations = OperationTimes::default();
+            operations.operations = vec![product];
+            profile.operations = Some(operations);
+            measured.profile = Some(profile);
+        }
+    }
     report
+}
+
+#[test]
+fn blocks_lie_on_each_other_with_their_sum_above() {
+    let report = profiled(reference());
+    let described = draw(&report, Picture::Profile).unwrap().description();
+    assert!(
+        described.contains(
+            "pp2048 at depth 32768: attention 32.0 ms, rest 1.00 ms, output 10.0 ms, experts 50.0 ms."
+        ),
+        "{described}"
+    );
+    let texts = texts(&svg(&report, Picture::Profile));
+    for expected in ["attention", "experts", "output", "rest", "61.0", "93.0", "34 %", "54 %", "ms per token"]
+    {
+        assert!(texts.iter().any(|text| text == expected), "{expected} is not among {texts:?}");
+    }
+}
+
+#[test]
+fn a_flame_divides_a_repetition_and_its_blocks() {
+    let report = profiled(reference());
+    let texts = texts(&svg(&report, Picture::Flame));
+    for expected in ["one repetition 93.0", "experts 50.0", "attention 32.0", "MUL_MAT_ID mxfp4 50.0"] {
+        assert!(texts.iter().any(|text| text == expected), "{expected} is not among {texts:?}");
+    }
+    let error = draw(&reference(), Picture::Flame).unwrap_err().to_string();
+    assert!(error.contains("measure with --profile"), "{error}");
 }
 
 #[test]

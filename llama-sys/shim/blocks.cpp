@@ -266,10 +266,26 @@ void traced_graphs::learn(ggml_backend_sched_t sched, const ggml_tensor * node) 
 }
 
 void traced_graphs::classify() {
+    // The layer of the next node that is told its block.
+    std::vector<int32_t> next_layer(all.size(), -1);
+    for (size_t i = all.size(); i-- > 1;) {
+        const bool is_told = all[i].hint.is == block_hint::BLOCK;
+        next_layer[i - 1] = is_told ? all[i].hint.layer : next_layer[i];
+    }
     // Layers that mix tokens by a state have weights of attention's names.
     std::map<int32_t, bool> mixes, attends;
     llama_sys_trace_block before = LLAMA_SYS_BLOCK_OTHER;
-    for (traced_node & node : all) {
+    int32_t layer_before = -1;
+    for (size_t i = 0; i < all.size(); i++) {
+        traced_node & node = all[i];
+        // A norm at the end of a layer.
+        if (node.hint.is == block_hint::NOTHING && node.hint.layer >= 0 && node.hint.layer == layer_before &&
+            next_layer[i] != node.hint.layer) {
+            node.hint.is = block_hint::PREVIOUS;
+        }
+        if (node.hint.layer >= 0) {
+            layer_before = node.hint.layer;
+        }
         if (node.hint.is == block_hint::PREVIOUS) {
             node.hint.is    = block_hint::BLOCK;
             node.hint.block = before;

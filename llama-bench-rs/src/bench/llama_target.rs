@@ -135,20 +135,6 @@ impl LlamaTarget {
             }
         }
     }
-
-    fn may_stay_on_device(&self) -> bool {
-        !self.params.type_k.is_quantised() && !self.params.type_v.is_quantised()
-    }
-
-    /// On the device if that works, otherwise on the host.
-    fn snapshot(&mut self, flags: StateFlags, on_device: bool) -> Result<SeqState, Failure> {
-        let on_device = on_device && self.may_stay_on_device();
-        let context = self.context()?;
-        if on_device && let Ok(state) = context.state_save(SEQ, flags | StateFlags::ON_DEVICE) {
-            return Ok(state);
-        }
-        Ok(context.state_save(SEQ, flags)?)
-    }
 }
 
 impl Target for LlamaTarget {

@@ -56,7 +56,7 @@ fn every_cell_is_profiled_whatever_the_way_over_the_depths() {
         let (run, _) = profiled(asked, Profiling::default());
         for cell in &run.cells {
             let profile = cell.measured().unwrap().profile.as_ref().expect("a profile");
-            assert_eq!(profile.plain_ns.len(), 4, "{}", cell.test);
+            assert!((4..=10).contains(&profile.plain_ns.len()), "{}", cell.test);
             assert_eq!(profile.operations.is_some(), cell.test.kind.is_prompt(), "{}", cell.test);
             assert_eq!(profile.stop_ns, 20_000, "{}: what a stop of the fake costs", cell.test);
         }

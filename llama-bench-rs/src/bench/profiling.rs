@@ -49,7 +49,8 @@ impl Repetitions {
         let traced_ns: Vec<u64> = self.by_block.iter().map(|traced| ns(traced.elapsed)).collect();
         let (plain, traced) = (median(&plain_ns).unwrap_or(0), median(&traced_ns).unwrap_or(0));
         let n_stops = self.by_block.first().map_or(0, |traced| traced.stops.len());
-        let stop_ns = cost(plain, [&self.by_block, &self.by_layer]);
+        let fastest = plain_ns.iter().copied().min().unwrap_or(0);
+        let stop_ns = cost(fastest, [&self.by_block, &self.by_layer]);
         let sums: Vec<Sums> = self.by_block.iter().map(|traced| Sums::of(traced, profiling.layers)).collect();
         let outside: Vec<u64> = sums.iter().map(|sums| sums.outside_ns).collect();
         Profile {
@@ -76,12 +77,13 @@ impl Repetitions {
     }
 }
 
-/// What a stop costs: the slope through what repetitions with few and with many stops take longer than those without.
+/// What a stop costs: the slope through what repetitions with few and with many stops take longer than those without. Of
+/// each the fastest: what disturbs one only adds to it.
 fn cost(plain: u64, runs: [&[Traced]; 2]) -> u64 {
     let (mut product, mut square) = (0.0, 0.0);
     for run in runs {
-        let times: Vec<u64> = run.iter().map(|traced| ns(traced.elapsed)).collect();
-        let (Some(time), Some(first)) = (median(&times), run.first()) else { continue };
+        let fastest = run.iter().map(|traced| ns(traced.elapsed)).min();
+        let (Some(time), Some(first)) = (fastest, run.first()) else { continue };
         let n = first.stops.len() as f64;
         product += n * (time as f64 - plain as f64);
         square += n * n;
@@ -141,7 +143,7 @@ fn blocks(sums: &[Sums], stop_ns: u64) -> Vec<BlockTime> {
         let of = |sums: &Sums| sums.blocks.iter().find(|(other, ..)| other == key).map(|(_, time, _)| *time);
         let times: Vec<u64> = sums.iter().filter_map(of).collect();
         let traced_ns = median(&times).unwrap_or(0);
-        let spread = times.iter().max().unwrap_or(&0) - times.iter().min().unwrap_or(&0);
+        let spread = spread(&times);
         let cost = stop_ns * u64::from(*n_stops);
         let elapsed = traced_ns.saturating_sub(cost);
         let (kind, device, layer) = key.clone();
@@ -155,6 +157,15 @@ fn blocks(sums: &[Sums], stop_ns: u64) -> Vec<BlockTime> {
         }
     };
     first.blocks.iter().map(block).collect()
+}
+
+/// Between the first and the last quarter of the values; of three between all.
+fn spread(times: &[u64]) -> u64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    let aside = sorted.len() / 4;
+    let ends = (sorted.get(aside), sorted.len().checked_sub(1 + aside).and_then(|last| sorted.get(last)));
+    if let (Some(first), Some(last)) = ends { last.saturating_sub(*first) } else { 0 }
 }
 
 fn copies(sums: &[Sums]) -> Vec<CopyTime> {

@@ -25,7 +25,7 @@ pub fn translate(
     command: &Command,
     words: impl IntoIterator<Item = OsString>,
 ) -> Result<Vec<OsString>, String> {
-    let mut words = words.into_iter();
+    let mut words = words.into_iter().peekable();
     let mut translated: Vec<OsString> = words.next().into_iter().collect();
     while let Some(word) = words.next() {
         if word == "--" {
@@ -49,7 +49,10 @@ pub fn translate(
             continue;
         };
         let takes_value = arg.get_action().takes_values();
-        let value = value.or_else(|| if takes_value { words.next() } else { None });
+        // A value that may be left out is not another flag.
+        let is_optional = arg.get_num_args().is_some_and(|n| n.min_values() == 0);
+        let is_value = |next: &OsString| !is_optional || !next.to_string_lossy().starts_with('-');
+        let value = value.or_else(|| if takes_value { words.next_if(is_value) } else { None });
         let is_format = |value: &OsString| FORMATS.iter().any(|format| value == format);
         let long = match &value {
             // llama-bench's --output is a format. A file has an extension, which names its format.

@@ -49,7 +49,7 @@ pub struct BlockTime {
     /// What was measured, with the cost of its stops.
     pub traced_ns: u64,
     /// Without that cost. `None` if tracing does not resolve it: it is less than the cost of its stops, or repetitions differ
-    /// by more than it.
+    /// by more than it: between their first and their last quarter.
     pub elapsed_ns: Option<u64>,
 }
 

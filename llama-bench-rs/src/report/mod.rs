@@ -78,6 +78,7 @@ mod ranking;
 mod read;
 mod report_serde;
 mod schema;
+mod schema_profile;
 mod side_by_side;
 mod sides;
 mod sink;

@@ -104,7 +104,7 @@ fn nested(name: &str) -> Value {
         "samples_energy" => list(list(counted())),
         "metering" => metering(),
         "cell_work" => cell_work(),
-        "profile" => profile(),
+        "profile" => super::schema_profile::profile(),
         "ceilings" => list(ceilings()),
         "samples_pace_ns" => list(json!({ "type": ["integer", "null"], "minimum": 0 })),
         "samples_ts" => list(json!({ "type": ["number", "null"], "exclusiveMinimum": 0 })),
@@ -292,52 +292,6 @@ fn cell_work() -> Value {
     object(&[("n_graphs", count()), ("devices", list(device)), ("uncounted", uncounted)])
 }
 
-/// Where the time goes.
-fn profile() -> Value {
-    let count = || json!({ "type": "integer", "minimum": 0 });
-    let unknown = || json!({ "type": ["integer", "null"], "minimum": 0 });
-    let text = || json!({ "type": "string" });
-    let list = |items: Value| json!({ "type": "array", "items": items });
-    let kind = || json!({ "enum": ["attention", "mixer", "feed_forward", "experts", "output", "other"] });
-    let block = object(&[
-        ("kind", kind()),
-        ("device", text()),
-        ("layer", unknown()),
-        ("n_stops", count()),
-        ("traced_ns", count()),
-        ("elapsed_ns", unknown()),
-    ]);
-    let copies =
-        [("from", text()), ("to", text()), ("n", count()), ("bytes", count()), ("elapsed_ns", count())];
-    let operation = object(&[
-        ("block", kind()),
-        ("op", text()),
-        ("data_type", text()),
-        ("device", text()),
-        ("n", count()),
-        ("traced_ns", count()),
-        ("elapsed_ns", unknown()),
-    ]);
-    let operations = object(&[
-        ("traced_ns", count()),
-        ("n_stops", count()),
-        ("stop_ns", count()),
-        ("operations", list(operation)),
-    ]);
-    object(&[
-        ("n_tokens", count()),
-        ("plain_ns", list(count())),
-        ("traced_ns", list(count())),
-        ("n_stops", count()),
-        ("stop_ns", count()),
-        ("unexplained_ns", json!({ "type": "integer" })),
-        ("outside_ns", count()),
-        ("blocks", list(block)),
-        ("copies", list(object(&copies))),
-        ("operations", json!({ "anyOf": [operations, { "type": "null" }] })),
-    ])
-}
-
 /// The ceilings of a device.
 fn ceilings() -> Value {
     let text = || json!({ "type": "string" });
@@ -376,7 +330,7 @@ fn disturbance() -> Value {
     object(&names.map(|name| (name, json!({ "type": ["integer", "null"], "minimum": 0 }))))
 }
 
-fn object(properties: &[(&str, Value)]) -> Value {
+pub(super) fn object(properties: &[(&str, Value)]) -> Value {
     let names: Vec<&str> = properties.iter().map(|(name, _)| *name).collect();
     let properties: Map<String, Value> =
         properties.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();

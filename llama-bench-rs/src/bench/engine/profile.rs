@@ -1,5 +1,7 @@
 //! Profiles: a few repetitions of a cell with stops in its graphs, after all of its samples and apart from them.
 
+use std::time::Duration;
+
 use super::Engine;
 use crate::{
     bench::{
@@ -14,8 +16,9 @@ use crate::{
     record::{Failure, TestKind},
 };
 
-/// Repetitions of each kind.
-const N_REPS: u32 = 3;
+/// Repetitions of each kind: at least the first, and at most the second while those of a cell take less than [`BUDGET`].
+const N_REPS: (u32, u32) = (3, 9);
+const BUDGET: Duration = Duration::from_secs(1);
 
 /// Most tokens of a generation.
 const N_GEN: u32 = 8;
@@ -69,7 +72,11 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         };
         let mut all = Repetitions::default();
         run(self, Some(Stops::Nothing))?;
-        for _ in 0..N_REPS {
+        let start = self.session.now();
+        for rep in 0..N_REPS.1 {
+            if rep >= N_REPS.0 && self.session.now() - start > BUDGET {
+                break;
+            }
             all.plain.push(run(self, None)?.elapsed);
             all.by_block.push(run(self, Some(Stops::Blocks))?);
             all.by_layer.push(run(self, Some(Stops::Layers))?);

@@ -65,6 +65,7 @@ impl ProgressLine {
             }
             Event::Opening { n_ctx } => format!("making a context of {n_ctx} tokens"),
             Event::WarmingUp => "warming up".into(),
+            Event::Profiling { test } => format!("profiling {test}"),
             Event::Filling { n_done, n_depth } => format!("filling {n_done}/{n_depth} tokens"),
             Event::Measuring { test, rep, n_reps, last } => {
                 let n_tokens = u64::from(test.n_tokens());

@@ -134,7 +134,7 @@ impl Forecast {
     /// Takes in an event that happened at this time of the caller's clock.
     pub fn hear(&mut self, event: &Event<'_>, now: Duration) {
         match event {
-            Event::Waiting => self.turn_to(Doing::Nothing, now),
+            Event::Waiting | Event::Profiling { .. } => self.turn_to(Doing::Nothing, now),
             Event::Campaign(configurations) => {
                 self.is_campaign = true;
                 self.lanes = configurations.iter().map(Lane::of).collect();

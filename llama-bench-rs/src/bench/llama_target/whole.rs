@@ -1,9 +1,9 @@
 //! Snapshots of the whole of sequence 0.
 
-use super::{LlamaTarget, state_failure};
+use super::{LlamaTarget, SEQ, state_failure};
 use crate::{
     bench::{abilities::Memory, target::Target},
-    llama::{Backend, Context, DeviceKind, SplitMode, StateFlags},
+    llama::{Backend, Context, DeviceKind, SeqState, SplitMode, StateFlags},
     record::Failure,
 };
 
@@ -28,6 +28,20 @@ fn whole_fits(context: &Context, on_device: bool) -> bool {
 }
 
 impl LlamaTarget {
+    pub(super) fn may_stay_on_device(&self) -> bool {
+        !self.params.type_k.is_quantised() && !self.params.type_v.is_quantised()
+    }
+
+    /// On the device if that works, otherwise on the host.
+    pub(super) fn snapshot(&mut self, flags: StateFlags, on_device: bool) -> Result<SeqState, Failure> {
+        let on_device = on_device && self.may_stay_on_device();
+        let context = self.context()?;
+        if on_device && let Ok(state) = context.state_save(SEQ, flags | StateFlags::ON_DEVICE) {
+            return Ok(state);
+        }
+        Ok(context.state_save(SEQ, flags)?)
+    }
+
     /// Makes positions below the depth those of the fill.
     pub(super) fn bring_back(&mut self, n_depth: u32) -> Result<(), Failure> {
         // A recurrent memory has nothing besides its partial state.

@@ -45,7 +45,7 @@ impl Layer {
             Layer::Block(BlockKind::Mixer) => Ink::Series(3),
             Layer::Block(BlockKind::Experts) => Ink::Series(4),
             Layer::Copies => Ink::Series(5),
-            Layer::Block(BlockKind::Other) => Ink::Series(7),
+            Layer::Block(BlockKind::Other) => Ink::Series(6),
             Layer::Rest => Ink::Muted,
         }
     }
