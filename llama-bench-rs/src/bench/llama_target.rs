@@ -106,11 +106,6 @@ impl LlamaTarget {
         self
     }
 
-    /// What it makes contexts of, and how.
-    pub(super) fn subject(&self) -> (&Model, &ContextParams) {
-        (&self.model, &self.params)
-    }
-
     /// The open context.
     ///
     /// # Errors

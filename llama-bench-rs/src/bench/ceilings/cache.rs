@@ -71,9 +71,12 @@ struct Contents {
 pub(super) struct Cache(Option<PathBuf>);
 
 impl Cache {
-    /// The user's; nothing is kept if there is none.
+    /// `LLAMA_BENCH_CACHE` or the user's, as for synthetic models; nothing is kept if there is neither.
     pub(super) fn of_user() -> Self {
-        Self(dirs::cache_dir().map(|cache| cache.join("llama-bench-rs").join("ceilings")))
+        let named =
+            std::env::var_os("LLAMA_BENCH_CACHE").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        let folder = named.or_else(|| dirs::cache_dir().map(|cache| cache.join("llama-bench-rs")));
+        Self(folder.map(|folder| folder.join("ceilings")))
     }
 
     #[cfg(test)]

@@ -46,7 +46,7 @@ impl Effort {
             Self {
                 span,
                 large_bytes: large.clamp(128 << 20, 1 << 30).min(limit_bytes / 2),
-                graph_bytes: 64 << 20,
+                graph_bytes: 256 << 20,
                 limit_bytes,
                 products: vec![(2048, n_columns, 1), (1024, n_columns, 2)],
                 n_buffers: N_BUFFERS,
@@ -101,7 +101,7 @@ impl Effort {
                 let n_rows = u32::try_from(asked / shape.matrix_bytes().max(1)).unwrap_or(u32::MAX).max(1);
                 let n_columns = (kind == CeilingKind::Read).then_some(1);
                 let shape = ProbeShape { n_rows, n_columns, ..shape };
-                let n_nodes = (self.graph_bytes / shape.matrix_bytes().max(1)).clamp(1, 128) as u32;
+                let n_nodes = (self.graph_bytes / shape.matrix_bytes().max(1)).clamp(1, 1024) as u32;
                 vec![ProbeShape { n_nodes, ..shape }]
             }
         };

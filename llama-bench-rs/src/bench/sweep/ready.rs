@@ -12,6 +12,7 @@ use crate::{
         observe::Silent,
         turns::first_created,
     },
+    llama::{ContextParams, Model},
     record::{Header, Report, Run},
 };
 
@@ -95,6 +96,8 @@ enum Ready<'a> {
 
 /// A sweep with all that its engine borrows.
 struct Prepared<'a> {
+    model: &'a Model,
+    context: ContextParams,
     plan: Plan,
     header: Header,
     target: LlamaTarget,
@@ -114,7 +117,16 @@ impl<'a> Ready<'a> {
         Ok(match subject {
             Subject::Model(model) => {
                 let target = LlamaTarget::new(model, &context).slowed(slowdown);
-                Self::Measure(Box::new(Prepared { plan, header, target, observer, cancel, earlier }))
+                Self::Measure(Box::new(Prepared {
+                    model,
+                    context,
+                    plan,
+                    header,
+                    target,
+                    observer,
+                    cancel,
+                    earlier,
+                }))
             }
             Subject::NotLoaded(not_loaded) => {
                 Self::Failed(Box::new(not_loaded.run(&plan, header, earlier.as_ref(), observer)))
@@ -142,8 +154,7 @@ impl Ready<'_> {
     /// Before a context takes memory.
     fn measure_ceilings(&mut self) {
         if let Self::Measure(prepared) = self {
-            let Prepared { plan, header, target, observer, cancel, .. } = &mut **prepared;
-            let (model, context) = target.subject();
+            let Prepared { model, context, plan, header, observer, cancel, .. } = &mut **prepared;
             header.ceilings = ceilings::of(model, context, plan.request.ceilings, *observer, cancel);
         }
     }

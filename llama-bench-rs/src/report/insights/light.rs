@@ -267,3 +267,7 @@ impl fmt::Display for LightSaid {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "light_tests.rs"]
+mod tests;

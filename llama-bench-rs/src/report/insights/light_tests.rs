@@ -1,0 +1,116 @@
+use std::time::Duration;
+
+use super::*;
+use crate::record::{Ceiling, CeilingKind, Ceilings, DeviceWork, Measured, Outcome, Product, Sample, pp, tg};
+
+fn ceiling(kind: CeilingKind, data_type: &str, per_second: f64, n_columns: Option<u32>) -> Ceiling {
+    let data_type = data_type.into();
+    Ceiling {
+        kind,
+        data_type,
+        n_columns,
+        per_second,
+        lower: per_second,
+        upper: per_second,
+        n: 9,
+        ..Ceiling::default()
+    }
+}
+
+/// 3 TB/s, 800 TFLOP/s in f16 and 300 in mxfp4, of which a batch of 128 columns reaches 122.
+fn gpu() -> Ceilings {
+    use CeilingKind::{Copy, Product};
+    let rates = vec![
+        ceiling(Copy, "f32", 3e12, None),
+        ceiling(Product, "f16", 800e12, None),
+        ceiling(Product, "mxfp4", 300e12, None),
+        ceiling(Product, "mxfp4", 122e12, Some(128)),
+        ceiling(Product, "mxfp4", 200e12, Some(512)),
+    ];
+    Ceilings { device: "CUDA0".into(), rates, ..Ceilings::default() }
+}
+
+fn cell(test: Test, weight_bytes: u64, flops: [u64; 2], ms: u64) -> Cell {
+    let product = |(op, data_type, flops): (&str, &str, u64)| Product {
+        op: op.into(),
+        data_type: data_type.into(),
+        n: 1,
+        flops,
+    };
+    let products = [("MUL_MAT_ID", "mxfp4", flops[0]), ("MUL_MAT", "f16", flops[1])].map(product).to_vec();
+    let device = DeviceWork { device: "CUDA0".into(), weight_bytes, products, ..DeviceWork::default() };
+    let work =
+        Some(CellWork { n_graphs: test.kind.n_tokens(), devices: vec![device], ..CellWork::default() });
+    let samples = vec![Sample { elapsed: Duration::from_millis(ms), ..Sample::default() }; 2];
+    let outcome = Outcome::Measured(Measured { samples, work, ..Measured::default() });
+    Cell { test, started_at: String::new(), outcome }
+}
+
+fn said(ceilings: Vec<Ceilings>, n_ubatch: u32, cells: Vec<Cell>) -> Vec<(Level, String)> {
+    let mut run = Run { cells, ..Run::default() };
+    run.header.ceilings = ceilings;
+    run.header.config.n_ubatch = Some(n_ubatch);
+    light(&run, &Series::all(&run)).iter().map(|it| (it.level(), it.to_string())).collect()
+}
+
+#[test]
+fn a_generation_says_what_it_reaches_shallow_and_deep() {
+    // 3 GB a token are 1 ms; 4 and 3 ms were measured, the latter with 6 GB.
+    let cells = vec![cell(tg(4), 12 << 30, [1, 1], 16), cell(tg(4).at(4096), 24 << 30, [1, 1], 12)];
+    let said = said(vec![gpu()], 512, cells);
+    assert_eq!(
+        said,
+        [(
+            Level::Note,
+            "Generation (tg4) is bound by memory and reaches 26.8 % of the speed of light: 1.07 ms of 4.00 ms a token, and \
+             71.6 % at depth 4096 (2.15 ms of 3.00 ms); small kernels and launches take the rest."
+                .to_owned()
+        )]
+    );
+}
+
+#[test]
+fn a_prompt_names_its_products_a_slow_type_and_a_small_batch() {
+    // 30 TFLOP of mxfp4 are 100 ms, 8 of f16 10 ms.
+    let cells = vec![cell(pp(2048), 1000, [30_000_000_000_000, 8_000_000_000_000], 550)];
+    let said: Vec<String> = said(vec![gpu()], 128, cells).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(
+        said,
+        [
+            "Prompt processing (pp2048) is bound by arithmetic (mul_mat_id of mxfp4; mul_mat of f16) and reaches 20.0 % of \
+             the speed of light: 110 ms of 550 ms; slower shapes, other operations and waits take the rest.",
+            "n_ubatch 128 reaches 61.0 % of the matrix rate that 512 reaches (122 TFLOP/s against 200 TFLOP/s, mxfp4 on \
+             CUDA0): try -ub 512.",
+            "Products of mxfp4 reach 300 TFLOP/s on CUDA0, those of f16 800 TFLOP/s: another type of weights may process \
+             prompts faster.",
+        ]
+    );
+}
+
+#[test]
+fn a_cell_above_the_speed_of_light_is_a_warning() {
+    // 3 GB take 1.07 ms.
+    let cells = vec![cell(tg(1), 3 << 30, [1, 1], 1), cell(tg(1).at(64), 3 << 20, [1, 1], 1)];
+    let said = said(vec![gpu()], 512, cells);
+    let (level, text) = &said[0];
+    assert_eq!(*level, Level::Warning);
+    assert!(
+        text.starts_with("1 cell is above 100 % of the speed of light, most of all tg1 with 107 %"),
+        "{text}"
+    );
+    assert!(text.contains("--renew-ceilings"), "{text}");
+    assert!(said[1].1.contains("(tg1 @ d64)"), "the other cell is told: {said:?}");
+}
+
+#[test]
+fn without_ceilings_nothing_is_said_and_without_work_why() {
+    let cells = vec![cell(tg(1), 3 << 30, [1, 1], 2)];
+    assert_eq!(said(Vec::new(), 512, cells.clone()), []);
+    let other = Ceilings { device: "CUDA1".into(), ..gpu() };
+    let said = said(vec![other], 512, cells);
+    let [(Level::Note, text)] = &said[..] else { panic!("{said:?}") };
+    assert!(
+        text.contains("1 cell is not known, first of tg1: the ceilings of CUDA0 were not measured"),
+        "{text}"
+    );
+}
