@@ -110,7 +110,7 @@ impl fmt::Display for CellWork {
 fn flop(n: u64) -> String {
     let (size, unit) = match n {
         0..1_000_000_000 => (1e6, "MFLOP"),
-        0..1_000_000_000_000 => (1e9, "GFLOP"),
+        1_000_000_000..1_000_000_000_000 => (1e9, "GFLOP"),
         _ => (1e12, "TFLOP"),
     };
     format!("{} {unit}", digits(n as f64 / size, 3))

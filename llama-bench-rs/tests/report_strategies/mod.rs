@@ -1,5 +1,7 @@
 //! Any value that a report may have.
 
+mod work;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -230,10 +232,16 @@ fn measured() -> impl Strategy<Value = Measured> {
     let warmup = (any::<u32>(), option::of(any::<bool>()));
     let stop =
         option::of(prop::sample::select(vec![Stop::Precise, Stop::SteadyNoise, Stop::Maximum, Stop::Budget]));
-    let rest = (option::of(rewind), option::of(warmup), stop, vec(conditions(), 0..3));
+    let rest = (
+        option::of(rewind),
+        option::of(warmup),
+        stop,
+        vec(conditions(), 0..3),
+        option::of(work::cell_work()),
+    );
     // What has no repetition that counts is not measured.
     (vec(sample(), 1..4), vec(sample(), 0..3), option::of(sample()), rest).prop_map(
-        |(samples, set_aside, live, (rewind, warmup, stop, conditions))| {
+        |(samples, set_aside, live, (rewind, warmup, stop, conditions, work))| {
             with!(Measured {
                 // A file has the beginnings of all repetitions or of none.
                 samples: match warmup {
@@ -246,6 +254,7 @@ fn measured() -> impl Strategy<Value = Measured> {
                 warmup: warmup.map(|(n_runs, settled)| with!(Warmup { n_runs, settled })),
                 stop,
                 conditions,
+                work,
             })
         },
     )
@@ -301,17 +310,18 @@ fn cell() -> impl Strategy<Value = Cell> {
 fn run() -> impl Strategy<Value = Run> {
     let point = (any::<u32>(), any::<u32>(), duration(), any::<bool>())
         .prop_map(|(n_depth, n_tokens, elapsed, warmup)| CurvePoint { n_depth, n_tokens, elapsed, warmup });
-    (header(), vec(cell(), 1..4), vec(point, 0..3), vec(work(), 3)).prop_map(
-        |(header, cells, curve, work)| {
+    let ceilings = vec(work::ceilings(), 0..3);
+    (header(), vec(cell(), 1..4), vec(point, 0..3), vec(graphs(), 3), ceilings).prop_map(
+        |(header, cells, curve, work, ceilings)| {
             // A file has the work of the kinds of test that it has cells of.
             let kinds: BTreeSet<WorkKind> = cells.iter().map(|cell| cell.test.kind.into()).collect();
             let work = kinds.into_iter().zip(work).filter_map(|(kind, work)| Some(Work { kind, ..work? }));
-            Run { header: with!(Header { work: work.collect(), ..header }), cells, curve }
+            Run { header: with!(Header { work: work.collect(), ceilings, ..header }), cells, curve }
         },
     )
 }
 
-fn work() -> impl Strategy<Value = Option<Work>> {
+fn graphs() -> impl Strategy<Value = Option<Work>> {
     let nodes = (text(), text(), text(), option::of(text()), any::<u32>())
         .prop_map(|(op, data_type, device, weights, n)| Nodes { op, data_type, device, weights, n });
     let copies = || {

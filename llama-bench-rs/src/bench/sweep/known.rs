@@ -40,7 +40,7 @@ impl Sweep<'_> {
         let params = sized(&self.context, n_ctx, n_seqs);
         let abilities = abilities(model, &params);
         let mut context = None;
-        let mut count = |test: &Test| {
+        let count = |test: &Test| {
             if context.is_none() {
                 context = Some(model.context_without_memory(&params)?);
             }
@@ -49,7 +49,7 @@ impl Sweep<'_> {
             let work = counted(context.as_mut()?, test, n_at_once).ok()?;
             work.map(|work| (*test, work))
         };
-        possible.cells.iter().filter_map(|test| count(test)).collect()
+        possible.cells.iter().filter_map(count).collect()
     }
 
     /// Parameters that llama.cpp accepts although they have no effect, or another effect, for this model on this machine;
