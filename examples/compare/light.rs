@@ -35,13 +35,13 @@ pub fn share(share: Option<f64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use llama_bench_rs::record::{pp, tg};
+    use llama_bench_rs::record::{Header, pp, tg};
 
     use super::*;
 
     #[test]
     fn runs_without_ceilings_have_no_lines() {
-        let run = Run::default();
+        let run = Run { header: Header::default(), cells: Vec::new(), curve: Vec::new() };
         assert!(lines(&[&run], &[&run], &[pp(8), tg(4)]).is_empty());
         assert_eq!((share(Some(0.2518)), share(None)), ("25.2 %".into(), String::new()));
     }

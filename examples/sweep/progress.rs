@@ -206,7 +206,7 @@ impl Progress {
                 format!("measuring without a record of the work: {}", failure.message)
             }
             Event::Ceilings { device, n_done: 0, n } => {
-                format!("measuring {n} ceilings of {device}, once for this build")
+                format!("measuring {n} ceilings of {device}")
             }
             Event::WarmingUp => "warming up".into(),
             Event::Profiling { test } => format!("profiling {test}"),

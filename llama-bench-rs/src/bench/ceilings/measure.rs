@@ -46,9 +46,10 @@ impl Effort {
             Self {
                 span,
                 large_bytes: large.clamp(128 << 20, 1 << 30).min(limit_bytes / 2),
-                graph_bytes: 256 << 20,
+                graph_bytes: 128 << 20,
                 limit_bytes,
-                products: vec![(2048, n_columns, 1), (1024, n_columns, 2)],
+                // A few milliseconds each: some are spared even on a machine where other programs take their turns.
+                products: vec![(2048, n_columns, 1), (1024, n_columns, 1)],
                 n_buffers: N_BUFFERS,
             }
         } else {

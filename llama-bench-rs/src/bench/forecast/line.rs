@@ -64,6 +64,9 @@ impl ProgressLine {
                 format!("loading {name}: {:.0} %", f64::from(*share) * 100.0)
             }
             Event::Opening { n_ctx } => format!("making a context of {n_ctx} tokens"),
+            Event::Ceilings { device, n_done, n } => {
+                format!("measuring ceilings of {device}: {} of {n}", n_done + 1)
+            }
             Event::WarmingUp => "warming up".into(),
             Event::Profiling { test } => format!("profiling {test}"),
             Event::Filling { n_done, n_depth } => format!("filling {n_done}/{n_depth} tokens"),

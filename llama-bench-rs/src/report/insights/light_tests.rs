@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::record::{Ceiling, CeilingKind, Ceilings, DeviceWork, Measured, Outcome, Product, Sample, pp, tg};
+use crate::record::{
+    Ceiling, CeilingKind, Ceilings, Config, DeviceWork, Header, Measured, Outcome, Product, Sample, pp, tg,
+};
 
 fn ceiling(kind: CeilingKind, data_type: &str, per_second: f64, n_columns: Option<u32>) -> Ceiling {
     let data_type = data_type.into();
@@ -47,9 +49,8 @@ fn cell(test: Test, weight_bytes: u64, flops: [u64; 2], ms: u64) -> Cell {
 }
 
 fn said(ceilings: Vec<Ceilings>, n_ubatch: u32, cells: Vec<Cell>) -> Vec<(Level, String)> {
-    let mut run = Run { cells, ..Run::default() };
-    run.header.ceilings = ceilings;
-    run.header.config.n_ubatch = Some(n_ubatch);
+    let config = Config { n_ubatch: Some(n_ubatch), ..Config::default() };
+    let run = Run { header: Header { ceilings, config, ..Header::default() }, cells, curve: Vec::new() };
     light(&run, &Series::all(&run)).iter().map(|it| (it.level(), it.to_string())).collect()
 }
 
