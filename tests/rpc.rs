@@ -344,7 +344,9 @@ fn a_profile_tells_copies_between_devices() {
     let (report, _) = measured(&[&worker.address], &["-ot", r"blk\.3\.ffn_.*=CPU", "--profile"]);
     let cell = report.cell(tg(4).kind, 0).unwrap();
     let profile = cell.measured().unwrap().profile.as_ref().expect("a profile");
-    let copied: Vec<_> = profile.copies.iter().map(|it| (it.from.as_str(), it.to.as_str(), it.n)).collect();
-    assert!(copied.contains(&("RPC0", "CPU", 4)) && copied.contains(&("CPU", "RPC0", 8)), "{copied:?}");
+    for (from, to) in [("RPC0", "CPU"), ("CPU", "RPC0")] {
+        let of = profile.copies.iter().find(|copy| (copy.from.as_str(), copy.to.as_str()) == (from, to));
+        assert!(of.is_some_and(|copy| copy.n >= 4), "one a token from {from} to {to}: {:?}", profile.copies);
+    }
     assert!(profile.copies.iter().all(|copy| copy.bytes > 0));
 }

@@ -10,9 +10,20 @@ use llama_bench_rs::{
 
 use BlockKind::{Attention, Experts, FeedForward, Mixer, Other, Output};
 
+/// One thread: two wait for each other if other tests have the cores.
+fn alone() -> ContextParams {
+    ContextParams::default().n_threads(1).n_threads_batch(1)
+}
+
 fn profile(shape: &str, profiling: Profiling) -> Profile {
     let model = llama_support::tiny(shape);
-    let sweep = Sweep::new(&model).prompt(8).repetitions(1).warmup(false).exclusive(false).energy(false);
+    let sweep = Sweep::new(&model)
+        .context(alone())
+        .prompt(8)
+        .repetitions(1)
+        .warmup(false)
+        .exclusive(false)
+        .energy(false);
     let report = sweep.profile(profiling).run().unwrap();
     let cell = report.cell(pp(8).kind, 0).unwrap();
     cell.measured().unwrap().profile.clone().unwrap()
@@ -60,7 +71,7 @@ fn a_norm_behind_a_block_belongs_to_it() {
 #[test]
 fn attention_without_a_kernel_of_its_own_is_attention() {
     let model = llama_support::tiny("tiny-llama");
-    let context = ContextParams::default().flash_attn(llama_bench_rs::llama::FlashAttn::Off);
+    let context = alone().flash_attn(llama_bench_rs::llama::FlashAttn::Off);
     let sweep = Sweep::new(&model).context(context).prompt(8).repetitions(1).warmup(false).exclusive(false);
     let mut softmax = Vec::new();
     let mut observer = |event: &Event<'_>| {
@@ -78,7 +89,7 @@ fn attention_without_a_kernel_of_its_own_is_attention() {
 #[test]
 fn every_operation_is_a_stop_with_its_weights_and_bytes() {
     let model = llama_support::tiny("tiny-llama");
-    let mut context = Context::new(&model, &ContextParams::default().n_ctx(64)).unwrap();
+    let mut context = Context::new(&model, &alone().n_ctx(64)).unwrap();
     let trace = |stops, context: &mut Context| {
         context.memory_clear(false);
         context.trace(stops).unwrap();
@@ -105,7 +116,7 @@ fn every_operation_is_a_stop_with_its_weights_and_bytes() {
 #[test]
 fn a_trace_of_something_else_than_was_learned_is_refused_and_the_context_stays() {
     let model = llama_support::tiny("tiny-llama");
-    let mut context = Context::new(&model, &ContextParams::default().n_ctx(64)).unwrap();
+    let mut context = Context::new(&model, &alone().n_ctx(64)).unwrap();
     context.trace(Stops::Nothing).unwrap();
     context.decode_tokens(&[1]).unwrap();
     context.end_trace().unwrap();
@@ -121,7 +132,7 @@ fn a_trace_of_something_else_than_was_learned_is_refused_and_the_context_stays()
 #[test]
 fn what_is_computed_is_the_same_with_stops() {
     let model = llama_support::tiny("tiny-gpt-oss");
-    let mut context = Context::new(&model, &ContextParams::default().n_ctx(64)).unwrap();
+    let mut context = Context::new(&model, &alone().n_ctx(64)).unwrap();
     let mut logits = |stops: Option<Stops>| {
         context.memory_clear(false);
         if let Some(stops) = stops {
@@ -144,8 +155,15 @@ fn what_is_computed_is_the_same_with_stops() {
 #[test]
 fn fresh_contexts_and_several_sequences_are_profiled_too() {
     let model = llama_support::tiny("tiny-llama");
-    let sweep =
-        || Sweep::new(&model).depths([0, 16]).generate(3).repetitions(1).warmup(false).exclusive(false);
+    let sweep = || {
+        Sweep::new(&model)
+            .context(alone())
+            .depths([0, 16])
+            .generate(3)
+            .repetitions(1)
+            .warmup(false)
+            .exclusive(false)
+    };
     let fresh = sweep().method(Method::FreshContext).profile(Profiling::default()).run().unwrap();
     let several = sweep().parallel([3]).profile(Profiling::default()).run().unwrap();
     for (report, test) in [(fresh, tg(3)), (several, tg(3).parallel(3))] {

@@ -105,7 +105,7 @@ fn operations_are_summed_and_the_longest_come_first() {
     let times = profile(false).operations.unwrap();
     assert_eq!((times.n_stops, times.stop_ns), (4, 10_000));
     let found: Vec<_> = times.operations.iter().map(|it| (it.device.as_str(), it.n, it.elapsed_ns)).collect();
-    assert_eq!(found, [("GPU", 1, Some(200_000)), ("GPU", 2, Some(200_000)), ("CPU", 1, None)]);
+    assert_eq!(found, [("GPU", 2, Some(200_000)), ("GPU", 1, Some(200_000)), ("CPU", 1, None)]);
 }
 
 #[test]

@@ -75,7 +75,7 @@ pub use output::OutputFormat;
 pub use placement::{Devices, OverrideList, Overrides, TensorSplit};
 pub use run::RunArgs;
 #[doc(hidden)]
-pub use run::{MethodArg, OrderArg, RunsIn};
+pub use run::{MethodArg, OrderArg, ProfileArg, RunsIn};
 #[doc(hidden)]
 pub use test::DefaultTests;
 pub use test::TestArgs;

@@ -154,8 +154,14 @@ counted! {
     fn llama_sys_state_seq_set_data_ext(ctx: *mut llama_context, src: *const u8, size: usize, seq: llama_seq_id, flags: llama_state_seq_flags) -> usize;
     fn llama_sys_synchronize(ctx: *mut llama_context) -> bool;
     fn llama_sys_throw_on_abort(caller: llama_sys_caller_of_thread);
+    fn llama_sys_strays_of_decode(ctx: *mut llama_context, n_tokens: u32, all_outputs: bool, out: *mut llama_sys_stray, cap: i32) -> i32;
     fn llama_sys_token_to_piece(vocab: *const llama_vocab, token: llama_token, buf: *mut c_char, length: i32, lstrip: i32, special: bool) -> i32;
     fn llama_sys_tokenize(vocab: *const llama_vocab, text: *const c_char, text_len: i32, tokens: *mut llama_token, n_tokens_max: i32, add_special: bool, parse_special: bool) -> i32;
+    fn llama_sys_trace_begin(ctx: *mut llama_context, trace: *mut llama_sys_trace, stops: llama_sys_trace_stops) -> bool;
+    fn llama_sys_trace_end(ctx: *mut llama_context, trace: *mut llama_sys_trace) -> i32;
+    fn llama_sys_trace_free(trace: *mut llama_sys_trace);
+    fn llama_sys_trace_new(ctx: *mut llama_context) -> *mut llama_sys_trace;
+    fn llama_sys_trace_stop_at(trace: *mut llama_sys_trace, i: u32, out: *mut llama_sys_trace_stop) -> bool;
     fn llama_sys_work_of_decode(ctx: *mut llama_context, n_tokens: u32, all_outputs: bool, out: *mut llama_sys_work_part, cap: i32, n_splits: *mut u32) -> i32;
     fn llama_sys_work_of_encode(ctx: *mut llama_context, batch: llama_batch, out: *mut llama_sys_work_part, cap: i32, n_splits: *mut u32) -> i32;
     fn llama_vocab_bos(vocab: *const llama_vocab) -> llama_token;
@@ -203,7 +209,11 @@ mod tests {
         "llama_sys_model_tensor",
         "llama_sys_probe",
         "llama_sys_probe_shape",
+        "llama_sys_stray",
         "llama_sys_stream",
+        "llama_sys_trace",
+        "llama_sys_trace_block",
+        "llama_sys_trace_stop",
         "llama_sys_work_part",
     ];
 

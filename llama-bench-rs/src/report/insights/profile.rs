@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(
             said(cells, |_| {}),
             [
-                "At 8192 tokens a prompt (pp512) takes 2.00 times as long as at 0: 98 % of the added time is attention."
+                "At 8192 tokens a prompt (pp512) takes 2.00 times as long as at 0: 98.0 % of the added time is attention."
             ]
         );
         assert_eq!(said(vec![cell(pp(512), 20, 80), cell(pp(512).at(64), 21, 80)], |_| {}), [""; 0]);
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(
             said,
             [
-                "Flash attention is off (-fa 0): attention takes 60 % of pp512 @ d8192; measure -fa 1 beside it."
+                "Flash attention is off (-fa 0): attention takes 60.0 % of pp512 @ d8192; measure -fa 1 beside it."
             ]
         );
     }
