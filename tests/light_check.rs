@@ -21,7 +21,7 @@ fn row(share: Option<(f64, f64)>) -> String {
         Some((lower, upper)) => format!(
             r#""light_share": {}, "light_share_lower": {lower}, "light_share_upper": {upper},
             "light_floor_ns": 1000000, "light_binds": "memory""#,
-            (lower + upper) / 2.0
+            f64::midpoint(lower, upper)
         ),
         None => r#""light_share": null, "light_unknown": "the ceilings of CPU were not measured""#.to_owned(),
     };

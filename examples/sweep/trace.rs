@@ -31,7 +31,7 @@ impl<'a> Traces<'a> {
 
     pub fn event(&mut self, event: &Event<'_>) {
         match event {
-            Event::Configuration { name, .. } => self.configuration = (*name).to_owned(),
+            Event::Configuration { name, .. } => (*name).clone_into(&mut self.configuration),
             Event::Traced { test, stops } if self.path.is_some() => self.keep(test, stops),
             _ => {}
         }

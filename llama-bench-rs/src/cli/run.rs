@@ -227,11 +227,11 @@ impl RunArgs {
         if asked.is_empty() && !trace {
             return None;
         }
-        let mut profiling = Profiling::default();
-        profiling.layers = asked.contains(&ProfileArg::Layers);
-        profiling.operations = asked.contains(&ProfileArg::Operations);
-        profiling.trace = trace;
-        Some(profiling)
+        Some(Profiling {
+            layers: asked.contains(&ProfileArg::Layers),
+            operations: asked.contains(&ProfileArg::Operations),
+            trace,
+        })
     }
 
     /// The rule that ends a cell's repetitions, if there is to be one.

@@ -123,7 +123,7 @@ impl Model {
             // SAFETY: as above.
             let device =
                 Device::new(unsafe { sys::llama_sys_model_tensor_device(model, found.len() as u32) });
-            let data_type = TensorType::from_id(tensor.tensor_type as u32);
+            let data_type = TensorType::from_id(tensor.tensor_type);
             found.push(device.zip(data_type).map(|(device, data_type)| {
                 let n_blocks = tensor.n_elements / data_type.block_elements();
                 PlacedTensor {

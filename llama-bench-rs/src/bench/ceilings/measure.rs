@@ -32,6 +32,8 @@ pub(super) struct Effort {
     /// Shapes of products, each rows and inner values, columns, and how many there are in a graph. The fastest counts.
     products: Vec<(u32, u32, u32)>,
     n_buffers: u32,
+    /// Pause before each group: a board that is kept busy lowers its clocks to keep its power limit.
+    rest: Duration,
 }
 
 impl Effort {
@@ -51,6 +53,7 @@ impl Effort {
                 // A few milliseconds each: some are spared even on a machine where other programs take their turns.
                 products: vec![(2048, n_columns, 1), (1024, n_columns, 1)],
                 n_buffers: N_BUFFERS,
+                rest: Duration::ZERO,
             }
         } else {
             let limit_bytes = free / 2;
@@ -59,8 +62,9 @@ impl Effort {
                 large_bytes: (1 << 30).min(limit_bytes / 2),
                 graph_bytes: 4 << 30,
                 limit_bytes,
-                products: vec![(8192, 2048, 4), (16384, 4096, 1)],
+                products: vec![(8192, 2048, 4), (8192, 8192, 1), (16384, 4096, 1)],
                 n_buffers: 1,
+                rest: Duration::from_millis(30),
             }
         }
     }
@@ -75,6 +79,7 @@ impl Effort {
             limit_bytes: 64 << 20,
             products: vec![(256, 8, 1)],
             n_buffers: N_BUFFERS,
+            rest: Duration::ZERO,
         }
     }
 
@@ -128,7 +133,7 @@ pub(super) fn measure(
                 return None;
             }
             let amount = if rate.kind == CeilingKind::Product { shape.flops() } else { shape.bytes() };
-            let Some((groups, n)) = times(device, shape, effort.span, cancel) else { continue };
+            let Some((groups, n)) = times(device, shape, effort, cancel) else { continue };
             let rates = groups.iter().map(|time| amount / time.as_secs_f64());
             let (lower, upper) =
                 rates.fold((f64::INFINITY, 0.0), |(lower, upper), it| (it.min(lower), it.max(upper)));
@@ -150,7 +155,13 @@ pub(super) fn measure(
 }
 
 /// The fastest time of each group, and the repetitions of all; `None` if it cannot be computed or was cancelled.
-fn times(device: Device, shape: ProbeShape, span: Duration, cancel: &Cancel) -> Option<(Vec<Duration>, u32)> {
+fn times(
+    device: Device,
+    shape: ProbeShape,
+    effort: &Effort,
+    cancel: &Cancel,
+) -> Option<(Vec<Duration>, u32)> {
+    let Effort { span, rest, .. } = *effort;
     let mut probe = match Probe::new(device, shape) {
         Ok(probe) => probe,
         Err(why) => {
@@ -165,6 +176,7 @@ fn times(device: Device, shape: ProbeShape, span: Duration, cancel: &Cancel) -> 
     }
     let (mut groups, mut n) = (Vec::new(), 0);
     for _ in 0..N_GROUPS {
+        std::thread::sleep(rest);
         let (begin, mut fastest) = (Instant::now(), Duration::MAX);
         while fastest == Duration::MAX || begin.elapsed() < span / N_GROUPS {
             if cancel.is_cancelled() {

@@ -37,13 +37,14 @@ pub(super) fn cells(run: &Run) -> Markup {
         Some(energy.map_or_else(|_| "–".into(), |energy| digits(energy.per_token(), 3)))
     };
     let has_energy = run.cells.iter().any(|cell| run.header.energy_of(cell).is_some());
-    let light = |cell: &Cell| {
-        let light = run.header.light_of(cell)?;
-        Some(light.map_or_else(
-            |_| "–".into(),
-            |light| Share::new(light.share).map_or_else(|| "–".into(), |share| percent(share)),
-        ))
-    };
+    let light =
+        |cell: &Cell| {
+            let light = run.header.light_of(cell)?;
+            Some(light.map_or_else(
+                |_| "–".into(),
+                |light| Share::new(light.share).map_or_else(|| "–".into(), percent),
+            ))
+        };
     let has_light = run.cells.iter().any(|cell| run.header.light_of(cell).is_some());
     let table = html! {
         table {

@@ -186,7 +186,7 @@ fn shares(layers: &[Layer], stack: &[f64], deepest: f64, y: &Axis) -> Vec<Mark> 
     let mut marks = Vec::new();
     for (layer, &top) in layers.iter().zip(stack) {
         let (middle, is_tall) =
-            ((below + top) / 2.0, (top - below) / (y.high() - y.low()) * height >= LABELLED);
+            (f64::midpoint(below, top), (top - below) / (y.high() - y.low()) * height >= LABELLED);
         if is_tall {
             let text = format!("{:.0} %", 100.0 * (top - below) / total);
             let at = (deepest, middle);
