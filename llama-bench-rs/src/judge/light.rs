@@ -1,6 +1,9 @@
 //! What the share of the speed of light says: that a figure cannot be true, or where speed is left.
 
-use crate::record::{Ceilings, CellWork, Light};
+use crate::{
+    record::{Ceilings, CellWork, Light},
+    units::total,
+};
 
 /// A type is far below another if its products are slower than this share of the other's.
 const FAR_BELOW: f64 = 0.5;
@@ -49,7 +52,7 @@ pub fn slow_types(ceilings: &[Ceilings], work: &CellWork) -> Vec<SlowType> {
                 .products
                 .iter()
                 .filter(|other| other.data_type == product.data_type && other.op.starts_with("MUL_MAT"));
-            let flops: u64 = of_type.map(|product| product.flops).sum();
+            let flops = total(of_type.map(|product| product.flops));
             let is_worth_it = flops as f64 >= device.flops() as f64 * WORTH_A_WORD && flops > 0;
             let is_known =
                 found.iter().any(|known| known.device == own.device && known.data_type == product.data_type);

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::llama::BlockKind;
+use crate::{llama::BlockKind, units::total};
 
 /// Where the time of a repetition goes: measured after the samples and apart from them, with stops in the graphs that are
 /// computed. Each stop waits for the device and so costs time of its own; what it costs is calibrated and subtracted.
@@ -122,7 +122,7 @@ impl Profile {
     pub fn of(&self, kind: BlockKind) -> Option<u64> {
         let mut blocks = self.blocks.iter().filter(|block| block.kind == kind).peekable();
         blocks.peek()?;
-        blocks.map(|block| block.elapsed_ns).sum()
+        blocks.try_fold(0_u64, |sum, block| Some(sum.saturating_add(block.elapsed_ns?)))
     }
 
     /// The kinds of its blocks, in the order of the graph.
@@ -146,10 +146,10 @@ impl Profile {
     /// What no block accounts for: a plain repetition less all of its blocks and copies, in nanoseconds; negative if they are
     /// longer. Blocks that could not be resolved are in it.
     pub fn rest_ns(&self) -> Option<i64> {
-        let blocks: u64 = self.blocks.iter().filter_map(|block| block.elapsed_ns).sum();
-        let copies: u64 = self.copies.iter().map(|copy| copy.elapsed_ns).sum();
+        let blocks = total(self.blocks.iter().filter_map(|block| block.elapsed_ns));
+        let copies = total(self.copies.iter().map(|copy| copy.elapsed_ns));
         let signed = |ns: u64| i64::try_from(ns).ok();
-        Some(signed(self.plain()?)? - signed(blocks + copies)?)
+        Some(signed(self.plain()?)? - signed(blocks.saturating_add(copies))?)
     }
 }
 

@@ -4,7 +4,10 @@ use super::configurations;
 use crate::{
     llama::BlockKind,
     record::{Profile, Report, Run, Test},
-    units::words::{digits, duration},
+    units::{
+        total,
+        words::{digits, duration},
+    },
 };
 
 /// The profiles of a report.
@@ -103,7 +106,7 @@ impl ProfileRow<'_> {
     /// The time of copies; `None` without any.
     pub(super) fn copies(&self) -> Option<String> {
         let copies = &self.profile.copies;
-        (!copies.is_empty()).then(|| self.part(copies.iter().map(|copy| copy.elapsed_ns).sum::<u64>() as f64))
+        (!copies.is_empty()).then(|| self.part(total(copies.iter().map(|copy| copy.elapsed_ns)) as f64))
     }
 
     /// What is left.

@@ -7,6 +7,7 @@ use crate::{
         work::{Stray, Work, WorkKind},
     },
     report::in_words::{bytes, count},
+    units::total,
 };
 
 /// Weights that are named; of more only how many they are.
@@ -85,11 +86,11 @@ fn of_holder(header: &Header, kind: WorkKind, strays: &[&Stray], holder: &str) -
         layer_device: holder.to_owned(),
         layers,
         n_operations: own.len(),
-        weight_bytes: with_weights().map(|(_, stray)| stray.weight_bytes).sum(),
+        weight_bytes: total(with_weights().map(|(_, stray)| stray.weight_bytes)),
         asked: asked(header, !weights.is_empty()),
         weights,
         operations: sorted(operations.into_iter()),
-        crossed_bytes: own.iter().map(|stray| stray.crossed_bytes).sum(),
+        crossed_bytes: total(own.iter().map(|stray| stray.crossed_bytes)),
     }
 }
 

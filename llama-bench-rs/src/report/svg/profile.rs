@@ -1,5 +1,7 @@
 //! What the time of a test consists of, over depths: blocks of the model on top of each other.
 
+use std::time::Duration;
+
 use super::{
     LegendEntry,
     axis::{Axis, Extent, SpeedScale},
@@ -13,6 +15,7 @@ use crate::{
     llama::BlockKind,
     record::{Report, Test},
     report::profiles::{ProfileRow, Profiles, block_name},
+    units::{total, words::duration},
 };
 
 /// Room on the right for the shares at the deepest depth.
@@ -56,9 +59,9 @@ impl Layer {
         let ns = match self {
             Layer::Block(kind) => {
                 let blocks = profile.blocks.iter().filter(|block| block.kind == kind);
-                blocks.filter_map(|block| block.elapsed_ns).sum::<u64>() as f64
+                total(blocks.filter_map(|block| block.elapsed_ns)) as f64
             }
-            Layer::Copies => profile.copies.iter().map(|copy| copy.elapsed_ns).sum::<u64>() as f64,
+            Layer::Copies => total(profile.copies.iter().map(|copy| copy.elapsed_ns)) as f64,
             Layer::Rest => profile.rest_ns().unwrap_or(0).max(0) as f64,
         };
         row.ms(ns)
@@ -201,7 +204,8 @@ fn shares(layers: &[Layer], stack: &[f64], deepest: f64, y: &Axis) -> Vec<Mark> 
 fn describe(test: Test, name: &str, rows: &[&ProfileRow<'_>], layers: &[Layer]) -> String {
     let of = if name.is_empty() { test.to_string() } else { format!("{test} ({})", clean(name)) };
     let at = |row: &&ProfileRow<'_>| {
-        let parts = layers.iter().rev().map(|layer| format!("{} {} ms", layer.name(), figure(layer.ms(row))));
+        let time = |layer: &Layer| duration(Duration::from_secs_f64(layer.ms(row).max(0.0) / 1e3));
+        let parts = layers.iter().rev().map(|layer| format!("{} {}", layer.name(), time(layer)));
         format!("{of} at depth {}: {}.", row.test.n_depth, parts.collect::<Vec<_>>().join(", "))
     };
     rows.iter().map(at).collect::<Vec<_>>().join(" ")
