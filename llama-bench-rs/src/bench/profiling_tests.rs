@@ -60,6 +60,18 @@ fn the_cost_of_stops_is_calibrated_and_subtracted() {
 }
 
 #[test]
+fn a_stop_costs_no_more_than_where_that_is_known_well() {
+    let plain = vec![Duration::from_micros(408); 3];
+    let by_block = vec![traced(&BLOCKS, 0); 3];
+    let of = |us: u64| {
+        let dearest_stop = Some(Duration::from_micros(us));
+        let (plain, by_block) = (plain.clone(), by_block.clone());
+        Repetitions { plain, by_block, dearest_stop, ..Repetitions::default() }.stop_ns()
+    };
+    assert_eq!((of(4), of(50)), (4_000, 10_000));
+}
+
+#[test]
 fn a_block_shorter_than_its_stops_has_no_time() {
     let profile = profile(false);
     let on_cpu = profile.blocks.iter().find(|block| block.device == "CPU").unwrap();
