@@ -69,27 +69,31 @@ impl CellWork {
 impl DeviceWork {
     /// All bytes that pass the memory of the device, in bytes.
     pub fn bytes(&self) -> u64 {
-        self.weight_bytes
-            + self.kv_read_bytes
-            + self.kv_write_bytes
-            + self.state_bytes
-            + self.activation_bytes
-            + self.copied_bytes
+        let parts = [
+            self.weight_bytes,
+            self.kv_read_bytes,
+            self.kv_write_bytes,
+            self.state_bytes,
+            self.activation_bytes,
+            self.copied_bytes,
+        ];
+        // A file may hold any numbers.
+        parts.into_iter().fold(0, u64::saturating_add)
     }
 
     /// All arithmetic, in floating-point operations.
     pub fn flops(&self) -> u64 {
-        self.products.iter().map(|product| product.flops).sum()
+        self.products.iter().fold(0, |sum, product| sum.saturating_add(product.flops))
     }
 }
 
 impl fmt::Display for CellWork {
     /// The sums over all devices: `4.20 GiB of weights, 512.00 MiB of keys and values, 7.90 TFLOP`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sum = |of: fn(&DeviceWork) -> u64| self.devices.iter().map(of).sum::<u64>();
+        let sum = |of: fn(&DeviceWork) -> u64| self.devices.iter().map(of).fold(0, u64::saturating_add);
         write!(f, "{} of weights", words::bytes(sum(|work| work.weight_bytes)))?;
         let parts = [
-            ("keys and values", sum(|work| work.kv_read_bytes + work.kv_write_bytes)),
+            ("keys and values", sum(|work| work.kv_read_bytes.saturating_add(work.kv_write_bytes))),
             ("recurrent states", sum(|work| work.state_bytes)),
             ("large results", sum(|work| work.activation_bytes)),
             ("copies between devices", sum(|work| work.copied_bytes)),
