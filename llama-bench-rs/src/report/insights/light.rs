@@ -20,7 +20,7 @@ const NAMED: f64 = 0.1;
 /// Products that are named at most.
 const N_NAMED: usize = 3;
 
-/// Prompts that reach more than this need no larger physical batch.
+/// What reaches more than this needs no larger physical batch, and no word on the rest.
 const FAST: f64 = 0.7;
 
 /// How near the figures come to the most that the devices do.
@@ -35,8 +35,8 @@ pub enum LightSaid {
         deep: Option<(Test, Light)>,
         /// The products that most of the arithmetic is of, such as `mul_mat of q4_K`; empty if the memory binds.
         products: Vec<String>,
-        /// Whether the CPU computes.
-        is_on_cpu: bool,
+        /// Whether the test was profiled.
+        is_profiled: bool,
     },
     /// Cells that are faster than the ceilings allow: the count of their work or a ceiling is wrong.
     Impossible {
@@ -87,12 +87,12 @@ fn reaches(run: &Run, series: &Series<'_>) -> Option<LightSaid> {
     }
     let deep = if known.len() > 1 { known.pop() } else { None };
     let (cell, light) = known.swap_remove(0);
-    let work = cell.measured()?.work.as_ref()?;
+    let measured = cell.measured()?;
+    let work = measured.work.as_ref()?;
     let products = if light.binds == Binds::Arithmetic { products(work, &light.device) } else { Vec::new() };
-    let is_on_cpu =
-        run.header.ceilings.iter().any(|own| own.device == light.device && own.n_threads.is_some());
+    let is_profiled = measured.profile.is_some();
     let deep = deep.map(|(cell, light)| (cell.test, light));
-    Some(LightSaid::Reaches { shallow: (cell.test, light), deep, products, is_on_cpu })
+    Some(LightSaid::Reaches { shallow: (cell.test, light), deep, products, is_profiled })
 }
 
 /// The products with the largest parts of the arithmetic, those of one operation together.
@@ -190,12 +190,16 @@ fn times(light: &Light) -> String {
 impl fmt::Display for LightSaid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Reaches { shallow: (test, light), deep, products, is_on_cpu } => {
+            Self::Reaches { shallow: (test, light), deep, products, is_profiled } => {
                 write!(f, "{} ({test}) is bound by {}", subject(test.kind), light.binds)?;
                 if !products.is_empty() {
                     write!(f, " ({})", products.join("; "))?;
                 }
-                let each = if test.kind.is_generation() { " a token" } else { "" };
+                let each = match (test.kind.is_generation(), test.n_parallel) {
+                    (false, _) => "",
+                    (true, 1) => " a token",
+                    (true, _) => " a step",
+                };
                 write!(
                     f,
                     " and reaches {} of the speed of light: {}{each}",
@@ -208,16 +212,11 @@ impl fmt::Display for LightSaid {
                         write!(f, ", bound by {}", deep.binds)?;
                     }
                 }
-                match (light.binds, is_on_cpu, light.share < FAST) {
-                    (_, _, false) => write!(f, "."),
-                    (Binds::Memory, false, true) => write!(f, "; small kernels and launches take the rest."),
-                    (Binds::Memory, true, true) => {
-                        write!(f, "; arithmetic, small operations and waits of threads take the rest.")
-                    }
-                    (Binds::Arithmetic, ..) => {
-                        write!(f, "; slower shapes, other operations and waits take the rest.")
-                    }
+                if light.share >= FAST {
+                    return write!(f, ".");
                 }
+                let hint = if *is_profiled { "the profile" } else { "--profile" };
+                write!(f, "; neither memory nor arithmetic explains the rest ({hint} shows where it goes).")
             }
             Self::Impossible { n_cells, test, light } => write!(
                 f,
