@@ -45,6 +45,7 @@ fn profile(layers: bool) -> Profile {
         by_block: vec![traced(&BLOCKS, 0); 3],
         by_layer: vec![traced(&by_layer, 0); 3],
         operations: Some(traced(&BLOCKS, 0)),
+        dearest_stop: None,
     };
     repetitions.profile(8, Profiling { layers, ..Profiling::default() })
 }

@@ -37,12 +37,12 @@ pub(super) struct Effort {
     n_buffers: u32,
     /// Pause before each group: a board that is kept busy lowers its clocks to keep its power limit.
     rest: Duration,
-    /// No matrix is smaller for want of memory.
+    /// As [`is_whole`](Self::is_whole).
     is_whole: bool,
 }
 
 impl Effort {
-    /// Whether nothing is smaller for want of memory: a small matrix may lie in a cache.
+    /// Whether the free memory is enough for figures that hold when more is free: a small matrix may lie in a cache.
     pub(super) fn is_whole(&self) -> bool {
         self.is_whole
     }
@@ -52,20 +52,22 @@ impl Effort {
         let (free, _) = device.memory_bytes();
         let span = Duration::from_millis(250);
         if device.kind() == DeviceKind::Cpu {
-            let limit_bytes = free / 8;
-            let large = last_level_caches().map_or(256 << 20, |n_bytes| n_bytes.saturating_mul(4));
-            let large = large.clamp(128 << 20, 1 << 30);
+            let limit_bytes = free / 4;
+            let caches = last_level_caches();
+            let large =
+                caches.map_or(256 << 20, |n_bytes| n_bytes.saturating_mul(4)).clamp(128 << 20, 1 << 30);
+            let large_bytes = large.min(limit_bytes / 2);
             let n_columns = 128 * n_threads.unwrap_or(1).clamp(2, 16);
             Self {
                 span,
-                large_bytes: large.min(limit_bytes / 2),
+                large_bytes,
                 graph_bytes: 128 << 20,
                 limit_bytes,
                 // A few milliseconds each: some are spared even on a machine where other programs take their turns.
                 products: vec![(2048, n_columns, 1), (1024, n_columns, 1)],
                 n_buffers: N_BUFFERS,
                 rest: Duration::ZERO,
-                is_whole: large <= limit_bytes / 2,
+                is_whole: large_bytes == large || caches.is_some_and(|n_bytes| large_bytes / 2 >= n_bytes),
             }
         } else {
             let limit_bytes = free / 2;
