@@ -122,7 +122,8 @@ impl Profile {
     pub fn of(&self, kind: BlockKind) -> Option<u64> {
         let mut blocks = self.blocks.iter().filter(|block| block.kind == kind).peekable();
         blocks.peek()?;
-        blocks.map(|block| block.elapsed_ns).sum()
+        // A file may hold any numbers.
+        blocks.try_fold(0_u64, |sum, block| Some(sum.saturating_add(block.elapsed_ns?)))
     }
 
     /// The kinds of its blocks, in the order of the graph.
@@ -146,10 +147,11 @@ impl Profile {
     /// What no block accounts for: a plain repetition less all of its blocks and copies, in nanoseconds; negative if they are
     /// longer. Blocks that could not be resolved are in it.
     pub fn rest_ns(&self) -> Option<i64> {
-        let blocks: u64 = self.blocks.iter().filter_map(|block| block.elapsed_ns).sum();
-        let copies: u64 = self.copies.iter().map(|copy| copy.elapsed_ns).sum();
+        let blocks = self.blocks.iter().filter_map(|block| block.elapsed_ns);
+        let copies = self.copies.iter().map(|copy| copy.elapsed_ns);
+        let known = blocks.chain(copies).fold(0, u64::saturating_add);
         let signed = |ns: u64| i64::try_from(ns).ok();
-        Some(signed(self.plain()?)? - signed(blocks + copies)?)
+        Some(signed(self.plain()?)? - signed(known)?)
     }
 }
 

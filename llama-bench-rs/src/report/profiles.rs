@@ -103,7 +103,8 @@ impl ProfileRow<'_> {
     /// The time of copies; `None` without any.
     pub(super) fn copies(&self) -> Option<String> {
         let copies = &self.profile.copies;
-        (!copies.is_empty()).then(|| self.part(copies.iter().map(|copy| copy.elapsed_ns).sum::<u64>() as f64))
+        let all = copies.iter().map(|copy| copy.elapsed_ns).fold(0, u64::saturating_add);
+        (!copies.is_empty()).then(|| self.part(all as f64))
     }
 
     /// What is left.

@@ -112,7 +112,7 @@ fn operations(row: &ProfileRow<'_>) -> Vec<Bar> {
     for (layer, width) in layers(row) {
         if let Layer::Block(kind) = layer {
             let own: Vec<(&OperationTime, u64)> = of_block(&times.operations, kind);
-            let all: u64 = own.iter().map(|(_, ns)| ns).sum();
+            let all = own.iter().fold(0_u64, |sum, (_, ns)| sum.saturating_add(*ns));
             let mut at = from;
             for (operation, ns) in own {
                 let width = width * ns as f64 / all.max(1) as f64;

@@ -56,9 +56,11 @@ impl Layer {
         let ns = match self {
             Layer::Block(kind) => {
                 let blocks = profile.blocks.iter().filter(|block| block.kind == kind);
-                blocks.filter_map(|block| block.elapsed_ns).sum::<u64>() as f64
+                blocks.filter_map(|block| block.elapsed_ns).fold(0, u64::saturating_add) as f64
             }
-            Layer::Copies => profile.copies.iter().map(|copy| copy.elapsed_ns).sum::<u64>() as f64,
+            Layer::Copies => {
+                profile.copies.iter().map(|copy| copy.elapsed_ns).fold(0, u64::saturating_add) as f64
+            }
             Layer::Rest => profile.rest_ns().unwrap_or(0).max(0) as f64,
         };
         row.ms(ns)
