@@ -50,7 +50,12 @@ pub enum LightSaid {
     /// A type of weights whose products are far slower than another's.
     SlowType(SlowType),
     /// A physical batch that keeps products from what a larger one reaches.
-    SmallBatch(SmallBatch),
+    SmallBatch {
+        /// Both batches.
+        found: SmallBatch,
+        /// Whether the logical batch has to be larger too.
+        is_limited: bool,
+    },
     /// Cells without a share.
     Unknown {
         /// How many there are.
@@ -69,7 +74,7 @@ pub(super) fn light(run: &Run, all: &[Series<'_>]) -> Vec<LightSaid> {
     }
     let mut said: Vec<LightSaid> = impossible(run).into_iter().collect();
     said.extend(all.iter().filter_map(|series| reaches(run, series)));
-    said.extend(small_batch(run).map(LightSaid::SmallBatch));
+    said.extend(small_batch(run));
     said.extend(slow_types(run).into_iter().map(LightSaid::SlowType));
     said.extend(unknown(run));
     said
@@ -131,12 +136,14 @@ fn prompts(run: &Run) -> impl Iterator<Item = &Cell> {
 }
 
 /// If a prompt is longer than the physical batch, and slow for the machine.
-fn small_batch(run: &Run) -> Option<SmallBatch> {
+fn small_batch(run: &Run) -> Option<LightSaid> {
     let config = &run.header.config;
     let n_ubatch = config.n_ubatch?.min(config.n_batch.unwrap_or(u32::MAX));
     let is_slow = |cell: &&Cell| light_of(run, cell).is_none_or(|light| light.share < FAST);
     prompts(run).filter(|cell| cell.test.n_tokens() > n_ubatch).find(is_slow)?;
-    judge::small_batch(&run.header.ceilings, n_ubatch)
+    let found = judge::small_batch(&run.header.ceilings, n_ubatch)?;
+    let is_limited = config.n_batch.is_some_and(|n_batch| n_batch < found.n_larger);
+    Some(LightSaid::SmallBatch { found, is_limited })
 }
 
 fn slow_types(run: &Run) -> Vec<SlowType> {
@@ -240,23 +247,20 @@ impl fmt::Display for LightSaid {
                 one_line(best_type),
                 rate(*best_per_second)
             ),
-            Self::SmallBatch(SmallBatch {
-                device,
-                data_type,
-                n_ubatch,
-                per_second,
-                n_larger,
-                larger_per_second,
-            }) => write!(
-                f,
-                "n_ubatch {n_ubatch} reaches {} of the matrix rate that {n_larger} reaches ({} against {}, {} on {}): try \
-                 -ub {n_larger}.",
-                share(per_second / larger_per_second),
-                rate(*per_second),
-                rate(*larger_per_second),
-                one_line(data_type),
-                one_line(device)
-            ),
+            Self::SmallBatch { found, is_limited } => {
+                let SmallBatch { n_ubatch, n_larger, per_second, larger_per_second, .. } = *found;
+                let logical = if *is_limited { format!("-b {n_larger} ") } else { String::new() };
+                write!(
+                    f,
+                    "n_ubatch {n_ubatch} reaches {} of the matrix rate that {n_larger} reaches ({} against {}, {} on {}): \
+                     try {logical}-ub {n_larger}.",
+                    share(per_second / larger_per_second),
+                    rate(per_second),
+                    rate(larger_per_second),
+                    one_line(&found.data_type),
+                    one_line(&found.device)
+                )
+            }
             Self::Unknown { n_cells, test, why } => write!(
                 f,
                 "The share of the speed of light of {} is not known, first of {test}: {}.",

@@ -49,7 +49,10 @@ fn cell(test: Test, weight_bytes: u64, flops: [u64; 2], ms: u64) -> Cell {
 }
 
 fn said(ceilings: Vec<Ceilings>, n_ubatch: u32, cells: Vec<Cell>) -> Vec<(Level, String)> {
-    let config = Config { n_ubatch: Some(n_ubatch), ..Config::default() };
+    with(Config { n_ubatch: Some(n_ubatch), ..Config::default() }, ceilings, cells)
+}
+
+fn with(config: Config, ceilings: Vec<Ceilings>, cells: Vec<Cell>) -> Vec<(Level, String)> {
     let run = Run { header: Header { ceilings, config, ..Header::default() }, cells, curve: Vec::new() };
     light(&run, &Series::all(&run)).iter().map(|it| (it.level(), it.to_string())).collect()
 }
@@ -88,6 +91,14 @@ fn a_prompt_names_its_products_a_slow_type_and_a_small_batch() {
              prompts faster.",
         ]
     );
+}
+
+#[test]
+fn a_physical_batch_cannot_be_larger_than_the_logical_one() {
+    let cells = vec![cell(pp(2048), 1000, [30_000_000_000_000, 8_000_000_000_000], 550)];
+    let config = Config { n_ubatch: Some(128), n_batch: Some(256), ..Config::default() };
+    let said = with(config, vec![gpu()], cells);
+    assert!(said.iter().any(|(_, text)| text.ends_with(": try -b 512 -ub 512.")), "{said:?}");
 }
 
 #[test]
