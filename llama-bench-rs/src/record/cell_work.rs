@@ -83,7 +83,7 @@ impl DeviceWork {
 
     /// All arithmetic, in floating-point operations.
     pub fn flops(&self) -> u64 {
-        self.products.iter().fold(0, |sum, product| sum.saturating_add(product.flops))
+        self.products.iter().fold(0_u64, |sum, product| sum.saturating_add(product.flops))
     }
 }
 

@@ -37,7 +37,8 @@ impl fmt::Display for Binds {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Light {
-    /// The shortest time: the sum over the devices if they compute one after the other, the longest of them if they may overlap.
+    /// The shortest time: the sum over the devices if they compute one after the other, the longest of them if they may
+    /// overlap.
     pub floor: Duration,
     /// The measured mean.
     pub time: Duration,

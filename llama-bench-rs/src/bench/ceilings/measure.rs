@@ -37,16 +37,11 @@ pub(super) struct Effort {
     n_buffers: u32,
     /// Pause before each group: a board that is kept busy lowers its clocks to keep its power limit.
     rest: Duration,
-    /// As [`is_whole`](Self::is_whole).
-    is_whole: bool,
+    /// Whether the free memory is enough for figures that hold when more is free: a small matrix may lie in a cache.
+    pub(super) is_whole: bool,
 }
 
 impl Effort {
-    /// Whether the free memory is enough for figures that hold when more is free: a small matrix may lie in a cache.
-    pub(super) fn is_whole(&self) -> bool {
-        self.is_whole
-    }
-
     /// What suits the device and the memory that it has free.
     pub(super) fn of(device: &Device, n_threads: Option<u32>) -> Self {
         let (free, _) = device.memory_bytes();

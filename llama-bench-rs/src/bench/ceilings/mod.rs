@@ -61,7 +61,7 @@ pub(super) fn of(
             return Vec::new();
         };
         // What was measured with little memory is not for runs that have more.
-        if before.as_ref() != Some(&found) && effort.is_whole() {
+        if before.as_ref() != Some(&found) && effort.is_whole {
             cache.write(&key, &found);
         }
         let mut memo = lock();

@@ -136,7 +136,7 @@ impl Forecast {
         match event {
             // Not part of what another configuration will take.
             Event::Waiting | Event::Ceilings { .. } | Event::Profiling { .. } => {
-                self.turn_to(Doing::Nothing, now)
+                self.turn_to(Doing::Nothing, now);
             }
             Event::Campaign(configurations) => {
                 self.is_campaign = true;
