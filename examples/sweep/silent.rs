@@ -59,7 +59,7 @@ static NEEDS: [Needs; 14] = [
 ];
 
 /// Flags of what is done with figures: with `--plan` and `--verify` there are none.
-static OF_FIGURES: [&str; 18] = [
+static OF_FIGURES: [&str; 20] = [
     "format",
     "format_err",
     "output",
@@ -68,6 +68,8 @@ static OF_FIGURES: [&str; 18] = [
     "light",
     "ceilings",
     "renew_ceilings",
+    "profile",
+    "trace",
     "resume",
     "force",
     "explain",
@@ -133,7 +135,7 @@ mod tests {
     const ALONE: &str = "n_prompt n_gen pg n_depth parallel models shapes like load_mode no_mmap mmap direct_io lazy_mode repack \
         n_gpu_layers n_cpu_moe device rpc rpc_timeout split_mode tensor_split main_gpu override_tensor fit_target fit_ctx no_host numa \
         n_batch n_ubatch flash_attn type_k type_v n_threads cpu_mask cpu_strict poll prio no_kv_offload no_op_offload \
-        swa_full embeddings n_reps until runs delay no_warmup no_energy profile trace method order seed calibrate repeat_disturbed share_machine \
+        swa_full embeddings n_reps until runs delay no_warmup no_energy method order seed calibrate repeat_disturbed share_machine \
         verbose progress quiet expect plan verify list_devices list_shapes version isolate";
 
     #[test]
@@ -177,6 +179,7 @@ mod tests {
 
     #[test]
     fn figures_are_neither_written_nor_judged_without_measuring() {
+        assert_eq!(said("--plan --profile", 1), ["--profile has no effect with --plan"]);
         assert_eq!(said("--plan --html a.html", 1), ["--html has no effect with --plan"]);
         assert_eq!(said("--verify --strict -o json", 1).len(), 2);
         assert_eq!(said("--plan -ub 64,128 -p 5 -r 3 --runs 2", 2), [""; 0]);

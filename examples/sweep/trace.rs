@@ -52,9 +52,12 @@ impl<'a> Traces<'a> {
         }
     }
 
-    /// Writes the file, if one is asked for and something was traced.
+    /// Writes the file, if one is asked for.
     pub fn write(&self) -> Result<(), String> {
-        let Some(path) = self.path.filter(|_| !self.kept.is_empty()) else { return Ok(()) };
+        let Some(path) = self.path else { return Ok(()) };
+        if self.kept.is_empty() {
+            return Err(format!("--trace: no test was traced, so {} was not written", path.display()));
+        }
         let mut trace = ChromeTrace::new();
         for (configuration, test, stops) in &self.kept {
             let name =

@@ -17,6 +17,7 @@ pub fn compile(manifest_dir: &Path, source: &Path) -> Result<(), String> {
                 "cell_work",
                 "places",
                 "reader",
+                "origins",
                 "tally",
                 "profile",
                 "blocks",

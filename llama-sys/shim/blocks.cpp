@@ -1,15 +1,12 @@
 #include "blocks.h"
 
+#include "nodes.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
-
-// Nodes that only name a part of another tensor.
-static bool is_view(ggml_op op) {
-    return op == GGML_OP_NONE || op == GGML_OP_VIEW || op == GGML_OP_RESHAPE || op == GGML_OP_PERMUTE || op == GGML_OP_TRANSPOSE;
-}
 
 static bool begins(const std::string & text, const char * with) {
     return text.compare(0, strlen(with), with) == 0;
@@ -184,22 +181,6 @@ bool traced_node::is_stop(llama_sys_trace_stops stops) const {
     return false;
 }
 
-static const char * device_of(ggml_backend_t backend) {
-    ggml_backend_dev_t device = ggml_backend_get_device(backend);
-    return device != nullptr ? ggml_backend_dev_name(device) : ggml_backend_name(backend);
-}
-
-// The type that decides which kernel runs: of keys and values, of what is written, else of the first operand.
-static std::string type_of(const ggml_tensor * node) {
-    if (node->op == GGML_OP_FLASH_ATTN_EXT) {
-        const char * k = ggml_type_name(node->src[1]->type);
-        const char * v = ggml_type_name(node->src[2]->type);
-        return strcmp(k, v) == 0 ? std::string(k) : std::string(k) + "/" + v;
-    }
-    const bool writes = node->op == GGML_OP_SET_ROWS || node->op == GGML_OP_CPY || node->op == GGML_OP_DUP;
-    return ggml_type_name(writes || node->src[0] == nullptr ? node->type : node->src[0]->type);
-}
-
 // Bytes that a node reads of one operand.
 static uint64_t bytes_of(const ggml_tensor * node, int i) {
     const ggml_tensor * src = node->src[i];
@@ -224,7 +205,7 @@ void traced_graphs::learn(ggml_backend_sched_t sched, const ggml_tensor * node) 
     traced_node found;
     found.name        = node->name;
     found.graph       = n_graphs - 1;
-    found.is_computed = !is_view(node->op) && (node->flags & GGML_TENSOR_FLAG_COMPUTE) != 0;
+    found.is_computed = is_computed(node);
     ggml_backend_t backend = ggml_backend_sched_get_tensor_backend(sched, const_cast<ggml_tensor *>(node));
     found.device = backend != nullptr ? device_of(backend) : "";
     found.hint   = hint_of(node);

@@ -5,29 +5,11 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <map>
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <tuple>
-
-// The type that decides which kernel runs: of keys and values, of what is written, else of the first operand.
-static std::string type_of(const ggml_tensor * node) {
-    switch (node->op) {
-        case GGML_OP_FLASH_ATTN_EXT: {
-            const char * k = ggml_type_name(node->src[1]->type);
-            const char * v = ggml_type_name(node->src[2]->type);
-            return strcmp(k, v) == 0 ? std::string(k) : std::string(k) + "/" + v;
-        }
-        case GGML_OP_SET_ROWS:
-        case GGML_OP_CPY:
-        case GGML_OP_DUP:
-            return ggml_type_name(node->type);
-        default:
-            return ggml_type_name(node->src[0] != nullptr ? node->src[0]->type : node->type);
-    }
-}
 
 // Name of the buffer type of the weights among the two operands of a node, "" if there are none. Further sources, such
 // as the sinks of attention, are small.

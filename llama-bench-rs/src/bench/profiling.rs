@@ -40,6 +40,8 @@ pub(super) struct Repetitions {
     pub(super) by_block: Vec<Traced>,
     pub(super) by_layer: Vec<Traced>,
     pub(super) operations: Option<Traced>,
+    /// The most that a stop can cost: what it costs where little else is computed.
+    pub(super) dearest_stop: Option<Duration>,
 }
 
 impl Repetitions {
@@ -49,8 +51,7 @@ impl Repetitions {
         let traced_ns: Vec<u64> = self.by_block.iter().map(|traced| ns(traced.elapsed)).collect();
         let (plain, traced) = (median(&plain_ns).unwrap_or(0), median(&traced_ns).unwrap_or(0));
         let n_stops = self.by_block.first().map_or(0, |traced| traced.stops.len());
-        let fastest = plain_ns.iter().copied().min().unwrap_or(0);
-        let stop_ns = cost(fastest, [&self.by_block, &self.by_layer]);
+        let stop_ns = self.stop_ns();
         let sums: Vec<Sums> = self.by_block.iter().map(|traced| Sums::of(traced, profiling.layers)).collect();
         let outside: Vec<u64> = sums.iter().map(|sums| sums.outside_ns).collect();
         Profile {
@@ -74,6 +75,14 @@ impl Repetitions {
             plain_ns,
             traced_ns,
         }
+    }
+
+    /// What a stop costs. Repetitions that take long differ by more than their stops cost, so it is never taken for more
+    /// than where it is known well.
+    pub(super) fn stop_ns(&self) -> u64 {
+        let fastest = self.plain.iter().copied().min().map_or(0, ns);
+        let cost = cost(fastest, [&self.by_block, &self.by_layer]);
+        self.dearest_stop.map_or(cost, |most| cost.min(ns(most)))
     }
 }
 

@@ -45,6 +45,7 @@ fn profile(layers: bool) -> Profile {
         by_block: vec![traced(&BLOCKS, 0); 3],
         by_layer: vec![traced(&by_layer, 0); 3],
         operations: Some(traced(&BLOCKS, 0)),
+        dearest_stop: None,
     };
     repetitions.profile(8, Profiling { layers, ..Profiling::default() })
 }
@@ -57,6 +58,18 @@ fn the_cost_of_stops_is_calibrated_and_subtracted() {
     assert_eq!(profile.plain(), Some(408_000));
     assert_eq!(profile.traced(), Some(448_000));
     assert_eq!(profile.outside_ns, 5_000);
+}
+
+#[test]
+fn a_stop_costs_no_more_than_where_that_is_known_well() {
+    let plain = vec![Duration::from_micros(408); 3];
+    let by_block = vec![traced(&BLOCKS, 0); 3];
+    let of = |us: u64| {
+        let dearest_stop = Some(Duration::from_micros(us));
+        let (plain, by_block) = (plain.clone(), by_block.clone());
+        Repetitions { plain, by_block, dearest_stop, ..Repetitions::default() }.stop_ns()
+    };
+    assert_eq!((of(4), of(50)), (4_000, 10_000));
 }
 
 #[test]

@@ -213,8 +213,8 @@ impl<'a> Sweep<'a> {
     }
 
     /// Profiles every cell: shows where its time goes ([`Measured::profile`](crate::record::Measured::profile)), by block of
-    /// the model. That takes 12 more repetitions of each cell, or up to 30 within a second, after its samples and apart from them; none by
-    /// default.
+    /// the model. That takes 18 more repetitions of each cell, or up to 30 within a second, after its samples and apart from
+    /// them; none by default.
     #[must_use]
     pub fn profile(mut self, profiling: Profiling) -> Self {
         self.request.profile = Some(profiling);

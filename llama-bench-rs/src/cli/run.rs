@@ -81,13 +81,14 @@ pub struct RunArgs {
     pub seed: u64,
     /// Show where the time goes, after the samples and apart from them
     ///
-    /// By block of the model: attention, feed-forward or experts, output. What else to show: layers apart, operations of
-    /// prompts, or blocks for nothing else. Without WHAT operations. The cost of tracing is measured and subtracted.
+    /// By block of the model: attention, feed-forward or experts, output. WHAT adds something: layers shows each layer apart,
+    /// operations those of prompts, blocks nothing. The default is operations. The cost of tracing is measured and
+    /// subtracted.
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', num_args = 0..=1, default_missing_value = "operations", hide_short_help = true, help_heading = "Statistics")]
     pub profile: Vec<ProfileArg>,
     /// Write the operations of the deepest tests as a trace, with --profile
     ///
-    /// JSON in Chrome's trace format, which Perfetto opens: a track for each device, an event for each operation, of one
+    /// Implies --profile blocks. JSON in Chrome's trace format, which Perfetto opens: a track for each device, an event for each operation, of one
     /// prompt and one step of a generation.
     #[arg(long, value_name = "FILE", hide_short_help = true, help_heading = "Statistics")]
     pub trace: Option<PathBuf>,

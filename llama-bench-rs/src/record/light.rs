@@ -37,7 +37,8 @@ impl fmt::Display for Binds {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Light {
-    /// The shortest time: the sum over the devices, which compute one after the other.
+    /// The shortest time: the sum over the devices if they compute one after the other, the longest of them if they may
+    /// overlap.
     pub floor: Duration,
     /// The measured mean.
     pub time: Duration,
@@ -99,10 +100,11 @@ impl Header {
 fn light(ceilings: &[Ceilings], cell: &Cell) -> Result<Light, LightUnknown> {
     let measured = cell.measured().ok_or(LightUnknown::NoTime)?;
     let work = measured.work.as_ref().ok_or(LightUnknown::NoWork)?;
-    let (n_bytes, n_flops) = work
-        .devices
-        .iter()
-        .fold((0, 0), |(bytes, flops), device| (bytes + device.bytes(), flops + device.flops()));
+    let (n_bytes, n_flops) = work.devices.iter().fold((0_u64, 0_u64), |(bytes, flops), device| {
+        (bytes.saturating_add(device.bytes()), flops.saturating_add(device.flops()))
+    });
+    // While one device computes a physical batch of a prompt, another may compute the next one.
+    let may_overlap = !cell.test.kind.is_generation() && work.n_graphs > 1;
     let (mut floor, mut parts) = (LightFloor::default(), Vec::new());
     let mut largest: Option<(f64, &str, Binds)> = None;
     for device in &work.devices {
@@ -116,7 +118,7 @@ fn light(ceilings: &[Ceilings], cell: &Cell) -> Result<Light, LightUnknown> {
         let (by_bytes, by_flops) =
             floors(own, device, work.n_graphs).ok_or_else(|| LightUnknown::NoCeilings(own.device.clone()))?;
         let both = by_bytes.max(by_flops);
-        floor = floor.plus(both);
+        floor = if may_overlap { floor.max(both) } else { floor.plus(both) };
         if largest.is_none_or(|(seconds, ..)| both.seconds > seconds) {
             let binds = if by_flops.seconds > by_bytes.seconds { Binds::Arithmetic } else { Binds::Memory };
             largest = Some((both.seconds, &device.device, binds));
@@ -171,7 +173,7 @@ impl Ceilings {
     /// Bytes per second that pass the memory, or the cache that holds so many bytes: the higher one of copies and reads.
     /// `None` if neither was measured.
     pub(crate) fn bandwidth(&self, n_bytes: u64) -> Option<LightRate> {
-        let memory = self.rates.iter().filter(|rate| rate.kind != CeilingKind::Product);
+        let memory = self.rates.iter().filter(|rate| rate.kind != CeilingKind::Product && rate.is_sound());
         let sizes = memory.clone().filter_map(|rate| rate.matrix_bytes);
         let is_beyond = sizes.clone().max().is_none_or(|size| n_bytes >= size.saturating_mul(BEYOND_CACHES));
         // The largest matrix that is not larger than what is read; all larger ones are slower, or as fast.
@@ -194,11 +196,16 @@ impl Ceilings {
     }
 
     pub(crate) fn products(&self) -> impl Iterator<Item = &Ceiling> {
-        self.rates.iter().filter(|rate| rate.kind == CeilingKind::Product)
+        self.rates.iter().filter(|rate| rate.kind == CeilingKind::Product && rate.is_sound())
     }
 }
 
 impl Ceiling {
+    /// Whether a time follows from it: a file may hold anything.
+    pub(crate) fn is_sound(&self) -> bool {
+        [self.lower, self.per_second, self.upper].iter().all(|rate| rate.is_finite() && *rate > 0.0)
+    }
+
     fn rate(&self) -> LightRate {
         LightRate { lower: self.lower, per_second: self.per_second, upper: self.upper }
     }

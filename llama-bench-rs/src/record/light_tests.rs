@@ -84,6 +84,29 @@ fn floors_of_devices_add_up() {
 }
 
 #[test]
+fn floors_of_devices_that_may_overlap_do_not_add_up() {
+    let devices = || vec![device("GPU", 1000, Vec::new()), device("CPU", 3000, Vec::new())];
+    let floor = |kind, n_graphs| {
+        let cell = cell(kind, n_graphs, devices(), &[80.0]);
+        header(vec![ceilings("CPU"), ceilings("GPU")]).light_of(&cell).unwrap().unwrap().floor
+    };
+    // 10 s on one and 30 s on the other: physical batches of a prompt overlap, a single one and steps do not.
+    assert_eq!(floor(TestKind::Pp(8), 2), Duration::from_secs(30));
+    assert_eq!(floor(TestKind::Pp(8), 1), Duration::from_secs(40));
+    assert_eq!(floor(TestKind::Tg(1), 1), Duration::from_secs(40));
+}
+
+#[test]
+fn a_ceiling_that_no_time_follows_from_is_passed_over() {
+    let mut own = ceilings("GPU");
+    for (rate, value) in own.rates.iter_mut().zip([0.0, f64::NAN, -1.0, f64::INFINITY]) {
+        rate.lower = value;
+    }
+    assert_eq!(own.bandwidth(1 << 40), None);
+    assert_eq!(own.product("q4_K").unwrap().per_second, 1000.0);
+}
+
+#[test]
 fn what_fits_into_a_cache_is_not_bound_by_the_memory() {
     let rate = |n_bytes| ceilings("CPU").bandwidth(n_bytes).unwrap().per_second;
     assert_eq!([1, 64, 199, 200, 799].map(rate), [400.0, 400.0, 400.0, 200.0, 200.0]);

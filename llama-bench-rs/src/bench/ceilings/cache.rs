@@ -11,16 +11,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     llama::{Backend, Build, Device, build_info},
-    record::Ceilings,
+    record::{Ceiling, Ceilings},
 };
 
 /// Raised when measuring changes: files of before are then measured again.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What ceilings hold for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Key {
     version: u32,
+    /// A home folder may be of several machines; `None` where machines have no id.
+    machine: Option<String>,
     device: String,
     description: String,
     /// Its place on the PCI bus: two GPUs of one kind are two devices.
@@ -30,6 +32,8 @@ pub(super) struct Key {
     /// What its backend was compiled with.
     features: BTreeMap<String, String>,
     n_threads: Option<u32>,
+    /// CPUs that this process may use, of a CPU: fewer in a container or under `taskset`.
+    n_cpus: Option<usize>,
 }
 
 impl Key {
@@ -39,6 +43,7 @@ impl Key {
         let description = if n_threads.is_some() { backend.cpu_info() } else { device.description() };
         Self {
             version: VERSION,
+            machine: machine_id(),
             device: device.name(),
             description,
             pci_bus_id: device.pci_bus_id(),
@@ -46,6 +51,7 @@ impl Key {
             build: build_info(),
             features: backend.features().remove(&name).unwrap_or_default(),
             n_threads,
+            n_cpus: n_threads.and(std::thread::available_parallelism().ok()).map(Into::into),
         }
     }
 
@@ -57,6 +63,12 @@ impl Key {
             None => format!("{device}.json"),
         }
     }
+}
+
+/// What systemd and D-Bus call this installation of Linux.
+fn machine_id() -> Option<String> {
+    let text = fs::read_to_string("/etc/machine-id").ok()?;
+    Some(text.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
 /// The content of a file.
@@ -96,7 +108,12 @@ impl Cache {
             }
         };
         match serde_json::from_str::<Contents>(&text) {
-            Ok(contents) => (contents.key == *key).then_some(contents.ceilings),
+            Ok(contents) if contents.key != *key => None,
+            Ok(Contents { ceilings, .. }) if is_sound(&ceilings, key) => Some(ceilings),
+            Ok(_) => {
+                tracing::warn!("{}: not ceilings of {}: they are measured again", path.display(), key.device);
+                None
+            }
             Err(error) => {
                 tracing::warn!("{}: damaged ({error}): ceilings are measured again", path.display());
                 None
@@ -118,6 +135,12 @@ impl Cache {
     }
 }
 
+/// Whether these can be ceilings of this device.
+fn is_sound(ceilings: &Ceilings, key: &Key) -> bool {
+    let is_of_device = ceilings.device == key.device && ceilings.n_threads == key.n_threads;
+    is_of_device && ceilings.rates.iter().all(Ceiling::is_sound)
+}
+
 /// As a whole: another run finds the old file or the new one.
 fn replace(folder: &Path, path: &Path, contents: &Contents) -> io::Result<()> {
     fs::create_dir_all(folder)?;
@@ -130,7 +153,6 @@ fn replace(folder: &Path, path: &Path, contents: &Contents) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Ceiling;
 
     fn key(n_threads: Option<u32>) -> Key {
         let backend = Backend::init().unwrap();
@@ -175,6 +197,10 @@ mod tests {
             fs::write(&path, damaged).unwrap();
             assert_eq!(cache.read(&key), None);
         }
+        fs::write(&path, text.replace("12500000000.0", "0.0")).unwrap();
+        assert_eq!(cache.read(&key), None, "no rate is zero");
+        cache.write(&key, &Ceilings { device: "GPU".into(), ..ceilings() });
+        assert_eq!(cache.read(&key), None, "of another device");
         fs::write(&path, [0xff, 0xfe]).unwrap();
         assert_eq!(cache.read(&key), None);
         cache.write(&key, &ceilings());

@@ -1,6 +1,9 @@
 //! Measuring one ceiling.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use super::wanted::Rate;
 use crate::{
@@ -34,6 +37,8 @@ pub(super) struct Effort {
     n_buffers: u32,
     /// Pause before each group: a board that is kept busy lowers its clocks to keep its power limit.
     rest: Duration,
+    /// Whether the free memory is enough for figures that hold when more is free: a small matrix may lie in a cache.
+    pub(super) is_whole: bool,
 }
 
 impl Effort {
@@ -42,18 +47,22 @@ impl Effort {
         let (free, _) = device.memory_bytes();
         let span = Duration::from_millis(250);
         if device.kind() == DeviceKind::Cpu {
-            let limit_bytes = free / 8;
-            let large = last_level_cache().map_or(256 << 20, |n_bytes| 4 * n_bytes);
+            let limit_bytes = free / 4;
+            let caches = last_level_caches();
+            let large =
+                caches.map_or(256 << 20, |n_bytes| n_bytes.saturating_mul(4)).clamp(128 << 20, 1 << 30);
+            let large_bytes = large.min(limit_bytes / 2);
             let n_columns = 128 * n_threads.unwrap_or(1).clamp(2, 16);
             Self {
                 span,
-                large_bytes: large.clamp(128 << 20, 1 << 30).min(limit_bytes / 2),
+                large_bytes,
                 graph_bytes: 128 << 20,
                 limit_bytes,
                 // A few milliseconds each: some are spared even on a machine where other programs take their turns.
                 products: vec![(2048, n_columns, 1), (1024, n_columns, 1)],
                 n_buffers: N_BUFFERS,
                 rest: Duration::ZERO,
+                is_whole: large_bytes == large || caches.is_some_and(|n_bytes| large_bytes / 2 >= n_bytes),
             }
         } else {
             let limit_bytes = free / 2;
@@ -65,6 +74,8 @@ impl Effort {
                 products: vec![(8192, 2048, 4), (8192, 8192, 1), (16384, 4096, 1)],
                 n_buffers: 1,
                 rest: Duration::from_millis(30),
+                // The largest product, in f32, and a matrix that no cache holds.
+                is_whole: limit_bytes >= 3 << 29,
             }
         }
     }
@@ -80,6 +91,7 @@ impl Effort {
             products: vec![(256, 8, 1)],
             n_buffers: N_BUFFERS,
             rest: Duration::ZERO,
+            is_whole: true,
         }
     }
 
@@ -193,11 +205,29 @@ fn times(
     groups.iter().all(|time| !time.is_zero()).then_some((groups, n))
 }
 
-/// Bytes of the largest cache of the first core; `None` if the system does not say.
-fn last_level_cache() -> Option<u64> {
-    let folder = std::fs::read_dir("/sys/devices/system/cpu/cpu0/cache").ok()?;
-    let size = |path: std::path::PathBuf| cache_bytes(&std::fs::read_to_string(path.join("size")).ok()?);
-    folder.flatten().filter_map(|entry| size(entry.path())).max()
+/// Bytes of the last-level caches of all cores together: some processors have one for every few cores. `None` if the system
+/// does not say.
+fn last_level_caches() -> Option<u64> {
+    last_level_caches_in(Path::new("/sys/devices/system/cpu"))
+}
+
+fn last_level_caches_in(cpus: &Path) -> Option<u64> {
+    let read = |cache: &Path, name: &str| std::fs::read_to_string(cache.join(name)).ok();
+    let mut found: Vec<(String, u64)> = Vec::new();
+    for cpu in std::fs::read_dir(cpus).ok()?.flatten() {
+        let Ok(caches) = std::fs::read_dir(cpu.path().join("cache")) else { continue };
+        let sizes = caches.flatten().filter_map(|cache| {
+            let n_bytes = cache_bytes(&read(&cache.path(), "size")?)?;
+            let shared = read(&cache.path(), "shared_cpu_list");
+            Some((n_bytes, shared.unwrap_or_else(|| cpu.file_name().to_string_lossy().into_owned())))
+        });
+        let Some((n_bytes, shared)) = sizes.max() else { continue };
+        if !found.iter().any(|(known, _)| *known == shared) {
+            found.push((shared, n_bytes));
+        }
+    }
+    let sum = found.iter().fold(0_u64, |sum, (_, n_bytes)| sum.saturating_add(*n_bytes));
+    (sum > 0).then_some(sum)
 }
 
 /// What the kernel writes of a size: `32768K`.
@@ -259,6 +289,22 @@ mod tests {
         assert_eq!((shape.matrix_bytes(), shape.n_nodes, shape.n_columns), (1 << 18, 4, Some(1)));
         let columns = Rate { n_columns: Some(64), ..rate(CeilingKind::Product, TensorType::F16) };
         assert_eq!(Effort::tiny().shapes(columns, None)[0].n_columns, Some(64));
+    }
+
+    #[test]
+    fn last_level_caches_count_once_for_the_cores_that_share_them() {
+        let cpus = tempfile::tempdir().unwrap();
+        for (cpu, shared) in [("cpu0", "0-1"), ("cpu1", "0-1"), ("cpu2", "2-3"), ("cpu3", "2-3")] {
+            for (index, size, shared) in [("index0", "32K", cpu), ("index3", "32768K", shared)] {
+                let cache = cpus.path().join(cpu).join("cache").join(index);
+                std::fs::create_dir_all(&cache).unwrap();
+                std::fs::write(cache.join("size"), format!("{size}\n")).unwrap();
+                std::fs::write(cache.join("shared_cpu_list"), format!("{shared}\n")).unwrap();
+            }
+        }
+        std::fs::create_dir(cpus.path().join("cpufreq")).unwrap();
+        assert_eq!(last_level_caches_in(cpus.path()), Some(64 << 20));
+        assert_eq!(last_level_caches_in(&cpus.path().join("cpufreq")), None);
     }
 
     #[test]

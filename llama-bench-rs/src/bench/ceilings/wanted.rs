@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Matrices that a cache may hold, in bytes. A cell whose weights and keys are as small is not bound by the memory.
-const CACHED_ON_CPU: [u64; 5] = [1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26];
+const CACHED_ON_CPU: [u64; 6] = [1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26, 1 << 28];
 const CACHED_ON_GPU: [u64; 3] = [1 << 22, 1 << 24, 1 << 26];
 
 /// The next larger physical batch whose product is measured beside that of the configuration's.

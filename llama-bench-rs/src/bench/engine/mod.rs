@@ -38,6 +38,7 @@ use std::{
     any::Any,
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    time::Duration,
 };
 
 use super::{
@@ -74,6 +75,8 @@ pub(super) struct Engine<'a, T, C> {
     whole: Option<WholeCost>,
     /// How the open context returns to each held depth, by slot.
     returns: BTreeMap<usize, Return>,
+    /// The most that a stop of a profile costs, once it is known.
+    dearest_stop: Option<Duration>,
 }
 
 impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
@@ -94,7 +97,17 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         let deepest = plan.depths.last().map_or(0, |depth| depth.n_depth);
         let fill = Fill::new(tokens.draw(Purpose::Fill, deepest, true));
         let cells = Cells::new(plan);
-        Self { plan, tokens, cells, session, fill, warmth, whole: None, returns: BTreeMap::new() }
+        Self {
+            plan,
+            tokens,
+            cells,
+            session,
+            fill,
+            warmth,
+            whole: None,
+            returns: BTreeMap::new(),
+            dearest_stop: None,
+        }
     }
 
     /// Resumes an interrupted run: what it measured is not measured again, what failed is tried again.

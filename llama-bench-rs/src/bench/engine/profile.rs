@@ -13,15 +13,18 @@ use crate::{
         tokens::{Input, Purpose},
     },
     llama::Stops,
-    record::{Failure, TestKind},
+    record::{Failure, Test, TestKind},
 };
 
 /// Repetitions of each kind: at least the first, and at most the second while those of a cell take less than [`BUDGET`].
-const N_REPS: (u32, u32) = (3, 9);
+const N_REPS: (u32, u32) = (5, 9);
 const BUDGET: Duration = Duration::from_secs(1);
 
 /// Most tokens of a generation.
 const N_GEN: u32 = 8;
+
+/// Tokens and repetitions of the generations that show what a stop costs.
+const N_CALIBRATION: (u32, u32) = (4, 5);
 
 /// A test of a unit as it is profiled, and what it decodes.
 struct Profiled {
@@ -63,6 +66,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         let before: Vec<Profiled> =
             unit.cells().take_while(|&of| of != cell).map(|of| self.profiled(of, u32::MAX)).collect();
         let it = self.profiled(cell, N_GEN);
+        let dearest_stop = if test.kind.is_generation() { None } else { self.dearest_stop(cell, bring)? };
         let mut run = |engine: &mut Self, stops: Option<Stops>| -> Result<Traced, Failure> {
             bring(engine)?;
             for before in &before {
@@ -70,7 +74,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
             }
             engine.session.profile(it.kind, &it.input, stops)
         };
-        let mut all = Repetitions::default();
+        let mut all = Repetitions { dearest_stop, ..Repetitions::default() };
         run(self, Some(Stops::Nothing))?;
         let start = self.session.now();
         for rep in 0..N_REPS.1 {
@@ -94,6 +98,35 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         }
         self.cells.set_profile(cell, all.profile(it.kind.n_tokens(), profiling));
         Ok(())
+    }
+
+    /// What a stop costs in generations of few tokens where a cell begins, once for the run. There nearly nothing but the
+    /// stops varies. `None` if the model does not generate.
+    fn dearest_stop(
+        &mut self,
+        cell: usize,
+        bring: &mut impl FnMut(&mut Self) -> Result<(), Failure>,
+    ) -> Result<Option<Duration>, Failure> {
+        let test = self.plan.cells[cell];
+        let n_gen = N_CALIBRATION.0.min(test.kind.n_tokens());
+        let kind = TestKind::Tg(n_gen);
+        if self.dearest_stop.is_some() || self.session.abilities().refusal(&Test { kind, ..test }).is_some() {
+            return Ok(self.dearest_stop);
+        }
+        let input = self.draw(Purpose::Live, kind, test.n_parallel, test.n_depth == 0);
+        let mut run = |engine: &mut Self, stops: Option<Stops>| -> Result<Traced, Failure> {
+            bring(engine)?;
+            engine.session.profile(kind, &input, stops)
+        };
+        let mut all = Repetitions::default();
+        run(self, Some(Stops::Nothing))?;
+        for _ in 0..N_CALIBRATION.1 {
+            all.plain.push(run(self, None)?.elapsed);
+            all.by_block.push(run(self, Some(Stops::Blocks))?);
+            all.by_layer.push(run(self, Some(Stops::Layers))?);
+        }
+        self.dearest_stop = Some(Duration::from_nanos(all.stop_ns()));
+        Ok(self.dearest_stop)
     }
 
     /// A test with the tokens of its first repetition, of a generation at most `n_gen`.

@@ -96,6 +96,9 @@ impl<'a, T: Target, C: Clock> Session<'a, T, C> {
         self.header.work.clone_from(&run.header.work);
         self.header.timing = run.header.timing.clone();
         self.header.metering.clone_from(&run.header.metering);
+        if self.header.ceilings.is_empty() {
+            self.header.ceilings.clone_from(&run.header.ceilings);
+        }
         self.wall_before = run.header.timing.wall.unwrap_or_default();
     }
 

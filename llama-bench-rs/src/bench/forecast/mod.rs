@@ -134,7 +134,10 @@ impl Forecast {
     /// Takes in an event that happened at this time of the caller's clock.
     pub fn hear(&mut self, event: &Event<'_>, now: Duration) {
         match event {
-            Event::Waiting | Event::Profiling { .. } => self.turn_to(Doing::Nothing, now),
+            // Not part of what another configuration will take.
+            Event::Waiting | Event::Ceilings { .. } | Event::Profiling { .. } => {
+                self.turn_to(Doing::Nothing, now);
+            }
             Event::Campaign(configurations) => {
                 self.is_campaign = true;
                 self.lanes = configurations.iter().map(Lane::of).collect();

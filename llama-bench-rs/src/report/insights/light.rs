@@ -20,7 +20,7 @@ const NAMED: f64 = 0.1;
 /// Products that are named at most.
 const N_NAMED: usize = 3;
 
-/// Prompts that reach more than this need no larger physical batch.
+/// What reaches more than this needs no larger physical batch, and no word on the rest.
 const FAST: f64 = 0.7;
 
 /// How near the figures come to the most that the devices do.
@@ -35,8 +35,8 @@ pub enum LightSaid {
         deep: Option<(Test, Light)>,
         /// The products that most of the arithmetic is of, such as `mul_mat of q4_K`; empty if the memory binds.
         products: Vec<String>,
-        /// Whether the CPU computes.
-        is_on_cpu: bool,
+        /// Whether the test was profiled.
+        is_profiled: bool,
     },
     /// Cells that are faster than the ceilings allow: the count of their work or a ceiling is wrong.
     Impossible {
@@ -50,7 +50,12 @@ pub enum LightSaid {
     /// A type of weights whose products are far slower than another's.
     SlowType(SlowType),
     /// A physical batch that keeps products from what a larger one reaches.
-    SmallBatch(SmallBatch),
+    SmallBatch {
+        /// Both batches.
+        found: SmallBatch,
+        /// Whether the logical batch has to be larger too.
+        is_limited: bool,
+    },
     /// Cells without a share.
     Unknown {
         /// How many there are.
@@ -69,7 +74,7 @@ pub(super) fn light(run: &Run, all: &[Series<'_>]) -> Vec<LightSaid> {
     }
     let mut said: Vec<LightSaid> = impossible(run).into_iter().collect();
     said.extend(all.iter().filter_map(|series| reaches(run, series)));
-    said.extend(small_batch(run).map(LightSaid::SmallBatch));
+    said.extend(small_batch(run));
     said.extend(slow_types(run).into_iter().map(LightSaid::SlowType));
     said.extend(unknown(run));
     said
@@ -87,12 +92,12 @@ fn reaches(run: &Run, series: &Series<'_>) -> Option<LightSaid> {
     }
     let deep = if known.len() > 1 { known.pop() } else { None };
     let (cell, light) = known.swap_remove(0);
-    let work = cell.measured()?.work.as_ref()?;
+    let measured = cell.measured()?;
+    let work = measured.work.as_ref()?;
     let products = if light.binds == Binds::Arithmetic { products(work, &light.device) } else { Vec::new() };
-    let is_on_cpu =
-        run.header.ceilings.iter().any(|own| own.device == light.device && own.n_threads.is_some());
+    let is_profiled = measured.profile.is_some();
     let deep = deep.map(|(cell, light)| (cell.test, light));
-    Some(LightSaid::Reaches { shallow: (cell.test, light), deep, products, is_on_cpu })
+    Some(LightSaid::Reaches { shallow: (cell.test, light), deep, products, is_profiled })
 }
 
 /// The products with the largest parts of the arithmetic, those of one operation together.
@@ -131,12 +136,14 @@ fn prompts(run: &Run) -> impl Iterator<Item = &Cell> {
 }
 
 /// If a prompt is longer than the physical batch, and slow for the machine.
-fn small_batch(run: &Run) -> Option<SmallBatch> {
+fn small_batch(run: &Run) -> Option<LightSaid> {
     let config = &run.header.config;
     let n_ubatch = config.n_ubatch?.min(config.n_batch.unwrap_or(u32::MAX));
     let is_slow = |cell: &&Cell| light_of(run, cell).is_none_or(|light| light.share < FAST);
     prompts(run).filter(|cell| cell.test.n_tokens() > n_ubatch).find(is_slow)?;
-    judge::small_batch(&run.header.ceilings, n_ubatch)
+    let found = judge::small_batch(&run.header.ceilings, n_ubatch)?;
+    let is_limited = config.n_batch.is_some_and(|n_batch| n_batch < found.n_larger);
+    Some(LightSaid::SmallBatch { found, is_limited })
 }
 
 fn slow_types(run: &Run) -> Vec<SlowType> {
@@ -190,12 +197,16 @@ fn times(light: &Light) -> String {
 impl fmt::Display for LightSaid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Reaches { shallow: (test, light), deep, products, is_on_cpu } => {
+            Self::Reaches { shallow: (test, light), deep, products, is_profiled } => {
                 write!(f, "{} ({test}) is bound by {}", subject(test.kind), light.binds)?;
                 if !products.is_empty() {
                     write!(f, " ({})", products.join("; "))?;
                 }
-                let each = if test.kind.is_generation() { " a token" } else { "" };
+                let each = match (test.kind.is_generation(), test.n_parallel) {
+                    (false, _) => "",
+                    (true, 1) => " a token",
+                    (true, _) => " a step",
+                };
                 write!(
                     f,
                     " and reaches {} of the speed of light: {}{each}",
@@ -208,16 +219,11 @@ impl fmt::Display for LightSaid {
                         write!(f, ", bound by {}", deep.binds)?;
                     }
                 }
-                match (light.binds, is_on_cpu, light.share < FAST) {
-                    (_, _, false) => write!(f, "."),
-                    (Binds::Memory, false, true) => write!(f, "; small kernels and launches take the rest."),
-                    (Binds::Memory, true, true) => {
-                        write!(f, "; arithmetic, small operations and waits of threads take the rest.")
-                    }
-                    (Binds::Arithmetic, ..) => {
-                        write!(f, "; slower shapes, other operations and waits take the rest.")
-                    }
+                if light.share >= FAST {
+                    return write!(f, ".");
                 }
+                let hint = if *is_profiled { "the profile" } else { "--profile" };
+                write!(f, "; neither memory nor arithmetic explains the rest ({hint} shows where it goes).")
             }
             Self::Impossible { n_cells, test, light } => write!(
                 f,
@@ -241,23 +247,20 @@ impl fmt::Display for LightSaid {
                 one_line(best_type),
                 rate(*best_per_second)
             ),
-            Self::SmallBatch(SmallBatch {
-                device,
-                data_type,
-                n_ubatch,
-                per_second,
-                n_larger,
-                larger_per_second,
-            }) => write!(
-                f,
-                "n_ubatch {n_ubatch} reaches {} of the matrix rate that {n_larger} reaches ({} against {}, {} on {}): try \
-                 -ub {n_larger}.",
-                share(per_second / larger_per_second),
-                rate(*per_second),
-                rate(*larger_per_second),
-                one_line(data_type),
-                one_line(device)
-            ),
+            Self::SmallBatch { found, is_limited } => {
+                let SmallBatch { n_ubatch, n_larger, per_second, larger_per_second, .. } = *found;
+                let logical = if *is_limited { format!("-b {n_larger} ") } else { String::new() };
+                write!(
+                    f,
+                    "n_ubatch {n_ubatch} reaches {} of the matrix rate that {n_larger} reaches ({} against {}, {} on {}): \
+                     try {logical}-ub {n_larger}.",
+                    share(per_second / larger_per_second),
+                    rate(per_second),
+                    rate(larger_per_second),
+                    one_line(&found.data_type),
+                    one_line(&found.device)
+                )
+            }
             Self::Unknown { n_cells, test, why } => write!(
                 f,
                 "The share of the speed of light of {} is not known, first of {test}: {}.",

@@ -49,7 +49,10 @@ fn cell(test: Test, weight_bytes: u64, flops: [u64; 2], ms: u64) -> Cell {
 }
 
 fn said(ceilings: Vec<Ceilings>, n_ubatch: u32, cells: Vec<Cell>) -> Vec<(Level, String)> {
-    let config = Config { n_ubatch: Some(n_ubatch), ..Config::default() };
+    with(Config { n_ubatch: Some(n_ubatch), ..Config::default() }, ceilings, cells)
+}
+
+fn with(config: Config, ceilings: Vec<Ceilings>, cells: Vec<Cell>) -> Vec<(Level, String)> {
     let run = Run { header: Header { ceilings, config, ..Header::default() }, cells, curve: Vec::new() };
     light(&run, &Series::all(&run)).iter().map(|it| (it.level(), it.to_string())).collect()
 }
@@ -64,7 +67,8 @@ fn a_generation_says_what_it_reaches_shallow_and_deep() {
         [(
             Level::Note,
             "Generation (tg4) is bound by memory and reaches 26.8 % of the speed of light: 1.07 ms of 4.00 ms a token, and \
-             71.6 % at depth 4096 (2.15 ms of 3.00 ms); small kernels and launches take the rest."
+             71.6 % at depth 4096 (2.15 ms of 3.00 ms); neither memory nor arithmetic explains the rest \
+             (--profile shows where it goes)."
                 .to_owned()
         )]
     );
@@ -79,13 +83,22 @@ fn a_prompt_names_its_products_a_slow_type_and_a_small_batch() {
         said,
         [
             "Prompt processing (pp2048) is bound by arithmetic (mul_mat_id of mxfp4; mul_mat of f16) and reaches 20.0 % of \
-             the speed of light: 110 ms of 550 ms; slower shapes, other operations and waits take the rest.",
+             the speed of light: 110 ms of 550 ms; neither memory nor arithmetic explains the rest \
+             (--profile shows where it goes).",
             "n_ubatch 128 reaches 61.0 % of the matrix rate that 512 reaches (122 TFLOP/s against 200 TFLOP/s, mxfp4 on \
              CUDA0): try -ub 512.",
             "Products of mxfp4 reach 300 TFLOP/s on CUDA0, those of f16 800 TFLOP/s: another type of weights may process \
              prompts faster.",
         ]
     );
+}
+
+#[test]
+fn a_physical_batch_cannot_be_larger_than_the_logical_one() {
+    let cells = vec![cell(pp(2048), 1000, [30_000_000_000_000, 8_000_000_000_000], 550)];
+    let config = Config { n_ubatch: Some(128), n_batch: Some(256), ..Config::default() };
+    let said = with(config, vec![gpu()], cells);
+    assert!(said.iter().any(|(_, text)| text.ends_with(": try -b 512 -ub 512.")), "{said:?}");
 }
 
 #[test]
