@@ -62,7 +62,7 @@ pub fn table(one: &Comparison, width: usize) -> String {
 
 /// The share of the speed of light of both sides: narrow enough for every terminal.
 fn of_light(all: &[LightLine]) -> String {
-    let mut columns = vec![vec!["test".to_owned()], vec!["A of light".into()], vec!["B of light".into()]];
+    let mut columns = [vec!["test".to_owned()], vec!["A of light".into()], vec!["B of light".into()]];
     for line in all {
         columns[0].push(line.name.clone());
         columns[1].push(share(line.a));

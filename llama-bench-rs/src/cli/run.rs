@@ -79,12 +79,12 @@ pub struct RunArgs {
     /// Seed of the random tokens and of the order
     #[arg(long, value_name = "N", default_value = "42", value_parser = whole::<u64>, hide_short_help = true, help_heading = "Statistics")]
     pub seed: u64,
-    /// Show where the time goes, after the samples and apart from them
+    /// Show where the time of each test goes
     ///
-    /// By block of the model: attention, feed-forward or experts, output. WHAT adds something: layers shows each layer apart,
+    /// After the samples and apart from them. By block of the model: attention, feed-forward or experts, output. WHAT adds something: layers shows each layer apart,
     /// operations those of prompts, blocks nothing. The default is operations. The cost of tracing is measured and
     /// subtracted.
-    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', num_args = 0..=1, default_missing_value = "operations", hide_short_help = true, help_heading = "Statistics")]
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', num_args = 0..=1, default_missing_value = "operations", help_heading = "Statistics")]
     pub profile: Vec<ProfileArg>,
     /// Write the operations of the deepest tests as a trace, with --profile
     ///
@@ -103,11 +103,11 @@ pub struct RunArgs {
     /// repetition.
     #[arg(long, hide_short_help = true, help_heading = "Statistics")]
     pub no_energy: bool,
-    /// Measure the most that the devices do, and the share of it that each test reaches
+    /// Measure how near each test comes to the devices' limits
     ///
-    /// Takes some ten seconds for each device before the first run; later runs of the same build take the ceilings from the
+    /// Measures the most that the devices do, and tells which share of it each test reaches. Takes some ten seconds for each device before the first run; later runs of the same build take the ceilings from the
     /// user's cache folder.
-    #[arg(long, hide_short_help = true, help_heading = "Statistics")]
+    #[arg(long, help_heading = "Statistics")]
     pub ceilings: bool,
     /// --ceilings, measured again although they are known
     #[arg(long, hide_short_help = true, help_heading = "Statistics")]

@@ -238,10 +238,11 @@ fn measured() -> impl Strategy<Value = Measured> {
         stop,
         vec(conditions(), 0..3),
         option::of(work::cell_work()),
+        option::of(work::profile()),
     );
     // What has no repetition that counts is not measured.
     (vec(sample(), 1..4), vec(sample(), 0..3), option::of(sample()), rest).prop_map(
-        |(samples, set_aside, live, (rewind, warmup, stop, conditions, work))| {
+        |(samples, set_aside, live, (rewind, warmup, stop, conditions, work, profile))| {
             with!(Measured {
                 // A file has the beginnings of all repetitions or of none.
                 samples: match warmup {
@@ -255,6 +256,7 @@ fn measured() -> impl Strategy<Value = Measured> {
                 stop,
                 conditions,
                 work,
+                profile,
             })
         },
     )

@@ -39,3 +39,48 @@ pub fn ceilings() -> impl Strategy<Value = Ceilings> {
         },
     )
 }
+
+pub fn profile() -> impl Strategy<Value = Profile> {
+    let kind = || prop::sample::select(vec![BlockKind::Attention, BlockKind::Experts, BlockKind::Other]);
+    let block =
+        (kind(), text(), option::of(any::<u32>()), any::<u32>(), any::<u64>(), option::of(any::<u64>()))
+            .prop_map(|(kind, device, layer, n_stops, traced_ns, elapsed_ns)| {
+                with!(BlockTime { kind, device, layer, n_stops, traced_ns, elapsed_ns })
+            });
+    let copy = (text(), text(), any::<u32>(), any::<u64>(), any::<u64>())
+        .prop_map(|(from, to, n, bytes, elapsed_ns)| with!(CopyTime { from, to, n, bytes, elapsed_ns }));
+    let operation = (kind(), (text(), text(), text()), any::<u32>(), any::<u64>(), option::of(any::<u64>()))
+        .prop_map(|(block, (op, data_type, device), n, traced_ns, elapsed_ns)| {
+            with!(OperationTime { block, op, data_type, device, n, traced_ns, elapsed_ns })
+        });
+    let operations = (any::<u64>(), any::<u32>(), any::<u64>(), vec(operation, 0..3)).prop_map(
+        |(traced_ns, n_stops, stop_ns, operations)| {
+            with!(OperationTimes { traced_ns, n_stops, stop_ns, operations })
+        },
+    );
+    let times = || vec(any::<u64>(), 0..3);
+    let numbers = (any::<u32>(), any::<u32>(), any::<u64>(), any::<i64>(), any::<u64>());
+    (numbers, times(), times(), vec(block, 0..3), vec(copy, 0..2), option::of(operations)).prop_map(
+        |(
+            (n_tokens, n_stops, stop_ns, unexplained_ns, outside_ns),
+            plain_ns,
+            traced_ns,
+            blocks,
+            copies,
+            operations,
+        )| {
+            with!(Profile {
+                n_tokens,
+                plain_ns,
+                traced_ns,
+                n_stops,
+                stop_ns,
+                unexplained_ns,
+                outside_ns,
+                blocks,
+                copies,
+                operations,
+            })
+        },
+    )
+}

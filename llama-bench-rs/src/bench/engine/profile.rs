@@ -66,7 +66,15 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         let before: Vec<Profiled> =
             unit.cells().take_while(|&of| of != cell).map(|of| self.profiled(of, u32::MAX)).collect();
         let it = self.profiled(cell, N_GEN);
-        let dearest_stop = if test.kind.is_generation() { None } else { self.dearest_stop(cell, bring)? };
+        let dearest_stop = if test.kind.is_generation() {
+            None
+        } else {
+            match self.dearest_stop(cell, bring) {
+                Err(failure) if failure.kind == "cancelled" => return Err(failure),
+                // Without it the profile is less precise.
+                known => known.unwrap_or(None),
+            }
+        };
         let mut run = |engine: &mut Self, stops: Option<Stops>| -> Result<Traced, Failure> {
             bring(engine)?;
             for before in &before {

@@ -114,7 +114,7 @@ fn kv_type(run: &Run) -> Option<Profiled> {
     let (test, share) = deepest(run, TestKind::is_generation).filter(|(_, share)| *share > MUCH)?;
     let (k, v) = (&header.config.type_k, &header.config.type_v);
     let is_half = |name: &str| matches!(name, "f16" | "bf16");
-    let on_cpu = header.resolved.offloaded_layers.is_none_or(|(n, _)| n == 0);
+    let on_cpu = matches!(header.resolved.offloaded_layers, Some((0, _)));
     let now = if k == v { k.clone() } else { format!("{k}/{v}") };
     let better = match (is_half(k) && is_half(v), on_cpu) {
         (true, false) => "q8_0",

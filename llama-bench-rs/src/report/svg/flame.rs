@@ -15,7 +15,7 @@ use crate::{
     llama::BlockKind,
     record::{OperationTime, Report, Test},
     report::profiles::{ProfileRow, Profiles},
-    units::total,
+    units,
 };
 
 const MARGIN: f64 = 6.0;
@@ -113,7 +113,7 @@ fn operations(row: &ProfileRow<'_>) -> Vec<Bar> {
     for (layer, width) in layers(row) {
         if let Layer::Block(kind) = layer {
             let own: Vec<(&OperationTime, u64)> = of_block(&times.operations, kind);
-            let all = total(own.iter().map(|&(_, ns)| ns));
+            let all = units::total(own.iter().map(|&(_, ns)| ns));
             let mut at = from;
             for (operation, ns) in own {
                 let width = width * ns as f64 / all.max(1) as f64;
