@@ -182,10 +182,12 @@ mod tests {
     /// A profile of attention and all else, in microseconds.
     fn cell(test: Test, attention: u64, rest: u64) -> Cell {
         let block = |kind, us: u64| BlockTime { kind, elapsed_ns: Some(us * 1000), ..BlockTime::default() };
-        let mut profile = Profile::default();
-        profile.plain_ns = vec![(attention + rest) * 1000];
-        profile.n_tokens = 1;
-        profile.blocks = vec![block(BlockKind::Attention, attention), block(BlockKind::FeedForward, rest)];
+        let profile = Profile {
+            plain_ns: vec![(attention + rest) * 1000],
+            n_tokens: 1,
+            blocks: vec![block(BlockKind::Attention, attention), block(BlockKind::FeedForward, rest)],
+            ..Profile::default()
+        };
         let measured =
             Measured { samples: vec![Sample::default()], profile: Some(profile), ..Measured::default() };
         Cell { test, started_at: String::new(), outcome: Outcome::Measured(measured) }
