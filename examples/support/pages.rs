@@ -36,7 +36,7 @@ pub struct PageArgs {
 
 impl PageArgs {
     /// The files by their flags.
-    fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let files = [("--html", &self.html), ("--svg", &self.svg)];
         files.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?)))
     }

@@ -42,6 +42,7 @@ use llama_bench_rs::{
     isolate,
     llama::{self, Backend},
     record::Report,
+    report::svg::Picture,
 };
 
 use args::Args;
@@ -106,6 +107,12 @@ fn run(args: &Args) -> Result<u8, Failed> {
     baselines.check_plan(&configurations)?;
     // Before any file is made.
     let interrupt = Interrupt::watch().map_err(bad_usage)?;
+    if let Some(picture @ (Picture::Profile | Picture::Flame)) = args.pages.picture
+        && args.run.profiling().is_none()
+        && !args.resume
+    {
+        return Err(bad_usage(format!("--picture {picture}: nothing is profiled: add --profile")));
+    }
     // A command that measures nothing writes no page.
     if !args.plan && !args.verify {
         args.pages.check(&output::beside(args)).map_err(bad_usage)?;

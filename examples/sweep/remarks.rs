@@ -44,7 +44,9 @@ pub fn tell(report: &Report, args: &Args, said: &[String]) {
         }
     }
     for insight in insights(report).iter().filter(|_| !matches!(args.out.format, OutputFormat::Terminal)) {
-        if let (Statement::Neighbours(_), Level::Warning) = (&insight.statement, insight.level()) {
+        if let (Statement::Neighbours(_) | Statement::Light(_) | Statement::Profiled(_), Level::Warning) =
+            (&insight.statement, insight.level())
+        {
             complain!("sweep: {}{insight}", labels[insight.run]);
         }
     }
@@ -53,6 +55,19 @@ pub fn tell(report: &Report, args: &Args, said: &[String]) {
     let is_begun = report.cells().any(|(_, cell)| !cell.was_not_begun());
     if is_table && !args.explain && is_begun {
         complain!("sweep: trust: {}", Answer::of(report, &[]).headline.trust_line());
+    }
+    if is_table && !args.explain {
+        tell_what_is_not_shown(args);
+    }
+    if args.resume && args.run.profiling().is_some() {
+        let lacks = |cell: &Cell| cell.measured().is_some_and(|measured| measured.profile.is_none());
+        let n = report.cells().filter(|(_, cell)| lacks(cell)).count();
+        if n > 0 {
+            let cells = words::count(n, "cell");
+            complain!(
+                "sweep: {cells} without a profile: what had all its repetitions before is not profiled"
+            );
+        }
     }
     for (run, label) in report.runs.iter().zip(&labels) {
         for cell in &run.cells {
@@ -69,6 +84,21 @@ pub fn tell(report: &Report, args: &Args, said: &[String]) {
         if let Some(doubt) = unbelievable(run) {
             complain!("sweep: {label}{doubt}");
         }
+    }
+}
+
+/// What was measured and the Markdown table does not have.
+fn tell_what_is_not_shown(args: &Args) {
+    let elsewhere = args.out.output.is_some() || args.pages.is_any();
+    if (args.run.ceilings || args.run.renew_ceilings) && !args.light && !elsewhere {
+        complain!(
+            "sweep: shares of the speed of light are in no Markdown table without --light; or take -o term"
+        );
+    }
+    if args.run.profiling().is_some() && args.run.trace.is_none() && !elsewhere {
+        complain!(
+            "sweep: profiles are in no Markdown table: take -o term, --html FILE or --svg FILE --picture profile"
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use llama_bench_rs::{bench::Event, llama::Stop, record::Test, report::ChromeTrace};
+use llama_bench_rs::{bench::Event, cli::RunsIn, llama::Stop, record::Test, report::ChromeTrace};
 
 use crate::{args::Args, output, targets};
 
@@ -19,12 +19,14 @@ impl<'a> Traces<'a> {
     pub fn of(args: &'a Args) -> Result<Self, String> {
         let path = args.run.trace.as_deref();
         if let Some(path) = path {
-            if args.isolation().is_some() {
+            let is_apart = args.run.runs > 1 && args.run.runs_in == RunsIn::Process;
+            if args.isolation().is_some() || is_apart {
                 return Err("--trace: the operations of other processes are not collected; \
                             leave out --isolate and --runs-in process, or --trace"
                     .into());
             }
-            targets::check(&[("--trace", path)], &output::beside(args))?;
+            let files: Vec<(&str, &Path)> = args.pages.files().chain([("--trace", path)]).collect();
+            targets::check(&files, &output::beside(args))?;
         }
         Ok(Self { path, configuration: String::new(), kept: Vec::new() })
     }

@@ -79,7 +79,7 @@ pub struct RunArgs {
     /// Seed of the random tokens and of the order
     #[arg(long, value_name = "N", default_value = "42", value_parser = whole::<u64>, hide_short_help = true, help_heading = "Statistics")]
     pub seed: u64,
-    /// Show where the time of each test goes
+    /// Where the time goes
     ///
     /// After the samples and apart from them. By block of the model: attention, feed-forward or experts, output. WHAT adds something: layers shows each layer apart,
     /// operations those of prompts, blocks nothing. The default is operations. The cost of tracing is measured and
@@ -103,7 +103,7 @@ pub struct RunArgs {
     /// repetition.
     #[arg(long, hide_short_help = true, help_heading = "Statistics")]
     pub no_energy: bool,
-    /// Measure how near each test comes to the devices' limits
+    /// How near the machine's limit each test comes
     ///
     /// Measures the most that the devices do, and tells which share of it each test reaches. Takes some ten seconds for each device before the first run; later runs of the same build take the ceilings from the
     /// user's cache folder.

@@ -46,7 +46,11 @@ pub fn slow_types(ceilings: &[Ceilings], work: &CellWork) -> Vec<SlowType> {
         let large = own.products().filter(|rate| rate.n_columns.is_none());
         let Some(best) = large.max_by(|a, b| a.per_second.total_cmp(&b.per_second)) else { continue };
         // Of attention the type is that of the keys, which it converts.
-        let products = device.products.iter().filter(|product| product.op.starts_with("MUL_MAT"));
+        // Products in f32 are mostly not of weights.
+        let products = device
+            .products
+            .iter()
+            .filter(|product| product.op.starts_with("MUL_MAT") && product.data_type != "f32");
         for product in products {
             let of_type = device
                 .products

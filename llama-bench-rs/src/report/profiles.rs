@@ -63,14 +63,19 @@ impl<'a> Profiles<'a> {
         format!(
             "Apart from the samples: each repetition stops after every block. A stop costs {cost} µs, which is subtracted; \
              traced and plain repetitions then differ by at most {} %. Rest: building graphs, inputs and results, \
-             and blocks that tracing does not resolve, which have no time (–). Generation: per token.",
-            digits(left * 100.0, 2)
+             and blocks that tracing does not resolve, which have no time (–).{}",
+            digits(left * 100.0, 2),
+            if self.rows.iter().any(|row| row.test.kind.is_generation()) {
+                " Generation: per token."
+            } else {
+                ""
+            }
         )
     }
 }
 
 /// What the cost of stops leaves unexplained, over a plain repetition.
-fn unexplained(profile: &Profile) -> Option<f64> {
+pub(super) fn unexplained(profile: &Profile) -> Option<f64> {
     let plain = profile.plain().filter(|&plain| plain > 0)?;
     Some(profile.unexplained_ns as f64 / plain as f64)
 }
@@ -98,8 +103,11 @@ impl ProfileRow<'_> {
         Some(duration(std::time::Duration::from_nanos(per)))
     }
 
-    /// The time of a kind of block, with its share.
+    /// The time of a kind of block, with its share; empty if there is no such block. `None` if tracing does not resolve it.
     pub(super) fn block(&self, kind: BlockKind) -> Option<String> {
+        if !self.profile.kinds().contains(&kind) {
+            return Some(String::new());
+        }
         Some(self.part(self.profile.of(kind)? as f64))
     }
 

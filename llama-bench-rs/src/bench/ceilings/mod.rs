@@ -35,6 +35,9 @@ pub enum CeilingPolicy {
     Renewed,
 }
 
+/// Groups of repetitions whose fastest lie further apart than this were disturbed.
+const STEADY: f64 = 0.5;
+
 /// What this process has measured or read.
 static KNOWN: Mutex<Vec<(Key, Ceilings)>> = Mutex::new(Vec::new());
 
@@ -62,7 +65,7 @@ pub(super) fn of(
         };
         // What was measured with little memory is not for runs that have more.
         if before.as_ref() != Some(&found) && effort.is_whole {
-            cache.write(&key, &found);
+            cache.write(&key, &steady(&found));
         }
         let mut memo = lock();
         memo.retain(|(of, _)| *of != key);
@@ -70,6 +73,13 @@ pub(super) fn of(
         all.push(only(&wanted, found));
     }
     all
+}
+
+/// The rates that measurements agree on. Others were disturbed, and the next run measures them again.
+fn steady(found: &Ceilings) -> Ceilings {
+    let mut kept = found.clone();
+    kept.rates.retain(|rate| rate.lower >= STEADY * rate.upper);
+    kept
 }
 
 fn lock() -> std::sync::MutexGuard<'static, Vec<(Key, Ceilings)>> {
@@ -128,7 +138,10 @@ fn only(wanted: &Wanted, mut all: Ceilings) -> Ceilings {
 #[cfg(test)]
 mod tests {
     use super::{wanted::Rate, *};
-    use crate::{gguf::TensorType, record::CeilingKind};
+    use crate::{
+        gguf::TensorType,
+        record::{Ceiling, CeilingKind},
+    };
 
     fn wanted(types: &[TensorType]) -> Wanted {
         let rate =
@@ -158,6 +171,13 @@ mod tests {
         assert_eq!((&second.rates[0], second.rates.len()), (&first.rates[0], 2));
         assert_eq!((second.n_threads, second.conditions.is_none()), (Some(1), true));
         assert_eq!(only(&one, second).rates, first.rates);
+    }
+
+    #[test]
+    fn what_was_disturbed_is_not_kept() {
+        let rate = |lower: f64| Ceiling { per_second: 10.0, upper: 10.0, lower, ..Ceiling::default() };
+        let found = Ceilings { rates: vec![rate(9.0), rate(4.0)], ..Ceilings::default() };
+        assert_eq!(steady(&found).rates, [rate(9.0)]);
     }
 
     #[test]

@@ -4,7 +4,10 @@ use super::{Level, Say};
 use crate::{
     llama::BlockKind,
     record::{FlashAttnSetting, Profile, Run, Test, TestKind},
-    report::{in_words::percent, profiles::of_run},
+    report::{
+        in_words::{count, percent},
+        profiles::{of_run, unexplained},
+    },
     units::Share,
 };
 
@@ -18,6 +21,15 @@ const MUCH: f64 = 1.0 / 3.0;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Profiled {
+    /// Profiles whose repetitions do not agree.
+    Unbelievable {
+        /// How many there are.
+        n_tests: usize,
+        /// The test whose repetitions differ most.
+        test: Test,
+        /// By how much of a plain repetition they differ, beyond the cost of stops.
+        off: Share,
+    },
     /// How much longer a test takes in the deepest context than in the shallowest, and what adds the time.
     Fall {
         /// The test, at any depth.
@@ -53,8 +65,30 @@ pub enum Profiled {
     },
 }
 
+/// Profiles whose traced and plain repetitions differ by more than this share are not to be believed.
+const BELIEVED: f64 = 0.1;
+
+/// Whether traced and plain repetitions agree once the cost of stops is subtracted.
+fn is_believed(profile: &Profile) -> bool {
+    unexplained(profile).is_some_and(|share| share.abs() <= BELIEVED)
+}
+
+/// The profiles that can be believed, each with its test.
+fn believed(run: &Run) -> impl Iterator<Item = (Test, &Profile)> {
+    of_run(run).filter(|(_, profile)| is_believed(profile))
+}
+
+fn unbelieved(run: &Run) -> Option<Profiled> {
+    let off = |profile: &Profile| unexplained(profile).unwrap_or(0.0).abs();
+    let all: Vec<(Test, &Profile)> = of_run(run).filter(|(_, profile)| !is_believed(profile)).collect();
+    let n_tests = all.len();
+    let (test, worst) = all.into_iter().max_by(|(_, a), (_, b)| off(a).total_cmp(&off(b)))?;
+    Some(Profiled::Unbelievable { n_tests, test, off: Share::new(off(worst))? })
+}
+
 pub(super) fn profiled(run: &Run) -> Vec<Profiled> {
-    let mut said = falls(run);
+    let mut said: Vec<Profiled> = unbelieved(run).into_iter().collect();
+    said.extend(falls(run));
     said.extend(no_flash_attention(run));
     said.extend(kv_type(run));
     said
@@ -62,7 +96,7 @@ pub(super) fn profiled(run: &Run) -> Vec<Profiled> {
 
 fn falls(run: &Run) -> Vec<Profiled> {
     let mut tests: Vec<Test> = Vec::new();
-    for (test, _) in of_run(run) {
+    for (test, _) in believed(run) {
         if !tests.contains(&test.at_any_depth()) {
             tests.push(test.at_any_depth());
         }
@@ -71,7 +105,7 @@ fn falls(run: &Run) -> Vec<Profiled> {
 }
 
 fn fall(run: &Run, test: Test) -> Option<Profiled> {
-    let alike = || of_run(run).filter(|(other, _)| other.at_any_depth() == test);
+    let alike = || believed(run).filter(|(other, _)| other.at_any_depth() == test);
     let (shallow, before) = alike().min_by_key(|(test, _)| test.n_depth)?;
     let (deep, after) = alike().max_by_key(|(test, _)| test.n_depth)?;
     let (short, long) = (before.plain()? as f64, after.plain()? as f64);
@@ -92,7 +126,7 @@ fn fall(run: &Run, test: Test) -> Option<Profiled> {
 
 /// The deepest test of this kind whose attention is known, and the share of that.
 fn deepest(run: &Run, is_kind: fn(TestKind) -> bool) -> Option<(Test, f64)> {
-    let known = of_run(run).filter(|(test, _)| is_kind(test.kind));
+    let known = believed(run).filter(|(test, _)| is_kind(test.kind));
     let known = known.filter_map(|(test, profile)| Some((test, profile.share(BlockKind::Attention)?)));
     known.max_by_key(|(test, _)| test.n_depth)
 }
@@ -127,7 +161,7 @@ fn kv_type(run: &Run) -> Option<Profiled> {
 impl Say for Profiled {
     fn level(&self) -> Level {
         match self {
-            Profiled::NoFlashAttention { .. } => Level::Warning,
+            Profiled::Unbelievable { .. } | Profiled::NoFlashAttention { .. } => Level::Warning,
             Profiled::Fall { .. } | Profiled::KvType { .. } => Level::Note,
         }
     }
@@ -136,6 +170,13 @@ impl Say for Profiled {
 impl fmt::Display for Profiled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Profiled::Unbelievable { n_tests, test, off } => write!(
+                f,
+                "{} not to be believed: traced and plain repetitions of {test} differ by {} beyond the cost of stops. \
+                 Profile again on a quieter machine.",
+                if *n_tests == 1 { "A profile is".to_owned() } else { count(*n_tests, "profile") + " are" },
+                percent(*off)
+            ),
             Profiled::Fall { test, shallow, deep, times, attention } => {
                 let what = match test.kind {
                     TestKind::Pp(_) => "a prompt",
@@ -211,6 +252,20 @@ mod tests {
             ]
         );
         assert_eq!(said(vec![cell(pp(512), 20, 80), cell(pp(512).at(64), 21, 80)], |_| {}), [""; 0]);
+    }
+
+    #[test]
+    fn a_profile_whose_repetitions_do_not_agree_is_not_believed() {
+        let mut cells = vec![cell(pp(512), 20, 80), cell(pp(512).at(8192), 118, 82)];
+        if let Outcome::Measured(Measured { profile: Some(profile), .. }) = &mut cells[1].outcome {
+            profile.unexplained_ns = -50_000;
+        }
+        assert_eq!(
+            said(cells, |_| {}),
+            [
+                "A profile is not to be believed: traced and plain repetitions of pp512 @ d8192 differ by 25.0 % beyond the cost of stops. Profile again on a quieter machine."
+            ]
+        );
     }
 
     #[test]

@@ -30,6 +30,8 @@ struct Bar {
     width: f64,
     ink: Ink,
     opacity: f64,
+    /// What was measured, which an operation's part of its block may differ from.
+    ms: f64,
     name: String,
 }
 
@@ -85,7 +87,7 @@ fn drawn(row: &ProfileRow<'_>) -> Drawn {
 
 fn total(row: &ProfileRow<'_>) -> Vec<Bar> {
     let width = Layer::all(&[row]).iter().map(|layer| layer.ms(row)).sum();
-    vec![Bar { from: 0.0, width, ink: Ink::Grid, opacity: 1.0, name: "one repetition".into() }]
+    vec![Bar { from: 0.0, width, ink: Ink::Grid, opacity: 1.0, ms: width, name: "one repetition".into() }]
 }
 
 /// The largest first.
@@ -100,7 +102,14 @@ fn blocks(row: &ProfileRow<'_>) -> Vec<Bar> {
     let mut from = 0.0;
     let bar = |(layer, width): (Layer, f64)| {
         from += width;
-        Bar { from: from - width, width, ink: layer.ink(), opacity: 0.45, name: layer.name().into() }
+        Bar {
+            from: from - width,
+            width,
+            ink: layer.ink(),
+            opacity: 0.45,
+            ms: width,
+            name: layer.name().into(),
+        }
     };
     layers(row).into_iter().map(bar).collect()
 }
@@ -117,8 +126,9 @@ fn operations(row: &ProfileRow<'_>) -> Vec<Bar> {
             let mut at = from;
             for (operation, ns) in own {
                 let width = width * ns as f64 / all.max(1) as f64;
+                let ms = row.ms(ns as f64);
                 let name = format!("{} {}", operation.op, operation.data_type);
-                bars.push(Bar { from: at, width, ink: layer.ink(), opacity: 0.25, name });
+                bars.push(Bar { from: at, width, ink: layer.ink(), opacity: 0.25, ms, name });
                 at += width;
             }
         }
@@ -134,7 +144,7 @@ fn of_block(all: &[OperationTime], kind: BlockKind) -> Vec<(&OperationTime, u64)
 impl Bar {
     fn svg(&self, top: f64, scale: f64) -> Markup {
         let (x, width) = (MARGIN + self.from * scale, self.width * scale);
-        let time = figure(self.width);
+        let time = figure(self.ms);
         let long = format!("{} {time}", self.name);
         let text = [long.clone(), self.name.clone()].into_iter().find(|text| width_of(text) + 8.0 <= width);
         html! {
