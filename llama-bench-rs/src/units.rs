@@ -111,6 +111,7 @@ impl fmt::Display for RateSpread {
 }
 
 /// The sum, or the largest number if it is more: a file may hold any numbers.
+#[cfg(feature = "measure")]
 pub(crate) fn total(numbers: impl IntoIterator<Item = u64>) -> u64 {
     numbers.into_iter().fold(0, u64::saturating_add)
 }
