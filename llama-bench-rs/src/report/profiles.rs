@@ -6,7 +6,7 @@ use crate::{
     record::{Profile, Report, Run, Test},
     units::{
         total,
-        words::{digits, duration},
+        words::{digits, duration, rough_duration},
     },
 };
 
@@ -52,16 +52,13 @@ impl<'a> Profiles<'a> {
     pub(super) fn caption(&self) -> String {
         let costs = self.rows.iter().map(|row| row.profile.stop_ns);
         let (least, most) = (costs.clone().min().unwrap_or(0), costs.max().unwrap_or(0));
-        let micros = |ns: u64| digits(ns as f64 / 1e3, 2);
-        let cost = if micros(least) == micros(most) {
-            micros(most)
-        } else {
-            format!("{} to {}", micros(least), micros(most))
-        };
+        let time = |ns: u64| rough_duration(std::time::Duration::from_nanos(ns));
+        let cost =
+            if time(least) == time(most) { time(most) } else { format!("{} to {}", time(least), time(most)) };
         let left = self.rows.iter().filter_map(|row| unexplained(row.profile));
         let left = left.map(f64::abs).fold(0.0, f64::max);
         format!(
-            "Apart from the samples: each repetition stops after every block. A stop costs {cost} µs, which is subtracted; \
+            "Apart from the samples: each repetition stops after every block. A stop costs {cost}, which is subtracted; \
              traced and plain repetitions then differ by at most {} %. Rest: building graphs, inputs and results, \
              and blocks that tracing does not resolve, which have no time (–).{}",
             digits(left * 100.0, 2),

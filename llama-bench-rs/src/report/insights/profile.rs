@@ -30,6 +30,13 @@ pub enum Profiled {
         /// By how much of a plain repetition they differ, beyond the cost of stops.
         off: Share,
     },
+    /// Several devices compute at the same time, and stops keep them apart.
+    Overlap {
+        /// The deepest such test.
+        test: Test,
+        /// By how much of its time its blocks take longer together.
+        by: Share,
+    },
     /// How much longer a test takes in the deepest context than in the shallowest, and what adds the time.
     Fall {
         /// The test, at any depth.
@@ -78,9 +85,25 @@ fn believed(run: &Run) -> impl Iterator<Item = (Test, &Profile)> {
     of_run(run).filter(|(_, profile)| is_believed(profile))
 }
 
+/// Whether devices compute the physical batches of a prompt at the same time, which stops keep apart.
+fn overlaps(test: Test, profile: &Profile) -> bool {
+    let mut devices: Vec<&str> = profile.blocks.iter().map(|block| &*block.device).collect();
+    devices.retain(|device| *device != "CPU");
+    devices.sort_unstable();
+    devices.dedup();
+    !test.kind.is_generation() && devices.len() > 1 && profile.unexplained_ns > 0
+}
+
+fn overlapping(run: &Run) -> Option<Profiled> {
+    let all = of_run(run).filter(|(test, profile)| !is_believed(profile) && overlaps(*test, profile));
+    let (test, profile) = all.max_by_key(|(test, _)| test.n_depth)?;
+    Some(Profiled::Overlap { test, by: Share::new(unexplained(profile)?)? })
+}
+
 fn unbelieved(run: &Run) -> Option<Profiled> {
     let off = |profile: &Profile| unexplained(profile).unwrap_or(0.0).abs();
-    let all: Vec<(Test, &Profile)> = of_run(run).filter(|(_, profile)| !is_believed(profile)).collect();
+    let is_doubtful = |(test, profile): &(Test, &Profile)| !is_believed(profile) && !overlaps(*test, profile);
+    let all: Vec<(Test, &Profile)> = of_run(run).filter(is_doubtful).collect();
     let n_tests = all.len();
     let (test, worst) = all.into_iter().max_by(|(_, a), (_, b)| off(a).total_cmp(&off(b)))?;
     Some(Profiled::Unbelievable { n_tests, test, off: Share::new(off(worst))? })
@@ -88,6 +111,7 @@ fn unbelieved(run: &Run) -> Option<Profiled> {
 
 pub(super) fn profiled(run: &Run) -> Vec<Profiled> {
     let mut said: Vec<Profiled> = unbelieved(run).into_iter().collect();
+    said.extend(overlapping(run));
     said.extend(falls(run));
     said.extend(no_flash_attention(run));
     said.extend(kv_type(run));
@@ -162,7 +186,7 @@ impl Say for Profiled {
     fn level(&self) -> Level {
         match self {
             Profiled::Unbelievable { .. } | Profiled::NoFlashAttention { .. } => Level::Warning,
-            Profiled::Fall { .. } | Profiled::KvType { .. } => Level::Note,
+            Profiled::Overlap { .. } | Profiled::Fall { .. } | Profiled::KvType { .. } => Level::Note,
         }
     }
 }
@@ -176,6 +200,12 @@ impl fmt::Display for Profiled {
                  Profile again on a quieter machine.",
                 if *n_tests == 1 { "A profile is".to_owned() } else { count(*n_tests, "profile") + " are" },
                 percent(*off)
+            ),
+            Profiled::Overlap { test, by } => write!(
+                f,
+                "Several devices compute {test} at the same time. The stops of a profile keep them apart, so its blocks take {} \
+                 longer together than it does.",
+                percent(*by)
             ),
             Profiled::Fall { test, shallow, deep, times, attention } => {
                 let what = match test.kind {
@@ -264,6 +294,22 @@ mod tests {
             said(cells, |_| {}),
             [
                 "A profile is not to be believed: traced and plain repetitions of pp512 @ d8192 differ by 25.0 % beyond the cost of stops. Profile again on a quieter machine."
+            ]
+        );
+    }
+
+    #[test]
+    fn devices_that_compute_at_the_same_time_are_told() {
+        let mut cells = vec![cell(pp(2048), 20, 80)];
+        if let Outcome::Measured(Measured { profile: Some(profile), .. }) = &mut cells[0].outcome {
+            profile.unexplained_ns = 58_000;
+            profile.blocks[0].device = "CUDA0".into();
+            profile.blocks[1].device = "CUDA1".into();
+        }
+        assert_eq!(
+            said(cells, |_| {}),
+            [
+                "Several devices compute pp2048 at the same time. The stops of a profile keep them apart, so its blocks take 58.0 % longer together than it does."
             ]
         );
     }
