@@ -56,7 +56,8 @@ pub(super) fn panels(report: &Report) -> (Vec<Drawn>, String) {
             shown.extend(ends);
         }
     }
-    let caption = "A row divides the one above it: a repetition, its blocks, and the operations of those that were traced."
+    let caption = "A row divides the one above it: a repetition, its blocks, and the operations of those that were traced, \
+                   with what these took by themselves."
         .to_owned();
     (shown.into_iter().map(drawn).collect(), caption)
 }
