@@ -13,6 +13,7 @@ pub fn compile(manifest_dir: &Path, source: &Path) -> Result<(), String> {
                 "shim",
                 "buffers",
                 "calibration",
+                "calls",
                 "work",
                 "cell_work",
                 "places",

@@ -1,9 +1,9 @@
 #include "shim.h"
 
 #include "buffers.h"
+#include "calls.h"
 #include "cell_work.h"
 #include "facts.h"
-#include "frames.h"
 #include "ggml-cpu.h"
 #include "grammar.h"
 #include "memory.h"
@@ -14,169 +14,16 @@
 #include "tally.h"
 #include "work.h"
 
-#include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
-#include <stdexcept>
-
-#if defined(CAN_THROW_FROM_C) && defined(__ELF__)
-// Null where ggml does not export it.
-extern "C" __attribute__((weak)) void ggml_print_backtrace(void);
-#endif
 
 extern "C" {
 // Of ggml's internal header.
 GGML_API void ggml_log_callback_default(enum ggml_log_level level, const char * text, void * user_data);
 }
 
-// Text of this thread, without a destructor: handles may still be used while a thread's other variables are destroyed.
-struct text {
-    char chars[2048];
-
-    bool empty() const { return chars[0] == '\0'; }
-    void clear() { chars[0] = '\0'; }
-    void set(const char * from) { snprintf(chars, sizeof(chars), "%s", from); }
-};
-
-static thread_local text last_exception;
-
-// The assertion that failed in the current call: llama.cpp may have caught the exception made of it and gone on.
-static thread_local text failed_assertion;
-
-// The frame of this thread's innermost `contained`, where an exception would be caught; null outside.
-static thread_local const void * catcher = nullptr;
-
-// The context of the current call computes with one thread: an exception leaves no other thread behind.
-static thread_local bool one_thread = false;
-
-const char * llama_sys_last_exception(void) {
-    return last_exception.chars;
-}
-
-void llama_sys_remember_exception(const char * exception) {
-    last_exception.set(exception);
-}
-
-// Makes a call the current one. A subscriber of llama.cpp's log may call back into the library: what is known of the
-// call around it comes back after it.
-struct current_call {
-    const void * outer_catcher;
-    bool         outer_one_thread;
-    text         outer_assertion;
-
-    current_call(const void * frame, bool alone) : outer_catcher(catcher), outer_one_thread(one_thread) {
-        outer_assertion.set(failed_assertion.chars);
-        failed_assertion.clear();
-        catcher    = frame;
-        one_thread = alone;
-    }
-    ~current_call() {
-        failed_assertion.set(outer_assertion.chars);
-        catcher    = outer_catcher;
-        one_thread = outer_one_thread;
-    }
-};
-
-#if defined(__GNUC__) || defined(__clang__)
-#define THIS_FRAME __builtin_frame_address(0)
-#else
-#define THIS_FRAME static_cast<const void *>(&failed) // nothing is thrown from C there: only told from null
-#endif
-
-// Runs `call`; an exception is remembered and `failed` returned in its place.
-template <typename F, typename R> static R contained(F call, R failed, bool alone = false) {
-    current_call current(THIS_FRAME, alone);
-    try {
-        R result = call();
-        if (failed_assertion.empty()) {
-            last_exception.clear();
-            return result;
-        }
-        last_exception.set(failed_assertion.chars);
-    } catch (const std::exception & e) {
-        last_exception.set(e.what());
-    } catch (...) {
-        last_exception.set("an exception other than std::exception");
-    }
-    return failed;
-}
-
-// The same for a call that may compute.
-template <typename F, typename R> static R computed(llama_context * ctx, F call, R failed) {
-    return contained(call, failed, std::max(llama_n_threads(ctx), llama_n_threads_batch(ctx)) == 1);
-}
-
 static const int32_t threw = -1000;
-
-#ifdef CAN_THROW_FROM_C
-// What was called before this library came; ggml prints where there is nothing.
-static std::atomic<ggml_abort_callback_t> other_callback{nullptr};
-
-static std::atomic<llama_sys_caller_of_thread> caller_of_thread{nullptr};
-
-// This thread is in that callback, which may call this library's in turn, as the one that was there before it.
-static thread_local bool passing_on = false;
-
-struct passing {
-    passing() { passing_on = true; }
-    ~passing() { passing_on = false; }
-};
-
-// As ggml ends the process, if it is to end.
-static void on_fatal(const char * message, llama_sys_caller caller) {
-    if (passing_on) {
-        fprintf(stderr, "%s\n", message);
-        return;
-    }
-    if (caller == LLAMA_SYS_CALLER_OTHERS) {
-        fprintf(stderr, "an assertion of llama.cpp failed in a call by other code of this program, not by llama-bench-rs:\n");
-    }
-    if (const ggml_abort_callback_t other = other_callback) {
-        passing on;
-        other(message);
-        return;
-    }
-    fprintf(stderr, "%s\n", message);
-#if defined(__ELF__)
-    if (caller != LLAMA_SYS_CALLER_US && ggml_print_backtrace != nullptr) {
-        ggml_print_backtrace();
-    }
-#endif
-}
-
-// ggml calls this in place of printing and then ends the process. An exception gets out of that, where it is sound:
-// - It is caught: the thread is inside `contained`. Compute threads and callers of other functions are not, and an
-//   exception that meets a destructor ends the process. Nor is a thread that llama.cpp called back from there, say a
-//   listener of its log that uses llama.cpp by another library.
-// - Nothing that runs on is left behind: the threads of a computation share its graph, its plan, which lies on the
-//   stack, and a barrier that would wait for this thread for ever. So none is thrown from within one, unless it has
-//   no other thread.
-// - Nothing half done is used again: Rust refuses the context from then on and frees neither it, nor its threads and
-//   model.
-static void on_abort(const char * message) {
-    const llama_sys_caller_of_thread caller_of = caller_of_thread;
-    const llama_sys_caller caller = caller_of();
-    if (caller == LLAMA_SYS_CALLER_US && catcher != nullptr && (one_thread || !is_computing(catcher))) {
-        failed_assertion.set(message);
-        throw std::runtime_error(message);
-    }
-    on_fatal(message, caller);
-}
-#endif
-
-void llama_sys_throw_on_abort(llama_sys_caller_of_thread caller) {
-#ifdef CAN_THROW_FROM_C
-    caller_of_thread = caller;
-    const ggml_abort_callback_t before = ggml_set_abort_callback(on_abort);
-    if (before != on_abort) {
-        other_callback = before;
-    }
-#else
-    (void) caller;
-#endif
-}
 
 bool llama_sys_log_is_default(ggml_log_callback callback) {
     return callback == ggml_log_callback_default;
@@ -214,7 +61,7 @@ llama_model * llama_sys_model_load_from_stream(llama_sys_stream * stream, char *
                                                llama_model_params params) {
     FILE * file = open_stream(stream, buffer, size);
     if (file == nullptr) {
-        last_exception.set("the C library did not open a stream");
+        set_last_exception("the C library did not open a stream");
         return nullptr;
     }
     llama_model * model = contained([&] { return llama_model_load_from_file_ptr(file, params); }, (llama_model *) nullptr);

@@ -213,6 +213,11 @@ impl RunArgs {
         }
     }
 
+    /// Whether ceilings are asked for.
+    pub fn asks_ceilings(&self) -> bool {
+        self.ceilings || self.renew_ceilings
+    }
+
     /// Whether ceilings are measured.
     pub fn ceiling_policy(&self) -> CeilingPolicy {
         match (self.ceilings, self.renew_ceilings) {
