@@ -6,7 +6,7 @@ mod support;
 use std::{
     fs,
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use serde_json::Value;
@@ -125,6 +125,7 @@ fn a_killed_sweep_leaves_a_readable_file_in_every_format() {
             assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
             std::thread::yield_now();
         }
+        stop(&child);
         child.kill().unwrap();
         child.wait().unwrap();
         let written = fs::read_to_string(&file).unwrap();
@@ -139,6 +140,20 @@ fn a_killed_sweep_leaves_a_readable_file_in_every_format() {
         }
     }
 }
+
+/// Stops a process outside of a write: a kill in the middle of one cuts it between two pages.
+#[cfg(unix)]
+fn stop(child: &Child) {
+    use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+    let pid = Pid::from_child(child);
+    kill_process(pid, Signal::STOP).unwrap();
+    let (_, status) = waitpid(Some(pid), WaitOptions::UNTRACED).unwrap().unwrap();
+    assert!(status.stopped());
+}
+
+#[cfg(not(unix))]
+fn stop(_: &Child) {}
 
 /// What a full disk or a limit on files must look like: said with the file's name, standard output whole.
 fn is_told(ran: &Ran, folder: &Path, name: &str, why: &str) {

@@ -11,7 +11,7 @@ use crate::record::{Cell, CurvePoint, Header};
 
 /// Writes a report to a file while it is being measured. After every cell the file is complete, whatever ends the
 /// process: the closing text of the format, such as JSON's bracket, is written each time and overwritten by the next
-/// cell. What is not an ordinary file, such as a pipe, gets the closing text at the end.
+/// cell. Only a kill within the microseconds in which the kernel copies a row can cut it. What is not an ordinary file, such as a pipe, gets the closing text at the end.
 #[must_use = "nothing is written before a run is begun"]
 pub struct FileSink {
     sink: Sink<Vec<u8>>,
