@@ -3,6 +3,7 @@
 #include "blocks.h"
 #include "llama-context.h"
 #include "llama-model.h"
+#include "work.h"
 
 #include <algorithm>
 #include <chrono>
@@ -150,19 +151,8 @@ struct llama_sys_trace {
 };
 
 int32_t strays_of_decode(llama_context * ctx, uint32_t n_tokens, bool all_outputs, llama_sys_stray * out, int32_t cap) {
-    ctx->synchronize();
-    ctx->sched_reserve();
-    llama_memory_context_ptr memory;
-    if (ctx->get_memory() != nullptr) {
-        memory = ctx->get_memory()->init_full();
-    }
-    const uint32_t n_seqs  = ctx->n_seq_max();
-    const uint32_t n_graph = std::max(n_seqs, std::min(n_tokens, std::min(ctx->n_ctx(), ctx->n_ubatch())));
-    ggml_cgraph * graph = ctx->graph_reserve(n_graph, n_seqs, all_outputs ? n_graph : n_seqs, memory.get(),
-                                             /* split_only = */ true);
-    if (graph == nullptr) {
-        throw std::runtime_error("llama.cpp built no graph");
-    }
+    const decode_graph decode(ctx, n_tokens, all_outputs);
+    ggml_cgraph * graph = decode.graph;
     traced_graphs graphs;
     for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
         graphs.learn(ctx->get_sched(), ggml_graph_node(graph, i));

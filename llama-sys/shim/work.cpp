@@ -1,6 +1,5 @@
 #include "work.h"
 
-#include "llama-context.h"
 #include "nodes.h"
 
 #include <algorithm>
@@ -143,11 +142,9 @@ struct traced {
 
 } // namespace
 
-int32_t work_of_decode(llama_context * ctx, uint32_t n_tokens, bool all_outputs, llama_sys_work_part * out, int32_t cap,
-                       uint32_t * n_splits) {
+decode_graph::decode_graph(llama_context * ctx, uint32_t n_tokens, bool all_outputs) {
     ctx->synchronize();
     ctx->sched_reserve();
-    llama_memory_context_ptr memory;
     if (ctx->get_memory() != nullptr) {
         memory = ctx->get_memory()->init_full();
     }
@@ -156,10 +153,16 @@ int32_t work_of_decode(llama_context * ctx, uint32_t n_tokens, bool all_outputs,
     const uint32_t n_most    = std::min(ctx->n_ctx(), ctx->n_ubatch());
     const uint32_t n_graph   = std::max(n_seqs, std::min(n_tokens, n_most));
     const uint32_t n_outputs = all_outputs ? n_graph : n_seqs;
-    ggml_cgraph * graph = ctx->graph_reserve(n_graph, n_seqs, n_outputs, memory.get(), /* split_only = */ true);
+    graph = ctx->graph_reserve(n_graph, n_seqs, n_outputs, memory.get(), /* split_only = */ true);
     if (graph == nullptr) {
         throw std::runtime_error("llama.cpp built no graph");
     }
+}
+
+int32_t work_of_decode(llama_context * ctx, uint32_t n_tokens, bool all_outputs, llama_sys_work_part * out, int32_t cap,
+                       uint32_t * n_splits) {
+    const decode_graph decode(ctx, n_tokens, all_outputs);
+    ggml_cgraph * graph = decode.graph;
     counter found(ctx->get_sched());
     for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
         found.add(ggml_graph_node(graph, i));

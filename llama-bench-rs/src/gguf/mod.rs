@@ -56,6 +56,8 @@ pub(crate) use split::{MAX_PARTS, part_path};
 #[doc(hidden)]
 pub use stream::{StreamReader, SyntheticStream};
 pub use synthetic::Synthetic;
+#[cfg(feature = "measure")]
+pub(crate) use synthetic::cache_folder;
 #[doc(hidden)]
 pub use types::TensorType;
 #[doc(hidden)]

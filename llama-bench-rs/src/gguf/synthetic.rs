@@ -178,11 +178,7 @@ impl<'a> Synthetic<'a> {
         if self.shape.name().contains(['/', '\\', '\0']) {
             return Err(self.impossible("its name cannot be part of a file's name: use write_to".into()));
         }
-        let folder = match std::env::var_os("LLAMA_BENCH_CACHE").filter(|dir| !dir.is_empty()) {
-            Some(dir) => PathBuf::from(dir),
-            None => dirs::cache_dir().ok_or(GgufError::NoCacheFolder)?.join("llama-bench-rs"),
-        };
-        Ok(folder.join(self.file_name()))
+        Ok(cache_folder().ok_or(GgufError::NoCacheFolder)?.join(self.file_name()))
     }
 
     /// Its name in the cache folder: another one for other bytes.
@@ -240,4 +236,11 @@ impl std::fmt::Debug for Synthetic<'_> {
             .field("keep", &self.keep)
             .finish_non_exhaustive()
     }
+}
+
+/// The folder of what this crate keeps: `LLAMA_BENCH_CACHE`, or `llama-bench-rs` in the user's own cache folder. `None` if there
+/// is neither.
+pub(crate) fn cache_folder() -> Option<PathBuf> {
+    let named = std::env::var_os("LLAMA_BENCH_CACHE").filter(|dir| !dir.is_empty());
+    named.map(PathBuf::from).or_else(|| Some(dirs::cache_dir()?.join("llama-bench-rs")))
 }

@@ -10,6 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    gguf::cache_folder,
     llama::{Backend, Build, Device, build_info},
     record::{Ceiling, Ceilings},
 };
@@ -83,12 +84,9 @@ struct Contents {
 pub(super) struct Cache(Option<PathBuf>);
 
 impl Cache {
-    /// `LLAMA_BENCH_CACHE` or the user's, as for synthetic models; nothing is kept if there is neither.
+    /// In the cache folder of the crate; nothing is kept if there is none.
     pub(super) fn of_user() -> Self {
-        let named =
-            std::env::var_os("LLAMA_BENCH_CACHE").filter(|folder| !folder.is_empty()).map(PathBuf::from);
-        let folder = named.or_else(|| dirs::cache_dir().map(|cache| cache.join("llama-bench-rs")));
-        Self(folder.map(|folder| folder.join("ceilings")))
+        Self(cache_folder().map(|folder| folder.join("ceilings")))
     }
 
     #[cfg(test)]
