@@ -259,6 +259,15 @@ fn the_generation_of_a_pair_begins_behind_its_prompt() {
     let run = run(Sweep::new(&tiny("tiny-llama")).context(params(0)).pg(64, 2).depths([100]));
     let tg = work_of(&run, TestKind::Tg(2), 164);
     assert_eq!(on_cpu(&tg).kv_read_bytes, (165 + 166) * 4 * KV);
+    // Prompts are each sequence's own, also if both share what is before them.
+    let model = tiny("tiny-llama");
+    let sweep = Sweep::new(&model).context(params(0).kv_unified(true)).parallel([2]).shared_prefix(true);
+    let run = crate::run(sweep.pg(64, 2).depths([100]));
+    let pp = work_of(&run, TestKind::Pp(64), 100);
+    assert_eq!(on_cpu(&pp).kv_read_bytes % (4 * KV), 0);
+    let tg = work_of(&run, TestKind::Tg(2), 164);
+    assert_eq!(on_cpu(&tg).kv_read_bytes, (100 + 2 * 65 + 100 + 2 * 66) * 4 * KV);
+    assert_eq!(flops(on_cpu(&tg), "FLASH_ATTN_EXT"), 2 * (165 + 166) * 4 * PAIR);
 }
 
 #[test]
@@ -272,7 +281,7 @@ fn counting_leaves_the_context_as_it_was() {
                 for kind in [TestKind::Pp(96), TestKind::Tg(8), TestKind::Embd(32)] {
                     let test = Test { kind, n_depth: 300, group: None, n_parallel: 1 };
                     let once = target.cell_work(&test).unwrap();
-                    assert!(once.is_some(), "{shape} {kind}");
+                    assert!(once.is_ok(), "{shape} {kind}");
                     assert_eq!(target.cell_work(&test).unwrap(), once, "{shape} {kind}");
                 }
                 assert_eq!(target.context().unwrap().pos_max(0).unwrap(), None, "{shape}");
@@ -320,7 +329,16 @@ fn what_cannot_be_counted_has_no_work_and_is_measured() {
     let run = run(Sweep::new(&tiny("tiny-t5")).context(params(0)).prompt(16).generate(2));
     let measured: Vec<_> = run.cells.iter().filter_map(|cell| cell.measured()).collect();
     assert_eq!(measured.len(), 2);
-    assert!(measured.iter().all(|measured| measured.work.is_none()));
+    for measured in measured {
+        assert_eq!(measured.work, None);
+        assert_eq!(
+            measured.work_unknown.as_deref(),
+            Some("an encoder and a decoder have graphs of their own")
+        );
+    }
+    let preview = Sweep::new(&tiny("tiny-t5")).context(params(0)).prompt(16).generate(2).preview().unwrap();
+    let said = "work not counted: pp16, tg2: an encoder and a decoder have graphs of their own";
+    assert!(preview.to_string().ends_with(said), "{preview}");
     // Without a memory all tokens see each other.
     let bert = crate::run(Sweep::new(&tiny("tiny-bert")).context(params(0)).embed(32));
     let work = work_of(&bert, TestKind::Embd(32), 0);

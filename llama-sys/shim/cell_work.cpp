@@ -145,8 +145,11 @@ class counter {
     places at(const std::map<llama_seq_id, span> & spans, uint32_t step) const {
         places at;
         at.unified  = ctx->get_cparams().kv_unified;
-        at.n_shared = at.unified ? test.n_depth : 0;
-        at.n_used   = at.unified ? test.n_depth + n_placed + step * (int64_t) test.n_seqs : 0;
+        at.n_shared = at.unified ? test.n_shared : 0;
+        if (at.unified) {
+            const int64_t n_before = test.n_shared + (int64_t) test.n_seqs * (test.n_depth - test.n_shared);
+            at.n_used              = n_before + n_placed + step * (int64_t) test.n_seqs;
+        }
         for (const auto & [seq, tokens] : spans) {
             at.spans.push_back({ tokens.first + step, tokens.n });
             at.n_used = std::max(at.n_used, tokens.first + step + tokens.n);

@@ -212,11 +212,12 @@ struct llama_sys_cell_part {
     uint64_t amount;      // bytes or floating-point operations
 };
 
-// A test, of `n_tokens` tokens of each of `n_seqs` sequences that hold `n_depth` tokens. A generation has one token of each
-// at once, a prompt or a text up to `n_at_once` tokens of all.
+// A test, of `n_tokens` tokens of each of `n_seqs` sequences that hold `n_depth` tokens. Of those, sequences in one KV buffer
+// share the first `n_shared`. A generation has one token of each at once, a prompt or a text up to `n_at_once` tokens of all.
 struct llama_sys_cell_test {
     uint32_t n_tokens;
     uint32_t n_depth;
+    uint32_t n_shared;
     uint32_t n_seqs;
     uint32_t n_at_once;
     bool     is_generation;

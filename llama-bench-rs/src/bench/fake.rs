@@ -313,7 +313,7 @@ impl Target for FakeTarget {
         self.graph(kind, n_tokens)
     }
 
-    fn cell_work(&mut self, test: &Test) -> Result<Option<CellWork>, Failure> {
+    fn cell_work(&mut self, test: &Test) -> Result<Result<CellWork, String>, Failure> {
         self.count(test)
     }
 

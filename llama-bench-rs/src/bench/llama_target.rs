@@ -362,7 +362,7 @@ impl Target for LlamaTarget {
         Ok(Some(self.context()?.work(kind, n_tokens)?))
     }
 
-    fn cell_work(&mut self, test: &Test) -> Result<Option<CellWork>, Failure> {
+    fn cell_work(&mut self, test: &Test) -> Result<Result<CellWork, String>, Failure> {
         let n_at_once = self.abilities().n_at_once(test.kind, self.params.n_batch);
         counted(self.context()?, test, n_at_once)
     }

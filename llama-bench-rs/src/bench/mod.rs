@@ -23,7 +23,7 @@ pub mod abilities;
 #[doc(hidden)]
 pub mod calibration;
 mod campaign;
-mod ceilings;
+pub(crate) mod ceilings;
 #[doc(hidden)]
 pub mod clock;
 mod contexts;

@@ -23,9 +23,12 @@ pub struct Preview {
     /// The order of repetitions over depths as far as it is known; `None` if there is one depth, or each test has a context
     /// of its own.
     pub order: Option<Order>,
-    /// What one repetition of each test computes and moves; tests that cannot be counted are left out.
+    /// What one repetition of each test computes and moves; tests that cannot be counted are in `uncounted`.
     #[serde(default)]
     pub works: Vec<(Test, CellWork)>,
+    /// Tests whose work cannot be counted, each with the reason.
+    #[serde(default)]
+    pub uncounted: Vec<(Test, String)>,
 }
 
 /// Cells and tokens of one run, or of many together. Its `Display` has a line for each kind of token.
@@ -59,7 +62,14 @@ impl Sweep<'_> {
     pub fn preview(&self) -> Result<Preview, BenchError> {
         let (possible, refused) = self.possible_and_refused()?;
         let contexts = Contexts::of(&possible, |part| self.memory_estimate_of(part));
-        Ok(Preview { works: self.work_of(&possible), ..Preview::of(&possible, refused, contexts) })
+        let mut preview = Preview::of(&possible, refused, contexts);
+        for (test, work) in self.work_of(&possible) {
+            match work {
+                Ok(work) => preview.works.push((test, work)),
+                Err(why) => preview.uncounted.push((test, why)),
+            }
+        }
+        Ok(preview)
     }
 }
 
@@ -107,7 +117,8 @@ impl Preview {
             asked => asked,
         });
         let later_contexts = estimates.collect();
-        Self { counts, refused, memory_estimate, later_contexts, too_large, order, works: Vec::new() }
+        let (works, uncounted) = (Vec::new(), Vec::new());
+        Self { counts, refused, memory_estimate, later_contexts, too_large, order, works, uncounted }
     }
 
     /// Refuses tests for which no context fits into the memory that is free.
@@ -145,14 +156,21 @@ impl fmt::Display for Preview {
         }
         // Tests that fail together have one reason.
         for failed in self.too_large.chunk_by(|(_, one), (_, next)| one == next) {
-            let names: Vec<String> = failed.iter().map(|(test, _)| test.to_string()).collect();
-            write!(f, "\ndoes not fit: {}: {}", names.join(", "), failed[0].1.message)?;
+            write!(f, "\ndoes not fit: {}: {}", names(failed), failed[0].1.message)?;
         }
         for (test, work) in &self.works {
             write!(f, "\none {test}: {work}")?;
         }
+        for unknown in self.uncounted.chunk_by(|(_, one), (_, next)| one == next) {
+            write!(f, "\nwork not counted: {}: {}", names(unknown), unknown[0].1)?;
+        }
         Ok(())
     }
+}
+
+/// The tests, comma-separated.
+fn names<T>(tests: &[(Test, T)]) -> String {
+    tests.iter().map(|(test, _)| test.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

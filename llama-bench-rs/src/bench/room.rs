@@ -8,11 +8,7 @@ impl Plan {
     /// together, if they share the tokens of the depth.
     pub fn n_needed(&self, unit: Unit) -> u32 {
         let n_owners = if self.request.shared_prefix { self.n_seqs_of(unit) } else { 1 };
-        let n_needed = |test: &Test| {
-            let n_own = (test.n_depth - start(test)).saturating_add(test.kind.n_tokens());
-            start(test).saturating_add(n_own.saturating_mul(n_owners))
-        };
-        unit.cells().map(|cell| n_needed(&self.cells[cell])).max().unwrap_or(0)
+        unit.cells().map(|cell| n_cells(&self.cells[cell], n_owners)).max().unwrap_or(0)
     }
 
     /// Sequences that this unit processes together.
@@ -36,6 +32,13 @@ impl Plan {
     pub fn n_ctx_of(&self, unit: Unit) -> u32 {
         self.n_needed(unit).next_multiple_of(N_CTX_PAD)
     }
+}
+
+/// Tokens that a context must have room for to run a test with this many sequences beside each other that share what is
+/// before its unit; of one sequence with 1.
+pub(super) fn n_cells(test: &Test, n_owners: u32) -> u32 {
+    let n_own = (test.n_depth - start(test)).saturating_add(test.kind.n_tokens());
+    start(test).saturating_add(n_own.saturating_mul(n_owners))
 }
 
 #[cfg(test)]

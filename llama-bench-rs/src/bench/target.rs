@@ -73,12 +73,12 @@ pub trait Target {
     /// The graph could not be read, and the context cannot be used any more.
     fn work(&mut self, kind: WorkKind, n_tokens: u32) -> Result<Option<Work>, Failure>;
 
-    /// What a repetition of this test computes and moves in the open context, which has room for it; `None` if that cannot be
+    /// What a repetition of this test computes and moves in the open context, which has room for it, or why that cannot be
     /// counted. Called before anything was decoded.
     ///
     /// # Errors
     /// As [`work`](Self::work).
-    fn cell_work(&mut self, test: &Test) -> Result<Option<CellWork>, Failure>;
+    fn cell_work(&mut self, test: &Test) -> Result<Result<CellWork, String>, Failure>;
 
     /// Submits tokens of sequence 0, at most `n_batch` of them; may return before the work is done.
     ///

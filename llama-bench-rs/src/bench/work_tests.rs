@@ -2,7 +2,7 @@
 
 use crate::{
     bench::{Cancel, Event, Plan, Request, fake::FakeTarget, plan::tests::request},
-    record::{Group, Header, Method, Outcome, Run, work::WorkKind},
+    record::{Cell, Group, Header, Method, Outcome, Run, work::WorkKind},
 };
 
 fn run(plan: &Plan, target: &mut FakeTarget) -> Run {
@@ -40,7 +40,12 @@ fn a_context_that_cannot_tell_is_opened_anew_and_measured() {
     assert_eq!(n_told, 1);
     assert_eq!((target.opened.len(), target.counted.len(), target.looked_at.len()), (2, 1, 0));
     assert_eq!(run.header.work, []);
-    assert!(run.cells.iter().all(|cell| cell.measured().is_some_and(|measured| measured.work.is_none())));
+    for cell in &run.cells {
+        let measured = cell.measured().unwrap();
+        assert!(
+            measured.work.is_none() && measured.work_unknown.as_ref().is_some_and(|why| why.contains("work"))
+        );
+    }
 }
 
 #[test]
@@ -62,7 +67,9 @@ fn the_work_of_each_cell_is_counted_once_before_anything_is_decoded() {
     let plan = Request { work: false, ..asked_for() }.plan().unwrap();
     let mut target = FakeTarget::default();
     let run = run(&plan, &mut target);
-    assert!(run.cells.iter().all(|cell| cell.measured().unwrap().work.is_none()));
+    let unasked =
+        |cell: &Cell| cell.measured().is_some_and(|it| (&it.work, &it.work_unknown) == (&None, &None));
+    assert!(run.cells.iter().all(unasked));
     assert_eq!(target.counted, []);
 }
 

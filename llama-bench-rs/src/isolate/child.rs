@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     Error,
-    bench::{Cancel, Event, Observer},
+    bench::{Cancel, Event, Observer, ceilings},
     llama::Backend,
     record::Failure,
     serve::{ServeEvent, ServeLine, ServeObserver},
@@ -66,6 +66,7 @@ fn begin() -> io::Result<()> {
         return Ok(());
     }
     log::hand_over(&pipe, &setup.level);
+    ceilings::renew_after(setup.renewed_after);
     // What the work names, such as devices, is looked up while it is read.
     let prepared = match setup.numa {
         Some(numa) => Backend::init_with(numa),

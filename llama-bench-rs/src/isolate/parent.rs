@@ -24,7 +24,7 @@ use super::{
     wire::{self, CANCEL, GO_ON, Line, Setup, Work},
 };
 use crate::{
-    bench::Cancel,
+    bench::{Cancel, ceilings},
     llama::Backend,
     record::{Failure, FailureKind},
 };
@@ -64,7 +64,8 @@ pub(crate) fn converse(
     let backend = Backend::init().ok();
     let numa = backend.as_ref().and_then(Backend::numa);
     let servers = backend.map_or_else(Vec::new, |backend| backend.rpc_servers());
-    let setup = Setup { version: wire::version(), numa, servers, level: log::level() };
+    let (level, renewed_after) = (log::level(), ceilings::renewed_after());
+    let setup = Setup { version: wire::version(), numa, servers, level, renewed_after };
     let mut lines = wire::line_of(&setup).map_err(unwritable)?;
     lines.extend(wire::line_of(work).map_err(unwritable)?);
     let killed = Killed::now();

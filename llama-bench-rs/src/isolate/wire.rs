@@ -42,6 +42,8 @@ pub(super) struct Setup {
     pub(super) servers: Vec<(String, Duration)>,
     /// The most talkative level of llama.cpp's log that somebody reads.
     pub(super) level: String,
+    /// Ceilings that were measured later are not measured again, if they are to be renewed.
+    pub(super) renewed_after: String,
 }
 
 /// What a child is to do.

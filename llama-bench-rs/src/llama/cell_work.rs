@@ -9,6 +9,8 @@ use super::{Context, LlamaError, context::last_exception, device::text, log, sys
 pub(crate) struct CellTest {
     pub(crate) n_tokens: u32,
     pub(crate) n_depth: u32,
+    /// Tokens of `n_depth` that all sequences share if they share a KV buffer.
+    pub(crate) n_shared: u32,
     pub(crate) n_seqs: u32,
     /// Tokens of all sequences in one decode of a prompt.
     pub(crate) n_at_once: u32,
@@ -93,8 +95,8 @@ impl Context {
         parts: &mut [sys::llama_sys_cell_part],
         n_graphs: &mut u32,
     ) -> Result<usize, LlamaError> {
-        let CellTest { n_tokens, n_depth, n_seqs, n_at_once, is_generation, .. } = test;
-        let test = sys::llama_sys_cell_test { n_tokens, n_depth, n_seqs, n_at_once, is_generation };
+        let CellTest { n_tokens, n_depth, n_shared, n_seqs, n_at_once, is_generation, .. } = test;
+        let test = sys::llama_sys_cell_test { n_tokens, n_depth, n_shared, n_seqs, n_at_once, is_generation };
         let mut why: [c_char; 256] = [0; 256];
         let ctx = self.as_raw();
         // SAFETY: a live context that no exception broke, and room for as many parts and letters as are told.

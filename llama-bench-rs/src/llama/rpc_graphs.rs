@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{Device, Model, log, model_facts, sys};
+use super::{Device, Model, log, sys};
 
 /// Contexts of this process on each device of another machine, by the device's address.
 static IN_USE: Mutex<BTreeMap<usize, (Device, usize)>> = Mutex::new(BTreeMap::new());
@@ -17,9 +17,8 @@ pub(super) struct Remote(Vec<Device>);
 impl Remote {
     /// Those of a context of this model.
     pub(super) fn of(model: &Model) -> Self {
-        // SAFETY: a live model.
-        let devices = unsafe { model_facts::devices(model.as_raw()) };
-        let remote: Vec<Device> = devices.into_iter().filter(|device| device.server().is_some()).collect();
+        let remote: Vec<Device> =
+            model.devices().into_iter().filter(|device| device.server().is_some()).collect();
         let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
         for &device in &remote {
             in_use.entry(device.as_raw() as usize).or_insert((device, 0)).1 += 1;

@@ -243,6 +243,8 @@ pub struct Measured {
     pub conditions: Vec<GpuConditions>,
     /// What a repetition computes and moves; `None` if it was not counted.
     pub work: Option<CellWork>,
+    /// Why it could not be counted; `None` if it was, or nobody asked.
+    pub work_unknown: Option<String>,
     /// Where the time goes; `None` if it was not profiled.
     pub profile: Option<Profile>,
 }

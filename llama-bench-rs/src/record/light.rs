@@ -70,8 +70,8 @@ pub struct LightPart {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LightUnknown {
-    /// The work was not counted.
-    NoWork,
+    /// The work was not counted, with the reason if there is one.
+    NoWork(Option<String>),
     /// This device computes a part and has no ceilings.
     NoCeilings(String),
     /// The repetitions took no time.
@@ -81,7 +81,10 @@ pub enum LightUnknown {
 impl fmt::Display for LightUnknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoWork => write!(f, "the bytes and operations of the cell were not counted"),
+            Self::NoWork(None) => write!(f, "the bytes and operations of the cell were not counted"),
+            Self::NoWork(Some(why)) => {
+                write!(f, "the bytes and operations of the cell were not counted: {why}")
+            }
             Self::NoCeilings(device) => write!(f, "the ceilings of {device} were not measured"),
             Self::NoTime => write!(f, "the repetitions took no time"),
         }
@@ -99,7 +102,7 @@ impl Header {
 
 fn light(ceilings: &[Ceilings], cell: &Cell) -> Result<Light, LightUnknown> {
     let measured = cell.measured().ok_or(LightUnknown::NoTime)?;
-    let work = measured.work.as_ref().ok_or(LightUnknown::NoWork)?;
+    let work = measured.work.as_ref().ok_or_else(|| LightUnknown::NoWork(measured.work_unknown.clone()))?;
     let (n_bytes, n_flops) = work.devices.iter().fold((0_u64, 0_u64), |(bytes, flops), device| {
         (bytes.saturating_add(device.bytes()), flops.saturating_add(device.flops()))
     });
@@ -125,7 +128,7 @@ fn light(ceilings: &[Ceilings], cell: &Cell) -> Result<Light, LightUnknown> {
         }
         parts.push((device.device.clone(), by_bytes, by_flops));
     }
-    let (_, device, binds) = largest.ok_or(LightUnknown::NoWork)?;
+    let (_, device, binds) = largest.ok_or(LightUnknown::NoWork(None))?;
     let summary = cell.time_summary().ok_or(LightUnknown::NoTime)?;
     let seconds = summary.mean.as_secs_f64();
     // An interval of few repetitions may reach zero: the fastest stands for its end.

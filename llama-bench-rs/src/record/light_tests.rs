@@ -132,7 +132,7 @@ fn what_is_not_known_is_said() {
     if let Outcome::Measured(measured) = &mut uncounted.outcome {
         measured.work = None;
     }
-    assert_eq!(header(vec![ceilings("GPU")]).light_of(&uncounted).unwrap(), Err(LightUnknown::NoWork));
+    assert_eq!(header(vec![ceilings("GPU")]).light_of(&uncounted).unwrap(), Err(LightUnknown::NoWork(None)));
     let no_rates = header(vec![Ceilings { device: "GPU".into(), ..Ceilings::default() }]);
     assert_eq!(no_rates.light_of(&known).unwrap(), Err(LightUnknown::NoCeilings("GPU".into())));
 }

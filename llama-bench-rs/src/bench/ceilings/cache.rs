@@ -3,10 +3,12 @@
 use std::{
     collections::BTreeMap,
     fs,
+    hash::Hasher as _,
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
+use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -56,13 +58,15 @@ impl Key {
         }
     }
 
+    /// A file for each key, so that two builds in turn keep theirs.
     fn file_name(&self) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
         let device: String = self.device.chars().map(plain).collect();
-        match self.n_threads {
-            Some(n_threads) => format!("{device}-{n_threads}-threads.json"),
-            None => format!("{device}.json"),
-        }
+        let threads = self.n_threads.map(|n| format!("-{n}-threads")).unwrap_or_default();
+        let mut hasher = FnvHasher::default();
+        // A key that could not be written would share a file, and the key within tells whose it is.
+        hasher.write(&serde_json::to_vec(self).unwrap_or_default());
+        format!("{device}{threads}-{:016x}.json", hasher.finish())
     }
 }
 
@@ -94,9 +98,13 @@ impl Cache {
         Self(Some(folder.to_owned()))
     }
 
+    fn path(&self, key: &Key) -> Option<PathBuf> {
+        Some(self.0.as_ref()?.join(key.file_name()))
+    }
+
     /// What was measured for this key; `None` if nothing was, or it cannot be read.
     pub(super) fn read(&self, key: &Key) -> Option<Ceilings> {
-        let path = self.0.as_ref()?.join(key.file_name());
+        let path = self.path(key)?;
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
@@ -180,8 +188,18 @@ mod tests {
         let build = Build { commit: "0000000".into(), ..key.build.clone() };
         assert_eq!(cache.read(&Key { build, ..key.clone() }), None, "another build");
         assert_eq!(cache.read(&Key { driver: "another".into(), ..key.clone() }), None);
-        assert_eq!(cache.read(&Key { n_threads: Some(3), ..key.clone() }), None, "a file of its own");
-        assert_eq!(cache.read(&Key { version: VERSION + 1, ..key }), None);
+        assert_eq!(cache.read(&Key { n_threads: Some(3), ..key.clone() }), None);
+        let other = Key { version: VERSION + 1, ..key.clone() };
+        assert_eq!(cache.read(&other), None);
+        cache.write(&other, &ceilings());
+        assert_eq!(
+            (cache.read(&other), cache.read(&key)),
+            (Some(ceilings()), Some(ceilings())),
+            "a file for each"
+        );
+        // Somebody renamed it.
+        fs::rename(cache.path(&other).unwrap(), cache.path(&key).unwrap()).unwrap();
+        assert_eq!(cache.read(&key), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod cache;
 mod measure;
 mod wanted;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ pub enum CeilingPolicy {
     Off,
     /// They are, unless an earlier run of this build measured them: ceilings are kept in the user's cache folder.
     Cached,
-    /// They are measured again, once in this process.
+    /// They are measured again, once for this process and its isolated ones.
     Renewed,
 }
 
@@ -40,6 +40,19 @@ const STEADY: f64 = 0.5;
 
 /// What this process has measured or read.
 static KNOWN: Mutex<Vec<(Key, Ceilings)>> = Mutex::new(Vec::new());
+
+/// When ceilings were first to be renewed, in UTC.
+static RENEWED_AFTER: OnceLock<String> = OnceLock::new();
+
+/// Ceilings measured later need not be renewed: this process measured them, or an isolated one.
+pub(crate) fn renewed_after() -> String {
+    RENEWED_AFTER.get_or_init(utc_now).clone()
+}
+
+/// In an isolated process: renews what was measured up to this time of its parent.
+pub(crate) fn renew_after(time: String) {
+    _ = RENEWED_AFTER.set(time);
+}
 
 /// The ceilings that a run of this model needs, one entry for each of its devices on this machine. Empty if none are asked
 /// for, or it was cancelled.
@@ -59,7 +72,10 @@ pub(super) fn of(
         let effort = Effort::of(&wanted.device, wanted.n_threads);
         let before = lock().iter().find(|(of, _)| *of == key).map(|(_, it)| it.clone());
         let cache = Cache::of_user();
-        let before = before.or_else(|| (policy == CeilingPolicy::Cached).then(|| cache.read(&key)).flatten());
+        let renewed_after = renewed_after();
+        // Both are written as `2026-01-31T12:00:00Z`.
+        let counts = |kept: &Ceilings| policy == CeilingPolicy::Cached || kept.measured_at > renewed_after;
+        let before = before.or_else(|| cache.read(&key).filter(counts));
         let Some(found) = complete(&wanted, before.clone(), &effort, observer, cancel) else {
             return Vec::new();
         };

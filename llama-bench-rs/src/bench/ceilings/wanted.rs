@@ -14,6 +14,10 @@ const CACHED_ON_GPU: [u64; 3] = [1 << 22, 1 << 24, 1 << 26];
 const LARGER: u32 = 4;
 const LARGEST: u32 = 2048;
 
+/// Prompts of so many tokens at once are computed by the first GPU although the host holds the weights
+/// (`GGML_OP_OFFLOAD_MIN_BATCH`).
+const OFFLOADED: u32 = 32;
+
 /// One ceiling to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rate {
@@ -49,23 +53,25 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// For each device that holds layers of the model. Those of other machines are left out: their network is in the way.
+    /// For each device that holds layers of the model, or computes prompts with weights that the host holds. Those of other
+    /// machines are left out: their network is in the way.
     pub(super) fn all(model: &Model, context: &ContextParams) -> Vec<Self> {
-        let mut held: Vec<(Device, Vec<(TensorType, u64)>)> = Vec::new();
+        let mut held: Held = Vec::new();
         for tensor in model.placed_tensors() {
             // Only the rows of the tokens are read of these, wherever they are.
             if tensor.name.contains("token_embd") {
                 continue;
             }
-            let at = held.iter().position(|(device, _)| *device == tensor.device);
-            let at = at.unwrap_or_else(|| {
-                held.push((tensor.device, Vec::new()));
-                held.len() - 1
-            });
-            let types = &mut held[at].1;
-            match types.iter_mut().find(|(of, _)| *of == tensor.data_type) {
-                Some((_, n_bytes)) => *n_bytes += tensor.n_bytes,
-                None => types.push((tensor.data_type, tensor.n_bytes)),
+            add(&mut held, tensor.device, (tensor.data_type, tensor.n_bytes));
+        }
+        let n_ubatch = context.n_ubatch.min(context.n_batch);
+        if context.op_offload && n_ubatch >= OFFLOADED {
+            let is_host = |device: &Device| device.kind() == DeviceKind::Cpu;
+            let of_host =
+                held.iter().filter(|(device, _)| is_host(device)).flat_map(|(_, types)| types.clone());
+            let (of_host, first) = (of_host.collect::<Vec<_>>(), model.devices().into_iter().next());
+            if let Some(gpu) = first.filter(|gpu| !is_host(gpu)) {
+                of_host.into_iter().for_each(|part| add(&mut held, gpu, part));
             }
         }
         let is_here = |device: &Device| device.server().is_none() && !device.backend_name().is_empty();
@@ -73,12 +79,26 @@ impl Wanted {
         let of = |(device, types): (Device, Vec<(TensorType, u64)>)| {
             let is_cpu = device.kind() == DeviceKind::Cpu;
             let n_threads = is_cpu.then(|| context.n_threads.max(context.n_threads_batch));
-            let n_ubatch = context.n_ubatch.min(context.n_batch);
             let cached: &[u64] = if is_cpu { &CACHED_ON_CPU } else { &CACHED_ON_GPU };
             let kv = [context.type_k, context.type_v].map(of_kv);
             Self { device, n_threads, rates: rates(&types, kv, n_ubatch, cached) }
         };
         held.into_iter().map(of).collect()
+    }
+}
+
+/// Devices with the types of the weights that they compute with, and the bytes of each.
+type Held = Vec<(Device, Vec<(TensorType, u64)>)>;
+
+fn add(held: &mut Held, device: Device, (data_type, n_bytes): (TensorType, u64)) {
+    let at = held.iter().position(|(known, _)| *known == device).unwrap_or_else(|| {
+        held.push((device, Vec::new()));
+        held.len() - 1
+    });
+    let types = &mut held[at].1;
+    match types.iter_mut().find(|(known, _)| *known == data_type) {
+        Some((_, known)) => *known += n_bytes,
+        None => types.push((data_type, n_bytes)),
     }
 }
 

@@ -144,8 +144,7 @@ impl<'a> Cells<'a> {
     pub(super) fn uncounted(&self) -> Vec<(usize, Test)> {
         let cells = self.plan.cells.iter().zip(&self.all).enumerate();
         let is_uncounted = |cell: usize, progress: &Progress| {
-            let is_asked = progress.is_counted || progress.work.is_some();
-            progress.failure.is_none() && !is_asked && !self.is_complete(cell)
+            progress.failure.is_none() && progress.work.is_none() && !self.is_complete(cell)
         };
         cells
             .filter(|(cell, (_, progress))| is_uncounted(*cell, progress))
@@ -153,10 +152,9 @@ impl<'a> Cells<'a> {
             .collect()
     }
 
-    /// What a context says of the work of a cell.
-    pub(super) fn set_work(&mut self, cell: usize, work: Option<CellWork>) {
-        self.all[cell].work = work;
-        self.all[cell].is_counted = true;
+    /// What a context says of the work of a cell, or why it cannot be counted.
+    pub(super) fn set_work(&mut self, cell: usize, work: Result<CellWork, String>) {
+        self.all[cell].work = Some(work);
     }
 
     /// What a repetition of the unit took, the way back to the depth included.
@@ -317,9 +315,8 @@ struct Progress {
     rewind: Option<Rewind>,
     failure: Option<Failure>,
     conditions: Vec<GpuConditions>,
-    work: Option<CellWork>,
-    /// A context was asked for its work, which not every test can be counted in.
-    is_counted: bool,
+    /// Its work, or why that cannot be counted; `None` if no context was asked.
+    work: Option<Result<CellWork, String>>,
     profile: Option<Profile>,
     /// Spent on its repetitions, the way back to the depth included.
     spent: Duration,
@@ -344,7 +341,7 @@ impl Progress {
             live: live.clone(),
             rewind: *rewind,
             conditions: conditions.clone(),
-            work: work.clone(),
+            work: work.clone().map(Ok),
             profile: profile.clone(),
             spent: samples.iter().chain(set_aside).map(|sample| sample.elapsed).sum(),
             ..Self::default()
@@ -377,7 +374,8 @@ impl Progress {
                 stop: self.stop,
                 ended: None,
                 conditions: self.conditions.clone(),
-                work: self.work.clone(),
+                work: self.work.clone().and_then(Result::ok),
+                work_unknown: self.work.clone().and_then(Result::err),
                 profile: self.profile.clone(),
             }),
         };

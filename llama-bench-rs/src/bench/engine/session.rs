@@ -39,6 +39,8 @@ pub(super) struct Session<'a, T, C> {
     limits: Limits,
     /// Whether contexts are asked for the graphs that they compute.
     looks_at_work: bool,
+    /// Why they are not asked any more, once one of them broke.
+    no_work: Option<String>,
     /// Whether all sequences lie in one KV buffer.
     shares_prefix: bool,
     /// Tokens of the longest decode that the open context has run: a longer one finds everything cold.
@@ -76,6 +78,7 @@ impl<'a, T: Target, C: Clock> Session<'a, T, C> {
             abilities,
             limits,
             looks_at_work: request.work,
+            no_work: None,
             shares_prefix: request.shared_prefix,
             n_longest_decode: 0,
             start,

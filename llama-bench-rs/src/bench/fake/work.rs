@@ -24,7 +24,7 @@ impl FakeTarget {
     }
 
     /// A byte of weights for each graph, and one of keys for each token of the context.
-    pub(super) fn count(&mut self, test: &Test) -> Result<Option<CellWork>, Failure> {
+    pub(super) fn count(&mut self, test: &Test) -> Result<Result<CellWork, String>, Failure> {
         assert!(self.content.is_empty(), "work is counted before anything is decoded");
         assert!(test.n_depth + test.kind.n_tokens() <= self.n_ctx, "{test} has room in {}", self.n_ctx);
         self.counted.push(*test);
@@ -39,6 +39,6 @@ impl FakeTarget {
             kv_read_bytes: test.n_depth.into(),
             ..DeviceWork::default()
         };
-        Ok(Some(CellWork { n_graphs, devices: vec![device], ..CellWork::default() }))
+        Ok(Ok(CellWork { n_graphs, devices: vec![device], ..CellWork::default() }))
     }
 }

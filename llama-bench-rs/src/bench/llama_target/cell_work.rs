@@ -3,28 +3,30 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    bench::plan::start,
     llama::{CellCount, CellCounts, CellPart, CellTest, Context, LlamaError},
     record::{CellWork, DeviceWork, Failure, Product, Test},
 };
 
-/// Counts the work of a test in an empty context that has room for it, `n_at_once` tokens of a prompt in one decode; `None`
-/// if it cannot be counted.
+/// Counts the work of a test in an empty context that has room for it, `n_at_once` tokens of a prompt in one decode; or says
+/// why that cannot be counted.
 pub(in crate::bench) fn counted(
     context: &mut Context,
     test: &Test,
     n_at_once: u32,
-) -> Result<Option<CellWork>, Failure> {
+) -> Result<Result<CellWork, String>, Failure> {
     let counts = context.cell_work(CellTest {
         n_tokens: test.kind.n_tokens(),
         n_depth: test.n_depth,
+        n_shared: start(test),
         n_seqs: test.n_parallel,
         n_at_once,
         is_generation: test.kind.is_generation(),
         is_embedding: test.kind.is_embedding(),
     });
     match counts {
-        Ok(counts) => Ok(Some(of_counts(counts))),
-        Err(LlamaError::Unsupported { .. }) => Ok(None),
+        Ok(counts) => Ok(Ok(of_counts(counts))),
+        Err(LlamaError::Unsupported { why, .. }) => Ok(Err(why)),
         Err(error) => Err(error.into()),
     }
 }

@@ -32,24 +32,25 @@ impl Sweep<'_> {
         }
     }
 
-    /// What a repetition of each test computes and moves, from the graphs of a context that takes no memory; those that cannot
-    /// be counted are left out.
-    pub(in crate::bench) fn work_of(&self, possible: &Plan) -> Vec<(Test, CellWork)> {
+    /// What a repetition of each test computes and moves, from the graphs of a context that takes no memory, or why it cannot
+    /// be counted. Empty if no model was loaded.
+    pub(in crate::bench) fn work_of(&self, possible: &Plan) -> Vec<(Test, Result<CellWork, String>)> {
         let Subject::Model(model) = self.subject else { return Vec::new() };
         let (n_ctx, n_seqs) = (possible.n_ctx(&possible.depths), possible.n_seqs(&possible.depths));
         let params = sized(&self.context, n_ctx, n_seqs);
         let abilities = abilities(model, &params);
         let mut context = None;
-        let count = |test: &Test| {
+        let mut count = |test: &Test| {
             if context.is_none() {
-                context = Some(model.context_without_memory(&params)?);
+                context = model.context_without_memory(&params);
             }
+            let context =
+                context.as_mut().ok_or("llama.cpp makes no context for this model without memory")?;
             let n_at_once = abilities.n_at_once(test.kind, params.n_batch);
-            // A context that broke is not asked again.
-            let work = counted(context.as_mut()?, test, n_at_once).ok()?;
-            work.map(|work| (*test, work))
+            // A context that broke says so.
+            counted(context, test, n_at_once).unwrap_or_else(|failure| Err(failure.message))
         };
-        possible.cells.iter().filter_map(count).collect()
+        possible.cells.iter().map(|test| (*test, count(test))).collect()
     }
 
     /// Parameters that llama.cpp accepts although they have no effect, or another effect, for this model on this machine;

@@ -145,6 +145,7 @@ impl Flat {
                 self.stop = measured.stop;
                 self.conditions.clone_from(&measured.conditions);
                 self.cell_work.clone_from(&measured.work);
+                self.cell_work_unknown.clone_from(&measured.work_unknown);
                 self.profile.clone_from(&measured.profile);
                 if let Some(steps) = cell.step_summary() {
                     self.first_step_ns = Some(ns(steps.first));

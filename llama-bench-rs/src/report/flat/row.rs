@@ -221,6 +221,8 @@ parameters! { row {
     /// What a repetition computes and moves, by device: bytes of weights, keys and values, states, and arithmetic by
     /// operation and type; null if it was not counted.
     Own Nested cell_work: Option<CellWork>;
+    /// Why it could not be counted; `None` if it was, or nobody asked.
+    Own Text cell_work_unknown: Option<String>;
     /// Where the time of a repetition goes, measured apart from the samples: by block, device, and operation, with the cost of
     /// the stops that this takes; null if it was not profiled.
     Own Nested profile: Option<Profile>;

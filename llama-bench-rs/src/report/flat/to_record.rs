@@ -199,6 +199,7 @@ impl Flat {
             ended: self.ended(),
             conditions: self.conditions.clone(),
             work: self.cell_work.clone(),
+            work_unknown: self.cell_work_unknown.clone(),
             profile: self.profile.clone(),
         })
     }

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use regex::Regex;
+
 use super::{Level, Say};
 use crate::{
     record::{
@@ -87,7 +89,7 @@ fn of_holder(header: &Header, kind: WorkKind, strays: &[&Stray], holder: &str) -
         layers,
         n_operations: own.len(),
         weight_bytes: total(with_weights().map(|(_, stray)| stray.weight_bytes)),
-        asked: asked(header, !weights.is_empty()),
+        asked: asked(header, &weights),
         weights,
         operations: sorted(operations.into_iter()),
         crossed_bytes: total(own.iter().map(|stray| stray.crossed_bytes)),
@@ -101,17 +103,25 @@ fn sorted(names: impl Iterator<Item = String>) -> Vec<String> {
     names
 }
 
-/// The flag that left something on the CPU.
-fn asked(header: &Header, is_of_weights: bool) -> Option<String> {
+/// The flags that left these weights on the CPU, or what the operations read if there are none.
+fn asked(header: &Header, weights: &[String]) -> Option<String> {
     let config = &header.config;
-    if !is_of_weights {
+    if weights.is_empty() {
         return (config.no_kv_offload == Some(true)).then(|| "-nkvo 1".to_owned());
     }
-    let overrides = &config.tensor_buft_overrides;
-    if !overrides.is_empty() && overrides != "none" {
-        return Some(format!("-ot {overrides}"));
-    }
-    config.n_cpu_moe.filter(|&n| n > 0).map(|n| format!("-ncmoe {n}"))
+    let all = config.tensor_buft_overrides.split(';').filter(|one| !one.is_empty() && *one != "none");
+    let matching: Vec<&str> = all.filter(|one| matches_one(one, weights)).collect();
+    let overrides = (!matching.is_empty()).then(|| format!("-ot {}", matching.join(";")));
+    let has_experts = weights.iter().any(|name| name.contains("exps"));
+    let experts = config.n_cpu_moe.filter(|&n| n > 0 && has_experts).map(|n| format!("-ncmoe {n}"));
+    let flags: Vec<String> = overrides.into_iter().chain(experts).collect();
+    (!flags.is_empty()).then(|| flags.join(" and "))
+}
+
+/// Whether an override is for one of these weights. One that was cut from a pattern with a semicolon in it may be for any.
+fn matches_one(pattern_and_buffer: &str, weights: &[String]) -> bool {
+    let pattern = pattern_and_buffer.rsplit_once('=').map_or(pattern_and_buffer, |(pattern, _)| pattern);
+    Regex::new(pattern).map_or(true, |pattern| weights.iter().any(|name| pattern.is_match(name)))
 }
 
 /// `layer 3`, or `layers 3 to 7` if they follow each other.
@@ -216,6 +226,24 @@ mod tests {
               -ot blk\\.3\\.ffn_.*=CPU, although CUDA0 holds the rest. 3 operations ran on CPU, and 6.00 KiB cross \
               between the two for each graph of a generation."]
         );
+    }
+
+    #[test]
+    fn of_several_overrides_those_for_these_weights_are_named() {
+        let asked = |weight: &str, overrides: &str, n_cpu_moe: u32| {
+            let said = said(vec![stray(3, Some(weight), "MUL_MAT")], |header| {
+                header.config.tensor_buft_overrides = overrides.into();
+                header.config.n_cpu_moe = Some(n_cpu_moe);
+            });
+            let (_, after) = said[0].split_once("they ").unwrap();
+            after.split_once(", although").unwrap().0.to_owned()
+        };
+        let two = r"output=CPU;blk\.3\.ffn=CPU";
+        assert_eq!(asked("ffn_up", two, 0), r"were left there by -ot blk\.3\.ffn=CPU");
+        assert_eq!(asked("ffn_up_exps", "output=CPU", 4), "were left there by -ncmoe 4");
+        assert_eq!(asked("ffn_up_exps", two, 4), r"were left there by -ot blk\.3\.ffn=CPU and -ncmoe 4");
+        assert_eq!(asked("attn_q", two, 4), "are there");
+        assert_eq!(asked("attn_q", "attn_(q|;=CPU", 0), "were left there by -ot attn_(q|;=CPU", "cut in two");
     }
 
     #[test]

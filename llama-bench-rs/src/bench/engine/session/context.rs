@@ -7,10 +7,14 @@ use crate::{
     bench::{
         clock::Clock,
         observe::Event,
+        room::n_cells,
         target::{Keep, Target},
     },
     record::{CellWork, Failure, Rewind, Test, TestKind, work::WorkKind},
 };
+
+/// The work of a cell, or why it cannot be counted.
+pub(in crate::bench::engine) type Counted = Result<CellWork, String>;
 
 impl<T: Target, C: Clock> Session<'_, T, C> {
     /// Opens a context of this size ([`Target::open`]) for tests of these kinds, in place of the one before. Returns the work
@@ -21,7 +25,7 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         n_seqs: u32,
         kinds: &[TestKind],
         cells: &[(usize, Test)],
-    ) -> Result<Vec<(usize, Option<CellWork>)>, Failure> {
+    ) -> Result<Vec<(usize, Counted)>, Failure> {
         self.go_on()?;
         let start = self.clock.now();
         // The old one goes first: both might not fit.
@@ -35,17 +39,22 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         let resolved = self.target.open(n_ctx, n_seqs);
         *self.header.timing.open.get_or_insert_default() += self.clock.now() - start;
         self.header.resolved = resolved?;
+        let has_room = |test: &Test| {
+            let n_owners = if self.shares_prefix { test.n_parallel } else { 1 };
+            n_seqs >= test.n_parallel && n_cells(test, n_owners) <= n_ctx
+        };
+        let cells: Vec<_> = cells.iter().filter(|(_, test)| has_room(test)).copied().collect();
         let mut works = Vec::new();
-        if self.looks_at_work {
-            let has_room = |test: &Test| n_seqs >= test.n_parallel && self.n_cells(test) <= n_ctx;
-            let cells: Vec<_> = cells.iter().filter(|(_, test)| has_room(test)).copied().collect();
+        if let Some(why) = &self.no_work {
+            works = cells.into_iter().map(|(cell, _)| (cell, Err(why.clone()))).collect();
+        } else if self.looks_at_work {
             match self.count_work(&cells).and_then(|works| self.look_at_work(kinds).map(|()| works)) {
                 Ok(counted) => works = counted,
                 Err(failure) => {
                     // A run without its work is better than none.
-                    self.looks_at_work = false;
                     self.tell(&Event::WorkUnknown(&failure));
-                    return self.open(n_ctx, n_seqs, kinds, &[]);
+                    self.no_work = Some(failure.message);
+                    return self.open(n_ctx, n_seqs, kinds, &cells);
                 }
             }
         }
@@ -57,14 +66,8 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         Ok(works)
     }
 
-    /// Tokens that a test needs room for: of one sequence, or of all if they share one KV buffer.
-    fn n_cells(&self, test: &Test) -> u32 {
-        let n_tokens = if self.shares_prefix { test.n_tokens() } else { test.kind.n_tokens() };
-        test.n_depth.saturating_add(n_tokens)
-    }
-
     /// Counts the work of these cells, prompts last. If that fails, the context cannot be used, and the failure says why.
-    fn count_work(&mut self, cells: &[(usize, Test)]) -> Result<Vec<(usize, Option<CellWork>)>, Failure> {
+    fn count_work(&mut self, cells: &[(usize, Test)]) -> Result<Vec<(usize, Counted)>, Failure> {
         let (prompts, others): (Vec<_>, Vec<_>) =
             cells.iter().copied().partition(|(_, test)| test.kind.is_prompt());
         let in_order = others.into_iter().chain(prompts);
