@@ -228,8 +228,8 @@ fn say_facts(model: &Model, embedder: &Embedder, embeddings: &[Vec<f32>], n_toke
     );
 }
 
-/// One row and one column a text. Where a screen has no room for all columns, further ones stand below; texts are cut only
-/// there.
+/// One row and one column a text. If a screen has no room for all columns, the others stand below; only then are texts
+/// cut.
 fn table(texts: &[String], similarities: &[Vec<f64>], width: Option<usize>) -> String {
     let (n, digits) = (texts.len(), texts.len().to_string().len());
     let (first, column) = (digits.max(4), digits.max(6) + 1);
@@ -253,7 +253,7 @@ fn table(texts: &[String], similarities: &[Vec<f64>], width: Option<usize>) -> S
     table
 }
 
-/// Characters of a text that are shown at least.
+/// Fewest characters of a text that are shown.
 const SHORTEST: usize = 20;
 
 #[cfg(test)]

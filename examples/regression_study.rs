@@ -271,7 +271,7 @@ fn share(part: usize, of: usize) -> String {
     format!("{part} of {of} ({:.1} %)", 100.0 * part as f64 / of as f64)
 }
 
-/// Holds every run, or every few together, against a baseline of the `n` equal runs before; counts the tests that are
+/// Compares every run, or every few together, with a baseline of the `n` equal runs before; counts the tests that are
 /// wanted.
 fn rates(
     args: &Args,

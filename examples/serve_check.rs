@@ -145,7 +145,7 @@ fn run(args: &Args) -> Result<u8, Error> {
     };
     let mut found = [Found::default(), Found::default()];
     for round in 0..args.rounds {
-        // The same requests for both sides, other ones in each round.
+        // The same requests for both sides, different ones in each round.
         let workload = workload.clone().seed(u64::from(round) + 1);
         let mut with_round = found.clone();
         // Each side is as often the first one as the second.

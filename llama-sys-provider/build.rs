@@ -1,8 +1,8 @@
-//! Hands on what llama-cpp-sys-2 tells only the packages that depend on it directly.
+//! Passes on what llama-cpp-sys-2 tells only the packages that depend on it directly.
 
 use std::{env, path::Path, process::ExitCode};
 
-/// The version in `Cargo.toml`: cargo does not tell it.
+/// The version in `Cargo.toml`: cargo does not reveal it.
 const VERSION: &str = "0.1.161";
 
 fn main() -> ExitCode {

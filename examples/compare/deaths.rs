@@ -1,10 +1,10 @@
-//! Loads that ended before they were whole: their names, and how many are left.
+//! Loads that ended before they were complete: their names, and how many are left.
 
 use llama_bench_rs::record::{Cell, Failure, Report, Run, Test};
 
 use crate::measure::SIDES;
 
-/// What became of the first test of a run that is not whole; `None` if all are, or somebody interrupted it.
+/// What became of the first incomplete test of a run; `None` if there is none, or somebody interrupted it.
 pub fn why(run: &Run) -> Option<String> {
     let (cell, reason) = run.cells.iter().find_map(|cell| Some((cell, of_itself(cell)?)))?;
     Some(match cell.cut_short(&run.header.config) {
@@ -38,7 +38,7 @@ pub fn lines(sides: [&Report; 2]) -> Vec<String> {
     lines
 }
 
-/// Loads that are whole on every side. A test that no load of a side has does not make a load incomplete.
+/// Loads that are complete on every side. A test that no load of a side has does not make a load incomplete.
 pub fn n_whole(sides: &[Report]) -> usize {
     let n_loads = sides.iter().map(|side| side.runs.len()).min().unwrap_or(0);
     (0..n_loads).filter(|&load| sides.iter().all(|side| is_whole(side, load))).count()

@@ -17,7 +17,7 @@ use crate::{
 pub enum Of {
     /// The sides were loaded in turn.
     Loads,
-    /// They were measured apart.
+    /// They were measured separately.
     Runs,
     /// They served the same requests.
     Repetitions,

@@ -1,4 +1,4 @@
-//! Compares two configurations, or two files of results, and says which is faster, by how much, how surely:
+//! Compares two configurations, or two files of results, and says which is faster, by how much, with what certainty:
 //! `cargo run --release --example compare -- -m model.gguf --a "-fa 0" --b "-fa 1"`.
 //!
 //! When it measures, both sides are loaded several times, in turn, each time in fresh contexts: where a model and its

@@ -28,7 +28,7 @@ const PLACEMENT: Share = Share::percent(9);
 /// What the sides are called.
 pub const SIDES: [&str; 2] = ["A", "B"];
 
-/// The accepted chance that equal sides differ in any line, in percent: a load costs little beside a false alarm.
+/// The accepted chance that equal sides differ in any line, in percent: a load costs less than a false alarm.
 const ALPHA: u32 = 1;
 
 /// Measures both sides and prints what they say; the exit status.
@@ -118,7 +118,7 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
     })
 }
 
-/// Drops the load that an interruption cut, of every side. A cell that fails in every load does not make it one.
+/// Drops the load that was interrupted, of every side. A cell that fails in every load does not make it one.
 fn leave_out_begun(sides: &mut [Report]) {
     let is_cut = |side: &Report| {
         let Some((last, before)) = side.runs.split_last() else { return false };

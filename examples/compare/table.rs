@@ -12,7 +12,7 @@ const GAP: &str = "  ";
 /// How far a verdict is indented that has a line of its own.
 const INDENT: &str = "    ";
 
-/// Narrower than this nothing can be wrapped to.
+/// Nothing is wrapped to fewer columns than this.
 const NARROWEST: usize = 20;
 
 /// A column: its name and what it has for a line.

@@ -25,7 +25,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Puts a line back that was read too soon: it is the next one, behind those put back before.
+    /// Puts a line back that was read too soon: it is the next one, after those put back before.
     pub fn keep(&mut self, line: String) {
         self.kept.push_back(line);
     }

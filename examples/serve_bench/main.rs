@@ -1,4 +1,4 @@
-//! Serves requests of many users at once, and says what they would feel: `cargo run --release --example serve_bench`.
+//! Serves requests of many users at once, and says what they experience: `cargo run --release --example serve_bench`.
 
 #[path = "../support/failed.rs"]
 mod failed;

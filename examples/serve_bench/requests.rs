@@ -56,7 +56,7 @@ pub struct Job {
 
 /// A model and how its contexts are made.
 pub struct Configuration {
-    /// What sets it apart from the others; empty for a single one.
+    /// How it differs from the others; empty for a single one.
     pub name: String,
     pub source: Source,
     pub model: ModelParams,

@@ -13,7 +13,7 @@ pub struct Failed {
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        // What cannot be measured, or is of another configuration, was asked for wrongly.
+        // What cannot be measured, or is of another configuration, is bad usage.
         let is_usage = match &error {
             Error::Isolate(IsolateError::Refused { is_usage, .. }) => *is_usage,
             error => matches!(error, Error::Bench(_)),

@@ -27,7 +27,7 @@ macro_rules! complain {
     ($($text:tt)*) => { $crate::print::err_wrapped(&format!($($text)*)) };
 }
 
-/// Writes to standard output. A reader that went away has seen enough; anything else is complained of once.
+/// Writes to standard output. A reader that went away has seen enough; anything else is reported once.
 #[allow(dead_code)]
 pub fn out(text: fmt::Arguments<'_>) {
     heed(io::stdout().write_fmt(text));
@@ -55,7 +55,8 @@ pub fn out_wrapped(text: &str) {
     out(format_args!("{}\n", wrapped(text, width, "")));
 }
 
-/// Lines that are wider, broken between words and continued behind `indent`. Tables and what is indented stay as they are.
+/// Lines that are wider, broken between words and continued after `indent`. Tables and what is indented stay as they
+/// are.
 #[allow(dead_code)]
 fn wrapped(text: &str, width: Option<usize>, indent: &str) -> String {
     let Some(width) = width.filter(|&width| width >= NARROWEST) else { return text.to_owned() };

@@ -1,11 +1,11 @@
-//! Files of serving, which are told from those of sweeps by their content.
+//! Files of serving, which are recognised by their content.
 
 use std::{fs, path::PathBuf};
 
 use llama_bench_rs::serve::{self, ServeReport};
 
 /// The reports of files that are all of serving; `None` if none of them is. What cannot be read is left to the reader of
-/// sweeps, which says why; so is standard input, which can be read once only.
+/// sweeps, which says why; so is standard input, which can be read only once.
 ///
 /// # Errors
 /// Some files are of serving and others are not, or one is damaged.

@@ -37,7 +37,7 @@ impl Interrupt {
     }
 
     /// Watches for SIGINT, SIGTERM, SIGHUP and SIGXCPU. A file that grows beyond `ulimit -f` is an error of its write
-    /// from then on, as a full disk is, and no signal.
+    /// from then on, as a full disk is, not a signal.
     #[cfg(unix)]
     pub fn watch() -> std::io::Result<Self> {
         use std::sync::atomic::AtomicBool;

@@ -25,7 +25,7 @@ pub trait Decoder {
     /// Decodes a batch and waits.
     fn decode(&mut self, batch: &[BatchToken]) -> Result<(), Self::Error>;
 
-    /// Time since the begin.
+    /// Time since the beginning.
     fn now(&self) -> Duration;
 }
 

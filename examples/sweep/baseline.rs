@@ -1,4 +1,4 @@
-//! Keeping results as a baseline, and holding them against one.
+//! Saving results as a baseline, and comparing them with one.
 
 use std::path::PathBuf;
 

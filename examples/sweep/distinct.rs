@@ -4,7 +4,7 @@ use llama_bench_rs::{cli::all, units::words::count};
 
 use crate::args::Args;
 
-/// What a user of `n_all` combinations must hear if `n_kept` are measured.
+/// What to tell a user of `n_all` combinations if `n_kept` are measured.
 pub fn tell(n_all: usize, n_kept: usize, args: &Args) {
     if let Some((n_batch, n_ubatch)) = cut_down(args) {
         complain!(

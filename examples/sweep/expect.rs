@@ -32,7 +32,7 @@ impl ExpectArgs {
         }
     }
 
-    /// Tells how every configuration stands to every expectation, if the insights do not say it anyway; whether one is
+    /// Says how every configuration compares with every expectation, unless the insights say it; whether one is
     /// missed.
     pub fn judge(&self, report: &Report, args: &Args) -> bool {
         let judged: Vec<_> =

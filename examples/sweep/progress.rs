@@ -53,7 +53,7 @@ struct State {
     /// Configurations and their runs that had a line.
     seen: HashSet<(usize, u32)>,
     shown_at: Option<Duration>,
-    /// What the whole was said to take.
+    /// The printed forecast for the whole.
     told_whole: Option<TimeLeft>,
 }
 
@@ -150,8 +150,8 @@ impl Progress {
         }
     }
 
-    /// What is planned, and as soon as it can be told, how long it will take; once more if it turns out to take much more or
-    /// less.
+    /// What is planned, and as soon as it is known, how long it will take; once more if it turns out to take much more
+    /// or less.
     fn tell_whole(&self, state: &mut State, event: &Event<'_>, now: Duration) {
         if let (Event::Campaign([_, _, ..]), Some(plan)) = (event, state.line.plan()) {
             self.suspend(|| complain!("sweep: {plan}"));

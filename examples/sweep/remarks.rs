@@ -29,7 +29,7 @@ impl Notes {
 }
 
 /// Prints why cells failed (unless the table says so or it was `said` before), which cells were cut short, how many disturbed
-/// repetitions count, and which figures cannot be believed.
+/// repetitions count, and which figures cannot be trusted.
 pub fn tell(report: &Report, args: &Args, said: &[String]) {
     let labels: Vec<String> = run_labels(report)
         .into_iter()

@@ -29,7 +29,7 @@ impl Runs {
         }
     }
 
-    /// As many runs, to be looked at: what a process of its own need not be made for, is not.
+    /// As many runs, to inspect: runs that need no process of their own get none.
     pub fn planned(&self, args: &Args) -> Self {
         let per_load = self.n_loads * self.per_load;
         Self { n_loads: 1, per_load, isolation: args.isolation() }

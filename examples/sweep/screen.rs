@@ -64,7 +64,7 @@ impl<W: Write> Write for WholeLines<W> {
 
 impl<W: Write> Drop for WholeLines<W> {
     fn drop(&mut self) {
-        // Nobody is left to hear of an error.
+        // Nobody is left to read an error.
         let _ = self.to.write_all(&self.held).and_then(|()| self.to.flush());
     }
 }

@@ -131,7 +131,7 @@ mod tests {
     }
 
     /// Flags whose value matters on every command line, or that clap refuses without what they need. A value that means
-    /// nothing for a model is told when the model is known.
+    /// nothing for a model is reported when the model is known.
     const ALONE: &str = "n_prompt n_gen pg n_depth parallel models shapes like load_mode no_mmap mmap direct_io lazy_mode repack \
         n_gpu_layers n_cpu_moe device rpc rpc_timeout split_mode tensor_split main_gpu override_tensor fit_target fit_ctx no_host numa \
         n_batch n_ubatch flash_attn type_k type_v n_threads cpu_mask cpu_strict poll prio no_kv_offload no_op_offload \

@@ -9,8 +9,9 @@ use crate::refused;
 
 /// The application's own context parameters, to measure with: `Sweep::new(&model).context(context_params(&params)?)`.
 ///
-/// A sweep chooses `n_ctx` by what it measures. It refuses rotary positions and pooling other than the model's, which reports
-/// cannot tell; a [`Context`](llama_bench_rs::llama::Context) takes them. `no_perf` and `defrag_thold` change nothing.
+/// A sweep chooses `n_ctx` by what it measures. It refuses rotary positions and pooling other than the model's, which
+/// reports cannot express; a [`Context`](llama_bench_rs::llama::Context) takes them. `no_perf` and `defrag_thold`
+/// change nothing.
 ///
 /// ```
 /// use llama_bench_llama_cpp_2::{context_params, llama_bench_rs::llama::KvType};
@@ -97,7 +98,7 @@ fn pooling(pooling: LlamaPoolingType) -> Option<Pooling> {
     }
 }
 
-/// llama.cpp takes 0, or a negative number, for the model's own value.
+/// In llama.cpp, 0 or a negative number means the model's own value.
 fn rope(params: &LlamaContextParams) -> Rope {
     let scaling = match params.rope_scaling_type() {
         RopeScalingType::Unspecified => None,

@@ -108,7 +108,7 @@ where
         // SAFETY: a model of the llama.cpp that llama-bench-rs calls, since cargo lets one package link `llama`. How it was
         // loaded, and that the owner keeps it unchanged, is what the caller promises.
         let measured = unsafe { Model::from_raw(raw, Box::new(Arc::clone(&owner)), path, &recorded) };
-        // What llama-cpp-2 does not tell of its parameters, the model does.
+        // What llama-cpp-2 does not reveal of its parameters, the model does.
         match measured {
             Err(LlamaError::Parameter { name: "load_mode", .. }) if recorded.load_mode == LoadMode::Auto => {
                 recorded.load_mode = LoadMode::Mmap;
@@ -123,7 +123,7 @@ where
     }
 }
 
-/// What can be told of parameters and file before llama.cpp sees them.
+/// What can be checked of parameters and file before llama.cpp sees them.
 fn check(backend: &Backend, path: &Path, params: &ModelParams) -> Result<(), LlamaError> {
     params.check(backend)?;
     if params.kv_overrides.is_empty() {
@@ -138,7 +138,7 @@ fn without_weights(path: &Path, params: &ModelParams) -> Result<Model, LlamaErro
     Model::load_with(path, &params.clone().no_alloc(true))
 }
 
-/// `llama-cpp-2` says that there is no model, and not why.
+/// `llama-cpp-2` says that there is no model, but not why.
 fn explained(error: LlamaModelLoadError, path: &Path, params: &ModelParams) -> LlamaError {
     let log = match error {
         LlamaModelLoadError::NullResult => match without_weights(path, params) {

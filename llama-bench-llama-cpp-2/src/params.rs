@@ -11,8 +11,8 @@ use crate::refused;
 
 /// How `llama-cpp-2` loads a model, as reports record it.
 ///
-/// `llama-cpp-2` does not tell three things: whether memory-mapping is the default or was asked for, whether a list of devices
-/// is empty or was never given, and the tensor split that `fit_params` chose. They are taken for their defaults here. Of a
+/// `llama-cpp-2` hides three things: whether memory-mapping is the default or was asked for, whether a list of devices
+/// is empty or was never given, and the tensor split that `fit_params` chose. They count as their defaults here. Of a
 /// loaded model, [`load`](crate::load) and [`adopt`](crate::adopt) know the first two, and refuse such a tensor split.
 ///
 /// ```

@@ -76,7 +76,7 @@
 //! # Ok::<(), llama_bench_rs::Error>(())
 //! ```
 //!
-//! # 6. Compare files that were measured apart
+//! # 6. Compare files that were measured separately
 //! Runs of the same configuration are compared with each other. llama-bench's own files are read too.
 //! ```no_run
 //! use llama_bench_rs::{judge::{Rule, compare_reports}, report::read_file};

@@ -7,7 +7,7 @@
 //! | keep a model's speed in your own tests | [`testing`]: the first hour, every message, how many runs |
 //! | measure one model | [`Sweep`]; many configurations: [`bench::Campaign`] |
 //! | survive what ends the process: a failed assertion, the kernel, a lost device | [`isolate`] |
-//! | know what many users at once would feel | [`serve`] |
+//! | know what many users at once would experience | [`serve`] |
 //! | use the figures | [`Report`], [`Cell`], and [`stats`] for what they are |
 //! | understand a verdict | [`judge`] |
 //! | write files, tables and pages | [`report`] |

@@ -8,7 +8,7 @@
 //! assert_eq!(rate.time_for(2048).as_millis(), 551);
 //! assert_eq!(Share::percent(25).to_string(), "25.00 %");
 //! assert_eq!(Speedup::new(0.952).unwrap().to_string(), "-4.8 %");
-//! assert_eq!(Speedup::new(f64::NAN), None); // what is undefined does not exist
+//! assert_eq!(Speedup::new(f64::NAN), None); // undefined values are `None`
 //! ```
 
 use std::{fmt, time::Duration};

@@ -104,7 +104,7 @@ pub fn hip(prefixes: &[PathBuf]) -> Vec<Missing> {
     parts.into_iter().filter_map(look).collect()
 }
 
-/// Why these headers do not do.
+/// Why these headers do not suffice.
 fn old_headers(header: &Path) -> Option<String> {
     let text = fs::read_to_string(header).ok()?;
     let version = header_version(&text);

@@ -91,7 +91,7 @@ fn forget_other_generator(dir: &Path, generator: Option<&str>) -> Result<(), Str
     }
 }
 
-/// Variables that say where CMake finds what it then keeps in its cache for ever.
+/// Variables that say where CMake finds what it then keeps in its cache forever.
 const PLACES: &[&str] = &[
     "VULKAN_SDK",
     "ROCM_PATH",

@@ -1,5 +1,5 @@
 //! A llama.cpp that another package of the program builds and links: what CMake's files say of it, and whether it is the one
-//! that the features and variables ask for. `llama-sys-provider` tells where it is.
+//! that the features and variables ask for. `llama-sys-provider` says where it is.
 
 use std::path::{Path, PathBuf};
 

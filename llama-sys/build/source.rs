@@ -161,8 +161,8 @@ pub fn pinned_manifest(metadata: &str) -> Option<(String, String)> {
 /// Digits of a commit's name.
 const DIGITS: usize = 7;
 
-/// The first digits of the pinned package's checksum in the lock file. The package does not tell llama.cpp's commit: what
-/// its `.cargo_vcs_info.json` names is the commit of the repository around it.
+/// The first digits of the pinned package's checksum in the lock file. The package does not state llama.cpp's commit:
+/// what its `.cargo_vcs_info.json` names is the commit of the repository around it.
 pub fn pinned_checksum(lock: &str) -> Option<String> {
     let mut packages = lock.split("[[package]]");
     let package = packages.find(|package| package.contains("name = \"llama-cpp-sys-2\""))?;

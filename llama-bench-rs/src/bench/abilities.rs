@@ -54,7 +54,7 @@ pub enum Reason {
     Diffusion,
     /// It keeps none, like BERT.
     NoMemory,
-    /// Every token sees those behind it too, which changes with each new one.
+    /// Every token sees those after it too, which changes with each new one.
     NotCausal,
 }
 

@@ -9,7 +9,7 @@ use crate::record::{Failure, Method, Test};
 /// The contexts of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Contexts {
-    /// Those that fit, in the order in which they are made. Each is filled anew.
+    /// Those that fit, in the order in which they are made. Each is filled from the start.
     pub(super) estimates: Vec<MemoryEstimate>,
     /// Tokens filled into all of them.
     pub(super) n_fill_tokens: u64,

@@ -113,7 +113,7 @@ fn with_host(
 
 fn device(device: &Device) -> DeviceInfo {
     let (free, total) = device.memory_before_use();
-    // ggml takes every Vulkan device that is not integrated for a GPU.
+    // ggml calls every Vulkan device that is not integrated a GPU.
     let kind = if device.is_software() { DeviceKind::Cpu } else { device.kind() };
     let server = device.server();
     let mut info = DeviceInfo {
@@ -164,8 +164,8 @@ macro_rules! asked {
              $(request($($r:ident),*): $of_request:expr;)?]
             $arg:tt;
     )*) => {
-        /// What is recorded of how a model is loaded and a context made. Both are taken apart without a rest: a new field
-        /// does not compile until the table of parameters has it, or the list of those that no record needs.
+        /// What is recorded of how a model is loaded and a context made. Both are destructured without `..`: a new
+        /// field does not compile until the table of parameters has it, or the list of those that no record needs.
         pub(crate) fn of_params(model: &ModelParams, context: &ContextParams) -> Config {
             let ModelParams {
                 $($($($m,)*)?)*

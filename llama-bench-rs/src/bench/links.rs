@@ -102,7 +102,7 @@ fn measure(device: Device, link: &mut Link) -> Result<(), LlamaError> {
     Ok(())
 }
 
-/// The time to write the block and hear that it is there, and the time to read it.
+/// The time to write the block until its arrival is confirmed, and the time to read it.
 fn there_and_back(block: &mut Block, data: &mut [u8]) -> Result<(Duration, Duration), LlamaError> {
     // Not all zero: whatever lies between might compress.
     for (i, byte) in data.iter_mut().enumerate() {

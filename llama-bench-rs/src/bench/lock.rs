@@ -242,7 +242,7 @@ mod tests {
             let waiting = || {
                 let cancel = Cancel::new();
                 assert!(Turn::take_at(&places, &cancel, || cancel.cancel()).is_none());
-                // An observer that sweeps itself while it hears of the wait waits as well.
+                // An observer that sweeps itself when told of the wait waits as well.
                 let outer = Cancel::new();
                 let inner = || {
                     outer.cancel();

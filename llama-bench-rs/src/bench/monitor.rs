@@ -33,7 +33,7 @@ pub(super) fn driver() -> String {
     }
 }
 
-/// Adds what the driver tells of a device, if it knows it.
+/// Adds what the driver reports of a device, if it knows it.
 pub(super) fn describe(info: &mut DeviceInfo) {
     let Some(device) = info.pci_bus_id.as_deref().and_then(device) else { return };
     let capability = device.cuda_compute_capability().ok();

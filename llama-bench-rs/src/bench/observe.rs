@@ -1,4 +1,4 @@
-//! Progress events of a sweep, and how to cancel one. [`Forecast`](super::Forecast) makes a time left of them.
+//! Progress events of a sweep, and how to cancel one. [`Forecast`](super::Forecast) estimates the time left from them.
 //!
 //! ```no_run
 //! use llama_bench_rs::{bench::{Cancel, Event, Sweep}, llama::Model};

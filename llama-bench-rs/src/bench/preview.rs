@@ -16,7 +16,7 @@ pub struct Preview {
     /// Estimated memory of the context; `None` if it is not known, nothing can be run, or no context fits.
     pub memory_estimate: Option<MemoryEstimate>,
     /// Estimated memory of the contexts that are made after it, one at a time, for numbers of sequences that it has no
-    /// memory for. Each is filled anew.
+    /// memory for. Each is filled from the start.
     pub later_contexts: Vec<MemoryEstimate>,
     /// Tests for which no context fits into the memory that is free, each with the reason that its cell will give.
     pub too_large: Vec<(Test, Failure)>,

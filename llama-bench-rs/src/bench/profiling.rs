@@ -77,7 +77,7 @@ impl Repetitions {
         }
     }
 
-    /// What a stop costs. Repetitions that take long differ by more than their stops cost, so it is never taken for more
+    /// What a stop costs. Repetitions that take long differ by more than their stops cost, so it never counts as more
     /// than where it is known well.
     pub(super) fn stop_ns(&self) -> u64 {
         let fastest = self.plain.iter().copied().min().map_or(0, ns);

@@ -112,7 +112,7 @@ mod tests {
     fn the_halves_of_a_pair_are_set_aside_together() {
         let pairs = vec![Group { n_prompt: 5, n_gen: 3 }];
         let asked = Request { pairs, prompts: vec![], generations: vec![], depths: vec![32], ..request() };
-        // The generation begins behind the prompt of 5.
+        // The generation begins after the prompt of 5.
         let found = run(asked, &mut disturbing(1, 37, 1));
         assert_eq!(found.cells.iter().map(counts).collect::<Vec<_>>(), [(3, 0, 1), (3, 0, 1)]);
         let begin = |cell: &Cell| cell.measured().unwrap().set_aside[0].at.unwrap();
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(counts(&engine.run().cells[0]), (4, 2, 0));
     }
 
-    /// A process that is killed leaves what it told last.
+    /// A process that is killed leaves what it reported last.
     #[test]
     fn a_cell_that_is_told_has_a_repetition_that_counts() {
         let asked =

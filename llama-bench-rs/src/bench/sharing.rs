@@ -1,4 +1,4 @@
-//! Which numbers of sequences share a context: all that fit together. If not all do, the largest are put off to later
+//! Which numbers of sequences share a context: all that fit together. If not all do, the largest are left to later
 //! contexts, each with a fill of its own. A number that does not fit even alone gives up its deepest depth, and is tried
 //! again with what is left.
 
@@ -16,9 +16,9 @@ pub(super) struct Sharing {
 /// What to do about numbers of sequences that do not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Misfit {
-    /// The largest was put off: try the others.
+    /// The largest was left for later: try the others.
     PutOff,
-    /// There is one number alone, or none may be put off: its deepest depth is to be given up.
+    /// There is one number alone, or none may wait: its deepest depth is to be given up.
     GiveUpDeepest,
 }
 

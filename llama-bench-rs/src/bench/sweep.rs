@@ -178,7 +178,7 @@ impl<'a> Sweep<'a> {
     /// Sets whether a fixed calibration loop is timed before each repetition
     /// ([`Sample::calibration`](crate::record::Sample::calibration)).
     ///
-    /// Times are then compared relative to it, which takes changes of the machine's speed out. Only for models that run
+    /// Times are then compared relative to it, which removes changes of the machine's speed. Only for models that run
     /// on the CPU alone. Off by default: the loop takes a third of a millisecond and leaves its own data in the caches.
     #[must_use]
     pub fn calibrated(mut self, calibrated: bool) -> Self {
@@ -204,8 +204,8 @@ impl<'a> Sweep<'a> {
     }
 
     /// Sets whether to measure the most that the devices of the model do, with ggml's own kernels, before the run
-    /// ([`Header::ceilings`]); off by default. Cells then tell which share of it they reach. The first time takes some ten
-    /// seconds for each device; later runs of the same build take them from the user's cache folder.
+    /// ([`Header::ceilings`]); off by default. Cells then show which share of it they reach. The first time takes some
+    /// ten seconds for each device; later runs of the same build take them from the user's cache folder.
     #[must_use]
     pub fn ceilings(mut self, policy: CeilingPolicy) -> Self {
         self.request.ceilings = policy;

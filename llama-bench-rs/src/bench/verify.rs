@@ -201,7 +201,7 @@ impl Walk<'_> {
         parts
     }
 
-    /// Tokens in the context when a sweep goes on from this depth: a prompt may stay in it.
+    /// Tokens in the context when a sweep continues from this depth: a prompt may stay in it.
     fn end_of_reused(&self, slot: usize) -> u32 {
         let depth = &self.plan.depths[slot];
         let next = self.plan.depths.get(slot + 1);

@@ -132,7 +132,7 @@ impl Script {
     }
 
     /// Templates may begin an answer in the history otherwise than one to be generated, as gpt-oss's does; what was
-    /// generated stays behind what it was generated from.
+    /// generated stays after what it was generated from.
     fn reads_as(&self, known: &str, text: &str) -> bool {
         let is_by_template = self.template.is_some();
         known == text || (is_by_template && (known.starts_with(text) || text.starts_with(known)))

@@ -1,4 +1,4 @@
-//! Metadata that is sound as a file and that llama.cpp would abort on, loop for ever with or overrun its stack.
+//! Metadata that is sound as a file and that llama.cpp would abort on, loop forever with or overrun its stack.
 
 use super::{Array, Malformed, Value};
 use crate::units::text::{cited, excerpt};
@@ -71,7 +71,7 @@ fn tokens_of(kind: &str, tokens: &[String]) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// Where a text begins like a token and no token matches, llama.cpp begins again with the text's first byte, for ever.
+/// Where a text begins like a token and no token matches, llama.cpp begins again with the text's first byte, forever.
 fn every_start_is_a_token(tokens: &[Vec<u8>]) -> Result<(), Malformed> {
     let mut known = [false; 256];
     tokens.iter().filter(|token| token.len() == 1).for_each(|token| known[usize::from(token[0])] = true);

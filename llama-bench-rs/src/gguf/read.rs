@@ -204,7 +204,7 @@ fn open(path: &Path) -> Result<(impl Read, u64), GgufError> {
 
 type Pair = (String, Value);
 
-/// The metadata pairs, and where in the file each of them begins. Behind them come `n_behind` bytes at least.
+/// The metadata pairs, and where in the file each of them begins. After them come at least `n_behind` bytes.
 fn read_metadata<R: Read>(
     c: &mut Cursor<'_, R>,
     n_pairs: u64,

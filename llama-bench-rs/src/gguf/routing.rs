@@ -18,7 +18,7 @@ pub enum Routing {
     #[default]
     Balanced,
     /// The busiest expert is chosen about this many times as often as the mean. An expert can be chosen for half of all tokens at
-    /// most: more than that is taken for that much.
+    /// most: more than that counts as that much.
     Skewed(f64),
     /// As random weights have it: a few experts get most of the tokens.
     Random,

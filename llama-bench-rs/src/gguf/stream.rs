@@ -107,7 +107,7 @@ impl StreamReader {
             let n = n.min(tensor.size_bytes - at);
             return Ok(self.content(index)?.some(at, n));
         }
-        // Between two tensors, or behind the last.
+        // Between two tensors, or after the last.
         let end = tensors.get(index + 1).map_or(size_bytes - header.len() as u64, |next| next.offset);
         Ok(&PADDING[..(end - in_data).min(n).min(PADDING.len() as u64) as usize])
     }

@@ -32,7 +32,7 @@ pub(super) fn file(
     Ok(())
 }
 
-/// Copies the whole stream, telling `progress` the bytes done and in all, until `stop` says true.
+/// Copies the whole stream, reporting to `progress` the bytes done and in all, until `stop` says true.
 pub(super) fn copy(
     mut from: StreamReader,
     out: impl Write,

@@ -125,7 +125,7 @@ impl Work {
     }
 }
 
-/// Hears the parent until it is gone.
+/// Listens to the parent until it is gone.
 fn listen(mut input: impl Read, go_on: &Sender<()>, cancel: &Cancel) {
     let mut byte = [0];
     loop {
@@ -213,7 +213,7 @@ fn die_with_parent() -> io::Result<()> {
 }
 
 /// Takes the pipes to the parent away from standard input and output: whatever reads or prints there from now on neither
-/// harms nor hears them, and programs that are started do not inherit them.
+/// disturbs nor sees them, and programs that are started do not inherit them.
 #[cfg(unix)]
 fn take_pipes() -> io::Result<(File, File)> {
     use std::os::fd::AsFd as _;
@@ -225,7 +225,7 @@ fn take_pipes() -> io::Result<(File, File)> {
     Ok((input.into(), output.into()))
 }
 
-/// What others print is told from the lines by their mark.
+/// The mark of the lines distinguishes them from what others print.
 #[cfg(windows)]
 fn take_pipes() -> io::Result<(File, File)> {
     use std::os::windows::io::AsHandle as _;

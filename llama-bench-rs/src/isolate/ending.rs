@@ -5,7 +5,7 @@ use std::{fs, process::ExitStatus, time::Duration};
 use super::tail::Tail;
 use crate::record::{Failure, FailureKind};
 
-/// Processes that the kernel killed because memory ran out, as far as it tells.
+/// Processes that the kernel killed because memory ran out, as far as it says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Killed(u64);
 

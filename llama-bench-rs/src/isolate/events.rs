@@ -83,7 +83,7 @@ impl EventLine {
         })
     }
 
-    /// Tells an observer; cells are told by [`CellLine::read`].
+    /// Passes it to an observer; cells are passed by [`CellLine::read`].
     pub(crate) fn tell(&self, mut tell: impl FnMut(&Event<'_>)) {
         tell(&match self {
             Self::Waiting => Event::Waiting,

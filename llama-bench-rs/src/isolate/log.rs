@@ -1,4 +1,4 @@
-//! llama.cpp's log, handed from a child to the parent's subscriber.
+//! llama.cpp's log, passed from a child to the parent's subscriber.
 
 use std::{fmt, sync::Arc};
 
@@ -42,7 +42,7 @@ pub(super) fn keep(tail: &Tail, level: &str, text: &str) {
     }
 }
 
-/// Lets the parent hear what is logged here, unless the program has a subscriber of its own.
+/// Sends the parent what is logged here, unless the program has a subscriber of its own.
 pub(super) fn hand_over(pipe: &Arc<Pipe>, level: &str) {
     let most = level.parse().unwrap_or(Level::WARN);
     // The program's own subscriber stays.

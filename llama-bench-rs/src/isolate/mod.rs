@@ -1,6 +1,6 @@
 //! Measuring in processes of their own: what ends one of them costs one configuration, and the others are still measured.
 //!
-//! llama.cpp and the drivers below it end the process where they can go no further: a failed assertion, a CUDA error that
+//! llama.cpp and the drivers below it end the process if they cannot continue: a failed assertion, a CUDA error that
 //! spoils the context, the kernel that needs memory. A program that can start itself again survives that.
 //!
 //! ```no_run
@@ -39,8 +39,9 @@
 //! its standard input and output are empty from [`child()`] on. It gets an interruption from the parent, and ends when the
 //! parent does, however that ends.
 //!
-//! Before [`child()`] may come what must hold in both, such as a panic hook. Whatever else comes before it, is done again
-//! in every child. llama.cpp's log reaches the parent's [`tracing`] subscriber unless `main` sets one before [`child()`].
+//! Before [`child()`] may come what must hold in both, such as a panic hook. Whatever else comes before it is done
+//! again in every child. llama.cpp's log reaches the parent's [`tracing`] subscriber unless `main` sets one before
+//! [`child()`].
 //!
 //! # In tests
 //! The `main` of a test program is the harness, which knows nothing of children and would run every test in each of them.

@@ -1,4 +1,4 @@
-//! The parent's side: it starts a child, hears it to its end, and leaves none behind.
+//! The parent's side: it starts a child, reads all that it sends, and leaves none behind.
 
 use std::{
     env, io,
@@ -278,7 +278,7 @@ impl Input {
     }
 }
 
-/// Hands an interruption on to the child, and ends one that does not stop.
+/// Passes an interruption on to the child, and ends one that does not stop.
 struct Watch {
     child: Arc<Mutex<Child>>,
     input: Arc<Input>,
@@ -329,7 +329,7 @@ fn program() -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// Ctrl-C reaches the parent alone, which hands it on: a child would end by it.
+/// Ctrl-C reaches the parent alone, which passes it on: it would end a child.
 fn out_of_reach_of_the_terminal(command: &mut Command) {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);

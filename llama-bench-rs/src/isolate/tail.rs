@@ -26,7 +26,7 @@ const CAUSES: [&str; 10] = [
     "Sanitizer:",
 ];
 
-/// What a line says that tells of something that went wrong, in small letters.
+/// Words of a line about something that went wrong, in small letters.
 const TELLING: [&str; 12] = [
     "error",
     "fail",

@@ -2,7 +2,7 @@
 //!
 //! The parent sends two lines, [`Setup`] and [`Work`], and then one byte for each event that it has dealt with, or
 //! [`CANCEL`]. The child sends [`Told`]. Its lines begin with a mark and follow a line feed: what others print into the
-//! pipe, whole lines or parts, is told from them.
+//! pipe, whole lines or parts, is recognised.
 
 use std::{
     io::{self, BufRead, Read as _, Write},
@@ -83,7 +83,7 @@ pub(crate) enum Answer {
     Served(Box<ServeRun>),
 }
 
-/// What tells builds of a program apart.
+/// What distinguishes builds of a program.
 pub(super) fn version() -> String {
     let build = build_info();
     format!("{} {} {}", env!("CARGO_PKG_VERSION"), build.version, build.commit)

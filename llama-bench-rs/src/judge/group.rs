@@ -13,7 +13,7 @@ pub(crate) struct Group<'a> {
 
 impl<'a> Group<'a> {
     /// The runs of a report by their [`Key`], which is what a baseline has in common with later runs. Builds of llama.cpp
-    /// and copies of a model are not told apart. In the order in which each first occurs.
+    /// and copies of a model are not distinguished. In the order in which each first occurs.
     pub(crate) fn all(report: &'a Report) -> Vec<Self> {
         Self::grouped(report, |_, _| true)
     }

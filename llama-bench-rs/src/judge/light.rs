@@ -8,10 +8,10 @@ use crate::{
 /// A type is far below another if its products are slower than this share of the other's.
 const FAR_BELOW: f64 = 0.5;
 
-/// A type with a smaller part of the arithmetic is not worth a word.
+/// A type with a smaller part of the arithmetic is not worth mentioning.
 const WORTH_A_WORD: f64 = 0.05;
 
-/// A larger physical batch is worth a word if its products are so many times faster.
+/// A larger physical batch is worth mentioning if its products are so many times faster.
 const FASTER: f64 = 1.15;
 
 /// Whether a cell is surely faster than the ceilings allow: the whole range of its share is above 1. The work was then counted

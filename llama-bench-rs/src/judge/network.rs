@@ -36,7 +36,7 @@ pub struct Traffic {
 pub struct Way {
     /// An empty round trip.
     pub round_trip: Duration,
-    /// Bytes per second there and back; `None` if they cost nothing that could be told.
+    /// Bytes per second there and back; `None` if they cost nothing measurable.
     pub rates: (Option<f64>, Option<f64>),
 }
 
@@ -193,10 +193,10 @@ impl fmt::Display for NoPlan {
 
 /// The generations of a run as they would be with its layers over these servers, one way for each. As many servers as were
 /// measured keep their own parts of the traffic; another number of them has that of the measured ones on average, or of a
-/// chain if none was measured. Every part of the layers is taken to compute as fast as it was measured, wherever it lies.
+/// chain if none was measured. Every part of the layers is assumed to be as fast as measured, wherever it lies.
 ///
 /// # Errors
-/// The run has no generation, or does not tell what is needed. Prompts are never planned: several servers compute pieces of
+/// The run has no generation, or lacks what is needed. Prompts are never planned: several servers compute pieces of
 /// one at the same time.
 pub fn plan(run: &Run, ways: &[Way]) -> Result<Vec<Planned>, NoPlan> {
     let refuse = |why: &str| Err(NoPlan(why.into()));
@@ -246,7 +246,7 @@ pub fn plan(run: &Run, ways: &[Way]) -> Result<Vec<Planned>, NoPlan> {
     Ok(planned)
 }
 
-/// What [`plan`] took for granted of this run and these ways, a sentence each.
+/// What [`plan`] assumed of this run and these ways, a sentence each.
 pub fn assumptions(run: &Run, ways: &[Way]) -> Vec<String> {
     let mut all = Vec::new();
     let work = run.header.work.iter().find(|work| work.kind == WorkKind::Generation);

@@ -122,7 +122,7 @@ impl Outcome {
         self.may_be_slower_by(self.tolerance.doubled())
     }
 
-    /// The cells that may have become slower by the whole tolerance, which further runs could tell.
+    /// The cells that may have become slower by the whole tolerance, which further runs could decide.
     pub(crate) fn open(&self) -> impl Iterator<Item = &CellOutcome> {
         self.may_be_slower_by(self.tolerance)
     }

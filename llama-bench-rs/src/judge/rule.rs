@@ -6,7 +6,7 @@ use crate::units::{Probability, Share, Speedup, words::percent_as_written};
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Rule {
-    /// The change of the time that is too much, or worth a word: half of it never counts, however surely it was
+    /// The change of the time that is too much, or worth mentioning: half of it never counts, however surely it was
     /// measured, and no change means surely less than all of it.
     pub tolerance: Share,
     /// The chance of any false alarm in a comparison, over all its lines together.

@@ -36,7 +36,7 @@ pub(crate) struct Pairs {
 ///
 /// Each repetition has a context of its own, so their spread includes where memory happened to lie. A percentile varies
 /// more than a mean and by an amount that no assumption covers: the interval is Student's t of the differences alone. Only
-/// repetitions that lie closer together than contexts are known to do are taken for lucky ([`assumed::OWN`]).
+/// repetitions that lie closer together than contexts are known to do are treated as lucky ([`assumed::OWN`]).
 pub(crate) fn judge_served(metrics: &[Pairs], rule: Rule) -> Vec<Option<ServedJudgement>> {
     let lines: Vec<Option<(f64, Option<Line>)>> = metrics.iter().map(line).collect();
     let tested: Vec<Line> = lines.iter().flatten().filter_map(|(_, line)| *line).collect();

@@ -16,7 +16,7 @@ impl Model {
     /// `raw` is its `llama_model`, and `owner` keeps it loaded until dropped: the model drops it last, in whichever thread
     /// that happens, and here if this fails.
     ///
-    /// `path` and `params` say what it was loaded from and how. They are compared with what llama.cpp and the file tell,
+    /// `path` and `params` say what it was loaded from and how. They are compared with what llama.cpp and the file say,
     /// since records are made of them.
     ///
     /// # Errors

@@ -13,7 +13,8 @@ use crate::{
     units::text::{cited, excerpt},
 };
 
-/// Tensors whose data is compared: a few tell a model from one that was trained further, and reading all takes long.
+/// Tensors whose data is compared: a few distinguish a model from one that was trained further, and reading all takes
+/// long.
 const SAMPLES: usize = 16;
 
 /// Bytes compared of each.

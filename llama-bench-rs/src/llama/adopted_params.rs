@@ -35,7 +35,7 @@ pub(super) fn check(
     split: &[f32],
     devices: &[Device],
 ) -> Result<(), LlamaError> {
-    // Without a rest: a parameter that is new in llama.cpp does not compile until it is looked at.
+    // Without `..`: a parameter that is new in llama.cpp does not compile until it is looked at.
     let sys::llama_model_params {
         devices: device_list,
         tensor_buft_overrides,

@@ -209,7 +209,7 @@ fn register(handler: Handler, _without_status: extern "C" fn()) {
     unsafe { on_exit(handler, std::ptr::null_mut()) };
 }
 
-/// Elsewhere handlers are not told the status.
+/// Elsewhere handlers do not get the status.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn register(_handler: Handler, without_status: extern "C" fn()) {
     // SAFETY: a static function that never unwinds. Without memory for it, the process ends as it did without one.

@@ -28,7 +28,7 @@ use super::{
 /// ```
 ///
 /// `main` may return (or call [`exit`](std::process::exit)) while other threads work: the end of the process aborts
-/// decodes and loads, waits for calls into llama.cpp that are in flight, and lets no new one begin.
+/// decodes and loads, waits for calls into llama.cpp that are in flight, and blocks new ones.
 #[derive(Clone, Debug)]
 pub struct Backend(());
 
@@ -70,7 +70,7 @@ impl Backend {
     }
 
     /// Runs code that calls llama.cpp by another library. The end of the process waits for it as for this crate's own calls,
-    /// and lets it not begin any more.
+    /// and blocks it from then on.
     #[doc(hidden)]
     pub fn hold_during<R>(&self, calls: impl FnOnce() -> R) -> R {
         static CALLS: Calls = Calls::new();
@@ -81,7 +81,7 @@ impl Backend {
     }
 
     /// How threads are placed on a machine with several NUMA nodes; `None` if other code of this program chose it, since
-    /// llama.cpp does not tell what was chosen.
+    /// llama.cpp does not say what was chosen.
     pub fn numa(&self) -> Option<Numa> {
         READY.get().and_then(|ready| ready.numa)
     }
@@ -188,7 +188,7 @@ fn running_ggml() -> &'static str {
     unsafe { CStr::from_ptr(sys::ggml_version()) }.to_str().unwrap_or_default()
 }
 
-/// Refuses a ggml of another version: its operations and structures are others. Two of one version cannot be told apart.
+/// Refuses a ggml of another version: its operations and structures differ. Two of one version cannot be distinguished.
 fn is_ours(running: &str, compiled_for: Option<&'static str>) -> Result<(), LlamaError> {
     match compiled_for {
         Some(expected) if running != expected => {
@@ -227,7 +227,7 @@ fn is_numa() -> bool {
     }
 }
 
-/// Looks where ggml does not: ggml takes `GGML_BACKEND_PATH` for a library and does not know cargo's folders.
+/// Looks where ggml does not: ggml treats `GGML_BACKEND_PATH` as a library and does not know cargo's folders.
 fn load_from_folders() {
     let asked = std::env::var("GGML_BACKEND_PATH").unwrap_or_default();
     for dir in [asked.as_str(), sys::build_info::BACKEND_DIR] {
@@ -255,7 +255,7 @@ mod tests {
             text.contains("0.9.5") && text.contains("0.26.0") && text.contains("docs/building.md"),
             "{text}"
         );
-        // A source that does not tell its version is not compared.
+        // A source that does not state its version is not compared.
         assert!(is_ours("0.9.5", None).is_ok());
     }
 

@@ -9,7 +9,7 @@ use super::sys;
 #[serde(default)]
 #[non_exhaustive]
 pub struct Build {
-    /// Commit in seven hexadecimal digits, or as many of a checksum of the source if that does not tell it.
+    /// Commit in seven hexadecimal digits, or as many of a checksum of the source if that does not state it.
     pub commit: String,
     /// Upstream's running build number.
     pub number: Option<u32>,
@@ -27,7 +27,7 @@ pub struct Build {
 pub fn build_info() -> Build {
     Build {
         commit: sys::build_info::COMMIT.into(),
-        // The build script writes 0 if the source does not tell.
+        // The build script writes 0 if the source does not state it.
         number: Some(sys::build_info::NUMBER).filter(|&number| number > 0),
         source: sys::build_info::SOURCE.into(),
         version: sys::build_info::VERSION.into(),

@@ -54,7 +54,7 @@ pub(crate) enum CellCount {
 impl Context {
     /// Counts the work of a test, in a context that holds nothing and has room for it. llama.cpp builds the graphs as it does
     /// for a decode and places the tokens; nothing is computed, and no keys or values are written, so a model without
-    /// weights will do. The context still holds nothing afterwards, and the next decode builds its graph anew.
+    /// weights will do. The context still holds nothing afterwards, and the next decode rebuilds its graph.
     ///
     /// # Errors
     /// `Unsupported` if it cannot be counted, with the reason; the context is as good as before. Otherwise an earlier call left

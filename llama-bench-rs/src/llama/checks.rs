@@ -82,7 +82,7 @@ pub(super) fn model_files(path: &Path) -> Result<Vec<PathBuf>, LlamaError> {
     Ok([path.to_owned()].into_iter().chain(others).collect())
 }
 
-/// What the file is, if it says that it is not a model. Files of before `general.type` tell by their architecture.
+/// What the file is, if it says that it is not a model. Files of before `general.type` show it by their architecture.
 fn other_than_a_model(file: &GgufFile) -> Option<String> {
     let text = |key: &str| file.get(key).and_then(Value::as_str);
     let what = match (text("general.type"), text("general.architecture")) {

@@ -30,7 +30,7 @@ pub struct Context {
     n_ctx: u32,
     pub(super) n_ctx_seq: u32,
     pub(super) rules: DecodeRules,
-    /// Positions that the model can tell apart.
+    /// Positions that the model can distinguish.
     pub(super) positions: u32,
     /// C++ threw an exception while it worked on this context, whose state is unknown since.
     broken: bool,

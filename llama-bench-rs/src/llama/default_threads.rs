@@ -14,7 +14,7 @@ pub(super) fn default_threads() -> u32 {
     Limits::read(Path::new("/")).threads(logical)
 }
 
-/// What the system tells of this process.
+/// What the system says of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Limits {
     /// Physical cores that the calling thread may run on.

@@ -123,8 +123,8 @@ impl Device {
         }
     }
 
-    /// Free and total memory in bytes, now. Of the processor, free is what the system could hand out without
-    /// swapping, where it tells (ggml takes all of it for free). Both are 0 if the device is on another machine that
+    /// Free and total memory in bytes, now. Of the processor, free is what the system could provide without
+    /// swapping, if it says so (ggml counts all of it as free). Both are 0 if the device is on another machine that
     /// cannot be reached any more.
     #[doc(alias = "ggml_backend_dev_memory")]
     pub fn memory_bytes(&self) -> (u64, u64) {
@@ -144,7 +144,7 @@ impl Device {
 fn available_host_memory() -> Option<u64> {
     let mut system = System::new();
     system.refresh_memory();
-    // Where the system does not tell, such as without /proc, the limits cannot be asked for either: that would panic.
+    // If the system does not say, such as without /proc, the limits cannot be asked for either: that would panic.
     if system.total_memory() == 0 {
         return None;
     }
@@ -173,7 +173,7 @@ impl fmt::Debug for Device {
     }
 }
 
-/// Names of software renderers; ggml tells nothing else of what kind a Vulkan device is.
+/// Names of software renderers; ggml says nothing else of what kind a Vulkan device is.
 fn is_software(description: &str) -> bool {
     const NAMES: [&str; 5] =
         ["llvmpipe", "lavapipe", "swiftshader", "softpipe", "microsoft basic render driver"];

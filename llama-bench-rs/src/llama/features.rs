@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, ffi::c_void, mem};
 use super::{Backend, at_exit, device::text, sys};
 
 impl Backend {
-    /// What each registered backend was compiled with, by its name, as llama.cpp tells it: for `CPU` its instruction sets,
-    /// such as `AVX2` = `1`; for `CUDA` its architectures. Backends that do not tell are left out.
+    /// What each registered backend was compiled with, by its name, as llama.cpp says it: for `CPU` its instruction
+    /// sets, such as `AVX2` = `1`; for `CUDA` its architectures. Backends that do not say are left out.
     #[doc(alias = "ggml_backend_get_features")]
     #[doc(alias = "llama_print_system_info")]
     pub fn features(&self) -> BTreeMap<String, BTreeMap<String, String>> {

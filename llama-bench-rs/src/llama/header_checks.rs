@@ -59,7 +59,8 @@ fn is_added_or_scaled_by(tensor: &TensorInfo) -> bool {
 const MAMBA: &[&str] =
     &["mamba", "mamba2", "jamba", "granitehybrid", "nemotron_h", "nemotron_h_moe", "falcon-h1"];
 
-/// Tensors that llama.cpp calls optional and uses nevertheless, each beside the tensor that tells the kind of its block.
+/// Tensors that llama.cpp calls optional and uses nevertheless, each beside the tensor that shows the kind of its
+/// block.
 fn needed(file: &GgufFile, architecture: &str) -> Vec<String> {
     match architecture {
         "t5" | "t5encoder" => ["enc", "dec"]
@@ -158,7 +159,7 @@ fn key_problem(file: &GgufFile, architecture: &str) -> Option<Problem> {
     })
 }
 
-/// Dimensions of a head, told or the width of the model over its heads; `None` if their number varies.
+/// Dimensions of a head, as stated or the width of the model over its heads; `None` if their number varies.
 fn head_length(file: &GgufFile, architecture: &str) -> Option<u64> {
     let number = |key: &str| file.get(&format!("{architecture}.{key}")).and_then(Value::as_u64);
     number("attention.key_length")

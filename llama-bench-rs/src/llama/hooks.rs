@@ -1,8 +1,8 @@
 //! What llama.cpp calls back for the whole process: a listener of its log, and a function for failed assertions. There is
 //! one of each, and a program may use llama.cpp by another library too, which sets its own.
 //!
-//! The functions here come in front of whatever was set, hear what concerns calls of this library, and hand on the rest.
-//! Whoever sets another later has it until the next [`install`].
+//! The functions here come in front of whatever was set, take what concerns calls of this library, and pass the rest
+//! on. Whoever sets another later has it until the next [`install`].
 
 use std::{
     cell::Cell,
@@ -26,14 +26,14 @@ struct Listener {
     data: *mut c_void,
 }
 
-// SAFETY: llama.cpp itself hands both to whichever thread logs.
+// SAFETY: llama.cpp itself passes both to whichever thread logs.
 unsafe impl Send for Listener {}
 
-/// Whoever had the log before. Without an entry, lines of others' calls are told like ours.
+/// Whoever had the log before. Without an entry, lines of others' calls are passed on like ours.
 static OTHER: Mutex<Option<Listener>> = Mutex::new(None);
 
 thread_local! {
-    /// A line of this thread is with the other listener, which may hand it back.
+    /// A line of this thread is with the other listener, which may pass it back.
     static PASSING_ON: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -68,7 +68,7 @@ fn current() -> Listener {
     let (mut listen, mut data) = (None, ptr::null_mut());
     // SAFETY: two places to write to.
     unsafe { sys::ggml_log_get(&mut listen, &mut data) };
-    // ggml never has none: it takes null for its default.
+    // ggml never has none: null means its default.
     Listener { listen: listen.map_or(ON_LOG, as_rust), data }
 }
 
@@ -102,7 +102,7 @@ unsafe extern "C-unwind" fn on_log(level: sys::ggml_log_level, text: *const c_ch
     log::listen(level, unsafe { CStr::from_ptr(text) });
 }
 
-/// Who is to hear a line of this thread, if not we.
+/// Who is to get a line of this thread, if not we.
 fn listener_of_others() -> Option<Listener> {
     if at_exit::is_inside() || PASSING_ON.get() {
         return None;

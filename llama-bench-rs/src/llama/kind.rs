@@ -43,7 +43,7 @@ impl Pooling {
     }
 }
 
-/// What llama.cpp tells of a model through a context of it alone.
+/// What llama.cpp says of a model through a context of it alone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kind {
     pub(super) is_causal: bool,

@@ -73,7 +73,7 @@ impl Model {
         checks::model_files(path.as_ref())
     }
 
-    /// [`load_with`](Self::load_with), telling `progress` how far it is. `false` stops the load.
+    /// [`load_with`](Self::load_with), reporting to `progress` how far it is. `false` stops the load.
     ///
     /// # Errors
     /// As `load_with`; [`LlamaError::Cancelled`] if `progress` stopped it. A panic of `progress` stops the load and
@@ -103,7 +103,7 @@ impl Model {
     ) -> Result<Self, LlamaError> {
         let backend = Backend::init()?;
         let learned_positions = checks::model_file(&origin, &params.kv_overrides)?;
-        // A model without memory is what the fit tries, and what tells its needs afterwards.
+        // A model without memory is what the fit tries, and what shows its needs afterwards.
         let fitted = match params.fit {
             Some(fit) if !params.no_alloc => Some(fit.choose(&backend, &origin, params)?),
             _ => None,
@@ -148,7 +148,7 @@ impl Model {
         // SAFETY: a live model.
         let (facts, metadata) = unsafe { (Facts::of(raw.as_ptr()), metadata(raw.as_ptr())) };
         let mut unmatched_overrides = arguments.into_unmatched();
-        // What others heard instead is not known.
+        // What others got instead is not known.
         if hooks::has_log() {
             unmatched_overrides.extend(kv_overrides::unread(&params.kv_overrides, log.lines())?);
         }

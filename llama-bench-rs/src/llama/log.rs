@@ -37,7 +37,7 @@ struct Capture {
 
 thread_local! {
     static CAPTURE: RefCell<Capture> = RefCell::new(Capture::default());
-    /// Lines are kept but not told: a subscriber is being told one, or the call is internal.
+    /// Lines are kept but not passed on: a subscriber is getting one, or the call is internal.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -55,7 +55,7 @@ pub(super) fn capture<R>(call: impl FnOnce() -> R) -> (R, Log) {
     (result, Log(captured.lines))
 }
 
-/// [`capture`] that tells no subscriber: for calls whose complaints are expected.
+/// [`capture`] without subscribers: for calls whose complaints are expected.
 pub(super) fn capture_quietly<R>(call: impl FnOnce() -> R) -> (R, Log) {
     let _quiet = Quiet::begin();
     capture(call)
@@ -70,7 +70,7 @@ fn exchange(new: Capture) -> Capture {
     exchanged.unwrap_or_default()
 }
 
-/// As long as it lives, this thread's lines are not told.
+/// As long as it lives, this thread's lines are not passed on.
 struct Quiet {
     before: bool,
 }
@@ -87,8 +87,8 @@ impl Drop for Quiet {
     }
 }
 
-/// Tells subscribers; what they make llama.cpp log in turn is kept for their own calls and told to nobody, or they
-/// would call themselves for ever.
+/// Informs subscribers; what they make llama.cpp log in turn is kept for their own calls and passed to nobody, or they
+/// would call themselves forever.
 fn tell(lines: &[Line]) {
     if QUIET.try_with(Cell::get).unwrap_or(true) {
         return;

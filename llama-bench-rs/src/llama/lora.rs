@@ -182,7 +182,7 @@ fn check_pair(
     ))
 }
 
-/// As ggml has them: four, and those that are not told are 1.
+/// As ggml has them: four, and those that are not given are 1.
 fn dims(tensor: &TensorInfo) -> [u64; 4] {
     std::array::from_fn(|i| tensor.dims.get(i).copied().unwrap_or(1))
 }
@@ -210,7 +210,7 @@ impl fmt::Debug for Lora {
 
 impl Context {
     /// Applies these LoRA adapters from now on, each with a scale (1 as trained), instead of earlier ones; an empty list
-    /// turns all off. Tokens in the memory were computed with the earlier ones: clear it to compute a whole text anew.
+    /// turns all off. Tokens in the memory were computed with the earlier ones: clear it to compute a whole text again.
     ///
     /// ```no_run
     /// use llama_bench_rs::llama::{Context, ContextParams, Model, ModelParams};

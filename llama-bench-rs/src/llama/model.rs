@@ -111,7 +111,7 @@ impl Model {
         self.0.learned_positions
     }
 
-    /// What a context told of it.
+    /// What a context said of it.
     pub(super) fn known_kind(&self) -> &OnceLock<Kind> {
         &self.0.kind
     }
@@ -120,8 +120,8 @@ impl Model {
         self.0.raw.as_ptr()
     }
 
-    /// The memory that a context of it would take, by device, without making one: weights are left out. `None` where
-    /// llama.cpp does not tell.
+    /// The memory that a context of it would take, by device, without making one: weights are left out. `None` if
+    /// llama.cpp does not say.
     ///
     /// The first call reads the header again; the others are cheap.
     #[doc(alias = "llama_get_memory_breakdown")]

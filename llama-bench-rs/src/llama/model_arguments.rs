@@ -10,7 +10,7 @@ use super::{
 };
 
 impl ModelParams {
-    /// Whether these values can be used on this machine, as far as that can be told before a model is loaded: the others
+    /// Whether these values can be used on this machine, as far as that is known before a model is loaded: the others
     /// depend on the model.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl Arguments {
                 .push(sys::llama_model_tensor_buft_override { pattern: ptr::null(), buft: ptr::null_mut() });
         }
         let mut devices: Vec<_> = params.devices.iter().map(Device::as_raw).collect();
-        // llama.cpp takes a null pointer for all devices, and an empty list for none.
+        // In llama.cpp, a null pointer means all devices, and an empty list none.
         if !devices.is_empty() || params.no_devices {
             devices.push(ptr::null_mut());
         }

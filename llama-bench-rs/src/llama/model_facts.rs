@@ -1,4 +1,4 @@
-//! What llama.cpp keeps of a loaded model and tells through the shim alone.
+//! What llama.cpp keeps of a loaded model and shows through the shim alone.
 
 use std::{ptr, slice};
 
@@ -32,8 +32,8 @@ impl Facts {
     }
 }
 
-/// The parameters that a model was loaded with. Pointers tell whether there was something, and may not be followed but
-/// for `tensor_split`.
+/// The parameters that a model was loaded with. Pointers show whether there was something, and may not be followed
+/// except for `tensor_split`.
 ///
 /// # Safety
 /// `model` is a live model.

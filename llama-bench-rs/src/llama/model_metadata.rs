@@ -1,4 +1,4 @@
-//! Metadata of a loaded model, as llama.cpp tells it.
+//! Metadata of a loaded model, as llama.cpp gives it.
 
 use std::{collections::BTreeMap, ffi::c_char};
 

@@ -1,6 +1,6 @@
 //! Which tensors are kept elsewhere: patterns are matched here, and llama.cpp is given the names.
 //!
-//! It would hand the patterns to `std::regex`, whose stack grows with the pattern, and whose time may with the power of
+//! It would pass the patterns to `std::regex`, whose stack grows with the pattern, and whose time may with the power of
 //! it. Here they cost a time that grows with their length alone.
 
 use std::{
@@ -25,7 +25,7 @@ const MAX_PATTERNS: usize = 4096;
 /// Numbers of layers in one pattern for llama.cpp: its stack grows with them.
 const LAYERS_PER_PATTERN: usize = 32;
 
-/// What llama.cpp is told, and what came to nothing.
+/// What llama.cpp is told, and what had no effect.
 pub(super) struct Overrides {
     pub(super) patterns: Vec<(CString, sys::ggml_backend_buffer_type_t)>,
     pub(super) unmatched: Vec<String>,
@@ -85,7 +85,7 @@ const NAME: &str = "tensor_buft_overrides";
 /// A pattern, compiled, and the buffer type for what it matches.
 type Asked<'a> = (&'a String, Regex, sys::ggml_backend_buffer_type_t);
 
-/// What is wrong with overrides can be told without a model.
+/// What is wrong with overrides is known without a model.
 pub(super) fn asked<'a>(backend: &Backend, params: &'a ModelParams) -> Result<Vec<Asked<'a>>, LlamaError> {
     let asked = &params.tensor_buft_overrides;
     if asked.len() > MAX_PATTERNS {
@@ -166,7 +166,7 @@ fn means_something_else(pattern: &str) -> Option<&'static str> {
     None
 }
 
-/// Patterns that match these tensors alone, few and short: `std::regex` compiles each anew for every tensor.
+/// Patterns that match these tensors alone, few and short: `std::regex` compiles each again for every tensor.
 fn patterns(
     names: &[String],
     places: &[Option<sys::ggml_backend_buffer_type_t>],

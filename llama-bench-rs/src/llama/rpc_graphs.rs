@@ -52,7 +52,7 @@ impl Drop for Remote {
 }
 
 /// To be called after buffers were freed that may lie on a server: it has forgotten its last graph with them, and a context
-/// that is still there must send its graph anew. Without contexts on servers nothing is done.
+/// that is still there must send its graph again. Without contexts on servers nothing is done.
 pub(super) fn after_free() {
     let in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
     for (device, _) in in_use.values() {

@@ -14,7 +14,7 @@ use std::{
 /// `RPC_CMD_HELLO`, the one number that no version of the protocol changes.
 const HELLO: u8 = 14;
 
-/// Bytes by which both sides tell what their network can do, all zero for TCP alone.
+/// Bytes by which both sides say what their network can do, all zero for TCP alone.
 const CAPABILITIES: usize = 24;
 
 /// A version of the protocol.

@@ -63,7 +63,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Tries them on this thread, for ggml goes on without when the system refuses.
+    /// Tries them on this thread, since ggml continues without them when the system refuses.
     pub(super) fn check(&self, n_threads: usize) -> Result<(), Refused> {
         let _lent = self.lend();
         (0..n_threads.min(self.masks.len().max(1))).try_for_each(|thread| self.apply(thread))

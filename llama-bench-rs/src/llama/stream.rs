@@ -43,7 +43,7 @@ struct Cookie<'a> {
 impl Cookie<'_> {
     /// What C is told in place of a panic or an error, which are kept.
     fn contained(&mut self, call: impl FnOnce(&mut dyn Source) -> io::Result<i64>) -> i64 {
-        // A source that failed is not asked again: the C library would try a read anew after one that a seek made.
+        // A source that failed is not asked again: the C library would repeat a read after one that a seek made.
         if self.panic.is_some() || self.error.is_some() {
             return -1;
         }

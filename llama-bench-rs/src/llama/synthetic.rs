@@ -9,7 +9,7 @@ impl Model {
     ///
     /// There is nothing to map: load mode `auto` is `none` here, and lazy mode `auto` is `off`. The model is made as a file
     /// ([`Synthetic::cached`]) if [`keep`](Synthetic::keep) asks for it, and if it cannot be loaded otherwise
-    /// ([`ModelParams::needs_file`]); [`is_streamed`](Self::is_streamed) tells which it was.
+    /// ([`ModelParams::needs_file`]); [`is_streamed`](Self::is_streamed) says which it was.
     ///
     /// ```
     /// use llama_bench_rs::{Model, gguf::{Shape, Synthetic}, llama::ModelParams};
@@ -26,8 +26,8 @@ impl Model {
         Self::load_synthetic_with_progress(synthetic, params, &mut |_| true)
     }
 
-    /// [`load_synthetic`](Self::load_synthetic), telling `progress` how far loading is. `false` stops the load. A file that has
-    /// to be made tells the [progress](Synthetic::progress) of that.
+    /// [`load_synthetic`](Self::load_synthetic), reporting to `progress` how far loading is. `false` stops the load. A
+    /// file that has to be made reports to its own [progress](Synthetic::progress).
     ///
     /// # Errors
     /// As `load_synthetic`; [`LlamaError::Cancelled`] if `progress` stopped it. A panic of `progress` stops the load and goes

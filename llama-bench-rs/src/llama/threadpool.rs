@@ -19,7 +19,7 @@ pub(super) struct ThreadPool {
     raw: NonNull<sys::ggml_threadpool>,
     free: Free,
     n_threads: u32,
-    /// A CPU mask or a priority, and the number that tells it from those of other pools.
+    /// A CPU mask or a priority, and the number that distinguishes it from those of other pools.
     settings: Option<(Settings, u64)>,
 }
 

@@ -19,7 +19,7 @@ impl Context {
     /// sequences all of them take part: a generation has one token of each, a prompt as many of each. llama.cpp builds the
     /// graph and chooses a device for each node, as it does for a decode; nothing is computed, unless the model has both an encoder
     /// and a decoder: what its encoder does shows only when it encodes a text. Sequences are left as they are. The next
-    /// decode builds its graph anew.
+    /// decode rebuilds its graph.
     ///
     /// # Errors
     /// An earlier call left the context unusable, or llama.cpp could not build the graph; then the context cannot be used

@@ -114,7 +114,7 @@ mod tests {
         header.host.backend_features.insert("CPU".into(), [("AVX2".into(), "1".into())].into());
         header.host.devices = vec![DeviceInfo::default()];
         assert_eq!(header.differences(&Header::default()), []);
-        // Older files do not have what the driver tells of a device.
+        // Older files do not have what the driver says of a device.
         let mut other = header.clone();
         other.host.devices[0].compute_capability = Some("12.1".into());
         other.host.devices[0].pci_bus_id = Some("0000:01:00.0".into());

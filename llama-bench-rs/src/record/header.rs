@@ -37,8 +37,9 @@ pub struct Header {
     pub metering: Option<Metering>,
     /// The ceilings of the devices that take part; empty if they were not measured.
     pub ceilings: Vec<Ceilings>,
-    /// The file that the run was read from, as an application that shows several files calls it: reports then tell runs of
-    /// different files apart by it. Empty for a run that was measured now. Of all formats a page alone keeps it.
+    /// The file that the run was read from, as an application that shows several files calls it: reports then
+    /// distinguish runs of different files by it. Empty for a run that was measured now. Of all formats a page alone
+    /// keeps it.
     #[serde(skip)]
     pub read_from: String,
 }
@@ -58,7 +59,7 @@ pub struct Host {
     pub driver: String,
     /// Every device that llama.cpp sees.
     pub devices: Vec<DeviceInfo>,
-    /// What each backend was compiled with, by its name, as llama.cpp tells it: for `CPU` its instruction sets, such as
+    /// What each backend was compiled with, by its name, as llama.cpp says it: for `CPU` its instruction sets, such as
     /// `AVX2` = `1`. Empty if unknown.
     pub backend_features: BTreeMap<String, BTreeMap<String, String>>,
     /// Instruction sets that the CPU has, under llama.cpp's names. Those that this crate cannot ask for are missing; empty
@@ -124,7 +125,7 @@ impl DeviceInfo {
     }
 
     /// Bytes per second that the memory moves at its highest clock: two transfers a clock over the whole bus. `None` if the
-    /// driver does not tell both.
+    /// driver does not report both.
     pub fn memory_bandwidth(&self) -> Option<u64> {
         let per_clock = u64::from(self.memory_bus_bits?) / 8 * 2;
         per_clock.checked_mul(u64::from(self.memory_clock_max_mhz?))?.checked_mul(1_000_000)
@@ -189,8 +190,8 @@ pub enum Order {
     #[default]
     Auto,
     /// Interleaved: one repetition of every cell, then the next of every cell, which spreads drift of clocks or temperature
-    /// over all cells. Each pass goes through the depths from deep to shallow, starting at one that the seed chooses anew.
-    /// Part of the first pass is run while the context is filled.
+    /// over all cells. Each pass goes through the depths from deep to shallow, starting at one that the seed chooses
+    /// each time. Part of the first pass is run while the context is filled.
     Rounds,
     /// Per depth: all repetitions of a depth, then the next depth. Needs no snapshot of the whole context.
     Blocks,

@@ -11,7 +11,7 @@ use crate::units::words::duration;
 pub struct OrderChoice {
     /// What decided it.
     pub reason: OrderReason,
-    /// What coming back to depths or configurations was expected to take besides, in the order that was in question:
+    /// What returning to depths or configurations was expected to take in addition, in the order that was in question:
     /// snapshots of the whole context and copies of sequences. `None` if that did not decide.
     pub returns: Option<Duration>,
     /// What the repetitions were expected to take then.

@@ -66,7 +66,8 @@ pub struct CopyTime {
     pub n: u32,
     /// Bytes that were copied.
     pub bytes: u64,
-    /// From the end of what was computed before to the begin of what reads them: copies and the scheduler's own time.
+    /// From the end of what was computed before to the beginning of what reads them: copies and the scheduler's own
+    /// time.
     pub elapsed_ns: u64,
 }
 

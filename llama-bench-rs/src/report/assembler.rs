@@ -166,7 +166,7 @@ fn row_of(place: Place, mut row: Map<String, Value>) -> Result<Flat, ReportError
 }
 
 /// A value of the type that a field has; text (from CSV) is parsed, and what older llama-bench versions wrote as a
-/// boolean or an integer is taken for the other. Empty text is null, the default of every text.
+/// boolean or an integer is read as the other. Empty text is null, the default of every text.
 fn typed(field: &'static str, kind: Kind, value: Value) -> Result<Value, Problem> {
     let problem = |value: &Value, expected| Problem::new(field, value, expected);
     match (kind, value) {
@@ -182,7 +182,7 @@ fn typed(field: &'static str, kind: Kind, value: Value) -> Result<Value, Problem
         }
         (Kind::Nested, nested @ (Value::Array(_) | Value::Object(_))) => Ok(nested),
         (_, Value::String(text)) => match serde_json::from_str(&text) {
-            // A text in a text would go round for ever.
+            // A text in a text would never end.
             Ok(Value::String(_)) | Err(_) => Err(Problem::new(field, text, expected(kind))),
             Ok(value) => typed(field, kind, value),
         },

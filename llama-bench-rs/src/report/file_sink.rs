@@ -87,7 +87,7 @@ impl FileSink {
         self.write(true)
     }
 
-    /// Writes what the sink has collected and the closing text behind it.
+    /// Writes what the sink has collected and the closing text after it.
     fn write(&mut self, is_last: bool) -> Result<(), ReportError> {
         let unwritable = |source| ReportError::Unwritable { path: self.path.clone(), source };
         let mut bytes = self.sink.take();

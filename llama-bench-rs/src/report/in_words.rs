@@ -10,7 +10,8 @@ pub(super) use crate::units::{
     },
 };
 
-/// A size or a time that a file tells; older ones, and llama-bench for its build number, write 0 for what they do not know.
+/// A size or a time that a file gives; older ones, and llama-bench for its build number, write 0 for what they do not
+/// know.
 pub(super) fn told<T: Default + PartialEq>(value: Option<T>) -> Option<T> {
     value.filter(|value| *value != T::default())
 }

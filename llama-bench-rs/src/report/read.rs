@@ -129,7 +129,7 @@ fn read_jsonl(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> 
 }
 
 fn read_csv(text: &str, assembler: &mut Assembler) -> Result<(), ReportError> {
-    // The reader takes a quoted value that never ends for one that ends with the file.
+    // To the reader, a quoted value that never ends does so with the file.
     if !text.matches('"').count().is_multiple_of(2) {
         let (line, message) =
             (text.lines().count(), "a quoted value has no end: the file is cut off".to_owned());

@@ -87,7 +87,7 @@ impl ServeApart {
     }
 
     /// Serves it. The load that a lost process was serving has the reason, and what is left is served by another process;
-    /// two that end in a row at the same point end all of it. Repetitions that were told stay.
+    /// two that end in a row at the same point end all of it. Reported repetitions stay.
     ///
     /// # Errors
     /// As [`Serve::run`] and [`Serve::resume`]; the program does not call [`isolate::child`](crate::isolate::child()).
@@ -214,7 +214,7 @@ pub(crate) enum Doing {
     Step(Progress),
 }
 
-/// Why a run is told, with the places of its load and repetition.
+/// Why a run is reported, with the places of its load and repetition.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) enum Why {
     Planned,
@@ -224,7 +224,7 @@ pub(crate) enum Why {
 }
 
 impl ServeLine {
-    /// `None` for what is not told, or came too soon after the last sign of progress.
+    /// `None` for what is not reported, or came too soon after the last sign of progress.
     pub(crate) fn of(event: &ServeEvent<'_>, last_step: &mut Option<Instant>) -> Option<Self> {
         let run = |run: &ServeRun, why| Some(Self::Run { run: Box::new(run.clone()), why });
         let place = |run: &ServeRun, load: &LoadRecord| {

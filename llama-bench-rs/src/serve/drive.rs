@@ -9,10 +9,10 @@ use crate::{
     record::{Failure, FailureKind},
 };
 
-/// The longest wait for a request before somebody who cancels is heard.
+/// The longest wait for a request before a cancellation is noticed.
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
 
-/// Serves all requests of a scheduler, and tells the observer after each step.
+/// Serves all requests of a scheduler, and informs the observer after each step.
 ///
 /// A failed decode, a panic of the server and a cancelled run end the repetition: [`Repetition::cut_short`] says why, and
 /// what was measured until then is in it.

@@ -10,8 +10,8 @@ use crate::{
 /// Cells of a KV cache are given out in pieces of this many tokens.
 pub(super) const N_CTX_PAD: u32 = 256;
 
-/// A llama.cpp context that serves each slot as a sequence of its own. It samples nothing: what is decoded is what it is
-/// told, so the work is that of llama.cpp alone.
+/// A llama.cpp context that serves each slot as a sequence of its own. It samples nothing: what is decoded is what it
+/// is given, so the work is that of llama.cpp alone.
 #[derive(Debug)]
 pub struct LlamaServer {
     context: Context,

@@ -1,4 +1,4 @@
-//! What users of a server would feel: requests of many users at once, served by one context with continuous batching.
+//! What users of a server experience: requests of many users at once, served by one context with continuous batching.
 //!
 //! A [`Scheduler`] decides which tokens each decode submits. It is pure data: it reads no clock and knows no model.
 //! `drive` connects it with a [`Server`], which decodes, and a [`Clock`](crate::bench::clock::Clock), and returns a

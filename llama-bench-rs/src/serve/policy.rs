@@ -6,7 +6,7 @@ use super::SettingError;
 ///
 /// # A step
 /// 1. Requests that have arrived take free slots, in order of arrival. The slot is the free one that holds the longest
-///    begin of the prompt, if that is more than a tenth of it; otherwise the one that has been free for longest.
+///    beginning of the prompt, if that is more than a tenth of it; otherwise the one that has been free for longest.
 /// 2. Every request that is past its prompt gets one row, in order of slots.
 /// 3. What is left of [`n_batch`](Self::n_batch) (and of [`chunk`](Self::chunk)) goes to prompts, as
 ///    [`prompts`](Self::prompts) says.
@@ -44,7 +44,7 @@ pub struct Policy {
     pub chunk: Option<u32>,
     /// How prompts share a step.
     pub prompts: Prompts,
-    /// Whether a slot keeps what its last request and the next one have in common at their begin.
+    /// Whether a slot keeps what its last request and the next one have in common at their beginning.
     pub reuse_prefix: bool,
 }
 

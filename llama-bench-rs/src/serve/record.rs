@@ -9,7 +9,7 @@ use crate::record::Failure;
 
 /// One pass over a workload, from an empty server to the last token.
 ///
-/// All times count from its begin. In files they are whole nanoseconds, with names that end in `_ns`.
+/// All times count from its beginning. In files they are whole nanoseconds, with names that end in `_ns`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Repetition {
@@ -44,7 +44,7 @@ impl Repetition {
     }
 }
 
-/// One request: what was asked for, and when what happened, counted from the begin of the repetition.
+/// One request: what was asked for, and when what happened, counted from the beginning of the repetition.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RequestRecord {
@@ -131,7 +131,7 @@ impl RequestRecord {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepRecord {
-    /// When it was submitted, counted from the begin of the repetition.
+    /// When it was submitted, counted from the beginning of the repetition.
     #[serde(rename = "at_ns", with = "nanoseconds::one")]
     pub at: Duration,
     /// From submission to completion (synchronised).

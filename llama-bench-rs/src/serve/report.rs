@@ -19,7 +19,7 @@ pub struct ServeReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ServeRun {
-    /// How its maker calls it, to tell it from the others of a report; may be empty.
+    /// How its maker calls it, to distinguish it in a report; may be empty.
     #[serde(default)]
     pub name: String,
     /// Build, machine, model and how contexts are made. [`Header::resolved`] is that of the latest context; each load has
@@ -148,7 +148,7 @@ impl LoadRecord {
 }
 
 impl ServedRepetition {
-    /// Whether it went on to its last request.
+    /// Whether it continued to its last request.
     pub fn is_whole(&self) -> bool {
         self.served.cut_short.is_none()
     }

@@ -152,7 +152,7 @@ fn lost(load: &LoadRecord, figures: &LoadFigures) -> Option<Said> {
     (figures.n_failed > 0).then_some(Said { level: Level::Warning, text })
 }
 
-/// Which loads keep the service level, as far as the requests tell it.
+/// Which loads keep the service level, as far as the requests show it.
 fn kept(run: &ServeRun, all: &[(&LoadRecord, LoadFigures)]) -> Vec<Said> {
     let Some(slo) = run.settings.slo else { return Vec::new() };
     let sentence = |(load, figures): &(&LoadRecord, LoadFigures)| {
@@ -171,7 +171,7 @@ fn kept(run: &ServeRun, all: &[(&LoadRecord, LoadFigures)]) -> Vec<Said> {
     all.iter().filter_map(sentence).collect()
 }
 
-/// Whether an interval lies beyond another one: a difference that may be noise is not told.
+/// Whether an interval lies beyond another one: a difference that may be noise is not mentioned.
 fn surely_more<T: Copy + PartialOrd>(more: Figure<T>, less: Figure<T>) -> bool {
     matches!((more.lower, less.upper), (Some(lower), Some(upper)) if lower > upper)
 }

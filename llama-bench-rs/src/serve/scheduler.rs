@@ -9,7 +9,7 @@ use super::{
 };
 use crate::record::Failure;
 
-/// Decides what a server does next, from the times that it is told. It reads no clock and decodes nothing.
+/// Decides what a server does next, from the times that it is given. It reads no clock and decodes nothing.
 ///
 /// `drive` is the loop around it:
 ///
@@ -20,7 +20,7 @@ use crate::record::Failure;
 /// | [`Action::Wait`] | wait | |
 /// | [`Action::Done`] | | [`finish`](Self::finish) |
 ///
-/// All times count from the begin of the repetition and never go back.
+/// All times count from the beginning of the repetition and never go back.
 ///
 /// ```
 /// use std::time::Duration;
@@ -63,9 +63,9 @@ pub struct Scheduler {
     /// In order of arrival.
     records: Vec<RequestRecord>,
     steps: Vec<StepRecord>,
-    /// The rows of the step, made anew in the same memory.
+    /// The rows of the step, rebuilt in the same memory.
     rows: Vec<Row>,
-    /// The order of prompts in a step, made anew in the same memory.
+    /// The order of prompts in a step, rebuilt in the same memory.
     order: Vec<(usize, usize)>,
     /// What the step holds that was last submitted.
     submitted: StepRecord,
@@ -97,7 +97,7 @@ pub enum Action<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Time since the begin of the repetition.
+    /// Time since the beginning of the repetition.
     pub now: Duration,
     /// Requests of the workload.
     pub n_requests: u32,

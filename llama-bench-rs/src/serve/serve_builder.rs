@@ -95,7 +95,7 @@ impl<'a> Serve<'a> {
         }
     }
 
-    /// Names the configuration, to tell it from others that are served in turn with it.
+    /// Names the configuration, to distinguish it from others that are served in turn with it.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();

@@ -29,7 +29,7 @@ pub struct Search {
     pub certainty: Confidence,
     /// Most requests to try one load with, of all its repetitions together.
     pub max_requests: u32,
-    /// Rates that lie closer together than by this share are not told apart.
+    /// Rates that lie closer together than by this share are not distinguished.
     pub resolution: Share,
 }
 

@@ -23,7 +23,7 @@ pub struct Workload {
     pub prompts: Lengths,
     /// Tokens that each request generates.
     pub generations: Lengths,
-    /// Tokens at the begin of every prompt that are the same in all of them, as a system prompt is.
+    /// Tokens at the beginning of every prompt that are the same in all of them, as a system prompt is.
     pub n_prefix: u32,
     /// Requests of a repetition.
     pub n_requests: u32,
@@ -206,7 +206,7 @@ impl Tokens {
         ((u128::from(bits) * u128::from(self.vocabulary.n_vocab)) >> 64) as Token
     }
 
-    /// How many tokens two requests have in common at their begin, `most` at most.
+    /// How many tokens two requests have in common at their beginning, `most` at most.
     pub(super) fn n_common(&self, a: Key, b: Key, most: u32) -> u32 {
         let n_prefix = self.n_prefix.min(most);
         (n_prefix..most).find(|&position| self.at(a, position) != self.at(b, position)).unwrap_or(most)

@@ -2,7 +2,7 @@
 //!
 //! A reading shows the counter as it was at its last update, up to one period ago. So a difference of two readings lacks
 //! what was drawn since the last update at its end, and has too much what was drawn since the last update at its start.
-//! The expected error is taken out; what remains is in the interval. `docs/energy.md` has the derivation.
+//! The expected error is subtracted; what remains is in the interval. `docs/energy.md` has the derivation.
 
 use std::time::Duration;
 
@@ -163,9 +163,9 @@ impl One {
     }
 }
 
-/// The variance of the sum if the counter is updated on the dot: the phases of all readings then hang together, and
-/// repetitions that take a multiple of the period are all off in the same way. The worst of periods a little shorter than
-/// the longest that was seen.
+/// The variance of the sum if the counter is updated on the dot: the phases of all readings then depend on each other,
+/// and repetitions that take a multiple of the period are all off in the same way. The worst of periods a little
+/// shorter than the longest that was seen.
 fn in_step(readings: &[EnergyReading], all: &[One], period: Duration) -> f64 {
     const N_PERIODS: u32 = 9;
     const SHORTEST: f64 = 0.98;

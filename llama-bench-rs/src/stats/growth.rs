@@ -58,7 +58,7 @@ impl Growth {
     }
 
     /// Compares the growth per doubling, over so many doublings, with a share: greater or less if the whole interval of this
-    /// confidence is, equal if that cannot be told. `None` without an interval.
+    /// confidence is, equal if neither is certain. `None` without an interval.
     pub(crate) fn per_doubling(
         &self,
         n_doublings: f64,

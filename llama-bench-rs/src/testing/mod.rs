@@ -21,13 +21,13 @@
 //! 4. **In CI**, where the variable `CI` is set, nothing is saved: a missing baseline fails the test and gives the command
 //!    that saves one. A baseline counts for one kind of machine, so save it on the runner: run the command in a job, and
 //!    check in the file that it leaves (as an artifact). Runners of several processors need a file each.
-//! 5. **After an intended change**, `LLAMA_BENCH_GUARD=renew cargo test` begins the baseline anew.
+//! 5. **After an intended change**, `LLAMA_BENCH_GUARD=renew cargo test` starts a new baseline.
 //!
 //! | `LLAMA_BENCH_GUARD` | baseline | judges |
 //! |---|---|---|
 //! | `save`, the default without `CI` | adds runs until there are enough | yes |
 //! | `check`, the default with `CI` | never written; an error if it is missing | yes |
-//! | `renew` | begins anew with this run | no |
+//! | `renew` | starts again with this run | no |
 //! | `add` | gets this run too | no |
 //! | `off` | not looked at; nothing is measured | no |
 //!
@@ -71,7 +71,7 @@
 //!   ```
 //!
 //! ## How many runs a baseline needs
-//! | runs | what can be told |
+//! | runs | what can be detected |
 //! |---|---|
 //! | 1 | the spread between runs is unknown: almost everything is inconclusive |
 //! | 2 | large changes, of about a tenth |
@@ -104,7 +104,7 @@
 //! | inconclusive | neighbours were busy | passes with a warning, fails if strict |
 //!
 //! Two lines can fail a test: the shift that all tests of a kind share, and what a single test differs beyond it. A
-//! warning also tells of a baseline that was made in one sitting, on another day than the report.
+//! warning also names a baseline that was made in one sitting, on another day than the report.
 //!
 //! A shared machine changes its speed from second to second. [`Sweep::calibrated`](crate::bench::Sweep::calibrated) times a
 //! fixed calibration loop before each repetition; it is on by default in a [`quick_sweep`] on the CPU. If every run of both

@@ -17,7 +17,7 @@ use crate::{
 const BUDGET: Duration = Duration::from_millis(1500);
 
 /// Contexts that share the budget. Where in memory the buffers of a context happen to lie makes up to a tenth of the time
-/// of a repetition: one context would tell that, several tell the work.
+/// of a repetition: one context would show that, several show the work.
 const CONTEXTS: usize = 12;
 
 /// Most repetitions of a cell in one of them.

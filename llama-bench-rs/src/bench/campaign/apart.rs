@@ -156,7 +156,7 @@ impl PartOf {
     }
 }
 
-/// Measures one configuration once in a process of its own; nobody hears of it before it is over.
+/// Measures one configuration once in a process of its own; no event is sent before it is over.
 pub(crate) fn measure_apart(
     isolation: &Isolation,
     part: Part,
@@ -223,7 +223,7 @@ fn hear_part<O: Observer>(
     Ok(None)
 }
 
-/// A run, as far as its child has told.
+/// A run, as far as its child has reported it.
 struct Heard<'p, O> {
     observer: O,
     /// As it is planned, and then as the child has it.
@@ -280,8 +280,8 @@ impl<'p, O: Observer> Heard<'p, O> {
         self.cells.push((cell, done));
     }
 
-    /// Makes the run of what was told, under its final header if the child got so far. Cells without an outcome have the
-    /// reason; what was measured of them, also before, is kept.
+    /// Makes the run from what was reported, under its final header if the child got so far. Cells without an outcome
+    /// have the reason; what was measured of them, also before, is kept.
     fn finish(&mut self, header: Option<Header>, failure: &Failure) {
         let earlier = self.earlier.take().filter(Run::has_figures);
         if let Some(header) = header {
@@ -296,7 +296,7 @@ impl<'p, O: Observer> Heard<'p, O> {
             let plan = self.plan;
             self.observer.event(&Event::planned(plan));
         }
-        // The curve of an earlier run is told again with its first cell.
+        // The curve of an earlier run is sent again with its first cell.
         let mut untold = match &earlier {
             Some(earlier) if self.cells.is_empty() => earlier.curve.clone(),
             _ => Vec::new(),

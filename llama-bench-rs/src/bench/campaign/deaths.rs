@@ -28,7 +28,7 @@ pub(super) enum Point {
 }
 
 impl Point {
-    /// Where a process is after it told this; `None` if it is where it was.
+    /// Where a process is after this event; `None` if it is where it was.
     pub(super) fn of(event: &EventLine) -> Option<Self> {
         match event {
             EventLine::Configuration { .. } | EventLine::Opening { .. } => Some(Self::Opening),

@@ -1,4 +1,4 @@
-//! Looking at configurations without measuring them: what they take, and whether coming back to a depth is right.
+//! Looking at configurations without measuring them: what they take, and whether returning to a depth is right.
 
 use serde::{Deserialize, Serialize};
 
@@ -95,7 +95,8 @@ impl Inspected {
 }
 
 impl Campaign<'_> {
-    /// Looks at each configuration in turn and hands over what was found. Nothing more is begun once it is cancelled.
+    /// Looks at each configuration in turn and passes what was found to `visit`. Nothing more is begun once it is
+    /// cancelled.
     ///
     /// # Errors
     /// As [`plan`](Self::plan) and [`isolated`](Self::isolated), and whatever `visit` returns.

@@ -93,7 +93,7 @@ impl Campaign<'_> {
         Ok(Campaigned { report: Report { runs }, configurations, of_run, places })
     }
 
-    /// Loads each model and hands over the sweep of each configuration, which measures nothing by itself: for memory,
+    /// Loads each model and passes on the sweep of each configuration, which measures nothing by itself: for memory,
     /// notes and verification. Nothing more is loaded once it is cancelled. All of it happens in this process, also of an
     /// isolated campaign: see [`inspect`](Self::inspect).
     ///

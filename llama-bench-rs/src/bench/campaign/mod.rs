@@ -197,8 +197,8 @@ impl<'a> Campaign<'a> {
         self
     }
 
-    /// Hears what happens. Each event follows an [`Event::Configuration`](super::Event::Configuration) that names its
-    /// configuration, except for those of the whole campaign and of loading.
+    /// Receives progress events. Each event follows an [`Event::Configuration`](super::Event::Configuration) that names
+    /// its configuration, except for those of the whole campaign and of loading.
     pub fn observer<'o>(self, observer: &'o mut dyn Observer) -> Campaign<'o>
     where
         'a: 'o,
@@ -303,7 +303,7 @@ impl<'a> Campaign<'a> {
                 || (subject.source.defect().map(|defect| defect.to_string()), subject.source.weight_bytes()),
                 |(_, defect, weights)| (defect.clone(), *weights),
             );
-            // No file tells it.
+            // No file holds it.
             header.model.size_bytes = weights;
             known.push((subject, defect.clone(), weights));
             Ok(Configuration { name: subject.name.clone().unwrap_or_default(), header, plan, n_runs, defect })

@@ -1,4 +1,4 @@
-//! What a campaign's observer hears: the events of all configurations, each after the name of its own.
+//! What a campaign's observer receives: the events of all configurations, each after the name of its own.
 
 use std::cell::{Cell, RefCell};
 
@@ -39,7 +39,7 @@ impl Observer for &Stage<'_, '_> {
     }
 }
 
-/// Hears a run of a configuration.
+/// Receives the events of a run of a configuration.
 pub(super) struct Part<'s, 'o, 'c> {
     stage: &'s Stage<'o, 'c>,
     index: usize,

@@ -1,4 +1,4 @@
-//! The application: it hears events and may ask to stop.
+//! The application: it receives events and may ask to stop.
 
 use crate::{
     bench::observe::{Cancel, Event, Observer},

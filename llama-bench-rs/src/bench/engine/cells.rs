@@ -51,7 +51,7 @@ impl<'a> Cells<'a> {
         self.all[index].cell(self.plan.cells[index], warmup, run_started_at)
     }
 
-    /// Whether the observer is to hear of the outcome of a cell: once.
+    /// Whether the observer is still to receive the outcome of a cell: it does so once.
     pub(super) fn is_news(&mut self, index: usize) -> bool {
         !std::mem::replace(&mut self.all[index].reported, true)
     }

@@ -48,13 +48,13 @@ impl Fill {
             Some(points.fold((0, Duration::ZERO), add)).filter(|&(n, _)| n > 0)
         };
         let reached = || self.curve.iter().filter(|point| point.n_depth < n_tokens);
-        // Chunks of a cold machine tell too much.
+        // Chunks of a cold machine predict too much.
         let (n, elapsed) =
             sum(&mut reached().filter(|point| !point.warmup)).or_else(|| sum(&mut reached()))?;
         Some(elapsed.mul_f64(f64::from(n_tokens) / f64::from(n)))
     }
 
-    /// A prompt of the fill's own tokens: the fill can continue behind it.
+    /// A prompt of the fill's own tokens: the fill can continue after it.
     pub(super) fn prompt(&self, n_depth: u32, n_tokens: u32) -> Vec<Token> {
         self.tokens[n_depth as usize..(n_depth + n_tokens) as usize].to_vec()
     }

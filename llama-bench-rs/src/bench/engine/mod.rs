@@ -2,7 +2,7 @@
 //!
 //! Each part has one job and hides how it does it:
 //! - `cells`: what is known of each cell, whether it needs another repetition, and why it failed
-//! - `session`: the target at work, with the account of what that took; `audience`: who hears of it and may stop it
+//! - `session`: the target at work, with the account of what that took; `audience`: who receives events and may stop it
 //! - `fill`: the tokens that the context is filled with, and the curve of what that took
 //! - `warmth`: when a warm-up is long enough; `warm_up`: what it runs
 //! - `stages`: which tests share a context when one has no room for all
@@ -155,7 +155,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         }
     }
 
-    /// After everything was run: the observer hears of the cells it has not heard of yet.
+    /// After everything was run: the observer receives the cells it has not received yet.
     fn finish(mut self) -> Run {
         for cell in 0..self.plan.cells.len() {
             self.report(cell);
@@ -206,7 +206,7 @@ impl<'a, T: Target, C: Clock> Engine<'a, T, C> {
         Ok(())
     }
 
-    /// Goes on with the fill from `from` up to `to` tokens.
+    /// Continues the fill from `from` up to `to` tokens.
     fn fill(&mut self, from: u32, to: u32) -> Result<(), Failure> {
         if self.session.encodes_depths() && to > 0 {
             return self.fill.encode(&mut self.session, to);

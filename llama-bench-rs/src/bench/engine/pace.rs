@@ -1,4 +1,4 @@
-//! How long a token takes, by what was run last: enough to tell how much time repetitions will take that nobody has run yet.
+//! How long a token takes, by what was run last: enough to predict repetitions that were not run yet.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -37,7 +37,7 @@ struct Profiled {
 
 impl<T: Target, C: Clock> Engine<'_, T, C> {
     /// Profiles the cells of a unit, if that is asked for; `bring` goes to where a repetition of it begins. A profile that
-    /// cannot be made is told of; the samples stay. Whether something was run.
+    /// cannot be made is reported; the samples stay. Whether something was run.
     pub(super) fn profile(
         &mut self,
         unit: Unit,

@@ -84,7 +84,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         !is_refilled
     }
 
-    /// Goes on with the fill, and on the way tries what a whole snapshot costs, if that is still open.
+    /// Continues the fill, and on the way tries what a whole snapshot costs, if that is still open.
     pub(super) fn fill_trying_whole(&mut self, from: u32, to: u32, depths: &[Depth]) -> Result<(), Failure> {
         let first = from.saturating_add(self.plan.n_chunk(from, self.session.limits().n_batch));
         if self.whole.is_none() || first >= to {
@@ -121,7 +121,7 @@ impl<T: Target, C: Clock> Engine<'_, T, C> {
         }
         let saved = self.session.now();
         whole.saved(n_tokens, saved - start);
-        // If saving alone is too dear, the rest is not asked.
+        // If saving alone costs too much, the rest is not tried.
         let mut is_there = true;
         if saved - start <= most {
             // As the real one: into a context that holds something else.

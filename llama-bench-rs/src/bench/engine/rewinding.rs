@@ -175,7 +175,8 @@ impl<'a, T: Target, C: Clock> Rewinding<'a, T, C> {
         n_depths
     }
 
-    /// Goes on filling from `n_now` tokens to a depth, holds it, and runs one generation straight after the live fill.
+    /// Continues to fill from `n_now` tokens to a depth, holds it, and runs one generation straight after the live
+    /// fill.
     pub(super) fn arrive(&mut self, slot: usize, n_now: u32, keep: Keep) -> Result<(), Failure> {
         let (engine, depth) = (&mut self.engine, &self.depths[slot]);
         if engine.fill_trying_whole(n_now, depth.n_depth, &self.depths).is_err() {

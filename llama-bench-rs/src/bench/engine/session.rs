@@ -1,4 +1,4 @@
-//! A target at work: what is asked of it, what the application hears of that, and the account of what it took.
+//! A target at work: what is asked of it, which events the application gets, and the account of what it took.
 
 mod context;
 
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// How long a request to stop may go unheard in a pause.
+/// How long a request to stop may go unnoticed in a pause.
 const SLICE: Duration = Duration::from_millis(50);
 
 /// How long what is known of the GPUs counts as new: the driver takes milliseconds to answer.
@@ -165,7 +165,7 @@ impl<T: Target, C: Clock> Session<'_, T, C> {
         self.audience.tell(event);
     }
 
-    /// Tells of a cell as it stands, and of the chunks of the fill that were timed since the cell before.
+    /// Reports a cell as it stands, and the chunks of the fill that were timed since the cell before.
     pub(super) fn tell_cell(&mut self, cell: &Cell, curve: &[CurvePoint], is_over: bool) {
         self.note_wall();
         let header = &self.header;

@@ -125,7 +125,7 @@ impl Line {
         self.before.is_none()
     }
 
-    /// One reading grows with the tokens: the most that it can be. Two tell the part that stays the same.
+    /// One reading grows with the tokens: the most that it can be. Two show the part that stays the same.
     fn at(&self, n_tokens: u32) -> Option<Duration> {
         let (n, elapsed) = self.latest?;
         if n_tokens <= n || n == 0 {

@@ -73,7 +73,7 @@ impl Lane {
         true
     }
 
-    /// A context is made. If it is another one of the same run, such as for more sequences, it is filled anew.
+    /// A context is made. If it is another one of the same run, such as for more sequences, it is filled again.
     pub(super) fn opens(&mut self) {
         self.n_opened += 1;
         if self.plan.request.method == Method::Rewind {

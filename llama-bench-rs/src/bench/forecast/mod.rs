@@ -278,7 +278,7 @@ impl Forecast {
         }
     }
 
-    /// Charges the time since the last event to what was done, and goes on with something else.
+    /// Charges the time since the last event to what was done, and continues with something else.
     fn turn_to(&mut self, doing: Doing, now: Duration) {
         let spent = now.saturating_sub(self.since).as_secs_f64();
         let before = std::mem::replace(&mut self.doing, doing);

@@ -73,7 +73,7 @@ pub(in crate::bench) fn sized(params: &ContextParams, n_ctx: u32, n_seqs: u32) -
 
 impl LlamaTarget {
     /// Empties the other sequences if they would slow sequence 0 down or stand in the way of its state: they lie in its
-    /// memory, or must be copied anew anyway.
+    /// memory, or must be copied again anyway.
     pub(super) fn empty_others(&mut self) -> Result<(), Failure> {
         if self.params.kv_unified || self.has_partial_state() {
             (1..self.n_seqs()).try_for_each(|seq| self.empty(seq))?;

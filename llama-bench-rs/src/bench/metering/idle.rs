@@ -14,7 +14,7 @@ const N_UPDATES: usize = 4;
 /// The idle draw is measured at least this long.
 const SHORTEST: Duration = Duration::from_millis(100);
 
-/// Longest wait: a counter that is updated more seldom has no figures.
+/// Longest wait: a counter that is updated less often has no figures.
 const LONGEST: Duration = Duration::from_millis(600);
 
 /// Reading the counters of throttling and transfers may take this long before and after each repetition.

@@ -98,7 +98,7 @@ impl<C: Clock> Meters<C> {
         }
     }
 
-    /// Whether there is something to tell of.
+    /// Whether there is something to report.
     fn is_empty(&self) -> bool {
         self.slots.is_empty()
             && self.counters.is_empty()

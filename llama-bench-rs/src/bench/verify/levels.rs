@@ -158,7 +158,7 @@ impl Walk<'_> {
         Ok(true)
     }
 
-    /// Decodes as many tokens as the longest test in every sequence, other ones in each.
+    /// Decodes as many tokens as the longest test in every sequence, different ones in each.
     fn decode_in_each(&self, target: &mut LlamaTarget, n_parallel: u32) -> Result<(), Failure> {
         let n_batch = target.limits().n_batch.max(1) as usize;
         let of = |seq: u32| {

@@ -15,7 +15,7 @@ use crate::{
     report::{self, Format, ReportError},
 };
 
-/// Tells the files from others.
+/// Distinguishes the files from others.
 const FORMAT: &str = "llama-bench-rs baseline";
 
 /// Raised when an older reader would misunderstand the envelope; the rows have a version of their own.

@@ -117,7 +117,7 @@ fn told<T: ToString>(value: Option<T>) -> String {
 
 fn machine(host: &Host) -> BTreeMap<String, String> {
     // Memory sizes vary with the driver and the day, and the free part always does. Of a device on another machine its size
-    // is all that tells it from another one behind the same address.
+    // is all that distinguishes it from another one behind the same address.
     let memory = |device: &DeviceInfo| {
         let bytes = device.memory_total_bytes.filter(|_| device.server.is_some());
         bytes.map_or_else(String::new, |bytes| format!(", {}", words::bytes(bytes.div_ceil(1 << 30) << 30)))

@@ -71,7 +71,7 @@ impl Tests {
     }
 }
 
-/// The sweep of these tests with the configuration of a run, and `more` flags behind.
+/// The sweep of these tests with the configuration of a run, and `more` flags after it.
 pub(super) fn sweep(header: &Header, tests: &Tests, more: &[String]) -> String {
     sweep_of_axes(header, tests, &[], more)
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// One table per kind of test, a column for each depth; nothing for a run on its own. A ranking, if there is one, says what
-/// one run of each configuration can tell.
+/// one run of each configuration can show.
 pub(super) fn side_by_side(report: &Report, has_ranking: bool) -> Markup {
     let Some(all) = SideBySide::of(report) else { return html! {} };
     if all.names.len() == 1 {

@@ -44,7 +44,7 @@ pub struct Answer {
     pub n_tokens: u32,
     /// From the prompt's arrival to its last token.
     pub complete: TimeSum,
-    /// The generation alone: a step for each token but the first, which an encoder does not tell.
+    /// The generation alone: a step for each token but the first, which an encoder does not show.
     pub generation: Duration,
 }
 
@@ -76,7 +76,7 @@ enum FirstToken {
 
 fn first_token(run: &Run) -> FirstToken {
     let model = &run.header.model;
-    // llama-bench tells the architecture in the description alone.
+    // llama-bench names the architecture in the description alone.
     let architecture = match model.architecture.as_str() {
         "" => model.description.split(' ').next().unwrap_or_default(),
         told => told,

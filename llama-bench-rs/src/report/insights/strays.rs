@@ -78,7 +78,7 @@ fn of_holder(header: &Header, kind: WorkKind, strays: &[&Stray], holder: &str) -
     let weights = sorted(with_weights().map(|(name, _)| name));
     let operations =
         if weights.is_empty() { own.iter().map(|stray| stray.op.clone()).collect() } else { Vec::new() };
-    // What moves with the weights that were left is not told apart.
+    // What moves with the weights that were left is not separated.
     let mut layers: Vec<u32> = own.iter().map(|stray| stray.layer).collect();
     layers.sort_unstable();
     layers.dedup();

@@ -1,4 +1,4 @@
-//! A journal that hears of a campaign keeps it.
+//! A journal keeps the campaign whose events it receives.
 
 use super::Journal;
 use crate::{

@@ -96,7 +96,7 @@ fn shape(n: usize) -> Shape {
 fn panel(chart: ChartPanel) -> Option<Panel> {
     let points = || chart.lines.iter().flat_map(|line| &line.points);
     let at = points().map(|point| point.at.0);
-    // Close together, places are told apart; a length on the left axis is compared with another one.
+    // Close together, places are distinguished; a length on the left axis is compared with another one.
     let x = Axis::zoomed(at, false)?;
     let most = points().map(|point| point.at.1).fold(0.0, f64::max);
     let uppers = points().filter_map(|point| point.interval).map(|(_, upper)| upper.min(MOST_ABOVE * most));

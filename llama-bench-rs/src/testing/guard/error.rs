@@ -39,7 +39,7 @@ pub enum GuardError {
     Baseline {
         /// What is wrong with it.
         source: BaselineError,
-        /// The command that mends it, as a sentence of its own; empty if none does.
+        /// The command that fixes it, as a sentence of its own; empty if none does.
         remedy: String,
     },
     /// An operation left a device for the CPU, or flash attention or repacked weights are gone; no time is involved.

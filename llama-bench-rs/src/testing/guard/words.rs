@@ -103,7 +103,7 @@ impl Guard {
         GuardError::NoBaseline { folder, has_others, because, command }
     }
 
-    /// What the store of baselines refused, with what mends it.
+    /// What the store of baselines refused, with what fixes it.
     pub(super) fn refused(&self, source: BaselineError) -> GuardError {
         let renew = || self.place.command(GuardMode::Renew);
         let remedy = match &source {
