@@ -156,7 +156,7 @@ fn run(args: &Args) -> Result<u8, Error> {
             } else {
                 by_library(&setting, &workload, interrupt.cancel())
             };
-            // What was stopped in the middle is no figure of its side.
+            // What was stopped in the middle is not a figure of its side.
             if interrupt.status().is_some() {
                 break;
             }

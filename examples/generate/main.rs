@@ -36,7 +36,7 @@ use session::{Session, Turned};
 fn main() -> ExitCode {
     match run(cli::parse()) {
         Ok(status) => print::exit_code(status),
-        // A reader that went away, such as `head`, wants no more.
+        // A reader that closed its end, such as `head`, needs no more.
         Err(error) if is_closed_pipe(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => {
             complain!("generate: {error}");

@@ -147,7 +147,7 @@ fn run(args: &Args) -> Result<u8, Failed> {
             notes.tell(note, &progress);
         }
         if !progress.suspend(|| output.event(event)) {
-            // Measuring on with nowhere to put the figures would waste the user's time.
+            // Continuing with nowhere to put the figures would waste the user's time.
             cancel.cancel();
         }
     };

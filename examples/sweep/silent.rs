@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_flag_without_what_it_needs_is_said_and_with_it_is_not() {
-        // Without -r clap refuses those of --until; beside it, which --until excludes, it takes them.
+        // Without -r clap refuses those of --until; with it, which --until excludes, it accepts them.
         let table = [
             ("-pps", "-pps -npl 1,4"),
             ("--min-reps 5 -r 3", "--min-reps 5 --until 1"),

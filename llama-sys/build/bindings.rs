@@ -36,7 +36,7 @@ enum Misfit {
     Target(String),
     /// This crate's own headers that changed.
     Own(Vec<String>),
-    /// llama.cpp's headers that are others, and where.
+    /// llama.cpp's headers that differ, and where.
     Others(Vec<String>, String),
     /// What the C++ compiler did not accept.
     Compiler(String),

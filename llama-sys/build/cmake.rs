@@ -105,7 +105,7 @@ const PLACES: &[&str] = &[
 ];
 
 /// Has CMake look again if a variable says another place than when it looked: it keeps what it found, such as headers of
-/// an SDK that was replaced. What is compiled stays, and is compiled again if its headers are others.
+/// an SDK that was replaced. What is compiled stays, and is compiled again if its headers differ.
 fn forget_other_places(config: &Config, dir: &Path, out_dir: &Path) -> Result<(), String> {
     let stamp = out_dir.join("places");
     let value = |name: &&str| format!("{name}={}\n", env::var(name).unwrap_or_default());

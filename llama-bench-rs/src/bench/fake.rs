@@ -33,7 +33,7 @@ pub(super) struct FakeTarget {
     pub(super) opened: Vec<u32>,
     /// Sequences of each of those contexts.
     pub(super) opened_seqs: Vec<u32>,
-    /// Contexts larger than this, all sequences together, cannot be had.
+    /// Contexts larger than this, all sequences together, are not available.
     pub(super) n_ctx_max: Option<u32>,
     /// All sequences lie in one buffer and share what was copied.
     pub(super) unified: bool,

@@ -149,7 +149,7 @@ pub enum Event<'a> {
     },
     /// A cell has its outcome.
     CellDone {
-        /// The run that it belongs to, complete but for its final timing.
+        /// The run that it belongs to, complete except for its final timing.
         header: &'a Header,
         /// The cell.
         cell: &'a Cell,

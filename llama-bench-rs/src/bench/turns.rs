@@ -8,8 +8,8 @@ pub(crate) fn turns(n_lanes: usize, rep: u32) -> Vec<usize> {
     turns
 }
 
-/// The context that is created first in one of several runs; the others follow in a circle. The order decides where memory
-/// lies, which is up to a tenth of the speed on a CPU. So each run begins with another context.
+/// The context that is created first in one of several runs; the others follow in a circle. The order decides where
+/// memory lies, and that up to a tenth of the speed on a CPU. So each run begins with another context.
 pub(super) fn first_created(n_contexts: usize, run: u32, n_runs: u32) -> usize {
     let step = n_contexts.div_ceil(n_runs.max(1) as usize);
     (run as usize * step) % n_contexts.max(1)

@@ -71,7 +71,7 @@ fn tokens_of(kind: &str, tokens: &[String]) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// Where a text begins like a token and no token matches, llama.cpp begins again with the text's first byte, forever.
+/// If a text begins like a token and no token matches, llama.cpp begins again with the text's first byte, forever.
 fn every_start_is_a_token(tokens: &[Vec<u8>]) -> Result<(), Malformed> {
     let mut known = [false; 256];
     tokens.iter().filter(|token| token.len() == 1).for_each(|token| known[usize::from(token[0])] = true);

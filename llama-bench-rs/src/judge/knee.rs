@@ -9,7 +9,7 @@ use crate::{
     units::Share,
 };
 
-/// After how many sequences the total speed hardly grows any more: the knee.
+/// The number of sequences beyond which the total speed hardly grows: the knee.
 ///
 /// Each step from one measured number of sequences to the next grows the total by some share per doubling; sequences that
 /// cost nothing would double it. The knee is the number after which every step grows it by less than [`Knee::GROWTH`], and

@@ -21,7 +21,7 @@ use std::{
 /// Set in [`STATE`] once the process ends.
 const ENDING: usize = 1 << (usize::BITS - 1);
 
-/// Calls in flight, and [`ENDING`]: one number, so that a call either began before the end or sees it.
+/// Calls in flight, and [`ENDING`]: one number, so a call either began before the end or sees it.
 static STATE: AtomicUsize = AtomicUsize::new(0);
 
 /// The C++ statics are gone.

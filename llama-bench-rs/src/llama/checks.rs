@@ -1,4 +1,4 @@
-//! What is looked at before llama.cpp sees it, because llama.cpp would abort the process or throw.
+//! What is checked before llama.cpp sees it, because llama.cpp would abort the process or throw.
 
 use std::{
     collections::HashMap,

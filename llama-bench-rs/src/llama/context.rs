@@ -225,7 +225,7 @@ impl Context {
     }
 
     /// Submits a batch: tokens with positions and sequences of their own. May return before the work is done. Allocates
-    /// nothing on success, but for the first batch of a length.
+    /// nothing on success, except for the first batch of a length.
     ///
     /// # Errors
     /// The batch is empty or larger than `n_batch` (`n_ubatch` if attention is not causal); it names an unknown token or

@@ -111,7 +111,7 @@ pub struct ContextParams {
     /// Compute embeddings.
     pub embeddings: bool,
     /// How the embeddings of a sequence become one; `None` for the model's own way. A pooled embedding is of one decode or
-    /// encode, and but for [`Pooling::Last`] of one physical batch.
+    /// encode, and, except for [`Pooling::Last`], of one physical batch.
     pub pooling: Option<Pooling>,
     /// Rotary positions, if not the model's own.
     pub rope: Rope,

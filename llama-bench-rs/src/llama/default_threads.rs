@@ -96,7 +96,7 @@ impl Version {
             Version::V2 => {
                 let limit = read(root, folder.join("cpu.max"))?;
                 let mut words = limit.split_whitespace().map(str::to_owned);
-                // The quota is the word "max" where there is none.
+                // The quota is the word "max" if there is none.
                 (words.next()?, words.next()?)
             }
             Version::V1 => {

@@ -1,7 +1,7 @@
 //! Which tensors are kept elsewhere: patterns are matched here, and llama.cpp is given the names.
 //!
-//! It would pass the patterns to `std::regex`, whose stack grows with the pattern, and whose time may with the power of
-//! it. Here they cost a time that grows with their length alone.
+//! It would pass the patterns to `std::regex`, whose stack grows with the pattern, and whose time may grow with a power
+//! of it. Here they cost a time that grows with their length alone.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -256,7 +256,7 @@ mod tests {
             let refused = compile(bad).unwrap_err().to_string();
             assert!(refused.contains(NAME) && refused.contains("not a valid"), "{bad}: {refused}");
         }
-        // Bytes of other alphabets are no letters.
+        // Bytes of other alphabets are not letters.
         assert!(!compile(r"^\w+$").unwrap().is_match("é".as_bytes()));
     }
 

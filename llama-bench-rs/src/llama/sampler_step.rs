@@ -199,7 +199,7 @@ impl Step {
         })
     }
 
-    /// Calls it where there is enough stack.
+    /// Calls it with enough stack.
     fn call<R: Send>(
         &self,
         stack: usize,

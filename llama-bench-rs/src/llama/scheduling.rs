@@ -51,7 +51,7 @@ impl Settings {
         }
     }
 
-    /// Gives this thread the mask of one of the context's threads, and the priority. ggml does so by itself where
+    /// Gives this thread the mask of one of the context's threads, and the priority. ggml does so by itself if
     /// OpenMP starts the threads.
     pub(super) fn apply(&self, thread: usize) -> Result<(), Refused> {
         if !self.masks.is_empty() {

@@ -11,7 +11,7 @@ use std::{
 use super::{ModelParams, sys};
 use crate::llama::{LazyMode, LoadMode};
 
-/// What a call of [`read`] is asked for. The C library's own size is 8 KiB, which a call costs little beside; more than a
+/// What a call of [`read`] is asked for. The C library's own size is 8 KiB, for which a call costs little; more than a
 /// core's cache would be written and read through memory.
 const BUFFER_BYTES: usize = 64 << 10;
 

@@ -13,8 +13,8 @@ use super::SettingError;
 /// 4. All rows are decoded together. A prompt's last token gives its request the first token in the same step.
 ///
 /// # Compared with llama-server
-/// Alike is what decides which tokens a decode holds: `update_slots` and `get_available_slot` of llama-server, with its
-/// defaults `--cont-batching`, `--cache-prompt`, `--slot-prompt-similarity 0.1`.
+/// The same is what decides which tokens a decode holds: `update_slots` and `get_available_slot` of llama-server, with
+/// its defaults `--cont-batching`, `--cache-prompt`, `--slot-prompt-similarity 0.1`.
 ///
 /// | llama-server | here |
 /// |---|---|

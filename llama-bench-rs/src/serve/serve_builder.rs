@@ -14,7 +14,7 @@ use crate::{
 
 /// Serves the requests of many users with one model, in this process, as llama-server's scheduler would.
 ///
-/// Each repetition of each load has a context of its own, so that repetitions show how far contexts differ. The n-th
+/// Each repetition of each load has a context of its own, so repetitions show how far contexts differ. The n-th
 /// repetition has the same requests in every load and configuration. Of loads and configurations served together, one
 /// repetition of each comes in turn.
 ///
@@ -299,7 +299,7 @@ impl<'a> Serve<'a> {
         LoadRecord::new(arrivals.clone(), n_slots, longest.next_multiple_of(N_CTX_PAD))
     }
 
-    /// How contexts are made, but for their size and slots.
+    /// How contexts are made, except for their size and slots.
     pub(super) fn context_params(&self) -> ContextParams {
         let n_batch = self.settings.policy.n_batch;
         let n_ubatch = self.context.n_ubatch.min(n_batch);

@@ -39,7 +39,7 @@ pub(super) fn figures(run: &ServeRun) -> Vec<(&LoadRecord, LoadFigures)> {
     run.loads.iter().map(|load| (load, load.figures(run.settings.slo.as_ref()))).collect()
 }
 
-/// What was served on, a fact a line: those of a sweep but for how a sweep measures.
+/// What was served on, a fact a line: those of a sweep except for how a sweep measures.
 pub(super) fn facts(run: &ServeRun) -> Vec<Fact> {
     let as_run = Run { header: run.header.clone(), cells: Vec::new(), curve: Vec::new() };
     let mut facts = header_facts(&as_run);

@@ -10,7 +10,7 @@ use crate::{
 /// that were too noisy to tell pass with a warning on standard error, unless the tolerance is strict.
 ///
 /// # Panics
-/// Where `check_no_regression` returns an error.
+/// If `check_no_regression` returns an error.
 #[track_caller]
 pub fn assert_no_regression(baseline: &impl AsRef<Report>, report: &Report, tolerance: Tolerance) {
     match check_no_regression(baseline, report, tolerance) {

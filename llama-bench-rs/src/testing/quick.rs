@@ -16,7 +16,7 @@ use crate::{
 /// Time for the repetitions of a run: other work disturbs for a second at a time, and a run should last longer.
 const BUDGET: Duration = Duration::from_millis(1500);
 
-/// Contexts that share the budget. Where in memory the buffers of a context happen to lie makes up to a tenth of the time
+/// Contexts that share the budget. The placement of a context's buffers in memory decides up to a tenth of the time
 /// of a repetition: one context would show that, several show the work.
 const CONTEXTS: usize = 12;
 

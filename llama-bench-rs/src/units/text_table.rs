@@ -1,7 +1,7 @@
 //! Tables of plain text.
 
 /// Rows under a line of names, in columns as wide as they need to be; the first column to the left, the others to the
-/// right but for the last, which is free text.
+/// right except for the last, which is free text.
 pub(crate) fn table<const N: usize>(names: [&str; N], rows: &[[String; N]]) -> String {
     let width = |column: usize| {
         let widest = rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

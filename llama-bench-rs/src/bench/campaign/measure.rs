@@ -140,7 +140,7 @@ impl Campaign<'_> {
                 let Subject { source, path, params, .. } = &subjects[indices[0]];
                 let load = || {
                     if (n_load > 0 || self.redraws) && source.has_file(params) {
-                        // Pages that stay make runs alike; that is no reason to stop.
+                        // Pages that stay make runs alike; that is not a reason to stop.
                         let _ = drop_from_page_cache(path);
                     }
                     if self.only_plans && source.is_too_large(params) {

@@ -24,7 +24,7 @@ const VERSION: u32 = 2;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Key {
     version: u32,
-    /// A home folder may be of several machines; `None` where machines have no id.
+    /// A home folder may be of several machines; `None` if machines have no id.
     machine: Option<String>,
     device: String,
     description: String,

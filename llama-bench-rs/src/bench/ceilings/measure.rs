@@ -28,7 +28,7 @@ pub(super) struct Effort {
     span: Duration,
     /// A matrix that is larger than the caches.
     large_bytes: u64,
-    /// Bytes that a graph of reads or copies moves at least, so that starting it does not count.
+    /// Bytes that a graph of reads or copies moves at least, so starting it does not count.
     graph_bytes: u64,
     /// Memory that may be taken.
     limit_bytes: u64,

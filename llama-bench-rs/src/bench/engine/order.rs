@@ -102,7 +102,7 @@ impl<T: Target, C: Clock> Rewinding<'_, T, C> {
             }
             self.copies = self.engine.session.copied() - copied;
         }
-        // From deep to shallow, so that what is overwritten is not needed any more.
+        // From deep to shallow: what is overwritten is no longer needed.
         for slot in (0..n_depths).rev() {
             self.profile(slot);
         }

@@ -9,7 +9,7 @@ const SHARE: f64 = 0.1;
 /// And this long in any case: less is not worth a decision, and a tenth of a tiny test is noise.
 const NEGLIGIBLE: Duration = Duration::from_millis(100);
 
-/// What coming back may take beside so much time of repetitions.
+/// What returning may take for so much time of repetitions.
 pub(super) fn allowed(timed: Duration) -> Duration {
     timed.mul_f64(SHARE).max(NEGLIGIBLE)
 }
@@ -21,7 +21,7 @@ const PART: u32 = 4;
 /// guess at first.
 const FAR: u32 = 4;
 
-/// What coming back may take.
+/// What returning may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
     /// By what is known of the repetitions.

@@ -1,5 +1,5 @@
 //! What is known of each parameter of a configuration, from the one [table](table): its names, its flag, its default,
-//! and whether it is part of a baseline's key. Who shows, compares or asks for parameters goes through this list and
+//! and whether it is part of a baseline's key. Code that shows, compares or asks for parameters uses this list and
 //! names none of them.
 
 mod flag;
@@ -27,7 +27,7 @@ pub(crate) struct Parameter {
     /// How a command line asks for it.
     pub(crate) flag: Flag,
     key: Key,
-    /// What it means that a configuration has no value; `None` if that means that the value is not known.
+    /// What a missing value means; `None` if it means that the value is not known.
     pub(crate) absent: Option<&'static str>,
     /// The default; `None` if it depends on the machine.
     pub(crate) default: Option<&'static str>,
@@ -163,7 +163,7 @@ pub(crate) fn in_reading_order() -> impl Iterator<Item = &'static Parameter> {
 /// The parameters in which these configurations are not all equal, in the order in which people read them. A value that
 /// is not known differs from one that is. Threads for prompts are left out if they change with those for generation.
 ///
-/// Whatever says what sets configurations apart, asks here.
+/// Code that says how configurations differ asks here.
 pub(crate) fn differing(configs: &[&Config]) -> Vec<&'static Parameter> {
     let values = |value: fn(&Config) -> &dyn Value| configs.iter().map(move |config| value(config).json());
     let differs = |parameter: &&Parameter| {

@@ -1,4 +1,4 @@
-//! What a report answers, in the order in which a reader asks: what came out and whether to believe it, then the figures
+//! What a report answers, in the order in which a reader asks: what came out and whether to trust it, then the figures
 //! by depth, then what was expected, then what to run next.
 //!
 //! Terminal, page and Markdown render these types; each has a `Display` or methods for the texts that all of them share.
@@ -91,7 +91,7 @@ pub struct Configuration {
     pub percentiles: Vec<Percentiles>,
     /// Why its speed falls with depth; `None` if it does not, or only one depth was measured.
     pub why_falls: Option<WhyFalls>,
-    /// How far its figures can be believed.
+    /// How far its figures can be trusted.
     pub trust: Trust,
     /// Its cells without a figure; `None` if there are none.
     pub failed: Option<FailedCells>,

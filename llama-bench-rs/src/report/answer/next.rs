@@ -34,7 +34,7 @@ impl fmt::Display for Next {
     }
 }
 
-/// Over all configurations: each advice once, for the configuration that needs it most. Where configurations can be
+/// Over all configurations: each advice once, for the configuration that needs it most. If configurations can be
 /// ranked, those that are surely slower are not measured again.
 pub(super) fn next(report: &Report, measured: &[Measured<'_>]) -> Vec<Next> {
     let Some(ranking) = ranking(report) else { return of_each(&measured.iter().collect::<Vec<_>>()) };
@@ -91,7 +91,7 @@ fn of_each(measured: &[&Measured<'_>]) -> Vec<Next> {
     let widest = measured.iter().copied().filter_map(|one| Some((one, least_certain(one)?)));
     let widest = widest.max_by(|(_, (_, a)), (_, (_, b))| a.get().total_cmp(&b.get()));
     all.extend(widest.and_then(|(one, (test, width))| more_runs(one, test, width)));
-    // Where more repetitions do not help, they are not advised for others either: the machine is the same.
+    // If more repetitions do not help, they are not advised for others either: the machine is the same.
     let noisy = advised.iter().find(|(_, step)| matches!(step, NextStep::Quieter { .. }));
     let repeat = || {
         let needed = |step: &NextStep| match step {

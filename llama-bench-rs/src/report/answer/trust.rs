@@ -12,8 +12,8 @@ use crate::{
     units::Share,
 };
 
-/// How far the figures of a configuration can be believed. Its `Display` is a part of a sentence: `believable to ± 0.32 %
-/// within this run`.
+/// How far the figures of a configuration can be trusted. Its `Display` is a part of a sentence:
+/// `believable to ± 0.32 % within this run`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Trust {

@@ -11,7 +11,7 @@ use crate::{
     units::{RateSpread, Share, TokensPerSecond},
 };
 
-/// Cells whose repetitions lie so far apart that their figure cannot be believed. Its `Display` names the worst of them
+/// Cells whose repetitions lie so far apart that their figure cannot be trusted. Its `Display` names the worst of them
 /// with what to do.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -20,7 +20,7 @@ pub struct Unbelievable {
     pub cells: Vec<Doubt>,
 }
 
-/// A cell whose figure cannot be believed.
+/// A cell whose figure cannot be trusted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Doubt {
@@ -32,7 +32,7 @@ pub struct Doubt {
     pub stddev: RateSpread,
     /// How many repetitions were made; `None` if another tool's file does not say.
     pub n_made: Option<usize>,
-    /// How many would make the mean believable at the same noise; `None` if more repetitions are no remedy.
+    /// How many would make the mean believable at the same noise; `None` if more repetitions do not help.
     pub n_needed: Option<usize>,
 }
 

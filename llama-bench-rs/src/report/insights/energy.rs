@@ -74,7 +74,7 @@ fn idle(metering: &Metering) -> EnergySaid {
 
 fn unknown(run: &Run) -> Option<EnergySaid> {
     let of_cell = |cell: &Cell| Some((cell.test, run.header.energy_of(cell)?.err()?));
-    // Most machines have no counter: that is said where energy was asked for.
+    // Most machines have no counter: that is said if energy was asked for.
     let is_news = |(_, why): &(Test, EnergyUnknown)| *why != EnergyUnknown::NoCounter;
     let mut unknown = run.cells.iter().filter_map(of_cell).filter(is_news).peekable();
     let (test, why) = unknown.peek().cloned()?;

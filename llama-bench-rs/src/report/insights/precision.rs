@@ -20,7 +20,7 @@ pub enum Precision {
         n_cells: usize,
         /// The cell with the widest, and half that interval over the mean.
         widest: (Test, Share),
-        /// Whether the run's repetitions depend on each other or fall into two groups, so that the intervals may be too
+        /// Whether the run's repetitions depend on each other or fall into two groups, which may make the intervals too
         /// narrow: see [`Noise::Dependent`](super::Noise::Dependent) and [`Noise::Apart`](super::Noise::Apart).
         is_doubted: bool,
     },

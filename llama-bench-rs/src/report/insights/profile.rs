@@ -72,7 +72,7 @@ pub enum Profiled {
     },
 }
 
-/// Profiles whose traced and plain repetitions differ by more than this share are not to be believed.
+/// Profiles whose traced and plain repetitions differ by more than this share are not trusted.
 const BELIEVED: f64 = 0.1;
 
 /// Whether traced and plain repetitions agree once the cost of stops is subtracted.
@@ -80,7 +80,7 @@ fn is_believed(profile: &Profile) -> bool {
     unexplained(profile).is_some_and(|share| share.abs() <= BELIEVED)
 }
 
-/// The profiles that can be believed, each with its test.
+/// The profiles that can be trusted, each with its test.
 fn believed(run: &Run) -> impl Iterator<Item = (Test, &Profile)> {
     of_run(run).filter(|(_, profile)| is_believed(profile))
 }

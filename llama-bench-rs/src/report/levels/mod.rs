@@ -46,7 +46,7 @@ pub struct Levels {
     /// How the total of the generation, or of the prompt if none was generated, changes from each number of sequences with
     /// a figure to the next.
     pub steps: Vec<LevelStep>,
-    /// After how many sequences that total hardly grows any more; `None` if fewer than two numbers have a figure.
+    /// The number of sequences beyond which that total hardly grows; `None` if fewer than two numbers have a figure.
     pub knee: Option<Knee>,
 }
 

@@ -102,7 +102,7 @@ pub(super) fn label_ends(marks: &mut Vec<Mark>, lines: &[&Series<'_>], y: &Axis)
     };
     let mut ends: Vec<(Point, Ink)> = lines.iter().filter_map(last).collect();
     ends.sort_by(|a, b| b.0.1.total_cmp(&a.0.1));
-    // Where labels would lie over each other, a heap of them is centred on its points.
+    // If labels would overlap, a heap of them is centred on its points.
     let wanted: Vec<f64> = ends.iter().map(|(at, _)| (1.0 - y.fraction(at.1)) * height).collect();
     for (((at, ink), wanted), placed) in ends.into_iter().zip(&wanted).zip(spread(&wanted, LINE)) {
         let by = (8.0, placed - wanted);

@@ -1,7 +1,7 @@
 //! Measuring again in a process of its own: the test program, asked for this one test.
 //!
-//! Where memory lies makes several per cent of the speed on a CPU, and the contexts of one process lie alike. Runs of one
-//! process would agree with each other on a slowdown that the next process does not have.
+//! Memory placement decides several per cent of the speed on a CPU, and is alike for the contexts of one process. Runs
+//! of one process would agree with each other on a slowdown that the next process does not have.
 
 use std::{
     collections::BTreeMap,

@@ -111,7 +111,7 @@ impl Guard {
         self
     }
 
-    /// Whether to measure again in a process of its own, by default where cargo's test harness runs the test: the test
+    /// Whether to measure again in a process of its own, by default if cargo's test harness runs the test: the test
     /// program is started for this test alone, and ended when this guard has measured. What the test does before that, it
     /// does again there.
     pub fn reruns_apart(mut self, apart: bool) -> Self {
@@ -276,7 +276,7 @@ fn failures(report: &Report) -> impl Iterator<Item = Gap> {
     report.cells().filter_map(move |(_, cell)| gap(cell))
 }
 
-/// A comparison in which no test failed that is new and so was not looked for.
+/// The comparison, or an error if a test failed that the baseline lacks.
 fn complete(outcome: Outcome, baseline: &Baseline, report: &Report) -> Result<Outcome, RegressionError> {
     let is_known = |test| baseline.report().cells().any(|(_, cell)| cell.test == test);
     let gaps: Vec<Gap> = failures(report).filter(|gap| !is_known(gap.test)).collect();
