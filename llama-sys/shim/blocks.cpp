@@ -45,7 +45,7 @@ static bool is_norm_between(const std::string & weight) {
            begins(weight, "post_ffn_norm") || begins(weight, "layer_output_norm") || begins(weight, "attn_output_norm");
 }
 
-// What the weight of a layer is for, by its name behind `blk.N.`.
+// What the weight of a layer is for, by its name after `blk.N.`.
 static bool block_of_weight(const std::string & weight, llama_sys_trace_block * block) {
     if (is_norm_between(weight)) {
         return false;
@@ -64,7 +64,7 @@ static bool block_of_weight(const std::string & weight, llama_sys_trace_block * 
     return true;
 }
 
-// What a tensor that a node reads or writes says of it.
+// What a tensor that a node reads or writes says about it.
 static bool hint_of_operand(const ggml_tensor * node, const ggml_tensor * operand, block_hint * hint) {
     const std::string name = name_of(whole(operand));
     const auto is_block = [&](llama_sys_trace_block block) {
@@ -247,7 +247,7 @@ void traced_graphs::learn(ggml_backend_sched_t sched, const ggml_tensor * node) 
 }
 
 void traced_graphs::classify() {
-    // The layer of the next node that is told its block.
+    // The layer of the next node that has a block.
     std::vector<int32_t> next_layer(all.size(), -1);
     for (size_t i = all.size(); i-- > 1;) {
         const bool is_told = all[i].hint.is == block_hint::BLOCK;
@@ -279,7 +279,7 @@ void traced_graphs::classify() {
                                         begins(node.name, "cache_k_l");
         }
     }
-    // What says nothing belongs to the next that does; a graph ends in what came before.
+    // A node that says nothing belongs to the next that does; a graph ends in what came before.
     const size_t n = all.size();
     for (size_t i = n; i-- > 0;) {
         traced_node & node = all[i];

@@ -1,5 +1,5 @@
 // The blocks of a model, found in the graphs that it computes: from the weights and memories that a node reads, then from
-// the names that llama.cpp gives to nodes. A node that neither tells belongs to the next one that is told.
+// the names that llama.cpp gives to nodes. A node that neither identifies belongs to the next identified one.
 #pragma once
 
 #include "ggml-backend.h"
@@ -59,7 +59,7 @@ class traced_graphs {
     // Gives every node its block and finds where blocks end.
     void classify();
 
-    // Tells of the nodes from `first` to `last`, of which the last was stopped at.
+    // Describes the nodes from `first` to `last`, the last of which was stopped at.
     void describe(uint32_t first, uint32_t last, llama_sys_trace_stop * out) const;
 
     const std::vector<traced_node> & nodes() const { return all; }

@@ -95,7 +95,7 @@ llama_sys_memory_rows memory_rows_of(llama_context * ctx, uint32_t n_seq_max, si
 }
 
 bool memory_has_room(llama_context * ctx, size_t size, size_t bookkeeping) {
-    void * volatile host = malloc(bookkeeping); // volatile, or the compiler takes it for granted
+    void * volatile host = malloc(bookkeeping); // volatile, or the compiler assumes that it succeeds
     bool has_room = host != nullptr;
     free(host);
     for (const auto & [buft, data] : llama_get_memory_breakdown(ctx)) {

@@ -37,7 +37,7 @@ vec load(const float * from) {
 float llama_sys_dot(const float * a, const float * b, size_t n, uint32_t times) {
     // Eight sums, enough to hide the latency of an addition; by name, since every compiler then keeps them in registers.
     vec s0 = {}, s1 = {}, s2 = {}, s3 = {}, s4 = {}, s5 = {}, s6 = {}, s7 = {};
-    // They go on from one time to the next, which no compiler may shorten.
+    // They continue from one time to the next, which no compiler may shorten.
     for (uint32_t t = 0; t < times; t++) {
         for (size_t i = 0; i + 8 * WIDTH <= n; i += 8 * WIDTH) {
             const float * x = a + i;

@@ -8,7 +8,7 @@
 #include <stdexcept>
 
 #if defined(CAN_THROW_FROM_C) && defined(__ELF__)
-// Null where ggml does not export it.
+// Null if ggml does not export it.
 extern "C" __attribute__((weak)) void ggml_print_backtrace(void);
 #endif
 
@@ -23,7 +23,7 @@ struct text {
 
 static thread_local text last_exception;
 
-// The assertion that failed in the current call: llama.cpp may have caught the exception made of it and gone on.
+// The assertion that failed in the current call: llama.cpp may have caught the exception made of it and continued.
 static thread_local text failed_assertion;
 
 // The frame of this thread's innermost `contained`, where an exception would be caught; null outside.
@@ -106,7 +106,7 @@ static void on_fatal(const char * message, llama_sys_caller caller) {
 //   exception that meets a destructor ends the process. Nor is a thread that llama.cpp called back from there, say a
 //   listener of its log that uses llama.cpp by another library.
 // - Nothing that runs on is left behind: the threads of a computation share its graph, its plan, which lies on the
-//   stack, and a barrier that would wait for this thread for ever. So none is thrown from within one, unless it has
+//   stack, and a barrier that would wait for this thread forever. So none is thrown from within one, unless it has
 //   no other thread.
 // - Nothing half done is used again: Rust refuses the context from then on and frees neither it, nor its threads and
 //   model.

@@ -23,7 +23,8 @@ class current_call {
     current_call(const void * frame, bool alone);
     ~current_call();
 
-    // The assertion that failed in it; null if none did. llama.cpp may have caught the exception made of it and gone on.
+    // The assertion that failed in it; null if none did. llama.cpp may have caught the exception made of it and
+    // continued.
     static const char * failed_assertion();
 
   private:

@@ -1,4 +1,4 @@
-// What llama.cpp knows of a loaded model and of a context and does not tell in C. Nothing here throws.
+// What llama.cpp knows of a loaded model and of a context and does not show in C. Nothing here throws.
 #pragma once
 
 #include "shim.h"

@@ -8,7 +8,7 @@
 #include <unwind.h>
 
 #if defined(__ELF__)
-// Null where the CPU backend is a library loaded at run time.
+// Null if the CPU backend is a library loaded at run time.
 extern "C" __attribute__((weak)) enum ggml_status ggml_graph_compute(struct ggml_cgraph *, struct ggml_cplan *);
 #endif
 

@@ -43,8 +43,8 @@ static std::string located(const std::string & message, const std::string & gram
 
 namespace {
 
-// What may come first in each rule. llama.cpp looks for left recursion too, but takes a rule for one that is never empty
-// if it is so only through another one, and then expands it for ever.
+// What may come first in each rule. llama.cpp looks for left recursion too, but considers a rule never empty
+// if it can be empty only through another one, and then expands it forever.
 struct beginnings {
     explicit beginnings(const llama_grammar_parser & parser) : parser(parser), rules(parser.rules) {
         may_be_empty.resize(rules.size());

@@ -1,4 +1,4 @@
-// Grammars, looked at before llama.cpp takes them. C++ alone, and these throw: shim.cpp has the functions that do not.
+// Grammars, checked before llama.cpp gets them. C++ alone, and these throw: shim.cpp has the functions that do not.
 #pragma once
 
 #include "shim.h"

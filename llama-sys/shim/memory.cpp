@@ -27,7 +27,7 @@ static bool keeps_length(const llama_context * ctx, uint32_t il) {
 }
 
 // Whether the graph that turns this cache's keys to new positions can be computed: ggml has no rotation of bf16 on a CPU;
-// quantised keys are turned back by a matrix, which llama.cpp takes for granted, and copied whole, which ends the
+// quantised keys are turned back by a matrix, which llama.cpp assumes, and copied whole, which ends the
 // process if only a part of each head is rotated.
 static bool can_rotate(const llama_kv_cache * kv, const llama_context * ctx) {
     const llama_hparams & hparams = ctx->get_model().hparams;

@@ -47,7 +47,7 @@ struct llama_sys_trace {
         is_on = true;
     }
 
-    // Takes the callback away, whatever happened in between.
+    // Removes the callback, whatever happened in between.
     void leave() {
         if (is_on) {
             set(before, before_data);
