@@ -128,7 +128,7 @@ fn every_parameter_that_can_change_a_figure_is_recorded_and_keyed() {
         let (before_key, now_key) = (key(before.clone()), key(now.clone()));
         assert_eq!(before_key.fingerprint() != now_key.fingerprint(), effect == Keyed, "{name}: keyed");
         assert_eq!(before_key.differences(&now_key).is_empty(), effect != Keyed, "{name}: named");
-        // What is recorded tells two runs apart and comes back from a file.
+        // What is recorded distinguishes two runs and is read back from a file.
         let header = |config: Config| Header { config, ..Header::default() };
         let differences = header(before).differences(&header(now.clone()));
         assert_eq!(differences.is_empty(), effect == Elsewhere, "{name}: {differences:?}");

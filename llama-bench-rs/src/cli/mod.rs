@@ -32,7 +32,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`parse`] reads a line as llama-bench does: names of several letters behind one dash (`-ngl`, clap's
+//! [`parse`] reads a line as llama-bench does: names of several letters after one dash (`-ngl`, clap's
 //! `visible_alias`), both signs in long names (`--n_gen`), and what follows a flag is its value even if it begins with a
 //! dash (`-ngl -1`). Numbers may be lists and ranges, and every value is checked before anything is loaded. `-h` prints
 //! the flags that most people need on one screen, without those that say `hide_short_help`; `--help` prints all.

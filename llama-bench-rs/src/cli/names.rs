@@ -1,4 +1,4 @@
-//! llama-bench's names of flags. clap knows one letter behind one dash, or a word behind two.
+//! llama-bench's names of flags. clap supports one letter after one dash, or a word after two.
 
 use std::ffi::{OsStr, OsString};
 
@@ -19,8 +19,8 @@ const FORMATS: &[&str] = &["batched-bench", "csv", "json", "jsonl", "md", "sql",
 /// is its value even if it begins with a dash, as in `-ngl -1,0`.
 ///
 /// # Errors
-/// A flag of llama-bench that no program here has, or a word behind one dash that is not a flag; the message says what to
-/// write instead.
+/// A flag of llama-bench that no program here has, or a word after one dash that is not a flag; the message says what
+/// to write instead.
 pub fn translate(
     command: &Command,
     words: impl IntoIterator<Item = OsString>,
@@ -74,7 +74,7 @@ pub(super) fn refused(command: &Command) -> &'static [(&'static [&'static str], 
     if find(command, "--model").is_some() { REFUSED } else { &[] }
 }
 
-/// The name of a flag and the value behind `=`. llama-bench takes both signs in long names.
+/// The name of a flag and the value after `=`. llama-bench takes both signs in long names.
 fn split(word: &OsStr) -> (String, Option<OsString>) {
     let with_dashes =
         |name: &str| if name.starts_with("--") { name.replace('_', "-") } else { name.to_owned() };
@@ -83,7 +83,7 @@ fn split(word: &OsStr) -> (String, Option<OsString>) {
             Some((name, value)) => (with_dashes(name), Some(value.into())),
             None => (with_dashes(text), None),
         },
-        // A value that is not Unicode, such as the name of a file, behind the name of a flag.
+        // A value that is not Unicode, such as the name of a file, after the name of a flag.
         None => split_bytes(word).map_or((String::new(), None), |(name, value)| {
             let name = name.to_str().filter(|name| name.starts_with('-')).map(with_dashes);
             (name.unwrap_or_default(), Some(value))
@@ -127,7 +127,7 @@ fn short_long(arg: &Arg) -> Option<&str> {
     arg.get_long().filter(|long| long.len() == 2 || *long == "rpc")
 }
 
-/// Every name of an argument that goes behind one dash and has several letters.
+/// Every name of an argument that follows one dash and has several letters.
 pub(super) fn one_dash_names(arg: &Arg) -> impl Iterator<Item = &str> {
     aliases(arg).chain(short_long(arg))
 }

@@ -45,7 +45,7 @@ impl FromStr for TensorSplit {
             })
         });
         let mut shares = shares.collect::<Result<Vec<_>, _>>()?;
-        // Devices that are not named have no share; llama.cpp takes no share at all for shares by free memory.
+        // Devices that are not named have no share; to llama.cpp, no share at all means shares by free memory.
         while shares.last() == Some(&0.0) {
             shares.pop();
         }

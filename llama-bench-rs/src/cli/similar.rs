@@ -1,11 +1,11 @@
-//! A flag behind one dash that nobody knows: clap would name its first letter alone.
+//! An unknown flag after one dash: clap would name its first letter alone.
 
 use clap::Command;
 
 use super::names::{find, one_dash_names};
 
 /// Why a word such as `-ubb` is refused, with the flag that was probably meant. `None` if it is left to clap: a letter with
-/// its value (`-t4`), a single letter, or a word behind two dashes.
+/// its value (`-t4`), a single letter, or a word after two dashes.
 pub(super) fn refuse(command: &Command, word: &str) -> Option<String> {
     let name = word.strip_prefix('-').filter(|name| !name.starts_with('-'))?;
     let mut letters = name.chars();

@@ -236,7 +236,7 @@ pub(super) fn at_least_two(text: &str) -> Result<usize, String> {
 }
 
 pub(super) fn numa(text: &str) -> Result<Numa, String> {
-    // llama-bench takes an empty text for the first of its names.
+    // llama-bench reads an empty text as the first of its names.
     if text.is_empty() {
         return Ok(Numa::Distribute);
     }

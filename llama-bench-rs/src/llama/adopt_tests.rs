@@ -183,7 +183,7 @@ fn a_model_without_weights_is_refused() {
         assert!(hidden.to_string().contains("load it whole"), "{hidden}");
         let said = refused(load_with(&path, raw), &path, &honest);
         assert!(matches!(said, LlamaError::Parameter { name: "vocab_only" | "no_alloc", .. }), "{said}");
-        // A whole model is not taken for one without weights either.
+        // A complete model does not count as one without weights either.
         refused(load(&path), &path, &honest);
     }
 }
@@ -294,7 +294,7 @@ fn the_file_of_another_model_is_refused() {
     };
     shape("tiny-gpt-oss").write_to(&other_path).unwrap();
     said(load(&path), "general.architecture");
-    // One that was trained further tells by its weights alone.
+    // One that was trained further differs in its weights alone.
     let file = GgufFile::open(&path).unwrap();
     let mut bytes = fs::read(&path).unwrap();
     bytes[file.data_offset as usize..].iter_mut().for_each(|byte| *byte ^= 1);

@@ -114,7 +114,7 @@ fn no_exception_is_thrown_into_a_listener_that_uses_llama_cpp() {
     let said = said("no_exception_is_thrown_into_a_listener_that_uses_llama_cpp", "", |_| {
         let (_folder, path) = file();
         Backend::init().unwrap();
-        // As another library does, at every line that it hears.
+        // As another library does, at every line that it gets.
         tracing::subscriber::with_default(on_line(|_| they_abort()), || {
             let _ = Model::load(&path);
         });

@@ -132,6 +132,6 @@ fn both_versions_at_once_and_what_cannot_be_read() {
 fn without_a_topology_every_second_cpu_is_a_core() {
     let threads = |logical| Limits::default().threads(logical);
     assert_eq!([1, 2, 4, 8, 64].map(threads), [1, 2, 4, 4, 32]);
-    // The standard library knows of a limit that the files do not tell.
+    // The standard library knows of a limit that the files do not show.
     assert_eq!(Limits { n_cores: Some(8), quota: None }.threads(3), 3);
 }

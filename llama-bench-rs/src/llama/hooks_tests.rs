@@ -47,7 +47,7 @@ static N_HEARD: AtomicU32 = AtomicU32::new(0);
 static HEARD: Mutex<String> = Mutex::new(String::new());
 static DATA: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 
-/// Another library's listener, which counts and keeps what it hears.
+/// Another library's listener, which counts and keeps what it gets.
 unsafe extern "C-unwind" fn theirs(_level: sys::ggml_log_level, text: *const c_char, data: *mut c_void) {
     N_HEARD.fetch_add(1, Ordering::SeqCst);
     DATA.store(data, Ordering::SeqCst);
@@ -55,7 +55,7 @@ unsafe extern "C-unwind" fn theirs(_level: sys::ggml_log_level, text: *const c_c
     HEARD.lock().unwrap().push_str(&unsafe { CStr::from_ptr(text) }.to_string_lossy());
 }
 
-/// One that hands everything on to ours, as to the one that was there before it.
+/// One that passes everything on to ours, as to the one that was there before it.
 unsafe extern "C-unwind" fn theirs_and_ours(
     level: sys::ggml_log_level,
     text: *const c_char,
@@ -77,7 +77,7 @@ fn listen_with(listener: Listen, data: *mut c_void) {
     unsafe { sys::llama_log_set(as_c(listener), data) };
 }
 
-/// What they heard since the last time.
+/// What they got since the last time.
 fn heard() -> u32 {
     HEARD.lock().unwrap().clear();
     N_HEARD.swap(0, Ordering::SeqCst)
@@ -167,7 +167,7 @@ fn an_error_tells_what_llama_cpp_said_although_others_have_taken_the_log_over() 
     });
 }
 
-/// Takes the log over at the first line that it hears.
+/// Takes the log over at the first line that it gets.
 fn takes_over() -> impl tracing::Subscriber + Send + Sync {
     let has_it = AtomicBool::new(false);
     on_line(move |_| {

@@ -91,7 +91,7 @@ fn whatever_the_size_of_a_read_the_model_is_loaded() {
         let n_bytes = source.bytes.get_ref().len();
         let most = match fault {
             Fault::Short(n) => 2 * n_bytes / n,
-            // Each of the 40 tensors is sought, and the buffer filled anew.
+            // Each of the 40 tensors is sought, and the buffer filled again.
             _ => 2 * n_bytes / BUFFER_BYTES + 200,
         };
         assert!(source.n_reads.get() < most, "{} reads of {n_bytes} bytes", source.n_reads.get());

@@ -65,7 +65,7 @@ fn products_count_by_their_types_and_attention_by_the_best() {
     let light = header(vec![ceilings("GPU")]).light_of(&one).unwrap().unwrap();
     assert_eq!((light.floor, light.binds), (Duration::from_secs(5), Binds::Arithmetic));
     assert_eq!(light.share, 0.5);
-    // A type without a ceiling is not taken for slow.
+    // A type without a ceiling does not count as slow.
     let unknown = vec![product("MUL_MAT", "iq1_s", 2000)];
     let other = cell(TestKind::Pp(8), 1, vec![device("GPU", 1, unknown)], &[10.0]);
     let light = header(vec![ceilings("GPU")]).light_of(&other).unwrap().unwrap();

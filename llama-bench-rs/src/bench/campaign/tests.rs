@@ -40,7 +40,7 @@ fn small(sweep: Sweep<'_>) -> Sweep<'_> {
     sweep.repeat_disturbed(0).exclusive(false)
 }
 
-/// What was heard, in order: loads, and the configuration and depth of each repetition.
+/// What the observer got, in order: loads, and the configuration and depth of each repetition.
 #[derive(Default)]
 struct Heard {
     n_loads: usize,

@@ -178,7 +178,7 @@ fn sizes_of_buffers_are_named_unless_only_padding_changed() {
             other("the compute buffer on CUDA0 grew from 20.00 MiB to 30.00 MiB"),
         ]
     );
-    // A device that only one run uses has nothing of the other; a run that tells no sizes at all is not compared.
+    // A device that only one run uses has nothing of the other; a run without any sizes is not compared.
     let mut none = before.clone();
     none.resolved.memory.clear();
     assert_eq!(said(&before, &none), []);

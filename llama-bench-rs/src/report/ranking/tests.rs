@@ -217,7 +217,7 @@ fn another_number_of_sequences_may_need_another_configuration() {
     assert_eq!(everywhere.choices, [Choice { family: None, n_parallel: None, side: 1 }]);
 }
 
-/// Its few repetitions are no figure beside whole ones: it is left out there, and told with the reason.
+/// Its few repetitions are not a figure beside complete ones: it is left out there, and named with the reason.
 #[test]
 fn a_cell_that_ended_early_is_not_ranked() {
     let mut report = three([[4156, 190], [3151, 146], [10, 149]]);
