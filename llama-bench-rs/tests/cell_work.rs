@@ -230,6 +230,8 @@ fn flash_attention_changes_no_count_and_a_type_of_keys_only_theirs() {
     // 34 bytes for 32 numbers.
     assert_eq!((wide.0 / 64 * 34, wide.1 / 64 * 34), narrow);
     assert_eq!(on_cpu(&f16).weight_bytes, on_cpu(&q8_0).weight_bytes);
+    // Rotations before quantised keys and values are written as products, and computed without one.
+    assert_eq!(flops(on_cpu(&f16), "MUL_MAT"), flops(on_cpu(&q8_0), "MUL_MAT"));
 }
 
 #[test]

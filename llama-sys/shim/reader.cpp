@@ -244,6 +244,13 @@ void reader::product(const ggml_tensor * node, const std::string & type, by meas
     put(LLAMA_SYS_CELL_PRODUCT, node, measure, seen, 0, factor, ggml_op_name(node->op), type);
 }
 
+// A product with a Hadamard matrix, which queries, keys and values go through if the cache is quantised. Backends compute it by
+// additions alone, log2 of a row's length for each number.
+static bool is_rotation(const ggml_tensor * product) {
+    const int32_t hint = product->op_params[1]; // by ggml_mul_mat_set_hint
+    return hint == GGML_HINT_SRC0_IS_HADAMARD;
+}
+
 // A multiplication and an addition count as two.
 void reader::arithmetic(const ggml_tensor * node) {
     const ggml_tensor * a = node->src[0];
@@ -256,6 +263,9 @@ void reader::arithmetic(const ggml_tensor * node) {
             }
             if (softmaxes.count(origin_of(node->src[1])) != 0) {
                 return values(node);
+            }
+            if (is_rotation(node)) {
+                return;
             }
             return product(node, ggml_type_name(a->type), by::one, {}, 2 * a->ne[0] * ggml_nelements(node));
         case GGML_OP_MUL_MAT_ID:
