@@ -173,3 +173,24 @@ impl CellLine {
         Ok((header, cell, self.row.curve.iter().map(CurvePoint::from).collect()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_ceilings_reaches_the_parent() {
+        let events = [
+            Event::CeilingsDisturbed { device: "CPU", n_disturbed: 2, n: 13 },
+            Event::CeilingsCache { problem: "/cache: cannot be written" },
+        ];
+        for event in &events {
+            let line = EventLine::of(event, &mut Sent::default()).unwrap();
+            let text = serde_json::to_string(&line).unwrap();
+            let mut told = Vec::new();
+            let line: EventLine = serde_json::from_str(&text).unwrap();
+            line.tell(|event| told.push(format!("{event:?}")));
+            assert_eq!(told, [format!("{event:?}")]);
+        }
+    }
+}

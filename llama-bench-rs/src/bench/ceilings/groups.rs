@@ -17,6 +17,9 @@ const N_GROUPS_MIN: usize = 2;
 /// While other programs are busy, so many times as many groups are measured at most, in so many times the time.
 const PATIENCE: u32 = 4;
 
+/// Rest before the group after a disturbed one: a thread that has slept is not the next to give up its core.
+const BREATH: Duration = Duration::from_millis(20);
+
 /// What is timed again and again.
 pub(super) trait Repeated {
     /// Computes once: the time, and what other programs took of it if that is known. `None` if it could not compute, or was
@@ -50,7 +53,8 @@ impl Groups {
     ) -> Option<Self> {
         let (begin, mut all) = (clock.now(), Self::default());
         while all.wants_more(clock.now().saturating_sub(begin) >= (span + rest * N_GROUPS) * PATIENCE) {
-            clock.wait(rest);
+            let is_busy = all.groups.last().is_some_and(|group| group.is_disturbed == Some(true));
+            clock.wait(if is_busy { rest.max(BREATH) } else { rest });
             let group = all.group(repeated, clock, span / N_GROUPS)?;
             all.groups.push(group);
         }

@@ -53,13 +53,14 @@ impl Effort {
             let large =
                 caches.map_or(256 << 20, |n_bytes| n_bytes.saturating_mul(4)).clamp(128 << 20, 1 << 30);
             let large_bytes = large.min(limit_bytes / 2);
-            let n_columns = 128 * n_threads.unwrap_or(1).clamp(2, 16);
+            let n_threads = n_threads.unwrap_or(1);
+            let n_columns = 128 * n_threads.clamp(2, 16);
             Self {
                 span,
                 large_bytes,
-                graph_bytes: 128 << 20,
+                // A few milliseconds, as products: some are spared even while other programs take their turns.
+                graph_bytes: (u64::from(n_threads) << 25).min(1 << 30),
                 limit_bytes,
-                // A few milliseconds each: some are spared even on a machine where other programs take their turns.
                 products: vec![(2048, n_columns, 1), (1024, n_columns, 1)],
                 n_buffers: N_BUFFERS,
                 rest: Duration::ZERO,
