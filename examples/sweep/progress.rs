@@ -52,6 +52,8 @@ struct State {
     tests: Vec<Test>,
     /// Configurations and their runs that had a line.
     seen: HashSet<(usize, u32)>,
+    /// What was said of ceilings: every isolated process sends it again.
+    told_ceilings: HashSet<String>,
     shown_at: Option<Duration>,
     /// The printed forecast for the whole.
     told_whole: Option<TimeLeft>,
@@ -100,6 +102,11 @@ impl Progress {
         }
         if let Event::ProfileUnknown { test, failure } = event {
             self.suspend(|| complain!("sweep: {test} has no profile: {}", failure.message));
+        }
+        if let Some(warning) = ceilings_warning(event)
+            && state.told_ceilings.insert(warning.clone())
+        {
+            self.suspend(|| complain!("sweep: {warning}"));
         }
         match self.how {
             How::Quiet => {}
@@ -221,6 +228,18 @@ impl Progress {
 
     pub fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Why ceilings are not what they should be.
+fn ceilings_warning(event: &Event<'_>) -> Option<String> {
+    match event {
+        Event::CeilingsDisturbed { device, n_disturbed, n } => Some(format!(
+            "other programs were busy while {n_disturbed} of {n} ceilings of {device} were measured: these may be too \
+             low, and the next run measures them again"
+        )),
+        Event::CeilingsCache { problem } => Some((*problem).to_owned()),
+        _ => None,
     }
 }
 

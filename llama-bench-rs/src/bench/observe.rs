@@ -90,6 +90,21 @@ pub enum Event<'a> {
         /// Ceilings of it to measure.
         n: usize,
     },
+    /// Other programs were busy while ceilings of a device were measured: they may be too low, and are not kept for later
+    /// runs ([`Ceiling::disturbed`](crate::record::Ceiling::disturbed)).
+    CeilingsDisturbed {
+        /// The device.
+        device: &'a str,
+        /// Ceilings that were disturbed.
+        n_disturbed: usize,
+        /// Ceilings that were measured.
+        n: usize,
+    },
+    /// Ceilings of earlier runs cannot be read, or new ones cannot be kept. Sent once in a process.
+    CeilingsCache {
+        /// The file, what is wrong with it, and what follows.
+        problem: &'a str,
+    },
     /// Estimated memory of the next context by device, and how much is free.
     MemoryEstimate(&'a MemoryEstimate),
     /// A context for `n_ctx` tokens is being made.

@@ -28,6 +28,8 @@ pub(crate) enum EventLine {
     Opening { n_ctx: u32 },
     WorkUnknown(Failure),
     Ceilings { device: String, n_done: usize, n: usize },
+    CeilingsDisturbed { device: String, n_disturbed: usize, n: usize },
+    CeilingsCache { problem: String },
     WarmingUp,
     Filling { n_done: u32, n_depth: u32 },
     Measuring { test: Test, rep: u32, n_reps: u32, last: Option<Duration> },
@@ -69,6 +71,10 @@ impl EventLine {
             Event::Opening { n_ctx } => Self::Opening { n_ctx },
             Event::WorkUnknown(failure) => Self::WorkUnknown(failure.clone()),
             Event::Ceilings { device, n_done, n } => Self::Ceilings { device: device.to_owned(), n_done, n },
+            Event::CeilingsDisturbed { device, n_disturbed, n } => {
+                Self::CeilingsDisturbed { device: device.to_owned(), n_disturbed, n }
+            }
+            Event::CeilingsCache { problem } => Self::CeilingsCache { problem: problem.to_owned() },
             Event::WarmingUp => Self::WarmingUp,
             Event::Filling { n_done, n_depth } => Self::Filling { n_done, n_depth },
             Event::Measuring { test, rep, n_reps, last } => {
@@ -99,6 +105,10 @@ impl EventLine {
             Self::Opening { n_ctx } => Event::Opening { n_ctx: *n_ctx },
             Self::WorkUnknown(failure) => Event::WorkUnknown(failure),
             Self::Ceilings { device, n_done, n } => Event::Ceilings { device, n_done: *n_done, n: *n },
+            Self::CeilingsDisturbed { device, n_disturbed, n } => {
+                Event::CeilingsDisturbed { device, n_disturbed: *n_disturbed, n: *n }
+            }
+            Self::CeilingsCache { problem } => Event::CeilingsCache { problem },
             Self::WarmingUp => Event::WarmingUp,
             Self::Filling { n_done, n_depth } => Event::Filling { n_done: *n_done, n_depth: *n_depth },
             Self::Measuring { test, rep, n_reps, last } => {
@@ -161,5 +171,26 @@ impl CellLine {
             cell.outcome = Outcome::of(measured);
         }
         Ok((header, cell, self.row.curve.iter().map(CurvePoint::from).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_ceilings_reaches_the_parent() {
+        let events = [
+            Event::CeilingsDisturbed { device: "CPU", n_disturbed: 2, n: 13 },
+            Event::CeilingsCache { problem: "/cache: cannot be written" },
+        ];
+        for event in &events {
+            let line = EventLine::of(event, &mut Sent::default()).unwrap();
+            let text = serde_json::to_string(&line).unwrap();
+            let mut told = Vec::new();
+            let line: EventLine = serde_json::from_str(&text).unwrap();
+            line.tell(|event| told.push(format!("{event:?}")));
+            assert_eq!(told, [format!("{event:?}")]);
+        }
     }
 }

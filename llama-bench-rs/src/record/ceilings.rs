@@ -42,6 +42,9 @@ pub struct Ceiling {
     pub upper: f64,
     /// Repetitions.
     pub n: u32,
+    /// Whether other programs disturbed the measurement: the device does at least this, and how much more is unknown, so the
+    /// upper end of its range is too. `None` if the system does not count it, and in older files.
+    pub disturbed: Option<bool>,
 }
 
 /// What a [`Ceiling`] is of.

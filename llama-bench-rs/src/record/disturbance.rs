@@ -48,13 +48,18 @@ impl Disturbance {
         };
         Some(lost.min(elapsed))
     }
+
+    /// Whether that is more than 2 % of the time; `None` if the system does not say.
+    pub(crate) fn is_much_of(&self, elapsed: Duration) -> Option<bool> {
+        Some(self.lost(elapsed)? > elapsed.mul_f64(DISTURBED))
+    }
 }
 
 impl Sample {
     /// Whether other programs took more than 2 % of the repetition's time ([`Disturbance::lost`]); `false` if that is
     /// unknown.
     pub fn is_disturbed(&self) -> bool {
-        self.lost_to_others().is_some_and(|lost| lost > self.elapsed.mul_f64(DISTURBED))
+        self.disturbance.and_then(|it| it.is_much_of(self.elapsed)) == Some(true)
     }
 
     /// The time that was lost to other programs; `None` if it is not known.

@@ -305,6 +305,7 @@ fn ceilings() -> Value {
         ("lower", rate()),
         ("upper", rate()),
         ("n", json!({ "type": "integer", "minimum": 1 })),
+        ("disturbed", json!({ "type": ["boolean", "null"] })),
     ]);
     object(&[
         ("device", text()),

@@ -28,9 +28,9 @@ pub fn cell_work() -> impl Strategy<Value = CellWork> {
 pub fn ceilings() -> impl Strategy<Value = Ceilings> {
     let kind = prop::sample::select(vec![CeilingKind::Copy, CeilingKind::Read, CeilingKind::Product]);
     let rate = || (1..1_000_000u32).prop_map(|n| f64::from(n) / 8.0);
-    let one = (kind, text(), rate(), rate(), rate(), 1..=u32::MAX).prop_map(
-        |(kind, data_type, per_second, lower, upper, n)| {
-            with!(Ceiling { kind, data_type, per_second, lower, upper, n })
+    let one = (kind, text(), rate(), rate(), rate(), 1..=u32::MAX, any::<Option<bool>>()).prop_map(
+        |(kind, data_type, per_second, lower, upper, n, disturbed)| {
+            with!(Ceiling { kind, data_type, per_second, lower, upper, n, disturbed })
         },
     );
     (text(), option::of(1..=u32::MAX), text(), vec(one, 0..3), option::of(conditions())).prop_map(

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Raised when measuring changes: files of before are then measured again.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What ceilings hold for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,49 +102,75 @@ impl Cache {
         Some(self.0.as_ref()?.join(key.file_name()))
     }
 
-    /// What was measured for this key; `None` if nothing was, or it cannot be read.
-    pub(super) fn read(&self, key: &Key) -> Option<Ceilings> {
+    /// What was measured for this key, and holds; `None` if nothing was, or it cannot be read, which is told.
+    pub(super) fn read(&self, key: &Key, tell: &mut dyn FnMut(String)) -> Option<Ceilings> {
         let path = self.path(key)?;
+        let mut tell =
+            |why: &str| tell(format!("{}: {why}; the ceilings are measured again", path.display()));
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
-                tracing::warn!("{}: cannot be read ({error}): ceilings are measured again", path.display());
+                tell(&format!("cannot be read ({error})"));
                 return None;
             }
         };
         match serde_json::from_str::<Contents>(&text) {
             Ok(contents) if contents.key != *key => None,
-            Ok(Contents { ceilings, .. }) if is_sound(&ceilings, key) => Some(ceilings),
-            Ok(_) => {
-                tracing::warn!("{}: not ceilings of {}: they are measured again", path.display(), key.device);
+            Ok(Contents { ceilings, .. }) if !is_of(&ceilings, key) => {
+                tell(&format!("not ceilings of {}", key.device));
                 None
             }
+            Ok(Contents { mut ceilings, .. }) => {
+                let n = ceilings.rates.len();
+                retain_valid(&mut ceilings.rates);
+                if ceilings.rates.len() < n {
+                    let n_left_out = n - ceilings.rates.len();
+                    tell(&format!("{n_left_out} of {n} rates are not valid or appear twice"));
+                }
+                Some(ceilings)
+            }
             Err(error) => {
-                tracing::warn!("{}: damaged ({error}): ceilings are measured again", path.display());
+                tell(&format!("damaged ({error})"));
                 None
             }
         }
     }
 
-    /// Keeps them for later runs. If that fails, later runs measure again.
-    pub(super) fn write(&self, key: &Key, ceilings: &Ceilings) {
-        let Some(folder) = &self.0 else { return };
+    /// Keeps them for later runs. If that fails, later runs measure again, which is told.
+    pub(super) fn write(&self, key: &Key, ceilings: &Ceilings, tell: &mut dyn FnMut(String)) {
+        let Some(folder) = &self.0 else {
+            tell("no cache folder is known: set LLAMA_BENCH_CACHE to keep ceilings for the next run".into());
+            return;
+        };
         let path = folder.join(key.file_name());
         let contents = Contents { key: key.clone(), ceilings: ceilings.clone() };
         if let Err(error) = replace(folder, &path, &contents) {
-            tracing::warn!(
-                "{}: cannot be written ({error}): ceilings are measured again by the next run",
+            tell(format!(
+                "{}: cannot be written ({error}); the next run measures the ceilings again, unless LLAMA_BENCH_CACHE \
+                 names a folder that can be written",
                 path.display()
-            );
+            ));
         }
     }
 }
 
-/// Whether these can be ceilings of this device.
-fn is_sound(ceilings: &Ceilings, key: &Key) -> bool {
-    let is_of_device = ceilings.device == key.device && ceilings.n_threads == key.n_threads;
-    is_of_device && ceilings.rates.iter().all(Ceiling::is_sound)
+fn is_of(ceilings: &Ceilings, key: &Key) -> bool {
+    ceilings.device == key.device && ceilings.n_threads == key.n_threads
+}
+
+/// Leaves out what cannot be a ceiling, what other programs disturbed, and what is there twice: nothing says which holds.
+fn retain_valid(rates: &mut Vec<Ceiling>) {
+    let all = rates.clone();
+    rates.retain(|rate| {
+        let is_only = all.iter().filter(|other| is_same(rate, other)).count() == 1;
+        rate.is_sound() && rate.disturbed != Some(true) && is_only
+    });
+}
+
+/// Whether both are the ceiling of the same.
+fn is_same(a: &Ceiling, b: &Ceiling) -> bool {
+    (a.kind, &a.data_type, a.n_columns, a.matrix_bytes) == (b.kind, &b.data_type, b.n_columns, b.matrix_bytes)
 }
 
 /// As a whole: another run finds the old file or the new one.
@@ -177,60 +203,109 @@ mod tests {
         Ceilings { device: "CPU".into(), n_threads: Some(2), rates: vec![rate], ..Ceilings::default() }
     }
 
+    /// What is read, and what is said of it.
+    fn read(cache: &Cache, key: &Key) -> (Option<Ceilings>, Vec<String>) {
+        let mut told = Vec::new();
+        (cache.read(key, &mut |why| told.push(why)), told)
+    }
+
+    fn write(cache: &Cache, key: &Key, ceilings: &Ceilings) -> Vec<String> {
+        let mut told = Vec::new();
+        cache.write(key, ceilings, &mut |why| told.push(why));
+        told
+    }
+
+    const SILENT: Vec<String> = Vec::new();
+
     #[test]
     fn what_was_written_is_read_for_the_same_key_alone() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(&folder.path().join("new"));
         let key = key(Some(2));
-        assert_eq!(cache.read(&key), None);
-        cache.write(&key, &ceilings());
-        assert_eq!(cache.read(&key), Some(ceilings()));
+        let nothing = (None, SILENT);
+        assert_eq!(read(&cache, &key), nothing);
+        assert_eq!(write(&cache, &key, &ceilings()), SILENT);
+        assert_eq!(read(&cache, &key), (Some(ceilings()), SILENT));
         let build = Build { commit: "0000000".into(), ..key.build.clone() };
-        assert_eq!(cache.read(&Key { build, ..key.clone() }), None, "another build");
-        assert_eq!(cache.read(&Key { driver: "another".into(), ..key.clone() }), None);
-        assert_eq!(cache.read(&Key { n_threads: Some(3), ..key.clone() }), None);
+        assert_eq!(read(&cache, &Key { build, ..key.clone() }), nothing, "another build");
+        assert_eq!(read(&cache, &Key { driver: "another".into(), ..key.clone() }), nothing);
+        assert_eq!(read(&cache, &Key { n_threads: Some(3), ..key.clone() }), nothing);
         let other = Key { version: VERSION + 1, ..key.clone() };
-        assert_eq!(cache.read(&other), None);
-        cache.write(&other, &ceilings());
-        assert_eq!(
-            (cache.read(&other), cache.read(&key)),
-            (Some(ceilings()), Some(ceilings())),
-            "a file for each"
-        );
+        assert_eq!(read(&cache, &other), nothing);
+        assert_eq!(write(&cache, &other, &ceilings()), SILENT);
+        let both = [&other, &key].map(|key| read(&cache, key).0);
+        assert_eq!(both, [Some(ceilings()), Some(ceilings())], "a file for each");
         // Somebody renamed it.
         fs::rename(cache.path(&other).unwrap(), cache.path(&key).unwrap()).unwrap();
-        assert_eq!(cache.read(&key), None);
+        assert_eq!(read(&cache, &key), nothing);
     }
 
     #[test]
-    fn a_damaged_file_is_replaced() {
+    fn a_damaged_file_is_named_and_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let (cache, key) = (Cache::at(folder.path()), key(Some(2)));
-        cache.write(&key, &ceilings());
+        write(&cache, &key, &ceilings());
         let path = folder.path().join(key.file_name());
         let text = fs::read_to_string(&path).unwrap();
+        let is_refused = |why: &str| {
+            let (found, told) = read(&cache, &key);
+            let named = path.display().to_string();
+            assert!(told.len() == 1 && told[0].contains(&named) && told[0].contains(why), "{told:?}");
+            assert_eq!(found, None, "{why}");
+        };
         for damaged in [&text[..text.len() / 2], "", "[]"] {
             fs::write(&path, damaged).unwrap();
-            assert_eq!(cache.read(&key), None);
+            is_refused("damaged");
         }
-        fs::write(&path, text.replace("12500000000.0", "0.0")).unwrap();
-        assert_eq!(cache.read(&key), None, "no rate is zero");
-        cache.write(&key, &Ceilings { device: "GPU".into(), ..ceilings() });
-        assert_eq!(cache.read(&key), None, "of another device");
+        write(&cache, &key, &Ceilings { device: "GPU".into(), ..ceilings() });
+        is_refused("not ceilings of CPU");
         fs::write(&path, [0xff, 0xfe]).unwrap();
-        assert_eq!(cache.read(&key), None);
-        cache.write(&key, &ceilings());
-        assert_eq!(cache.read(&key), Some(ceilings()));
+        is_refused("cannot be read");
+        write(&cache, &key, &ceilings());
+        assert_eq!(read(&cache, &key), (Some(ceilings()), SILENT));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing temporary is left");
     }
 
     #[test]
-    fn a_folder_that_cannot_be_written_is_passed_over() {
+    fn of_the_rates_of_a_file_those_are_read_that_can_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cache, key) = (Cache::at(folder.path()), key(Some(2)));
+        let good = ceilings().rates.remove(0);
+        let other = |data_type: &str| Ceiling { data_type: data_type.into(), ..good.clone() };
+        let zero = Ceiling { per_second: 0.0, ..other("f16") };
+        let disturbed = Ceiling { disturbed: Some(true), ..other("bf16") };
+        let watched = Ceiling { disturbed: Some(false), ..other("q8_0") };
+        let slower = Ceiling { per_second: 12.2e9, ..other("q4_0") };
+        let columns = Ceiling { n_columns: Some(512), ..good.clone() };
+        let size = Ceiling { matrix_bytes: Some(1 << 20), ..good.clone() };
+        let rates = |rates: &[&Ceiling]| rates.iter().map(|&rate| rate.clone()).collect::<Vec<_>>();
+        let all =
+            rates(&[&good, &zero, &disturbed, &watched, &slower, &other("q4_0"), &slower, &columns, &size]);
+        write(&cache, &key, &Ceilings { rates: all, ..ceilings() });
+        let (found, told) = read(&cache, &key);
+        assert_eq!(found.unwrap().rates, rates(&[&good, &watched, &columns, &size]));
+        assert!(told.len() == 1 && told[0].contains("5 of 9 rates"), "{told:?}");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_used_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         let (cache, key) = (Cache::at(&file.join("below")), key(None));
-        cache.write(&key, &ceilings());
-        assert_eq!(cache.read(&key), None);
+        let named = |told: Vec<String>, what: &str| {
+            let path = file.join("below").display().to_string();
+            assert!(told.len() == 1 && told[0].contains(&path) && told[0].contains(what), "{told:?}");
+        };
+        named(write(&cache, &key, &ceilings()), "cannot be written");
+        let (found, told) = read(&cache, &key);
+        // Some systems call what lies below a file missing.
+        if !told.is_empty() {
+            named(told, "cannot be read");
+        }
+        assert_eq!(found, None);
+        let nowhere = Cache(None);
+        assert_eq!(read(&nowhere, &key), (None, SILENT));
+        assert!(write(&nowhere, &key, &ceilings())[0].contains("LLAMA_BENCH_CACHE"));
     }
 }

@@ -1,19 +1,20 @@
 //! Measuring one ceiling.
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{path::Path, time::Duration};
 
-use super::wanted::Rate;
+use super::{
+    groups::{Groups, Repeated, both, either},
+    wanted::Rate,
+};
 use crate::{
-    bench::Cancel,
+    bench::{
+        Cancel,
+        clock::{Clock as _, MonotonicClock},
+        disturbance::Watch,
+    },
     llama::{Device, DeviceKind, Probe, ProbeShape},
-    record::{Ceiling, CeilingKind},
+    record::{Ceiling, CeilingKind, Disturbance},
 };
-
-/// The range of a ceiling is over the best of each of so many groups of repetitions.
-const N_GROUPS: u32 = 5;
 
 /// Values of a row: a multiple of every type's block.
 const N_INNER: u32 = 4096;
@@ -52,13 +53,14 @@ impl Effort {
             let large =
                 caches.map_or(256 << 20, |n_bytes| n_bytes.saturating_mul(4)).clamp(128 << 20, 1 << 30);
             let large_bytes = large.min(limit_bytes / 2);
-            let n_columns = 128 * n_threads.unwrap_or(1).clamp(2, 16);
+            let n_threads = n_threads.unwrap_or(1);
+            let n_columns = 128 * n_threads.clamp(2, 16);
             Self {
                 span,
                 large_bytes,
-                graph_bytes: 128 << 20,
+                // A few milliseconds, as products: some are spared even while other programs take their turns.
+                graph_bytes: (u64::from(n_threads) << 25).min(1 << 30),
                 limit_bytes,
-                // A few milliseconds each: some are spared even on a machine where other programs take their turns.
                 products: vec![(2048, n_columns, 1), (1024, n_columns, 1)],
                 n_buffers: N_BUFFERS,
                 rest: Duration::ZERO,
@@ -137,43 +139,59 @@ pub(super) fn measure(
 ) -> Option<Ceiling> {
     // Copies are of plain memory.
     let n_buffers = if rate.kind == CeilingKind::Copy { 1 } else { effort.n_buffers };
-    let mut best: Option<Ceiling> = None;
-    for shape in effort.shapes(rate, n_threads) {
-        for buffer in 0..n_buffers {
-            let shape = ProbeShape { buffer, ..shape };
+    let shapes = effort.shapes(rate, n_threads);
+    let mut watch = Watch::default();
+    let mut of_buffers = Vec::new();
+    for buffer in 0..n_buffers {
+        let mut ways = Vec::new();
+        for shape in &shapes {
             if cancel.is_cancelled() {
                 return None;
             }
+            let shape = ProbeShape { buffer, ..*shape };
             let amount = if rate.kind == CeilingKind::Product { shape.flops() } else { shape.bytes() };
-            let Some((groups, n)) = times(device, shape, effort, cancel) else { continue };
-            let rates = groups.iter().map(|time| amount / time.as_secs_f64());
-            let (lower, upper) =
-                rates.fold((f64::INFINITY, 0.0), |(lower, upper), it| (it.min(lower), it.max(upper)));
-            if best.as_ref().is_none_or(|best| best.per_second < upper) {
-                best = Some(Ceiling {
-                    kind: rate.kind,
-                    data_type: rate.data_type.name().into(),
-                    n_columns: rate.n_columns,
-                    matrix_bytes: rate.matrix_bytes,
-                    per_second: upper,
-                    lower,
-                    upper,
-                    n,
-                });
-            }
+            let groups = times(device, shape, effort, &mut watch, cancel);
+            ways.extend(groups.map(|groups| Way { amount, groups }));
         }
+        of_buffers.push(ways);
     }
-    best
+    ceiling(rate, &of_buffers)
 }
 
-/// The fastest time of each group, and the repetitions of all; `None` if it cannot be computed or was cancelled.
+/// One way to measure a ceiling.
+struct Way {
+    /// Bytes or operations of a repetition.
+    amount: f64,
+    groups: Groups,
+}
+
+/// The fastest way, of those of each memory of the device. Which memory is the fastest shows only if each was measured
+/// undisturbed; of the shapes of a product, which differ by little, one is enough.
+fn ceiling(rate: Rate, of_buffers: &[Vec<Way>]) -> Option<Ceiling> {
+    let per_second = |way: &Way| way.amount / way.groups.fastest().as_secs_f64();
+    let fastest = of_buffers.iter().flatten().max_by(|a, b| per_second(a).total_cmp(&per_second(b)))?;
+    let state = |ways: &Vec<Way>| ways.iter().map(|way| way.groups.is_disturbed()).reduce(either);
+    Some(Ceiling {
+        kind: rate.kind,
+        data_type: rate.data_type.name().into(),
+        n_columns: rate.n_columns,
+        matrix_bytes: rate.matrix_bytes,
+        per_second: per_second(fastest),
+        lower: fastest.amount / fastest.groups.slowest().as_secs_f64(),
+        upper: per_second(fastest),
+        n: fastest.groups.n,
+        disturbed: of_buffers.iter().filter_map(state).reduce(both).flatten(),
+    })
+}
+
+/// The times of one way; `None` if it cannot be computed or was cancelled.
 fn times(
     device: Device,
     shape: ProbeShape,
     effort: &Effort,
+    watch: &mut Watch,
     cancel: &Cancel,
-) -> Option<(Vec<Duration>, u32)> {
-    let Effort { span, rest, .. } = *effort;
+) -> Option<Groups> {
     let mut probe = match Probe::new(device, shape) {
         Ok(probe) => probe,
         Err(why) => {
@@ -182,27 +200,36 @@ fn times(
         }
     };
     // Clocks rise and kernels are chosen in the first runs.
-    let begin = Instant::now();
-    while begin.elapsed() < span / 4 {
+    let clock = MonotonicClock::start();
+    while clock.now() < effort.span / 4 {
         probe.run().ok()?;
     }
-    let (mut groups, mut n) = (Vec::new(), 0);
-    for _ in 0..N_GROUPS {
-        std::thread::sleep(rest);
-        let (begin, mut fastest) = (Instant::now(), Duration::MAX);
-        while fastest == Duration::MAX || begin.elapsed() < span / N_GROUPS {
-            if cancel.is_cancelled() {
-                return None;
-            }
-            let start = Instant::now();
-            probe.run().ok()?;
-            fastest = fastest.min(start.elapsed());
-            n += 1;
+    let mut timed = Timed { probe, clock, watch, n_threads: shape.n_threads, cancel };
+    Groups::measure(&mut timed, &clock, (effort.span, effort.rest))
+}
+
+/// A probe whose runs are timed and watched.
+struct Timed<'a> {
+    probe: Probe,
+    clock: MonotonicClock,
+    watch: &'a mut Watch,
+    /// Threads of a CPU. Beside another device only the thread that waits for it is watched: how busy the cores are does
+    /// not matter to kernels that run on the device.
+    n_threads: Option<u32>,
+    cancel: &'a Cancel,
+}
+
+impl Repeated for Timed<'_> {
+    fn repeat(&mut self) -> Option<(Duration, Option<Disturbance>)> {
+        if self.cancel.is_cancelled() {
+            return None;
         }
-        groups.push(fastest);
+        self.watch.begin(self.n_threads);
+        let start = self.clock.now();
+        self.probe.run().ok()?;
+        let elapsed = self.clock.now() - start;
+        Some((elapsed, self.watch.end(elapsed)))
     }
-    // A clock that does not resolve it shows nothing.
-    groups.iter().all(|time| !time.is_zero()).then_some((groups, n))
 }
 
 /// Bytes of the last-level caches of all cores together: some processors have one for every few cores. `None` if the system
@@ -242,7 +269,7 @@ fn cache_bytes(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::groups::N_GROUPS, *};
     use crate::{gguf::TensorType, llama::Backend};
 
     fn rate(kind: CeilingKind, data_type: TensorType) -> Rate {
@@ -280,6 +307,27 @@ mod tests {
         assert_eq!(measure(cpu, Some(1), product, &Effort::tiny(), &cancel), None);
         let none = Effort { limit_bytes: 1000, ..Effort::tiny() };
         assert_eq!(measure(cpu, Some(1), product, &none, &Cancel::new()), None);
+    }
+
+    #[test]
+    fn the_fastest_way_counts_and_each_memory_is_measured_undisturbed() {
+        let way = |amount: f64, state| Way { amount, groups: Groups::of([(10, state), (20, state)]) };
+        let (quiet, busy, unknown) = (Some(false), Some(true), None);
+        let of = |buffers: &[&[(f64, Option<bool>)]]| {
+            let ways = |ways: &&[(f64, Option<bool>)]| ways.iter().map(|&(n, it)| way(n, it)).collect();
+            let buffers: Vec<Vec<Way>> = buffers.iter().map(ways).collect();
+            let found = ceiling(rate(CeilingKind::Product, TensorType::F16), &buffers)?;
+            assert_eq!((found.upper, found.lower), (found.per_second, found.per_second / 2.0));
+            Some((found.per_second.round() as u64, found.disturbed))
+        };
+        assert_eq!(of(&[&[(1.0, quiet), (2.0, quiet)], &[(3.0, quiet)]]), Some((300, quiet)));
+        // Another shape of the same memory was measured.
+        assert_eq!(of(&[&[(1.0, busy), (2.0, quiet)], &[(3.0, quiet), (2.0, busy)]]), Some((300, quiet)));
+        // The second memory may be faster than the first.
+        assert_eq!(of(&[&[(5.0, quiet)], &[(3.0, busy), (2.0, busy)]]), Some((500, busy)));
+        assert_eq!(of(&[&[(5.0, busy)], &[(3.0, unknown)]]), Some((500, busy)));
+        assert_eq!(of(&[&[(5.0, quiet)], &[], &[(3.0, unknown)]]), Some((500, unknown)));
+        assert_eq!(of(&[&[], &[]]), None);
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! The most that the devices of a model do, measured by ggml's own kernels before a run.
 
 mod cache;
+mod groups;
 mod measure;
 mod wanted;
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{
+    Mutex, OnceLock, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +45,9 @@ const STEADY: f64 = 0.5;
 /// What this process has measured or read.
 static KNOWN: Mutex<Vec<(Key, Ceilings)>> = Mutex::new(Vec::new());
 
+/// Whether a problem of the cache was told: what is wrong with one file is wrong with all of the folder.
+static CACHE_PROBLEM_TOLD: AtomicBool = AtomicBool::new(false);
+
 /// When ceilings were first to be renewed, in UTC.
 static RENEWED_AFTER: OnceLock<String> = OnceLock::new();
 
@@ -75,14 +82,17 @@ pub(super) fn of(
         let renewed_after = renewed_after();
         // Both are written as `2026-01-31T12:00:00Z`.
         let counts = |kept: &Ceilings| policy == CeilingPolicy::Cached || kept.measured_at > renewed_after;
-        let before = before.or_else(|| cache.read(&key).filter(counts));
+        let mut problems = Vec::new();
+        let before =
+            before.or_else(|| cache.read(&key, &mut |problem| problems.push(problem)).filter(counts));
         let Some(found) = complete(&wanted, before.clone(), &effort, observer, cancel) else {
             return Vec::new();
         };
         // What was measured with little memory is not for runs that have more.
         if before.as_ref() != Some(&found) && effort.is_whole {
-            cache.write(&key, &steady(&found));
+            cache.write(&key, &steady(&found), &mut |problem| problems.push(problem));
         }
+        tell(&problems, &CACHE_PROBLEM_TOLD, observer);
         let mut memo = lock();
         memo.retain(|(of, _)| *of != key);
         memo.push((key, found.clone()));
@@ -91,11 +101,22 @@ pub(super) fn of(
     all
 }
 
-/// The rates that measurements agree on. Others were disturbed, and the next run measures them again.
+/// The rates that measurements agree on, and that other programs did not disturb as far as the system counts it. The next
+/// run measures the others again.
 fn steady(found: &Ceilings) -> Ceilings {
     let mut kept = found.clone();
-    kept.rates.retain(|rate| rate.lower >= STEADY * rate.upper);
+    kept.rates.retain(|rate| rate.disturbed != Some(true) && rate.lower >= STEADY * rate.upper);
     kept
+}
+
+/// The first problem of a process.
+fn tell(problems: &[String], is_told: &AtomicBool, observer: &mut dyn Observer) {
+    for problem in problems {
+        tracing::debug!("{problem}");
+        if !is_told.swap(true, Ordering::Relaxed) {
+            observer.event(&Event::CeilingsCache { problem });
+        }
+    }
 }
 
 fn lock() -> std::sync::MutexGuard<'static, Vec<(Key, Ceilings)>> {
@@ -118,10 +139,11 @@ fn complete(
     });
     let missing: Vec<_> =
         wanted.rates.iter().filter(|rate| !found.rates.iter().any(|it| rate.is(it))).copied().collect();
-    let n = missing.len();
+    let (n, mut n_disturbed) = (missing.len(), 0);
     for (n_done, rate) in missing.into_iter().enumerate() {
         observer.event(&Event::Ceilings { device: &device, n_done, n });
         if let Some(ceiling) = measure(wanted.device, wanted.n_threads, rate, effort, cancel) {
+            n_disturbed += usize::from(ceiling.disturbed == Some(true));
             found.rates.push(ceiling);
             found.measured_at = utc_now();
             found.conditions = conditions(wanted, found.conditions.take());
@@ -129,6 +151,9 @@ fn complete(
         if cancel.is_cancelled() {
             return None;
         }
+    }
+    if n_disturbed > 0 {
+        observer.event(&Event::CeilingsDisturbed { device: &device, n_disturbed, n });
     }
     Some(found)
 }
@@ -191,9 +216,32 @@ mod tests {
 
     #[test]
     fn what_was_disturbed_is_not_kept() {
-        let rate = |lower: f64| Ceiling { per_second: 10.0, upper: 10.0, lower, ..Ceiling::default() };
-        let found = Ceilings { rates: vec![rate(9.0), rate(4.0)], ..Ceilings::default() };
-        assert_eq!(steady(&found).rates, [rate(9.0)]);
+        let rate = |lower: f64, disturbed| Ceiling {
+            per_second: 10.0,
+            upper: 10.0,
+            lower,
+            disturbed,
+            ..Ceiling::default()
+        };
+        let (unknown, quiet) = (rate(9.0, None), rate(9.0, Some(false)));
+        // Groups of which each waited as long agree with each other.
+        let rates = vec![unknown.clone(), rate(4.0, None), rate(10.0, Some(true)), quiet.clone()];
+        let found = Ceilings { rates, ..Ceilings::default() };
+        assert_eq!(steady(&found).rates, [unknown, quiet]);
+    }
+
+    #[test]
+    fn a_problem_of_the_cache_is_told_once() {
+        let (mut told, is_told) = (Vec::new(), AtomicBool::new(false));
+        let mut listen = |event: &Event<'_>| {
+            if let Event::CeilingsCache { problem } = event {
+                told.push((*problem).to_owned());
+            }
+        };
+        tell(&[], &is_told, &mut listen);
+        tell(&["read".into(), "write".into()], &is_told, &mut listen);
+        tell(&["write".into()], &is_told, &mut listen);
+        assert_eq!(told, ["read"]);
     }
 
     #[test]
