@@ -47,7 +47,7 @@ impl Effort {
     pub(super) fn of(device: &Device, n_threads: Option<u32>) -> Self {
         let (free, _) = device.memory_bytes();
         let span = Duration::from_millis(250);
-        if device.kind() == DeviceKind::Cpu {
+        if device.kind() == DeviceKind::Cpu || device.is_software() {
             let limit_bytes = free / 4;
             let caches = last_level_caches();
             let large =
