@@ -176,8 +176,7 @@ fn light(ceilings: &[Ceilings], cell: &Cell) -> Result<Light, LightUnknown> {
     let shares = floor.share_of((ends.0, seconds, ends.1));
     let (lower, share, upper) = shares.ok_or(LightUnknown::NotFinite)?;
     let n = if cell.test.kind.is_generation() { f64::from(cell.test.kind.n_tokens()) } else { 1.0 };
-    let each =
-        |seconds: f64| Duration::try_from_secs_f64(seconds / n).map_err(|_| LightUnknown::NotFinite);
+    let each = |seconds: f64| Duration::try_from_secs_f64(seconds / n).map_err(|_| LightUnknown::NotFinite);
     let part = |(device, by_bytes, by_flops): (String, LightFloor, LightFloor)| {
         let (by_bytes, by_flops) = (each(by_bytes.seconds)?, each(by_flops.seconds)?);
         Ok(LightPart { device, by_bytes, by_flops })
