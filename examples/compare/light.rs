@@ -3,6 +3,7 @@
 use llama_bench_rs::{
     record::{Cell, Light, LightUnknown, Run, Test},
     report::answer::LightFigure,
+    units::text::one_line,
 };
 use serde_json::{Value, json};
 
@@ -52,7 +53,7 @@ fn of(runs: &[&Run], test: Test) -> OfSide {
 pub fn shown(all: &[LightLine]) -> (Vec<[String; 3]>, Vec<String>) {
     let mut notes: Vec<String> = Vec::new();
     let mut number = |side: &str, note: &str| {
-        let note = format!("{side}: {note}");
+        let note = format!("{side}: {}", one_line(note));
         let at = notes.iter().position(|known| *known == note).unwrap_or_else(|| {
             notes.push(note);
             notes.len() - 1

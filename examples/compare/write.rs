@@ -79,7 +79,7 @@ fn markdown(one: &Comparison) {
         let (rows, notes) = light::shown(&one.light);
         rows.iter().for_each(|[test, a, b]| say!("| {test} | {a} | {b} |"));
         if !notes.is_empty() {
-            say!("\n{}", notes.join("  \n"));
+            say!("\n{}", notes.join("\n"));
         }
     }
 }

@@ -54,8 +54,7 @@ pub fn slow_types(ceilings: &[Ceilings], work: &CellWork) -> Vec<SlowType> {
     let mut found: Vec<SlowType> = Vec::new();
     for device in &work.devices {
         let Some(own) = ceilings.iter().find(|own| own.device == device.device) else { continue };
-        let large = own.products().filter(|rate| rate.n_columns.is_none());
-        let Some(best) = large.max_by(|a, b| a.lower.total_cmp(&b.lower)) else { continue };
+        let large = || own.products().filter(|rate| rate.n_columns.is_none());
         // Of attention the type is that of the keys, which it converts.
         // Products in f32 are mostly not of weights.
         let products = device
@@ -72,9 +71,12 @@ pub fn slow_types(ceilings: &[Ceilings], work: &CellWork) -> Vec<SlowType> {
             let is_known =
                 found.iter().any(|known| known.device == own.device && known.data_type == product.data_type);
             let Some(rate) = own.product(&product.data_type) else { continue };
-            let mut all = own.products().filter(|rate| rate.data_type == product.data_type);
-            let is_far_below = all.all(|rate| is_surely_above(best, rate, FAR_ABOVE));
-            if is_worth_it && !is_known && is_far_below {
+            let is_far_above = |best: &&Ceiling| {
+                let mut all = own.products().filter(|rate| rate.data_type == product.data_type);
+                all.all(|rate| is_surely_above(best, rate, FAR_ABOVE))
+            };
+            let best = large().filter(is_far_above).max_by(|a, b| a.lower.total_cmp(&b.lower));
+            if let Some(best) = best.filter(|_| is_worth_it && !is_known) {
                 found.push(SlowType {
                     device: own.device.clone(),
                     data_type: product.data_type.clone(),
