@@ -16,6 +16,12 @@ fn run(device: &str, rate: f64, uncounted: &[&str]) -> Run {
     let row = json!({
         "schema_version": llama_bench_rs::record::SCHEMA_VERSION,
         "outcome": "measured",
+        "model_filename": "m.gguf",
+        "build_commit": "1234567",
+        "n_prompt": 0,
+        "n_depth": 0,
+        "avg_ns": 10_000_000,
+        "test_time": "2026-01-01T00:00:00Z",
         "n_gen": 1,
         "samples_ns": [2_000_000, 2_000_000],
         "cell_work": work,

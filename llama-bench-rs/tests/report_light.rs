@@ -22,6 +22,12 @@ fn report(lower: f64, uncounted: &Value) -> Report {
     let row = json!({
         "schema_version": SCHEMA_VERSION,
         "outcome": "measured",
+        "model_filename": "m.gguf",
+        "build_commit": "1234567",
+        "n_prompt": 0,
+        "n_depth": 0,
+        "avg_ns": 10_000_000,
+        "test_time": "2026-01-01T00:00:00Z",
         "n_gen": 1,
         "samples_ns": [10_000_000, 10_000_000],
         "cell_work": { "n_graphs": 1, "devices": [device], "uncounted": uncounted },
@@ -33,7 +39,7 @@ fn report(lower: f64, uncounted: &Value) -> Report {
 /// The terminal's text and the page's, with single spaces.
 fn shown(report: &Report) -> [String; 2] {
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let terminal = render(report, &Style { width: 200, ..Style::default() });
+    let terminal = render(report, Style { width: 200, ..Style::default() });
     [words(&terminal), words(&text(&html::page(report).unwrap()))]
 }
 
