@@ -121,3 +121,31 @@ fn without_the_flag_nothing_is_measured() {
     assert!(rows.iter().all(|row| row["light_share"].is_null() && row["light_unknown"].is_null()));
     assert!(!cache.path().join("ceilings").exists());
 }
+
+#[test]
+fn a_comparison_that_measures_shows_the_share_of_both_sides() {
+    let cache = tempfile::tempdir().unwrap();
+    let compare = |form: &str| {
+        let mut command = example("compare");
+        let line = ["--b", "-fa 0", "-p", "16", "-n", "2", "-d", "0", "-r", "2", "-t", "1", "--loads", "1"];
+        let more = ["--ceilings", "--quiet", "--allow-slower", "-o", form];
+        run(command.env("LLAMA_BENCH_CACHE", cache.path()).args(line).args(more))
+    };
+    let rows = rows(&compare("json"));
+    let tests: Vec<&Value> = rows.iter().filter(|row| !row["a_ts"].is_null()).collect();
+    assert_eq!(tests.len(), 2, "{rows:?}");
+    for row in tests {
+        for side in ["a", "b"] {
+            let of = |name: &str| &row[format!("{side}_light_{name}")];
+            let [lower, share, upper] = ["share_lower", "share", "share_upper"].map(|name| of(name).as_f64());
+            match of("unknown").as_str() {
+                None => assert!(lower > Some(0.0) && lower <= share && share <= upper, "{side}: {row}"),
+                // A llama.cpp whose graphs cannot be read.
+                Some(why) => assert!(share.is_none() && why.contains("were not counted"), "{side}: {row}"),
+            }
+        }
+    }
+    let table = compare("md").out;
+    assert!(table.contains("| test | A of light | B of light |"), "{table}");
+    assert!(!table.contains("ceilings of the devices were not measured"), "{table}");
+}

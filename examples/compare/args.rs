@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use llama_bench_rs::{
-    cli::{self, ContextArgs, IsolateArgs, ModelArgs, TestArgs, at_least_one},
+    cli::{self, CeilingArgs, ContextArgs, IsolateArgs, ModelArgs, TestArgs, at_least_one},
     units::Share,
 };
 
@@ -29,7 +29,7 @@ pub struct Args {
     /// Two files of results, the earlier one first
     ///
     /// JSON, JSONL or CSV of this project or of llama-bench, or what llama-batched-bench prints; - for standard input.
-    #[arg(value_name = "FILE", conflicts_with_all = ["a", "b", "TestArgs", "ModelArgs", "ContextArgs", "IsolateArgs", "loads", "n_reps", "output", "plan"])]
+    #[arg(value_name = "FILE", conflicts_with_all = ["a", "b", "TestArgs", "ModelArgs", "ContextArgs", "IsolateArgs", "CeilingArgs", "loads", "n_reps", "output", "plan"])]
     pub files: Vec<PathBuf>,
     /// Flags of one side, such as "-fa 0"
     ///
@@ -66,6 +66,8 @@ pub struct Args {
     /// Looking at them takes 0.1 to 0.6 s in each load, where there are any.
     #[arg(long, help_heading = "Statistics", hide_short_help = true)]
     pub no_energy: bool,
+    #[command(flatten)]
+    pub ceilings: CeilingArgs,
     /// Exit status 0 although B is slower
     #[arg(long, help_heading = "Statistics")]
     pub allow_slower: bool,

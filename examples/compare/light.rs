@@ -1,48 +1,89 @@
 //! The share of the speed of light of both sides, test by test.
 
 use llama_bench_rs::{
-    record::{Run, Test},
-    units::Share,
+    record::{Cell, Light, LightUnknown, Run, Test},
+    report::answer::LightFigure,
+    units::text::one_line,
 };
+use serde_json::{Value, json};
 
 /// One test.
 pub struct LightLine {
     pub name: String,
-    /// The mean share of the runs of each side; `None` if it is not known.
-    pub a: Option<f64>,
-    pub b: Option<f64>,
+    pub a: OfSide,
+    pub b: OfSide,
 }
 
-/// The tests whose share is known on a side.
+/// The mean share of the runs of a side, or why it is not known.
+pub type OfSide = Result<LightFigure, String>;
+
+/// The tests of which a side has ceilings.
 pub fn lines(a: &[&Run], b: &[&Run], tests: &[Test]) -> Vec<LightLine> {
-    let line = |test: &Test| LightLine { name: test.to_string(), a: mean(a, *test), b: mean(b, *test) };
-    tests.iter().map(line).filter(|line| line.a.is_some() || line.b.is_some()).collect()
+    let has_ceilings = |test: &&Test| a.iter().chain(b).any(|run| of_run(run, **test).is_some());
+    let line = |test: &Test| LightLine { name: test.to_string(), a: of(a, *test), b: of(b, *test) };
+    tests.iter().filter(has_ceilings).map(line).collect()
 }
 
-fn mean(runs: &[&Run], test: Test) -> Option<f64> {
-    let share = |run: &&Run| {
-        let cell = run.cells.iter().find(|cell| cell.test == test)?;
-        Some(run.header.light_of(cell)?.ok()?.share)
+fn cell<'a>(run: &'a Run, test: Test) -> Option<&'a Cell> {
+    run.cells.iter().find(|cell| cell.test == test)
+}
+
+fn of_run(run: &Run, test: Test) -> Option<Result<Light, LightUnknown>> {
+    run.header.light_of(cell(run, test)?)
+}
+
+fn of(runs: &[&Run], test: Test) -> OfSide {
+    let (mut known, mut unknown) = (Vec::new(), None);
+    for light in runs.iter().filter_map(|run| of_run(run, test)) {
+        match light {
+            Ok(light) => known.push(light),
+            Err(why) => unknown = unknown.or(Some(why)),
+        }
+    }
+    LightFigure::mean_of(&known).ok_or_else(|| match unknown {
+        Some(why) => why.to_string(),
+        None if runs.iter().any(|run| cell(run, test).is_some_and(|cell| cell.measured().is_some())) => {
+            "the ceilings of the devices were not measured (--ceilings)".into()
+        }
+        None => "the test was not measured".into(),
+    })
+}
+
+/// The rows of a table, test, A and B, and what is said below it, each once.
+pub fn shown(all: &[LightLine]) -> (Vec<[String; 3]>, Vec<String>) {
+    let mut notes: Vec<String> = Vec::new();
+    let mut number = |side: &str, note: &str| {
+        let note = format!("{side}: {}", one_line(note));
+        let at = notes.iter().position(|known| *known == note).unwrap_or_else(|| {
+            notes.push(note);
+            notes.len() - 1
+        });
+        format!(" ({})", at + 1)
     };
-    let shares: Vec<f64> = runs.iter().filter_map(share).collect();
-    (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
+    let mut text = |side: &str, of: &OfSide| match of {
+        Ok(figure) => {
+            let numbers: String = figure.remarks().iter().map(|remark| number(side, remark)).collect();
+            format!("{figure}{numbers}")
+        }
+        Err(why) => format!("unknown{}", number(side, why)),
+    };
+    let rows = all.iter().map(|line| [line.name.clone(), text("A", &line.a), text("B", &line.b)]).collect();
+    let numbered = (1..).zip(&notes).map(|(n, note)| format!("({n}) {note}")).collect();
+    (rows, numbered)
 }
 
-/// `25.2 %`, or nothing.
-pub fn share(share: Option<f64>) -> String {
-    share.and_then(Share::new).map_or_else(String::new, |share| format!("{share:.1}"))
+/// The columns of a side in a row for scripts: `a_light_share` with its range, and why it is unknown.
+pub fn columns(names: [&'static str; 4], side: Option<&OfSide>) -> [(&'static str, Value); 4] {
+    let figure = side.and_then(|of| of.as_ref().ok());
+    let [share, lower, upper, unknown] = names;
+    [
+        (share, json!(figure.map(|figure| figure.share))),
+        (lower, json!(figure.map(|figure| figure.lower))),
+        (upper, json!(figure.map(|figure| figure.upper))),
+        (unknown, json!(side.and_then(|of| of.as_ref().err()))),
+    ]
 }
 
 #[cfg(test)]
-mod tests {
-    use llama_bench_rs::record::{Header, pp, tg};
-
-    use super::*;
-
-    #[test]
-    fn runs_without_ceilings_have_no_lines() {
-        let run = Run { header: Header::default(), cells: Vec::new(), curve: Vec::new() };
-        assert!(lines(&[&run], &[&run], &[pp(8), tg(4)]).is_empty());
-        assert_eq!((share(Some(0.2518)), share(None)), ("25.2 %".into(), String::new()));
-    }
-}
+#[path = "light_tests.rs"]
+mod tests;

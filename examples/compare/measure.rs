@@ -101,6 +101,11 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
     let comparison = Comparison::new("", &runs(of_a), &runs(of_b), judged.as_ref().ok(), Of::Loads)
         .with_energy(&runs(of_a), &runs(of_b), rule);
     write(args.format, std::slice::from_ref(&comparison))?;
+    if args.ceilings.are_asked() && comparison.light.is_empty() {
+        complain!(
+            "compare: no ceilings: the devices cannot be measured (a split by tensor, devices of other machines), or no test was"
+        );
+    }
     if let Err(error) = &judged {
         args.format.tell(&format!("\nNothing can be compared: {error}"));
     }

@@ -78,7 +78,7 @@ impl Side {
     /// What is measured of each load.
     pub fn ask<'m>(&self, args: &Args, sweep: Sweep<'m>) -> Sweep<'m> {
         let sweep = args.tests.ask(sweep.context(self.context.clone()).repetitions(args.n_reps), TESTS);
-        let sweep = sweep.energy(!args.no_energy);
+        let sweep = sweep.energy(!args.no_energy).ceilings(args.ceilings.policy());
         match self.slowed {
             Some(slowdown) => sweep.slowed(slowdown),
             None => sweep,

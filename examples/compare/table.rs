@@ -1,7 +1,7 @@
 //! A comparison as wide as the terminal.
 
 use crate::{
-    light::{LightLine, share},
+    light::{self, LightLine},
     lines::{Comparison, Line},
     write::{joules, p_value, rate},
 };
@@ -55,24 +55,24 @@ pub fn table(one: &Comparison, width: usize) -> String {
         text += &format!("\n{}", lines(&ENERGY, &one.energy, width));
     }
     if !one.light.is_empty() {
-        text += &format!("\n{}", of_light(&one.light));
+        text += &format!("\n{}", of_light(&one.light, width));
     }
     text
 }
 
-/// The share of the speed of light of both sides: narrow enough for every terminal.
-fn of_light(all: &[LightLine]) -> String {
+/// The share of the speed of light of both sides: narrow enough for most terminals, with what is to be said of it below.
+fn of_light(all: &[LightLine], width: usize) -> String {
+    let (rows, notes) = light::shown(all);
     let mut columns = [vec!["test".to_owned()], vec!["A of light".into()], vec!["B of light".into()]];
-    for line in all {
-        columns[0].push(line.name.clone());
-        columns[1].push(share(line.a));
-        columns[2].push(share(line.b));
+    for cells in rows {
+        columns.iter_mut().zip(cells).for_each(|(column, cell)| column.push(cell));
     }
     let row = |row: usize| {
         let cells: Vec<String> = columns.iter().enumerate().map(|(i, column)| cell(i, column, row)).collect();
         cells.join(GAP).trim_end().to_owned() + "\n"
     };
-    (0..=all.len()).map(row).collect()
+    let text: String = (0..=all.len()).map(row).collect();
+    text + &notes.iter().map(|note| wrapped(note, width)).collect::<String>()
 }
 
 fn lines(all: &[Column], rows: &[Line], width: usize) -> String {
@@ -198,9 +198,16 @@ mod tests {
     fn the_speed_of_light_has_a_table_of_its_own() {
         let mut one = comparison();
         assert!(!table(&one, 40).contains("of light"));
-        one.light = vec![LightLine { name: "tg16".into(), a: Some(0.252), b: None }];
+        let unknown = |why: &str| Err(why.to_owned());
+        let of = "the ceilings of the devices were not measured (--ceilings)";
+        one.light = vec![LightLine { name: "tg16".into(), a: unknown("no work"), b: unknown(of) }];
         let text = table(&one, 40);
-        assert!(text.contains("A of light  B of light\n") && text.ends_with("tg16      25.2 %\n"), "{text}");
+        assert!(
+            text.contains("\ntest   A of light   B of light\ntg16  unknown (1)  unknown (2)\n"),
+            "{text}"
+        );
+        assert!(text.contains("\n(1) A: no work\n(2) B: the ceilings"), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     Failed, SOME_FAILED,
     form::Form,
-    light::share,
+    light,
     lines::{Comparison, Line},
     table,
 };
@@ -76,7 +76,11 @@ fn markdown(one: &Comparison) {
     if !one.light.is_empty() {
         say!("\n| test | A of light | B of light |");
         say!("| --- | ---: | ---: |");
-        one.light.iter().for_each(|line| say!("| {} | {} | {} |", line.name, share(line.a), share(line.b)));
+        let (rows, notes) = light::shown(&one.light);
+        rows.iter().for_each(|[test, a, b]| say!("| {test} | {a} | {b} |"));
+        if !notes.is_empty() {
+            say!("\n{}", notes.join("\n"));
+        }
     }
 }
 
@@ -125,7 +129,7 @@ type Row = Vec<(&'static str, Value)>;
 fn row(one: &Comparison, line: &Line) -> Row {
     let bound = |of: fn(Bounds<Speedup>) -> Speedup| line.bounds.map(|bounds| of(bounds).get());
     let energy = one.energy.iter().find(|energy| energy.name == line.name);
-    let light = one.light.iter().find(|light| light.name == line.name);
+    let of_light = one.light.iter().find(|light| light.name == line.name);
     let energy_bound = |of: fn(Bounds<Speedup>) -> Speedup| Some(of(energy?.bounds?).get());
     let verdict = line.verdict.map(|verdict| match verdict {
         Verdict::Improved => "faster",
@@ -134,7 +138,7 @@ fn row(one: &Comparison, line: &Line) -> Row {
         Verdict::Inconclusive => "inconclusive",
         _ => "cannot tell",
     });
-    vec![
+    let mut row = vec![
         ("configuration", json!(one.name)),
         ("test", json!(line.name)),
         ("a_ts", json!(line.a)),
@@ -151,9 +155,12 @@ fn row(one: &Comparison, line: &Line) -> Row {
         ("energy_ratio_lower", json!(energy_bound(Bounds::lower))),
         ("energy_ratio_upper", json!(energy_bound(Bounds::upper))),
         ("energy_says", json!(energy.map(|energy| &energy.says))),
-        ("a_light_share", json!(light.and_then(|light| light.a))),
-        ("b_light_share", json!(light.and_then(|light| light.b))),
-    ]
+    ];
+    let a = ["a_light_share", "a_light_share_lower", "a_light_share_upper", "a_light_unknown"];
+    let b = ["b_light_share", "b_light_share_lower", "b_light_share_upper", "b_light_unknown"];
+    row.extend(light::columns(a, of_light.map(|line| &line.a)));
+    row.extend(light::columns(b, of_light.map(|line| &line.b)));
+    row
 }
 
 /// An object whose fields keep their order.

@@ -70,7 +70,7 @@ pub fn tell(report: &Report, args: &Args, said: &[String]) {
         }
     }
     for (run, label) in report.runs.iter().zip(&labels) {
-        if args.run.asks_ceilings() && run.has_figures() && run.header.ceilings.is_empty() {
+        if args.run.ceilings.are_asked() && run.has_figures() && run.header.ceilings.is_empty() {
             complain!(
                 "sweep: {label}no ceilings: its devices cannot be measured (a split by tensor, devices of other machines), or \
                  it was measured before, without them"
@@ -96,7 +96,7 @@ pub fn tell(report: &Report, args: &Args, said: &[String]) {
 /// What was measured and the Markdown table does not have.
 fn tell_what_is_not_shown(args: &Args) {
     let elsewhere = args.out.output.is_some() || args.pages.is_any();
-    if args.run.asks_ceilings() && !args.light && !elsewhere {
+    if args.run.ceilings.are_asked() && !args.light && !elsewhere {
         complain!(
             "sweep: shares of the speed of light are in no Markdown table without --light; or take -o term"
         );

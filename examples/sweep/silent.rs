@@ -53,7 +53,7 @@ static NEEDS: [Needs; 14] = [
     ),
     needs(
         "light",
-        |args, _| writes_markdown(args) && args.run.asks_ceilings(),
+        |args, _| writes_markdown(args) && args.run.ceilings.are_asked(),
         "a Markdown table (-o md, -oe md or --output FILE.md) and --ceilings",
     ),
 ];

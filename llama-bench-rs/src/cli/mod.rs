@@ -37,6 +37,7 @@
 //! dash (`-ngl -1`). Numbers may be lists and ranges, and every value is checked before anything is loaded. `-h` prints
 //! the flags that most people need on one screen, without those that say `hide_short_help`; `--help` prints all.
 
+mod ceilings;
 mod combinations;
 mod context;
 mod flags_of;
@@ -61,6 +62,8 @@ use clap::{Parser, error::ErrorKind, parser::ValueSource};
 
 use crate::report::terminal::Style;
 
+#[doc(hidden)]
+pub use ceilings::CeilingArgs;
 pub use context::ContextArgs;
 #[doc(hidden)]
 pub use flags_of::flags_of;

@@ -4,11 +4,14 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 
-use super::values::{
-    at_least_one, at_least_two, numa, positive_percent, positive_seconds, seconds, whole, whole_percent,
+use super::{
+    CeilingArgs,
+    values::{
+        at_least_one, at_least_two, numa, positive_percent, positive_seconds, seconds, whole, whole_percent,
+    },
 };
 use crate::{
-    bench::{CeilingPolicy, Order, Profiling, Sweep},
+    bench::{Order, Profiling, Sweep},
     llama::Numa,
     record::Method,
     stats::StoppingRule,
@@ -103,15 +106,9 @@ pub struct RunArgs {
     /// repetition.
     #[arg(long, hide_short_help = true, help_heading = "Statistics")]
     pub no_energy: bool,
-    /// How near the machine's limit each test comes
-    ///
-    /// Measures the most that the devices do, and tells which share of it each test reaches. Takes some ten seconds for each device before the first run; later runs of the same build take the ceilings from the
-    /// user's cache folder.
-    #[arg(long, help_heading = "Statistics")]
-    pub ceilings: bool,
-    /// --ceilings, measured again although they are known
-    #[arg(long, hide_short_help = true, help_heading = "Statistics")]
-    pub renew_ceilings: bool,
+    /// Whether ceilings are measured.
+    #[command(flatten)]
+    pub ceilings: CeilingArgs,
     /// Most repetitions to repeat because other programs disturbed them, in percent of a cell's; 0 for none
     #[arg(long, value_name = "PERCENT", default_value = "50", value_parser = whole_percent, hide_short_help = true, help_heading = "Statistics")]
     pub repeat_disturbed: u32,
@@ -198,7 +195,7 @@ impl RunArgs {
             .repeat_disturbed(self.repeat_disturbed)
             .exclusive(!self.share_machine)
             .energy(!self.no_energy)
-            .ceilings(self.ceiling_policy())
+            .ceilings(self.ceilings.policy())
             .delay(self.delay)
             .seed(self.seed)
             .method(self.method.into())
@@ -210,20 +207,6 @@ impl RunArgs {
         match stopping {
             Some(rule) => sweep.until(rule),
             None => sweep,
-        }
-    }
-
-    /// Whether ceilings are asked for.
-    pub fn asks_ceilings(&self) -> bool {
-        self.ceilings || self.renew_ceilings
-    }
-
-    /// Whether ceilings are measured.
-    pub fn ceiling_policy(&self) -> CeilingPolicy {
-        match (self.ceilings, self.renew_ceilings) {
-            (_, true) => CeilingPolicy::Renewed,
-            (true, false) => CeilingPolicy::Cached,
-            (false, false) => CeilingPolicy::Off,
         }
     }
 

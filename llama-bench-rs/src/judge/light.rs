@@ -1,12 +1,12 @@
 //! What the share of the speed of light says: that a figure cannot be true, or where speed is left.
 
 use crate::{
-    record::{Ceilings, CellWork, Light},
+    record::{Ceiling, Ceilings, CellWork, Light},
     units::total,
 };
 
-/// A type is far below another if its products are slower than this share of the other's.
-const FAR_BELOW: f64 = 0.5;
+/// A type is far below another if the other's products are more than so many times faster.
+const FAR_ABOVE: f64 = 2.0;
 
 /// A type with a smaller part of the arithmetic is not worth mentioning.
 const WORTH_A_WORD: f64 = 0.05;
@@ -18,7 +18,18 @@ const FASTER: f64 = 1.15;
 /// too high, or a ceiling measured too low.
 #[doc(hidden)]
 pub fn is_impossible(light: &Light) -> bool {
-    light.share_bounds.lower() > 1.0
+    is_above_light(light.share_bounds.lower())
+}
+
+/// The same of the lower end of a share's range.
+pub(crate) fn is_above_light(lower: f64) -> bool {
+    lower > 1.0
+}
+
+/// Whether a ceiling is more than this factor above another, each at the end of its range that speaks against it. The one
+/// comparison that advice follows from.
+fn is_surely_above(better: &Ceiling, worse: &Ceiling, factor: f64) -> bool {
+    better.lower > worse.upper * factor
 }
 
 /// A type of products that is computed much more slowly than another.
@@ -43,8 +54,7 @@ pub fn slow_types(ceilings: &[Ceilings], work: &CellWork) -> Vec<SlowType> {
     let mut found: Vec<SlowType> = Vec::new();
     for device in &work.devices {
         let Some(own) = ceilings.iter().find(|own| own.device == device.device) else { continue };
-        let large = own.products().filter(|rate| rate.n_columns.is_none());
-        let Some(best) = large.max_by(|a, b| a.per_second.total_cmp(&b.per_second)) else { continue };
+        let large = || own.products().filter(|rate| rate.n_columns.is_none());
         // Of attention the type is that of the keys, which it converts.
         // Products in f32 are mostly not of weights.
         let products = device
@@ -61,7 +71,12 @@ pub fn slow_types(ceilings: &[Ceilings], work: &CellWork) -> Vec<SlowType> {
             let is_known =
                 found.iter().any(|known| known.device == own.device && known.data_type == product.data_type);
             let Some(rate) = own.product(&product.data_type) else { continue };
-            if is_worth_it && !is_known && rate.per_second < best.per_second * FAR_BELOW {
+            let is_far_above = |best: &&Ceiling| {
+                let mut all = own.products().filter(|rate| rate.data_type == product.data_type);
+                all.all(|rate| is_surely_above(best, rate, FAR_ABOVE))
+            };
+            let best = large().filter(is_far_above).max_by(|a, b| a.lower.total_cmp(&b.lower));
+            if let Some(best) = best.filter(|_| is_worth_it && !is_known) {
                 found.push(SlowType {
                     device: own.device.clone(),
                     data_type: product.data_type.clone(),
@@ -102,15 +117,17 @@ pub fn small_batch(ceilings: &[Ceilings], n_ubatch: u32) -> Option<SmallBatch> {
             .products()
             .filter(|rate| rate.data_type == now.data_type && rate.n_columns.is_some_and(|n| n > n_ubatch));
         let larger = larger.max_by_key(|rate| rate.n_columns)?;
-        let found = SmallBatch {
+        if !is_surely_above(larger, now, FASTER) {
+            return None;
+        }
+        Some(SmallBatch {
             device: own.device.clone(),
             data_type: now.data_type.clone(),
             n_ubatch,
             per_second: now.per_second,
             n_larger: larger.n_columns?,
             larger_per_second: larger.per_second,
-        };
-        (found.larger_per_second > found.per_second * FASTER).then_some(found)
+        })
     };
     let gain = |found: &SmallBatch| found.larger_per_second / found.per_second;
     ceilings.iter().filter_map(of_device).max_by(|a, b| gain(a).total_cmp(&gain(b)))
@@ -163,6 +180,35 @@ mod tests {
         assert_eq!((slow.per_second, slow.best_per_second), (40.0, 100.0));
         let near = ceilings(vec![product("f16", 100.0, None), product("q3_K", 60.0, None)]);
         assert_eq!(slow_types(&near, &work), []);
+    }
+
+    /// Ceilings of a busy machine, whose ranges overlap.
+    #[test]
+    fn ranges_that_overlap_give_no_advice() {
+        let from = |lower, rate: Ceiling| Ceiling { lower, ..rate };
+        let work = work(&[("MUL_MAT", "q5_0", 900)]);
+        let types = |lower| vec![product("q5_0", 151.0, None), from(lower, product("q4_K", 921.0, None))];
+        assert_eq!(slow_types(&ceilings(types(42.0)), &work), []);
+        assert_eq!(slow_types(&ceilings(types(302.0)), &work), [], "exactly twice");
+        assert_eq!(slow_types(&ceilings(types(303.0)), &work).len(), 1);
+        // A rate that is high and uncertain does not hide one that is surely high.
+        let with_third = |mut rates: Vec<Ceiling>| {
+            rates.push(from(10.0, product("bf16", 2000.0, None)));
+            ceilings(rates)
+        };
+        assert_eq!(slow_types(&with_third(types(800.0)), &work)[0].best_type, "q4_K");
+        // Nor is a type slow whose products of another shape are fast.
+        let mut shapes = types(800.0);
+        shapes.push(product("q5_0", 700.0, Some(512)));
+        assert_eq!(slow_types(&ceilings(shapes), &work), []);
+
+        let batches = |lower, upper| {
+            let now = Ceiling { upper, ..product("f16", 61.0, Some(512)) };
+            ceilings(vec![now, from(lower, product("f16", 100.0, Some(2048)))])
+        };
+        assert_eq!(small_batch(&batches(60.0, 61.0), 512), None);
+        assert_eq!(small_batch(&batches(90.0, 80.0), 512), None);
+        assert_eq!(small_batch(&batches(90.0, 61.0), 512).unwrap().n_larger, 2048);
     }
 
     #[test]

@@ -122,6 +122,7 @@ pub(crate) use group::Group;
 pub(crate) use knee::growth;
 #[doc(hidden)]
 pub use knee::{Knee, LevelStep};
+pub(crate) use light::is_above_light;
 #[doc(hidden)]
 pub use light::{SlowType, SmallBatch, is_impossible, slow_types, small_batch};
 #[doc(hidden)]

@@ -1,4 +1,4 @@
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::GpuConditions;
 
@@ -13,7 +13,9 @@ pub struct Ceilings {
     pub n_threads: Option<u32>,
     /// When they were measured, in UTC (RFC 3339, whole seconds): before the run if they are of the cache.
     pub measured_at: String,
-    /// Memory bandwidths, copies and reads, and arithmetic by type.
+    /// Memory bandwidths, copies and reads, and arithmetic by type. Rates of kinds that only a newer version knows are left
+    /// out on reading.
+    #[serde(deserialize_with = "known_rates")]
     pub rates: Vec<Ceiling>,
     /// What a GPU did meanwhile: clocks, throttling. `None` if unknown.
     pub conditions: Option<GpuConditions>,
@@ -59,4 +61,84 @@ pub enum CeilingKind {
     Read,
     /// A large matrix product.
     Product,
+}
+
+/// The rates of a file whose kinds this version knows.
+fn known_rates<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Ceiling>, D::Error> {
+    let all = Vec::<Entry>::deserialize(from)?;
+    let known = |entry: Entry| match entry {
+        Entry::Known(rate) => Some(rate),
+        Entry::Newer { .. } => None,
+    };
+    Ok(all.into_iter().filter_map(known).collect())
+}
+
+/// A rate as a file may have it. What is of a known kind and malformed is neither.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a rate is not a ceiling of a device (kind, data_type, per_second, lower, upper, n)"
+)]
+enum Entry {
+    Known(Ceiling),
+    Newer {
+        #[serde(rename = "kind", deserialize_with = "newer_kind")]
+        _kind: (),
+    },
+}
+
+/// Any text that is not a kind of this version.
+fn newer_kind<'de, D: Deserializer<'de>>(from: D) -> Result<(), D::Error> {
+    let name = String::deserialize(from)?;
+    let of_name = serde::de::value::StrDeserializer::<serde::de::value::Error>::new(&name);
+    match CeilingKind::deserialize(of_name) {
+        Ok(_) => Err(D::Error::custom("this version knows it")),
+        Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, from_value, json, to_value};
+
+    use super::*;
+
+    fn rate(kind: &str) -> Value {
+        json!({
+            "kind": kind, "data_type": "f16", "n_columns": null, "matrix_bytes": null,
+            "per_second": 0.1, "lower": 0.05, "upper": 0.3, "n": 5,
+        })
+    }
+
+    fn device(rates: Vec<Value>) -> Value {
+        json!({ "device": "CUDA0", "n_threads": null, "measured_at": "", "rates": rates, "conditions": null })
+    }
+
+    #[test]
+    fn kinds_of_newer_versions_are_left_out() {
+        let mut newer = rate("sparse_product");
+        newer["per_second"] = json!("many");
+        let read: Ceilings = from_value(device(vec![newer, rate("product")])).unwrap();
+        let kinds: Vec<CeilingKind> = read.rates.iter().map(|rate| rate.kind).collect();
+        assert_eq!(kinds, [CeilingKind::Product]);
+    }
+
+    #[test]
+    fn known_kinds_come_back_unchanged() {
+        let file = device(["copy", "read", "product"].map(rate).to_vec());
+        let text = serde_json::to_string(&file).unwrap();
+        let read: Ceilings = serde_json::from_str(&text).unwrap();
+        assert_eq!(to_value(read).unwrap(), to_value(serde_json::from_str::<Value>(&text).unwrap()).unwrap());
+        assert_eq!(from_value::<Ceilings>(json!({})).unwrap(), Ceilings::default());
+    }
+
+    #[test]
+    fn a_malformed_rate_of_a_known_kind_is_refused() {
+        for (field, value) in [("per_second", json!("many")), ("kind", json!(3)), ("n", json!(-1))] {
+            let mut wrong = rate("product");
+            wrong[field] = value;
+            let error = from_value::<Ceilings>(device(vec![wrong])).unwrap_err().to_string();
+            assert!(error.contains("not a ceiling of a device"), "{field}: {error}");
+        }
+    }
 }

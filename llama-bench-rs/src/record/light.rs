@@ -1,8 +1,8 @@
 //! How near a cell comes to the most that its devices do.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
-use super::{Ceiling, CeilingKind, Ceilings, Cell, DeviceWork, Header};
+use super::{Ceiling, CeilingKind, Ceilings, Cell, CellWork, DeviceWork, Header};
 use crate::stats::{Bounds, LightFloor, LightRate};
 
 /// A device with a smaller part of the work than this needs no ceilings.
@@ -10,6 +10,12 @@ const NEGLIGIBLE: f64 = 0.001;
 
 /// What is so many times as large as the largest matrix that a cache may hold passes the memory.
 const BEYOND_CACHES: u64 = 4;
+
+/// No device does less than this, in bytes or floating-point operations per second: it leaves out what is not a rate.
+const SLOWEST: f64 = 1.0;
+
+/// Nor more than this, some hundred times what the largest GPUs do.
+const FASTEST: f64 = 1e18;
 
 /// ggml's name of flash attention, whose kernels compute in types of their own.
 const FLASH_ATTENTION: &str = "FLASH_ATTN_EXT";
@@ -42,7 +48,7 @@ pub struct Light {
     pub floor: Duration,
     /// The measured mean.
     pub time: Duration,
-    /// The share of the floor in the time, 1 for all of it.
+    /// The share of the floor in the time, 1 for all of it; finite and above 0.
     pub share: f64,
     /// Its range: of the 95 % interval of the time and of what repeated measurements of the ceilings show.
     pub share_bounds: Bounds<f64>,
@@ -52,6 +58,9 @@ pub struct Light {
     pub device: String,
     /// The part of each device, in the order of the work.
     pub parts: Vec<LightPart>,
+    /// Operations whose arithmetic is not counted, by ggml's names. If there are any, the floor and the share are lower
+    /// bounds.
+    pub uncounted: Vec<String>,
 }
 
 /// The part of a [`Light`] that one device has.
@@ -72,10 +81,18 @@ pub struct LightPart {
 pub enum LightUnknown {
     /// The work was not counted, with the reason if there is one.
     NoWork(Option<String>),
+    /// The bytes and operations of the work are all zero.
+    EmptyWork,
     /// This device computes a part and has no ceilings.
     NoCeilings(String),
+    /// A ceiling of this device contradicts its own range, or is not a rate that a device can have.
+    UnsoundCeilings(String),
+    /// The work or the ceilings name this device twice.
+    Twice(String),
     /// The repetitions took no time.
     NoTime,
+    /// Work, ceilings and times do not give a finite share.
+    NotFinite,
 }
 
 impl fmt::Display for LightUnknown {
@@ -85,8 +102,20 @@ impl fmt::Display for LightUnknown {
             Self::NoWork(Some(why)) => {
                 write!(f, "the bytes and operations of the cell were not counted: {why}")
             }
+            Self::EmptyWork => write!(f, "the bytes and operations of the cell are all zero"),
             Self::NoCeilings(device) => write!(f, "the ceilings of {device} were not measured"),
+            Self::UnsoundCeilings(device) => write!(
+                f,
+                "the ceilings of {device} contradict themselves: measure them again with --renew-ceilings"
+            ),
+            Self::Twice(device) => write!(
+                f,
+                "{device} is listed twice, so its work or its ceilings are ambiguous: measure the cell again"
+            ),
             Self::NoTime => write!(f, "the repetitions took no time"),
+            Self::NotFinite => {
+                write!(f, "work, ceilings and times do not give a finite share: measure the cell again")
+            }
         }
     }
 }
@@ -103,6 +132,9 @@ impl Header {
 fn light(ceilings: &[Ceilings], cell: &Cell) -> Result<Light, LightUnknown> {
     let measured = cell.measured().ok_or(LightUnknown::NoTime)?;
     let work = measured.work.as_ref().ok_or_else(|| LightUnknown::NoWork(measured.work_unknown.clone()))?;
+    if let Some(device) = named_twice(ceilings, work) {
+        return Err(LightUnknown::Twice(device.to_owned()));
+    }
     let (n_bytes, n_flops) = work.devices.iter().fold((0_u64, 0_u64), |(bytes, flops), device| {
         (bytes.saturating_add(device.bytes()), flops.saturating_add(device.flops()))
     });
@@ -118,6 +150,9 @@ fn light(ceilings: &[Ceilings], cell: &Cell) -> Result<Light, LightUnknown> {
             }
             return Err(LightUnknown::NoCeilings(device.device.clone()));
         };
+        if !own.rates.iter().all(Ceiling::is_sound) {
+            return Err(LightUnknown::UnsoundCeilings(own.device.clone()));
+        }
         let (by_bytes, by_flops) =
             floors(own, device, work.n_graphs).ok_or_else(|| LightUnknown::NoCeilings(own.device.clone()))?;
         let both = by_bytes.max(by_flops);
@@ -128,30 +163,44 @@ fn light(ceilings: &[Ceilings], cell: &Cell) -> Result<Light, LightUnknown> {
         }
         parts.push((device.device.clone(), by_bytes, by_flops));
     }
-    let (_, device, binds) = largest.ok_or(LightUnknown::NoWork(None))?;
+    let (_, device, binds) = largest.filter(|(seconds, ..)| *seconds > 0.0).ok_or(LightUnknown::EmptyWork)?;
     let summary = cell.time_summary().ok_or(LightUnknown::NoTime)?;
     let seconds = summary.mean.as_secs_f64();
     // An interval of few repetitions may reach zero: the fastest stands for its end.
     let ends = summary.ci95.map_or((seconds, seconds), |interval| {
         (interval.lower().unwrap_or(summary.min).as_secs_f64(), interval.upper().as_secs_f64())
     });
-    let (lower, share, upper) = floor.share_of((ends.0, seconds, ends.1)).ok_or(LightUnknown::NoTime)?;
+    if seconds <= 0.0 {
+        return Err(LightUnknown::NoTime);
+    }
+    let shares = floor.share_of((ends.0, seconds, ends.1));
+    let (lower, share, upper) = shares.ok_or(LightUnknown::NotFinite)?;
     let n = if cell.test.kind.is_generation() { f64::from(cell.test.kind.n_tokens()) } else { 1.0 };
-    let each = |seconds: f64| Duration::try_from_secs_f64(seconds / n).unwrap_or_default();
-    let part = |(device, by_bytes, by_flops): (String, LightFloor, LightFloor)| LightPart {
-        device,
-        by_bytes: each(by_bytes.seconds),
-        by_flops: each(by_flops.seconds),
+    let each = |seconds: f64| Duration::try_from_secs_f64(seconds / n).map_err(|_| LightUnknown::NotFinite);
+    let part = |(device, by_bytes, by_flops): (String, LightFloor, LightFloor)| {
+        let (by_bytes, by_flops) = (each(by_bytes.seconds)?, each(by_flops.seconds)?);
+        Ok(LightPart { device, by_bytes, by_flops })
     };
     Ok(Light {
-        floor: each(floor.seconds),
-        time: each(seconds),
+        floor: each(floor.seconds)?,
+        time: each(seconds)?,
         share,
         share_bounds: Bounds::between(lower, upper),
         binds,
         device: device.to_owned(),
-        parts: parts.into_iter().map(part).collect(),
+        parts: parts.into_iter().map(part).collect::<Result<_, _>>()?,
+        uncounted: work.uncounted.keys().cloned().collect(),
     })
+}
+
+/// A device that the work or the ceilings name more than once: adding both entries, or taking one, would be a guess.
+fn named_twice<'a>(ceilings: &'a [Ceilings], work: &'a CellWork) -> Option<&'a str> {
+    fn repeated<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+        let mut seen = BTreeSet::new();
+        names.find(|name| !seen.insert(*name))
+    }
+    repeated(work.devices.iter().map(|it| &it.device[..]))
+        .or_else(|| repeated(ceilings.iter().map(|it| &it.device[..])))
 }
 
 /// The shortest times for bytes and arithmetic; `None` if a ceiling is missing.
@@ -206,7 +255,9 @@ impl Ceilings {
 impl Ceiling {
     /// Whether a time follows from it: a file may hold anything.
     pub(crate) fn is_sound(&self) -> bool {
-        [self.lower, self.per_second, self.upper].iter().all(|rate| rate.is_finite() && *rate > 0.0)
+        let is_possible = |rate: f64| (SLOWEST..=FASTEST).contains(&rate);
+        let is_ordered = self.lower <= self.per_second && self.per_second <= self.upper;
+        is_ordered && is_possible(self.lower) && is_possible(self.upper)
     }
 
     fn rate(&self) -> LightRate {

@@ -107,6 +107,77 @@ fn a_ceiling_that_no_time_follows_from_is_passed_over() {
 }
 
 #[test]
+fn a_ceiling_that_contradicts_itself_is_not_sound() {
+    let ceiling = |lower: f64, per_second: f64, upper: f64| Ceiling {
+        lower,
+        per_second,
+        upper,
+        ..ceiling(CeilingKind::Copy, "f32", 1.0)
+    };
+    for (lower, per_second, upper) in [(1.0, 1.0, 1.0), (80.0, 90.0, 100.0), (1e12, 2e12, 3e12)] {
+        assert!(ceiling(lower, per_second, upper).is_sound(), "{lower} {per_second} {upper}");
+    }
+    for (lower, per_second, upper) in [
+        (300.0, 100.0, 100.0),
+        (100.0, 200.0, 100.0),
+        (100.0, 1.0, 100.0),
+        (1e300, 1e300, 1e300),
+        (1e-300, 1e-300, 1e-300),
+        (f64::NAN, 1.0, 1.0),
+        (1.0, f64::NAN, 1.0),
+        (1.0, 1.0, f64::INFINITY),
+    ] {
+        assert!(!ceiling(lower, per_second, upper).is_sound(), "{lower} {per_second} {upper}");
+    }
+}
+
+#[test]
+fn ceilings_that_contradict_themselves_give_a_reason_and_no_share() {
+    let cell = cell(TestKind::Pp(8), 1, vec![device("GPU", 1000, Vec::new())], &[80.0]);
+    for rate in [1e-300, 1e300] {
+        let mut own = ceilings("GPU");
+        own.rates[1] = ceiling(CeilingKind::Read, "f16", rate);
+        let unknown = header(vec![own]).light_of(&cell).unwrap().unwrap_err();
+        assert_eq!(unknown, LightUnknown::UnsoundCeilings("GPU".into()));
+        assert!(unknown.to_string().contains("the ceilings of GPU contradict themselves"), "{unknown}");
+    }
+}
+
+#[test]
+fn what_is_listed_twice_or_empty_gives_a_reason_and_no_share() {
+    let of = |devices: Vec<DeviceWork>, ceilings: Vec<Ceilings>| {
+        let cell = cell(TestKind::Pp(8), 1, devices, &[80.0]);
+        header(ceilings).light_of(&cell).unwrap().unwrap_err()
+    };
+    let work = || device("GPU", 1000, Vec::new());
+    let twice = LightUnknown::Twice("GPU".into());
+    assert_eq!(of(vec![work(), work()], vec![ceilings("GPU")]), twice);
+    assert_eq!(of(vec![work()], vec![ceilings("GPU"), ceilings("GPU")]), twice);
+    let nothing = device("GPU", 0, vec![product("MUL_MAT", "q4_K", 0)]);
+    assert_eq!(of(vec![nothing], vec![ceilings("GPU")]), LightUnknown::EmptyWork);
+    assert_eq!(of(Vec::new(), vec![ceilings("GPU")]), LightUnknown::EmptyWork);
+}
+
+#[test]
+fn a_share_is_finite_or_unknown_whatever_a_file_says() {
+    // As much work as a file can hold, at the slowest ceilings: longer than a duration can be.
+    let work = || device("GPU", u64::MAX, vec![product("MUL_MAT", "q4_K", u64::MAX); 3]);
+    let rates = vec![ceiling(CeilingKind::Copy, "f32", 1.25), ceiling(CeilingKind::Product, "q4_K", 1.25)];
+    let own = Ceilings { device: "GPU".into(), rates, ..Ceilings::default() };
+    let cell = cell(TestKind::Pp(8), 1, vec![work()], &[1e-9]);
+    assert_eq!(header(vec![own]).light_of(&cell).unwrap(), Err(LightUnknown::NotFinite));
+}
+
+#[test]
+fn uncounted_operations_are_named() {
+    let mut cell = cell(TestKind::Pp(8), 1, vec![device("GPU", 1000, Vec::new())], &[80.0]);
+    let Outcome::Measured(Measured { work: Some(work), .. }) = &mut cell.outcome else { panic!() };
+    work.uncounted.insert("RWKV_WKV7".into(), 24);
+    let light = header(vec![ceilings("GPU")]).light_of(&cell).unwrap().unwrap();
+    assert_eq!(light.uncounted, ["RWKV_WKV7"]);
+}
+
+#[test]
 fn what_fits_into_a_cache_is_not_bound_by_the_memory() {
     let rate = |n_bytes| ceilings("CPU").bandwidth(n_bytes).unwrap().per_second;
     assert_eq!([1, 64, 199, 200, 799].map(rate), [400.0, 400.0, 400.0, 200.0, 200.0]);

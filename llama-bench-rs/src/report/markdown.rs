@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 
 use super::{
     Flat, OutcomeKind, Shown, Stat,
+    answer::LightFigure,
     flat::to_text,
-    in_words::{count, one_line, percent, plural},
+    in_words::{count, one_line, plural},
     sink::{Encode, EncodeError},
 };
 use crate::{
@@ -14,7 +15,6 @@ use crate::{
         parameters::{Parameter, differing, in_reading_order},
     },
     units::{
-        Share,
         text::printable,
         words::{digits, mebibytes, parameters},
     },
@@ -314,10 +314,13 @@ impl Markdown {
         format!("unknown ({})", self.number_of(format!("energy: {}", one_line(why))))
     }
 
-    /// `25.2 % (memory)`, or the number of the reason why it is not known.
+    /// `25.2 % (memory)` with the numbers of what is to be said of it, or of the reason why it is not known.
     fn light(&mut self, row: &Flat) -> String {
-        if let (Some(share), Some(binds)) = (row.light_share.and_then(Share::new), &row.light_binds) {
-            return format!("{} ({})", percent(share), inline(binds));
+        if let (Some(figure), Some(binds)) = (light_of(row), &row.light_binds) {
+            let remarks = figure.remarks();
+            let numbers = remarks.iter().map(|remark| self.number_of(format!("speed of light: {remark}")));
+            let numbers: String = numbers.map(|number| format!(" ({number})")).collect();
+            return format!("{figure} ({}){numbers}", inline(binds));
         }
         if row.outcome == Some(OutcomeKind::Failed) {
             return String::new();
@@ -340,6 +343,17 @@ impl Markdown {
             }
         }
     }
+}
+
+/// The share of the speed of light of a row, with what its work leaves out.
+fn light_of(row: &Flat) -> Option<LightFigure> {
+    let work = row.cell_work.iter();
+    Some(LightFigure {
+        share: row.light_share?,
+        lower: row.light_share_lower?,
+        upper: row.light_share_upper?,
+        uncounted: work.flat_map(|work| work.uncounted.keys().cloned()).collect(),
+    })
 }
 
 fn file_name(path: &str) -> String {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::record::CellWork;
 
 #[test]
 fn a_long_override_stands_below_the_table_once() {
@@ -44,24 +45,62 @@ fn text_cannot_leave_its_cell() {
     assert_eq!(inline("a|b\nc\0"), "a\\|b c ");
 }
 
-#[test]
-fn the_speed_of_light_is_shown_with_what_binds_or_why_it_is_not_known() {
-    let row = |share: Option<f64>, why: Option<&str>| Flat {
-        outcome: Some(OutcomeKind::Measured),
-        light_share: share,
-        light_binds: share.map(|_| "memory".into()),
-        light_unknown: why.map(Into::into),
-        ..Flat::default()
-    };
+/// A table of light, with a row for each of these.
+fn of_light(rows: &[Flat]) -> String {
     let mut table = Markdown::default();
     table.show(Shown::default().light(true));
     let mut out = Vec::new();
-    table.begin(&mut out, &row(None, None)).unwrap();
-    for row in [row(Some(0.252), None), row(None, Some("no work")), row(None, None)] {
-        table.row(&mut out, &row).unwrap();
+    table.begin(&mut out, &Flat::default()).unwrap();
+    for row in rows {
+        table.row(&mut out, row).unwrap();
     }
     table.finish(&mut out).unwrap();
-    let text = String::from_utf8(out).unwrap();
-    assert!(text.contains("of light") && text.contains("25.2 % (memory)"), "{text}");
+    String::from_utf8(out).unwrap()
+}
+
+/// A row with the lower end, the share and the upper end.
+fn lit((lower, share, upper): (f64, f64, f64), uncounted: &[&str]) -> Flat {
+    let uncounted = uncounted.iter().map(|name| ((*name).to_owned(), 1)).collect();
+    Flat {
+        outcome: Some(OutcomeKind::Measured),
+        light_share: Some(share),
+        light_share_lower: Some(lower),
+        light_share_upper: Some(upper),
+        light_binds: Some("memory".into()),
+        cell_work: Some(CellWork { uncounted, ..CellWork::default() }),
+        ..Flat::default()
+    }
+}
+
+#[test]
+fn the_speed_of_light_is_shown_with_what_binds_or_why_it_is_not_known() {
+    let unknown = |why: Option<&str>| Flat {
+        outcome: Some(OutcomeKind::Measured),
+        light_unknown: why.map(Into::into),
+        ..Flat::default()
+    };
+    let text = of_light(&[lit((0.2, 0.252, 0.3), &[]), unknown(Some("no work")), unknown(None)]);
+    assert!(text.contains("of light") && text.contains(" 25.2 % (memory) |"), "{text}");
     assert!(text.contains("(1) speed of light: no work\n(2) speed of light: the ceilings"), "{text}");
+}
+
+#[test]
+fn a_share_that_cannot_be_true_or_is_a_lower_bound_has_a_remark_below_the_table() {
+    let rows = [
+        lit((1.02, 1.1, 1.2), &[]),
+        lit((0.09, 0.101, 0.11), &["RWKV_WKV7"]),
+        lit((1.02, 1.1, 1.2), &["RWKV_WKV7"]),
+        lit((0.08, 0.152, 3.87), &[]),
+    ];
+    let text = of_light(&rows);
+    for shown in [
+        " 110 % (memory) (1) |",
+        " at least 10.1 % (memory) (2) |",
+        " at least 110 % (memory) (1) (2) |",
+        " 8.0 % to 387 % (memory) |",
+    ] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
+    assert!(text.contains("\n(1) speed of light: above 100 %: "), "{text}");
+    assert!(text.contains("\n(2) speed of light: the arithmetic of RWKV_WKV7 is not counted\n"), "{text}");
 }

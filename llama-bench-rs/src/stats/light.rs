@@ -59,10 +59,13 @@ impl Floor {
         }
     }
 
-    /// Its share of a time with an interval: the share, its lower and its upper end. `None` if the time is not positive.
+    /// Its share of a time with an interval: the share, its lower and its upper end. `None` if the time is not positive, or
+    /// a share is not finite and positive.
     pub fn share_of(self, (lower, seconds, upper): (f64, f64, f64)) -> Option<(f64, f64, f64)> {
         let is_time = lower > 0.0 && seconds > 0.0 && upper > 0.0;
-        is_time.then(|| (self.lower / upper, self.seconds / seconds, self.upper / lower))
+        let (least, share, most) = (self.lower / upper, self.seconds / seconds, self.upper / lower);
+        let is_share = [least, share, most].iter().all(|share| share.is_finite() && *share > 0.0);
+        (is_time && is_share).then_some((least, share, most))
     }
 }
 
@@ -80,6 +83,9 @@ mod tests {
         // Twice the floor in half of the time, each end with the one that makes it extreme.
         assert_eq!(floor.share_of((4.0, 5.0, 8.0)), Some((0.2, 0.4, 0.625)));
         assert_eq!(floor.share_of((0.0, 5.0, 8.0)), None);
+        assert_eq!(Floor::default().share_of((4.0, 5.0, 8.0)), None);
+        let endless = Floor::of(1e300, Rate { lower: 1e-300, ..RATE });
+        assert_eq!(endless.share_of((4.0, 5.0, 8.0)), None);
     }
 
     #[test]

@@ -2,10 +2,10 @@ use std::{fmt, time::Duration};
 
 use crate::{
     judge::{PrintedRate, printed_time},
-    record::{Cell, Light, Run},
+    record::{Cell, Run},
     report::{
         figures::Figures,
-        in_words::{duration, percent, rough_duration, rough_rate, speed},
+        in_words::{duration, rough_duration, rough_rate, speed},
     },
     stats::TimeSum,
     units::{RateSpread, Share, TokensPerSecond, words::digits},
@@ -87,42 +87,6 @@ impl fmt::Display for EnergyFigure {
     /// `2.10 ± 0.065`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ± {}", digits(self.j_per_token, 3), digits(self.half_width, 2))
-    }
-}
-
-/// The share of the speed of light that a test reaches, with its range.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct LightFigure {
-    /// The share, 1 for all of it; of several runs their mean.
-    pub share: f64,
-    /// The lowest end of the range of any run.
-    pub lower: f64,
-    /// The highest end of the range of any run.
-    pub upper: f64,
-}
-
-impl LightFigure {
-    /// Of the cells of one test, at most one a run; `None` if one of them has no figure.
-    pub(in crate::report) fn of(cells: &[(&Run, &Cell)]) -> Option<Self> {
-        let figure = |(run, cell): &(&Run, &Cell)| run.header.light_of(cell)?.ok();
-        let all: Vec<Light> = cells.iter().map(figure).collect::<Option<_>>()?;
-        let ends = |of: fn(&Light) -> f64, pick: fn(f64, f64) -> f64| all.iter().map(of).reduce(pick);
-        Some(Self {
-            share: all.iter().map(|light| light.share).sum::<f64>() / all.len() as f64,
-            lower: ends(|light| light.share_bounds.lower(), f64::min)?,
-            upper: ends(|light| light.share_bounds.upper(), f64::max)?,
-        })
-    }
-}
-
-impl fmt::Display for LightFigure {
-    /// `25.2 %`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Share::new(self.share) {
-            Some(share) => f.write_str(&percent(share)),
-            None => f.write_str("–"),
-        }
     }
 }
 

@@ -25,6 +25,7 @@ mod command;
 mod facts;
 mod figure;
 mod headline;
+mod light;
 mod next;
 mod pivot;
 mod said;
@@ -33,8 +34,10 @@ mod trust;
 mod why;
 
 pub use facts::SharedFacts;
-pub use figure::{EnergyFigure, LightFigure, SpeedFigure, TimeFigure};
+pub use figure::{EnergyFigure, SpeedFigure, TimeFigure};
 pub use headline::{Headline, SpeedRange, Together};
+pub use light::LightFigure;
+pub(in crate::report) use light::{caption as light_caption, not_counted};
 pub use next::Next;
 pub use pivot::{Pivot, PivotRow};
 pub use said::Said;
@@ -163,10 +166,9 @@ impl Answer {
             text += " J/token: energy of the devices that hold the layers; ± of a single run: as far as their counters resolve \
                      it.";
         }
-        if self.configurations.iter().flat_map(|it| &it.pivot.rows).any(PivotRow::has_light) {
-            text +=
-                " Of light: the share of the shortest time that the measured ceilings of the devices allow.";
-        }
+        let lights: Vec<&LightFigure> =
+            self.configurations.iter().flat_map(|it| &it.pivot.rows).flat_map(PivotRow::lights).collect();
+        text += &light::caption(lights).map_or_else(String::new, |caption| format!(" {caption}"));
         text
     }
 

@@ -61,9 +61,9 @@ impl PivotRow {
         [self.prefill_energy, self.generation_energy, self.embedding_energy].iter().any(Option::is_some)
     }
 
-    /// Whether it has the share of the speed of light of any test.
-    pub fn has_light(&self) -> bool {
-        [self.prefill_light, self.generation_light, self.embedding_light].iter().any(Option::is_some)
+    /// The shares of the speed of light of its tests that are known.
+    pub fn lights(&self) -> impl Iterator<Item = &LightFigure> {
+        [&self.prefill_light, &self.generation_light, &self.embedding_light].into_iter().flatten()
     }
 }
 

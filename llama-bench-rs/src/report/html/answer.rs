@@ -136,13 +136,13 @@ struct Columns {
     answers: bool,
 }
 
-type LightOf = fn(&PivotRow) -> Option<LightFigure>;
+type LightOf = fn(&PivotRow) -> Option<&LightFigure>;
 
 /// The tests whose share of the speed of light may be known.
 const LIGHT: [(&str, LightOf); 3] = [
-    ("prefill", |row| row.prefill_light),
-    ("embedding", |row| row.embedding_light),
-    ("generation", |row| row.generation_light),
+    ("prefill", |row| row.prefill_light.as_ref()),
+    ("embedding", |row| row.embedding_light.as_ref()),
+    ("generation", |row| row.generation_light.as_ref()),
 ];
 
 type EnergyOf = fn(&PivotRow) -> Option<EnergyFigure>;
@@ -188,7 +188,7 @@ impl Columns {
             @if self.embedding { (speed(|row| row.embedding)) }
             @if self.generation { (speed(|row| row.generation)) }
             @for (_, of) in &self.energy { (cell(row.and_then(of).map(|energy| energy.to_string()))) }
-            @for (_, of) in &self.light { (cell(row.and_then(of).map(|light| light.to_string()))) }
+            @for (_, of) in &self.light { (cell(row.and_then(of).map(ToString::to_string))) }
             @if self.answers {
                 (time_cell(row.and_then(|row| row.first_token)))
                 @for i in 0..2 { (time_cell(row.and_then(|row| row.answers[i]))) }

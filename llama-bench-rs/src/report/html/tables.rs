@@ -7,12 +7,13 @@ use maud::{Markup, html};
 use crate::{
     record::{Cell, Outcome, Run, Sample},
     report::{
+        answer::{LightFigure, light_caption},
         figures::Figures,
         in_words::{duration, percent},
         svg::figure,
     },
     stats::{Quantity as _, Samples, Transient},
-    units::{Change, Share, TokensPerSecond, words::digits},
+    units::{Change, TokensPerSecond, words::digits},
 };
 
 /// A table under its caption. On a narrow screen it scrolls in its own box.
@@ -37,14 +38,13 @@ pub(super) fn cells(run: &Run) -> Markup {
         Some(energy.map_or_else(|_| "–".into(), |energy| digits(energy.per_token(), 3)))
     };
     let has_energy = run.cells.iter().any(|cell| run.header.energy_of(cell).is_some());
-    let light =
-        |cell: &Cell| {
-            let light = run.header.light_of(cell)?;
-            Some(light.map_or_else(
-                |_| "–".into(),
-                |light| Share::new(light.share).map_or_else(|| "–".into(), percent),
-            ))
-        };
+    let figure = |cell: &Cell| Some(LightFigure::from(&run.header.light_of(cell)?.ok()?));
+    let lights: Vec<LightFigure> = run.cells.iter().filter_map(figure).collect();
+    let caption = match light_caption(&lights) {
+        Some(of_light) => format!("{caption} {of_light}"),
+        None => caption.to_owned(),
+    };
+    let light = |cell: &Cell| Some(figure(cell)?.to_string());
     let has_light = run.cells.iter().any(|cell| run.header.light_of(cell).is_some());
     let table = html! {
         table {
@@ -72,7 +72,7 @@ pub(super) fn cells(run: &Run) -> Markup {
             }
         }
     };
-    scrolled(caption, table)
+    scrolled(&caption, table)
 }
 
 pub(super) fn heading(name: &str, unit: &str) -> Markup {

@@ -1,11 +1,12 @@
 use std::fmt;
 
-use super::{Level, Say};
+use super::{Level, Say, precision::BAD};
 use crate::{
     judge::{self, SlowType, SmallBatch},
     record::{Binds, Cell, CellWork, Light, LightUnknown, Run, Test, TestKind},
     report::{
-        figures::Series,
+        answer::{LightFigure, not_counted},
+        figures::{Figures, Series},
         in_words::{count, one_line, percent},
     },
     units::{
@@ -37,6 +38,8 @@ pub enum LightSaid {
         products: Vec<String>,
         /// Whether the test was profiled.
         is_profiled: bool,
+        /// Whether no other program disturbed its repetitions and their mean is certain enough to be believed.
+        is_steady: bool,
     },
     /// Cells that are faster than the ceilings allow: the count of their work or a ceiling is wrong.
     Impossible {
@@ -97,7 +100,19 @@ fn reaches(run: &Run, series: &Series<'_>) -> Option<LightSaid> {
     let products = if light.binds == Binds::Arithmetic { products(work, &light.device) } else { Vec::new() };
     let is_profiled = measured.profile.is_some();
     let deep = deep.map(|(cell, light)| (cell.test, light));
-    Some(LightSaid::Reaches { shallow: (cell.test, light), deep, products, is_profiled })
+    let shallow = (cell.test, light);
+    Some(LightSaid::Reaches { shallow, deep, products, is_profiled, is_steady: is_steady(cell) })
+}
+
+/// By the same limits as [`Neighbours`](super::Neighbours) and [`Precision`](super::Precision) warn.
+fn is_steady(cell: &Cell) -> bool {
+    let width = Figures::of(cell).and_then(|figures| figures.relative_half_width());
+    cell.n_disturbed() == 0 && width.is_none_or(|width| width.get() <= BAD)
+}
+
+/// Whether the whole range of a share that counts all of the work is below what needs no word.
+fn is_surely_slow(light: &Light) -> bool {
+    light.uncounted.is_empty() && light.share_bounds.upper() < FAST
 }
 
 /// The products with the largest parts of the arithmetic, those of one operation together.
@@ -139,7 +154,7 @@ fn prompts(run: &Run) -> impl Iterator<Item = &Cell> {
 fn small_batch(run: &Run) -> Option<LightSaid> {
     let config = &run.header.config;
     let n_ubatch = config.n_ubatch?.min(config.n_batch.unwrap_or(u32::MAX));
-    let is_slow = |cell: &&Cell| light_of(run, cell).is_none_or(|light| light.share < FAST);
+    let is_slow = |cell: &&Cell| light_of(run, cell).is_none_or(|light| light.share_bounds.upper() < FAST);
     prompts(run).filter(|cell| cell.test.n_tokens() > n_ubatch).find(is_slow)?;
     let found = judge::small_batch(&run.header.ceilings, n_ubatch)?;
     let is_limited = config.n_batch.is_some_and(|n_batch| n_batch < found.n_larger);
@@ -167,11 +182,6 @@ impl Say for LightSaid {
     }
 }
 
-/// `25.2 %`.
-fn share(share: f64) -> String {
-    Share::new(share).map_or_else(|| "an unknown share".into(), percent)
-}
-
 /// `812 TFLOP/s`.
 fn rate(per_second: f64) -> String {
     if per_second >= 1e12 {
@@ -197,7 +207,7 @@ fn times(light: &Light) -> String {
 impl fmt::Display for LightSaid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Reaches { shallow: (test, light), deep, products, is_profiled } => {
+            Self::Reaches { shallow: (test, light), deep, products, is_profiled, is_steady } => {
                 write!(f, "{} ({test}) is bound by {}", subject(test.kind), light.binds)?;
                 if !products.is_empty() {
                     write!(f, " ({})", products.join("; "))?;
@@ -210,16 +220,20 @@ impl fmt::Display for LightSaid {
                 write!(
                     f,
                     " and reaches {} of the speed of light: {}{each}",
-                    share(light.share),
+                    LightFigure::from(light),
                     times(light)
                 )?;
                 if let Some((at, deep)) = deep {
-                    write!(f, ", and {} at depth {} ({})", share(deep.share), at.n_depth, times(deep))?;
+                    let share = LightFigure::from(deep);
+                    write!(f, ", and {share} at depth {} ({})", at.n_depth, times(deep))?;
                     if deep.binds != light.binds {
                         write!(f, ", bound by {}", deep.binds)?;
                     }
                 }
-                if light.share >= FAST {
+                if let Some(left_out) = not_counted(&light.uncounted) {
+                    write!(f, "; {left_out}")?;
+                }
+                if !is_surely_slow(light) || !is_steady {
                     return write!(f, ".");
                 }
                 let hint = if *is_profiled { "the profile" } else { "--profile" };
@@ -233,7 +247,7 @@ impl fmt::Display for LightSaid {
                     1 => "1 cell is".to_owned(),
                     n => format!("{} are", count(*n, "cell")),
                 },
-                share(light.share),
+                LightFigure::from(light),
                 times(light),
                 light.binds,
                 one_line(&light.device)
@@ -254,7 +268,7 @@ impl fmt::Display for LightSaid {
                     f,
                     "n_ubatch {n_ubatch} reaches {} of the matrix rate that {n_larger} reaches ({} against {}, {} on {}): \
                      try {logical}-ub {n_larger}.",
-                    share(per_second / larger_per_second),
+                    Share::new(per_second / larger_per_second).map_or_else(String::new, percent),
                     rate(per_second),
                     rate(larger_per_second),
                     one_line(&found.data_type),

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::record::{
-    Ceiling, CeilingKind, Ceilings, Config, DeviceWork, Header, Measured, Outcome, Product, Sample, pp, tg,
+    Ceiling, CeilingKind, Ceilings, Config, DeviceWork, Disturbance, Header, Measured, Outcome, Product,
+    Sample, pp, tg,
 };
 
 fn ceiling(kind: CeilingKind, data_type: &str, per_second: f64, n_columns: Option<u32>) -> Ceiling {
@@ -90,6 +91,52 @@ fn a_prompt_names_its_products_a_slow_type_and_a_small_batch() {
             "Products of mxfp4 reach 300 TFLOP/s on CUDA0, those of f16 800 TFLOP/s: another type of weights may process \
              prompts faster.",
         ]
+    );
+}
+
+/// What the first sentence of a generation says, after a change of its cell.
+fn reached(ceilings: Ceilings, change: impl Fn(&mut Measured)) -> String {
+    let mut cell = cell(tg(4), 12 << 30, [1, 1], 16);
+    let Outcome::Measured(measured) = &mut cell.outcome else { panic!("it is measured") };
+    change(measured);
+    said(vec![ceilings], 512, vec![cell]).swap_remove(0).1
+}
+
+#[test]
+fn the_rest_is_not_explained_of_a_disturbed_or_uncertain_cell() {
+    const REST: &str = "neither memory nor arithmetic explains the rest";
+    let waited = |waited: u64| {
+        reached(gpu(), |measured| {
+            let waited = Some(Duration::from_millis(waited));
+            let disturbance = Disturbance { n_threads: Some(1), waited, ..Disturbance::default() };
+            measured.samples[1].disturbance = Some(disturbance);
+        })
+    };
+    assert!(waited(0).contains(REST), "{}", waited(0));
+    assert!(waited(8).ends_with(" 4.00 ms a token."), "{}", waited(8));
+    let apart = reached(gpu(), |measured| measured.samples[1].elapsed *= 2);
+    assert!(apart.ends_with(" a token."), "{apart}");
+}
+
+#[test]
+fn the_rest_is_not_explained_by_a_share_that_may_be_high() {
+    let mut own = gpu();
+    own.rates[0].lower = 1e12;
+    let text = reached(own, |_| {});
+    assert!(text.contains("reaches 26.8 % to 80.5 % of the speed of light"), "{text}");
+    assert!(text.ends_with(" a token."), "{text}");
+}
+
+#[test]
+fn a_share_without_some_arithmetic_is_a_lower_bound() {
+    let text = reached(gpu(), |measured| {
+        let work = measured.work.as_mut().expect("it is counted");
+        work.uncounted.insert("RWKV_WKV7".into(), 24);
+    });
+    assert_eq!(
+        text,
+        "Generation (tg4) is bound by memory and reaches at least 26.8 % of the speed of light: 1.07 ms of 4.00 ms a \
+         token; the arithmetic of RWKV_WKV7 is not counted."
     );
 }
 

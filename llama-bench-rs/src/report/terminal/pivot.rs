@@ -27,7 +27,7 @@ pub(super) fn pivot(answer: &Answer, names: &Names, paint: &Paint) -> String {
     let energy =
         |of: fn(&PivotRow) -> Option<EnergyFigure>| texts(&|row| of(row).map(|energy| energy.to_string()));
     let light =
-        |of: fn(&PivotRow) -> Option<LightFigure>| texts(&|row| of(row).map(|light| light.to_string()));
+        |of: fn(&PivotRow) -> &Option<LightFigure>| texts(&|row| of(row).as_ref().map(ToString::to_string));
     let blocks = vec![
         vec![
             Column::right(
@@ -49,9 +49,9 @@ pub(super) fn pivot(answer: &Answer, names: &Names, paint: &Paint) -> String {
             Column::right("embedding\nJ/token", energy(|row| row.embedding_energy)),
         ],
         vec![
-            Column::right("prefill\nof light", light(|row| row.prefill_light)),
-            Column::right("generation\nof light", light(|row| row.generation_light)),
-            Column::right("embedding\nof light", light(|row| row.embedding_light)),
+            Column::right("prefill\nof light", light(|row| &row.prefill_light)),
+            Column::right("generation\nof light", light(|row| &row.generation_light)),
+            Column::right("embedding\nof light", light(|row| &row.embedding_light)),
         ],
         vec![Column::right("first\ntoken", time(|row| row.first_token))],
         vec![
