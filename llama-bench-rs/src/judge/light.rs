@@ -29,7 +29,7 @@ pub(crate) fn is_above_light(lower: f64) -> bool {
 /// Whether a ceiling is more than this factor above another, each at the end of its range that speaks against it. The one
 /// comparison that advice follows from.
 fn is_surely_above(better: &Ceiling, worse: &Ceiling, factor: f64) -> bool {
-    better.lower > worse.upper * factor
+    worse.disturbed != Some(true) && better.lower > worse.upper * factor
 }
 
 /// A type of products that is computed much more slowly than another.
@@ -209,6 +209,21 @@ mod tests {
         assert_eq!(small_batch(&batches(60.0, 61.0), 512), None);
         assert_eq!(small_batch(&batches(90.0, 80.0), 512), None);
         assert_eq!(small_batch(&batches(90.0, 61.0), 512).unwrap().n_larger, 2048);
+    }
+
+    #[test]
+    fn what_other_programs_disturbed_is_slow_for_their_sake() {
+        let busy = |rate| Ceiling { disturbed: Some(true), ..rate };
+        let work = work(&[("MUL_MAT", "q3_K", 900)]);
+        let own = |slow| ceilings(vec![product("f16", 100.0, None), slow]);
+        assert_eq!(slow_types(&own(busy(product("q3_K", 10.0, None))), &work), []);
+        assert_eq!(slow_types(&own(product("q3_K", 10.0, None)), &work).len(), 1);
+        let batches = |now| ceilings(vec![now, busy(product("f16", 100.0, Some(512)))]);
+        assert_eq!(small_batch(&batches(busy(product("f16", 20.0, Some(128)))), 128), None);
+        assert!(
+            small_batch(&batches(product("f16", 20.0, Some(128))), 128).is_some(),
+            "it reached that much"
+        );
     }
 
     #[test]

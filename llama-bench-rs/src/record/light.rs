@@ -50,7 +50,8 @@ pub struct Light {
     pub time: Duration,
     /// The share of the floor in the time, 1 for all of it; finite and above 0.
     pub share: f64,
-    /// Its range: of the 95 % interval of the time and of what repeated measurements of the ceilings show.
+    /// Its range: of the 95 % interval of the time and of what repeated measurements of the ceilings show. The lower end is 0
+    /// if other programs disturbed the measurement of a ceiling.
     pub share_bounds: Bounds<f64>,
     /// What binds the device with the largest part of the floor.
     pub binds: Binds,
@@ -260,8 +261,10 @@ impl Ceiling {
         is_ordered && is_possible(self.lower) && is_possible(self.upper)
     }
 
+    /// What was measured while other programs were busy bounds nothing from above.
     fn rate(&self) -> LightRate {
-        LightRate { lower: self.lower, per_second: self.per_second, upper: self.upper }
+        let upper = if self.disturbed == Some(true) { f64::INFINITY } else { self.upper };
+        LightRate { lower: self.lower, per_second: self.per_second, upper }
     }
 }
 

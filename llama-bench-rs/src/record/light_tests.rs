@@ -54,6 +54,24 @@ fn a_generation_is_bound_by_its_bytes_and_told_per_token() {
 }
 
 #[test]
+fn a_disturbed_ceiling_leaves_the_lower_end_open() {
+    let work = device("GPU", 4000, vec![]);
+    let cell = cell(TestKind::Tg(4), 4, vec![work], &[20.0, 20.0]);
+    let mut all = ceilings("GPU");
+    let light = |all: &Ceilings| header(vec![all.clone()]).light_of(&cell).unwrap().unwrap();
+    let quiet = light(&all);
+    assert_eq!((quiet.share, quiet.share_bounds.lower()), (2.0, 2.0));
+    assert!(crate::judge::is_impossible(&quiet));
+    // The copies are slower than the reads, as far as that is known.
+    all.rates[0].disturbed = Some(true);
+    let busy = light(&all);
+    assert_eq!((busy.share, busy.share_bounds.lower(), busy.share_bounds.upper()), (2.0, 0.0, 2.0 / 0.8));
+    assert!(!crate::judge::is_impossible(&busy), "the machine may do more");
+    all.rates[0].disturbed = Some(false);
+    assert_eq!(light(&all), quiet);
+}
+
+#[test]
 fn products_count_by_their_types_and_attention_by_the_best() {
     // 2 s of q4_K, 2 s of f16, 1 s of attention on keys of f16 at the rate of q4_K.
     let products = vec![

@@ -7,15 +7,19 @@ pub struct Rate {
     pub lower: f64,
     /// The ceiling.
     pub per_second: f64,
-    /// The upper end of its range.
+    /// The upper end of its range; infinite if nothing bounds it.
     pub upper: f64,
 }
 
 impl Rate {
-    /// The one that is higher.
+    /// The higher one, with the higher one of each end: what may be faster is not known to be slower.
     #[must_use]
     pub fn max(self, other: Self) -> Self {
-        if other.per_second > self.per_second { other } else { self }
+        Self {
+            lower: self.lower.max(other.lower),
+            per_second: self.per_second.max(other.per_second),
+            upper: self.upper.max(other.upper),
+        }
     }
 }
 
@@ -59,13 +63,13 @@ impl Floor {
         }
     }
 
-    /// Its share of a time with an interval: the share, its lower and its upper end. `None` if the time is not positive, or
-    /// a share is not finite and positive.
+    /// Its share of a time with an interval: the lower end, which is 0 if nothing bounds a ceiling, the share, and the upper
+    /// end. `None` if the time is not positive, or a share is not finite and positive.
     pub fn share_of(self, (lower, seconds, upper): (f64, f64, f64)) -> Option<(f64, f64, f64)> {
         let is_time = lower > 0.0 && seconds > 0.0 && upper > 0.0;
         let (least, share, most) = (self.lower / upper, self.seconds / seconds, self.upper / lower);
-        let is_share = [least, share, most].iter().all(|share| share.is_finite() && *share > 0.0);
-        (is_time && is_share).then_some((least, share, most))
+        let is_share = [share, most].iter().all(|share| share.is_finite() && *share > 0.0);
+        (is_time && is_share && least.is_finite()).then_some((least, share, most))
     }
 }
 
@@ -96,5 +100,9 @@ mod tests {
         assert_eq!(bytes.plus(flops).lower, 1.6 + 0.8);
         let slower = Rate { lower: 1.0, per_second: 2.0, upper: 3.0 };
         assert_eq!((RATE.max(slower), slower.max(RATE)), (RATE, RATE));
+        let unbounded = Rate { upper: f64::INFINITY, ..slower };
+        assert_eq!(RATE.max(unbounded), Rate { upper: f64::INFINITY, ..RATE });
+        let floor = Floor::of(200.0, RATE.max(unbounded));
+        assert_eq!(floor.share_of((4.0, 5.0, 8.0)), Some((0.0, 0.4, 0.625)));
     }
 }

@@ -7,6 +7,10 @@ use crate::{
     units::Share,
 };
 
+/// Why a share is an upper bound.
+pub(in crate::report) const BUSY: &str = "other programs were busy while the ceilings were measured; measure them again with --renew-ceilings on an \
+                    idle machine";
+
 /// A range that spans more than this factor is shown in place of the share.
 const WIDE: f64 = 2.0;
 
@@ -16,7 +20,7 @@ const WIDE: f64 = 2.0;
 pub struct LightFigure {
     /// The share, 1 for all of it; of several runs their mean.
     pub share: f64,
-    /// The lowest end of the range of any run.
+    /// The lowest end of the range of any run; 0 if the share is an upper bound.
     pub lower: f64,
     /// The highest end of the range of any run.
     pub upper: f64,
@@ -51,26 +55,41 @@ impl LightFigure {
         })
     }
 
-    /// What a table that has the share says below it: that it cannot be true, or what it leaves out.
+    /// Whether the machine may do more than its ceilings say.
+    pub(in crate::report) fn is_upper_bound(&self) -> bool {
+        self.lower <= 0.0
+    }
+
+    /// Whether it says anything: an upper bound above 1, or one of a part of the work, does not.
+    pub(in crate::report) fn is_known(&self) -> bool {
+        !self.is_upper_bound() || (self.uncounted.is_empty() && self.upper <= 1.0)
+    }
+
+    /// What a table that has the share says below it: that it cannot be true, that it is a bound, or what it leaves out.
     pub fn remarks(&self) -> Vec<String> {
         let impossible = judge::is_above_light(self.lower).then(|| {
             "above 100 %: the count of the work or a ceiling of the machine is wrong; measure again with \
              --renew-ceilings on an idle machine"
                 .to_owned()
         });
-        impossible.into_iter().chain(not_counted(&self.uncounted)).collect()
+        let busy = self.is_upper_bound().then(|| BUSY.to_owned());
+        impossible.into_iter().chain(busy).chain(not_counted(&self.uncounted)).collect()
     }
 }
 
 /// What a column of shares means, and what one of them leaves out; `None` without shares.
 pub(in crate::report) fn caption<'a>(all: impl IntoIterator<Item = &'a LightFigure>) -> Option<String> {
-    let mut all = all.into_iter().peekable();
-    all.peek()?;
-    let names: BTreeSet<&str> = all.flat_map(|one| one.uncounted.iter().map(|name| &name[..])).collect();
+    let all: Vec<&LightFigure> = all.into_iter().collect();
+    if all.is_empty() {
+        return None;
+    }
+    let busy = all.iter().any(|one| one.is_upper_bound()).then(|| format!("; at most: {BUSY}"));
+    let names = all.iter().flat_map(|one| one.uncounted.iter().map(|name| &name[..]));
+    let names: BTreeSet<&str> = names.collect();
     let names: Vec<&str> = names.into_iter().collect();
     let text = "Of light: the share of the shortest time that the measured ceilings of the devices allow";
     let left_out = not_counted(&names).map(|left_out| format!("; at least: {left_out}"));
-    Some(format!("{text}{}.", left_out.unwrap_or_default()))
+    Some(format!("{text}{}{}.", busy.unwrap_or_default(), left_out.unwrap_or_default()))
 }
 
 /// `the arithmetic of RWKV_WKV7 is not counted`; `None` if all is.
@@ -82,9 +101,16 @@ pub(in crate::report) fn not_counted<T: AsRef<str>>(names: &[T]) -> Option<Strin
 }
 
 impl fmt::Display for LightFigure {
-    /// `25.2 %`; the range, `8.0 % to 387 %`, if it is wide; `at least 25.2 %` if not all of the work is counted.
+    /// `25.2 %`; the range, `8.0 % to 387 %`, if it is wide; `at least 25.2 %` if not all of the work is counted; `at most
+    /// 38.7 %` if the machine may do more than its ceilings say; `unknown` if both is so.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |share: f64| Share::new(share).map_or_else(|| "–".into(), percent);
+        if !self.is_known() {
+            return f.write_str("unknown");
+        }
+        if self.is_upper_bound() {
+            return write!(f, "at most {}", text(self.upper));
+        }
         let is_wide = self.upper > self.lower * WIDE;
         let (least, most) =
             if is_wide { (text(self.lower), text(self.upper)) } else { (text(self.share), text(self.share)) };
@@ -124,6 +150,19 @@ mod tests {
         assert_eq!(text(0.101, 0.09, 0.12), "at least 10.1 %");
         assert_eq!(text(0.152, 0.08, 3.87), "at least 8.0 %");
         assert_eq!(text(60.0, 50.0, 80.0), "over 999 %");
+    }
+
+    #[test]
+    fn a_share_of_disturbed_ceilings_is_an_upper_bound() {
+        let most = figure(0.3, 0.0, 0.387, &[]);
+        assert_eq!(most.to_string(), "at most 38.7 %");
+        assert_eq!(figure(0.9, 0.0, 1.2, &[]).to_string(), "unknown", "more than all is no bound");
+        assert_eq!(figure(0.3, 0.0, 0.387, &["A"]).to_string(), "unknown");
+        let [busy] = &most.remarks()[..] else { panic!() };
+        assert!(busy.starts_with("other programs were busy"), "{busy}");
+        let text = caption([&most, &figure(0.5, 0.5, 0.5, &["A"])]).unwrap();
+        let (busy, left_out) = text.split_once("; at most: other programs").unwrap();
+        assert!(busy.ends_with(" allow") && left_out.contains("; at least: the arithmetic of A"), "{text}");
     }
 
     #[test]

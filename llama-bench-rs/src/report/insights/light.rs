@@ -5,7 +5,7 @@ use crate::{
     judge::{self, SlowType, SmallBatch},
     record::{Binds, Cell, CellWork, Light, LightUnknown, Run, Test, TestKind},
     report::{
-        answer::{LightFigure, not_counted},
+        answer::{BUSY, LightFigure, not_counted},
         figures::{Figures, Series},
         in_words::{count, one_line, percent},
     },
@@ -89,7 +89,9 @@ fn light_of(run: &Run, cell: &Cell) -> Option<Light> {
 
 fn reaches(run: &Run, series: &Series<'_>) -> Option<LightSaid> {
     let known = series.points.iter().filter_map(|point| Some((point.cell, light_of(run, point.cell)?)));
-    let mut known: Vec<(&Cell, Light)> = known.filter(|(_, light)| !judge::is_impossible(light)).collect();
+    let mut known: Vec<(&Cell, Light)> = known
+        .filter(|(_, light)| !judge::is_impossible(light) && LightFigure::from(light).is_known())
+        .collect();
     if known.is_empty() {
         return None;
     }
@@ -232,6 +234,9 @@ impl fmt::Display for LightSaid {
                 }
                 if let Some(left_out) = not_counted(&light.uncounted) {
                     write!(f, "; {left_out}")?;
+                }
+                if LightFigure::from(light).is_upper_bound() {
+                    write!(f, "; {BUSY}")?;
                 }
                 if !is_surely_slow(light) || !is_steady {
                     return write!(f, ".");
