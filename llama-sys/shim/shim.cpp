@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 
 extern "C" {
@@ -39,6 +40,18 @@ void llama_sys_model_params(const llama_model * model, llama_model_params * out)
 
 void llama_sys_model_facts_of(const llama_model * model, llama_sys_model_facts * out) {
     model_facts(model, out);
+}
+
+static void prepare(ggml_backend_dev_t device) {
+    if (std::strcmp(ggml_backend_reg_name(ggml_backend_dev_backend_reg(device)), "Vulkan") == 0) {
+        ggml_backend_dev_buffer_type(device); // makes the device (ggml_vk_get_device)
+    }
+}
+
+void llama_sys_prepare_devices(void) {
+    for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
+        contained([&] { prepare(ggml_backend_dev_get(i)); return true; }, false);
+    }
 }
 
 uint32_t llama_sys_model_devices(const llama_model * model, ggml_backend_dev_t * out, uint32_t cap) {

@@ -123,6 +123,10 @@ struct llama_sys_model_facts {
 };
 void llama_sys_model_facts_of(const struct llama_model * model, struct llama_sys_model_facts * out);
 
+// Prepares devices that their backend would prepare at their first use, with no lock: two threads that load a model at once
+// would then find one that is half prepared. One that cannot be prepared fails when it is used.
+void llama_sys_prepare_devices(void);
+
 // The devices that a model is spread over: writes at most `cap` of them and returns how many there are.
 uint32_t llama_sys_model_devices(const struct llama_model * model, ggml_backend_dev_t * out, uint32_t cap);
 

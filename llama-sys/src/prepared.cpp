@@ -2007,6 +2007,7 @@ OFFSET(llama_sys_model_facts, n_offloaded, 8);
 OFFSET(llama_sys_model_facts, can_offload, 12);
 OFFSET(llama_sys_model_facts, has_weights, 13);
 FUNCTION(llama_sys_model_facts_of, void(llama_model const *, llama_sys_model_facts *));
+FUNCTION(llama_sys_prepare_devices, void());
 FUNCTION(llama_sys_model_devices, uint32_t(llama_model const *, ggml_backend_dev_t *, uint32_t));
 FIELD(llama_sys_model_tensor, name, char const *);
 FIELD(llama_sys_model_tensor, type, ggml_type);

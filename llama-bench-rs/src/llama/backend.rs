@@ -101,8 +101,11 @@ impl Backend {
                     unsafe { sys::ggml_backend_load_all() };
                     load_from_folders();
                 }
-                // SAFETY: it may be called again, whoever did before.
-                unsafe { sys::llama_backend_init() };
+                // SAFETY: the first may be called again, whoever did before; no other thread of this crate uses a device yet.
+                unsafe {
+                    sys::llama_backend_init();
+                    sys::llama_sys_prepare_devices();
+                }
                 let (has_cpu, is_placed) = (has_cpu(), is_numa());
                 // The strategy is the CPU backend's; without one llama.cpp would abort.
                 if has_cpu && !is_placed && numa != Numa::Disabled {

@@ -128,6 +128,7 @@ counted! {
     fn llama_sys_memory_seq_cp(mem: llama_memory_t, src: llama_seq_id, dst: llama_seq_id, p0: llama_pos, p1: llama_pos) -> bool;
     fn llama_sys_memory_seq_rm(mem: llama_memory_t, seq: llama_seq_id, p0: llama_pos, p1: llama_pos) -> bool;
     fn llama_sys_memory_shift(ctx: *mut llama_context) -> bool;
+    fn llama_sys_prepare_devices();
     fn llama_sys_model_devices(model: *const llama_model, out: *mut ggml_backend_dev_t, cap: u32) -> u32;
     fn llama_sys_model_facts_of(model: *const llama_model, out: *mut llama_sys_model_facts);
     fn llama_sys_model_load_from_file(path: *const c_char, params: llama_model_params) -> *mut llama_model;
