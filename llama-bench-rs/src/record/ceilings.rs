@@ -106,7 +106,7 @@ mod tests {
     fn rate(kind: &str) -> Value {
         json!({
             "kind": kind, "data_type": "f16", "n_columns": null, "matrix_bytes": null,
-            "per_second": 0.1, "lower": 0.05, "upper": 0.3, "n": 5,
+            "per_second": 0.1, "lower": 0.05, "upper": 0.3, "n": 5, "disturbed": true,
         })
     }
 
