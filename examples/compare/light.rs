@@ -24,7 +24,7 @@ pub fn lines(a: &[&Run], b: &[&Run], tests: &[Test]) -> Vec<LightLine> {
     tests.iter().filter(has_ceilings).map(line).collect()
 }
 
-fn cell<'a>(run: &'a Run, test: Test) -> Option<&'a Cell> {
+fn cell(run: &Run, test: Test) -> Option<&Cell> {
     run.cells.iter().find(|cell| cell.test == test)
 }
 
