@@ -139,7 +139,8 @@ fn a_comparison_that_measures_shows_the_share_of_both_sides() {
             let of = |name: &str| &row[format!("{side}_light_{name}")];
             let [lower, share, upper] = ["share_lower", "share", "share_upper"].map(|name| of(name).as_f64());
             match of("unknown").as_str() {
-                None => assert!(lower > Some(0.0) && lower <= share && share <= upper, "{side}: {row}"),
+                // 0 if other programs disturbed a ceiling.
+                None => assert!(lower >= Some(0.0) && lower <= share && share <= upper, "{side}: {row}"),
                 // A llama.cpp whose graphs cannot be read.
                 Some(why) => assert!(share.is_none() && why.contains("were not counted"), "{side}: {row}"),
             }
