@@ -103,7 +103,7 @@ pub fn run(args: &Args) -> Result<u8, Failed> {
     write(args.format, std::slice::from_ref(&comparison))?;
     if args.ceilings.are_asked() && comparison.light.is_empty() {
         complain!(
-            "compare: no ceilings: the devices cannot be measured (a split by tensor, devices of other machines), or no test was"
+            "compare: no ceilings: the devices cannot be measured (a split by tensor, devices of other machines), or no test was measured"
         );
     }
     if let Err(error) = &judged {
