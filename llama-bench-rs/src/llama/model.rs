@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    Backend, Context, ContextParams, DeviceMemory, ModelParams, at_exit, device::text, kind::Kind, log, lora,
-    origin::Origin, rpc_graphs, sys,
+    Backend, Context, ContextParams, Device, DeviceMemory, ModelParams, at_exit, device::text, kind::Kind,
+    log, lora, model_facts, origin::Origin, rpc_graphs, sys,
 };
 
 /// A loaded model; clones share it, and it is freed with the last clone, context or vocabulary that uses it. One that
@@ -187,6 +187,12 @@ impl Model {
     /// offload to.
     pub fn offloaded_layers(&self) -> Option<(u32, u32)> {
         self.0.offloaded_layers
+    }
+
+    /// The devices that it is spread over, also those that hold none of its layers; without the CPU.
+    pub(crate) fn devices(&self) -> Vec<Device> {
+        // SAFETY: a live model.
+        unsafe { model_facts::devices(self.as_raw()) }
     }
 
     /// llama.cpp's description, such as `gpt-oss 20B MXFP4 MoE`.

@@ -114,12 +114,6 @@ pub(crate) struct PlacedTensor {
 }
 
 impl Model {
-    /// The devices that it is spread over, also those that hold none of its layers; without the CPU.
-    pub(crate) fn devices(&self) -> Vec<Device> {
-        // SAFETY: a live model.
-        unsafe { model_facts::devices(self.as_raw()) }
-    }
-
     /// Its tensors that are in some device's memory, in their order.
     pub(crate) fn placed_tensors(&self) -> Vec<PlacedTensor> {
         let model = self.as_raw();

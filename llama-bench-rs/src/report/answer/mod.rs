@@ -37,7 +37,9 @@ pub use facts::SharedFacts;
 pub use figure::{EnergyFigure, SpeedFigure, TimeFigure};
 pub use headline::{Headline, SpeedRange, Together};
 pub use light::LightFigure;
-pub(in crate::report) use light::{BUSY, caption as light_caption, not_counted};
+#[cfg(feature = "pages")]
+pub(in crate::report) use light::caption as light_caption;
+pub(in crate::report) use light::{BUSY, not_counted};
 pub use next::Next;
 pub use pivot::{Pivot, PivotRow};
 pub use said::Said;
