@@ -19,7 +19,7 @@ pub struct CeilingArgs {
 impl CeilingArgs {
     /// Whether ceilings are asked for.
     pub fn are_asked(self) -> bool {
-        self.ceilings || self.renew_ceilings
+        self.policy() != CeilingPolicy::Off
     }
 
     /// Whether ceilings are measured.

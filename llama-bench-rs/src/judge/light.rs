@@ -29,7 +29,7 @@ pub(crate) fn is_above_light(lower: f64) -> bool {
 /// Whether a ceiling is more than this factor above another, each at the end of its range that speaks against it. The one
 /// comparison that advice follows from.
 fn is_surely_above(better: &Ceiling, worse: &Ceiling, factor: f64) -> bool {
-    worse.disturbed != Some(true) && better.lower > worse.upper * factor
+    !worse.is_disturbed() && better.lower > worse.upper * factor
 }
 
 /// A type of products that is computed much more slowly than another.

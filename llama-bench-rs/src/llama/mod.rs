@@ -146,6 +146,8 @@ pub use model_params::{LoadMode, ModelParams, SplitMode};
 #[doc(hidden)]
 pub use numa::Numa;
 #[cfg(feature = "measure")]
+pub(crate) use overrides::compile as tensor_pattern;
+#[cfg(feature = "measure")]
 pub(crate) use probe::{Probe, ProbeShape};
 #[doc(hidden)]
 pub use rope::{Rope, RopeScaling};

@@ -101,7 +101,11 @@ pub(super) fn asked<'a>(backend: &Backend, params: &'a ModelParams) -> Result<Ve
         .collect()
 }
 
-fn compile(pattern: &str) -> Result<Regex, LlamaError> {
+/// A pattern of tensor names, as it is matched when a model is loaded.
+///
+/// # Errors
+/// It is not valid, or too large.
+pub(crate) fn compile(pattern: &str) -> Result<Regex, LlamaError> {
     let refuse = |why: &str| LlamaError::Parameter {
         name: NAME,
         value: cited(pattern),

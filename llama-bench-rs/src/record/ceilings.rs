@@ -49,6 +49,18 @@ pub struct Ceiling {
     pub disturbed: Option<bool>,
 }
 
+impl Ceiling {
+    /// What it is the ceiling of.
+    pub(crate) fn subject(&self) -> (CeilingKind, &str, Option<u32>, Option<u64>) {
+        (self.kind, &self.data_type, self.n_columns, self.matrix_bytes)
+    }
+
+    /// Whether other programs are known to have disturbed it.
+    pub(crate) fn is_disturbed(&self) -> bool {
+        self.disturbed == Some(true)
+    }
+}
+
 /// What a [`Ceiling`] is of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

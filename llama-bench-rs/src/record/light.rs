@@ -263,7 +263,7 @@ impl Ceiling {
 
     /// What was measured while other programs were busy bounds nothing from above.
     fn rate(&self) -> LightRate {
-        let upper = if self.disturbed == Some(true) { f64::INFINITY } else { self.upper };
+        let upper = if self.is_disturbed() { f64::INFINITY } else { self.upper };
         LightRate { lower: self.lower, per_second: self.per_second, upper }
     }
 }

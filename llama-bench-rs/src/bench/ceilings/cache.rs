@@ -163,14 +163,9 @@ fn is_of(ceilings: &Ceilings, key: &Key) -> bool {
 fn retain_valid(rates: &mut Vec<Ceiling>) {
     let all = rates.clone();
     rates.retain(|rate| {
-        let is_only = all.iter().filter(|other| is_same(rate, other)).count() == 1;
-        rate.is_sound() && rate.disturbed != Some(true) && is_only
+        let is_only = all.iter().filter(|other| other.subject() == rate.subject()).count() == 1;
+        rate.is_sound() && !rate.is_disturbed() && is_only
     });
-}
-
-/// Whether both are the ceiling of the same.
-fn is_same(a: &Ceiling, b: &Ceiling) -> bool {
-    (a.kind, &a.data_type, a.n_columns, a.matrix_bytes) == (b.kind, &b.data_type, b.n_columns, b.matrix_bytes)
 }
 
 /// As a whole: another run finds the old file or the new one.

@@ -79,9 +79,8 @@ pub(super) fn of(
         let effort = Effort::of(&wanted.device, wanted.n_threads);
         let before = lock().iter().find(|(of, _)| *of == key).map(|(_, it)| it.clone());
         let cache = Cache::of_user();
-        let renewed_after = renewed_after();
         // Both are written as `2026-01-31T12:00:00Z`.
-        let counts = |kept: &Ceilings| policy == CeilingPolicy::Cached || kept.measured_at > renewed_after;
+        let counts = |kept: &Ceilings| policy == CeilingPolicy::Cached || kept.measured_at > renewed_after();
         let mut problems = Vec::new();
         let before =
             before.or_else(|| cache.read(&key, &mut |problem| problems.push(problem)).filter(counts));
@@ -105,7 +104,7 @@ pub(super) fn of(
 /// run measures the others again.
 fn steady(found: &Ceilings) -> Ceilings {
     let mut kept = found.clone();
-    kept.rates.retain(|rate| rate.disturbed != Some(true) && rate.lower >= STEADY * rate.upper);
+    kept.rates.retain(|rate| !rate.is_disturbed() && rate.lower >= STEADY * rate.upper);
     kept
 }
 
@@ -143,7 +142,7 @@ fn complete(
     for (n_done, rate) in missing.into_iter().enumerate() {
         observer.event(&Event::Ceilings { device: &device, n_done, n });
         if let Some(ceiling) = measure(wanted.device, wanted.n_threads, rate, effort, cancel) {
-            n_disturbed += usize::from(ceiling.disturbed == Some(true));
+            n_disturbed += usize::from(ceiling.is_disturbed());
             found.rates.push(ceiling);
             found.measured_at = utc_now();
             found.conditions = conditions(wanted, found.conditions.take());

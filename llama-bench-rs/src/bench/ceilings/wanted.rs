@@ -36,10 +36,7 @@ impl Rate {
 
     /// Whether this is what was measured.
     pub(super) fn is(&self, measured: &Ceiling) -> bool {
-        self.kind == measured.kind
-            && self.data_type.name() == measured.data_type
-            && self.n_columns == measured.n_columns
-            && self.matrix_bytes == measured.matrix_bytes
+        measured.subject() == (self.kind, self.data_type.name(), self.n_columns, self.matrix_bytes)
     }
 }
 

@@ -1,9 +1,8 @@
 use std::fmt;
 
-use regex::Regex;
-
 use super::{Level, Say};
 use crate::{
+    llama::tensor_pattern,
     record::{
         Header, Run,
         work::{Stray, Work, WorkKind},
@@ -121,7 +120,8 @@ fn asked(header: &Header, weights: &[String]) -> Option<String> {
 /// Whether an override is for one of these weights. One that was cut from a pattern with a semicolon in it may be for any.
 fn matches_one(pattern_and_buffer: &str, weights: &[String]) -> bool {
     let pattern = pattern_and_buffer.rsplit_once('=').map_or(pattern_and_buffer, |(pattern, _)| pattern);
-    Regex::new(pattern).map_or(true, |pattern| weights.iter().any(|name| pattern.is_match(name)))
+    tensor_pattern(pattern)
+        .map_or(true, |pattern| weights.iter().any(|name| pattern.is_match(name.as_bytes())))
 }
 
 /// `layer 3`, or `layers 3 to 7` if they follow each other.
